@@ -1,0 +1,73 @@
+//! The command line: clap's types, one file a command, and the only place that knows either.
+
+mod arguments;
+mod crawl;
+mod demo;
+mod exit;
+mod logging;
+mod progress;
+mod signals;
+mod usage;
+mod values;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use arguments::RunArgs;
+
+pub use exit::Exit;
+
+/// Keeps a database in step with a web site that lists things and has a page for each of them.
+#[derive(Debug, Parser)]
+#[command(name = "gleaner", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete, 4 another run holds
+the site, 130 or 143 interrupted.
+
+Try it without network and database: gleaner demo";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Crawl a site and store every item
+    #[command(
+        long_about = "Crawls a site and stores every item. SITE is a built-in site (books) or the path of a site file."
+    )]
+    Crawl {
+        /// A built-in site, or the path of a site file
+        #[arg(default_value = "books")]
+        site: String,
+        #[command(flatten)]
+        run: RunArgs,
+    },
+    /// Start a demo book site on this machine and crawl it: the tour without network
+    Demo(demo::DemoArgs),
+    /// Print the completions of a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Reads the command line. What cannot be read is told to the user.
+///
+/// # Errors
+/// The exit code, where there is nothing to run: a usage error, or help that was asked for.
+pub fn parse() -> Result<Cli, Exit> {
+    Cli::try_parse().map_err(|error| usage::tell(&error, &Cli::command()))
+}
+
+/// Runs a command to its end.
+pub async fn run(cli: Cli) -> Exit {
+    match cli.command {
+        Command::Crawl { site, run } => crawl::run(&site, run).await,
+        Command::Demo(demo) => demo::run(demo).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
+            Exit::Complete
+        }
+    }
+}

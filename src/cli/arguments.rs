@@ -1,0 +1,251 @@
+//! The settings of a crawl as flags and variables, and their resolution: flag, then variable, then
+//! site file, then default.
+//!
+//! Nothing here has a default of clap's: what was not given stays absent until it is resolved.
+//! Values that may hold credentials are read as plain text and checked here, since clap would
+//! quote them in its errors.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::exit::Exit;
+use super::usage::wrong;
+use super::values;
+use crate::secret::Secret;
+use crate::settings::Settings;
+use crate::site::{PageRange, Paging, Site, parse_base_url};
+use crate::store::{StoreUrl, is_valid_name};
+
+/// See the module's text.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Where to store: mongodb://HOST/DATABASE, sqlite:PATH, jsonl:PATH or jsonl:-
+    /// [default: sqlite:gleaner.db; demo: sqlite:demo.db]
+    #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
+    store: Option<String>,
+
+    /// Most requests in flight [default: 16]
+    #[arg(long, env = "GLEANER_WORKERS", value_name = "N", value_parser = values::workers)]
+    workers: Option<usize>,
+
+    /// Another copy of the same site [default: the site file's]
+    #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
+    base_url: Option<String>,
+
+    /// Collection or table to store in [default: the site file's]
+    #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
+    collection: Option<String>,
+
+    /// Only the first N distinct items [default: all]
+    #[arg(long, env = "GLEANER_LIMIT", value_name = "N", value_parser = values::count)]
+    limit: Option<u64>,
+
+    /// Only these pages of the list, from 1, inclusive [default: all]
+    #[arg(long, env = "GLEANER_PAGES", value_name = "A..B")]
+    pages: Option<PageRange>,
+
+    /// Items asked for on a page of the list [default: the site file's]
+    #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
+    page_size: Option<u64>,
+
+    /// Longest time for a whole request [default: 30s]
+    #[arg(long, env = "GLEANER_TIMEOUT", value_name = "D", value_parser = values::timeout)]
+    timeout: Option<Duration>,
+
+    /// Longest time for a connection [default: 10s]
+    #[arg(long, env = "GLEANER_CONNECT_TIMEOUT", value_name = "D", value_parser = values::timeout)]
+    connect_timeout: Option<Duration>,
+
+    /// Longest silence of the site [default: 15s]
+    #[arg(long, env = "GLEANER_READ_TIMEOUT", value_name = "D", value_parser = values::timeout)]
+    read_timeout: Option<Duration>,
+
+    /// Further tries of a request that failed, with growing random delays; a wait that the site
+    /// asks for costs none [default: 4]
+    #[arg(long, env = "GLEANER_RETRIES", value_name = "N")]
+    retries: Option<u32>,
+
+    /// How long a store that went away is waited for [default: 10m]
+    #[arg(long, env = "GLEANER_STORE_WAIT", value_name = "D", value_parser = values::duration)]
+    store_wait: Option<Duration>,
+
+    /// Refusals in a row (403, 429, pages that are not what they should be) after which the site
+    /// is taken to have blocked us [default: 20]
+    #[arg(long, env = "GLEANER_BLOCK_AFTER", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    block_after: Option<u32>,
+
+    /// Largest body, decoded [default: 32MiB]
+    #[arg(long, env = "GLEANER_MAX_BODY", value_name = "SIZE", value_parser = values::size)]
+    max_body: Option<usize>,
+
+    /// Name to go by; repeat to take turns (in the variable: one a line)
+    /// [default: gleaner/VERSION]
+    #[arg(long, env = "GLEANER_USER_AGENT", value_name = "S", value_delimiter = '\n')]
+    user_agent: Vec<String>,
+
+    /// Proxy: http, https or socks5; repeat to take turns (in the variable: one a line)
+    /// [default: the system's]
+    #[arg(
+        long,
+        env = "GLEANER_PROXY",
+        value_name = "URL",
+        value_delimiter = '\n',
+        hide_env_values = true
+    )]
+    proxy: Vec<String>,
+
+    /// Header to send with each request; may be repeated (in the variable: one a line)
+    /// [default: none]
+    #[arg(
+        long,
+        env = "GLEANER_HEADERS",
+        value_name = "K: V",
+        value_delimiter = '\n',
+        hide_env_values = true
+    )]
+    header: Vec<String>,
+
+    /// Documents in one write, at most [default: 500]
+    #[arg(long, env = "GLEANER_BATCH", value_name = "N", value_parser = values::batch)]
+    batch: Option<usize>,
+
+    /// Longest wait of a document for its batch [default: 200ms]
+    #[arg(long, env = "GLEANER_FLUSH", value_name = "D", value_parser = values::duration)]
+    flush: Option<Duration>,
+
+    /// For requests in flight when told to stop [default: 30s]
+    #[arg(long, env = "GLEANER_GRACE", value_name = "D", value_parser = values::duration)]
+    grace: Option<Duration>,
+
+    /// Write the report as JSON to this file; - is standard output [default: none]
+    #[arg(long, env = "GLEANER_REPORT", value_name = "PATH")]
+    pub report: Option<PathBuf>,
+
+    /// Form of the log; its level is RUST_LOG's [default: text]
+    #[arg(long, env = "GLEANER_LOG_FORMAT", value_name = "FORM")]
+    pub log_format: Option<LogFormat>,
+
+    /// File to append the log to [default: standard error]
+    #[arg(long, env = "GLEANER_LOG_FILE", value_name = "PATH")]
+    pub log_file: Option<PathBuf>,
+
+    /// Progress: auto is a line on a terminal and a log line every 10 s elsewhere [default: auto]
+    #[arg(long, env = "GLEANER_PROGRESS", value_name = "WHEN")]
+    pub progress: Option<Progress>,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// When progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Progress {
+    /// A line on a terminal, log lines elsewhere.
+    #[default]
+    Auto,
+    /// A line on a terminal, plain lines elsewhere.
+    On,
+    /// None.
+    Off,
+}
+
+impl RunArgs {
+    /// Where to store.
+    pub fn store(&self, default: &str) -> Result<StoreUrl, Exit> {
+        let text = self.store.as_deref().unwrap_or(default);
+        let url: StoreUrl = text.parse().map_err(|error| {
+            wrong("--store", "GLEANER_STORE", &format!("{error}; it says {}", Secret::new(text)))
+        })?;
+        let to_stdout = url == StoreUrl::JsonLines(None);
+        if to_stdout && self.report_to_stdout() {
+            let message = "jsonl:- and --report - would both write to standard output";
+            return Err(wrong("--store", "GLEANER_STORE", message));
+        }
+        Ok(url)
+    }
+
+    /// Whether the report goes to standard output.
+    pub fn report_to_stdout(&self) -> bool {
+        self.report.as_deref().is_some_and(|path| path.as_os_str() == "-")
+    }
+
+    /// `site` with what the arguments say of it.
+    pub fn apply(&self, mut site: Site) -> Result<Site, Exit> {
+        if let Some(text) = &self.base_url {
+            site.base_url = parse_base_url(text).map_err(|error| {
+                wrong(
+                    "--base-url",
+                    "GLEANER_BASE_URL",
+                    &format!("{error}; it says {}", Secret::new(text)),
+                )
+            })?;
+        }
+        if let Some(name) = &self.collection {
+            if !is_valid_name(name) {
+                let message = format!(
+                    "`{name}` is no name of a collection: letters, digits, _ and -, not beginning with gleaner_, sqlite_ or system."
+                );
+                return Err(wrong("--collection", "GLEANER_COLLECTION", &message));
+            }
+            site.collection = name.as_str().into();
+        }
+        if let Some(size) = self.page_size {
+            if site.index.paging == Paging::Single {
+                let message = "the list of this site has one page only";
+                return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
+            }
+            site.set_page_size(size);
+        }
+        Ok(site)
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> Result<Settings, Exit> {
+        let default = Settings::default();
+        let lines = |texts: &[String]| -> Vec<String> {
+            texts
+                .iter()
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+                .collect()
+        };
+        let user_agents = lines(&self.user_agent);
+        Ok(Settings {
+            workers: self.workers.unwrap_or(default.workers),
+            limit: self.limit.or(default.limit),
+            pages: self.pages.or(default.pages),
+            timeout: self.timeout.unwrap_or(default.timeout),
+            connect_timeout: self.connect_timeout.unwrap_or(default.connect_timeout),
+            read_timeout: self.read_timeout.unwrap_or(default.read_timeout),
+            retries: self.retries.unwrap_or(default.retries),
+            store_wait: self.store_wait.unwrap_or(default.store_wait),
+            block_after: self.block_after.unwrap_or(default.block_after),
+            max_body: self.max_body.unwrap_or(default.max_body),
+            user_agents: if user_agents.is_empty() { default.user_agents } else { user_agents },
+            proxies: lines(&self.proxy).iter().map(|url| Secret::new(url)).collect(),
+            headers: headers(&lines(&self.header))?,
+            batch: self.batch.unwrap_or(default.batch),
+            flush: self.flush.unwrap_or(default.flush),
+            grace: self.grace.unwrap_or(default.grace),
+        })
+    }
+}
+
+/// Headers may hold credentials, so an error names the place of the bad one, not its text.
+fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Exit> {
+    let header = |(at, line): (usize, &String)| {
+        values::header(line).map_err(|error| {
+            wrong("--header", "GLEANER_HEADERS", &format!("number {}: {error}", at + 1))
+        })
+    };
+    lines.iter().enumerate().map(header).collect()
+}

@@ -1,0 +1,135 @@
+//! `gleaner crawl`: one sweep of a site.
+
+use std::path::Path;
+
+use indicatif::MultiProgress;
+use tracing::warn;
+
+use super::arguments::RunArgs;
+use super::exit::Exit;
+use super::logging;
+use super::progress::ProgressView;
+use super::signals::{Signals, StopSignal};
+use super::usage::wrong;
+use crate::crawl::{Crawl, CrawlError, Ended};
+use crate::shutdown::{self, Stage};
+use crate::site::Site;
+use crate::status::summary;
+use crate::store::{self, Place, StoreError, StoreUrl};
+use crate::sweep::Report;
+
+/// Crawls the site of that name or file.
+pub async fn run(name: &str, arguments: RunArgs) -> Exit {
+    match Site::load(name) {
+        Ok(site) => run_site(site, &arguments, "sqlite:gleaner.db").await,
+        Err(error) => {
+            eprintln!("error: {error}");
+            Exit::Usage
+        }
+    }
+}
+
+/// Crawls `site`, into the store at `default_store` where no other is asked for.
+pub async fn run_site(site: Site, arguments: &RunArgs, default_store: &str) -> Exit {
+    try_run(site, arguments, default_store).await.unwrap_or_else(|exit| exit)
+}
+
+async fn try_run(site: Site, arguments: &RunArgs, default_store: &str) -> Result<Exit, Exit> {
+    let store_url = arguments.store(default_store)?;
+    let site = arguments.apply(site)?;
+    let settings = arguments.settings()?;
+    let lines = MultiProgress::new();
+    let form = arguments.log_format.unwrap_or_default();
+    logging::begin(form, arguments.log_file.as_deref(), lines.clone())
+        .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
+    let mut signals = Signals::listen().map_err(|error| fail(&error.to_string()))?;
+    let place = Place {
+        site: site.name.clone(),
+        collection: site.collection.clone(),
+        key_field: site.key_field(),
+    };
+    let store = tokio::select! {
+        store = store::open(&store_url, &place) => store.map_err(|error| cannot_open(&error))?,
+        signal = signals.next() => return Err(Exit::Interrupted(signal)),
+    };
+    let (trigger, shutdown) = shutdown::channel();
+    let crawl = Crawl::new(site, settings, store, store_url.to_string(), shutdown);
+    let view = crawl.view();
+    let mut progress = ProgressView::new(arguments.progress.unwrap_or_default(), &lines);
+    let mut told: Option<StopSignal> = None;
+    let ended = {
+        let running = crawl.run();
+        tokio::pin!(running);
+        loop {
+            tokio::select! {
+                ended = &mut running => break ended,
+                signal = signals.next() => {
+                    if told.is_some() {
+                        progress.end();
+                        eprintln!("stopped at once; what was written is whole");
+                        return Err(Exit::Interrupted(signal));
+                    }
+                    told = Some(signal);
+                    warn!("stopping: requests in flight are brought home; once more stops at once");
+                    trigger.advance(Stage::Draining);
+                }
+                () = progress.show(&view) => {}
+            }
+        }
+    };
+    progress.end();
+    Ok(finish(ended, arguments, &store_url, told))
+}
+
+/// Says how the crawl ended, in all the places where it is to be said.
+fn finish(ended: Ended, arguments: &RunArgs, store: &StoreUrl, told: Option<StopSignal>) -> Exit {
+    let Ended { report, error } = ended;
+    if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
+        return Exit::ReaderGone;
+    }
+    eprint!("{}", summary(&report, &store.to_string()));
+    if let Some(error) = &error {
+        eprintln!("error: {error}");
+    }
+    let exit = Exit::of(report.outcome, told);
+    match &arguments.report {
+        None => exit,
+        Some(_) if arguments.report_to_stdout() => print(&report).map_or(exit, |()| exit),
+        Some(path) => match write(path, &report) {
+            Ok(()) => exit,
+            Err(error) => {
+                eprintln!("error: the report cannot be written to {}: {error}", path.display());
+                if exit == Exit::Complete { Exit::Failed } else { exit }
+            }
+        },
+    }
+}
+
+fn print(report: &Report) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, report)?;
+    out.write_all(b"\n")
+}
+
+/// Replaces the report at `path` as a whole, so that nobody reads half of one.
+fn write(path: &Path, report: &Report) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(name);
+    std::fs::write(&beside, serde_json::to_vec_pretty(report)?)?;
+    std::fs::rename(&beside, path)
+}
+
+fn cannot_open(error: &StoreError) -> Exit {
+    eprintln!("error: {error}");
+    match error {
+        StoreError::Unusable(_) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}
+
+fn fail(message: &str) -> Exit {
+    eprintln!("error: {message}");
+    Exit::Failed
+}

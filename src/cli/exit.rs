@@ -1,0 +1,53 @@
+//! Exit codes, which supervisors and scripts rely on.
+
+use std::process::ExitCode;
+
+use super::signals::StopSignal;
+use crate::sweep::Outcome;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Complete,
+    /// 1: store unreachable, site blocked, …
+    Failed,
+    /// 2: the user has to change a flag, a variable or a file.
+    Usage,
+    /// 3: finished, but something is missing.
+    Incomplete,
+    /// 130 or 143: told to stop; can go on.
+    Interrupted(StopSignal),
+    /// 141, as of a program ended by SIGPIPE: whoever read standard output went away.
+    ReaderGone,
+}
+
+impl Exit {
+    /// The exit of a crawl that ended with `outcome`, after `signal` if there was one.
+    pub fn of(outcome: Outcome, signal: Option<StopSignal>) -> Exit {
+        match outcome {
+            Outcome::Complete => Exit::Complete,
+            Outcome::Incomplete => Exit::Incomplete,
+            Outcome::Interrupted => Exit::Interrupted(signal.unwrap_or(StopSignal::Interrupt)),
+            Outcome::Failed => Exit::Failed,
+        }
+    }
+
+    fn code(self) -> u8 {
+        match self {
+            Exit::Complete => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Incomplete => 3,
+            Exit::Interrupted(StopSignal::Interrupt) => 130,
+            Exit::Interrupted(StopSignal::Terminate) => 143,
+            Exit::ReaderGone => 141,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit.code())
+    }
+}

@@ -1,0 +1,79 @@
+//! Values as users write them: durations, sizes, counts, headers.
+
+use std::time::Duration;
+
+/// `500ms`, `30s`, `6h`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; a duration is 500ms, 30s, 10m or 6h"))
+}
+
+/// A duration that is not nothing.
+pub fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
+/// `8MiB`, `500kB`, or bytes.
+pub fn size(text: &str) -> Result<usize, String> {
+    let size: bytesize::ByteSize =
+        text.parse().map_err(|_| "a size is 8MiB, 500kB or 4096".to_owned())?;
+    match usize::try_from(size.as_u64()) {
+        Ok(0) => Err("it has to be at least 1".to_owned()),
+        Ok(size) => Ok(size),
+        Err(_) => Err("it is too large for this machine".to_owned()),
+    }
+}
+
+/// A count from 1.
+pub fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(0) => Err("it has to be at least 1".to_owned()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("a whole number from 1 is wanted".to_owned()),
+    }
+}
+
+/// A number of workers: connections and memory grow with it.
+pub fn workers(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        count @ 1..=10_000 => Ok(usize::try_from(count).unwrap_or(1)),
+        _ => Err("more than 10000 workers help nobody".to_owned()),
+    }
+}
+
+/// Documents in one write: MongoDB gains nothing beyond 1,000.
+pub fn batch(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        count @ 1..=10_000 => Ok(usize::try_from(count).unwrap_or(1)),
+        _ => Err("at most 10000 documents go into one write".to_owned()),
+    }
+}
+
+/// `Name: value`
+pub fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_read_or_say_how_they_are_written() {
+        assert_eq!(duration("1500ms"), Ok(Duration::from_millis(1500)));
+        assert!(duration("5").unwrap_err().contains("500ms, 30s"));
+        assert!(timeout("0s").is_err());
+        assert_eq!(size("8MiB"), Ok(8 << 20));
+        assert_eq!(size("500kB"), Ok(500_000));
+        assert!(size("much").is_err() && size("0").is_err());
+        assert_eq!(count("1"), Ok(1));
+        assert!(count("0").is_err() && count("-1").is_err() && count("x").is_err());
+        assert!(workers("10001").is_err());
+        assert_eq!(header("A: b:c "), Ok(("A".to_owned(), "b:c".to_owned())));
+        assert!(header("A").is_err());
+    }
+}

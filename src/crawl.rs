@@ -1,0 +1,331 @@
+//! The wiring of a crawl: frontier, workers, writer and store are put together here, and this is
+//! the only place that spawns tasks.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tracing::{error, info, warn};
+
+use crate::fetch::{Blocked, ClientError, Fetcher, Host};
+use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
+use crate::metrics::{Metrics, Snapshot};
+use crate::problems::Problems;
+use crate::record::Stamp;
+use crate::settings::Settings;
+use crate::shutdown::{Shutdown, Stage};
+use crate::site::Site;
+use crate::store::{Patience, PatientStore, Store, StoreError};
+use crate::sweep::{Outcome, Report, SweepEntry};
+use crate::task::FollowUps;
+use crate::worker::Crew;
+use crate::writer::{self, Batching, Destination, Outbox};
+
+/// What was fetched is given this long to be written once the grace time is over.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// What ends a crawl early.
+#[derive(Debug, thiserror::Error)]
+pub enum CrawlError {
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
+    /// The site refuses.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    /// The frontier failed.
+    #[error(transparent)]
+    Frontier(#[from] FrontierError),
+    /// The HTTP client could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The writer has ended, and says itself why.
+    #[error("the writer has ended")]
+    WriterEnded,
+    /// A task of the crawl's own panicked: a bug.
+    #[error("a part of gleaner panicked, which is a bug: {0}")]
+    Panic(String),
+}
+
+/// A crawl that is ready to run.
+pub struct Crawl {
+    site: Arc<Site>,
+    settings: Settings,
+    store: Arc<dyn Store>,
+    frontier: Arc<dyn Frontier>,
+    metrics: Arc<Metrics>,
+    shutdown: Shutdown,
+}
+
+/// How a crawl ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What is said of it.
+    pub report: Report,
+    /// What ended it early, where something did.
+    pub error: Option<CrawlError>,
+}
+
+/// Shows where a crawl is, while it runs.
+#[derive(Clone)]
+pub struct View {
+    metrics: Arc<Metrics>,
+    frontier: Arc<dyn Frontier>,
+}
+
+impl View {
+    /// All counters, and the tasks outstanding.
+    pub async fn now(&self) -> (Snapshot, u64) {
+        let outstanding = self.frontier.outstanding().await.map_or(0, |count| count.total());
+        (self.metrics.snapshot(), outstanding)
+    }
+}
+
+impl Crawl {
+    /// A crawl of `site` into `store`, which is called `store_name` in the log.
+    pub fn new(
+        site: Site,
+        settings: Settings,
+        store: Arc<dyn Store>,
+        store_name: String,
+        shutdown: Shutdown,
+    ) -> Crawl {
+        let metrics = Arc::new(Metrics::new());
+        let patience = Patience(settings.store_wait);
+        let patient = PatientStore::new(store, store_name, patience, metrics.clone());
+        // What the writer holds counts as outstanding: the mark must lie above it.
+        let in_hands = settings.workers * 2 + batching(&settings).holds();
+        let frontier = MemoryFrontier::new(Limits {
+            low_water: in_hands as u64,
+            items: settings.limit.unwrap_or(u64::MAX),
+        });
+        Crawl {
+            site: Arc::new(site),
+            settings,
+            store: Arc::new(patient),
+            frontier: Arc::new(frontier),
+            metrics,
+            shutdown,
+        }
+    }
+
+    /// Shows where the crawl is, while it runs.
+    pub fn view(&self) -> View {
+        View { metrics: self.metrics.clone(), frontier: self.frontier.clone() }
+    }
+
+    /// Crawls, to the end or until it is told to stop.
+    pub async fn run(self) -> Ended {
+        let site = &self.site;
+        let limited = self.settings.is_limited();
+        let entry = SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited);
+        info!(site = %site.name, sweep = %entry.id, url = %site.base_url, "sweep begins");
+        let problems = Arc::new(Problems::default());
+        let ran = match self.store.keep_sweep(&entry).await {
+            Ok(()) => self.crew(&entry, &problems).await,
+            Err(error) => Err(error.into()),
+        };
+        let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
+        let snapshot = self.metrics.snapshot();
+        let outcome = match &ran {
+            Err(_) => Outcome::Failed,
+            Ok(()) if left > 0 => Outcome::Interrupted,
+            Ok(()) => self.verdict(&snapshot, &problems),
+        };
+        if let Err(error) = &ran {
+            problems.gap(error.to_string());
+        }
+        let entry = entry.end(outcome, &snapshot, problems.sentences());
+        let error = self.close(&entry, ran.err()).await;
+        self.ended(entry, error)
+    }
+
+    /// Puts the parts together and waits for them.
+    async fn crew(&self, entry: &SweepEntry, problems: &Arc<Problems>) -> Result<(), CrawlError> {
+        let Settings { retries, block_after, workers, pages, .. } = self.settings;
+        let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
+        let destination = Destination {
+            store: self.store.clone(),
+            frontier: self.frontier.clone(),
+            metrics: self.metrics.clone(),
+            problems: problems.clone(),
+            stamp: stamp.clone(),
+        };
+        let (outbox, writer) = writer::channel(batching(&self.settings), destination);
+        let range = self.site.page_range(pages);
+        let crew = Arc::new(Crew {
+            site: self.site.clone(),
+            range,
+            limited: entry.limited,
+            retries,
+            frontier: self.frontier.clone(),
+            fetcher: Fetcher::new(&self.settings.client_options(), self.metrics.clone())?,
+            host: Host::new(block_after),
+            store: self.store.clone(),
+            stamp,
+            metrics: self.metrics.clone(),
+            problems: problems.clone(),
+            shutdown: self.shutdown.clone(),
+            enough: AtomicBool::new(false),
+        });
+        let seed = FollowUps { index: Some(self.site.seed(range)), details: Vec::new() };
+        self.frontier.submit(seed).await?;
+        let writer = tokio::spawn(writer.run());
+        let worked = self.supervise(&crew, workers, outbox, problems).await;
+        let written = self.last_writes(writer).await;
+        self.note_redirects(&crew, problems);
+        // The writer's own error says more than that of a worker who found it gone.
+        written.and(worked)
+    }
+
+    /// Runs the workers until they end, the crawl fails, or the time to stop has run out. A worker
+    /// that panics is replaced: its task went back and has one attempt less.
+    async fn supervise(
+        &self,
+        crew: &Arc<Crew>,
+        count: usize,
+        outbox: Outbox,
+        problems: &Problems,
+    ) -> Result<(), CrawlError> {
+        let mut workers = JoinSet::new();
+        for _ in 0..count {
+            workers.spawn(crew.clone().work(outbox.clone()));
+        }
+        let time_is_up = self.time_is_up();
+        tokio::pin!(time_is_up);
+        loop {
+            let ended = tokio::select! {
+                ended = workers.join_next() => ended,
+                () = &mut time_is_up => {
+                    warn!("stopping: requests still in flight are dropped");
+                    return Ok(());
+                }
+            };
+            match ended {
+                None => return Ok(()),
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error))) => return Err(error),
+                Some(Err(panic)) => {
+                    let message = panic_message(panic);
+                    error!(message, "a worker panicked, which is a bug; another takes its place");
+                    problems.note(format!("a worker panicked, which is a bug: {message}"));
+                    workers.spawn(crew.clone().work(outbox.clone()));
+                }
+            }
+        }
+    }
+
+    /// Waits for the writer, which ends when no worker is left; not for ever once it is to stop.
+    async fn last_writes(
+        &self,
+        mut writer: JoinHandle<Result<(), CrawlError>>,
+    ) -> Result<(), CrawlError> {
+        let too_late = async {
+            self.time_is_up().await;
+            tokio::time::sleep(LAST_WRITES).await;
+        };
+        tokio::select! {
+            written = &mut writer => {
+                written.unwrap_or_else(|panic| Err(CrawlError::Panic(panic_message(panic))))
+            }
+            () = too_late => {
+                writer.abort();
+                warn!("the store did not take the last records in time; they will be fetched again");
+                Ok(())
+            }
+        }
+    }
+
+    /// Resolves when requests in flight have had their time: the grace time after stopping began.
+    async fn time_is_up(&self) {
+        tokio::select! {
+            () = self.shutdown.reached(Stage::Forced) => {}
+            () = async {
+                self.shutdown.reached(Stage::Draining).await;
+                tokio::time::sleep(self.settings.grace).await;
+            } => {}
+        }
+    }
+
+    /// Whether a crawl that came to its end is complete; what is missing becomes a problem.
+    fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
+        let Snapshot { index, items, requests, .. } = snapshot;
+        let lost_pages = requests.failed.saturating_sub(items.failed);
+        if items.failed > 0 {
+            problems.gap(format!("{} items could not be stored", items.failed));
+        }
+        if lost_pages > 0 {
+            problems.gap(format!("{lost_pages} pages of the list were lost"));
+        }
+        if items.missing > 0 {
+            problems.note(format!(
+                "{} items are listed but their pages are not there (404 or 410)",
+                items.missing
+            ));
+        }
+        match index.declared {
+            _ if self.settings.is_limited() => {}
+            Some(declared) if declared != index.listed && self.site.total_exact => {
+                problems.gap(format!(
+                    "the list does not add up: it declares {declared} items and lists {}",
+                    index.listed
+                ));
+            }
+            declared if index.listed == 0 && declared != Some(0) => {
+                problems.gap("the list is empty, and does not say that it should be");
+            }
+            _ => {}
+        }
+        if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
+    }
+
+    fn note_redirects(&self, crew: &Crew, problems: &Problems) {
+        let requests = self.metrics.snapshot().requests;
+        if let Some(first) = crew.fetcher.first_redirect() {
+            problems.note(format!(
+                "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",
+                requests.redirected, requests.total, first.from, first.to
+            ));
+        }
+    }
+
+    /// Writes the ledger's last word and lets go of the store. Says what ended the crawl early.
+    async fn close(&self, entry: &SweepEntry, error: Option<CrawlError>) -> Option<CrawlError> {
+        let kept = match &error {
+            // A store that just failed would only be waited for once more.
+            Some(CrawlError::Store(_)) => Ok(()),
+            _ => self.store.keep_sweep(entry).await,
+        };
+        let closed = self.store.close().await;
+        error.or(kept.and(closed).err().map(Into::into))
+    }
+
+    fn ended(&self, entry: SweepEntry, error: Option<CrawlError>) -> Ended {
+        let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
+        let failed_late = error.is_some() && report.outcome != Outcome::Failed;
+        let outcome = if failed_late { Outcome::Failed } else { report.outcome };
+        let mut problems = report.problems;
+        if failed_late {
+            problems.extend(error.as_ref().map(ToString::to_string));
+        }
+        let report = Report { outcome, problems, ..report };
+        info!(%outcome, sweep = %report.sweep, "sweep ended");
+        Ended { report, error }
+    }
+}
+
+fn batching(settings: &Settings) -> Batching {
+    Batching { items: settings.batch, flush: settings.flush }
+}
+
+fn panic_message(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Err(error) => error.to_string(),
+        Ok(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            text.unwrap_or_else(|| "no message".to_owned())
+        }
+    }
+}

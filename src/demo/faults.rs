@@ -1,0 +1,260 @@
+//! Faults on demand: rules that say which requests are answered badly, and how.
+//!
+//! Deciding is kept apart from doing: [`Faults::strike`] names the effect, the server carries it
+//! out. A rule counts its requests itself, so that the same requests in the same order meet the
+//! same faults. Without rules a request costs one atomic read here.
+
+use std::collections::HashMap;
+use std::ops::{Bound, RangeBounds};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{HeaderName, HeaderValue, LOCATION};
+
+use super::chance::Chance;
+
+/// A rule: which requests, and what happens to them. Without an effect the answer is the usual
+/// one. The first rule that matches decides; later ones only count.
+///
+/// ```
+/// # use gleaner::demo::Fault;
+/// let busy = Fault::on("/api/book/?limit=18&offset=36").first(2).status(503);
+/// let busy = busy.header("retry-after", "1");
+/// let broken = Fault::on("/api/book/*").share(5.0, 1).cut(100);
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "a fault does nothing until it is given to Demo::fault"]
+pub struct Fault {
+    path: String,
+    prefix: bool,
+    attempts: (Bound<u32>, Bound<u32>),
+    every: u32,
+    share: Option<(f64, u64)>,
+    effect: Effect,
+}
+
+/// What is done to one answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Effect {
+    pub(super) status: Option<StatusCode>,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) delay: Duration,
+    pub(super) body: Option<(HeaderValue, Bytes)>,
+    pub(super) ending: Ending,
+}
+
+/// How the body ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Ending {
+    #[default]
+    Whole,
+    Cut(usize),
+    Stall(usize),
+    Endless,
+    HangUp,
+}
+
+impl Fault {
+    /// Requests for exactly this path with its query (`/api/book/?limit=18&offset=36`) or, with
+    /// a trailing `*`, for all that begin so (`/api/book/*`).
+    pub fn on(path: impl Into<String>) -> Fault {
+        let mut path = path.into();
+        let prefix = path.ends_with('*');
+        if prefix {
+            path.pop();
+        }
+        Fault {
+            path,
+            prefix,
+            attempts: (Bound::Unbounded, Bound::Unbounded),
+            every: 1,
+            share: None,
+            effect: Effect::default(),
+        }
+    }
+
+    /// Only these requests for one and the same path and query, counted from 1 from when the
+    /// rule was added. Default: all.
+    pub fn attempts(mut self, range: impl RangeBounds<u32>) -> Fault {
+        self.attempts = (range.start_bound().cloned(), range.end_bound().cloned());
+        self
+    }
+
+    /// Only the first `n` requests for one and the same path and query.
+    pub fn first(self, n: u32) -> Fault {
+        self.attempts(..=n)
+    }
+
+    /// Only every `n`th of the requests the rule would hit, over all paths together. 0 is
+    /// taken as 1.
+    pub fn every(mut self, n: u32) -> Fault {
+        self.every = n.max(1);
+        self
+    }
+
+    /// Only about `percent` (0 to 100) of the requests, chosen by seed, path and attempt: which
+    /// ones does not depend on the order in which they come.
+    pub fn share(mut self, percent: f64, seed: u64) -> Fault {
+        self.share = Some((percent, seed));
+        self
+    }
+
+    /// Answers with this status, and a short JSON body unless one is given.
+    ///
+    /// # Panics
+    /// When `code` is not within 200 to 999: an answer cannot end with another.
+    pub fn status(mut self, code: u16) -> Fault {
+        let status = StatusCode::from_u16(code).ok().filter(|it| !it.is_informational());
+        assert!(status.is_some(), "{code} cannot be the status of an answer");
+        self.effect.status = status;
+        self
+    }
+
+    /// Adds a header to the answer, in place of one with that name that it would have. May be
+    /// given several times, also for one name. A false `Content-Length` is sent as given.
+    ///
+    /// # Panics
+    /// When name or value cannot stand in a header.
+    pub fn header(mut self, name: &str, value: &str) -> Fault {
+        match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            (Ok(name), Ok(value)) => self.effect.headers.push((name, value)),
+            _ => panic!("{name:?}: {value:?} cannot be a header"),
+        }
+        self
+    }
+
+    /// Answers so much later, on top of the latency of the site.
+    pub fn delay(mut self, delay: Duration) -> Fault {
+        self.effect.delay = delay;
+        self
+    }
+
+    /// Announces the full body, but closes the connection after `bytes` bytes of it.
+    pub fn cut(mut self, bytes: usize) -> Fault {
+        self.effect.ending = Ending::Cut(bytes);
+        self
+    }
+
+    /// Announces the full body, sends `bytes` bytes of it and then nothing until the client
+    /// leaves.
+    pub fn stall(mut self, bytes: usize) -> Fault {
+        self.effect.ending = Ending::Stall(bytes);
+        self
+    }
+
+    /// Sends the body over and over, chunked, until the client leaves.
+    pub fn endless(mut self) -> Fault {
+        self.effect.ending = Ending::Endless;
+        self
+    }
+
+    /// Closes the connection without an answer.
+    pub fn hang_up(mut self) -> Fault {
+        self.effect.ending = Ending::HangUp;
+        self
+    }
+
+    /// Answers 200 (or the status given) with this body. It is never compressed.
+    ///
+    /// # Panics
+    /// When `content_type` cannot stand in a header.
+    pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Fault {
+        let Ok(kind) = HeaderValue::try_from(content_type) else {
+            panic!("{content_type:?} cannot be a content type");
+        };
+        self.effect.body = Some((kind, body.into()));
+        self
+    }
+
+    /// Answers 302 (or the status given) with this `Location`.
+    ///
+    /// # Panics
+    /// When `to` cannot stand in a header.
+    pub fn redirect(mut self, to: &str) -> Fault {
+        self.effect.status.get_or_insert(StatusCode::FOUND);
+        self.header(LOCATION.as_str(), to)
+    }
+
+    fn is_on(&self, path: &str) -> bool {
+        if self.prefix { path.starts_with(&self.path) } else { path == self.path }
+    }
+}
+
+/// The rules in force.
+#[derive(Default)]
+pub(super) struct Faults {
+    any: AtomicBool,
+    rules: Mutex<Vec<Rule>>,
+}
+
+struct Rule {
+    fault: Fault,
+    /// Requests so far, by path and query.
+    seen: HashMap<String, u32>,
+    /// Requests so far that only `every` could still spare.
+    hits: u32,
+}
+
+impl Faults {
+    pub(super) fn add(&self, fault: Fault) {
+        let mut rules = self.rules();
+        rules.push(Rule { fault, seen: HashMap::new(), hits: 0 });
+        self.any.store(true, Ordering::Release);
+    }
+
+    pub(super) fn clear(&self) {
+        let mut rules = self.rules();
+        rules.clear();
+        self.any.store(false, Ordering::Release);
+    }
+
+    /// What is to happen to this request; counts it.
+    pub(super) fn strike(&self, path: &str) -> Option<Effect> {
+        if !self.any.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut effect = None;
+        for rule in self.rules().iter_mut().filter(|rule| rule.fault.is_on(path)) {
+            let attempt = rule.count(path);
+            if effect.is_none() && rule.hits(path, attempt) {
+                effect = Some(rule.fault.effect.clone());
+            }
+        }
+        effect
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Vec<Rule>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rule {
+    fn count(&mut self, path: &str) -> u32 {
+        let seen = self.seen.entry(path.to_owned()).or_default();
+        *seen += 1;
+        *seen
+    }
+
+    fn hits(&mut self, path: &str, attempt: u32) -> bool {
+        if !self.fault.attempts.contains(&attempt) {
+            return false;
+        }
+        if let Some((percent, seed)) = self.fault.share
+            && lot(seed, path, attempt) * 100.0 >= percent
+        {
+            return false;
+        }
+        self.hits += 1;
+        self.hits.is_multiple_of(self.fault.every)
+    }
+}
+
+/// A number in `0.0..1.0` that depends on all three.
+fn lot(seed: u64, path: &str, attempt: u32) -> f64 {
+    let parts: Vec<u64> =
+        [seed, attempt.into()].into_iter().chain(path.bytes().map(u64::from)).collect();
+    Chance::new(&parts).unit()
+}

@@ -1,0 +1,277 @@
+//! A document: the JSON object of an item, as the site gave it.
+//!
+//! One pass over the bytes of an answer makes BSON ([`parse`]); the digest is taken from that
+//! ([`canonical`]). Nothing the site sent is changed on the way: integers of any length, negative
+//! zero, keys with dots or dollar signs stay what they are, and what a store cannot hold is said
+//! in [`Document::unfit`] and never rounded. Of a repeated key the last value wins.
+
+mod canonical;
+mod parse;
+mod text;
+
+use bson::raw::{RawDocument, RawDocumentBuf};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+pub use parse::{Json, JsonError};
+
+/// A digest of a document, the same whatever the order of the keys: blake3 over the canonical
+/// form, of which 128 bits are kept. Written as `1:` (the version of the form) and 32 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Box<str>", into = "String")]
+pub struct Digest(u128);
+
+/// In which form a store keeps documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// BSON bytes.
+    Bson,
+    /// JSON text as sent.
+    Text,
+}
+
+/// The body of a [`Document`] in the form its store asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Body {
+    /// See [`Encoding::Bson`].
+    Bson(RawDocumentBuf),
+    /// See [`Encoding::Text`]; UTF-8, an object, without white space around it.
+    Text(Bytes),
+}
+
+/// A JSON object with its digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The object.
+    pub body: Body,
+    /// Of the object.
+    pub digest: Digest,
+    /// What BSON cannot hold, where there is such a thing in it; text can hold it.
+    pub unfit: Option<&'static str>,
+}
+
+impl Document {
+    /// The document that `page` is. `text` are the bytes that `page` was read from.
+    ///
+    /// # Errors
+    /// Where the page is valid JSON but no object.
+    pub fn new(page: &Json, text: &Bytes, encoding: Encoding) -> Result<Document, JsonError> {
+        let object = page.object().ok_or(JsonError::NoObject)?;
+        match canonical::digest(object) {
+            Ok(digest) => {
+                let body = match encoding {
+                    Encoding::Bson => Body::Bson(object.to_owned()),
+                    Encoding::Text => Body::Text(parse::trimmed(text)),
+                };
+                Ok(Document { body, digest, unfit: page.unfit() })
+            }
+            Err(canonical::RepeatedKey) => Document::last_wins(object, page, encoding),
+        }
+    }
+
+    /// The rare case: some object in it repeats a key, so the text as sent would be read
+    /// differently by different readers.
+    fn last_wins(
+        object: &RawDocument,
+        page: &Json,
+        encoding: Encoding,
+    ) -> Result<Document, JsonError> {
+        if page.unfit().is_some() {
+            return Err(JsonError::RepeatedKeyInUnfit);
+        }
+        let object = canonical::last_wins(object);
+        let digest = canonical::digest(&object).map_err(|_| JsonError::RepeatedKeyInUnfit)?;
+        let body = match encoding {
+            Encoding::Bson => Body::Bson(object),
+            Encoding::Text => Body::Text(text::from_bson(&object).into()),
+        };
+        Ok(Document { body, digest, unfit: None })
+    }
+
+    /// Bytes the document takes in memory.
+    pub fn size(&self) -> usize {
+        match &self.body {
+            Body::Bson(bson) => bson.as_bytes().len(),
+            Body::Text(text) => text.len(),
+        }
+    }
+}
+
+/// `document` as compact JSON text, its keys in their order. What JSON has no type for becomes
+/// text.
+pub fn to_text(document: &RawDocument) -> String {
+    text::from_bson(document)
+}
+
+impl Digest {
+    /// The digest of some bytes, such as a canonical form.
+    pub fn of(bytes: &[u8]) -> Digest {
+        let hash = blake3::hash(bytes);
+        let (first, _) = hash.as_bytes().split_at(16);
+        Digest(first.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
+    }
+
+    /// The 128 bits.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "1:{:032x}", self.0)
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = DigestError;
+
+    fn from_str(text: &str) -> Result<Digest, DigestError> {
+        let hex = text.strip_prefix("1:").ok_or(DigestError)?;
+        u128::from_str_radix(hex, 16).map(Digest).map_err(|_| DigestError)
+    }
+}
+
+/// A text is no digest of this version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a digest of version 1")]
+pub struct DigestError;
+
+impl TryFrom<Box<str>> for Digest {
+    type Error = DigestError;
+
+    fn try_from(text: Box<str>) -> Result<Digest, DigestError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> String {
+        digest.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str, encoding: Encoding) -> Result<Document, JsonError> {
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        Document::new(&Json::parse(&bytes)?, &bytes, encoding)
+    }
+
+    fn text(text: &str) -> String {
+        match document(text, Encoding::Text).expect("a document").body {
+            Body::Text(text) => String::from_utf8(text.to_vec()).expect("UTF-8"),
+            Body::Bson(_) => unreachable!("text was asked for"),
+        }
+    }
+
+    fn bson(text: &str) -> RawDocumentBuf {
+        match document(text, Encoding::Bson).expect("a document").body {
+            Body::Bson(bson) => bson,
+            Body::Text(_) => unreachable!("BSON was asked for"),
+        }
+    }
+
+    fn digest(text: &str) -> Digest {
+        document(text, Encoding::Bson).expect("a document").digest
+    }
+
+    #[test]
+    fn digest_knows_no_order_of_keys_but_every_value() {
+        assert_eq!(digest(r#"{"a":1,"b":{"c":2,"d":3}}"#), digest(r#"{"b":{"d":3,"c":2},"a":1}"#));
+        let different = [
+            r#"{"a":1}"#,
+            r#"{"a":2}"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":1.0}"#,
+            r#"{"a":-0.0}"#,
+            r#"{"a":0.0}"#,
+            r#"{"a":null}"#,
+            r#"{"a":[1]}"#,
+            r#"{"a":[1,2]}"#,
+            r#"{"a":[2,1]}"#,
+            r#"{"a":[[1],2]}"#,
+            r#"{"a":{"0":1}}"#,
+            r#"{"a":true}"#,
+            r#"{"ab":1}"#,
+            r#"{"a":{"b":1},"c":2}"#,
+            r#"{"a":{"b":1,"c":2}}"#,
+            r#"{"a":18446744073709551615}"#,
+            r#"{"a":18446744073709551616}"#,
+            r#"{"a":1e300}"#,
+        ];
+        let digests: std::collections::HashSet<Digest> =
+            different.iter().map(|text| digest(text)).collect();
+        assert_eq!(digests.len(), different.len());
+    }
+
+    #[test]
+    fn digest_round_trips_as_text() {
+        let digest = digest(r#"{"a":1}"#);
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        assert!("2:00".parse::<Digest>().is_err());
+    }
+
+    #[test]
+    fn p5_integers_of_any_length_are_kept_or_said_to_be_unfit() {
+        let text_as_sent = r#"{"a":9223372036854775808,"b":-9223372036854775809,"c":1e300,"d":-0,"e":12345678901234567890123456789012345678}"#;
+        assert_eq!(text(text_as_sent), text_as_sent);
+        let page =
+            bson(r#"{"a":9223372036854775808,"b":-9223372036854775809,"c":1e300,"d":[-0.0,7]}"#);
+        let decimal = |key| page.get(key).unwrap().unwrap().as_decimal128().unwrap().to_string();
+        assert_eq!(decimal("a"), "9223372036854775808");
+        assert_eq!(decimal("b"), "-9223372036854775809");
+        assert_eq!(page.get_f64("c").unwrap(), 1e300);
+        let long = document(text_as_sent, Encoding::Bson).unwrap();
+        assert_eq!(long.unfit, Some("an integer of more than 34 digits"));
+    }
+
+    #[test]
+    fn p5_what_is_no_number_is_an_error() {
+        for bad in [r#"{"a":1e400}"#, r#"{"a":NaN}"#, r#"{"a":-}"#, r#"{"a":01}"#, r#"{"a":+1}"#] {
+            assert!(document(bad, Encoding::Text).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn p6_the_last_of_a_repeated_key_wins() {
+        assert_eq!(text(r#"{"a":1,"b":{"c":1,"c":[2]},"a":"x"}"#), r#"{"a":"x","b":{"c":[2]}}"#);
+        assert_eq!(digest(r#"{"a":1,"a":2}"#), digest(r#"{"a":2}"#));
+    }
+
+    #[test]
+    fn d4_odd_keys_are_kept() {
+        let odd = r#"{"a.b":1,"$x":2,"":3,"$oid":"5","é":4}"#;
+        assert_eq!(text::from_bson(&bson(odd)), odd);
+        let nul = document(r#"{"a\u0000b":1}"#, Encoding::Bson).unwrap();
+        assert_eq!(nul.unfit, Some("a NUL character in a key"));
+    }
+
+    #[test]
+    fn p2_a_mark_and_white_space_around_are_taken_off() {
+        assert_eq!(text("\u{feff} {\"a\":1}\r\n"), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn p2_broken_bodies_are_errors() {
+        let deep = "[".repeat(100_000);
+        let bad: [&[u8]; 8] = [
+            b"",
+            b"  ",
+            b"{",
+            b"[1]",
+            b"{\"a\":\"\xff\"}",
+            b"{\"a\":1} x",
+            b"<html>",
+            deep.as_bytes(),
+        ];
+        for bad in bad {
+            let bytes = Bytes::copy_from_slice(bad);
+            let made =
+                Json::parse(&bytes).and_then(|page| Document::new(&page, &bytes, Encoding::Text));
+            assert!(made.is_err(), "{}", String::from_utf8_lossy(&bad[..bad.len().min(20)]));
+        }
+    }
+}

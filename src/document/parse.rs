@@ -1,0 +1,300 @@
+//! JSON text to BSON in one pass, with nothing in between.
+//!
+//! serde_json hands out integers beyond 64 bits as floats without saying so. Where such a value
+//! turns up, which is rare, the pass is made again with the number tokens of the text at hand.
+//! The raw interface of `bson` is used because its serde interface gives meaning to some keys.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use bson::raw::{
+    BindRawBsonRef, CStr, CString, RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf,
+    cstr,
+};
+use bytes::Bytes;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// From here on a float may be an integer that did not fit.
+const PERHAPS_AN_INTEGER: f64 = 9_223_372_036_854_775_808.0;
+const LONG_INTEGER: &str = "an integer of more than 34 digits";
+const NUL_IN_KEY: &str = "a NUL character in a key";
+
+/// A JSON page: any value, held as BSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Json {
+    /// The value under an empty key, since BSON has documents only.
+    root: RawDocumentBuf,
+    unfit: Option<&'static str>,
+}
+
+/// Why bytes are no document.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonError {
+    /// Not JSON; says where.
+    #[error("the body is not JSON: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// JSON, but a list, a text or the like.
+    #[error("the body is JSON but not an object")]
+    NoObject,
+    /// A repeated key beside something that BSON cannot hold.
+    #[error("the body repeats a key and holds what BSON cannot: which value counts is not clear")]
+    RepeatedKeyInUnfit,
+}
+
+impl Json {
+    /// Reads a body. A byte order mark and white space around it are passed over.
+    ///
+    /// # Errors
+    /// Where it is not JSON in UTF-8, is nested more than 127 deep, or has a fraction beyond what
+    /// a double can hold.
+    pub fn parse(body: &[u8]) -> Result<Json, JsonError> {
+        let text = without_mark(body);
+        let mut walk = Walk::default();
+        let mut root = walk.run(text)?;
+        if walk.needs_tokens {
+            walk = Walk { tokens: Some(number_tokens(text).into_iter()), ..Walk::default() };
+            root = walk.run(text)?;
+        }
+        Ok(Json { root, unfit: walk.unfit })
+    }
+
+    /// The page's value.
+    pub fn value(&self) -> RawBsonRef<'_> {
+        self.root.get("").ok().flatten().unwrap_or(RawBsonRef::Null)
+    }
+
+    /// The page's value, where it is an object.
+    pub fn object(&self) -> Option<&RawDocument> {
+        self.value().as_document()
+    }
+
+    /// What in the page BSON cannot hold; it stands in it as text.
+    pub fn unfit(&self) -> Option<&'static str> {
+        self.unfit
+    }
+}
+
+/// `body` without byte order mark and white space around it, sharing its memory.
+pub fn trimmed(body: &Bytes) -> Bytes {
+    body.slice_ref(without_mark(body).trim_ascii())
+}
+
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
+}
+
+/// The number tokens of a JSON text in their order.
+fn number_tokens(text: &[u8]) -> Vec<&str> {
+    let is_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        let rest = &text[at..];
+        at += match byte {
+            b'"' => string_length(rest),
+            b'0'..=b'9' | b'-' => {
+                let length = rest.iter().take_while(|byte| is_number(byte)).count();
+                tokens.extend(std::str::from_utf8(&rest[..length]));
+                length
+            }
+            _ => 1,
+        };
+    }
+    tokens
+}
+
+/// Length of the string literal that `text` begins with, its quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
+#[derive(Default)]
+struct Walk<'t> {
+    tokens: Option<std::vec::IntoIter<&'t str>>,
+    needs_tokens: bool,
+    unfit: Option<&'static str>,
+}
+
+impl<'t> Walk<'t> {
+    fn run(&mut self, text: &[u8]) -> Result<RawDocumentBuf, serde_json::Error> {
+        let mut root = RawDocumentBuf::new();
+        let mut json = serde_json::Deserializer::from_slice(text);
+        Put { walk: self, place: Place::Field(&mut root, cstr!("")) }.deserialize(&mut json)?;
+        json.end()?;
+        Ok(root)
+    }
+
+    fn token(&mut self) -> Option<&'t str> {
+        self.tokens.as_mut().and_then(Iterator::next)
+    }
+
+    fn float(&mut self, value: f64) -> RawBson {
+        let token = self.token();
+        if value.abs() < PERHAPS_AN_INTEGER {
+            return RawBson::Double(value);
+        }
+        match token {
+            None => {
+                self.needs_tokens = true;
+                RawBson::Double(value)
+            }
+            Some(token) if token.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
+                self.long_integer(token)
+            }
+            Some(_) => RawBson::Double(value),
+        }
+    }
+
+    fn long_integer(&mut self, digits: &str) -> RawBson {
+        match bson::Decimal128::from_str(digits) {
+            Ok(decimal) if digits.trim_start_matches('-').len() <= 34 => {
+                RawBson::Decimal128(decimal)
+            }
+            _ => {
+                self.unfit = Some(LONG_INTEGER);
+                RawBson::String(digits.to_owned())
+            }
+        }
+    }
+
+    fn key<'k>(&mut self, key: &'k str) -> Cow<'k, CStr> {
+        match <&CStr>::try_from(key) {
+            Ok(key) => Cow::Borrowed(key),
+            Err(_) => {
+                self.unfit = Some(NUL_IN_KEY);
+                let shown = CString::try_from(key.replace('\0', "\\0"));
+                shown.map_or(Cow::Borrowed(cstr!("\\0")), Cow::Owned)
+            }
+        }
+    }
+}
+
+/// Where the next value goes.
+enum Place<'a> {
+    Field(&'a mut RawDocumentBuf, &'a CStr),
+    Element(&'a mut RawArrayBuf),
+}
+
+struct Put<'a, 'w, 't> {
+    walk: &'w mut Walk<'t>,
+    place: Place<'a>,
+}
+
+impl Put<'_, '_, '_> {
+    fn put<E>(self, value: impl BindRawBsonRef) -> Result<(), E> {
+        match self.place {
+            Place::Field(document, key) => document.append(key, value),
+            Place::Element(array) => array.push(value),
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Put<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Put<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.put(RawBsonRef::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<(), E> {
+        self.put(value)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        self.walk.token();
+        match i32::try_from(value) {
+            Ok(value) => self.put(value),
+            Err(_) => self.put(value),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        match i64::try_from(value) {
+            Ok(value) => self.visit_i64(value),
+            Err(_) => {
+                self.walk.token();
+                let value = self.walk.long_integer(&value.to_string());
+                self.put(value)
+            }
+        }
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        let value = self.walk.float(value);
+        self.put(value)
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<(), E> {
+        self.put(value)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let mut array = RawArrayBuf::new();
+        loop {
+            let place = Place::Element(&mut array);
+            if list.next_element_seed(Put { walk: &mut *self.walk, place })?.is_none() {
+                return self.put(&array);
+            }
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut document = RawDocumentBuf::new();
+        while let Some(key) = map.next_key_seed(KeyText)? {
+            let key = self.walk.key(&key);
+            map.next_value_seed(Put {
+                walk: &mut *self.walk,
+                place: Place::Field(&mut document, &key),
+            })?;
+        }
+        self.put(&document)
+    }
+}
+
+/// A key, borrowed from the text where it has no escapes.
+struct KeyText;
+
+impl<'de> DeserializeSeed<'de> for KeyText {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Cow<'de, str>, D::Error> {
+        json.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KeyText {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(key.to_owned()))
+    }
+}

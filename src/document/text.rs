@@ -1,0 +1,57 @@
+//! BSON back to JSON text, for documents whose text as sent cannot stand.
+
+use bson::raw::{RawBsonRef, RawDocument};
+
+/// `document` as compact JSON, its keys in their order.
+pub fn from_bson(document: &RawDocument) -> String {
+    let mut text = String::with_capacity(document.as_bytes().len());
+    write_object(&mut text, document);
+    text
+}
+
+fn write_object(text: &mut String, document: &RawDocument) {
+    text.push('{');
+    for (at, (key, value)) in document.iter().flatten().enumerate() {
+        if at > 0 {
+            text.push(',');
+        }
+        write_string(text, key.as_str());
+        text.push(':');
+        write_value(text, value);
+    }
+    text.push('}');
+}
+
+fn write_value(text: &mut String, value: RawBsonRef<'_>) {
+    match value {
+        RawBsonRef::Document(inner) => write_object(text, inner),
+        RawBsonRef::Array(inner) => {
+            text.push('[');
+            for (at, value) in inner.into_iter().flatten().enumerate() {
+                if at > 0 {
+                    text.push(',');
+                }
+                write_value(text, value);
+            }
+            text.push(']');
+        }
+        RawBsonRef::String(string) => write_string(text, string),
+        RawBsonRef::Int32(number) => text.push_str(&number.to_string()),
+        RawBsonRef::Int64(number) => text.push_str(&number.to_string()),
+        RawBsonRef::Double(number) => {
+            text.push_str(&serde_json::Value::from(number).to_string());
+        }
+        RawBsonRef::Decimal128(number) => text.push_str(&number.to_string()),
+        RawBsonRef::Boolean(flag) => text.push_str(if flag { "true" } else { "false" }),
+        RawBsonRef::Null | RawBsonRef::Undefined => text.push_str("null"),
+        RawBsonRef::ObjectId(id) => write_string(text, &id.to_hex()),
+        RawBsonRef::DateTime(date) => {
+            write_string(text, &date.try_to_rfc3339_string().unwrap_or_default());
+        }
+        other => write_string(text, &format!("{other:?}")),
+    }
+}
+
+fn write_string(text: &mut String, string: &str) {
+    text.push_str(&serde_json::Value::from(string).to_string());
+}

@@ -1,0 +1,116 @@
+//! The HTTP clients: one for each proxy or User-Agent that takes its turn.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::secret::Secret;
+
+/// Idle connections are let go before usual servers close them (5 s and more are common; 60 s
+/// and more for most), since a request on a connection that is just being closed is lost.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// How requests are made.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// For a whole request.
+    pub timeout: Duration,
+    /// For a connection.
+    pub connect_timeout: Duration,
+    /// Longest silence.
+    pub read_timeout: Duration,
+    /// Largest body, decoded, in bytes.
+    pub max_body: usize,
+    /// Connections kept open for the next request.
+    pub connections: usize,
+    /// Taken in turn; at least one.
+    pub user_agents: Vec<String>,
+    /// Taken in turn; where there are none, the system's.
+    pub proxies: Vec<Secret>,
+    /// Sent with each request.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Why there is no HTTP client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// A proxy's URL is none.
+    #[error("--proxy {0}: {1}")]
+    Proxy(Secret, String),
+    /// A header is none.
+    #[error("--header {0}: {1}")]
+    Header(String, String),
+    /// Something of the system's: TLS, say.
+    #[error("no HTTP client: {0}")]
+    Build(String),
+}
+
+/// Clients that take turns.
+#[derive(Debug)]
+pub struct Clients {
+    clients: Vec<reqwest::Client>,
+    turn: AtomicUsize,
+}
+
+impl Clients {
+    /// As many clients as there are combinations to take in turn.
+    pub fn new(options: &ClientOptions) -> Result<Clients, ClientError> {
+        let headers = headers(&options.headers)?;
+        let turns = options.user_agents.len().max(options.proxies.len()).max(1);
+        let clients = (0..turns).map(|turn| client(options, &headers, turn));
+        Ok(Clients { clients: clients.collect::<Result<_, _>>()?, turn: AtomicUsize::new(0) })
+    }
+
+    /// The client whose turn it is.
+    pub fn next(&self) -> &reqwest::Client {
+        match self.clients.as_slice() {
+            [only] => only,
+            clients => &clients[self.turn.fetch_add(1, Relaxed) % clients.len()],
+        }
+    }
+}
+
+fn client(
+    options: &ClientOptions,
+    headers: &HeaderMap,
+    turn: usize,
+) -> Result<reqwest::Client, ClientError> {
+    let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
+    let mut builder = reqwest::Client::builder()
+        .timeout(options.timeout)
+        .connect_timeout(options.connect_timeout)
+        .read_timeout(options.read_timeout)
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(options.connections)
+        .tcp_nodelay(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .default_headers(headers.clone());
+    if let Some(user_agent) = in_turn(&options.user_agents) {
+        let value = HeaderValue::from_str(&user_agent)
+            .map_err(|error| ClientError::Header("User-Agent".to_owned(), error.to_string()))?;
+        builder = builder.user_agent(value);
+    }
+    if let Some(secret) = options.proxies.get(turn % options.proxies.len().max(1)) {
+        let proxy = reqwest::Proxy::all(secret.expose()).map_err(|error| {
+            ClientError::Proxy(secret.clone(), secret.scrub(&error.to_string()))
+        })?;
+        builder = builder.proxy(proxy);
+    }
+    builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
+}
+
+fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, ClientError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in pairs {
+        let error = |error: String| ClientError::Header(name.clone(), error);
+        let key: HeaderName = name.parse().map_err(|_| error("not a header's name".to_owned()))?;
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| error("the value holds what a header cannot".to_owned()))?;
+        value.set_sensitive(true);
+        headers.append(key, value);
+    }
+    Ok(headers)
+}

@@ -1,0 +1,139 @@
+//! What can go wrong between a request and its page, told apart as far as it matters to a
+//! decision or to a person.
+
+use std::error::Error;
+use std::time::Duration;
+
+/// Longest sample of a body that is kept.
+const SAMPLE: usize = 2048;
+
+/// Why there is no page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// The site answered with something other than 200.
+    #[error("the site answered {status}{}", asked_to_wait(*wait))]
+    Status {
+        /// The status.
+        status: u16,
+        /// How long the site asks to wait.
+        wait: Option<Duration>,
+        /// The beginning of the body.
+        sample: Option<Sample>,
+    },
+    /// No connection: refused, no such host, TLS.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// The time for the whole request, or the longest silence, has passed.
+    #[error("no answer in time: {0}")]
+    Timeout(String),
+    /// The connection was closed before an answer came.
+    #[error("the connection was closed before an answer came: {0}")]
+    Closed(String),
+    /// The body broke off or could not be decoded.
+    #[error("the body broke off: {0}")]
+    Body(String),
+    /// The body is larger than what is accepted.
+    #[error("the body is larger than {0} bytes (--max-body)")]
+    TooLarge(usize),
+    /// One redirect too many.
+    #[error("more than 10 redirects in a row")]
+    RedirectLoop,
+    /// A redirect to another host, or from https to http.
+    #[error("a redirect leads to {to}, which is not the site's own host")]
+    RedirectRefused {
+        /// Where it leads.
+        to: String,
+    },
+    /// The request could not be made at all.
+    #[error("the request cannot be made: {0}")]
+    Request(String),
+}
+
+/// The beginning of a body, at most 2 KiB, as text for people: no control characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample(Box<str>);
+
+impl Sample {
+    /// The sample of a body; none of an empty one.
+    pub fn of(body: &[u8]) -> Option<Sample> {
+        let text = String::from_utf8_lossy(&body[..body.len().min(SAMPLE)]);
+        let plain = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+        let text: String = text.chars().map(plain).collect();
+        (!text.trim().is_empty()).then(|| Sample(text.into()))
+    }
+
+    /// The text.
+    pub fn into_text(self) -> Box<str> {
+        self.0
+    }
+}
+
+impl FetchError {
+    /// The reason as one word, as failures are kept by.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            FetchError::Status { .. } => "status",
+            FetchError::Connect(_) => "connect",
+            FetchError::Timeout(_) => "timeout",
+            FetchError::Closed(_) => "closed",
+            FetchError::Body(_) => "body",
+            FetchError::TooLarge(_) => "size",
+            FetchError::RedirectLoop | FetchError::RedirectRefused { .. } => "redirect",
+            FetchError::Request(_) => "request",
+        }
+    }
+
+    /// The status, where there was an answer.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            FetchError::Status { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// The error of a request that got no answer.
+    pub(super) fn sending(error: &reqwest::Error) -> FetchError {
+        let cause = root_cause(error);
+        if error.is_timeout() {
+            FetchError::Timeout(if error.is_connect() { "connecting".into() } else { cause })
+        } else if error.is_connect() {
+            FetchError::Connect(cause)
+        } else if error.is_builder() {
+            FetchError::Request(cause)
+        } else {
+            FetchError::Closed(cause)
+        }
+    }
+
+    /// The error of a body that was not read to its end.
+    pub(super) fn reading(error: &reqwest::Error) -> FetchError {
+        let cause = root_cause(error);
+        if error.is_timeout() { FetchError::Timeout(cause) } else { FetchError::Body(cause) }
+    }
+}
+
+fn asked_to_wait(wait: Option<Duration>) -> String {
+    wait.map_or_else(String::new, |wait| format!(" and asks to wait {} s", wait.as_secs()))
+}
+
+/// The innermost cause, which is the one that says something. It names no URL, so no secret.
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_samples_hold_no_control_characters() {
+        let sample = Sample::of(b"\x1b[31mred\x07 \xff\n\ttab").unwrap().into_text();
+        assert_eq!(&*sample, "\u{fffd}[31mred\u{fffd} \u{fffd}\n\ttab");
+        assert_eq!(Sample::of(&[b'x'; 5000]).unwrap().into_text().len(), SAMPLE);
+        assert_eq!(Sample::of(b" \n"), None);
+    }
+}

@@ -1,0 +1,236 @@
+//! The frontier of one process: two async-channel lanes, a seen set, one count, and an event
+//! that says something changed.
+//!
+//! Every change of state is followed by a wake-up, and whoever waits listens before it looks:
+//! so no wake-up is lost. A worker that finds more than it takes wakes the next.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use event_listener::{Event, IntoNotification};
+use futures_util::future::{Either, select};
+use tokio::time::Instant;
+
+use super::outstanding::{Count, Outstanding};
+use super::seen::{Seen, Sight};
+use super::set_aside::SetAside;
+use super::{Frontier, FrontierError, Lease, Retry, Returns, Submitted, steps};
+use crate::task::{DetailPage, FollowUps, IndexRun, Page, Task};
+
+/// What a frontier is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Index tasks are handed out while fewer details than this are outstanding; at least 1.
+    /// Details that wait in the writer count, so it must be more than the writer holds.
+    pub low_water: u64,
+    /// At most so many distinct items are taken.
+    pub items: u64,
+}
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct MemoryFrontier {
+    low_water: u64,
+    index: Lane<IndexEntry>,
+    details: Lane<Task>,
+    set_aside: SetAside,
+    seen: Seen,
+    outstanding: Outstanding,
+    returned: async_channel::Receiver<Task>,
+    returns: Returns,
+    changed: Arc<Event>,
+}
+
+#[derive(Debug)]
+enum IndexEntry {
+    Planned(IndexRun),
+    Again(Task),
+}
+
+impl MemoryFrontier {
+    /// An empty frontier.
+    pub fn new(limits: Limits) -> MemoryFrontier {
+        let changed = Arc::new(Event::new());
+        let (returns, returned) = Returns::new(changed.clone());
+        MemoryFrontier {
+            low_water: limits.low_water.max(1),
+            index: Lane::new(),
+            details: Lane::new(),
+            set_aside: SetAside::default(),
+            seen: Seen::new(limits.items),
+            outstanding: Outstanding::new(),
+            returned,
+            returns,
+            changed,
+        }
+    }
+
+    /// The next task, where one may be handed out now.
+    fn take(&self) -> Option<Task> {
+        self.collect();
+        if let Some(task) = self.details.pop() {
+            return Some(task);
+        }
+        if self.outstanding.count().details >= self.low_water {
+            return None;
+        }
+        match self.index.pop()? {
+            IndexEntry::Again(task) => Some(task),
+            IndexEntry::Planned(run) => {
+                let (page, rest) = run.split();
+                if let Some(rest) = rest {
+                    self.index.push(IndexEntry::Planned(rest));
+                    self.wake(1);
+                }
+                Some(Task::first(Page::Index(page)))
+            }
+        }
+    }
+
+    /// Puts tasks that were given back, and those whose time has come, into their lanes.
+    fn collect(&self) {
+        let returned = || {
+            steps::point();
+            self.returned.try_recv().ok()
+        };
+        while let Some(task) = returned().or_else(|| self.set_aside.take_due()) {
+            match task.page {
+                Page::Index(_) => self.index.push(IndexEntry::Again(task)),
+                Page::Detail(_) => self.details.push(task),
+            }
+            self.wake(1);
+        }
+    }
+
+    fn wake(&self, workers: usize) {
+        steps::point();
+        self.changed.notify(workers.additional());
+    }
+
+    /// The part of `run` that was not seen, as runs without holes.
+    fn unseen(&self, run: IndexRun) -> Vec<IndexRun> {
+        let mut runs: Vec<IndexRun> = Vec::new();
+        for number in run.from..=run.to {
+            if !self.seen.index_page(run.pass, number) {
+                continue;
+            }
+            match runs.last_mut().filter(|last| last.to + 1 == number) {
+                Some(last) => last.to = number,
+                None => runs.push(IndexRun { from: number, to: number, ..run }),
+            }
+        }
+        runs
+    }
+}
+
+#[async_trait]
+impl Frontier for MemoryFrontier {
+    async fn submit(&self, follow_ups: FollowUps) -> Result<Submitted, FrontierError> {
+        let runs = follow_ups.index.map(|run| self.unseen(run)).unwrap_or_default();
+        let mut limited = false;
+        let details: Vec<DetailPage> = follow_ups
+            .details
+            .into_iter()
+            .filter(|detail| match self.seen.item(&detail.key) {
+                Sight::New => true,
+                Sight::Again => false,
+                Sight::OverLimit => {
+                    limited = true;
+                    false
+                }
+            })
+            .collect();
+        let pages = runs.iter().map(|run| run.pages()).sum();
+        let submitted = Submitted { index: pages, details: details.len() as u64, limited };
+        self.outstanding.add(submitted.index, submitted.details)?;
+        let entries = runs.len() + details.len();
+        for run in runs {
+            self.index.push(IndexEntry::Planned(run));
+        }
+        for detail in details {
+            self.details.push(Task::first(Page::Detail(detail)));
+        }
+        self.wake(entries);
+        Ok(submitted)
+    }
+
+    async fn lease(&self) -> Result<Option<Lease>, FrontierError> {
+        loop {
+            let taken = self.take();
+            let changed = match taken {
+                Some(_) => None,
+                None => {
+                    steps::point();
+                    Some(self.changed.listen())
+                }
+            };
+            // Looked at again now that no change can go by unheard.
+            if let Some(task) = taken.or_else(|| self.take()) {
+                return Ok(Some(Lease::new(task, self.returns.clone(), None)));
+            }
+            if self.outstanding.count().is_zero() {
+                return Ok(None);
+            }
+            let Some(changed) = changed else { continue };
+            match self.set_aside.next_due() {
+                None => changed.await,
+                Some(due) => match select(changed, Box::pin(steps::sleep_until(due))).await {
+                    Either::Left(_) | Either::Right(_) => {}
+                },
+            }
+        }
+    }
+
+    async fn extend(&self, _lease: &mut Lease) -> Result<(), FrontierError> {
+        Ok(())
+    }
+
+    async fn finish(&self, lease: Lease) -> Result<(), FrontierError> {
+        let Some(task) = lease.end() else { return Ok(()) };
+        let left = self.outstanding.remove(&task.page);
+        if left.is_zero() {
+            self.wake(usize::MAX);
+        } else if left.details + 1 == self.low_water {
+            self.wake(1);
+        }
+        Ok(())
+    }
+
+    async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError> {
+        let Some(mut task) = lease.end() else { return Ok(()) };
+        task.attempt += u32::from(retry.costs_attempt);
+        self.set_aside.put(Instant::now() + retry.after, task);
+        // Everyone who waits has to look at the clock anew: this task may be due first.
+        self.wake(usize::MAX);
+        Ok(())
+    }
+
+    async fn outstanding(&self) -> Result<Count, FrontierError> {
+        Ok(self.outstanding.count())
+    }
+}
+
+/// An unbounded queue. What bounds it is the low-water mark.
+#[derive(Debug)]
+struct Lane<T> {
+    put: async_channel::Sender<T>,
+    take: async_channel::Receiver<T>,
+}
+
+impl<T> Lane<T> {
+    fn new() -> Lane<T> {
+        let (put, take) = async_channel::unbounded();
+        Lane { put, take }
+    }
+
+    fn push(&self, entry: T) {
+        steps::point();
+        // Neither full nor closed: it has no bound, and the lane holds both its ends.
+        let _ = self.put.try_send(entry);
+    }
+
+    fn pop(&self) -> Option<T> {
+        steps::point();
+        self.take.try_recv().ok()
+    }
+}

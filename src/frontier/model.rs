@@ -1,0 +1,196 @@
+//! The protocol under a model checker: workers, a writer that batches, and the frontier's own
+//! code, in thousands of interleavings. Channel and map operations are atomic steps; between any
+//! two of them, and at every change of the count, another worker may go on. A worker that waits
+//! for what never comes is a deadlock, which the checker reports with the schedule that led there.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shuttle::future;
+use shuttle::rand::Rng;
+
+use super::memory::{Limits, MemoryFrontier};
+use super::{Frontier, Lease, Retry, steps};
+use crate::record::Key;
+use crate::task::{DetailPage, FollowUps, IndexRun, Page};
+
+const ROUNDS: usize = 3_000;
+const STEPS: usize = 20_000;
+
+/// A site and the crew that crawls it.
+#[derive(Clone, Copy)]
+struct Crew {
+    workers: usize,
+    low_water: u64,
+    /// Index pages 2.. are planned by the first page; a later page may find one more.
+    planned_to: u64,
+    goes_on_to: u64,
+    details_a_page: u64,
+    batch: usize,
+    /// Share of leases that are retried, and of those that are dropped.
+    mishaps: f64,
+}
+
+const CREW: Crew = Crew {
+    workers: 3,
+    low_water: 3,
+    planned_to: 2,
+    goes_on_to: 3,
+    details_a_page: 2,
+    batch: 2,
+    mishaps: 0.2,
+};
+
+/// How often each page was finished.
+type Finished = Arc<Mutex<HashMap<String, u32>>>;
+
+fn follow_ups(crew: Crew, number: u64) -> FollowUps {
+    let index = match number {
+        1 if crew.planned_to > 1 => Some(IndexRun { pass: 1, from: 2, to: crew.planned_to }),
+        last if last == crew.planned_to && crew.goes_on_to > last => {
+            Some(IndexRun { pass: 1, from: last + 1, to: crew.goes_on_to })
+        }
+        _ => None,
+    };
+    // Every page also lists the item before its first: what was seen must cost nothing.
+    let first = (number - 1) * crew.details_a_page;
+    let details = (first.saturating_sub(1)..first + crew.details_a_page)
+        .map(|item| DetailPage { key: Key::new(&item.to_string()).unwrap(), known: None })
+        .collect();
+    FollowUps { index, details }
+}
+
+async fn work(
+    crew: Crew,
+    frontier: Arc<MemoryFrontier>,
+    writer: async_channel::Sender<Lease>,
+    held: Finished,
+) {
+    while let Some(lease) = frontier.lease().await.unwrap() {
+        let page = lease.task().page.to_string();
+        let holders = change(&held, &page, |holders| *holders += 1);
+        assert_eq!(holders, 1, "{page} was handed out twice");
+        steps::point();
+        change(&held, &page, |holders| *holders -= 1);
+        if shuttle::rand::thread_rng().gen_bool(crew.mishaps) {
+            mishap(&frontier, lease).await;
+            continue;
+        }
+        match &lease.task().page {
+            Page::Index(index) => {
+                frontier.submit(follow_ups(crew, index.number)).await.unwrap();
+                frontier.finish(lease).await.unwrap();
+            }
+            Page::Detail(_) => writer.send(lease).await.unwrap(),
+        }
+    }
+}
+
+async fn mishap(frontier: &MemoryFrontier, lease: Lease) {
+    if shuttle::rand::thread_rng().r#gen::<bool>() {
+        let retry = Retry { after: Duration::ZERO, costs_attempt: true };
+        frontier.retry_later(lease, retry).await.unwrap();
+    } else {
+        drop(lease);
+    }
+}
+
+/// Batches by count, and by a time that may come at any moment.
+async fn write(
+    crew: Crew,
+    frontier: Arc<MemoryFrontier>,
+    leases: async_channel::Receiver<Lease>,
+    finished: Finished,
+) {
+    let mut batch = Vec::new();
+    loop {
+        let time_is_up = !batch.is_empty() && shuttle::rand::thread_rng().r#gen::<bool>();
+        let next = match leases.try_recv() {
+            Ok(lease) => Some(lease),
+            Err(_) if time_is_up || leases.is_closed() && leases.is_empty() => None,
+            Err(_) if batch.is_empty() => leases.recv().await.ok(),
+            Err(_) => {
+                future::yield_now().await;
+                continue;
+            }
+        };
+        let ended = next.is_none() && batch.is_empty();
+        batch.extend(next);
+        if ended {
+            return;
+        }
+        if time_is_up || batch.len() == crew.batch || leases.is_closed() {
+            for lease in batch.drain(..) {
+                change(&finished, &lease.task().page.to_string(), |times| *times += 1);
+                frontier.finish(lease).await.unwrap();
+            }
+        }
+    }
+}
+
+fn change(counts: &Finished, page: &str, change: impl FnOnce(&mut u32)) -> u32 {
+    let mut counts = counts.lock().unwrap();
+    let count = counts.entry(page.to_owned()).or_default();
+    change(count);
+    *count
+}
+
+fn crawl(crew: Crew) {
+    let frontier =
+        Arc::new(MemoryFrontier::new(Limits { low_water: crew.low_water, items: u64::MAX }));
+    let (finished, held) = (Finished::default(), Finished::default());
+    future::block_on(async {
+        let seed = FollowUps { index: Some(IndexRun { pass: 1, from: 1, to: 1 }), details: vec![] };
+        frontier.submit(seed).await.unwrap();
+        let (to_writer, leases) = async_channel::bounded(crew.batch);
+        let workers: Vec<_> = (0..crew.workers)
+            .map(|_| future::spawn(work(crew, frontier.clone(), to_writer.clone(), held.clone())))
+            .collect();
+        drop(to_writer);
+        let writer = future::spawn(write(crew, frontier.clone(), leases, finished.clone()));
+        for worker in workers {
+            worker.await.unwrap();
+        }
+        writer.await.unwrap();
+        assert!(frontier.outstanding().await.unwrap().is_zero(), "ended with tasks left");
+    });
+    let finished = finished.lock().unwrap();
+    let items = crew.goes_on_to.max(crew.planned_to) * crew.details_a_page;
+    assert_eq!(finished.len() as u64, items, "an item was lost: {finished:?}");
+    assert!(finished.values().all(|&times| times == 1), "finished twice: {finished:?}");
+}
+
+fn check(crew: Crew) {
+    let config = || {
+        let mut config = shuttle::Config::default();
+        config.max_steps = shuttle::MaxSteps::FailAfter(STEPS);
+        config
+    };
+    let random = shuttle::scheduler::RandomScheduler::new_from_seed(7, ROUNDS);
+    shuttle::Runner::new(random, config()).run(move || crawl(crew));
+    let depth = 3;
+    let priorities = shuttle::scheduler::PctScheduler::new_from_seed(7, depth, ROUNDS);
+    shuttle::Runner::new(priorities, config()).run(move || crawl(crew));
+}
+
+#[test]
+fn every_item_is_finished_once_and_the_end_is_exact() {
+    check(CREW);
+}
+
+#[test]
+fn the_lowest_low_water_mark_makes_no_deadlock() {
+    check(Crew { low_water: 1, ..CREW });
+}
+
+#[test]
+fn one_worker_and_a_long_plan_end() {
+    check(Crew { workers: 1, planned_to: 5, goes_on_to: 5, ..CREW });
+}
+
+#[test]
+fn many_workers_and_one_item_end() {
+    let lone = Crew { workers: 5, planned_to: 1, goes_on_to: 1, details_a_page: 1, ..CREW };
+    check(lone);
+}

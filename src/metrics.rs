@@ -1,0 +1,236 @@
+//! The counters of a run, all of them, owned in one place.
+//!
+//! Whoever does something counts it here; whoever shows something takes a [`Snapshot`]. Progress
+//! line, log, report and ledger are made from nothing else.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+
+use crate::record::Verdict;
+use crate::sweep::{Index, Items, Requests, Writes, millis};
+
+/// Longest request that is told apart from longer ones, in microseconds: 20 minutes.
+const LONGEST: u64 = 1_200_000_000;
+/// The list said nothing of how many items there are.
+const UNDECLARED: u64 = u64::MAX;
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct Metrics {
+    started: Instant,
+    requests: AtomicU64,
+    retried: AtomicU64,
+    redirected: AtomicU64,
+    not_modified: AtomicU64,
+    given_up: AtomicU64,
+    bytes: AtomicU64,
+    /// Microseconds.
+    times: Mutex<Histogram<u64>>,
+    pages: AtomicU64,
+    declared: AtomicU64,
+    listed: AtomicU64,
+    passes: AtomicU32,
+    new: AtomicU64,
+    changed: AtomicU64,
+    same: AtomicU64,
+    missing: AtomicU64,
+    failed: AtomicU64,
+    batches: AtomicU64,
+    written: AtomicU64,
+    store_retries: AtomicU64,
+    store_blocked_us: AtomicU64,
+}
+
+/// All counters at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// Since the run began.
+    pub elapsed: Duration,
+    /// What was asked of the site.
+    pub requests: Requests,
+    /// What the list said.
+    pub index: Index,
+    /// What became of the items.
+    pub items: Items,
+    /// What the store did.
+    pub store: Writes,
+}
+
+impl Snapshot {
+    /// Items that came to an end, good or bad.
+    pub fn settled(&self) -> u64 {
+        let Items { new, changed, same, skipped, missing, failed, gone: _ } = self.items;
+        new + changed + same + skipped + missing + failed
+    }
+
+    /// How many items there will be, as far as is known: what the list declares, or what it
+    /// listed where that is more.
+    pub fn expected(&self) -> u64 {
+        self.index.declared.unwrap_or(0).max(self.index.listed)
+    }
+}
+
+impl Metrics {
+    /// All at zero; the run begins now.
+    ///
+    /// # Panics
+    /// Never: the histogram's bounds are constants that it accepts.
+    pub fn new() -> Metrics {
+        let times = Histogram::new_with_bounds(1, LONGEST, 2).expect("the bounds are in order");
+        Metrics {
+            started: Instant::now(),
+            requests: AtomicU64::default(),
+            retried: AtomicU64::default(),
+            redirected: AtomicU64::default(),
+            not_modified: AtomicU64::default(),
+            given_up: AtomicU64::default(),
+            bytes: AtomicU64::default(),
+            times: Mutex::new(times),
+            pages: AtomicU64::default(),
+            declared: AtomicU64::new(UNDECLARED),
+            listed: AtomicU64::default(),
+            passes: AtomicU32::new(1),
+            new: AtomicU64::default(),
+            changed: AtomicU64::default(),
+            same: AtomicU64::default(),
+            missing: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            batches: AtomicU64::default(),
+            written: AtomicU64::default(),
+            store_retries: AtomicU64::default(),
+            store_blocked_us: AtomicU64::default(),
+        }
+    }
+
+    /// A request left.
+    pub fn sent(&self) {
+        self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// A request is made again.
+    pub fn retried(&self) {
+        self.retried.fetch_add(1, Relaxed);
+    }
+
+    /// An answer led elsewhere.
+    pub fn redirected(&self) {
+        self.redirected.fetch_add(1, Relaxed);
+    }
+
+    /// A body of `bytes` (decoded) was there `time` after its request left.
+    pub fn received(&self, time: Duration, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    }
+
+    /// An index page was read: how many distinct items it added, and what it declared.
+    pub fn listed(&self, items: u64, declared: Option<u64>) {
+        self.pages.fetch_add(1, Relaxed);
+        self.listed.fetch_add(items, Relaxed);
+        if let Some(declared) = declared {
+            self.declared.store(declared, Relaxed);
+        }
+    }
+
+    /// An item was listed whose page is not there.
+    pub fn missing(&self) {
+        self.missing.fetch_add(1, Relaxed);
+    }
+
+    /// A task was given up.
+    pub fn given_up(&self, is_item: bool) {
+        self.given_up.fetch_add(1, Relaxed);
+        self.failed.fetch_add(u64::from(is_item), Relaxed);
+    }
+
+    /// An item was listed that cannot be asked for.
+    pub fn listed_without_key(&self) {
+        self.listed.fetch_add(1, Relaxed);
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// A record was stored.
+    pub fn stored(&self, verdict: Verdict) {
+        let counter = match verdict {
+            Verdict::New => &self.new,
+            Verdict::Changed => &self.changed,
+            Verdict::Same => &self.same,
+        };
+        counter.fetch_add(1, Relaxed);
+        self.written.fetch_add(1, Relaxed);
+    }
+
+    /// A batch was written.
+    pub fn batch(&self) {
+        self.batches.fetch_add(1, Relaxed);
+    }
+
+    /// The store was waited for, and is called again.
+    pub fn store_waited(&self, time: Duration) {
+        self.store_retries.fetch_add(1, Relaxed);
+        self.store_blocked_us
+            .fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+
+    /// All counters now.
+    pub fn snapshot(&self) -> Snapshot {
+        let read = |counter: &AtomicU64| counter.load(Relaxed);
+        let declared = read(&self.declared);
+        let [p50_ms, p95_ms, p99_ms] = self.percentiles([0.5, 0.95, 0.99]);
+        Snapshot {
+            elapsed: self.started.elapsed(),
+            requests: Requests {
+                total: read(&self.requests),
+                retried: read(&self.retried),
+                redirected: read(&self.redirected),
+                not_modified: read(&self.not_modified),
+                failed: read(&self.given_up),
+                bytes: read(&self.bytes),
+                p50_ms,
+                p95_ms,
+                p99_ms,
+            },
+            index: Index {
+                pages: read(&self.pages),
+                declared: (declared != UNDECLARED).then_some(declared),
+                listed: read(&self.listed),
+                passes: self.passes.load(Relaxed),
+            },
+            items: Items {
+                new: read(&self.new),
+                changed: read(&self.changed),
+                same: read(&self.same),
+                skipped: 0,
+                missing: read(&self.missing),
+                failed: read(&self.failed),
+                gone: 0,
+            },
+            store: Writes {
+                batches: read(&self.batches),
+                written: read(&self.written),
+                retries: read(&self.store_retries),
+                blocked_s: millis(read(&self.store_blocked_us) as f64 / 1e6),
+            },
+        }
+    }
+
+    /// Request times in milliseconds.
+    fn percentiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        shares.map(
+            |share| {
+                if times.is_empty() { 0.0 } else { times.value_at_quantile(share) as f64 / 1e3 }
+            },
+        )
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}

@@ -1,0 +1,66 @@
+//! What the user should know of a run, in sentences, each said once.
+//!
+//! A *gap* is something that is missing from the store or may be: with one the sweep is
+//! incomplete. A *note* is not.
+
+use std::sync::{Mutex, PoisonError};
+
+/// More sentences than this help nobody; the rest is counted.
+const MOST: usize = 200;
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Problems(Mutex<Said>);
+
+#[derive(Debug, Default)]
+struct Said {
+    sentences: Vec<String>,
+    unsaid: u64,
+    gap: bool,
+}
+
+impl Problems {
+    /// Something is missing or may be.
+    pub fn gap(&self, sentence: impl Into<String>) {
+        self.say(sentence.into(), true);
+    }
+
+    /// Something is worth knowing.
+    pub fn note(&self, sentence: impl Into<String>) {
+        self.say(sentence.into(), false);
+    }
+
+    /// Whether anything is missing or may be.
+    pub fn has_gap(&self) -> bool {
+        self.with(|said| said.gap)
+    }
+
+    /// All sentences, in the order in which they were said.
+    pub fn sentences(&self) -> Vec<String> {
+        self.with(|said| {
+            let mut sentences = said.sentences.clone();
+            if said.unsaid > 0 {
+                sentences.push(format!("… and {} more of the like", said.unsaid));
+            }
+            sentences
+        })
+    }
+
+    fn say(&self, sentence: String, gap: bool) {
+        self.with(|said| {
+            said.gap |= gap;
+            if said.sentences.contains(&sentence) {
+                return;
+            }
+            if said.sentences.len() < MOST {
+                said.sentences.push(sentence);
+            } else {
+                said.unsaid += 1;
+            }
+        });
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,165 @@
+//! What is to be stored: an item's key and document, the verdict on it, and what could not be had.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Digest, Document};
+use crate::task::Page;
+
+/// Longest key in bytes; what is longer is no identity but an accident.
+const LONGEST_KEY: usize = 1024;
+
+/// An item's identity on its site, as text: `42` and `"42"` are one key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Key(Arc<str>);
+
+/// Why a text is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Nothing, or nothing but white space.
+    #[error("the key is empty")]
+    Empty,
+    /// `.` or `..`, which would change the path of the item's URL.
+    #[error("the key is a dot segment, which would change the path of the URL")]
+    DotSegment,
+    /// More than 1,024 bytes.
+    #[error("the key is longer than {LONGEST_KEY} bytes")]
+    TooLong,
+}
+
+impl Key {
+    /// The key in its one normal form: white space around it taken off.
+    ///
+    /// # Errors
+    /// Where the text is empty, a dot segment or over 1,024 bytes.
+    pub fn new(text: &str) -> Result<Key, KeyError> {
+        match text.trim() {
+            "" => Err(KeyError::Empty),
+            "." | ".." => Err(KeyError::DotSegment),
+            text if text.len() > LONGEST_KEY => Err(KeyError::TooLong),
+            text => Ok(Key(text.into())),
+        }
+    }
+
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Key::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the store holds of an item, asked for when the item was listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The item.
+    pub key: Key,
+    /// The document's digest; absent where the document was not written by gleaner.
+    pub digest: Option<Digest>,
+    /// The sweep that last fetched it.
+    pub sweep: Option<Box<str>>,
+    /// Digest of the extraction rules that made the document.
+    pub rules: Option<Box<str>>,
+    /// The list's word on when the item changed.
+    pub revision: Option<Box<str>>,
+    /// Validator for a conditional request.
+    pub etag: Option<Box<str>>,
+    /// Validator for a conditional request.
+    pub last_modified: Option<Box<str>>,
+    /// When it was first stored.
+    pub first_seen: Option<Timestamp>,
+    /// When it was last fetched.
+    pub fetched_at: Option<Timestamp>,
+    /// When its document last changed.
+    pub changed_at: Option<Timestamp>,
+    /// Since when it is marked gone.
+    pub gone_at: Option<Timestamp>,
+}
+
+/// A record against what the store knew of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The store did not have it.
+    New,
+    /// The store had another document.
+    Changed,
+    /// The store has the very document.
+    Same,
+}
+
+/// An item to be stored.
+#[derive(Debug)]
+pub struct Record {
+    /// The item.
+    pub key: Key,
+    /// Where it was fetched, without credentials.
+    pub url: Box<str>,
+    /// The document as the site gave it.
+    pub document: Document,
+    /// Validator the page came with.
+    pub etag: Option<Box<str>>,
+    /// Validator the page came with.
+    pub last_modified: Option<Box<str>>,
+    /// When the page was fetched.
+    pub fetched_at: Timestamp,
+    /// Against what the store knew.
+    pub verdict: Verdict,
+    /// When it was first stored: now, where the verdict is new.
+    pub first_seen: Timestamp,
+    /// When the document last changed: now, unless the verdict is same.
+    pub changed_at: Timestamp,
+}
+
+/// What is the same for all records of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// Id of the sweep.
+    pub sweep: Box<str>,
+    /// Digest of the extraction rules.
+    pub rules: Box<str>,
+}
+
+/// A task that was given up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Failure {
+    /// What was asked for.
+    pub page: Page,
+    /// Where, without credentials.
+    pub url: Box<str>,
+    /// What went wrong, as one lower-case word: `status`, `timeout`, `connect`, ….
+    pub reason: &'static str,
+    /// What went wrong, for people.
+    pub message: String,
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The beginning of what came instead, at most 2 KiB.
+    pub sample: Option<Box<str>>,
+    /// When it was given up.
+    pub at: Timestamp,
+}
+
+impl Failure {
+    /// The failure's identity in a store: one entry a page of a site, however often it fails.
+    pub fn id(&self) -> String {
+        match &self.page {
+            Page::Index(index) => format!("index/{}", index.number),
+            Page::Detail(detail) => format!("detail/{}", detail.key),
+        }
+    }
+}

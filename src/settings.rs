@@ -1,0 +1,91 @@
+//! What was asked for, resolved: no options left, only values.
+//!
+//! The command line makes these once, from flag, environment, site file and default in that
+//! order. Nothing here knows where a value came from.
+
+use std::time::Duration;
+
+use crate::fetch::ClientOptions;
+use crate::secret::Secret;
+use crate::site::PageRange;
+
+/// Settings of a crawl.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Most requests in flight.
+    pub workers: usize,
+    /// At most so many distinct items.
+    pub limit: Option<u64>,
+    /// Only these index pages.
+    pub pages: Option<PageRange>,
+    /// For a whole request.
+    pub timeout: Duration,
+    /// For a connection.
+    pub connect_timeout: Duration,
+    /// Longest silence of the site.
+    pub read_timeout: Duration,
+    /// Further tries of a task.
+    pub retries: u32,
+    /// How long a store that went away is waited for.
+    pub store_wait: Duration,
+    /// Refusals in a row before the site is taken to have blocked us.
+    pub block_after: u32,
+    /// Largest body, decoded, in bytes.
+    pub max_body: usize,
+    /// Taken in turn.
+    pub user_agents: Vec<String>,
+    /// Taken in turn; the system's where there are none.
+    pub proxies: Vec<Secret>,
+    /// Sent with each request.
+    pub headers: Vec<(String, String)>,
+    /// Documents in one write, at most.
+    pub batch: usize,
+    /// Longest wait of a record for its batch.
+    pub flush: Duration,
+    /// For requests in flight at shutdown.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            workers: 16,
+            limit: None,
+            pages: None,
+            timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(15),
+            retries: 4,
+            store_wait: Duration::from_secs(600),
+            block_after: 20,
+            max_body: 32 << 20,
+            user_agents: vec![concat!("gleaner/", env!("CARGO_PKG_VERSION")).to_owned()],
+            proxies: Vec::new(),
+            headers: Vec::new(),
+            batch: 500,
+            flush: Duration::from_millis(200),
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether only a part of the site is asked for.
+    pub fn is_limited(&self) -> bool {
+        self.limit.is_some() || self.pages.is_some()
+    }
+
+    /// How requests are made.
+    pub fn client_options(&self) -> ClientOptions {
+        ClientOptions {
+            timeout: self.timeout,
+            connect_timeout: self.connect_timeout,
+            read_timeout: self.read_timeout,
+            max_body: self.max_body,
+            connections: self.workers,
+            user_agents: self.user_agents.clone(),
+            proxies: self.proxies.clone(),
+            headers: self.headers.clone(),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Where a crawl is and how it ended, in words: the progress line and the summary.
+//!
+//! Made from snapshots and reports alone. What came from the site is shown without control
+//! characters.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::metrics::Snapshot;
+use crate::sweep::Report;
+
+/// Weight of the newest reading in the speed that is shown.
+const NEWEST: f64 = 0.2;
+
+/// How fast items are settled, smoothed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    elapsed: Duration,
+    settled: u64,
+    per_second: Option<f64>,
+}
+
+impl Pace {
+    /// Takes a reading.
+    pub fn update(&mut self, snapshot: &Snapshot) {
+        let seconds = snapshot.elapsed.saturating_sub(self.elapsed).as_secs_f64();
+        if seconds < 1e-3 {
+            return;
+        }
+        let settled = snapshot.settled();
+        let now = settled.saturating_sub(self.settled) as f64 / seconds;
+        self.per_second =
+            Some(self.per_second.map_or(now, |before| before + NEWEST * (now - before)));
+        (self.elapsed, self.settled) = (snapshot.elapsed, settled);
+    }
+
+    /// Items a second.
+    pub fn per_second(&self) -> f64 {
+        self.per_second.unwrap_or_default()
+    }
+
+    /// Time until `items` more are settled; none while nothing moves.
+    fn time_for(&self, items: u64) -> Option<Duration> {
+        let seconds = items as f64 / self.per_second.filter(|pace| *pace > 1e-3)?;
+        Duration::try_from_secs_f64(seconds).ok()
+    }
+}
+
+/// The progress line: done of total, per second, failed, queued, time left.
+pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace) -> String {
+    let (settled, expected) = (snapshot.settled(), snapshot.expected());
+    let mut line = format!("{} of {}", count(settled), count(expected));
+    let _ = write!(line, " · {}/s", count(pace.per_second().round() as u64));
+    if snapshot.items.failed > 0 {
+        let _ = write!(line, " · {} failed", count(snapshot.items.failed));
+    }
+    let _ = write!(line, " · {} queued", count(queued));
+    if let Some(left) = pace.time_for(expected.saturating_sub(settled)) {
+        let _ = write!(line, " · {} left", clock(left));
+    }
+    line
+}
+
+/// The summary at the end of a run.
+pub fn summary(report: &Report, store: &str) -> String {
+    let Report { requests, index, items, store: writes, .. } = report;
+    let mut text = format!(
+        "{}: {} in {} (sweep {})\n",
+        report.site,
+        report.outcome,
+        seconds(report.elapsed_s),
+        report.sweep
+    );
+    let mut row = |name: &str, parts: &[String]| {
+        let _ = writeln!(text, "  {name:<9} {}", parts.join(" · "));
+    };
+    let named = |number: u64, name: &str| format!("{} {name}", count(number));
+    let some = |number: u64, name: &str| (number > 0).then(|| named(number, name));
+    let mut parts =
+        vec![named(items.new, "new"), named(items.changed, "changed"), named(items.same, "same")];
+    parts.extend(some(items.skipped, "skipped"));
+    parts.extend(some(items.missing, "missing"));
+    parts.extend(some(items.gone, "gone"));
+    parts.push(named(items.failed, "failed"));
+    row("items", &parts);
+    let declared = index.declared.map_or("not declared".to_owned(), |n| named(n, "declared"));
+    row("list", &[named(index.listed, "listed"), declared, named(index.pages, "pages")]);
+    let mut parts = vec![named(requests.total, "made")];
+    parts.extend(some(requests.retried, "retried"));
+    parts.extend(some(requests.redirected, "redirected"));
+    parts.push(bytesize::ByteSize(requests.bytes).display().iec().to_string());
+    parts.push(format!(
+        "half within {} ms, 99 % within {} ms",
+        short(requests.p50_ms),
+        short(requests.p99_ms)
+    ));
+    row("requests", &parts);
+    let mut parts =
+        vec![named(writes.written, "written"), named(writes.batches, "batches"), store.to_owned()];
+    parts.extend((writes.blocked_s > 0.0).then(|| format!("waited {}", seconds(writes.blocked_s))));
+    row("store", &parts);
+    for problem in &report.problems {
+        let _ = writeln!(text, "  ! {}", plain(problem));
+    }
+    text
+}
+
+/// `text` with control characters shown instead of sent to the terminal.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { plain.extend(c.escape_default()) } else { plain.push(c) }
+    }
+    plain
+}
+
+/// A number with its thousands apart.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn short(number: f64) -> String {
+    if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
+}
+
+fn seconds(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    clock(Duration::from_secs_f64(seconds))
+}
+
+/// `m:ss` or `h:mm:ss`.
+fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::record::Verdict;
+
+    #[test]
+    fn the_line_says_done_speed_failed_queued_and_left() {
+        let metrics = Metrics::new();
+        metrics.listed(2000, Some(9040));
+        (0..1500).for_each(|_| metrics.stored(Verdict::New));
+        metrics.given_up(true);
+        let mut snapshot = metrics.snapshot();
+        snapshot.elapsed = Duration::from_secs(10);
+        let mut pace = Pace::default();
+        pace.update(&snapshot);
+        let line = line(&snapshot, 612, &pace);
+        assert_eq!(line, "1,501 of 9,040 · 150/s · 1 failed · 612 queued · 0:50 left");
+        assert!(line.chars().count() < 64, "it fits beside the bar on 80 columns");
+    }
+
+    #[test]
+    fn p8_what_the_site_sent_cannot_drive_the_terminal() {
+        assert_eq!(plain("a\x1b[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
+    }
+
+    #[test]
+    fn times_and_numbers_read_well() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(12), "12");
+        assert_eq!(clock(Duration::from_secs(3_725)), "1:02:05");
+        assert_eq!(seconds(4.21), "4.2 s");
+        assert_eq!(seconds(75.0), "1:15");
+    }
+}

@@ -1,0 +1,224 @@
+//! MongoDB: `update` commands with many updates, unordered, which every supported server takes.
+//!
+//! The driver's own way to write many documents at once needs server 8.0, and one command a
+//! document costs many times as much. What `run_command` leaves to its caller is done here: the
+//! write concern is given, errors inside a successful answer are read, a call has a time limit,
+//! and no future of the driver is dropped half-way (each call is a task of its own).
+
+mod adopt;
+mod answer;
+mod facts;
+mod layout;
+mod ledger;
+mod write;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::raw::RawDocumentBuf;
+use bson::{Document as Bson, doc};
+use futures_util::TryStreamExt;
+use mongodb::options::{
+    Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern,
+};
+use mongodb::{Client, Database};
+
+use super::{Place, Rejection, Store, StoreError, Stored};
+use crate::document::Encoding;
+use crate::record::{Failure, Key, Known, Record, Stamp};
+use crate::secret::Secret;
+use crate::sweep::SweepEntry;
+use layout::Layout;
+
+/// A server that does not answer within this is away: at the start, and each time it is looked
+/// for while the crawl runs.
+const SELECTION: Duration = Duration::from_secs(4);
+/// The driver has no limit of its own on how long a call takes.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
+/// Looking through a collection that is adopted may take long.
+const LONGEST_ADOPTION: Duration = Duration::from_secs(3_600);
+
+/// See the module's text.
+pub struct MongodbStore {
+    connection: Connection,
+    place: Place,
+    layout: Layout,
+    was_empty: bool,
+}
+
+/// A database, and how to speak to it.
+#[derive(Clone)]
+struct Connection {
+    database: Database,
+    write_concern: Bson,
+    uri: Secret,
+}
+
+impl MongodbStore {
+    /// Connects, and makes the collection ready: an empty one, one of ours, or one that others
+    /// filled, which is adopted.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached within 5 s, or the collection cannot be used.
+    pub async fn open(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
+        let connection = Connection::open(uri).await?;
+        ledger::check_owner(&connection, place).await?;
+        let was_empty = connection.first_document(&place.collection).await?.is_none();
+        let layout = layout::of(&connection, place).await?;
+        if layout == Layout::Adopted {
+            adopt::adopt(&connection, place).await?;
+        }
+        Ok(MongodbStore { connection, place: place.clone(), layout, was_empty })
+    }
+
+    /// Documents' facts, asked for at the primary, since a secondary may not know them yet.
+    async fn find(
+        &self,
+        filter: Bson,
+        sort: Bson,
+        most: i64,
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let collection =
+            self.connection.database.collection::<RawDocumentBuf>(&self.place.collection);
+        self.connection
+            .call(LONGEST_CALL, async move {
+                let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+                let found = collection.find(filter).sort(sort).limit(most);
+                found.selection_criteria(primary).await?.try_collect().await
+            })
+            .await
+    }
+}
+
+impl Connection {
+    async fn open(uri: &Secret) -> Result<Connection, StoreError> {
+        let unusable = |error: mongodb::error::Error| {
+            StoreError::Unusable(format!("{uri}: {}", uri.scrub(&error.to_string())))
+        };
+        let mut options = ClientOptions::parse(uri.expose()).await.map_err(unusable)?;
+        options.app_name.get_or_insert_with(|| "gleaner".to_owned());
+        options.server_selection_timeout.get_or_insert(SELECTION);
+        options.connect_timeout.get_or_insert(SELECTION);
+        let write_concern = write_concern(uri, options.write_concern.as_ref())?;
+        let client = Client::with_options(options).map_err(unusable)?;
+        let database = client
+            .default_database()
+            .ok_or_else(|| StoreError::Unusable(format!("{uri}: names no database")))?;
+        let connection = Connection { database, write_concern, uri: uri.clone() };
+        connection.ping().await?;
+        Ok(connection)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        let database = self.database.clone();
+        let limit = SELECTION + Duration::from_millis(500);
+        let answer =
+            self.call(limit, async move { database.run_command(doc! { "ping": 1 }).await });
+        answer.await.map(|_| ()).map_err(|error| match error {
+            StoreError::Unavailable(why) => StoreError::Unavailable(format!(
+                "{} cannot be reached: {why}. Is the server running, and may this machine connect to it?",
+                self.uri
+            )),
+            other => other,
+        })
+    }
+
+    /// Runs a call of the driver to its end, on a task of its own, and waits for it up to `limit`.
+    async fn call<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(limit, tokio::spawn(call)).await {
+            Err(_) => {
+                let seconds = limit.as_secs();
+                Err(StoreError::Unavailable(format!("no answer within {seconds} s")))
+            }
+            Ok(Err(panic)) => Err(StoreError::Failed(format!("the driver panicked: {panic}"))),
+            Ok(Ok(answer)) => answer.map_err(|error| answer::store_error(&error, &self.uri)),
+        }
+    }
+
+    async fn command(&self, command: RawDocumentBuf) -> Result<Bson, StoreError> {
+        let database = self.database.clone();
+        self.call(LONGEST_CALL, async move { database.run_raw_command(command).await }).await
+    }
+
+    async fn first_document(&self, collection: &str) -> Result<Option<RawDocumentBuf>, StoreError> {
+        let collection = self.database.collection::<RawDocumentBuf>(collection);
+        self.call(LONGEST_CALL, async move { collection.find_one(doc! {}).await }).await
+    }
+}
+
+/// The write concern for commands: the URI's, or else that a majority has it.
+fn write_concern(uri: &Secret, given: Option<&WriteConcern>) -> Result<Bson, StoreError> {
+    let Some(given) = given.filter(|given| **given != WriteConcern::default()) else {
+        return Ok(doc! { "w": "majority" });
+    };
+    if given.w == Some(Acknowledgment::Nodes(0)) {
+        return Err(StoreError::Unusable(format!(
+            "{uri}: w=0 means that the server does not say whether it wrote anything, so gleaner could not either; leave w out or give 1 or majority"
+        )));
+    }
+    bson::serialize_to_document(given)
+        .map_err(|error| StoreError::Unusable(format!("{uri}: write concern: {error}")))
+}
+
+#[async_trait]
+impl Store for MongodbStore {
+    fn encoding(&self) -> Encoding {
+        Encoding::Bson
+    }
+
+    fn was_empty(&self) -> bool {
+        self.was_empty
+    }
+
+    async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
+        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
+        let filter = doc! { self.layout.key_path(): { "$in": keys } };
+        let collection =
+            self.connection.database.collection::<RawDocumentBuf>(&self.place.collection);
+        let found: Vec<RawDocumentBuf> = self
+            .connection
+            .call(LONGEST_CALL, async move {
+                let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
+                let found = collection.find(filter).projection(doc! { "_gleaner": 1 });
+                found.selection_criteria(primary).await?.try_collect().await
+            })
+            .await?;
+        Ok(found.iter().filter_map(|document| facts::known(document)).collect())
+    }
+
+    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
+        write::write(self, stamp, records).await
+    }
+
+    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
+        ledger::keep_failures(&self.connection, &self.place, stamp, failures).await
+    }
+
+    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
+        ledger::clear_failures(&self.connection, &self.place, keys).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+        ledger::keep_sweep(&self.connection, self.layout, entry).await
+    }
+
+    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
+        let path = self.layout.key_path();
+        let filter = match after {
+            Some(key) => doc! { path: { "$gt": key.as_str() } },
+            None => doc! { "_gleaner.key": { "$exists": true } },
+        };
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let found = self.find(filter, doc! { path: 1 }, most).await?;
+        Ok(found.iter().filter_map(|document| facts::stored(document)).collect())
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.connection.database.client().clone().shutdown().immediate(true).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Taking over a collection that others filled, such as the two-phase script's: documents with an
+//! ObjectId as `_id` and the item's id in a field.
+//!
+//! `_gleaner.key` is stamped from that field, as text, where it is not there yet; then a unique
+//! index is made on it. Nothing else of the documents is touched.
+
+use bson::{Document as Bson, doc};
+use futures_util::TryStreamExt;
+use mongodb::IndexModel;
+use mongodb::options::IndexOptions;
+use tracing::{info, warn};
+
+use super::{Connection, LONGEST_ADOPTION};
+use crate::store::{Place, StoreError};
+
+/// So many duplicates are named in an error.
+const NAMED: i64 = 10;
+
+/// Adopts the collection; where it was adopted before, only what came since is stamped.
+pub async fn adopt(connection: &Connection, place: &Place) -> Result<(), StoreError> {
+    let Some(field) = place.key_field.as_deref() else {
+        return Err(StoreError::Unusable(format!(
+            "the collection {} holds documents that gleaner did not write, and the site file's key is not a plain field of the document by which they could be told apart: use another --collection",
+            place.collection
+        )));
+    };
+    let key = key_of(field);
+    refuse_duplicates(connection, place, field, &key).await?;
+    stamp(connection, place, field, &key).await?;
+    make_index(connection, place).await
+}
+
+/// The key of a document as text: what was stamped, or else the field.
+fn key_of(field: &str) -> Bson {
+    let text = doc! { "$convert": {
+        "input": format!("${field}"), "to": "string", "onError": null, "onNull": null,
+    } };
+    doc! { "$ifNull": ["$_gleaner.key", { "$trim": { "input": text } }] }
+}
+
+async fn refuse_duplicates(
+    connection: &Connection,
+    place: &Place,
+    field: &str,
+    key: &Bson,
+) -> Result<(), StoreError> {
+    let pipeline = vec![
+        doc! { "$group": { "_id": key.clone(), "count": { "$sum": 1 } } },
+        doc! { "$match": { "count": { "$gt": 1 }, "_id": { "$nin": [null, ""] } } },
+        doc! { "$sort": { "_id": 1 } },
+        doc! { "$limit": NAMED + 1 },
+    ];
+    let collection = connection.database.collection::<Bson>(&place.collection);
+    let found: Vec<Bson> = connection
+        .call(LONGEST_ADOPTION, async move {
+            collection.aggregate(pipeline).allow_disk_use(true).await?.try_collect().await
+        })
+        .await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let count = |group: &Bson| group.get_i32("count").unwrap_or_default();
+    let mut named: Vec<String> = found
+        .iter()
+        .take(10)
+        .map(|group| format!("{} ({} times)", group.get_str("_id").unwrap_or("?"), count(group)))
+        .collect();
+    if found.len() > named.len() {
+        named.push("and more".to_owned());
+    }
+    Err(StoreError::Unusable(format!(
+        "the collection {} holds more than one document with the same {field}: {}. Remove all but one of each, or use another --collection",
+        place.collection,
+        named.join(", ")
+    )))
+}
+
+async fn stamp(
+    connection: &Connection,
+    place: &Place,
+    field: &str,
+    key: &Bson,
+) -> Result<(), StoreError> {
+    let collection = connection.database.collection::<Bson>(&place.collection);
+    let unstamped = doc! { "_gleaner.key": { "$exists": false }, field: { "$ne": null } };
+    let update = vec![doc! { "$set": { "_gleaner": { "key": key.clone() } } }];
+    let keyless = doc! { "_gleaner.key": { "$in": [null, ""] } };
+    let counted = collection.clone();
+    let stamped = connection
+        .call(LONGEST_ADOPTION, async move { collection.update_many(unstamped, update).await })
+        .await?;
+    if stamped.modified_count > 0 {
+        info!(
+            collection = %place.collection,
+            documents = stamped.modified_count,
+            "adopted documents that others wrote"
+        );
+    }
+    let keyless = connection
+        .call(LONGEST_ADOPTION, async move { counted.count_documents(keyless).await })
+        .await?;
+    if keyless > 0 {
+        warn!(collection = %place.collection, documents = keyless, field, "documents without a key are left alone");
+    }
+    Ok(())
+}
+
+async fn make_index(connection: &Connection, place: &Place) -> Result<(), StoreError> {
+    let options = IndexOptions::builder()
+        .unique(true)
+        .partial_filter_expression(doc! { "_gleaner.key": { "$type": "string" } })
+        .build();
+    let index = IndexModel::builder().keys(doc! { "_gleaner.key": 1 }).options(options).build();
+    let collection = connection.database.collection::<Bson>(&place.collection);
+    connection
+        .call(LONGEST_ADOPTION, async move { collection.create_index(index).await })
+        .await
+        .map(|_| ())
+}

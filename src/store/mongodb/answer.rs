@@ -1,0 +1,105 @@
+//! Reading the server's answers: what is a document's own fault, what passes, what does not.
+
+use bson::{Bson, Document};
+use mongodb::error::{Error, ErrorKind};
+
+use crate::secret::Secret;
+use crate::store::StoreError;
+
+/// BadValue, FailedToParse, dotted names, names with `$`, a foreign `_id`, failed validation,
+/// document too large (three codes).
+const DOCUMENT_FAULTS: [i32; 9] = [2, 9, 15, 52, 66, 121, 10334, 17419, 17420];
+/// A unique index has the key already.
+const DUPLICATE_KEY: i32 = 11000;
+/// Authentication failed, not authorized, unknown commands and options: waiting changes nothing.
+const SETUP_FAULTS: [i32; 6] = [13, 18, 59, 72, 73, 8000];
+/// Errors that a command's documents caused carry this, so that a batch can be halved.
+const OF_DOCUMENTS: &str = "the documents of this command: ";
+
+/// Why one update of a command was not made.
+pub enum Fault {
+    /// The document cannot be stored.
+    Document(String),
+    /// Another write came first.
+    Race(String),
+}
+
+/// The updates of a command that were not made, by their place in it.
+///
+/// # Errors
+/// Where the server could not write for reasons of its own, or did not get the acknowledgement
+/// it was asked to wait for.
+pub fn faults(reply: &Document) -> Result<Vec<(usize, Fault)>, StoreError> {
+    if let Ok(concern) = reply.get_document("writeConcernError") {
+        return Err(StoreError::Unavailable(format!(
+            "written, but not acknowledged as asked: {}",
+            concern.get_str("errmsg").unwrap_or("no message")
+        )));
+    }
+    let Ok(errors) = reply.get_array("writeErrors") else { return Ok(Vec::new()) };
+    errors.iter().filter_map(Bson::as_document).map(fault).collect()
+}
+
+fn fault(error: &Document) -> Result<(usize, Fault), StoreError> {
+    let code = error.get_i32("code").unwrap_or_default();
+    let message = error.get_str("errmsg").unwrap_or("no message").to_owned();
+    let index = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
+    match (index, code) {
+        (Some(index), DUPLICATE_KEY) => Ok((index, Fault::Race(message))),
+        (Some(index), code) if DOCUMENT_FAULTS.contains(&code) => {
+            Ok((index, Fault::Document(format!("{message} (code {code})"))))
+        }
+        _ => Err(StoreError::Unavailable(format!("{message} (code {code})"))),
+    }
+}
+
+/// Whether an error of a whole command was caused by what is in its documents.
+pub fn is_of_documents(reason: &str) -> bool {
+    reason.starts_with(OF_DOCUMENTS)
+}
+
+/// What an error of the driver means.
+pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
+    let message = uri.scrub(&plain(error));
+    match &*error.kind {
+        ErrorKind::Command(command) if DOCUMENT_FAULTS.contains(&command.code) => {
+            StoreError::Failed(format!("{OF_DOCUMENTS}{message}"))
+        }
+        ErrorKind::Command(command) if SETUP_FAULTS.contains(&command.code) => {
+            StoreError::Unusable(message)
+        }
+        ErrorKind::BsonSerialization(_) | ErrorKind::BsonDeserialization(_) => {
+            StoreError::Failed(format!("{OF_DOCUMENTS}{message}"))
+        }
+        ErrorKind::Authentication { .. } | ErrorKind::InvalidArgument { .. } => {
+            StoreError::Unusable(message)
+        }
+        ErrorKind::Command(_)
+        | ErrorKind::Io(_)
+        | ErrorKind::ConnectionPoolCleared { .. }
+        | ErrorKind::ServerSelection { .. }
+        | ErrorKind::DnsResolve { .. }
+        | ErrorKind::Write(_)
+        | ErrorKind::InsertMany(_) => StoreError::Unavailable(message),
+        _ => StoreError::Failed(message),
+    }
+}
+
+/// The error in few words: what the driver prints holds its whole state.
+fn plain(error: &Error) -> String {
+    match &*error.kind {
+        ErrorKind::Command(command) => format!("{} (code {})", command.message, command.code),
+        ErrorKind::Io(error) => error.to_string(),
+        ErrorKind::ServerSelection { message, .. } => selection(message),
+        ErrorKind::Authentication { message, .. } => format!("authentication failed: {message}"),
+        other => other.to_string(),
+    }
+}
+
+/// The first reason inside the driver's account of all servers, which is long.
+fn selection(message: &str) -> String {
+    let reason = message.split("Error: ").nth(1).map(|rest| {
+        rest.split(" }").next().unwrap_or(rest).trim_end_matches([',', ' ']).to_owned()
+    });
+    reason.unwrap_or_else(|| message.split(". Topology").next().unwrap_or(message).to_owned())
+}

@@ -1,0 +1,189 @@
+//! The sub-document `_gleaner`, which holds what gleaner keeps of an item, and the site's document
+//! around it.
+
+use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use jiff::Timestamp;
+
+use super::layout::Layout;
+use crate::document::{self, Body};
+use crate::record::{Key, Known, Record, Stamp};
+use crate::store::Stored;
+
+/// Largest document that MongoDB holds, in bytes.
+const LARGEST: usize = 16 << 20;
+
+/// A document ready to be written.
+pub struct Prepared {
+    /// Everything: key, the site's fields, `_gleaner`.
+    pub document: RawDocumentBuf,
+    /// Whether a field's name begins with `$`, which a plain replacement refuses.
+    pub has_operators: bool,
+}
+
+/// The document to write for a record.
+///
+/// # Errors
+/// Says why MongoDB cannot hold it.
+pub fn prepare(record: &Record, stamp: &Stamp, layout: Layout) -> Result<Prepared, String> {
+    let Body::Bson(body) = &record.document.body else {
+        return Err("it was not made into BSON".to_owned());
+    };
+    if let Some(unfit) = record.document.unfit {
+        return Err(format!("it holds {unfit}, which BSON cannot"));
+    }
+    let names = Names::of(body);
+    let mut head = RawDocumentBuf::new();
+    if layout == Layout::Own {
+        head.append(cstr!("_id"), record.key.as_str());
+    }
+    let mut tail = RawDocumentBuf::new();
+    let document = if names.reserved {
+        let (kept, own) = set_apart(body);
+        tail.append(cstr!("_gleaner"), of_record(record, stamp, Some(own)));
+        joined([&head, &kept, &tail])
+    } else {
+        tail.append(cstr!("_gleaner"), of_record(record, stamp, None));
+        joined([&head, body, &tail])
+    };
+    let size = document.as_bytes().len();
+    if size > LARGEST {
+        return Err(format!("it has {size} bytes as BSON, and MongoDB holds {LARGEST}"));
+    }
+    Ok(Prepared { document, has_operators: names.operators })
+}
+
+/// What is written of a record whose document did not change, as the paths to set.
+pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
+    let mut set = RawDocumentBuf::new();
+    set.append(cstr!("_gleaner.sweep"), &*stamp.sweep);
+    set.append(cstr!("_gleaner.rules"), &*stamp.rules);
+    set.append(cstr!("_gleaner.seen_at"), date(record.fetched_at));
+    set.append(cstr!("_gleaner.fetched_at"), date(record.fetched_at));
+    set
+}
+
+/// Paths to set besides those of [`touch`], where the record differs from others in them.
+pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) {
+    set.append(cstr!("_gleaner.changed_at"), date(record.changed_at));
+    append_text(set, cstr!("_gleaner.etag"), record.etag.as_deref());
+    append_text(set, cstr!("_gleaner.last_modified"), record.last_modified.as_deref());
+}
+
+/// What is known of a document.
+pub fn known(document: &RawDocument) -> Option<Known> {
+    let facts = document.get_document("_gleaner").ok()?;
+    let text = |name: &str| facts.get_str(name).ok().map(Into::into);
+    let time = |name: &str| facts.get_datetime(name).ok().and_then(timestamp);
+    Some(Known {
+        key: Key::new(facts.get_str("key").ok()?).ok()?,
+        digest: facts.get_str("digest").ok().and_then(|digest| digest.parse().ok()),
+        sweep: text("sweep"),
+        rules: text("rules"),
+        revision: text("revision"),
+        etag: text("etag"),
+        last_modified: text("last_modified"),
+        first_seen: time("first_seen"),
+        fetched_at: time("fetched_at"),
+        changed_at: time("changed_at"),
+        gone_at: time("gone_at"),
+    })
+}
+
+/// A document as it is read back: the site's own fields, and what is known of it.
+pub fn stored(document: &RawDocument) -> Option<Stored> {
+    let facts = document.get_document("_gleaner").ok()?;
+    let own = facts.get_document("own").ok();
+    let mut site = RawDocumentBuf::new();
+    for (name, value) in document.iter().flatten() {
+        if !matches!(name.as_str(), "_id" | "_gleaner") {
+            site.append(name, value);
+        }
+    }
+    for (name, value) in own.iter().flat_map(|own| own.iter().flatten()) {
+        site.append(name, value);
+    }
+    Some(Stored {
+        known: known(document)?,
+        url: facts.get_str("url").ok().map(Into::into),
+        seen_at: facts.get_datetime("seen_at").ok().and_then(timestamp),
+        text: document::to_text(&site),
+    })
+}
+
+/// A time as MongoDB holds it: to the millisecond.
+pub fn date(time: Timestamp) -> bson::DateTime {
+    bson::DateTime::from_millis(time.as_millisecond())
+}
+
+fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(date.timestamp_millis()).ok()
+}
+
+fn of_record(record: &Record, stamp: &Stamp, own: Option<RawDocumentBuf>) -> RawDocumentBuf {
+    let mut facts = RawDocumentBuf::new();
+    facts.append(cstr!("key"), record.key.as_str());
+    facts.append(cstr!("url"), &*record.url);
+    facts.append(cstr!("sweep"), &*stamp.sweep);
+    facts.append(cstr!("digest"), record.document.digest.to_string());
+    facts.append(cstr!("rules"), &*stamp.rules);
+    append_text(&mut facts, cstr!("etag"), record.etag.as_deref());
+    append_text(&mut facts, cstr!("last_modified"), record.last_modified.as_deref());
+    facts.append(cstr!("first_seen"), date(record.first_seen));
+    facts.append(cstr!("seen_at"), date(record.fetched_at));
+    facts.append(cstr!("fetched_at"), date(record.fetched_at));
+    facts.append(cstr!("changed_at"), date(record.changed_at));
+    if let Some(own) = own {
+        facts.append(cstr!("own"), own);
+    }
+    facts
+}
+
+fn append_text(facts: &mut RawDocumentBuf, name: &CStr, text: Option<&str>) {
+    if let Some(text) = text {
+        facts.append(name, text);
+    }
+}
+
+/// What is odd about a document's names.
+struct Names {
+    reserved: bool,
+    operators: bool,
+}
+
+impl Names {
+    fn of(body: &RawDocument) -> Names {
+        let mut names = Names { reserved: false, operators: false };
+        for element in body.iter_elements().flatten() {
+            let name = element.key().as_str();
+            names.reserved |= matches!(name, "_id" | "_gleaner");
+            names.operators |= name.starts_with('$');
+        }
+        names
+    }
+}
+
+/// The site's fields, and those of them whose names are taken.
+fn set_apart(body: &RawDocument) -> (RawDocumentBuf, RawDocumentBuf) {
+    let (mut kept, mut own) = (RawDocumentBuf::new(), RawDocumentBuf::new());
+    for (name, value) in body.iter().flatten() {
+        let reserved = matches!(name.as_str(), "_id" | "_gleaner");
+        let part: &mut RawDocumentBuf = if reserved { &mut own } else { &mut kept };
+        part.append(name, RawBsonRef::from(value));
+    }
+    (kept, own)
+}
+
+/// The elements of several documents in one. A BSON document is its length in four bytes, its
+/// elements, and a zero byte; elements hold nothing that depends on their place.
+fn joined(parts: [&RawDocument; 3]) -> RawDocumentBuf {
+    let elements = |part: &RawDocument| part.as_bytes().len() - 5;
+    let size = parts.iter().map(|part| elements(part)).sum::<usize>() + 5;
+    let mut bytes = Vec::with_capacity(size);
+    bytes.extend(i32::try_from(size).unwrap_or(i32::MAX).to_le_bytes());
+    for part in parts {
+        bytes.extend(&part.as_bytes()[4..part.as_bytes().len() - 1]);
+    }
+    bytes.push(0);
+    // Fails only over 2 GiB, where the body cap has cut long before.
+    RawDocumentBuf::from_bytes(bytes).unwrap_or_default()
+}

@@ -1,0 +1,56 @@
+//! Whose collection it is: one of ours, where `_id` is the key, or one that others filled.
+
+use bson::doc;
+use bson::raw::RawDocument;
+
+use super::{Connection, LONGEST_CALL};
+use crate::store::{Place, StoreError};
+
+/// See the module's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// `_id` is the key: one index less, and less work for the server than a second unique index.
+    Own,
+    /// `_id` is whatever others put there; `_gleaner.key` is the key.
+    Adopted,
+}
+
+impl Layout {
+    /// The path that holds the key.
+    pub fn key_path(self) -> &'static str {
+        match self {
+            Layout::Own => "_id",
+            Layout::Adopted => "_gleaner.key",
+        }
+    }
+
+    /// The name by which the ledger keeps it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Own => "own",
+            Layout::Adopted => "adopted",
+        }
+    }
+}
+
+/// The layout of a collection: what the ledger says, or, where it says nothing, what the
+/// collection looks like.
+pub async fn of(connection: &Connection, place: &Place) -> Result<Layout, StoreError> {
+    let ledger = connection.database.collection::<bson::Document>("gleaner_sweeps");
+    let filter = doc! { "collection": &*place.collection, "layout": { "$exists": true } };
+    let entry = connection.call(LONGEST_CALL, async move { ledger.find_one(filter).await });
+    if let Some(entry) = entry.await? {
+        let adopted = entry.get_str("layout").is_ok_and(|name| name == Layout::Adopted.name());
+        return Ok(if adopted { Layout::Adopted } else { Layout::Own });
+    }
+    let first = connection.first_document(&place.collection).await?;
+    Ok(match first {
+        Some(document) if !is_ours(&document) => Layout::Adopted,
+        _ => Layout::Own,
+    })
+}
+
+fn is_ours(document: &RawDocument) -> bool {
+    let key = document.get_document("_gleaner").and_then(|facts| facts.get_str("key"));
+    key.is_ok_and(|key| document.get_str("_id").is_ok_and(|id| id == key))
+}

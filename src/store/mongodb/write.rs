@@ -1,0 +1,246 @@
+//! Records to `update` commands and back to rejections.
+
+use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
+use futures_util::future::BoxFuture;
+
+use super::MongodbStore;
+use super::answer::{self, Fault};
+use super::facts::{self, Prepared};
+use super::layout::Layout;
+use crate::record::{Record, Stamp, Verdict};
+use crate::store::{Rejection, Store, StoreError};
+
+/// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each update
+/// adds some around its document.
+const COMMAND_BYTES: usize = 12 << 20;
+
+/// An update, and the place of its record in the batch.
+struct Update {
+    at: usize,
+    bytes: RawDocumentBuf,
+}
+
+/// Writes a batch: those new or changed are replaced, those that are the same are touched.
+pub async fn write(
+    store: &MongodbStore,
+    stamp: &Stamp,
+    records: &[Record],
+) -> Result<Vec<Rejection>, StoreError> {
+    let is_same = |at: &usize| records[*at].verdict == Verdict::Same;
+    let (same, other): (Vec<usize>, Vec<usize>) = (0..records.len()).partition(is_same);
+    let mut rejections = replace(store, stamp, records, &other).await?;
+    if !same.is_empty() && touch(store, stamp, records, &same).await? < same.len() as u64 {
+        let vanished = vanished(store, records, same).await?;
+        rejections.extend(replace(store, stamp, records, &vanished).await?);
+    }
+    Ok(rejections)
+}
+
+async fn replace(
+    store: &MongodbStore,
+    stamp: &Stamp,
+    records: &[Record],
+    places: &[usize],
+) -> Result<Vec<Rejection>, StoreError> {
+    let mut rejections = Vec::new();
+    let mut updates = Vec::with_capacity(places.len());
+    let mut bytes = 0;
+    for &at in places {
+        match facts::prepare(&records[at], stamp, store.layout) {
+            Err(reason) => rejections.push(Rejection { at, reason }),
+            Ok(prepared) => {
+                let size = prepared.document.as_bytes().len();
+                if bytes + size > COMMAND_BYTES && !updates.is_empty() {
+                    rejections.extend(send(store, std::mem::take(&mut updates)).await?);
+                    bytes = 0;
+                }
+                bytes += size;
+                let bytes = replacement(&records[at], prepared, store.layout);
+                updates.push(Update { at, bytes });
+            }
+        }
+    }
+    if !updates.is_empty() {
+        rejections.extend(send(store, updates).await?);
+    }
+    Ok(rejections)
+}
+
+fn replacement(record: &Record, prepared: Prepared, layout: Layout) -> RawDocumentBuf {
+    let mut update = RawDocumentBuf::new();
+    update.append(cstr!("q"), query(record, layout));
+    if prepared.has_operators {
+        // A replacement refuses names that begin with `$`; a literal does not look at them.
+        let mut literal = RawDocumentBuf::new();
+        literal.append(cstr!("$literal"), prepared.document);
+        let mut stage = RawDocumentBuf::new();
+        stage.append(cstr!("$replaceWith"), literal);
+        let mut pipeline = RawArrayBuf::new();
+        pipeline.push(stage);
+        update.append(cstr!("u"), pipeline);
+    } else {
+        update.append(cstr!("u"), prepared.document);
+    }
+    update.append(cstr!("upsert"), true);
+    update
+}
+
+fn query(record: &Record, layout: Layout) -> RawDocumentBuf {
+    let mut query = RawDocumentBuf::new();
+    match layout {
+        Layout::Own => query.append(cstr!("_id"), record.key.as_str()),
+        Layout::Adopted => query.append(cstr!("_gleaner.key"), record.key.as_str()),
+    }
+    query
+}
+
+/// Sends updates in one command. What the command as a whole refuses because of some document is
+/// halved until that document is found.
+fn send(
+    store: &MongodbStore,
+    updates: Vec<Update>,
+) -> BoxFuture<'_, Result<Vec<Rejection>, StoreError>> {
+    Box::pin(async move {
+        let reply = match store.connection.command(command(store, &updates)).await {
+            Ok(reply) => reply,
+            Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
+                return halve(store, updates, reason).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut rejections = Vec::new();
+        let mut again = Vec::new();
+        for (index, fault) in answer::faults(&reply)? {
+            match fault {
+                Fault::Document(reason) => {
+                    rejections.extend(
+                        updates.get(index).map(|update| Rejection { at: update.at, reason }),
+                    );
+                }
+                Fault::Race(reason) => again.push((index, reason)),
+            }
+        }
+        let mut updates: Vec<Option<Update>> = updates.into_iter().map(Some).collect();
+        for (index, reason) in again {
+            if let Some(update) = updates.get_mut(index).and_then(Option::take) {
+                rejections.extend(once_more(store, update, reason).await?);
+            }
+        }
+        Ok(rejections)
+    })
+}
+
+async fn halve(
+    store: &MongodbStore,
+    mut updates: Vec<Update>,
+    reason: String,
+) -> Result<Vec<Rejection>, StoreError> {
+    if let [only] = updates.as_slice() {
+        return Ok(vec![Rejection { at: only.at, reason }]);
+    }
+    let second = updates.split_off(updates.len() / 2);
+    let mut rejections = send(store, updates).await?;
+    rejections.extend(send(store, second).await?);
+    Ok(rejections)
+}
+
+/// Two upserts of one key can both find nothing and both insert: the one that came second is
+/// tried again, and then finds the other's. Where it fails again, another unique index is in the
+/// way, and the document cannot be stored.
+async fn once_more(
+    store: &MongodbStore,
+    update: Update,
+    reason: String,
+) -> Result<Option<Rejection>, StoreError> {
+    let at = update.at;
+    let reply = store.connection.command(command(store, &[update])).await?;
+    let failed = !answer::faults(&reply)?.is_empty();
+    Ok(failed.then_some(Rejection { at, reason }))
+}
+
+fn command(store: &MongodbStore, updates: &[Update]) -> RawDocumentBuf {
+    let mut list = RawArrayBuf::new();
+    for update in updates {
+        list.push(&update.bytes);
+    }
+    command_of(store, list)
+}
+
+fn command_of(store: &MongodbStore, updates: RawArrayBuf) -> RawDocumentBuf {
+    let mut command = RawDocumentBuf::new();
+    command.append(cstr!("update"), &*store.place.collection);
+    command.append(cstr!("updates"), updates);
+    command.append(cstr!("ordered"), false);
+    let concern = RawDocumentBuf::try_from(&store.connection.write_concern);
+    command.append(cstr!("writeConcern"), concern.unwrap_or_default());
+    command
+}
+
+/// Marks documents that did not change as seen; says how many there were. One statement marks
+/// all but those with validators or a time of their own.
+async fn touch(
+    store: &MongodbStore,
+    stamp: &Stamp,
+    records: &[Record],
+    same: &[usize],
+) -> Result<u64, StoreError> {
+    let mut updates = RawArrayBuf::new();
+    let mut alike: Vec<&Record> = Vec::new();
+    for record in same.iter().map(|&at| &records[at]) {
+        let alone = record.etag.is_some()
+            || record.last_modified.is_some()
+            || record.changed_at == record.fetched_at;
+        if alone {
+            let mut set = facts::touch(record, stamp);
+            facts::touch_alone(&mut set, record);
+            updates.push(touch_update(query(record, store.layout), set, false));
+        } else {
+            alike.push(record);
+        }
+    }
+    if let Some(last) = alike.iter().max_by_key(|record| record.fetched_at) {
+        let mut keys = RawArrayBuf::new();
+        for record in &alike {
+            keys.push(record.key.as_str());
+        }
+        let mut any = RawDocumentBuf::new();
+        any.append(cstr!("$in"), keys);
+        let mut query = RawDocumentBuf::new();
+        match store.layout {
+            Layout::Own => query.append(cstr!("_id"), any),
+            Layout::Adopted => query.append(cstr!("_gleaner.key"), any),
+        }
+        updates.push(touch_update(query, facts::touch(last, stamp), true));
+    }
+    let reply = store.connection.command(command_of(store, updates)).await?;
+    match answer::faults(&reply)?.into_iter().next() {
+        None => Ok(reply.get_i32("n").map_or(0, |n| u64::try_from(n).unwrap_or(0))),
+        Some((_, Fault::Document(reason) | Fault::Race(reason))) => Err(StoreError::Failed(reason)),
+    }
+}
+
+fn touch_update(query: RawDocumentBuf, set: RawDocumentBuf, multi: bool) -> RawDocumentBuf {
+    let mut unset = RawDocumentBuf::new();
+    unset.append(cstr!("_gleaner.gone_at"), "");
+    unset.append(cstr!("_gleaner.unlisted_at"), "");
+    let mut change = RawDocumentBuf::new();
+    change.append(cstr!("$set"), set);
+    change.append(cstr!("$unset"), unset);
+    let mut update = RawDocumentBuf::new();
+    update.append(cstr!("q"), query);
+    update.append(cstr!("u"), change);
+    update.append(cstr!("multi"), multi);
+    update
+}
+
+/// Of the records that were taken to be in the store, those that are not.
+async fn vanished(
+    store: &MongodbStore,
+    records: &[Record],
+    same: Vec<usize>,
+) -> Result<Vec<usize>, StoreError> {
+    let keys: Vec<_> = same.iter().map(|&at| records[at].key.clone()).collect();
+    let found = store.known(&keys).await?;
+    let found: std::collections::HashSet<_> = found.into_iter().map(|known| known.key).collect();
+    Ok(same.into_iter().filter(|&at| !found.contains(&records[at].key)).collect())
+}

@@ -1,0 +1,123 @@
+//! Patience with a store that goes away: a store around a store, which calls again until it is
+//! back or the patience has run out. The one place that decides this, for all callers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{Rejection, Store, StoreError, Stored};
+use crate::document::Encoding;
+use crate::metrics::Metrics;
+use crate::record::{Failure, Key, Known, Record, Stamp};
+use crate::sweep::SweepEntry;
+
+/// Delay before the second call; doubled with each further one.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+/// Longest delay between calls.
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// How long a store that went away is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub Duration);
+
+/// See the module's text.
+pub struct PatientStore {
+    store: Arc<dyn Store>,
+    name: String,
+    patience: Patience,
+    metrics: Arc<Metrics>,
+}
+
+impl PatientStore {
+    /// `store`, called `name` in the log, waited for with `patience`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        name: String,
+        patience: Patience,
+        metrics: Arc<Metrics>,
+    ) -> PatientStore {
+        PatientStore { store, name, patience, metrics }
+    }
+
+    async fn insist<'a, T>(
+        &self,
+        call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        let mut away: Option<Instant> = None;
+        let mut delay = FIRST_DELAY;
+        loop {
+            let error = match call().await {
+                Err(StoreError::Unavailable(error)) => error,
+                answer => {
+                    if let Some(since) = away {
+                        let waited = since.elapsed();
+                        info!(store = self.name, waited_s = waited.as_secs(), "the store is back");
+                    }
+                    return answer;
+                }
+            };
+            let since = *away.get_or_insert_with(|| {
+                let patience_s = self.patience.0.as_secs();
+                warn!(store = self.name, error, patience_s, "the store is away; waiting for it");
+                Instant::now()
+            });
+            if since.elapsed() + delay > self.patience.0 {
+                return Err(StoreError::Failed(format!(
+                    "{} did not come back within {} (--store-wait): {error}",
+                    self.name,
+                    humantime::format_duration(self.patience.0)
+                )));
+            }
+            tokio::time::sleep(delay).await;
+            self.metrics.store_waited(delay);
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+}
+
+#[async_trait]
+impl Store for PatientStore {
+    fn encoding(&self) -> Encoding {
+        self.store.encoding()
+    }
+
+    fn was_empty(&self) -> bool {
+        self.store.was_empty()
+    }
+
+    fn keeps_failures(&self) -> bool {
+        self.store.keeps_failures()
+    }
+
+    async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
+        self.insist(|| self.store.known(keys)).await
+    }
+
+    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
+        self.insist(|| self.store.write(stamp, records)).await
+    }
+
+    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
+        self.insist(|| self.store.keep_failures(stamp, failures)).await
+    }
+
+    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
+        self.insist(|| self.store.clear_failures(keys)).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+        self.insist(|| self.store.keep_sweep(entry)).await
+    }
+
+    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
+        self.insist(|| self.store.read(after, most)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+}

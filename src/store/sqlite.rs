@@ -1,0 +1,128 @@
+//! The store in an SQLite file: nothing to install, one file to copy.
+//!
+//! One table a collection, with the document's text as the site sent it and a column for each
+//! fact; `gleaner_sweeps` and `gleaner_failures` beside it. One thread owns the connection.
+//!
+//! Promises: a batch is one transaction, so a killed process leaves all of it or nothing; other
+//! programs can read while gleaner writes (WAL). It must not write to a table it did not make.
+
+mod database;
+mod error;
+mod row;
+mod schema;
+
+use std::path::Path;
+
+use async_trait::async_trait;
+
+use self::database::Database;
+use self::row::Row;
+use super::thread::{Ended, Owner};
+use super::{Place, Rejection, Store, StoreError, Stored};
+use crate::document::Encoding;
+use crate::record::{Failure, Key, Known, Record, Stamp};
+use crate::sweep::SweepEntry;
+
+/// See the module's text.
+///
+/// When it is dropped without [`Store::close`], its thread closes the file as soon as it has
+/// done what it was asked; where the process ends before, the next run finds the journal.
+pub struct SqliteStore {
+    database: Owner<Database>,
+    path: Box<Path>,
+    was_empty: bool,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, making what is missing; `:memory:` is a store for as long as it
+    /// is open.
+    ///
+    /// # Errors
+    /// Where the file cannot be opened and written, is no database, or holds under the
+    /// collection's name what belongs to others.
+    pub async fn open(path: &Path, place: &Place) -> Result<SqliteStore, StoreError> {
+        let (file, place) = (path.to_owned(), place.clone());
+        let opening = tokio::task::spawn_blocking(move || {
+            let database = Database::open(&file, place)?;
+            let was_empty =
+                database.is_empty().map_err(|error| error::explain_opening(&file, &error))?;
+            Ok((database, was_empty))
+        });
+        let failed =
+            |why: String| StoreError::Failed(format!("{} cannot be opened: {why}", path.display()));
+        let (database, was_empty) = opening.await.map_err(|error| failed(error.to_string()))??;
+        let database =
+            Owner::of(database, "gleaner-sqlite").map_err(|error| failed(error.to_string()))?;
+        Ok(SqliteStore { database, path: path.into(), was_empty })
+    }
+
+    async fn ask<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Database) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        match self.database.run(job).await {
+            Ok(answer) => answer.map_err(|error| error::explain(&self.path, &error)),
+            Err(Ended) => Err(StoreError::Failed(format!("{} is closed", self.path.display()))),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn encoding(&self) -> Encoding {
+        Encoding::Text
+    }
+
+    fn was_empty(&self) -> bool {
+        self.was_empty
+    }
+
+    async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |database| database.known(&keys)).await
+    }
+
+    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
+        let stamp = stamp.clone();
+        let mut rows = Vec::with_capacity(records.len());
+        let mut rejections = Vec::new();
+        for (at, record) in records.iter().enumerate() {
+            match Row::of(at, record) {
+                Some(row) => rows.push(row),
+                None => {
+                    rejections.push(Rejection { at, reason: "the document is not text".into() })
+                }
+            }
+        }
+        rejections.extend(self.ask(move |database| database.write(&stamp, &rows)).await?);
+        Ok(rejections)
+    }
+
+    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
+        let (stamp, failures) = (stamp.clone(), failures.to_vec());
+        self.ask(move |database| database.keep_failures(&stamp, &failures)).await
+    }
+
+    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |database| database.clear_failures(&keys)).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+        let entry = entry.clone();
+        self.ask(move |database| database.keep_sweep(&entry)).await
+    }
+
+    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
+        let after = after.cloned();
+        self.ask(move |database| database.read(after.as_ref(), most)).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        match self.database.end(Database::close).await {
+            Ok(closed) => closed.map_err(|error| error::explain(&self.path, &error)),
+            // Closed before; nothing is left to do.
+            Err(Ended) => Ok(()),
+        }
+    }
+}

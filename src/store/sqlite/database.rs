@@ -1,0 +1,352 @@
+//! The connection, and what is asked of it. Lives on one thread; every call blocks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, MAIN_DB, OpenFlags, Result, Transaction, TransactionBehavior, params};
+
+use super::row::{self, Row};
+use super::{error, schema};
+use crate::record::{Failure, Key, Known, Stamp};
+use crate::store::{Place, Rejection, StoreError, Stored};
+use crate::sweep::SweepEntry;
+use crate::task::Page;
+
+/// How long another program's transaction is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Most keys in one statement.
+const KEYS_AT_ONCE: usize = 1_000;
+
+/// See the module's text.
+pub struct Database {
+    connection: Connection,
+    place: Place,
+    sql: Statements,
+}
+
+/// The statements on the collection's table; the cache finds them again by their text.
+struct Statements {
+    known: String,
+    put: String,
+    refresh: String,
+    read: String,
+}
+
+impl Database {
+    /// Opens the file, making it and the tables where they are missing.
+    pub fn open(path: &Path, place: Place) -> Result<Database, StoreError> {
+        let explain = |error| error::explain_opening(path, &error);
+        let unusable = |why: String| StoreError::Unusable(format!("{} {why}", path.display()));
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(explain)?;
+        // SQLite opens a file that it may not write for reading, and says so only when written to.
+        if connection.is_readonly(MAIN_DB).map_err(explain)? {
+            return Err(unusable(
+                "may not be written: make it writable, or name another file".into(),
+            ));
+        }
+        set_up(&connection).map_err(explain)?;
+        let transaction = begin(&mut connection).map_err(explain)?;
+        schema::prepare(&transaction, &place).map_err(explain)?.map_err(unusable)?;
+        transaction.commit().map_err(explain)?;
+        let sql = Statements::on(&schema::quoted(&place.collection));
+        Ok(Database { connection, place, sql })
+    }
+
+    /// Whether the collection has no document.
+    pub fn is_empty(&self) -> Result<bool> {
+        let table = schema::quoted(&self.place.collection);
+        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {table})");
+        self.connection.query_row(&sql, [], |row| row.get(0))
+    }
+
+    /// See [`crate::store::Store::known`].
+    pub fn known(&self, keys: &[Key]) -> Result<Vec<Known>> {
+        let mut statement = self.connection.prepare_cached(&self.sql.known)?;
+        let mut known = Vec::new();
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            for row in statement.query_map([list(keys)], row::known)? {
+                known.push(row?);
+            }
+        }
+        Ok(known)
+    }
+
+    /// Writes all rows in one transaction, but for those that are refused for what they are.
+    pub fn write(&mut self, stamp: &Stamp, rows: &[Row]) -> Result<Vec<Rejection>> {
+        let transaction = begin(&mut self.connection)?;
+        let mut rejections = Vec::new();
+        for row in rows {
+            let reason = match std::str::from_utf8(&row.text) {
+                Ok(text) => match put(&transaction, &self.sql, stamp, row, text) {
+                    Ok(()) => continue,
+                    Err(error) => error::rejection(&error).ok_or(error)?,
+                },
+                Err(error) => format!("the document is not UTF-8: {error}"),
+            };
+            rejections.push(Rejection { at: row.at, reason });
+        }
+        transaction.commit()?;
+        Ok(rejections)
+    }
+
+    /// See [`crate::store::Store::keep_failures`].
+    pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<()> {
+        let Place { site, collection, .. } = &self.place;
+        let transaction = begin(&mut self.connection)?;
+        for failure in failures {
+            let (kind, page) = match &failure.page {
+                Page::Index(index) => ("index", index.number.to_string()),
+                Page::Detail(detail) => ("detail", detail.key.to_string()),
+            };
+            let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
+            let at = row::time(*at);
+            transaction.prepare_cached(KEEP_FAILURE)?.execute(params![
+                site,
+                collection,
+                kind,
+                page,
+                url,
+                reason,
+                message,
+                status,
+                attempts,
+                sample,
+                at,
+                stamp.sweep,
+            ])?;
+        }
+        transaction.commit()
+    }
+
+    /// See [`crate::store::Store::clear_failures`].
+    pub fn clear_failures(&mut self, keys: &[Key]) -> Result<()> {
+        let Place { site, collection, .. } = &self.place;
+        let transaction = begin(&mut self.connection)?;
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            let mut statement = transaction.prepare_cached(CLEAR_FAILURES)?;
+            statement.execute(params![site, collection, list(keys)])?;
+        }
+        transaction.commit()
+    }
+
+    /// See [`crate::store::Store::keep_sweep`].
+    pub fn keep_sweep(&mut self, entry: &SweepEntry) -> Result<()> {
+        let report = entry.report.as_ref().map(serde_json::to_string).transpose();
+        let report =
+            report.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let transaction = begin(&mut self.connection)?;
+        transaction.prepare_cached(KEEP_SWEEP)?.execute(params![
+            entry.id,
+            entry.site,
+            entry.collection,
+            entry.state.to_string(),
+            entry.limited,
+            entry.definition,
+            row::time(entry.started_at),
+            entry.ended_at.map(row::time),
+            report,
+        ])?;
+        transaction.commit()
+    }
+
+    /// See [`crate::store::Store::read`].
+    pub fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>> {
+        // No key is empty, so all of them come after the empty text.
+        let after = after.map_or("", Key::as_str);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(&self.sql.read)?;
+        statement.query_map(params![after, most], row::stored)?.collect()
+    }
+
+    /// Brings what is in the journal into the file, and closes it.
+    pub fn close(self) -> Result<()> {
+        // Where another program reads, it does what it can, and the rest stays in the journal.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, error)| error)
+    }
+}
+
+fn set_up(connection: &Connection) -> Result<()> {
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit outlives the process at once; when the power fails, the last ones may be lost,
+    // but the file is never damaged. What is lost is fetched again, since the sweep goes on.
+    connection.pragma_update(None, "synchronous", "NORMAL")
+}
+
+/// Takes the write lock at the beginning: a transaction that reads first and writes later can
+/// fail as busy without any waiting.
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+fn put(
+    transaction: &Transaction<'_>,
+    sql: &Statements,
+    stamp: &Stamp,
+    row: &Row,
+    text: &str,
+) -> Result<()> {
+    let Row { key, url, digest, etag, last_modified, first_seen, fetched_at, changed_at, .. } = row;
+    let key = key.as_str();
+    if row.is_same {
+        let refreshed = transaction.prepare_cached(&sql.refresh)?.execute(params![
+            key,
+            stamp.sweep,
+            stamp.rules,
+            etag,
+            last_modified,
+            fetched_at,
+            changed_at,
+            digest,
+        ])?;
+        if refreshed > 0 {
+            return Ok(());
+        }
+    }
+    transaction.prepare_cached(&sql.put)?.execute(params![
+        key,
+        stamp.sweep,
+        stamp.rules,
+        etag,
+        last_modified,
+        fetched_at,
+        changed_at,
+        digest,
+        url,
+        first_seen,
+        text,
+    ])?;
+    Ok(())
+}
+
+fn list(keys: &[Key]) -> String {
+    let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
+    serde_json::Value::from(keys).to_string()
+}
+
+impl Statements {
+    /// `refresh` asks for the digest too: a row that is not what "same" was said of is replaced.
+    fn on(table: &str) -> Statements {
+        let (known, beside) = (row::KNOWN, row::BESIDE);
+        Statements {
+            known: format!(
+                "SELECT {known} FROM {table} WHERE key IN (SELECT value FROM json_each(?1))"
+            ),
+            put: format!(
+                "INSERT INTO {table} (key, sweep, rules, etag, last_modified, fetched_at, seen_at, \
+                   changed_at, digest, url, first_seen, doc) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11) \
+                 ON CONFLICT (key) DO UPDATE SET sweep = excluded.sweep, rules = excluded.rules, \
+                   etag = excluded.etag, last_modified = excluded.last_modified, \
+                   fetched_at = excluded.fetched_at, seen_at = excluded.seen_at, \
+                   changed_at = excluded.changed_at, digest = excluded.digest, \
+                   url = excluded.url, first_seen = coalesce(first_seen, excluded.first_seen), \
+                   doc = excluded.doc"
+            ),
+            refresh: format!(
+                "UPDATE {table} SET sweep = ?2, rules = ?3, etag = ?4, last_modified = ?5, \
+                   fetched_at = ?6, seen_at = ?6, changed_at = ?7, unlisted_at = NULL, \
+                   gone_at = NULL WHERE key = ?1 AND digest = ?8"
+            ),
+            read: format!(
+                "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"
+            ),
+        }
+    }
+}
+
+const KEEP_FAILURE: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
+     reason, message, status, attempts, sample, first_at, last_at, sweep) \
+   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12) \
+   ON CONFLICT (site, collection, kind, page) DO UPDATE SET url = excluded.url, \
+     reason = excluded.reason, message = excluded.message, status = excluded.status, \
+     attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
+     sweep = excluded.sweep";
+const CLEAR_FAILURES: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
+   AND kind = 'detail' AND page IN (SELECT value FROM json_each(?3))";
+const KEEP_SWEEP: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
+     definition, started_at, ended_at, report) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+   ON CONFLICT (id) DO UPDATE SET site = excluded.site, collection = excluded.collection, \
+     state = excluded.state, limited = excluded.limited, definition = excluded.definition, \
+     started_at = excluded.started_at, ended_at = excluded.ended_at, report = excluded.report";
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
+        let path = folder.path().join("a.db");
+        let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+        let database = Database::open(&path, place).unwrap();
+        (path, database)
+    }
+
+    fn rows(number: usize, text: &str) -> Vec<Row> {
+        let time = "2026-11-20T10:00:00.000Z";
+        let row = |at: usize| Row {
+            at,
+            key: Key::new(&at.to_string()).unwrap(),
+            url: "http://h/".into(),
+            text: text.to_owned().into(),
+            digest: String::new(),
+            etag: None,
+            last_modified: None,
+            first_seen: time.into(),
+            fetched_at: time.into(),
+            changed_at: time.into(),
+            is_same: false,
+        };
+        (0..number).map(row).collect()
+    }
+
+    fn stamp() -> Stamp {
+        Stamp { sweep: "s".into(), rules: "r".into() }
+    }
+
+    #[test]
+    fn s11_a_full_disk_is_said_and_leaves_nothing_half_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut database) = opened(&folder);
+        database.connection.pragma_update(None, "max_page_count", 30).unwrap();
+        let error = database.write(&stamp(), &rows(100, &"x".repeat(3000))).unwrap_err();
+        let StoreError::Failed(message) = error::explain(&path, &error) else { panic!("{error}") };
+        assert!(message.contains("a.db") && message.contains("disk is full"), "{message}");
+        assert_eq!(database.is_empty(), Ok(true));
+        database.connection.pragma_update(None, "max_page_count", 3000).unwrap();
+        assert_eq!(database.write(&stamp(), &rows(100, &"x".repeat(3000))), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_that_another_program_holds_is_unavailable_for_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut database) = opened(&folder);
+        database.connection.busy_timeout(Duration::from_millis(20)).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let error = database.write(&stamp(), &rows(1, "{}")).unwrap_err();
+        let StoreError::Unavailable(message) = error::explain(&path, &error) else {
+            panic!("{error}")
+        };
+        assert!(message.contains("a.db"), "{message}");
+        other.execute_batch("COMMIT").unwrap();
+        assert_eq!(database.write(&stamp(), &rows(1, "{}")), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn closing_leaves_one_file_with_everything_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, mut database) = opened(&folder);
+        database.write(&stamp(), &rows(3, "{}")).unwrap();
+        assert!(path.with_extension("db-wal").exists());
+        database.close().unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let (_, database) = opened(&folder);
+        assert_eq!(database.is_empty(), Ok(false));
+    }
+}

@@ -1,0 +1,118 @@
+//! What SQLite's errors mean to whoever runs gleaner, with the file's name in them and what to do.
+
+use std::fs::OpenOptions;
+use std::path::Path;
+
+use rusqlite::{Error, ErrorCode};
+
+use crate::store::StoreError;
+
+/// An error in mid-run.
+pub fn explain(path: &Path, error: &Error) -> StoreError {
+    let file = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(
+            format!("{file} is locked: another program has it, and did not let go in time"),
+        ),
+        Some(ErrorCode::NotADatabase) => StoreError::Unusable(format!(
+            "{file} is not an SQLite database: name another file, or move this one away"
+        )),
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Unusable(format!(
+            "{file} is damaged ({error}): restore it from a copy, or move it away and crawl afresh"
+        )),
+        Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
+            "{file} cannot grow, the disk is full: make room and start again, the sweep goes on"
+        )),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::Failed(format!(
+            "{file} may not be written ({error}): the file and its folder must be writable"
+        )),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen) => {
+            StoreError::Failed(format!("{file} cannot be read or written: {error}"))
+        }
+        _ => StoreError::Failed(format!("{file}: {error}")),
+    }
+}
+
+/// An error while the file is opened, where most has to be put right by the user.
+pub fn explain_opening(path: &Path, error: &Error) -> StoreError {
+    if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) {
+        return StoreError::Unusable(why_not_opened(path, error));
+    }
+    match explain(path, error) {
+        StoreError::Failed(message) => StoreError::Unusable(message),
+        other => other,
+    }
+}
+
+/// SQLite only says that it cannot open a file; this looks for the reason.
+fn why_not_opened(path: &Path, error: &Error) -> String {
+    let file = path.display();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if path.is_dir() {
+        return format!("{file} is a folder: name a file in it");
+    }
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        let folder = folder.display();
+        return format!("{file} cannot be made, there is no folder {folder}: make it first");
+    }
+    let reason = match OpenOptions::new().append(true).create(true).open(path) {
+        Ok(_) => error.to_string(),
+        Err(reason) => reason.to_string(),
+    };
+    format!(
+        "{file} cannot be opened ({reason}): the file and its folder must be writable, since \
+         SQLite keeps two more files beside it"
+    )
+}
+
+/// Why one row was refused, where it was the row's own fault and the rest can be written.
+pub fn rejection(error: &Error) -> Option<String> {
+    match error.sqlite_error_code()? {
+        ErrorCode::TooBig => Some("the document is longer than SQLite can hold".to_owned()),
+        ErrorCode::ConstraintViolation => Some(format!("SQLite refused it: {error}")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    fn error(code: i32) -> Error {
+        Error::SqliteFailure(ffi::Error::new(code), None)
+    }
+
+    #[test]
+    fn every_kind_of_error_names_the_file() {
+        let codes = [
+            (ffi::SQLITE_BUSY, "unavailable"),
+            (ffi::SQLITE_LOCKED, "unavailable"),
+            (ffi::SQLITE_NOTADB, "unusable"),
+            (ffi::SQLITE_CORRUPT, "unusable"),
+            (ffi::SQLITE_FULL, "failed"),
+            (ffi::SQLITE_IOERR_FSYNC, "failed"),
+            (ffi::SQLITE_READONLY_DBMOVED, "failed"),
+            (ffi::SQLITE_ERROR, "failed"),
+        ];
+        for (code, kind) in codes {
+            let (found, message) = match explain(Path::new("my.db"), &error(code)) {
+                StoreError::Unavailable(message) => ("unavailable", message),
+                StoreError::Unusable(message) => ("unusable", message),
+                StoreError::Failed(message) => ("failed", message),
+                StoreError::Closed => ("closed", String::new()),
+            };
+            assert_eq!(found, kind, "{code}: {message}");
+            assert!(message.contains("my.db"), "{message}");
+        }
+    }
+
+    #[test]
+    fn d3_only_what_is_the_rows_own_fault_is_a_rejection() {
+        assert!(rejection(&error(ffi::SQLITE_TOOBIG)).is_some());
+        assert!(rejection(&error(ffi::SQLITE_CONSTRAINT_TRIGGER)).is_some());
+        assert!(rejection(&error(ffi::SQLITE_FULL)).is_none());
+        assert!(rejection(&error(ffi::SQLITE_BUSY)).is_none());
+    }
+}

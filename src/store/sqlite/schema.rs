@@ -1,0 +1,179 @@
+//! The tables: what they are called, what is in them, and whether they are ours.
+//!
+//! Promises: nothing is made in a file that holds something else under the names we need, and
+//! no table that others made is ever written to.
+
+use rusqlite::{Connection, OptionalExtension, Result};
+
+use crate::store::{Place, is_valid_name};
+
+/// The columns of a collection. `doc` stands last: SQLite reads a row from its beginning, and
+/// so finds the facts without going through a long document.
+const COLLECTION: [(&str, &str); 15] = [
+    ("key", "TEXT PRIMARY KEY NOT NULL"),
+    ("url", "TEXT"),
+    ("sweep", "TEXT"),
+    ("digest", "TEXT"),
+    ("rules", "TEXT"),
+    ("revision", "TEXT"),
+    ("etag", "TEXT"),
+    ("last_modified", "TEXT"),
+    ("first_seen", "TEXT"),
+    ("seen_at", "TEXT"),
+    ("fetched_at", "TEXT"),
+    ("changed_at", "TEXT"),
+    ("unlisted_at", "TEXT"),
+    ("gone_at", "TEXT"),
+    ("doc", "TEXT NOT NULL"),
+];
+const SWEEPS: [(&str, &str); 9] = [
+    ("id", "TEXT PRIMARY KEY NOT NULL"),
+    ("site", "TEXT NOT NULL"),
+    ("collection", "TEXT NOT NULL"),
+    ("state", "TEXT NOT NULL"),
+    ("limited", "INTEGER NOT NULL"),
+    ("definition", "TEXT NOT NULL"),
+    ("started_at", "TEXT NOT NULL"),
+    ("ended_at", "TEXT"),
+    ("report", "TEXT"),
+];
+const FAILURES: [(&str, &str); 13] = [
+    ("site", "TEXT NOT NULL"),
+    ("collection", "TEXT NOT NULL"),
+    ("kind", "TEXT NOT NULL"),
+    ("page", "TEXT NOT NULL"),
+    ("url", "TEXT NOT NULL"),
+    ("reason", "TEXT NOT NULL"),
+    ("message", "TEXT NOT NULL"),
+    ("status", "INTEGER"),
+    ("attempts", "INTEGER NOT NULL"),
+    ("sample", "TEXT"),
+    ("first_at", "TEXT NOT NULL"),
+    ("last_at", "TEXT NOT NULL"),
+    ("sweep", "TEXT NOT NULL"),
+];
+
+/// A table as it is to be.
+struct Table<'a> {
+    name: &'a str,
+    columns: &'a [(&'static str, &'static str)],
+    /// Columns that together are the primary key.
+    key: &'static [&'static str],
+}
+
+/// Makes the tables that are missing. Answers with what stands against using the file for
+/// `place`, in words for the user that follow on the file's name.
+///
+/// A table by row number, not `WITHOUT ROWID`: 10,000 documents of 3 KB in random order of their
+/// keys, 500 a transaction, took 0.29 s against 0.77 s, 10,000 look-ups 0.04 s against 0.2 s,
+/// since long rows make a bad B-tree to search in.
+pub fn prepare(connection: &Connection, place: &Place) -> Result<Result<(), String>> {
+    if !is_valid_name(&place.collection) {
+        return Ok(Err(format!("cannot hold a collection of the name {:?}", place.collection)));
+    }
+    let tables = [
+        Table { name: &place.collection, columns: &COLLECTION, key: &["key"] },
+        Table { name: "gleaner_sweeps", columns: &SWEEPS, key: &["id"] },
+        Table {
+            name: "gleaner_failures",
+            columns: &FAILURES,
+            key: &["site", "collection", "kind", "page"],
+        },
+    ];
+    let mut missing = Vec::new();
+    for table in &tables {
+        match objection(connection, table)? {
+            Found::Ours => {}
+            Found::Nothing => missing.push(table),
+            Found::Other(objection) => return Ok(Err(objection)),
+        }
+    }
+    for table in missing {
+        connection.execute_batch(&definition(table))?;
+    }
+    Ok(other_site(connection, place)?.map_or(Ok(()), Err))
+}
+
+/// `name` as SQL takes it for a table.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+enum Found {
+    Nothing,
+    Ours,
+    Other(String),
+}
+
+fn objection(connection: &Connection, table: &Table<'_>) -> Result<Found> {
+    let wanted = table.name;
+    let found: Option<(String, String)> = connection
+        .query_row(
+            "SELECT name, type FROM sqlite_master WHERE name = ?1 COLLATE NOCASE",
+            [wanted],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((name, kind)) = found else { return Ok(Found::Nothing) };
+    if kind != "table" {
+        return Ok(Found::Other(format!(
+            "holds a {kind} of the name {name}, which gleaner did not make: choose another \
+             collection or another file"
+        )));
+    }
+    if name != wanted {
+        return Ok(Found::Other(format!(
+            "holds a collection {name} already, which SQLite does not tell from {wanted}: choose a \
+             name that differs by more than upper and lower case"
+        )));
+    }
+    Ok(match difference(connection, table)? {
+        None => Found::Ours,
+        Some(difference) => Found::Other(format!(
+            "holds a table {name} that gleaner did not make ({difference}): choose another \
+             collection or another file"
+        )),
+    })
+}
+
+/// In what the table of that name is not the one that gleaner makes. Further columns are welcome.
+fn difference(connection: &Connection, table: &Table<'_>) -> Result<Option<String>> {
+    let mut statement =
+        connection.prepare("SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk")?;
+    let found: Vec<(String, u32)> = statement
+        .query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_>>()?;
+    let lacking = table.columns.iter().find(|(name, _)| !found.iter().any(|(at, _)| at == name));
+    if let Some((name, _)) = lacking {
+        return Ok(Some(format!("it has no column {name}")));
+    }
+    let key = found.iter().filter(|(_, place)| *place > 0).map(|(name, _)| name.as_str());
+    let same = key.eq(table.key.iter().copied());
+    Ok((!same).then(|| format!("its primary key is not {}", table.key.join(", "))))
+}
+
+fn definition(table: &Table<'_>) -> String {
+    let mut columns: Vec<String> =
+        table.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    if table.key.len() > 1 {
+        columns.push(format!("PRIMARY KEY ({})", table.key.join(", ")));
+    }
+    format!("CREATE TABLE {} ({})", quoted(table.name), columns.join(", "))
+}
+
+fn other_site(connection: &Connection, place: &Place) -> Result<Option<String>> {
+    let other: Option<String> = connection
+        .query_row(
+            "SELECT site FROM gleaner_sweeps WHERE collection = ?1 AND site <> ?2 LIMIT 1",
+            [&place.collection, &place.site],
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(other.map(|other| {
+        let Place { site, collection, .. } = place;
+        format!(
+            "holds the collection {collection} of the site {other}, which the site {site} cannot \
+             share: choose another collection or another file"
+        )
+    }))
+}

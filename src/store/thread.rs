@@ -1,0 +1,131 @@
+//! One thread that owns a value and does what it is told with it, one job after another.
+//!
+//! Files, pipes and SQLite block whoever calls them, and an SQLite connection is for one thread
+//! at a time. An [`Owner`] keeps such a value on a thread of its own; the runtime waits for the
+//! answer without being blocked.
+//!
+//! Promises: jobs are done in the order they were asked for; a job that was handed over is done
+//! even if its asker stops waiting. A job must not ask its own owner: it would wait for itself.
+
+use std::io;
+use std::thread;
+
+use async_channel::{Receiver, Sender};
+use tokio::sync::oneshot;
+
+/// Asked of the value; takes it out to end the thread.
+type Job<T> = Box<dyn FnOnce(&mut Option<T>) + Send>;
+
+/// See the module's text. When it is dropped, the thread does what it was told so far, drops the
+/// value and ends; nobody waits for that. [`Owner::end`] waits.
+pub struct Owner<T> {
+    /// Unbounded, since each asker has one job here and waits for it. Closed by the last sender,
+    /// or by the thread when it ends.
+    jobs: Sender<Job<T>>,
+}
+
+/// The thread has ended, because it was told to or because a job panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended;
+
+impl<T: Send + 'static> Owner<T> {
+    /// Hands `value` over to a new thread of this name.
+    ///
+    /// # Errors
+    /// Where the system has no thread to give.
+    pub fn of(value: T, name: &str) -> io::Result<Owner<T>> {
+        let (jobs, asked) = async_channel::unbounded();
+        thread::Builder::new().name(name.to_owned()).spawn(move || serve(value, &asked))?;
+        Ok(Owner { jobs })
+    }
+
+    /// Runs `job` on the value and answers with what it gave.
+    ///
+    /// # Errors
+    /// Where the thread has ended.
+    pub async fn run<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut T) -> R + Send + 'static,
+    ) -> Result<R, Ended> {
+        self.ask(|value| value.as_mut().map(job)).await
+    }
+
+    /// Runs `last` on the value after all jobs asked for before, and ends the thread.
+    ///
+    /// # Errors
+    /// Where the thread has ended already.
+    pub async fn end<R: Send + 'static>(
+        &self,
+        last: impl FnOnce(T) -> R + Send + 'static,
+    ) -> Result<R, Ended> {
+        self.ask(|value| value.take().map(last)).await
+    }
+
+    async fn ask<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Option<T>) -> Option<R> + Send + 'static,
+    ) -> Result<R, Ended> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job<T> = Box::new(move |value| {
+            // Fails where the asker stopped waiting, which is its right.
+            let _ = answer.send(job(value));
+        });
+        self.jobs.try_send(job).map_err(|_| Ended)?;
+        answered.await.ok().flatten().ok_or(Ended)
+    }
+}
+
+fn serve<T>(value: T, asked: &Receiver<Job<T>>) {
+    let mut value = Some(value);
+    while value.is_some() {
+        match asked.recv_blocking() {
+            Ok(job) => job(&mut value),
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn jobs_are_done_in_order_on_the_thread() {
+        let owner = Owner::of(Vec::new(), "gleaner-test").unwrap();
+        let first = owner.run(|list| list.push(1));
+        owner.run(|list| list.push(2)).await.unwrap();
+        first.await.unwrap();
+        let name = owner.run(|_| thread::current().name().map(str::to_owned)).await.unwrap();
+        assert_eq!(name.as_deref(), Some("gleaner-test"));
+        assert_eq!(owner.end(|list| list).await, Ok(vec![2, 1]));
+    }
+
+    #[tokio::test]
+    async fn after_the_end_every_job_is_refused() {
+        let owner = Owner::of(0, "gleaner-test").unwrap();
+        assert_eq!(owner.end(|number| number).await, Ok(0));
+        assert_eq!(owner.run(|number| *number).await, Err(Ended));
+        assert_eq!(owner.end(|number| number).await, Err(Ended));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_panics_ends_the_thread_and_hangs_nobody() {
+        let owner = Owner::of(0, "gleaner-test").unwrap();
+        assert_eq!(owner.run(|_| panic!("on purpose")).await, Err::<(), _>(Ended));
+        assert_eq!(owner.run(|number| *number).await, Err(Ended));
+    }
+
+    #[tokio::test]
+    async fn a_job_is_done_though_its_asker_stopped_waiting() {
+        let owner = Owner::of(0, "gleaner-test").unwrap();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let asked = owner.run(move |number| {
+            gone.recv().unwrap();
+            *number = 1;
+        });
+        let waited = tokio::time::timeout(std::time::Duration::from_millis(10), asked).await;
+        assert!(waited.is_err());
+        go.send(()).unwrap();
+        assert_eq!(owner.run(|number| *number).await, Ok(1));
+    }
+}

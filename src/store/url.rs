@@ -1,0 +1,103 @@
+//! Where the store is: `mongodb://…/db`, `sqlite:PATH`, `jsonl:PATH`, `jsonl:-`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::secret::Secret;
+
+/// See the module's text. Shown without its password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreUrl {
+    /// A MongoDB connection string that names a database.
+    Mongodb(Secret),
+    /// An SQLite file.
+    Sqlite(PathBuf),
+    /// A file, or none for standard output.
+    JsonLines(Option<PathBuf>),
+}
+
+/// Why a text names no store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreUrlError {
+    /// Not one of the three kinds.
+    #[error(
+        "a store is mongodb://HOST/DATABASE, sqlite:PATH or jsonl:PATH (jsonl:- is standard output)"
+    )]
+    Scheme,
+    /// A MongoDB URI without a database.
+    #[error("the URI names no database: write mongodb://HOST/DATABASE")]
+    NoDatabase,
+    /// A file without a name.
+    #[error("no path after the colon")]
+    NoPath,
+}
+
+impl FromStr for StoreUrl {
+    type Err = StoreUrlError;
+
+    fn from_str(text: &str) -> Result<StoreUrl, StoreUrlError> {
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            return path_of(path).map(StoreUrl::Sqlite);
+        }
+        if let Some(path) = text.strip_prefix("jsonl:") {
+            return match path {
+                "-" => Ok(StoreUrl::JsonLines(None)),
+                path => path_of(path).map(|path| StoreUrl::JsonLines(Some(path))),
+            };
+        }
+        let hosts = ["mongodb://", "mongodb+srv://"];
+        let Some(rest) = hosts.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
+            return Err(StoreUrlError::Scheme);
+        };
+        let database = rest.split_once('/').map(|(_, rest)| rest.split('?').next().unwrap_or(""));
+        match database {
+            None | Some("") => Err(StoreUrlError::NoDatabase),
+            Some(_) => Ok(StoreUrl::Mongodb(Secret::new(text))),
+        }
+    }
+}
+
+fn path_of(path: &str) -> Result<PathBuf, StoreUrlError> {
+    if path.is_empty() { Err(StoreUrlError::NoPath) } else { Ok(PathBuf::from(path)) }
+}
+
+impl std::fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StoreUrl::Mongodb(uri) => write!(f, "{uri}"),
+            StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            StoreUrl::JsonLines(None) => f.write_str("jsonl:-"),
+            StoreUrl::JsonLines(Some(path)) => write!(f, "jsonl:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_read_and_shown() {
+        for text in
+            ["mongodb://h:1/db", "mongodb+srv://h/db?w=1", "sqlite:a/b.db", "jsonl:-", "jsonl:x"]
+        {
+            assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_names_no_store_says_why() {
+        let error = |text: &str| text.parse::<StoreUrl>().unwrap_err();
+        assert_eq!(error("postgres://h/db"), StoreUrlError::Scheme);
+        assert_eq!(error("mongodb://h"), StoreUrlError::NoDatabase);
+        assert_eq!(error("mongodb://h/?w=1"), StoreUrlError::NoDatabase);
+        assert_eq!(error("sqlite:"), StoreUrlError::NoPath);
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        let url: StoreUrl = "mongodb://me:s3cret@h/db".parse().unwrap();
+        assert_eq!(url.to_string(), "mongodb://***@h/db");
+        assert!(!format!("{url:?}").contains("s3cret"));
+    }
+}

@@ -1,0 +1,249 @@
+//! The writer: one loop that gathers deliveries into batches and brings them into the store.
+//!
+//! A batch is closed by count, by bytes, by time, or when nothing else can come; two are in
+//! flight at once. Leases end here, after the store has acknowledged: done means written.
+
+mod batch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::crawl::CrawlError;
+use crate::frontier::{Frontier, Lease};
+use crate::metrics::Metrics;
+use crate::problems::Problems;
+use crate::record::{Failure, Key, Record, Stamp, Verdict};
+use crate::store::Store;
+use batch::Batch;
+
+/// Batches in flight: two write 1.4 to 1.7 times as much as one, more gain nothing.
+const IN_FLIGHT: usize = 2;
+/// Bytes of documents that wait for the writer, at most.
+const CHANNEL_BYTES: usize = 32 << 20;
+/// Bytes of documents in one batch, at most; a larger document goes alone.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// What a worker hands over, with the lease that it answers for.
+#[derive(Debug)]
+pub struct Delivery {
+    lease: Lease,
+    what: Outcome,
+    _room: OwnedSemaphorePermit,
+}
+
+/// What became of a task.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A record to be stored.
+    Record(Box<Record>),
+    /// A task that was given up.
+    Failure(Box<Failure>),
+}
+
+/// The workers' end of the channel: the crawl's one backpressure, bounded by items and bytes.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    channel: async_channel::Sender<Delivery>,
+    room: Arc<Semaphore>,
+}
+
+/// How the writer batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batching {
+    /// Documents in a batch, at most.
+    pub items: usize,
+    /// Longest wait of a record for its batch.
+    pub flush: Duration,
+}
+
+/// See the module's text.
+pub struct Writer {
+    channel: async_channel::Receiver<Delivery>,
+    batching: Batching,
+    destination: Destination,
+}
+
+/// Where batches go, and who hears that they arrived.
+pub struct Destination {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Hears of finished leases.
+    pub frontier: Arc<dyn Frontier>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// What the user should know.
+    pub problems: Arc<Problems>,
+    /// What is the same for all records.
+    pub stamp: Stamp,
+}
+
+impl Batching {
+    /// Most leases that writer and channel hold together.
+    pub fn holds(&self) -> usize {
+        self.items * (IN_FLIGHT + 2)
+    }
+}
+
+/// A writer and the outbox that leads to it. The writer ends when all outboxes are gone.
+pub fn channel(batching: Batching, destination: Destination) -> (Outbox, Writer) {
+    let (sender, receiver) = async_channel::bounded(batching.items);
+    let outbox = Outbox { channel: sender, room: Arc::new(Semaphore::new(CHANNEL_BYTES)) };
+    (outbox, Writer { channel: receiver, batching, destination })
+}
+
+impl Outbox {
+    /// Hands over what became of a task; waits while there is no room.
+    ///
+    /// # Errors
+    /// Where the writer has ended.
+    pub async fn deliver(&self, lease: Lease, what: Outcome) -> Result<(), CrawlError> {
+        // One document may be larger than all the room there is: it takes all of it.
+        let bytes = what.size().clamp(1, CHANNEL_BYTES);
+        let room = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let permit = self.room.clone().acquire_many_owned(room).await;
+        let _room = permit.map_err(|_| CrawlError::WriterEnded)?;
+        self.channel
+            .send(Delivery { lease, what, _room })
+            .await
+            .map_err(|_| CrawlError::WriterEnded)
+    }
+}
+
+impl Outcome {
+    fn size(&self) -> usize {
+        match self {
+            Outcome::Record(record) => record.document.size(),
+            Outcome::Failure(failure) => failure.sample.as_deref().map_or(0, str::len),
+        }
+    }
+}
+
+impl Writer {
+    /// Writes until all outboxes are gone and everything is stored.
+    ///
+    /// # Errors
+    /// Where the store fails for good. What was not written is given back to the frontier.
+    pub async fn run(self) -> Result<(), CrawlError> {
+        let Writer { channel, batching, destination } = self;
+        let mut batch = Batch::new(batching.items, BATCH_BYTES);
+        let mut commits = FuturesUnordered::new();
+        let flush = tokio::time::sleep(batching.flush);
+        tokio::pin!(flush);
+        let mut open = true;
+        loop {
+            tokio::select! {
+                biased;
+                Some(written) = commits.next() => written?,
+                delivery = channel.recv(), if open && !batch.is_full() => match delivery {
+                    Err(_) => open = false,
+                    Ok(delivery) => {
+                        if batch.is_empty() {
+                            flush.as_mut().reset(Instant::now() + batching.flush);
+                        }
+                        batch.push(delivery);
+                        while !batch.is_full() && let Ok(more) = channel.try_recv() {
+                            batch.push(more);
+                        }
+                    }
+                },
+                () = &mut flush, if !batch.is_empty() && commits.len() < IN_FLIGHT => {}
+                else => {}
+            }
+            let all = destination.frontier.outstanding().await?.total();
+            let due = !open || batch.is_full() || flush.is_elapsed() || all == batch.len() as u64;
+            if due && !batch.is_empty() && commits.len() < IN_FLIGHT {
+                commits.push(destination.commit(batch.take()));
+            }
+            if !open && batch.is_empty() && commits.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Destination {
+    /// Brings a batch into the store and ends its leases.
+    async fn commit(&self, batch: Vec<Delivery>) -> Result<(), CrawlError> {
+        let (mut leases, mut records, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rooms = Vec::with_capacity(batch.len());
+        for Delivery { lease, what, _room } in batch {
+            rooms.push(_room);
+            match what {
+                Outcome::Record(record) => {
+                    leases.push(lease);
+                    records.push(*record);
+                }
+                Outcome::Failure(failure) => failures.push((lease, *failure)),
+            }
+        }
+        let mut rejected = vec![None; records.len()];
+        if !records.is_empty() {
+            for rejection in self.store.write(&self.stamp, &records).await? {
+                if let Some(place) = rejected.get_mut(rejection.at) {
+                    *place = Some(rejection.reason);
+                }
+            }
+            self.metrics.batch();
+        }
+        let mut stored = Vec::with_capacity(leases.len());
+        for ((lease, record), reason) in leases.into_iter().zip(records).zip(rejected) {
+            match reason {
+                None => stored.push((lease, record.key, record.verdict)),
+                Some(reason) => {
+                    let failure = refused(&lease, &record, reason);
+                    failures.push((lease, failure));
+                }
+            }
+        }
+        self.keep(failures).await?;
+        self.settle(stored).await
+    }
+
+    /// Keeps failures and ends their leases.
+    async fn keep(&self, failures: Vec<(Lease, Failure)>) -> Result<(), CrawlError> {
+        let (leases, failures): (Vec<Lease>, Vec<Failure>) = failures.into_iter().unzip();
+        if failures.is_empty() {
+            return Ok(());
+        }
+        self.store.keep_failures(&self.stamp, &failures).await?;
+        for (lease, failure) in leases.into_iter().zip(&failures) {
+            let Failure { page, url, reason, message, attempts, .. } = failure;
+            warn!(%page, %url, reason, attempts, "given up: {message}");
+            if !self.store.keeps_failures() {
+                self.problems.gap(format!("{page} at {url}: {message}"));
+            }
+            self.metrics.given_up(lease.task().key().is_some());
+            self.frontier.finish(lease).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the leases of what was stored.
+    async fn settle(&self, stored: Vec<(Lease, Key, Verdict)>) -> Result<(), CrawlError> {
+        for (lease, _, verdict) in stored {
+            self.metrics.stored(verdict);
+            self.frontier.finish(lease).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The failure of a record that the store cannot hold.
+fn refused(lease: &Lease, record: &Record, reason: String) -> Failure {
+    Failure {
+        page: lease.task().page.clone(),
+        url: record.url.clone(),
+        reason: "store",
+        message: format!("the document cannot be stored: {reason}"),
+        status: Some(200),
+        attempts: lease.task().attempt,
+        sample: None,
+        at: record.fetched_at,
+    }
+}
