@@ -63,6 +63,10 @@ impl Store for JsonLinesStore {
         true
     }
 
+    fn keeps_failures(&self) -> bool {
+        false
+    }
+
     async fn known(&self, _: &[Key]) -> Result<Vec<Known>, StoreError> {
         Ok(Vec::new())
     }

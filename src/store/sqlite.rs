@@ -10,6 +10,7 @@ mod database;
 mod error;
 mod row;
 mod schema;
+mod statements;
 
 use std::path::Path;
 

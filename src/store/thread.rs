@@ -5,7 +5,8 @@
 //! answer without being blocked.
 //!
 //! Promises: jobs are done in the order they were asked for; a job that was handed over is done
-//! even if its asker stops waiting. A job must not ask its own owner: it would wait for itself.
+//! even if its asker stops waiting; when the thread ends, whoever still waits is told. A job must
+//! not ask its own owner: it would wait for itself.
 
 use std::io;
 use std::thread;
@@ -35,6 +36,7 @@ impl<T: Send + 'static> Owner<T> {
     /// Where the system has no thread to give.
     pub fn of(value: T, name: &str) -> io::Result<Owner<T>> {
         let (jobs, asked) = async_channel::unbounded();
+        let asked = Asked(asked);
         thread::Builder::new().name(name.to_owned()).spawn(move || serve(value, &asked))?;
         Ok(Owner { jobs })
     }
@@ -75,10 +77,21 @@ impl<T: Send + 'static> Owner<T> {
     }
 }
 
-fn serve<T>(value: T, asked: &Receiver<Job<T>>) {
+/// The thread's end of the channel. A channel keeps its messages for as long as there is a sender,
+/// so what came too late is dropped here: else its asker would wait for ever.
+struct Asked<T>(Receiver<Job<T>>);
+
+impl<T> Drop for Asked<T> {
+    fn drop(&mut self) {
+        self.0.close();
+        while self.0.try_recv().is_ok() {}
+    }
+}
+
+fn serve<T>(value: T, asked: &Asked<T>) {
     let mut value = Some(value);
     while value.is_some() {
-        match asked.recv_blocking() {
+        match asked.0.recv_blocking() {
             Ok(job) => job(&mut value),
             Err(_) => return,
         }
@@ -106,6 +119,17 @@ mod tests {
         assert_eq!(owner.end(|number| number).await, Ok(0));
         assert_eq!(owner.run(|number| *number).await, Err(Ended));
         assert_eq!(owner.end(|number| number).await, Err(Ended));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_comes_while_the_thread_ends_is_refused() {
+        for _ in 0..2_000 {
+            let owner = Owner::of(0, "gleaner-test").unwrap();
+            owner.end(drop).await.unwrap();
+            let late = owner.run(|number| *number);
+            let late = tokio::time::timeout(std::time::Duration::from_secs(10), late).await;
+            assert_eq!(late.expect("an answer"), Err(Ended));
+        }
     }
 
     #[tokio::test]

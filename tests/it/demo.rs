@@ -22,27 +22,15 @@ fn start(options: Options) -> Demo {
 }
 
 fn site(items: usize) -> Demo {
-    start(Options {
-        items,
-        ..Options::default()
-    })
+    start(Options { items, ..Options::default() })
 }
 
 fn client() -> Client {
-    Client::builder()
-        .no_proxy()
-        .no_gzip()
-        .redirect(Policy::none())
-        .build()
-        .expect("a client")
+    Client::builder().no_proxy().no_gzip().redirect(Policy::none()).build().expect("a client")
 }
 
 async fn get(demo: &Demo, path: &str) -> Response {
-    client()
-        .get(format!("{}{path}", demo.url()))
-        .send()
-        .await
-        .expect("an answer")
+    client().get(format!("{}{path}", demo.url())).send().await.expect("an answer")
 }
 
 async fn try_get(demo: &Demo, path: &str) -> reqwest::Result<(u16, HeaderMap, Vec<u8>)> {
@@ -62,11 +50,7 @@ async fn json(demo: &Demo, path: &str) -> Value {
 }
 
 fn rows(page: &Value) -> Vec<&str> {
-    let ids = page["results"]
-        .as_array()
-        .expect("results")
-        .iter()
-        .map(|row| &row["id"]);
+    let ids = page["results"].as_array().expect("results").iter().map(|row| &row["id"]);
     ids.map(|id| id.as_str().expect("a text id")).collect()
 }
 
@@ -142,17 +126,11 @@ async fn missing_slashes_and_unknown_paths() {
     let key = &demo.keys()[0];
     for (path, location) in [
         (format!("/api/book/{key}"), format!("/api/book/{key}/")),
-        (
-            "/api/book?limit=2".to_owned(),
-            "/api/book/?limit=2".to_owned(),
-        ),
+        ("/api/book?limit=2".to_owned(), "/api/book/?limit=2".to_owned()),
     ] {
         let response = get(&demo, &path).await;
         assert_eq!(response.status(), 301);
-        assert_eq!(
-            response.headers()["location"].to_str().expect("text"),
-            location
-        );
+        assert_eq!(response.headers()["location"].to_str().expect("text"), location);
     }
     for path in [
         "/robots.txt",
@@ -164,22 +142,11 @@ async fn missing_slashes_and_unknown_paths() {
     ] {
         let response = get(&demo, path).await;
         assert_eq!(response.status(), 404, "{path}");
-        assert_eq!(
-            response.text().await.expect("a body"),
-            r#"{"detail":"Not found."}"#
-        );
+        assert_eq!(response.text().await.expect("a body"), r#"{"detail":"Not found."}"#);
     }
-    let posted = client()
-        .post(format!("{}{LIST}", demo.url()))
-        .send()
-        .await
-        .expect("an answer");
+    let posted = client().post(format!("{}{LIST}", demo.url())).send().await.expect("an answer");
     assert_eq!(posted.status(), 405);
-    let asked = client()
-        .head(format!("{}{LIST}", demo.url()))
-        .send()
-        .await
-        .expect("an answer");
+    let asked = client().head(format!("{}{LIST}", demo.url())).send().await.expect("an answer");
     assert_eq!(asked.status(), 200);
     assert_ne!(asked.headers()["content-length"], "0");
 }
@@ -187,43 +154,24 @@ async fn missing_slashes_and_unknown_paths() {
 #[tokio::test]
 async fn requests_are_counted_and_remembered_when_asked() {
     let latency = Duration::from_millis(50);
-    let demo = start(Options {
-        items: 20,
-        latency,
-        ..Options::default()
-    });
+    let demo = start(Options { items: 20, latency, ..Options::default() });
     let (_, _, body) = try_get(&demo, LIST).await.expect("an answer");
     assert!(demo.requests().is_empty());
     let before = demo.stats();
-    assert_eq!(
-        (before.requests, before.in_flight, before.max_in_flight),
-        (1, 0, 1)
-    );
-    assert_eq!(
-        (before.connections, before.body_bytes),
-        (1, body.len() as u64)
-    );
+    assert_eq!((before.requests, before.in_flight, before.max_in_flight), (1, 0, 1));
+    assert_eq!((before.connections, before.body_bytes), (1, body.len() as u64));
 
     demo.record();
-    let request = client()
-        .get(format!("{}/robots.txt?a=b", demo.url()))
-        .header("X-Who", "me");
+    let request = client().get(format!("{}/robots.txt?a=b", demo.url())).header("X-Who", "me");
     let (answer, _, _) = tokio::join!(request.send(), status(&demo, LIST), status(&demo, LIST));
     answer.expect("an answer");
     assert_eq!(demo.stats().max_in_flight, 3);
     assert!(soon(|| demo.stats().in_flight == 0).await);
     let seen = demo.requests();
     assert_eq!(seen.len(), 3);
-    let robots = seen
-        .iter()
-        .find(|it| it.path == "/robots.txt?a=b")
-        .expect("the request");
+    let robots = seen.iter().find(|it| it.path == "/robots.txt?a=b").expect("the request");
     assert_eq!(robots.method, "GET");
-    assert!(
-        robots
-            .headers
-            .contains(&("x-who".to_owned(), "me".to_owned()))
-    );
+    assert!(robots.headers.contains(&("x-who".to_owned(), "me".to_owned())));
     assert!(robots.at >= latency);
     assert!(seen.is_sorted_by_key(|it| it.at));
 }
@@ -232,42 +180,17 @@ async fn requests_are_counted_and_remembered_when_asked() {
 async fn a_site_that_stops_is_gone_and_its_port_is_free() {
     let demo = site(3);
     let url = demo.url().to_owned();
-    let port = url
-        .rsplit(':')
-        .next()
-        .and_then(|port| port.parse().ok())
-        .expect("a port");
-    let taken = Demo::start(Options {
-        items: 3,
-        port,
-        ..Options::default()
-    });
-    assert_eq!(
-        taken.expect_err("in use").kind(),
-        std::io::ErrorKind::AddrInUse
-    );
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+    let taken = Demo::start(Options { items: 3, port, ..Options::default() });
+    assert_eq!(taken.expect_err("in use").kind(), std::io::ErrorKind::AddrInUse);
     demo.fault(Fault::on(LIST).stall(1));
     let mut held = get(&demo, LIST).await;
     held.chunk().await.expect("a chunk");
     demo.stop();
     assert!(held.chunk().await.is_err());
-    assert!(
-        client()
-            .get(&url)
-            .send()
-            .await
-            .expect_err("nobody there")
-            .is_connect()
-    );
-    let again = start(Options {
-        items: 3,
-        port,
-        ..Options::default()
-    });
+    assert!(client().get(&url).send().await.expect_err("nobody there").is_connect());
+    let again = start(Options { items: 3, port, ..Options::default() });
     assert_eq!(again.url(), url);
-    let most = Options {
-        items: usize::MAX,
-        ..Options::default()
-    };
+    let most = Options { items: usize::MAX, ..Options::default() };
     assert!(Demo::start(most).is_err());
 }

@@ -1,11 +1,13 @@
 //! The connection, and what is asked of it. Lives on one thread; every call blocks.
 
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, MAIN_DB, OpenFlags, Result, Transaction, TransactionBehavior, params};
 
 use super::row::{self, Row};
+use super::statements::{CLEAR_FAILURES, KEEP_FAILURE, KEEP_SWEEP, Statements};
 use super::{error, schema};
 use crate::record::{Failure, Key, Known, Stamp};
 use crate::store::{Place, Rejection, StoreError, Stored};
@@ -14,6 +16,7 @@ use crate::task::Page;
 
 /// How long another program's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Most keys in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
 
@@ -22,14 +25,6 @@ pub struct Database {
     connection: Connection,
     place: Place,
     sql: Statements,
-}
-
-/// The statements on the collection's table; the cache finds them again by their text.
-struct Statements {
-    known: String,
-    put: String,
-    refresh: String,
-    read: String,
 }
 
 impl Database {
@@ -171,10 +166,23 @@ impl Database {
 
 fn set_up(connection: &Connection) -> Result<()> {
     connection.busy_timeout(PATIENCE)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    switch_to_wal(connection)?;
     // A commit outlives the process at once; when the power fails, the last ones may be lost,
     // but the file is never damaged. What is lost is fetched again, since the sweep goes on.
     connection.pragma_update(None, "synchronous", "NORMAL")
+}
+
+/// SQLite does not wait by itself where several change the mode of a new file at once.
+fn switch_to_wal(connection: &Connection) -> Result<()> {
+    let since = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if error::is_busy(&error) && since.elapsed() < PATIENCE => {
+                thread::sleep(BETWEEN_TRIES);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Takes the write lock at the beginning: a transaction that reads first and writes later can
@@ -227,52 +235,6 @@ fn list(keys: &[Key]) -> String {
     let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
     serde_json::Value::from(keys).to_string()
 }
-
-impl Statements {
-    /// `refresh` asks for the digest too: a row that is not what "same" was said of is replaced.
-    fn on(table: &str) -> Statements {
-        let (known, beside) = (row::KNOWN, row::BESIDE);
-        Statements {
-            known: format!(
-                "SELECT {known} FROM {table} WHERE key IN (SELECT value FROM json_each(?1))"
-            ),
-            put: format!(
-                "INSERT INTO {table} (key, sweep, rules, etag, last_modified, fetched_at, seen_at, \
-                   changed_at, digest, url, first_seen, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11) \
-                 ON CONFLICT (key) DO UPDATE SET sweep = excluded.sweep, rules = excluded.rules, \
-                   etag = excluded.etag, last_modified = excluded.last_modified, \
-                   fetched_at = excluded.fetched_at, seen_at = excluded.seen_at, \
-                   changed_at = excluded.changed_at, digest = excluded.digest, \
-                   url = excluded.url, first_seen = coalesce(first_seen, excluded.first_seen), \
-                   doc = excluded.doc"
-            ),
-            refresh: format!(
-                "UPDATE {table} SET sweep = ?2, rules = ?3, etag = ?4, last_modified = ?5, \
-                   fetched_at = ?6, seen_at = ?6, changed_at = ?7, unlisted_at = NULL, \
-                   gone_at = NULL WHERE key = ?1 AND digest = ?8"
-            ),
-            read: format!(
-                "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"
-            ),
-        }
-    }
-}
-
-const KEEP_FAILURE: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
-     reason, message, status, attempts, sample, first_at, last_at, sweep) \
-   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12) \
-   ON CONFLICT (site, collection, kind, page) DO UPDATE SET url = excluded.url, \
-     reason = excluded.reason, message = excluded.message, status = excluded.status, \
-     attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
-     sweep = excluded.sweep";
-const CLEAR_FAILURES: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
-   AND kind = 'detail' AND page IN (SELECT value FROM json_each(?3))";
-const KEEP_SWEEP: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
-     definition, started_at, ended_at, report) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-   ON CONFLICT (id) DO UPDATE SET site = excluded.site, collection = excluded.collection, \
-     state = excluded.state, limited = excluded.limited, definition = excluded.definition, \
-     started_at = excluded.started_at, ended_at = excluded.ended_at, report = excluded.report";
 
 #[cfg(test)]
 mod tests {

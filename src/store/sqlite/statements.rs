@@ -1,0 +1,63 @@
+//! The SQL that is run again and again, with its parameters in the order that
+//! [`super::database`] gives them.
+
+use super::row;
+
+/// Site, collection, kind, page, then the failure's columns in their order, but one time.
+pub const KEEP_FAILURE: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
+     reason, message, status, attempts, sample, first_at, last_at, sweep) \
+   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12) \
+   ON CONFLICT (site, collection, kind, page) DO UPDATE SET url = excluded.url, \
+     reason = excluded.reason, message = excluded.message, status = excluded.status, \
+     attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
+     sweep = excluded.sweep";
+/// Site, collection, JSON list of keys.
+pub const CLEAR_FAILURES: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
+   AND kind = 'detail' AND page IN (SELECT value FROM json_each(?3))";
+/// The columns in their order.
+pub const KEEP_SWEEP: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
+     definition, started_at, ended_at, report) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+   ON CONFLICT (id) DO UPDATE SET site = excluded.site, collection = excluded.collection, \
+     state = excluded.state, limited = excluded.limited, definition = excluded.definition, \
+     started_at = excluded.started_at, ended_at = excluded.ended_at, report = excluded.report";
+
+/// The statements on the collection's table; the cache finds them again by their text.
+pub struct Statements {
+    pub known: String,
+    pub put: String,
+    pub refresh: String,
+    pub read: String,
+}
+
+impl Statements {
+    /// The statements for this table, whose name is quoted.
+    ///
+    /// `refresh` asks for the digest too: a row that is not what "same" was said of is replaced.
+    pub fn on(table: &str) -> Statements {
+        let (known, beside) = (row::KNOWN, row::BESIDE);
+        Statements {
+            known: format!(
+                "SELECT {known} FROM {table} WHERE key IN (SELECT value FROM json_each(?1))"
+            ),
+            put: format!(
+                "INSERT INTO {table} (key, sweep, rules, etag, last_modified, fetched_at, seen_at, \
+                   changed_at, digest, url, first_seen, doc) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11) \
+                 ON CONFLICT (key) DO UPDATE SET sweep = excluded.sweep, rules = excluded.rules, \
+                   etag = excluded.etag, last_modified = excluded.last_modified, \
+                   fetched_at = excluded.fetched_at, seen_at = excluded.seen_at, \
+                   changed_at = excluded.changed_at, digest = excluded.digest, \
+                   url = excluded.url, first_seen = coalesce(first_seen, excluded.first_seen), \
+                   doc = excluded.doc, revision = NULL, unlisted_at = NULL, gone_at = NULL"
+            ),
+            refresh: format!(
+                "UPDATE {table} SET sweep = ?2, rules = ?3, etag = ?4, last_modified = ?5, \
+                   fetched_at = ?6, seen_at = ?6, changed_at = ?7, unlisted_at = NULL, \
+                   gone_at = NULL WHERE key = ?1 AND digest = ?8"
+            ),
+            read: format!(
+                "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"
+            ),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Records, failures and what belongs to them, made in a line each. Times are whole milliseconds,
+//! since stores are no finer.
+
+use bytes::Bytes;
+use gleaner::document::{Body, Document, Encoding, Json};
+use gleaner::record::{Failure, Key, Record, Stamp, Verdict};
+use gleaner::store::Place;
+use gleaner::task::{DetailPage, IndexPage, Page};
+use jiff::Timestamp;
+
+/// So many seconds after the beginning of the test's time.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_168_800 + seconds).expect("a time within range")
+}
+
+pub fn key(text: &str) -> Key {
+    Key::new(text).expect("a key")
+}
+
+pub fn keys(texts: &[&str]) -> Vec<Key> {
+    texts.iter().map(|text| key(text)).collect()
+}
+
+pub fn place(site: &str, collection: &str) -> Place {
+    Place { site: site.into(), collection: collection.into(), key_field: Some("id".into()) }
+}
+
+pub fn stamp(sweep: &str) -> Stamp {
+    Stamp { sweep: sweep.into(), rules: "1:rules".into() }
+}
+
+pub fn document(text: &str, encoding: Encoding) -> Document {
+    let text = Bytes::copy_from_slice(text.as_bytes());
+    let page = Json::parse(&text).expect("JSON");
+    Document::new(&page, &text, encoding).expect("a document")
+}
+
+/// A new record, fetched at time 0.
+pub fn record(key: &str, text: &str, encoding: Encoding) -> Record {
+    Record {
+        key: self::key(key),
+        url: format!("http://127.0.0.1/item/{key}").into(),
+        document: document(text, encoding),
+        etag: Some(format!("\"{key}\"").into()),
+        last_modified: None,
+        fetched_at: at(0),
+        verdict: Verdict::New,
+        first_seen: at(0),
+        changed_at: at(0),
+    }
+}
+
+/// A record of what was stored at time 0 and is found changed so many seconds later.
+pub fn changed(key: &str, text: &str, encoding: Encoding, seconds: i64) -> Record {
+    let at = at(seconds);
+    Record {
+        verdict: Verdict::Changed,
+        fetched_at: at,
+        changed_at: at,
+        ..record(key, text, encoding)
+    }
+}
+
+/// A record of what was stored at time 0 and is found the same so many seconds later.
+pub fn same(key: &str, text: &str, encoding: Encoding, seconds: i64) -> Record {
+    Record { verdict: Verdict::Same, fetched_at: at(seconds), ..record(key, text, encoding) }
+}
+
+/// The document's text in a record, where it is text.
+pub fn text_of(record: &Record) -> &str {
+    match &record.document.body {
+        Body::Text(text) => std::str::from_utf8(text).expect("UTF-8"),
+        Body::Bson(_) => panic!("the record is BSON"),
+    }
+}
+
+pub fn item_failure(key: &str, message: &str, seconds: i64) -> Failure {
+    let page = Page::Detail(DetailPage { key: self::key(key), known: None });
+    failure(page, message, seconds)
+}
+
+pub fn index_failure(number: u64, message: &str, seconds: i64) -> Failure {
+    failure(Page::Index(IndexPage { pass: 1, number, planned_to: number }), message, seconds)
+}
+
+fn failure(page: Page, message: &str, seconds: i64) -> Failure {
+    Failure {
+        page,
+        url: "http://127.0.0.1/failed".into(),
+        reason: "status",
+        message: message.into(),
+        status: Some(500),
+        attempts: 5,
+        sample: Some("<html>".into()),
+        at: at(seconds),
+    }
+}
