@@ -124,6 +124,9 @@ async fn upsert(
     collection: &str,
     updates: Vec<Document>,
 ) -> Result<(), StoreError> {
+    if updates.is_empty() {
+        return Ok(());
+    }
     let command = doc! {
         "update": collection,
         "updates": updates,
