@@ -235,7 +235,7 @@ impl Crew {
                 self.metrics.missing();
                 return Ok(self.frontier.finish(lease).await?);
             }
-            FetchError::Status { status, wait, .. } if matches!(status, 403 | 429) => {
+            FetchError::Status { status: 403 | 429, wait, .. } => {
                 self.host.refused(sent, &error.to_string())?;
                 wait.iter().for_each(|wait| self.host.asked_to_wait(retry::capped(*wait)));
             }

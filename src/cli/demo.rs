@@ -1,5 +1,6 @@
 //! `gleaner demo`: the demo book site on loopback, crawled by the crawler that crawls any site.
 
+use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
@@ -72,7 +73,9 @@ pub async fn run(arguments: DemoArgs) -> Exit {
 }
 
 async fn serve_until_told(demo: &Demo) -> Exit {
-    println!("{}", demo.url());
+    if writeln!(std::io::stdout(), "{}", demo.url()).is_err() {
+        return Exit::ReaderGone;
+    }
     match Signals::listen() {
         Ok(mut signals) => {
             signals.next().await;

@@ -2,8 +2,10 @@
 //! real processes.
 
 mod demo;
+mod docs;
 mod mongod;
 mod records;
 mod store_contract;
 mod store_jsonl;
 mod store_sqlite;
+mod tidy;

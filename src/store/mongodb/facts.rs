@@ -1,7 +1,7 @@
 //! The sub-document `_gleaner`, which holds what gleaner keeps of an item, and the site's document
 //! around it.
 
-use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use bson::raw::{CStr, RawDocument, RawDocumentBuf, cstr};
 use jiff::Timestamp;
 
 use super::layout::Layout;
@@ -168,7 +168,7 @@ fn set_apart(body: &RawDocument) -> (RawDocumentBuf, RawDocumentBuf) {
     for (name, value) in body.iter().flatten() {
         let reserved = matches!(name.as_str(), "_id" | "_gleaner");
         let part: &mut RawDocumentBuf = if reserved { &mut own } else { &mut kept };
-        part.append(name, RawBsonRef::from(value));
+        part.append(name, value);
     }
     (kept, own)
 }

@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
 use gleaner::sweep::SweepEntry;
 use jiff::Timestamp;
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{self, Bson, DateTime, Document, doc};
 use rusqlite::{Connection, Row};
 use serde_json::value::RawValue;
 use tempfile::TempDir;
@@ -171,9 +171,7 @@ impl Ledger for Mongodb {
         let sweeps = self.all("gleaner_sweeps").await;
         sweeps
             .into_iter()
-            .map(|entry| {
-                mongodb::bson::deserialize_from_document(as_entry(entry)).expect("a sweep")
-            })
+            .map(|entry| bson::deserialize_from_document(as_entry(entry)).expect("a sweep"))
             .collect()
     }
 

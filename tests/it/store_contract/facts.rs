@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gleaner::record::{Known, Record, Verdict};
+use gleaner::record::{Known, Record};
 use gleaner::store::{Store, Stored};
 use serde_json::{Value, json};
 

@@ -1,0 +1,133 @@
+//! The documentation says what the program does: settings against `--help`, links against files.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn help(command: &str) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
+        .args([command, "--help"])
+        .env("COLUMNS", "200")
+        .output()
+        .expect("the program runs");
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// A setting: its flag, its variable and its default.
+type Setting = (String, String, String);
+
+/// The settings of `crawl --help`, one paragraph each.
+fn settings_in_help() -> BTreeSet<Setting> {
+    let help = help("crawl");
+    let mut settings = BTreeSet::new();
+    let paragraphs = help.split("\n      --").skip(1);
+    for paragraph in paragraphs {
+        let flag = paragraph.split_whitespace().next().expect("a flag");
+        let paragraph: String = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let between = |start: &str| {
+            let rest = paragraph.split(start).nth(1)?;
+            Some(rest.split([']', '=']).next()?.trim().to_owned())
+        };
+        let variable = between("[env: ").unwrap_or_else(|| panic!("--{flag} has no variable"));
+        let default = between("[default: ").unwrap_or_else(|| panic!("--{flag} has no default"));
+        let default = default.split(';').next().unwrap_or_default();
+        settings.insert((format!("--{flag}"), variable, default.replace("'s", "")));
+    }
+    settings
+}
+
+/// The settings of the table in `docs/configuration.md`.
+fn settings_in_docs() -> BTreeSet<Setting> {
+    let docs = read("docs/configuration.md");
+    let rows = docs.lines().filter(|line| line.starts_with("| `--"));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let flag = cells[0].trim_matches('`').split_whitespace().next().expect("a flag");
+        let default = cells[2].split(" (").next().unwrap_or_default();
+        let default = default.trim_matches('`').replace("'s", "");
+        (flag.to_owned(), cells[1].trim_matches('`').to_owned(), default)
+    })
+    .collect()
+}
+
+#[test]
+fn every_setting_is_documented_as_the_program_has_it() {
+    let (help, docs) = (settings_in_help(), settings_in_docs());
+    assert!(help.len() > 20, "{help:?}");
+    let only_help: Vec<_> = help.difference(&docs).collect();
+    let only_docs: Vec<_> = docs.difference(&help).collect();
+    assert!(
+        only_help.is_empty() && only_docs.is_empty(),
+        "help: {only_help:?}\ndocs: {only_docs:?}"
+    );
+}
+
+#[test]
+fn help_fits_a_terminal_of_80_columns() {
+    for command in ["crawl", "demo", "completions"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
+            .args([command, "--help"])
+            .env("COLUMNS", "80")
+            .output()
+            .expect("the program runs");
+        let help = String::from_utf8(output.stdout).expect("UTF-8");
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line}");
+        }
+    }
+}
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    for page in [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/configuration.md",
+        "docs/performance.md",
+    ] {
+        let text = read(page);
+        let folder = Path::new(page).parent().expect("a folder");
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if !target.starts_with("http") {
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(target);
+                assert!(path.exists(), "{page}: {target}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_map_names_files_that_exist() {
+    let map = read("docs/architecture.md");
+    let rows = map.lines().filter(|line| line.starts_with("| `") && line.contains(".rs"));
+    let mut named = 0;
+    for cell in rows.filter_map(|row| row.split('|').nth(1)) {
+        for name in cell.split('`').filter(|name| name.ends_with(".rs")) {
+            assert!(
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name).exists(),
+                "{name}"
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 20, "the map names {named} files");
+}
+
+#[test]
+fn the_site_file_in_the_documentation_is_the_built_in_one() {
+    let docs = read("docs/configuration.md");
+    let built_in = read("src/site/books.toml");
+    let example = docs.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let body: String = built_in
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_eq!(example, Some(body.as_str()));
+}

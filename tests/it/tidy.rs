@@ -1,0 +1,160 @@
+//! The rules of the house, as tests: sizes, module docs, who may use what, names of files.
+
+use std::path::{Path, PathBuf};
+
+/// Longest file, in lines, its tests included.
+const LONGEST_FILE: usize = 400;
+/// Longest function, in lines.
+const LONGEST_FUNCTION: usize = 75;
+/// What may be used where: a text, and the beginnings of the paths that may hold it.
+const ONLY_IN: [(&str, &[&str]); 8] = [
+    ("reqwest", &["fetch"]),
+    ("mongodb::", &["store/mongodb", "store.rs"]),
+    ("rusqlite", &["store/sqlite"]),
+    ("clap", &["cli"]),
+    ("tokio::spawn(", &["crawl.rs", "store/mongodb.rs", "demo"]),
+    (".spawn(", &["crawl.rs", "store/thread.rs", "demo"]),
+    ("anyhow", &["main.rs", "cli"]),
+    ("process::exit", &["main.rs"]),
+];
+/// Names that say nothing.
+const EMPTY_NAMES: [&str; 6] = ["mod", "utils", "util", "common", "helpers", "misc"];
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The text without its unit tests.
+    fn product(&self) -> &str {
+        self.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let mut sources = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path: PathBuf = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                let text = std::fs::read_to_string(&path).expect("text");
+                let path = path.strip_prefix(&root).expect("below the root");
+                sources.push(Source { path: path.display().to_string(), text });
+            }
+        }
+    }
+    assert!(sources.len() > 5, "no sources in {folder}");
+    sources
+}
+
+fn everything() -> Vec<Source> {
+    [sources("src"), sources("tests")].into_iter().flatten().collect()
+}
+
+fn assert_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_read_in_one_go() {
+    let long = |source: &Source| source.text.lines().count() > LONGEST_FILE;
+    let files = everything().into_iter().filter(long);
+    assert_none(files.map(|file| format!("{}: over {LONGEST_FILE} lines", file.path)).collect());
+}
+
+#[test]
+fn functions_are_seen_at_once() {
+    let mut wrong = Vec::new();
+    for source in everything() {
+        let mut open: Vec<(usize, usize, String)> = Vec::new();
+        for (number, line) in source.text.lines().enumerate() {
+            let indent = line.len() - line.trim_start().len();
+            let code = line.trim_start();
+            let declares = ["fn ", "pub fn ", "async fn ", "pub async fn ", "pub(super) fn "];
+            if declares.iter().any(|start| code.starts_with(start)) && !code.ends_with(';') {
+                open.push((indent, number, code.to_owned()));
+            }
+            if code == "}" && open.last().is_some_and(|(at, ..)| *at == indent) {
+                let (_, from, name) = open.pop().expect("an open function");
+                if number - from >= LONGEST_FUNCTION {
+                    wrong.push(format!("{}:{}: {name}", source.path, from + 1));
+                }
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn modules_say_what_they_are_for() {
+    let silent = |source: &Source| !source.text.starts_with("//!");
+    let files = everything().into_iter().filter(silent);
+    assert_none(files.map(|file| format!("{}: no module documentation", file.path)).collect());
+}
+
+#[test]
+fn files_are_named_after_what_they_hold() {
+    let empty = |source: &Source| {
+        let stem = Path::new(&source.path).file_stem().and_then(|stem| stem.to_str());
+        stem.is_some_and(|stem| EMPTY_NAMES.contains(&stem))
+    };
+    assert_none(everything().into_iter().filter(empty).map(|file| file.path).collect());
+}
+
+#[test]
+fn libraries_stay_where_they_belong() {
+    let mut wrong = Vec::new();
+    for source in sources("src") {
+        for (text, places) in ONLY_IN {
+            if places.iter().any(|place| source.path.starts_with(place)) {
+                continue;
+            }
+            for (number, line) in source.product().lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                if code.contains(text) {
+                    wrong.push(format!("{}:{}: {text}", source.path, number + 1));
+                }
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn nothing_is_unwrapped_on_what_comes_from_outside() {
+    let mut wrong = Vec::new();
+    // The demo site serves what it made itself.
+    let product = sources("src").into_iter().filter(|source| !source.path.starts_with("demo"));
+    for source in product.filter(|source| source.path != "frontier/model.rs") {
+        for (number, line) in source.product().lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let sure = code.contains(".expect(\"the task leaves only")
+                || code.contains(".expect(\"the bounds are in order");
+            let unwraps = [".unwrap()", ".expect(", "panic!(", "todo!(", "unimplemented!("];
+            if !sure && unwraps.iter().any(|text| code.contains(text)) {
+                wrong.push(format!("{}:{}: {}", source.path, number + 1, code.trim()));
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn no_lint_is_silenced_without_a_reason() {
+    let mut wrong = Vec::new();
+    for source in everything() {
+        for (number, line) in source.text.lines().enumerate() {
+            let silenced = line.trim_start().starts_with(concat!("#", "[allow("))
+                || line.trim_start().starts_with(concat!("#", "![allow("));
+            if silenced {
+                wrong.push(format!("{}:{}", source.path, number + 1));
+            }
+        }
+    }
+    assert_none(wrong);
+}
