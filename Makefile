@@ -28,8 +28,9 @@ check: ## Formatting, lints, documentation
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
 
 .PHONY: bench
-bench: mongod ## Measure the main job against the straight-line reference and wrk
-	bash benches/main_job.sh
+bench: mongod ## Measure the main job beside the same libraries in a straight line
+	cargo bench --locked --no-run --quiet
+	cargo bench --locked --quiet --bench main_job
 
 .PHONY: install
 install: ## Install the program for this user

@@ -13,6 +13,7 @@ use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::Problems;
 use crate::record::Stamp;
+use crate::secret::shown;
 use crate::settings::Settings;
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
@@ -120,7 +121,7 @@ impl Crawl {
         let site = &self.site;
         let limited = self.settings.is_limited();
         let entry = SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited);
-        info!(site = %site.name, sweep = %entry.id, url = %site.base_url, "sweep begins");
+        info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
         let problems = Arc::new(Problems::default());
         let ran = match self.store.keep_sweep(&entry).await {
             Ok(()) => self.crew(&entry, &problems).await,
@@ -310,7 +311,9 @@ impl Crawl {
             problems.extend(error.as_ref().map(ToString::to_string));
         }
         let report = Report { outcome, problems, ..report };
-        info!(%outcome, sweep = %report.sweep, "sweep ended");
+        if !matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
+            info!(%outcome, sweep = %report.sweep, "sweep ended");
+        }
         Ended { report, error }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use indicatif::MultiProgress;
 use tracing::warn;
 
 use super::arguments::RunArgs;
-use super::exit::Exit;
+use super::exit::{Exit, failed};
 use super::logging;
 use super::progress::ProgressView;
 use super::signals::{Signals, StopSignal};
@@ -42,7 +43,7 @@ async fn try_run(site: Site, arguments: &RunArgs, default_store: &str) -> Result
     let form = arguments.log_format.unwrap_or_default();
     logging::begin(form, arguments.log_file.as_deref(), lines.clone())
         .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
-    let mut signals = Signals::listen().map_err(|error| fail(&error.to_string()))?;
+    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let place = Place {
         site: site.name.clone(),
         collection: site.collection.clone(),
@@ -88,9 +89,6 @@ fn finish(ended: Ended, arguments: &RunArgs, store: &StoreUrl, told: Option<Stop
         return Exit::ReaderGone;
     }
     eprint!("{}", summary(&report, &store.to_string()));
-    if let Some(error) = &error {
-        eprintln!("error: {error}");
-    }
     let exit = Exit::of(report.outcome, told);
     match &arguments.report {
         None => exit,
@@ -98,8 +96,8 @@ fn finish(ended: Ended, arguments: &RunArgs, store: &StoreUrl, told: Option<Stop
         Some(path) => match write(path, &report) {
             Ok(()) => exit,
             Err(error) => {
-                eprintln!("error: the report cannot be written to {}: {error}", path.display());
-                if exit == Exit::Complete { Exit::Failed } else { exit }
+                let told = failed(&error);
+                if exit == Exit::Complete { told } else { exit }
             }
         },
     }
@@ -113,12 +111,14 @@ fn print(report: &Report) -> std::io::Result<()> {
 }
 
 /// Replaces the report at `path` as a whole, so that nobody reads half of one.
-fn write(path: &Path, report: &Report) -> std::io::Result<()> {
+fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let beside = path.with_file_name(name);
-    std::fs::write(&beside, serde_json::to_vec_pretty(report)?)?;
-    std::fs::rename(&beside, path)
+    let written = std::fs::write(&beside, serde_json::to_vec_pretty(report)?);
+    written
+        .and_then(|()| std::fs::rename(&beside, path))
+        .with_context(|| format!("the report cannot be written to {}", path.display()))
 }
 
 fn cannot_open(error: &StoreError) -> Exit {
@@ -127,9 +127,4 @@ fn cannot_open(error: &StoreError) -> Exit {
         StoreError::Unusable(_) => Exit::Usage,
         _ => Exit::Failed,
     }
-}
-
-fn fail(message: &str) -> Exit {
-    eprintln!("error: {message}");
-    Exit::Failed
 }

@@ -3,11 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
 
 use super::arguments::RunArgs;
 use super::crawl::run_site;
-use super::exit::Exit;
+use super::exit::{Exit, failed};
 use super::signals::Signals;
 use super::values;
 use crate::demo::{Demo, Options};
@@ -53,23 +54,20 @@ pub async fn run(arguments: DemoArgs) -> Exit {
     };
     let demo = match Demo::start(options) {
         Ok(demo) => demo,
-        Err(error) => {
-            eprintln!("error: the demo site cannot start: {error}");
-            return Exit::Failed;
-        }
+        Err(error) => return failed(&anyhow!(error).context("the demo site cannot start")),
     };
     if serve {
         return serve_until_told(&demo).await;
     }
-    let site = Site::load("books").map_err(|error| error.to_string());
-    let site = site.and_then(|site| Ok(Site { base_url: parse_base_url(demo.url())?, ..site }));
-    match site {
+    match site_at(demo.url()) {
         Ok(site) => run_site(site, &run, "sqlite:demo.db").await,
-        Err(error) => {
-            eprintln!("error: {error}");
-            Exit::Failed
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn site_at(url: &str) -> anyhow::Result<Site> {
+    let base_url = parse_base_url(url).map_err(anyhow::Error::msg)?;
+    Ok(Site { base_url, ..Site::load("books")? })
 }
 
 async fn serve_until_told(demo: &Demo) -> Exit {
@@ -81,9 +79,6 @@ async fn serve_until_told(demo: &Demo) -> Exit {
             signals.next().await;
             Exit::Complete
         }
-        Err(error) => {
-            eprintln!("error: {error}");
-            Exit::Failed
-        }
+        Err(error) => failed(&error.into()),
     }
 }

@@ -46,6 +46,12 @@ impl Exit {
     }
 }
 
+/// Tells why a command failed.
+pub fn failed(error: &anyhow::Error) -> Exit {
+    eprintln!("error: {error:#}");
+    Exit::Failed
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.code())

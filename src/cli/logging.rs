@@ -35,6 +35,10 @@ pub fn begin(form: LogFormat, file: Option<&Path>, lines: MultiProgress) -> Resu
         .with_ansi(colors)
         .with_writer(writer);
     let begun = match form {
+        // A person who watches knows the time, and has 80 columns.
+        LogFormat::Text if file.is_none() && std::io::stderr().is_terminal() => {
+            log.without_time().try_init()
+        }
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use reqwest::Certificate;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tracing::warn;
 
 use crate::secret::Secret;
 
@@ -76,6 +78,20 @@ fn client(
     headers: &HeaderMap,
     turn: usize,
 ) -> Result<reqwest::Client, ClientError> {
+    if let Ok(client) = builder(options, headers, turn)?.build() {
+        return Ok(client);
+    }
+    let builder = builder(options, headers, turn)?.tls_certs_only(compiled_in_roots()?);
+    let client = builder.build().map_err(|error| not_built(&error))?;
+    warn!("this system has no certificates of its own; the compiled-in ones are used");
+    Ok(client)
+}
+
+fn builder(
+    options: &ClientOptions,
+    headers: &HeaderMap,
+    turn: usize,
+) -> Result<reqwest::ClientBuilder, ClientError> {
     let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
     let mut builder = reqwest::Client::builder()
         .timeout(options.timeout)
@@ -99,7 +115,18 @@ fn client(
         })?;
         builder = builder.proxy(proxy);
     }
-    builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
+    Ok(builder)
+}
+
+/// The compiled-in roots of trust, for a system that has none of its own: without them no client
+/// can be made there, not even for plain HTTP.
+fn compiled_in_roots() -> Result<Vec<Certificate>, ClientError> {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    roots.map(|root| Certificate::from_der(root).map_err(|error| not_built(&error))).collect()
+}
+
+fn not_built(error: &reqwest::Error) -> ClientError {
+    ClientError::Build(format!("{error:?}"))
 }
 
 fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, ClientError> {

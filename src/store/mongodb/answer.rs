@@ -98,8 +98,6 @@ fn plain(error: &Error) -> String {
 
 /// The first reason inside the driver's account of all servers, which is long.
 fn selection(message: &str) -> String {
-    let reason = message.split("Error: ").nth(1).map(|rest| {
-        rest.split(" }").next().unwrap_or(rest).trim_end_matches([',', ' ']).to_owned()
-    });
-    reason.unwrap_or_else(|| message.split(". Topology").next().unwrap_or(message).to_owned())
+    let reason = message.split("Kind: ").nth(1).and_then(|rest| rest.split(", labels").next());
+    reason.or_else(|| message.split(". Topology").next()).unwrap_or(message).to_owned()
 }
