@@ -251,12 +251,11 @@ impl Crawl {
 
     /// Whether a crawl that came to its end is complete; what is missing becomes a problem.
     fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
-        let Snapshot { index, items, requests, .. } = snapshot;
-        let lost_pages = requests.failed.saturating_sub(items.failed);
+        let Snapshot { index, items, lost_pages, .. } = snapshot;
         if items.failed > 0 {
             problems.gap(format!("{} items could not be stored", items.failed));
         }
-        if lost_pages > 0 {
+        if *lost_pages > 0 {
             problems.gap(format!("{lost_pages} pages of the list were lost"));
         }
         if items.missing > 0 {

@@ -95,7 +95,16 @@ impl Connection {
         let unusable = |error: mongodb::error::Error| {
             StoreError::Unusable(format!("{uri}: {}", uri.scrub(&error.to_string())))
         };
-        let mut options = ClientOptions::parse(uri.expose()).await.map_err(unusable)?;
+        // A name of the kind mongodb+srv is looked up here.
+        let parsed = tokio::time::timeout(SELECTION, ClientOptions::parse(uri.expose())).await;
+        let mut options = match parsed {
+            Ok(options) => options.map_err(unusable)?,
+            Err(_) => {
+                return Err(StoreError::Unavailable(format!(
+                    "{uri}: no such host was found in time"
+                )));
+            }
+        };
         options.app_name.get_or_insert_with(|| "gleaner".to_owned());
         options.server_selection_timeout.get_or_insert(SELECTION);
         options.connect_timeout.get_or_insert(SELECTION);
