@@ -13,6 +13,7 @@ use super::progress::ProgressView;
 use super::signals::{Signals, StopSignal};
 use super::usage::wrong;
 use crate::crawl::{Crawl, CrawlError, Ended};
+use crate::fetch::ClientError;
 use crate::shutdown::{self, Stage};
 use crate::site::Site;
 use crate::status::summary;
@@ -89,7 +90,10 @@ fn finish(ended: Ended, arguments: &RunArgs, store: &StoreUrl, told: Option<Stop
         return Exit::ReaderGone;
     }
     eprint!("{}", summary(&report, &store.to_string()));
-    let exit = Exit::of(report.outcome, told);
+    let exit = match error {
+        Some(CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))) => Exit::Usage,
+        _ => Exit::of(report.outcome, told),
+    };
     match &arguments.report {
         None => exit,
         Some(_) if arguments.report_to_stdout() => print(&report).map_or(exit, |()| exit),

@@ -110,12 +110,24 @@ fn builder(
         builder = builder.user_agent(value);
     }
     if let Some(secret) = options.proxies.get(turn % options.proxies.len().max(1)) {
+        check_proxy(secret)?;
         let proxy = reqwest::Proxy::all(secret.expose()).map_err(|error| {
             ClientError::Proxy(secret.clone(), secret.scrub(&error.to_string()))
         })?;
         builder = builder.proxy(proxy);
     }
     Ok(builder)
+}
+
+/// The library takes a proxy of a kind that it does not know and then goes past it, straight to
+/// the site.
+fn check_proxy(secret: &Secret) -> Result<(), ClientError> {
+    let wrong = |why: String| Err(ClientError::Proxy(secret.clone(), why));
+    match url::Url::parse(secret.expose()) {
+        Err(error) => wrong(format!("{error}; write http://HOST:PORT")),
+        Ok(url) if ["http", "https", "socks5", "socks5h"].contains(&url.scheme()) => Ok(()),
+        Ok(url) => wrong(format!("{}: is none of http, https, socks5", url.scheme())),
+    }
 }
 
 /// The compiled-in roots of trust, for a system that has none of its own: without them no client
