@@ -1,6 +1,7 @@
 //! All integration tests, in one binary: real HTTP on loopback, a real MongoDB, real files,
 //! real processes.
 
+mod cli;
 mod demo;
 mod docs;
 mod mongod;

@@ -1,0 +1,98 @@
+//! Exit codes 0, 1 and 3, and what is said with them. 2 is in `usage`, 130 and 143 in `signals`.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use gleaner::demo::Fault;
+
+use super::program::{crawl, gleaner};
+use super::{folder, read, report, site, sqlite, stored_as_served};
+
+#[test]
+fn the_tour_stores_every_book_and_exits_0() {
+    let (_folder, path) = folder();
+    let ended = gleaner(&["demo", "--items", "60", "--store", &sqlite(&path)]).run().with(0);
+    assert_eq!(stored_as_served(&path, &site(60)), 60);
+    assert_eq!(ended.out, "");
+    ended.tells(&["books: complete", "60 new"]);
+}
+
+#[test]
+fn a_served_demo_is_crawled_by_another_process_and_ends_when_told() {
+    let server = gleaner(&["demo", "--serve", "--port", "0", "--items", "40"]).start();
+    let url = server.first_line();
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    let (_folder, path) = folder();
+    crawl(&url, &sqlite(&path), &[]).run().with(0).tells(&["40 new"]);
+    crawl(&url, &sqlite(&path), &[]).run().with(0).tells(&["40 same"]);
+    assert_eq!(stored_as_served(&path, &site(40)), 40);
+    server.signal("TERM");
+    assert_eq!(server.end().with(0).out, format!("{url}\n"));
+}
+
+#[test]
+fn an_item_that_cannot_be_had_is_exit_3_and_in_the_report() {
+    let demo = site(30);
+    let lost = demo.keys().remove(4);
+    demo.fault(Fault::on(format!("/api/book/{lost}/")).status(400));
+    let (folder, path) = folder();
+    let to = folder.path().join("report.json");
+    let more = ["--report", to.to_str().expect("UTF-8")];
+    crawl(demo.url(), &sqlite(&path), &more).run().with(3).tells(&["incomplete", "1 failed"]);
+    let report = report(&to);
+    assert_eq!(report["outcome"], "incomplete");
+    assert_eq!(report["items"]["failed"], 1);
+    assert_eq!(stored_as_served(&path, &demo), 29);
+}
+
+#[test]
+fn d2_a_store_out_of_reach_is_exit_1_within_5_s() {
+    // Taken and let go of again: nobody listens there.
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let store = format!("mongodb://me:s3cret@{port}/books");
+    let begun = Instant::now();
+    let demo = site(1);
+    let ended = crawl(demo.url(), &store, &[]).run().with(1).tells(&["cannot be reached"]);
+    assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(!ended.err.contains("s3cret"), "{}", ended.err);
+    assert_eq!(demo.stats().requests, 0);
+}
+
+#[test]
+fn w6_a_site_out_of_reach_is_not_complete() {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let (_folder, path) = folder();
+    let ended = crawl(&format!("http://{port}"), &sqlite(&path), &["--retries", "0"]).run();
+    ended.with(3).tells(&["no connection", "incomplete"]);
+}
+
+#[test]
+fn w3_a_site_that_refuses_for_good_is_exit_1() {
+    let demo = site(30);
+    demo.fault(Fault::on("/api/book/*").status(429));
+    let (folder, path) = folder();
+    let to = folder.path().join("report.json");
+    let more = ["--block-after", "2", "--report", to.to_str().expect("UTF-8")];
+    crawl(demo.url(), &sqlite(&path), &more).run().with(1).tells(&["the site refuses", "failed"]);
+    assert!(read(&to).contains("the site refuses"));
+}
+
+#[test]
+fn a_collection_of_another_site_is_exit_2() {
+    let demo = site(5);
+    let (folder, path) = folder();
+    crawl(demo.url(), &sqlite(&path), &[]).run().with(0);
+    let file = folder.path().join("other.toml");
+    let text = gleaner_site(demo.url()).replace("name = \"books\"", "name = \"other\"");
+    std::fs::write(&file, text).expect("the file is written");
+    let file = file.to_str().expect("UTF-8");
+    let ended = gleaner(&["crawl", file, "--store", &sqlite(&path)]).run().with(2);
+    ended.tells(&["books", "other"]);
+    assert_eq!(stored_as_served(&path, &demo), 5);
+}
+
+/// The built-in site file, for the site at `url`.
+fn gleaner_site(url: &str) -> String {
+    let text = include_str!("../../../src/site/books.toml");
+    text.replace("https://spa5.scrape.center", url)
+}

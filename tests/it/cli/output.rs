@@ -1,0 +1,164 @@
+//! Standard output carries results only; the log, progress and summary go to standard error.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use gleaner::demo::Options;
+use serde_json::Value;
+
+use super::program::{crawl, gleaner};
+use super::{folder, read, report, site, sqlite, start};
+
+/// The report of the design, whose fields others build on.
+const REPORT: &str = r#"
+{"site":"books","sweep":"…","outcome":"complete","resumed":false,"started_at":"2026-11-20T10:00:00Z","elapsed_s":4.2,
+ "requests":{"total":9543,"retried":0,"redirected":0,"not_modified":0,"failed":0,"bytes":28000000,"p50_ms":2.1,"p95_ms":4.0,"p99_ms":9.3},
+ "index":{"pages":503,"declared":9040,"listed":9040,"passes":1},
+ "items":{"new":9040,"changed":0,"same":0,"skipped":0,"missing":0,"failed":0,"gone":0},
+ "store":{"batches":20,"written":9040,"retries":0,"blocked_s":0.0},
+ "problems":[]}"#;
+
+/// Every field with its path and kind.
+fn shape(value: &Value, path: &str, shape: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                self::shape(value, &format!("{path}.{name}"), shape);
+            }
+        }
+        Value::Null => assert!(shape.insert(format!("{path}: null"))),
+        Value::Bool(_) => assert!(shape.insert(format!("{path}: bool"))),
+        Value::Number(_) => assert!(shape.insert(format!("{path}: number"))),
+        Value::String(_) => assert!(shape.insert(format!("{path}: text"))),
+        Value::Array(_) => assert!(shape.insert(format!("{path}: list"))),
+    }
+}
+
+fn shape_of(text: &str) -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    shape(&serde_json::from_str(text).expect("JSON"), "", &mut fields);
+    fields
+}
+
+#[test]
+fn json_lines_on_standard_output_are_nothing_else() {
+    let demo = site(40);
+    let ended = crawl(demo.url(), "jsonl:-", &[]).run().with(0);
+    let mut keys = BTreeSet::new();
+    for line in ended.out.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        let names: Vec<&String> = line.as_object().expect("an object").keys().collect();
+        assert_eq!(names, ["key", "url", "fetched_at", "doc"]);
+        let key = line["key"].as_str().expect("a key");
+        assert_eq!(Some(&line["doc"]), demo.document(key).as_ref());
+        assert_eq!(line["url"], format!("{}/api/book/{key}/", demo.url()));
+        keys.insert(key.to_owned());
+    }
+    assert_eq!(keys, demo.keys().into_iter().collect());
+    assert_eq!(ended.out.lines().count(), 40);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let demo = start(Options { items: 3_000, ..Options::default() });
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let running = crawl(demo.url(), "jsonl:-", &["--batch", "10"]).stdout(writer.into()).start();
+    let mut reader = BufReader::new(reader);
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a line");
+    assert!(line.starts_with("{\"key\":"), "{line}");
+    drop(reader);
+    let ended = running.end().with(141);
+    for line in ended.err.lines() {
+        assert!(line.contains(" INFO "), "more than the log: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_report_on_a_closed_pipe_does_not_panic() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let (_folder, path) = folder();
+    let arguments = ["demo", "--items", "5", "--store", &sqlite(&path), "--report", "-"];
+    gleaner(&arguments).stdout(writer.into()).run().with(0);
+    gleaner(&["demo", "--help"]).stdout(Stdio::null()).run().with(0);
+}
+
+#[test]
+fn the_report_has_the_documented_fields_in_file_and_on_standard_output() {
+    let demo = site(20);
+    let (folder, path) = folder();
+    let to = folder.path().join("report.json");
+    std::fs::write(&to, "old").expect("the file is written");
+    let more = ["--report", to.to_str().expect("UTF-8")];
+    let ended = crawl(demo.url(), &sqlite(&path), &more).run().with(0);
+    assert_eq!(ended.out, "");
+    assert_eq!(shape_of(&read(&to)), shape_of(REPORT));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("the folder").collect();
+    assert!(left.len() <= 4, "something half-written is left: {left:?}");
+    let ended = crawl(demo.url(), &sqlite(&path), &["--report", "-"]).run().with(0);
+    assert_eq!(shape_of(&ended.out), shape_of(REPORT));
+    let (first, second): (Value, Value) =
+        (report(&to), serde_json::from_str(&ended.out).expect("JSON"));
+    assert_eq!((&first["items"]["new"], &second["items"]["same"]), (&20.into(), &20.into()));
+    assert_eq!(second["requests"]["total"], 22);
+}
+
+#[test]
+fn the_log_is_json_where_it_is_asked_for_and_rust_log_sets_its_level() {
+    let (folder, path) = folder();
+    let log = folder.path().join("log");
+    let demo = |form: &str, level: &str| {
+        let _ = std::fs::remove_file(&log);
+        let arguments = ["demo", "--items", "5", "--store", &sqlite(&path), "--log-file"];
+        let program = gleaner(&arguments).args(&[log.to_str().expect("UTF-8")]);
+        program.args(&["--log-format", form]).env("RUST_LOG", level).run().with(0);
+        read(&log)
+    };
+    let lines = demo("json", "info");
+    assert!(lines.lines().count() >= 2, "{lines}");
+    for line in lines.lines() {
+        let line: Value = serde_json::from_str(line).expect("a line is JSON");
+        assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
+        assert!(line["message"].is_string(), "{line}");
+    }
+    assert!(demo("text", "info").contains("INFO sweep begins"));
+    assert_eq!(demo("text", "error"), "");
+}
+
+#[test]
+fn json_goes_to_standard_error_where_no_file_is_named() {
+    let (_folder, path) = folder();
+    let arguments = ["demo", "--items", "5", "--store", &sqlite(&path), "--log-format", "json"];
+    let ended = gleaner(&arguments).run().with(0);
+    let (log, summary): (Vec<&str>, Vec<&str>) =
+        ended.err.lines().partition(|line| line.starts_with('{'));
+    assert!(log.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log:?}");
+    assert!(log.len() >= 2 && summary[0].starts_with("books: complete"), "{}", ended.err);
+}
+
+#[test]
+fn where_nobody_watches_there_are_no_colours() {
+    let (_folder, path) = folder();
+    let arguments = ["demo", "--items", "5", "--store", &sqlite(&path)];
+    let ended = gleaner(&arguments).env("TERM", "xterm-256color").run().with(0);
+    assert!(ended.err.contains("INFO"), "{}", ended.err);
+    assert!(!ended.err.contains('\u{1b}') && !ended.err.contains('\r'), "{:?}", ended.err);
+}
+
+#[test]
+fn progress_is_lines_where_it_is_asked_for() {
+    let options = Options { items: 60, latency: Duration::from_millis(60), ..Options::default() };
+    let demo = start(options);
+    let progress = |when: &str| {
+        let (_folder, path) = folder();
+        let more = ["--workers", "2", "--progress", when];
+        crawl(demo.url(), &sqlite(&path), &more).run().with(0).err
+    };
+    let on = progress("on");
+    let lines: Vec<&str> = on.lines().filter(|line| line.contains(" of 60 · ")).collect();
+    assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("/s · ")), "{on}");
+    assert!(!progress("off").contains(" of 60 · "));
+}

@@ -1,0 +1,89 @@
+//! What is wrong with what the user typed: exit 2, and where to look.
+
+use super::program::gleaner;
+use super::{folder, site, sqlite, stored_as_served};
+
+#[test]
+fn an_unknown_flag_is_exit_2() {
+    let ended = gleaner(&["crawl", "--no-such-flag"]).run().with(2).tells(&["--no-such-flag"]);
+    assert_eq!(ended.out, "");
+}
+
+#[test]
+fn a_bad_value_in_a_variable_names_the_variable() {
+    for (variable, value) in [
+        ("GLEANER_WORKERS", "many"),
+        ("GLEANER_TIMEOUT", "5"),
+        ("GLEANER_PAGES", "3..1"),
+        ("GLEANER_MAX_BODY", "much"),
+        ("GLEANER_STORE", "postgres://h/db"),
+        ("GLEANER_BASE_URL", "ftp://h"),
+        ("GLEANER_COLLECTION", "system.x"),
+        ("GLEANER_HEADERS", "no colon"),
+        ("GLEANER_LOG_FORMAT", "xml"),
+        ("GLEANER_BLOCK_AFTER", "0"),
+    ] {
+        let ended = gleaner(&["crawl"]).env(variable, value).run().with(2);
+        assert!(ended.err.contains(variable), "{variable}: {}", ended.err);
+        assert_eq!(ended.out, "");
+    }
+}
+
+#[test]
+fn a_bad_value_of_a_flag_names_the_flag() {
+    for (flag, value) in [("--workers", "0"), ("--flush", "soon"), ("--limit", "-1")] {
+        let argument = format!("{flag}={value}");
+        gleaner(&["crawl", &argument]).run().with(2).tells(&[flag, value]);
+    }
+}
+
+#[test]
+fn a_bad_site_file_names_file_and_line() {
+    let (folder, _) = folder();
+    let file = folder.path().join("mine.toml");
+    let file = file.to_str().expect("UTF-8");
+    std::fs::write(file, "name = \"mine\"\ncolour = 3\n").expect("the file is written");
+    let place = format!("{file}:2:");
+    gleaner(&["crawl", file]).run().with(2).tells(&[&place, "colour"]);
+    gleaner(&["crawl", "no-such-site"]).run().with(2).tells(&["no-such-site", "books"]);
+    gleaner(&["crawl", "no/such.toml"]).run().with(2).tells(&["no/such.toml"]);
+}
+
+#[test]
+fn two_results_on_standard_output_are_refused() {
+    let ended = gleaner(&["demo", "--items", "1", "--store", "jsonl:-", "--report", "-"]).run();
+    assert_eq!(ended.with(2).tells(&["jsonl:-", "--report"]).out, "");
+}
+
+#[test]
+fn s11_a_store_that_cannot_be_opened_says_which_and_leaves_nothing() {
+    let (folder, _) = folder();
+    let path = folder.path().join("no/such/folder/books.db");
+    let ended = gleaner(&["demo", "--items", "1", "--store", &sqlite(&path)]).run();
+    assert_ne!(ended.code, 0);
+    ended.tells(&["no/such/folder/books.db"]);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[test]
+fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
+    let demo = site(60);
+    let (_folder, path) = folder();
+    let crawl = |more: &[&str]| {
+        let arguments = ["crawl", "--store", &sqlite(&path), "--base-url", demo.url()];
+        let program = gleaner(&arguments).args(more).env("GLEANER_LIMIT", "7");
+        program.run().with(0);
+        stored_as_served(&path, &demo)
+    };
+    assert_eq!(crawl(&[]), 7);
+    assert_eq!(crawl(&["--limit", "11"]), 11);
+}
+
+#[test]
+fn help_is_a_result() {
+    for arguments in [&["--help"][..], &["crawl", "--help"], &["demo", "--help"], &["--version"]] {
+        let ended = gleaner(arguments).run().with(0);
+        assert!(ended.out.contains("gleaner") && ended.err.is_empty(), "{ended:?}");
+    }
+    assert!(gleaner(&["completions", "bash"]).run().with(0).out.contains("_gleaner"));
+}
