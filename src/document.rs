@@ -1,7 +1,7 @@
 //! A document: the JSON object of an item, as the site gave it.
 //!
-//! One pass over the bytes of an answer makes BSON (`document/parse.rs`); the digest is taken from that
-//! (`document/canonical.rs`). Nothing the site sent is changed on the way: integers of any length, negative
+//! One pass over the bytes of an answer makes BSON (`document/parse.rs`), and the digest is taken
+//! from that (`document/canonical.rs`). Nothing is changed on the way: integers of any length, negative
 //! zero, keys with dots or dollar signs stay what they are, and what a store cannot hold is said
 //! in [`Document::unfit`] and never rounded. Of a repeated key the last value wins.
 

@@ -80,16 +80,15 @@ impl Fetcher {
         let mut url = url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let started = Instant::now();
-            let response = self.send(&url).await?;
+            let mut response = self.send(&url).await?;
             if let Some(target) = redirect_target(&url, &response)? {
                 self.note_redirect(&url, &target);
                 url = target;
                 continue;
             }
-            let (status, headers) = (response.status(), response.headers().clone());
-            let body = self.body(response).await?;
+            let body = self.body(&mut response).await?;
             self.metrics.received(started.elapsed(), body.len());
-            return page(&url, status, &headers, body);
+            return page(&url, response.status(), response.headers(), body);
         }
         Err(FetchError::RedirectLoop)
     }
@@ -114,7 +113,7 @@ impl Fetcher {
     }
 
     /// Reads the body. Decoded bytes are counted as they come, so a decompression bomb is cut.
-    async fn body(&self, mut response: Response) -> Result<Bytes, FetchError> {
+    async fn body(&self, response: &mut Response) -> Result<Bytes, FetchError> {
         let too_large = || FetchError::TooLarge(self.max_body);
         let mut chunk =
             async || response.chunk().await.map_err(|error| FetchError::reading(&error));
