@@ -2,7 +2,7 @@
 //! the only place that spawns tasks.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -15,7 +15,7 @@ use crate::problems::Problems;
 use crate::record::Stamp;
 use crate::secret::shown;
 use crate::settings::Settings;
-use crate::shutdown::{Shutdown, Stage};
+use crate::shutdown::Shutdown;
 use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store, StoreError};
 use crate::sweep::{Outcome, Report, SweepEntry};
@@ -44,6 +44,9 @@ pub enum CrawlError {
     /// The writer has ended, and says itself why.
     #[error("the writer has ended")]
     WriterEnded,
+    /// The writer has ended before the workers, because of this.
+    #[error(transparent)]
+    Writer(Box<CrawlError>),
     /// A task of the crawl's own panicked: a bug.
     #[error("a part of gleaner panicked, which is a bug: {0}")]
     Panic(String),
@@ -123,9 +126,10 @@ impl Crawl {
         let entry = SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited);
         info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
         let problems = Arc::new(Problems::default());
-        let ran = match self.store.keep_sweep(&entry).await {
-            Ok(()) => self.crew(&entry, &problems).await,
-            Err(error) => Err(error.into()),
+        let ran = match self.before_the_end(self.store.keep_sweep(&entry)).await {
+            Some(Ok(())) => self.crew(&entry, &problems).await,
+            Some(Err(error)) => Err(error.into()),
+            None => Ok(()),
         };
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
         let snapshot = self.metrics.snapshot();
@@ -161,7 +165,10 @@ impl Crawl {
             limited: entry.limited,
             retries,
             frontier: self.frontier.clone(),
-            fetcher: Fetcher::new(&self.settings.client_options(), self.metrics.clone())?,
+            fetcher: Fetcher::new(
+                &self.settings.client_options(&self.site.base_url),
+                self.metrics.clone(),
+            )?,
             host: Host::new(block_after),
             store: self.store.clone(),
             stamp,
@@ -169,12 +176,16 @@ impl Crawl {
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
             enough: AtomicBool::new(false),
+            first_short_page: AtomicU64::new(u64::MAX),
         });
         let seed = FollowUps { index: Some(self.site.seed(range)), details: Vec::new() };
         self.frontier.submit(seed).await?;
-        let writer = tokio::spawn(writer.run());
-        let worked = self.supervise(&crew, workers, outbox, problems).await;
-        let written = self.last_writes(writer).await;
+        let mut writer = tokio::spawn(writer.run());
+        let worked = self.supervise(&crew, workers, outbox, &mut writer, problems).await;
+        let written = match worked {
+            Err(CrawlError::Writer(error)) => return Err(*error),
+            _ => self.last_writes(&mut writer).await,
+        };
         self.note_redirects(&crew, problems);
         // The writer's own error says more than that of a worker who found it gone.
         written.and(worked)
@@ -187,17 +198,23 @@ impl Crawl {
         crew: &Arc<Crew>,
         count: usize,
         outbox: Outbox,
+        writer: &mut Writing,
         problems: &Problems,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
         for _ in 0..count {
             workers.spawn(crew.clone().work(outbox.clone()));
         }
-        let time_is_up = self.time_is_up();
+        let time_is_up = self.shutdown.time_is_up(self.settings.grace);
         tokio::pin!(time_is_up);
         loop {
             let ended = tokio::select! {
                 ended = workers.join_next() => ended,
+                // It ends after the workers, unless it fails.
+                written = &mut *writer => {
+                    let error = written_or_panicked(written).err();
+                    return Err(CrawlError::Writer(Box::new(error.unwrap_or(CrawlError::WriterEnded))));
+                }
                 () = &mut time_is_up => {
                     warn!("stopping: requests still in flight are dropped");
                     return Ok(());
@@ -218,34 +235,25 @@ impl Crawl {
     }
 
     /// Waits for the writer, which ends when no worker is left; not for ever once it is to stop.
-    async fn last_writes(
-        &self,
-        mut writer: JoinHandle<Result<(), CrawlError>>,
-    ) -> Result<(), CrawlError> {
-        let too_late = async {
-            self.time_is_up().await;
-            tokio::time::sleep(LAST_WRITES).await;
-        };
-        tokio::select! {
-            written = &mut writer => {
-                written.unwrap_or_else(|panic| Err(CrawlError::Panic(panic_message(panic))))
-            }
-            () = too_late => {
+    async fn last_writes(&self, writer: &mut Writing) -> Result<(), CrawlError> {
+        match self.before_the_end(&mut *writer).await {
+            Some(written) => written_or_panicked(written),
+            None => {
                 writer.abort();
-                warn!("the store did not take the last records in time; they will be fetched again");
+                warn!(
+                    "the store did not take the last records in time; they will be fetched again"
+                );
                 Ok(())
             }
         }
     }
 
-    /// Resolves when requests in flight have had their time: the grace time after stopping began.
-    async fn time_is_up(&self) {
+    /// The answer of a call to the store, unless the time for last writes is over before.
+    async fn before_the_end<T>(&self, call: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
-            () = self.shutdown.reached(Stage::Forced) => {}
-            () = async {
-                self.shutdown.reached(Stage::Draining).await;
-                tokio::time::sleep(self.settings.grace).await;
-            } => {}
+            biased;
+            answer = call => Some(answer),
+            () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => None,
         }
     }
 
@@ -265,15 +273,15 @@ impl Crawl {
             ));
         }
         match index.declared {
+            declared if index.listed == 0 && declared != Some(0) => {
+                problems.gap("the list is empty, and does not say that it should be");
+            }
             _ if self.settings.is_limited() => {}
             Some(declared) if declared != index.listed && self.site.total_exact => {
                 problems.gap(format!(
                     "the list does not add up: it declares {declared} items and lists {}",
                     index.listed
                 ));
-            }
-            declared if index.listed == 0 && declared != Some(0) => {
-                problems.gap("the list is empty, and does not say that it should be");
             }
             _ => {}
         }
@@ -295,9 +303,9 @@ impl Crawl {
         let kept = match &error {
             // A store that just failed would only be waited for once more.
             Some(CrawlError::Store(_)) => Ok(()),
-            _ => self.store.keep_sweep(entry).await,
+            _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(())),
         };
-        let closed = self.store.close().await;
+        let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
         error.or(kept.and(closed).err().map(Into::into))
     }
 
@@ -315,6 +323,15 @@ impl Crawl {
         }
         Ended { report, error }
     }
+}
+
+/// The writer's task.
+type Writing = JoinHandle<Result<(), CrawlError>>;
+
+fn written_or_panicked(
+    written: Result<Result<(), CrawlError>, JoinError>,
+) -> Result<(), CrawlError> {
+    written.unwrap_or_else(|panic| Err(CrawlError::Panic(panic_message(panic))))
 }
 
 fn batching(settings: &Settings) -> Batching {

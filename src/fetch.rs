@@ -10,7 +10,7 @@ pub mod retry;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION};
@@ -26,6 +26,9 @@ pub use host::{Blocked, Host};
 
 /// Redirects followed before a chain of them is called a loop.
 const MOST_REDIRECTS: usize = 10;
+
+/// Bytes of an error's body that are read; more would cost more than the connection is worth.
+const LARGEST_REFUSAL: usize = 64 << 10;
 
 /// Makes requests. One for a whole crawl.
 #[derive(Debug)]
@@ -86,9 +89,12 @@ impl Fetcher {
                 url = target;
                 continue;
             }
-            let body = self.body(&mut response).await?;
+            if response.status() != StatusCode::OK {
+                return Err(self.refusal(response).await);
+            }
+            let body = body(&mut response, self.max_body).await?;
             self.metrics.received(started.elapsed(), body.len());
-            return page(&url, response.status(), response.headers(), body);
+            return Ok(page(&url, response.headers(), body));
         }
         Err(FetchError::RedirectLoop)
     }
@@ -112,31 +118,40 @@ impl Fetcher {
         }
     }
 
-    /// Reads the body. Decoded bytes are counted as they come, so a decompression bomb is cut.
-    async fn body(&self, response: &mut Response) -> Result<Bytes, FetchError> {
-        let too_large = || FetchError::TooLarge(self.max_body);
-        let mut chunk =
-            async || response.chunk().await.map_err(|error| FetchError::reading(&error));
-        let Some(first) = chunk().await? else { return Ok(Bytes::new()) };
-        let Some(second) = chunk().await? else {
-            return if first.len() > self.max_body { Err(too_large()) } else { Ok(first) };
-        };
-        let mut body = BytesMut::from(first);
-        let mut next = Some(second);
-        while let Some(part) = next {
-            if body.len() + part.len() > self.max_body {
-                return Err(too_large());
-            }
-            body.extend_from_slice(&part);
-            next = chunk().await?;
-        }
-        Ok(body.freeze())
+    /// What an answer other than 200 says. Its body is but a sample: that it breaks off or is too
+    /// large must not hide the status.
+    async fn refusal(&self, mut response: Response) -> FetchError {
+        let status = response.status().as_u16();
+        let wait = retry_after(response.headers(), SystemTime::now());
+        let body = body(&mut response, LARGEST_REFUSAL).await.unwrap_or_default();
+        FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 
     fn note_redirect(&self, from: &Url, to: &Url) {
         self.metrics.redirected();
         self.first_redirect.get_or_init(|| Redirect { from: shown(from), to: shown(to) });
     }
+}
+
+/// Reads a body of at most `most` bytes. Decoded bytes are counted as they come, so a decompression
+/// bomb is cut.
+async fn body(response: &mut Response, most: usize) -> Result<Bytes, FetchError> {
+    let too_large = || FetchError::TooLarge(most);
+    let mut chunk = async || response.chunk().await.map_err(|error| FetchError::reading(&error));
+    let Some(first) = chunk().await? else { return Ok(Bytes::new()) };
+    let Some(second) = chunk().await? else {
+        return if first.len() > most { Err(too_large()) } else { Ok(first) };
+    };
+    let mut body = BytesMut::from(first);
+    let mut next = Some(second);
+    while let Some(part) = next {
+        if body.len() + part.len() > most {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&part);
+        next = chunk().await?;
+    }
+    Ok(body.freeze())
 }
 
 /// Where an answer leads, if it leads elsewhere. Other hosts are refused.
@@ -147,36 +162,33 @@ fn redirect_target(url: &Url, response: &Response) -> Result<Option<Url>, FetchE
     let refused = |to: String| FetchError::RedirectRefused { to };
     let target = location.to_str().ok().and_then(|location| url.join(location).ok());
     let Some(target) = target else { return Err(refused("something that is no URL".to_owned())) };
-    let same_host = target.host() == url.host();
-    let downgrade = url.scheme() == "https" && target.scheme() != "https";
-    if same_host && !downgrade && ["http", "https"].contains(&target.scheme()) {
-        Ok(Some(target))
-    } else {
-        Err(refused(shown(&target)))
+    if !stays(url, &target) {
+        return Err(refused(shown(&target)));
     }
+    let mut target = target;
+    // Fails only for URLs that cannot have user information, which http and https can.
+    let _ = target.set_username(url.username());
+    let _ = target.set_password(url.password());
+    Ok(Some(target))
 }
 
-fn page(
-    url: &Url,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> Result<Page, FetchError> {
-    if status != StatusCode::OK {
-        let wait = retry_after(headers, std::time::SystemTime::now());
-        return Err(FetchError::Status {
-            status: status.as_u16(),
-            wait,
-            sample: Sample::of(&body),
-        });
-    }
+/// Whether a redirect leads to the same origin, or to its https twin. Headers and credentials
+/// follow it, so nothing else will do.
+fn stays(from: &Url, to: &Url) -> bool {
+    let origin = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
+    let twin = origin(from) == ("http".to_owned(), Some(80))
+        && origin(to) == ("https".to_owned(), Some(443));
+    from.host() == to.host() && (origin(from) == origin(to) || twin)
+}
+
+fn page(url: &Url, headers: &HeaderMap, body: Bytes) -> Page {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(Into::into);
-    Ok(Page { url: shown(url).into(), body, etag: text(ETAG), last_modified: text(LAST_MODIFIED) })
+    Page { url: shown(url).into(), body, etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
 }
 
 /// How long the site asks to wait: `Retry-After` in seconds or as an HTTP date (RFC 9110,
 /// section 10.2.3). What is past or no time at all asks for nothing.
-fn retry_after(headers: &HeaderMap, now: std::time::SystemTime) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than fit are as long as can be; the policy caps them.
@@ -187,8 +199,6 @@ fn retry_after(headers: &HeaderMap, now: std::time::SystemTime) -> Option<Durati
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use super::*;
 
     fn wait(text: &str) -> Option<Duration> {
@@ -196,6 +206,18 @@ mod tests {
         headers.insert("retry-after", text.parse().unwrap());
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         retry_after(&headers, now)
+    }
+
+    #[test]
+    fn w10_redirects_stay_with_the_origin() {
+        let stays =
+            |from: &str, to: &str| stays(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
+        assert!(stays("http://h/a", "http://h/b/"));
+        assert!(stays("http://h/a", "https://h/a"));
+        assert!(!stays("https://h/a", "http://h/a"));
+        assert!(!stays("http://h/a", "http://h:9200/a"));
+        assert!(!stays("http://h:8080/a", "https://h/a"));
+        assert!(!stays("http://h/a", "http://169.254.169.254/a"));
     }
 
     #[test]

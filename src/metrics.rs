@@ -174,9 +174,13 @@ impl Metrics {
         self.batches.fetch_add(1, Relaxed);
     }
 
-    /// The store was waited for, and is called again.
-    pub fn store_waited(&self, time: Duration) {
+    /// A call to the store is made again.
+    pub fn store_retried(&self) {
         self.store_retries.fetch_add(1, Relaxed);
+    }
+
+    /// The store was waited for, from the first failed call to its return.
+    pub fn store_waited(&self, time: Duration) {
         self.store_blocked_us
             .fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }

@@ -1,5 +1,6 @@
 //! URLs that may hold credentials: shown without them, everywhere.
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 /// Query parameters whose values are credentials by their name.
@@ -19,6 +20,9 @@ const CREDENTIALS: [&str; 13] = [
     "x-api-key",
 ];
 const HIDDEN: &str = "***";
+/// What is shorter cannot be told from ordinary words of a message: a password, an option's value.
+const SHORT: usize = 3;
+const LONG: usize = 8;
 
 /// A URL as text that never shows its credentials, neither by `Display` nor by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,34 +41,50 @@ impl Secret {
 
     /// `message` without the URL's credentials, for errors of libraries that quote them.
     pub fn scrub(&self, message: &str) -> String {
-        match self.user_info() {
-            Some((_, user_info)) => {
-                let password = user_info.split_once(':').map_or("", |(_, password)| password);
-                let scrubbed = message.replace(user_info, HIDDEN);
-                if password.len() < 3 { scrubbed } else { scrubbed.replace(password, HIDDEN) }
+        let password = self.user_info().split_once(':').map_or("", |(_, password)| password);
+        let decoded = percent_decode_str(password).decode_utf8_lossy();
+        let options = self.options().split('&').filter_map(|option| option.split_once('='));
+        let values = options.map(|(_, value)| value).filter(|value| value.len() >= LONG);
+        let mut scrubbed = message.replace(&*self.0, &self.to_string());
+        for secret in [self.user_info(), password, &decoded].into_iter().chain(values) {
+            if secret.len() >= SHORT {
+                scrubbed = scrubbed.replace(secret, HIDDEN);
             }
-            None => message.to_owned(),
         }
+        scrubbed
     }
 
-    /// Where the user information begins, and the information without its `@`.
-    fn user_info(&self) -> Option<(usize, &str)> {
-        let start = self.0.find("://")? + 3;
-        let authority = self.0[start..].split(['/', '?', '#']).next()?;
-        let end = authority.rfind('@')?;
-        Some((start, &authority[..end]))
+    /// Where what follows the scheme begins.
+    fn after_scheme(&self) -> usize {
+        self.0.find("://").map_or(0, |at| at + 3)
+    }
+
+    /// Everything up to the last `@`: a password that should have been encoded may hold anything.
+    fn user_info(&self) -> &str {
+        let rest = &self.0[self.after_scheme()..];
+        rest.rfind('@').map_or("", |end| &rest[..end])
+    }
+
+    /// Hosts and path, after the last `@`.
+    fn place(&self) -> &str {
+        let rest = &self.0[self.after_scheme()..];
+        let place = rest.rfind('@').map_or(rest, |end| &rest[end + 1..]);
+        place.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// What follows the place: options may be credentials too.
+    fn options(&self) -> &str {
+        self.0.rsplit('@').next().and_then(|rest| rest.split_once('?')).map_or("", |(_, rest)| rest)
     }
 }
 
 impl std::fmt::Display for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.user_info() {
-            Some((start, user_info)) => {
-                let rest = &self.0[start + user_info.len()..];
-                write!(f, "{}{HIDDEN}{rest}", &self.0[..start])
-            }
-            None => f.write_str(&self.0),
+        f.write_str(&self.0[..self.after_scheme()])?;
+        if !self.user_info().is_empty() {
+            write!(f, "{HIDDEN}@")?;
         }
+        f.write_str(self.place())
     }
 }
 
@@ -118,10 +138,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_wrongly_hides_its_credentials_all_the_same() {
+        for (text, shown) in [
+            ("mongodb://me:pa/ss@h/db", "mongodb://***@h/db"),
+            ("mongodb://me:pa?ss@h/db?x=y", "mongodb://***@h/db"),
+            ("me:pw@h/db", "***@h/db"),
+            ("sqlite:a@b.db", "***@b.db"),
+        ] {
+            assert_eq!(Secret::new(text).to_string(), shown);
+        }
+    }
+
+    #[test]
     fn messages_are_scrubbed() {
         let secret = Secret::new("mongodb://me:hunter2@h,i/db");
         assert_eq!(secret.scrub("cannot use me:hunter2@h or hunter2"), "cannot use ***@h or ***");
         assert_eq!(secret.to_string(), "mongodb://***@h,i/db");
+        let encoded =
+            Secret::new("mongodb://me:p%40ss@h/db?tlsCertificateKeyFilePassword=opensesame");
+        assert_eq!(encoded.to_string(), "mongodb://***@h/db");
+        assert_eq!(encoded.scrub("p@ss and opensesame"), "*** and ***");
         assert_eq!(secret.expose(), "mongodb://me:hunter2@h,i/db");
     }
 }

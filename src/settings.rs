@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use url::{Host, Url};
+
 use crate::fetch::ClientOptions;
 use crate::secret::Secret;
 use crate::site::PageRange;
@@ -76,7 +78,9 @@ impl Settings {
     }
 
     /// How requests are made.
-    pub fn client_options(&self) -> ClientOptions {
+    ///
+    /// A site on this machine is not asked for through the system's proxy.
+    pub fn client_options(&self, site: &Url) -> ClientOptions {
         ClientOptions {
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
@@ -85,7 +89,17 @@ impl Settings {
             connections: self.workers,
             user_agents: self.user_agents.clone(),
             proxies: self.proxies.clone(),
+            system_proxy: !is_loopback(site),
             headers: self.headers.clone(),
         }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }

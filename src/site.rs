@@ -17,7 +17,7 @@ use crate::store::is_valid_name;
 use crate::task::{IndexPage, IndexRun, Page};
 use template::{Placeholder, Template, TemplateError, Values};
 
-pub use paging::{PageRange, PageRangeError, PageSaid, Paging};
+pub use paging::{Next, PageRange, PageRangeError, PageSaid, Paging};
 
 /// Pages asked for where the site file sets no cap.
 const MOST_PAGES: u64 = 100_000;
@@ -161,7 +161,7 @@ impl Site {
     }
 
     /// The index pages that follow `page`, whatever the range allows.
-    pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<IndexRun> {
+    pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<Next> {
         self.index.paging.after(page, said)
     }
 

@@ -14,6 +14,8 @@ pub struct Task {
     pub page: Page,
     /// Which attempt this is, from 1. An attempt that costs nothing leaves it as it is.
     pub attempt: u32,
+    /// How often it was set aside without costing an attempt.
+    pub waits: u32,
 }
 
 /// A page of the site.
@@ -69,7 +71,7 @@ pub struct FollowUps {
 impl Task {
     /// The first attempt at `page`.
     pub fn first(page: Page) -> Task {
-        Task { page, attempt: 1 }
+        Task { page, attempt: 1, waits: 0 }
     }
 
     /// The key of the item, for a detail page.

@@ -4,7 +4,7 @@
 //! to the writer together with their lease. A worker never sleeps with a lease in its hands.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ use crate::problems::Problems;
 use crate::record::{Failure, Key, Known, Stamp};
 use crate::refresh;
 use crate::shutdown::{Shutdown, Stage};
-use crate::site::{PageRange, Site};
+use crate::site::{PageRange, PageSaid, Site};
 use crate::store::Store;
 use crate::task::{DetailPage, FollowUps, IndexPage, Page};
 use crate::writer::{Outbox, Outcome};
@@ -58,6 +58,8 @@ pub struct Crew {
     pub shutdown: Shutdown,
     /// Set once the limit on items is reached: no more of the list is asked for.
     pub enough: AtomicBool,
+    /// The first page of the list with fewer items than were asked for.
+    pub first_short_page: AtomicU64,
 }
 
 /// Why an attempt at a task came to nothing.
@@ -93,7 +95,7 @@ impl Crew {
         if self.enough.load(Relaxed) && matches!(lease.task().page, Page::Index(_)) {
             return Ok(self.frontier.finish(lease).await?);
         }
-        if lease.task().attempt > self.retries + 1 {
+        if lease.task().attempt > self.retries.saturating_add(1) {
             return self.give_up(lease, Trouble::Panic, outbox).await;
         }
         if let Some(left) = self.host.must_wait() {
@@ -133,6 +135,11 @@ impl Crew {
         };
         self.host.succeeded();
         let Listing { keys, said, odd_count } = listing;
+        if said.items == 0 && said.declared != Some(0) && lease.task().attempt == 1 {
+            // An empty page may be a hiccup, and ends the list: it is asked for once more.
+            let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: true };
+            return Ok(self.frontier.retry_later(lease, retry).await?);
+        }
         if let Some(odd) = odd_count {
             self.problems.note(format!("{odd}; the list itself decides"));
         }
@@ -140,15 +147,45 @@ impl Crew {
         let keys: Vec<Key> = keys.into_iter().flatten().collect();
         let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
         self.keep_keyless(&lease, &page, keyless).await?;
-        let run = self.site.after(&index, said);
+        self.watch_for_short_pages(&index, said);
         let details = self.details(keys).await?;
-        let follow_ups = FollowUps { index: run.and_then(|run| self.clip(run)), details };
-        let submitted = self.frontier.submit(follow_ups).await?;
+        let submitted = self.frontier.submit(FollowUps { index: None, details }).await?;
         if submitted.limited {
             self.enough.store(true, Relaxed);
         }
         self.metrics.listed(submitted.details, said.declared);
+        let next = self.site.after(&index, said);
+        // Without a count the list is followed only while pages bring something new: some sites
+        // answer the last page, or the first, for ever.
+        match next.filter(|next| next.certain || submitted.details > 0) {
+            Some(next) => {
+                let index = self.clip(next.run);
+                self.frontier.submit(FollowUps { index, details: Vec::new() }).await?;
+            }
+            None if next.is_some() && said.declared.is_none() && !submitted.limited => {
+                self.problems.gap(format!(
+                    "page {} of the list brings nothing that was not listed before, and does not say that it is the last",
+                    index.number
+                ));
+            }
+            None => {}
+        }
         Ok(self.frontier.finish(lease).await?)
+    }
+
+    /// Where the site gives fewer items on a page than were asked for and the list goes on, items
+    /// fall between the pages.
+    fn watch_for_short_pages(&self, index: &IndexPage, said: PageSaid) {
+        let Some(limit) = self.site.index.paging.limit().filter(|_| said.items > 0) else { return };
+        if said.items < limit {
+            self.first_short_page.fetch_min(index.number, Relaxed);
+        }
+        let short = self.first_short_page.load(Relaxed);
+        if short < index.number && said.declared.is_none() {
+            self.problems.gap(format!(
+                "page {short} of the list has fewer than the {limit} items asked for, and the list goes on: ask for fewer with --page-size"
+            ));
+        }
     }
 
     /// The listed items with what the store knows of them.
@@ -232,8 +269,7 @@ impl Crew {
         match error {
             FetchError::Status { status: 404 | 410, .. } if lease.task().key().is_some() => {
                 self.host.succeeded();
-                self.metrics.missing();
-                return Ok(self.frontier.finish(lease).await?);
+                return outbox.deliver(lease, Outcome::Missing).await;
             }
             FetchError::Status { status: 403 | 429, wait, .. } => {
                 self.host.refused(sent, &error.to_string())?;
@@ -244,8 +280,7 @@ impl Crew {
             }
             _ => {}
         }
-        let attempt = lease.task().attempt;
-        match retry::after_error(&error, attempt, self.retries, fastrand::f64()) {
+        match retry::after_error(&error, lease.task(), self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(lease, retry).await?),
             Decision::GiveUp => self.give_up(lease, Trouble::Fetch(error), outbox).await,
         }
@@ -260,7 +295,10 @@ impl Crew {
         sent: Instant,
         outbox: &Outbox,
     ) -> Result<(), CrawlError> {
-        self.host.refused(sent, &error.to_string())?;
+        // One item that stays bad is one refusal, however often it is tried.
+        if lease.task().attempt == 1 {
+            self.host.refused(sent, &error.to_string())?;
+        }
         match retry::after_bad_page(lease.task().attempt, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(lease, retry).await?),
             Decision::GiveUp => {
@@ -289,7 +327,7 @@ impl Crew {
             reason,
             message,
             status,
-            attempts: task.attempt.min(self.retries + 1),
+            attempts: task.attempt.min(self.retries.saturating_add(1)),
             sample: sample.map(Sample::into_text),
             at: Timestamp::now(),
         };

@@ -44,6 +44,8 @@ pub enum Outcome {
     Record(Box<Record>),
     /// A task that was given up.
     Failure(Box<Failure>),
+    /// An item that is listed, but its page is not there.
+    Missing,
 }
 
 /// The workers' end of the channel: the crawl's one backpressure, bounded by items and bytes.
@@ -51,6 +53,21 @@ pub enum Outcome {
 pub struct Outbox {
     channel: async_channel::Sender<Delivery>,
     room: Arc<Semaphore>,
+}
+
+/// The writer's end of the channel. When it goes, those who wait for room are told, and what was
+/// on its way is given back.
+struct Inbox {
+    channel: async_channel::Receiver<Delivery>,
+    room: Arc<Semaphore>,
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.channel.close();
+        self.room.close();
+        while self.channel.try_recv().is_ok() {}
+    }
 }
 
 /// How the writer batches.
@@ -64,7 +81,7 @@ pub struct Batching {
 
 /// See the module's text.
 pub struct Writer {
-    channel: async_channel::Receiver<Delivery>,
+    channel: Inbox,
     batching: Batching,
     destination: Destination,
 }
@@ -93,8 +110,9 @@ impl Batching {
 /// A writer and the outbox that leads to it. The writer ends when all outboxes are gone.
 pub fn channel(batching: Batching, destination: Destination) -> (Outbox, Writer) {
     let (sender, receiver) = async_channel::bounded(batching.items);
-    let outbox = Outbox { channel: sender, room: Arc::new(Semaphore::new(CHANNEL_BYTES)) };
-    (outbox, Writer { channel: receiver, batching, destination })
+    let room = Arc::new(Semaphore::new(CHANNEL_BYTES));
+    let inbox = Inbox { channel: receiver, room: room.clone() };
+    (Outbox { channel: sender, room }, Writer { channel: inbox, batching, destination })
 }
 
 impl Outbox {
@@ -120,6 +138,7 @@ impl Outcome {
         match self {
             Outcome::Record(record) => record.document.size(),
             Outcome::Failure(failure) => failure.sample.as_deref().map_or(0, str::len),
+            Outcome::Missing => 0,
         }
     }
 }
@@ -130,7 +149,8 @@ impl Writer {
     /// # Errors
     /// Where the store fails for good. What was not written is given back to the frontier.
     pub async fn run(self) -> Result<(), CrawlError> {
-        let Writer { channel, batching, destination } = self;
+        let Writer { channel: inbox, batching, destination } = self;
+        let channel = &inbox.channel;
         let mut batch = Batch::new(batching.items, BATCH_BYTES);
         let mut commits = FuturesUnordered::new();
         let flush = tokio::time::sleep(batching.flush);
@@ -180,6 +200,10 @@ impl Destination {
                     records.push(*record);
                 }
                 Outcome::Failure(failure) => failures.push((lease, *failure)),
+                Outcome::Missing => {
+                    self.metrics.missing();
+                    self.frontier.finish(lease).await?;
+                }
             }
         }
         let mut rejected = vec![None; records.len()];
@@ -226,6 +250,10 @@ impl Destination {
 
     /// Ends the leases of what was stored.
     async fn settle(&self, stored: Vec<(Lease, Key, Verdict)>) -> Result<(), CrawlError> {
+        if !self.store.was_empty() {
+            let keys: Vec<Key> = stored.iter().map(|(_, key, _)| key.clone()).collect();
+            self.store.clear_failures(&keys).await?;
+        }
         for (lease, _, verdict) in stored {
             self.metrics.stored(verdict);
             self.frontier.finish(lease).await?;

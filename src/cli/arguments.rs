@@ -112,7 +112,7 @@ pub struct RunArgs {
     batch: Option<usize>,
 
     /// Longest wait of a document for its batch [default: 200ms]
-    #[arg(long, env = "GLEANER_FLUSH", value_name = "D", value_parser = values::duration)]
+    #[arg(long, env = "GLEANER_FLUSH", value_name = "D", value_parser = values::flush)]
     flush: Option<Duration>,
 
     /// For requests in flight when told to stop [default: 30s]
@@ -171,6 +171,11 @@ impl RunArgs {
             return Err(wrong("--store", "GLEANER_STORE", message));
         }
         Ok(url)
+    }
+
+    /// The same, for a site on this machine: no other copy of it, and no proxy.
+    pub fn on_this_machine(self) -> RunArgs {
+        RunArgs { base_url: None, proxy: Vec::new(), ..self }
     }
 
     /// Whether the report goes to standard output.

@@ -1,6 +1,8 @@
 //! `gleaner crawl`: one sweep of a site.
 
-use std::path::Path;
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::MultiProgress;
@@ -44,6 +46,10 @@ async fn try_run(site: Site, arguments: &RunArgs, default_store: &str) -> Result
     let form = arguments.log_format.unwrap_or_default();
     logging::begin(form, arguments.log_file.as_deref(), lines.clone())
         .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
+    if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.report_to_stdout()) {
+        let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));
+        try_to_write(path).map_err(message)?;
+    }
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let place = Place {
         site: site.name.clone(),
@@ -89,40 +95,65 @@ fn finish(ended: Ended, arguments: &RunArgs, store: &StoreUrl, told: Option<Stop
     if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
         return Exit::ReaderGone;
     }
-    eprint!("{}", summary(&report, &store.to_string()));
     let exit = match error {
         Some(CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))) => Exit::Usage,
         _ => Exit::of(report.outcome, told),
     };
-    match &arguments.report {
-        None => exit,
-        Some(_) if arguments.report_to_stdout() => print(&report).map_or(exit, |()| exit),
-        Some(path) => match write(path, &report) {
-            Ok(()) => exit,
-            Err(error) => {
-                let told = failed(&error);
-                if exit == Exit::Complete { told } else { exit }
-            }
-        },
+    let reported = match &arguments.report {
+        None => Ok(()),
+        Some(_) if arguments.report_to_stdout() => print(&report),
+        Some(path) => write_report(path, &report),
+    };
+    // Nobody may be reading any more, which is no reason to panic.
+    let _ = write!(io::stderr(), "{}", summary(&report, &store.to_string()));
+    match reported {
+        Ok(()) => exit,
+        Err(error) if is_broken_pipe(&error) => Exit::ReaderGone,
+        Err(error) if exit == Exit::Complete => failed(&error),
+        Err(error) => {
+            failed(&error);
+            exit
+        }
     }
 }
 
-fn print(report: &Report) -> std::io::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
+fn print(report: &Report) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, report)?;
-    out.write_all(b"\n")
+    out.write_all(b"\n").context("the report cannot be written to standard output")
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn Error + 'static)| match cause.downcast_ref::<io::Error>() {
+        Some(error) => Some(error.kind()),
+        None => {
+            cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind)
+        }
+    };
+    error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
+}
+
+/// Whether a report can be written to `path`: known now, not hours later.
+fn try_to_write(path: &Path) -> anyhow::Result<()> {
+    let beside = beside(path);
+    std::fs::write(&beside, "")
+        .and_then(|()| std::fs::remove_file(&beside))
+        .with_context(|| format!("no report can be written to {}", path.display()))
 }
 
 /// Replaces the report at `path` as a whole, so that nobody reads half of one.
-fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside = path.with_file_name(name);
+fn write_report(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let beside = beside(path);
     let written = std::fs::write(&beside, serde_json::to_vec_pretty(report)?);
     written
         .and_then(|()| std::fs::rename(&beside, path))
         .with_context(|| format!("the report cannot be written to {}", path.display()))
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
 }
 
 fn cannot_open(error: &StoreError) -> Exit {

@@ -60,7 +60,7 @@ pub async fn run(arguments: DemoArgs) -> Exit {
         return serve_until_told(&demo).await;
     }
     match site_at(demo.url()) {
-        Ok(site) => run_site(site, &run, "sqlite:demo.db").await,
+        Ok(site) => run_site(site, &run.on_this_machine(), "sqlite:demo.db").await,
         Err(error) => failed(&error),
     }
 }

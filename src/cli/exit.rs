@@ -1,5 +1,6 @@
 //! Exit codes, which supervisors and scripts rely on.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use super::signals::StopSignal;
@@ -48,7 +49,8 @@ impl Exit {
 
 /// Tells why a command failed.
 pub fn failed(error: &anyhow::Error) -> Exit {
-    eprintln!("error: {error:#}");
+    // Nobody may be reading any more, which is no reason to panic.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
     Exit::Failed
 }
 

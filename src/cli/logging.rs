@@ -32,6 +32,8 @@ pub fn begin(form: LogFormat, file: Option<&Path>, lines: MultiProgress) -> Resu
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
+        // A log that nobody reads any more must not end the crawl.
+        .log_internal_errors(false)
         .with_ansi(colors)
         .with_writer(writer);
     let begun = match form {

@@ -1,6 +1,6 @@
 //! Progress: a line on a terminal, log lines elsewhere.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -58,7 +58,8 @@ impl ProgressView {
                 bar.set_position(snapshot.settled());
                 bar.set_message(text);
             }
-            Form::Plain => eprintln!("{text}"),
+            // Nobody may be reading any more, which is no reason to end.
+            Form::Plain => drop(writeln!(std::io::stderr(), "{text}")),
             Form::Log => info!("{text}"),
             Form::None => {}
         }

@@ -8,6 +8,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         .map_err(|error| format!("{error}; a duration is 500ms, 30s, 10m or 6h"))
 }
 
+/// How long a record may wait for its batch: a crawl may end by waiting that long.
+pub fn flush(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        duration if duration > Duration::from_secs(60) => Err("at most 1m".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
 /// A duration that is not nothing.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {

@@ -5,7 +5,10 @@
 //! form exactly where they differ in nothing but the order of keys. Version 1; a change to the
 //! form changes the version in [`Digest`]'s text.
 
-use bson::raw::{RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use bson::raw::{CStr, RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use super::Digest;
 
@@ -22,11 +25,15 @@ pub fn digest(document: &RawDocument) -> Result<Digest, RepeatedKey> {
 
 /// `document` with the last value of each repeated key, in the place of the first.
 pub fn last_wins(document: &RawDocument) -> RawDocumentBuf {
-    let mut members: Vec<(&bson::raw::CStr, RawBsonRef<'_>)> = Vec::new();
+    let mut members: Vec<(&CStr, RawBsonRef<'_>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (key, value) in document.iter().flatten() {
-        match members.iter_mut().find(|(seen, _)| *seen == key) {
-            Some((_, earlier)) => *earlier = value,
-            None => members.push((key, value)),
+        match places.entry(key.as_str()) {
+            Entry::Occupied(place) => members[*place.get()].1 = value,
+            Entry::Vacant(place) => {
+                place.insert(members.len());
+                members.push((key, value));
+            }
         }
     }
     let mut kept = RawDocumentBuf::new();

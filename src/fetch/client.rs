@@ -30,6 +30,8 @@ pub struct ClientOptions {
     pub user_agents: Vec<String>,
     /// Taken in turn; where there are none, the system's.
     pub proxies: Vec<Secret>,
+    /// Whether the system's proxy is used where none is given.
+    pub system_proxy: bool,
     /// Sent with each request.
     pub headers: Vec<(String, String)>,
 }
@@ -56,7 +58,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// As many clients as there are combinations to take in turn.
+    /// As many clients as the longer of the lists has entries; the shorter begins anew.
     pub fn new(options: &ClientOptions) -> Result<Clients, ClientError> {
         let headers = headers(&options.headers)?;
         let turns = options.user_agents.len().max(options.proxies.len()).max(1);
@@ -115,6 +117,8 @@ fn builder(
             ClientError::Proxy(secret.clone(), secret.scrub(&error.to_string()))
         })?;
         builder = builder.proxy(proxy);
+    } else if !options.system_proxy {
+        builder = builder.no_proxy();
     }
     Ok(builder)
 }

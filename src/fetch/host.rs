@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Without a success for this long a site that refuses is taken to have blocked us.
-const LONGEST_WITHOUT_SUCCESS: Duration = Duration::from_secs(15 * 60);
+/// A site that refuses for this long without a success between is taken to have blocked us.
+const LONGEST_REFUSED: Duration = Duration::from_secs(15 * 60);
 
 /// See the module's text.
 #[derive(Debug)]
@@ -22,8 +22,9 @@ pub struct Host {
 struct Mood {
     waits_until: Option<Instant>,
     refusals: u32,
+    /// Since the last success.
+    first_refusal: Option<Instant>,
     last_refusal: Option<Instant>,
-    last_success: Instant,
 }
 
 /// The site refuses for good.
@@ -39,12 +40,7 @@ pub struct Blocked {
 impl Host {
     /// A host of which nothing is known. After `block_after` refusals in a row it has blocked us.
     pub fn new(block_after: u32) -> Host {
-        let mood = Mood {
-            waits_until: None,
-            refusals: 0,
-            last_refusal: None,
-            last_success: Instant::now(),
-        };
+        let mood = Mood { waits_until: None, refusals: 0, first_refusal: None, last_refusal: None };
         Host { block_after, mood: Mutex::new(mood) }
     }
 
@@ -67,7 +63,7 @@ impl Host {
     pub fn succeeded(&self) {
         self.with(|mood| {
             mood.refusals = 0;
-            mood.last_success = Instant::now();
+            mood.first_refusal = None;
         });
     }
 
@@ -82,7 +78,8 @@ impl Host {
                 mood.refusals += 1;
                 mood.last_refusal = Some(now);
             }
-            let too_long = now.duration_since(mood.last_success) > LONGEST_WITHOUT_SUCCESS;
+            let first = *mood.first_refusal.get_or_insert(now);
+            let too_long = now.duration_since(first) > LONGEST_REFUSED;
             (mood.refusals >= self.block_after || too_long).then_some(mood.refusals)
         });
         match too_many {

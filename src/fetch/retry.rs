@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::FetchError;
 use crate::frontier::Retry;
+use crate::task::Task;
 
 /// The delay before the second attempt is up to this, doubled with each further one.
 const BASE: Duration = Duration::from_millis(500);
@@ -11,6 +12,9 @@ const BASE: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Longest wait that a site can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// A task that was set aside this often for nothing pays for further waits: a page that answers
+/// "later" for ever is a failure in the end.
+const FREE_WAITS: u32 = 100;
 
 /// What is to become of a task that did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,17 +25,19 @@ pub enum Decision {
     GiveUp,
 }
 
-/// Decides on a request that failed in attempt number `attempt` (from 1), with `retries` further
-/// attempts allowed. `random` is uniform in 0..1.
+/// Decides on a request for `task` that failed, with `retries` further attempts allowed. `random`
+/// is uniform in 0..1.
 ///
-/// A wait that the site asks for (429 or 503 with Retry-After) costs no attempt.
-pub fn after_error(error: &FetchError, attempt: u32, retries: u32, random: f64) -> Decision {
+/// A wait that the site asks for (429 or 503 with Retry-After) costs no attempt, a hundred times.
+pub fn after_error(error: &FetchError, task: &Task, retries: u32, random: f64) -> Decision {
     match error {
-        FetchError::Status { status: 429 | 503, wait: Some(wait), .. } => Decision::Again(Retry {
-            after: capped(*wait) + jitter(BASE, random),
-            costs_attempt: false,
-        }),
-        error if is_passing(error) => again(attempt, retries, random),
+        FetchError::Status { status: 429 | 503, wait: Some(wait), .. }
+            if task.waits < FREE_WAITS =>
+        {
+            let after = capped(*wait) + jitter(BASE, random);
+            Decision::Again(Retry { after, costs_attempt: false })
+        }
+        error if is_passing(error) => again(task.attempt, retries, random),
         _ => Decision::GiveUp,
     }
 }
@@ -81,9 +87,15 @@ fn is_passing(error: &FetchError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::{IndexPage, Page};
 
     fn status(status: u16, wait: Option<u64>) -> FetchError {
         FetchError::Status { status, wait: wait.map(Duration::from_secs), sample: None }
+    }
+
+    fn task(attempt: u32, waits: u32) -> Task {
+        let page = IndexPage { pass: 1, number: 1, planned_to: 1 };
+        Task { page: Page::Index(page), attempt, waits }
     }
 
     fn delay(decision: Decision) -> Option<(u64, bool)> {
@@ -95,7 +107,8 @@ mod tests {
 
     #[test]
     fn delays_double_up_to_the_cap_and_end() {
-        let at = |attempt, random| delay(after_error(&status(500, None), attempt, 20, random));
+        let at =
+            |attempt, random| delay(after_error(&status(500, None), &task(attempt, 0), 20, random));
         assert_eq!(at(1, 1.0), Some((500, true)));
         assert_eq!(at(2, 1.0), Some((1000, true)));
         assert_eq!(at(4, 0.5), Some((2000, true)));
@@ -106,12 +119,22 @@ mod tests {
 
     #[test]
     fn w1_a_wait_that_is_asked_for_costs_nothing_and_is_capped() {
-        assert_eq!(delay(after_error(&status(429, Some(7)), 99, 4, 0.0)), Some((7000, false)));
         assert_eq!(
-            delay(after_error(&status(503, Some(u64::MAX)), 1, 4, 0.0)),
+            delay(after_error(&status(429, Some(7)), &task(99, 99), 4, 0.0)),
+            Some((7000, false))
+        );
+        assert_eq!(
+            delay(after_error(&status(503, Some(u64::MAX)), &task(1, 0), 4, 0.0)),
             Some((600_000, false))
         );
-        assert_eq!(delay(after_error(&status(429, None), 5, 4, 0.0)), None);
+        assert_eq!(delay(after_error(&status(429, None), &task(5, 0), 4, 0.0)), None);
+    }
+
+    #[test]
+    fn a_page_that_says_later_for_ever_is_given_up_in_the_end() {
+        let later = status(503, Some(0));
+        assert_eq!(delay(after_error(&later, &task(1, 100), 4, 0.0)), Some((0, true)));
+        assert_eq!(delay(after_error(&later, &task(5, 100), 4, 0.0)), None);
     }
 
     #[test]
@@ -123,7 +146,7 @@ mod tests {
             FetchError::TooLarge(1),
             FetchError::RedirectLoop,
         ] {
-            assert_eq!(after_error(&error, 1, 4, 0.5), Decision::GiveUp, "{error}");
+            assert_eq!(after_error(&error, &task(1, 0), 4, 0.5), Decision::GiveUp, "{error}");
         }
     }
 }

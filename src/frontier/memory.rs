@@ -199,6 +199,7 @@ impl Frontier for MemoryFrontier {
     async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError> {
         let Some(mut task) = lease.end() else { return Ok(()) };
         task.attempt += u32::from(retry.costs_attempt);
+        task.waits += u32::from(!retry.costs_attempt);
         self.set_aside.put(Instant::now() + retry.after, task);
         // Everyone who waits has to look at the clock anew: this task may be due first.
         self.wake(usize::MAX);

@@ -39,6 +39,16 @@ pub struct PageSaid {
     pub declared: Option<u64>,
 }
 
+/// Pages that follow a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    /// The pages.
+    pub run: IndexRun,
+    /// Whether the site's count says that they are there. Else they are worth asking for only
+    /// where the page before brought something new.
+    pub certain: bool,
+}
+
 impl Paging {
     /// Items on a page, where that is known.
     pub fn limit(&self) -> Option<u64> {
@@ -57,17 +67,20 @@ impl Paging {
     }
 
     /// The pages that follow once `page` was read, whatever the range allows.
-    pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<IndexRun> {
+    pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<Next> {
         let &Paging::Offset { limit, .. } = self else { return None };
-        let run = |to| Some(IndexRun { pass: page.pass, from: page.number + 1, to });
+        let next = |to, certain| {
+            let run = IndexRun { pass: page.pass, from: page.number + 1, to };
+            Some(Next { run, certain })
+        };
         if said.items == 0 || page.number < page.planned_to {
             return None;
         }
         match said.declared.map(|declared| declared.div_ceil(limit)) {
-            Some(last) if last > page.number => run(last),
+            Some(last) if last > page.number => next(last, true),
             // The plan is done; a full last page may hide that the total is too low.
             Some(_) if said.items < limit => None,
-            _ => run(page.number + 1),
+            _ => next(page.number + 1, false),
         }
     }
 }
@@ -116,7 +129,8 @@ mod tests {
         declared: Option<u64>,
     ) -> Option<(u64, u64)> {
         let page = IndexPage { pass: 1, number, planned_to };
-        by_offset().after(&page, PageSaid { items, declared }).map(|run| (run.from, run.to))
+        let next = by_offset().after(&page, PageSaid { items, declared })?;
+        Some((next.run.from, next.run.to))
     }
 
     #[test]

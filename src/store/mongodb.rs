@@ -33,6 +33,8 @@ use layout::Layout;
 /// A server that does not answer within this is away: at the start, and each time it is looked
 /// for while the crawl runs.
 const SELECTION: Duration = Duration::from_secs(4);
+/// A store that cannot be opened within this is away.
+const OPENING: Duration = Duration::from_millis(4_800);
 /// The driver has no limit of its own on how long a call takes.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 /// Looking through a collection that is adopted may take long.
@@ -61,17 +63,23 @@ impl MongodbStore {
     /// # Errors
     /// Where the server cannot be reached within 5 s, or the collection cannot be used.
     pub async fn open(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
-        let connection = Connection::open(uri).await?;
-        ledger::check_owner(&connection, place).await?;
-        let was_empty = connection.first_document(&place.collection).await?.is_none();
-        let layout = layout::of(&connection, place).await?;
+        let look = async {
+            let connection = Connection::open(uri).await?;
+            ledger::check_owner(&connection, place).await?;
+            let was_empty = connection.first_document(&place.collection).await?.is_none();
+            let layout = layout::of(&connection, place).await?;
+            Ok((connection, was_empty, layout))
+        };
+        let late = |_| StoreError::Unavailable(format!("{uri} does not answer in time"));
+        let (connection, was_empty, layout) =
+            tokio::time::timeout(OPENING, look).await.map_err(late)??;
         if layout == Layout::Adopted {
             adopt::adopt(&connection, place).await?;
         }
         Ok(MongodbStore { connection, place: place.clone(), layout, was_empty })
     }
 
-    /// Documents' facts, asked for at the primary, since a secondary may not know them yet.
+    /// Documents in an order, at most so many.
     async fn find(
         &self,
         filter: Bson,
@@ -82,9 +90,7 @@ impl MongodbStore {
             self.connection.database.collection::<RawDocumentBuf>(&self.place.collection);
         self.connection
             .call(LONGEST_CALL, async move {
-                let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
-                let found = collection.find(filter).sort(sort).limit(most);
-                found.selection_criteria(primary).await?.try_collect().await
+                collection.find(filter).sort(sort).limit(most).await?.try_collect().await
             })
             .await
     }
@@ -108,6 +114,9 @@ impl Connection {
         options.app_name.get_or_insert_with(|| "gleaner".to_owned());
         options.server_selection_timeout.get_or_insert(SELECTION);
         options.connect_timeout.get_or_insert(SELECTION);
+        // A secondary may not know yet what was written.
+        options.selection_criteria =
+            Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         let write_concern = write_concern(uri, options.write_concern.as_ref())?;
         let client = Client::with_options(options).map_err(unusable)?;
         let database = client
@@ -191,9 +200,8 @@ impl Store for MongodbStore {
         let found: Vec<RawDocumentBuf> = self
             .connection
             .call(LONGEST_CALL, async move {
-                let primary = SelectionCriteria::ReadPreference(ReadPreference::Primary);
                 let found = collection.find(filter).projection(doc! { "_gleaner": 1 });
-                found.selection_criteria(primary).await?.try_collect().await
+                found.await?.try_collect().await
             })
             .await?;
         Ok(found.iter().filter_map(|document| facts::known(document)).collect())

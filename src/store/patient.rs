@@ -55,6 +55,7 @@ impl PatientStore {
                 answer => {
                     if let Some(since) = away {
                         let waited = since.elapsed();
+                        self.metrics.store_waited(waited);
                         info!(store = self.name, waited_s = waited.as_secs(), "the store is back");
                     }
                     return answer;
@@ -66,6 +67,7 @@ impl PatientStore {
                 Instant::now()
             });
             if since.elapsed() + delay > self.patience.0 {
+                self.metrics.store_waited(since.elapsed());
                 return Err(StoreError::Failed(format!(
                     "{} did not come back within {} (--store-wait): {error}",
                     self.name,
@@ -73,7 +75,7 @@ impl PatientStore {
                 )));
             }
             tokio::time::sleep(delay).await;
-            self.metrics.store_waited(delay);
+            self.metrics.store_retried();
             delay = (delay * 2).min(LONGEST_DELAY);
         }
     }

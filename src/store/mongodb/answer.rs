@@ -9,10 +9,13 @@ use crate::store::StoreError;
 /// BadValue, FailedToParse, dotted names, names with `$`, a foreign `_id`, failed validation,
 /// document too large (three codes).
 const DOCUMENT_FAULTS: [i32; 9] = [2, 9, 15, 52, 66, 121, 10334, 17419, 17420];
-/// A unique index has the key already.
-const DUPLICATE_KEY: i32 = 11000;
 /// Authentication failed, not authorized, unknown commands and options: waiting changes nothing.
 const SETUP_FAULTS: [i32; 6] = [13, 18, 59, 72, 73, 8000];
+/// Network, elections, shutdown, locks, time limits, disk: the server's own troubles, which pass.
+const PASSING: [i32; 22] = [
+    6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
+    13435, 13436, 14031,
+];
 /// Errors that a command's documents caused carry this, so that a batch can be halved.
 const OF_DOCUMENTS: &str = "the documents of this command: ";
 
@@ -20,7 +23,7 @@ const OF_DOCUMENTS: &str = "the documents of this command: ";
 pub enum Fault {
     /// The document cannot be stored.
     Document(String),
-    /// Another write came first.
+    /// Another write came first, or something that is not known: worth one more try, alone.
     Race(String),
 }
 
@@ -45,9 +48,11 @@ fn fault(error: &Document) -> Result<(usize, Fault), StoreError> {
     let message = error.get_str("errmsg").unwrap_or("no message").to_owned();
     let index = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
     match (index, code) {
-        (Some(index), DUPLICATE_KEY) => Ok((index, Fault::Race(message))),
         (Some(index), code) if DOCUMENT_FAULTS.contains(&code) => {
             Ok((index, Fault::Document(format!("{message} (code {code})"))))
+        }
+        (Some(index), code) if !PASSING.contains(&code) => {
+            Ok((index, Fault::Race(format!("{message} (code {code})"))))
         }
         _ => Err(StoreError::Unavailable(format!("{message} (code {code})"))),
     }

@@ -9,6 +9,8 @@ use crate::document::{self, Body};
 use crate::record::{Key, Known, Record, Stamp};
 use crate::store::Stored;
 
+/// Where validators stand: ETag, Last-Modified.
+const VALIDATORS: [&CStr; 2] = [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified")];
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -62,11 +64,23 @@ pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
     set
 }
 
-/// Paths to set besides those of [`touch`], where the record differs from others in them.
-pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) {
+/// Sets paths besides those of [`touch`], where the record differs from others in them. Answers
+/// with the paths to take off: validators that the page came without.
+pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf {
     set.append(cstr!("_gleaner.changed_at"), date(record.changed_at));
-    append_text(set, cstr!("_gleaner.etag"), record.etag.as_deref());
-    append_text(set, cstr!("_gleaner.last_modified"), record.last_modified.as_deref());
+    let mut unset = RawDocumentBuf::new();
+    for (path, validator) in VALIDATORS.into_iter().zip([&record.etag, &record.last_modified]) {
+        match validator {
+            Some(validator) => set.append(path, &**validator),
+            None => unset.append(path, ""),
+        }
+    }
+    unset
+}
+
+/// The paths to take off of records without validators.
+pub fn no_validators() -> RawDocumentBuf {
+    VALIDATORS.into_iter().map(|path| (path, "")).collect()
 }
 
 /// What is known of a document.

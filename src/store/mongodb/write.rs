@@ -29,10 +29,12 @@ pub async fn write(
     let is_same = |at: &usize| records[*at].verdict == Verdict::Same;
     let (same, other): (Vec<usize>, Vec<usize>) = (0..records.len()).partition(is_same);
     let mut rejections = replace(store, stamp, records, &other).await?;
-    if !same.is_empty() && touch(store, stamp, records, &same).await? < same.len() as u64 {
-        let vanished = vanished(store, records, same).await?;
-        rejections.extend(replace(store, stamp, records, &vanished).await?);
-    }
+    let again = match touch(store, stamp, records, &same).await? {
+        Touched::All => Vec::new(),
+        Touched::NotAll => vanished(store, records, same).await?,
+        Touched::Refused => same,
+    };
+    rejections.extend(replace(store, stamp, records, &again).await?);
     Ok(rejections)
 }
 
@@ -176,14 +178,27 @@ fn command_of(store: &MongodbStore, updates: RawArrayBuf) -> RawDocumentBuf {
     command
 }
 
-/// Marks documents that did not change as seen; says how many there were. One statement marks
-/// all but those with validators or a time of their own.
+/// How marking went.
+enum Touched {
+    /// All were there.
+    All,
+    /// Some were not there.
+    NotAll,
+    /// The server refuses the change of some: written in full, that one is found.
+    Refused,
+}
+
+/// Marks documents that did not change as seen. One statement marks all but those with validators
+/// or a time of their own.
 async fn touch(
     store: &MongodbStore,
     stamp: &Stamp,
     records: &[Record],
     same: &[usize],
-) -> Result<u64, StoreError> {
+) -> Result<Touched, StoreError> {
+    if same.is_empty() {
+        return Ok(Touched::All);
+    }
     let mut updates = RawArrayBuf::new();
     let mut alike: Vec<&Record> = Vec::new();
     for record in same.iter().map(|&at| &records[at]) {
@@ -192,8 +207,8 @@ async fn touch(
             || record.changed_at == record.fetched_at;
         if alone {
             let mut set = facts::touch(record, stamp);
-            facts::touch_alone(&mut set, record);
-            updates.push(touch_update(query(record, store.layout), set, false));
+            let unset = facts::touch_alone(&mut set, record);
+            updates.push(touch_update(query(record, store.layout), set, unset, false));
         } else {
             alike.push(record);
         }
@@ -210,17 +225,29 @@ async fn touch(
             Layout::Own => query.append(cstr!("_id"), any),
             Layout::Adopted => query.append(cstr!("_gleaner.key"), any),
         }
-        updates.push(touch_update(query, facts::touch(last, stamp), true));
+        let unset = facts::no_validators();
+        updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
     }
-    let reply = store.connection.command(command_of(store, updates)).await?;
-    match answer::faults(&reply)?.into_iter().next() {
-        None => Ok(reply.get_i32("n").map_or(0, |n| u64::try_from(n).unwrap_or(0))),
-        Some((_, Fault::Document(reason) | Fault::Race(reason))) => Err(StoreError::Failed(reason)),
-    }
+    let reply = match store.connection.command(command_of(store, updates)).await {
+        Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
+            return Ok(Touched::Refused);
+        }
+        reply => reply?,
+    };
+    let touched = reply.get_i32("n").ok().and_then(|n| usize::try_from(n).ok());
+    Ok(match answer::faults(&reply)?.is_empty() {
+        false => Touched::Refused,
+        true if touched == Some(same.len()) => Touched::All,
+        true => Touched::NotAll,
+    })
 }
 
-fn touch_update(query: RawDocumentBuf, set: RawDocumentBuf, multi: bool) -> RawDocumentBuf {
-    let mut unset = RawDocumentBuf::new();
+fn touch_update(
+    query: RawDocumentBuf,
+    set: RawDocumentBuf,
+    mut unset: RawDocumentBuf,
+    multi: bool,
+) -> RawDocumentBuf {
     unset.append(cstr!("_gleaner.gone_at"), "");
     unset.append(cstr!("_gleaner.unlisted_at"), "");
     let mut change = RawDocumentBuf::new();

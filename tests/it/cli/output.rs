@@ -82,7 +82,7 @@ fn a_report_on_a_closed_pipe_does_not_panic() {
     drop(reader);
     let (_folder, path) = folder();
     let arguments = ["demo", "--items", "5", "--store", &sqlite(&path), "--report", "-"];
-    gleaner(&arguments).stdout(writer.into()).run().with(0);
+    gleaner(&arguments).stdout(writer.into()).run().with(141);
     gleaner(&["demo", "--help"]).stdout(Stdio::null()).run().with(0);
 }
 

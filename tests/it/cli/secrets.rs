@@ -95,9 +95,12 @@ fn an_error_about_a_secret_does_not_show_it() {
         ("--proxy", "http://me:s3cret@h:nonsense"),
     ] {
         let (_folder, path) = folder();
-        let arguments = ["demo", "--items", "1", "--store", &sqlite(&path)];
-        let arguments = if flag == "--store" { &arguments[..3] } else { &arguments };
-        let ended = gleaner(arguments).args(&[flag, value]).run();
+        let mut program = gleaner(&["crawl", flag, value]);
+        let store = sqlite(&path);
+        for usual in [["--store", &store], ["--base-url", "http://127.0.0.1:9"]] {
+            program = if usual[0] == flag { program } else { program.args(&usual) };
+        }
+        let ended = program.run();
         assert!(ended.code == 2, "{flag} {value}: {ended:?}");
         assert!(!ended.err.is_empty() && !ended.err.contains("panicked"), "{}", ended.err);
         keeps_quiet(&ended);
