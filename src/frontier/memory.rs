@@ -106,27 +106,12 @@ impl MemoryFrontier {
         steps::point();
         self.changed.notify(workers.additional());
     }
-
-    /// The part of `run` that was not seen, as runs without holes.
-    fn unseen(&self, run: IndexRun) -> Vec<IndexRun> {
-        let mut runs: Vec<IndexRun> = Vec::new();
-        for number in run.from..=run.to {
-            if !self.seen.index_page(run.pass, number) {
-                continue;
-            }
-            match runs.last_mut().filter(|last| last.to + 1 == number) {
-                Some(last) => last.to = number,
-                None => runs.push(IndexRun { from: number, to: number, ..run }),
-            }
-        }
-        runs
-    }
 }
 
 #[async_trait]
 impl Frontier for MemoryFrontier {
     async fn submit(&self, follow_ups: FollowUps) -> Result<Submitted, FrontierError> {
-        let runs = follow_ups.index.map(|run| self.unseen(run)).unwrap_or_default();
+        let runs = follow_ups.index.map(|run| self.seen.index_run(run)).unwrap_or_default();
         let mut limited = false;
         let details: Vec<DetailPage> = follow_ups
             .details

@@ -1,16 +1,20 @@
-//! What was seen: a map of 128-bit fingerprints, 16 bytes and a little an item.
+//! What was seen: a map of 128-bit fingerprints, 16 bytes and a little an item; and the pages of
+//! the list as runs without holes, so that a plan of a million pages costs no more than one.
 //!
 //! The fingerprint is blake3, cut to 128 bits, since keys come from outside and collisions of
 //! faster hashes can be made on purpose. Its bits are uniform, so the map takes them as they are.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 use dashmap::DashMap;
 
 use super::steps;
 use crate::document::Digest;
 use crate::record::Key;
+use crate::task::IndexRun;
 
 /// The seen set.
 #[derive(Debug)]
@@ -18,7 +22,11 @@ pub struct Seen {
     prints: DashMap<u128, (), BuildHasherDefault<Uniform>>,
     most_items: u64,
     items: AtomicU64,
+    pages: Mutex<HashMap<u32, Spans>>,
 }
+
+/// First and last page of each run without holes, in no order; none touches another.
+type Spans = Vec<(u64, u64)>;
 
 /// What became of an item that was shown to the seen set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +42,12 @@ pub enum Sight {
 impl Seen {
     /// Nothing was seen. At most `most_items` distinct items will be taken.
     pub fn new(most_items: u64) -> Seen {
-        Seen { prints: DashMap::default(), most_items, items: AtomicU64::new(0) }
+        Seen {
+            prints: DashMap::default(),
+            most_items,
+            items: AtomicU64::new(0),
+            pages: Mutex::default(),
+        }
     }
 
     /// Takes an item.
@@ -55,16 +68,49 @@ impl Seen {
         Sight::OverLimit
     }
 
-    /// Takes an index page; says whether it was not seen before. Index pages carry the pass.
-    pub fn index_page(&self, pass: u32, number: u64) -> bool {
-        let page = [&b"page/"[..], &pass.to_le_bytes(), &number.to_le_bytes()].concat();
-        self.insert(Digest::of(&page).bits())
+    /// Takes a run of index pages; says which of them were not seen before. Each pass is a walk of
+    /// its own.
+    pub fn index_run(&self, run: IndexRun) -> Vec<IndexRun> {
+        steps::point();
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        take_span(pages.entry(run.pass).or_default(), run.from, run.to)
+            .into_iter()
+            .map(|(from, to)| IndexRun { from, to, ..run })
+            .collect()
     }
 
     fn insert(&self, print: u128) -> bool {
         steps::point();
         self.prints.insert(print, ()).is_none()
     }
+}
+
+/// Adds `from..=to` to `spans`; answers with the parts that were not in them, in their order.
+fn take_span(spans: &mut Spans, from: u64, to: u64) -> Spans {
+    let (mut first, mut last) = (from, to);
+    let mut touched = Vec::new();
+    spans.retain(|&(start, end)| {
+        let touches = end.saturating_add(1) >= from && start <= to.saturating_add(1);
+        if touches {
+            touched.push((start, end));
+            (first, last) = (first.min(start), last.max(end));
+        }
+        !touches
+    });
+    spans.push((first, last));
+    touched.sort_unstable();
+    let mut unseen = Vec::new();
+    let mut next = from;
+    for (start, end) in touched {
+        if start > next {
+            unseen.push((next, to.min(start - 1)));
+        }
+        next = next.max(end.saturating_add(1));
+    }
+    if next <= to {
+        unseen.push((next, to));
+    }
+    unseen
 }
 
 /// Takes the upper half of a uniform 128-bit value as its hash.
