@@ -2,8 +2,10 @@
 //! real processes.
 
 mod cli;
+mod crawl;
 mod demo;
 mod docs;
+mod frontier_contract;
 mod mongod;
 mod records;
 mod store_contract;

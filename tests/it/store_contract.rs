@@ -1,7 +1,7 @@
 //! What every store has to do, whichever it is. A store joins by a [`Backend`] (and a [`Ledger`],
 //! where it keeps more than documents) in `backends.rs` and one line at the end of this file.
 
-mod backends;
+pub mod backends;
 mod documents;
 mod facts;
 mod ledger;

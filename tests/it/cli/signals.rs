@@ -15,8 +15,12 @@ fn slow_site() -> Demo {
 
 /// Waits until the site was asked so often.
 fn asked(demo: &Demo, requests: u64) {
+    wait_until(demo, |demo| demo.stats().requests >= requests);
+}
+
+fn wait_until(demo: &Demo, so: impl Fn(&Demo) -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    while demo.stats().requests < requests {
+    while !so(demo) {
         assert!(Instant::now() < deadline, "the crawl does not get on: {:?}", demo.stats());
         std::thread::sleep(Duration::from_millis(2));
     }
@@ -55,11 +59,15 @@ fn s3_a_supervisor_gets_143() {
 }
 
 fn drains_for_long(demo: &Demo, store: &str, more: &[&str]) -> Running {
-    for key in demo.keys().iter().skip(40) {
-        demo.fault(Fault::on(format!("/api/book/{key}/")).stall(10));
-    }
+    let stalls: Vec<String> =
+        demo.keys().iter().skip(40).map(|key| format!("/api/book/{key}/")).collect();
+    stalls.iter().for_each(|page| demo.fault(Fault::on(page).stall(10)));
+    demo.record();
     let running = crawl(demo.url(), store, &["--workers", "4"]).args(more).start();
-    asked(demo, 50);
+    let stalled = |demo: &Demo| {
+        demo.requests().iter().filter(|seen| stalls.contains(&seen.path)).count() as u64
+    };
+    wait_until(demo, |demo| stalled(demo) == WORKERS);
     running.signal("INT");
     running.says("once more stops at once");
     running

@@ -124,7 +124,7 @@ impl Ledger for Sqlite {
 
 /// A database of its own on the server that tests share.
 pub struct Mongodb {
-    uri: String,
+    pub uri: String,
 }
 
 impl Mongodb {

@@ -1,0 +1,14 @@
+//! Whole crawls through the library: a demo site that fails on demand, real stores, and at the
+//! end every document compared with what the site says.
+
+mod adoption;
+mod bad_documents;
+mod documents;
+mod meddler;
+mod outages;
+mod pages;
+mod panics;
+mod retries;
+mod rig;
+mod stopping;
+mod wire;

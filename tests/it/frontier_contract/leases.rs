@@ -1,0 +1,176 @@
+//! What becomes of a task in a worker's hands.
+
+use std::time::Duration;
+
+use futures_util::poll;
+use gleaner::frontier::Retry;
+use tokio::time::{Instant, advance};
+
+use super::*;
+
+fn after(seconds: u64, costs_attempt: bool) -> Retry {
+    Retry { after: Duration::from_secs(seconds), costs_attempt }
+}
+
+async fn set_aside(frontier: &Arc<dyn Frontier>, lease: Lease, retry: Retry) {
+    frontier.retry_later(lease, retry).await.expect("it is set aside");
+}
+
+pub async fn nothing_is_handed_out_twice<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, FollowUps { details: details(&["a"]).details, ..pages(1, 1) }).await;
+    let held = [lease(&frontier), lease(&frontier)];
+    nothing_yet(&frontier);
+    submit(&frontier, FollowUps { details: details(&["a"]).details, ..pages(1, 1) }).await;
+    nothing_yet(&frontier);
+    advance(Duration::from_secs(3_600)).await;
+    nothing_yet(&frontier);
+    for lease in held {
+        finish(&frontier, lease).await;
+    }
+    ended(&frontier);
+}
+
+pub async fn what_is_dropped_is_given_back_as_it_was<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, FollowUps { details: details(&["a"]).details, ..pages(4, 4) }).await;
+    for page in ["item a", "index page 4"] {
+        let dropped = lease_of(&frontier, page);
+        let task = dropped.task().clone();
+        drop(dropped);
+        let again = lease_of(&frontier, page);
+        assert_eq!(again.task(), &task);
+        finish(&frontier, again).await;
+    }
+    ended(&frontier);
+}
+
+pub async fn s10_what_a_panic_drops_has_one_attempt_less<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a"])).await;
+    for attempt in 1..=3 {
+        let frontier = frontier.clone();
+        let worker = tokio::spawn(async move {
+            let lease = lease_of(&frontier, "item a");
+            assert_ne!(lease.task().attempt, attempt, "a test's own panic");
+        });
+        assert!(worker.await.expect_err("it panics").is_panic());
+    }
+    assert_eq!(lease_of(&frontier, "item a").task().attempt, 4);
+    assert_eq!(outstanding(&frontier).await, (0, 1));
+}
+
+pub async fn what_is_set_aside_comes_back_when_its_time_has_come<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a"])).await;
+    let first = lease(&frontier);
+    set_aside(&frontier, first, after(10, true)).await;
+    assert_eq!(outstanding(&frontier).await, (0, 1));
+    nothing_yet(&frontier);
+    advance(Duration::from_millis(9_990)).await;
+    nothing_yet(&frontier);
+    advance(Duration::from_millis(10)).await;
+    let again = lease_of(&frontier, "item a");
+    assert_eq!(again.task().attempt, 2);
+    // Whoever waits is woken then, not sooner and not much later.
+    set_aside(&frontier, again, after(10, true)).await;
+    let begun = Instant::now();
+    let again = frontier.lease().await.expect("a lease").expect("no end");
+    assert_eq!(again.task().attempt, 3);
+    let waited = begun.elapsed().as_millis();
+    assert!((10_000..10_010).contains(&waited), "{waited} ms");
+}
+
+pub async fn w1_a_retry_that_costs_nothing_costs_nothing<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, pages(1, 1)).await;
+    for _ in 0..3 {
+        let page = lease_of(&frontier, "index page 1");
+        assert_eq!(page.task().attempt, 1);
+        set_aside(&frontier, page, after(5, false)).await;
+        advance(Duration::from_secs(5)).await;
+    }
+    let page = lease(&frontier);
+    set_aside(&frontier, page, after(0, true)).await;
+    assert_eq!(lease(&frontier).task().attempt, 2);
+}
+
+pub async fn whoever_waits_hears_of_what_is_due_earlier<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a", "b"])).await;
+    let (a, b) = (lease(&frontier), lease(&frontier));
+    set_aside(&frontier, a, after(60, false)).await;
+    let mut waiting = frontier.lease();
+    assert!(poll!(&mut waiting).is_pending());
+    let begun = Instant::now();
+    set_aside(&frontier, b, after(1, false)).await;
+    let lease = waiting.await.expect("a lease").expect("no end");
+    assert_eq!(lease.task().page.to_string(), "item b");
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+pub async fn what_is_due_together_comes_in_the_order_of_its_time<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a", "b", "c"])).await;
+    let leased: Vec<Lease> = (0..3).map(|_| lease(&frontier)).collect();
+    for (lease, seconds) in leased.into_iter().zip([30, 10, 20]) {
+        set_aside(&frontier, lease, after(seconds, false)).await;
+    }
+    advance(Duration::from_secs(25)).await;
+    let held = [lease_of(&frontier, "item b"), lease_of(&frontier, "item c")];
+    nothing_yet(&frontier);
+    advance(Duration::from_secs(5)).await;
+    lease_of(&frontier, "item a");
+    drop(held);
+}
+
+pub async fn a_lease_that_is_waited_for_and_dropped_takes_nothing_along<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a"])).await;
+    let held = lease(&frontier);
+    for _ in 0..20 {
+        nothing_yet(&frontier);
+    }
+    submit(&frontier, details(&["b"])).await;
+    // Ready, but never looked at.
+    drop(frontier.lease());
+    let held = [held, lease_of(&frontier, "item b")];
+    for lease in held {
+        finish(&frontier, lease).await;
+    }
+    ended(&frontier);
+}
+
+pub async fn a_wake_up_is_passed_on<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a"])).await;
+    let held = lease(&frontier);
+    let (mut first, mut second) = (frontier.lease(), frontier.lease());
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    submit(&frontier, details(&["b"])).await;
+    drop(first);
+    let lease = tokio::time::timeout(Duration::from_secs(1), second).await;
+    let lease = lease.expect("the other hears of it").expect("a lease").expect("no end");
+    assert_eq!(lease.task().page.to_string(), "item b");
+    // A lease that is given back wakes somebody, too.
+    let mut third = frontier.lease();
+    assert!(poll!(&mut third).is_pending());
+    drop(held);
+    let lease = tokio::time::timeout(Duration::from_secs(1), third).await;
+    let lease = lease.expect("it is heard").expect("a lease").expect("no end");
+    assert_eq!(lease.task().page.to_string(), "item a");
+}
+
+pub async fn a_lease_that_takes_long_can_be_extended<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a"])).await;
+    let mut held = lease(&frontier);
+    for _ in 0..10 {
+        let left = held.expires_at.map(|at| at.duration_since(Instant::now()) / 2);
+        advance(left.unwrap_or(Duration::from_secs(600))).await;
+        frontier.extend(&mut held).await.expect("it is extended");
+        nothing_yet(&frontier);
+    }
+    finish(&frontier, held).await;
+    ended(&frontier);
+}

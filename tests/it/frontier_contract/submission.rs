@@ -1,0 +1,159 @@
+//! What is taken in, and in which order it is handed out.
+
+use std::time::Instant;
+
+use super::*;
+
+use gleaner::frontier::Retry;
+use gleaner::record::Known;
+use std::time::Duration;
+
+fn added(index: u64, details: u64) -> Submitted {
+    Submitted { index, details, limited: false }
+}
+
+pub async fn what_was_seen_costs_nothing<B: Backend>() {
+    let frontier = start::<B>();
+    assert_eq!(submit(&frontier, details(&["a", "b", "a"])).await, added(0, 2));
+    assert_eq!(submit(&frontier, details(&["b", " a "])).await, added(0, 0));
+    assert_eq!(submit(&frontier, pages(1, 2)).await, added(2, 0));
+    assert_eq!(submit(&frontier, pages(1, 2)).await, added(0, 0));
+    assert_eq!(outstanding(&frontier).await, (2, 2));
+    // What is done was seen, too.
+    let done = lease_of(&frontier, "item a");
+    finish(&frontier, done).await;
+    assert_eq!(submit(&frontier, details(&["a"])).await, added(0, 0));
+    assert_eq!(outstanding(&frontier).await, (2, 1));
+}
+
+pub async fn details_go_first<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, FollowUps { details: details(&["a", "b"]).details, ..pages(1, 2) }).await;
+    let leased: Vec<Lease> = (0..4).map(|_| lease(&frontier)).collect();
+    let pages: Vec<String> = leased.iter().map(|it| it.task().page.to_string()).collect();
+    assert_eq!(pages, ["item a", "item b", "index page 1", "index page 2"]);
+}
+
+pub async fn pages_of_the_list_wait_until_details_are_few<B: Backend>() {
+    let frontier = B::start(Limits { low_water: 3, items: u64::MAX });
+    submit(&frontier, FollowUps { details: details(&["a", "b", "c", "d"]).details, ..pages(1, 3) })
+        .await;
+    // Leased ones count.
+    let mut leased: Vec<Lease> = (0..4).map(|_| lease(&frontier)).collect();
+    nothing_yet(&frontier);
+    finish(&frontier, leased.remove(0)).await;
+    nothing_yet(&frontier);
+    // Those set aside count.
+    let retry = Retry { after: Duration::from_secs(60), costs_attempt: false };
+    frontier.retry_later(leased.remove(0), retry).await.expect("it is set aside");
+    nothing_yet(&frontier);
+    finish(&frontier, leased.remove(0)).await;
+    let page = lease_of(&frontier, "index page 1");
+    // Queued ones count.
+    submit(&frontier, details(&["e"])).await;
+    let queued = lease_of(&frontier, "item e");
+    nothing_yet(&frontier);
+    drop(queued);
+    let queued = lease_of(&frontier, "item e");
+    finish(&frontier, queued).await;
+    // A page that is leased is no detail.
+    assert_eq!(number(&lease(&frontier)), 2);
+    drop(page);
+    assert_eq!(outstanding(&frontier).await, (3, 2));
+}
+
+pub async fn the_lowest_mark_lets_pages_through_one_by_one<B: Backend>() {
+    let frontier = B::start(Limits { low_water: 0, items: u64::MAX });
+    submit(&frontier, pages(1, 2)).await;
+    for at in 1..=2 {
+        let page = lease(&frontier);
+        assert_eq!(number(&page), at);
+        submit(&frontier, details(&[["a", "b"][at as usize - 1]])).await;
+        finish(&frontier, page).await;
+        let item = lease(&frontier);
+        if at == 1 {
+            nothing_yet(&frontier);
+        }
+        finish(&frontier, item).await;
+    }
+    ended(&frontier);
+}
+
+pub async fn a_limit_holds_for_distinct_items<B: Backend>() {
+    let frontier = B::start(Limits { low_water: 9, items: 3 });
+    assert_eq!(submit(&frontier, details(&["a", "b", "a"])).await, added(0, 2));
+    // What was seen is not over the limit, and the last place is one.
+    assert_eq!(submit(&frontier, details(&["a", "c", "b"])).await, added(0, 1));
+    assert_eq!(submit(&frontier, details(&["c", "a"])).await, added(0, 0));
+    let more = Submitted { index: 1, details: 0, limited: true };
+    assert_eq!(
+        submit(&frontier, FollowUps { details: details(&["d", "e"]).details, ..pages(1, 1) }).await,
+        more
+    );
+    assert_eq!(outstanding(&frontier).await, (1, 3));
+}
+
+pub async fn a_long_run_is_handed_out_lazily_and_in_order<B: Backend>() {
+    const LAST: u64 = 1_000_000;
+    let frontier = start::<B>();
+    let begun = Instant::now();
+    assert_eq!(submit(&frontier, pages(1, LAST)).await, added(LAST, 0));
+    // A page by itself takes a microsecond or more, and memory.
+    assert!(begun.elapsed().as_millis() < 100, "{:?}", begun.elapsed());
+    for expected in 1..=1_000 {
+        let page = lease(&frontier);
+        let Page::Index(index) = page.task().page else { panic!("no index page") };
+        assert_eq!((index.pass, index.number, index.planned_to), (1, expected, LAST));
+        finish(&frontier, page).await;
+    }
+    assert_eq!(submit(&frontier, pages(2, LAST)).await, added(0, 0), "all of them were seen");
+    assert_eq!(outstanding(&frontier).await, (LAST - 1_000, 0));
+}
+
+pub async fn overlapping_runs_leave_out_what_was_seen<B: Backend>() {
+    let frontier = start::<B>();
+    assert_eq!(submit(&frontier, pages(3, 4)).await, added(2, 0));
+    assert_eq!(submit(&frontier, pages(7, 7)).await, added(1, 0));
+    assert_eq!(submit(&frontier, pages(1, 9)).await, added(6, 0));
+    assert_eq!(submit(&frontier, pages(9, 10)).await, added(1, 0));
+    assert_eq!(submit(&frontier, pages(2, 8)).await, added(0, 0));
+    let leased: Vec<Lease> = (0..10).map(|_| lease(&frontier)).collect();
+    let mut numbers: Vec<u64> = leased.iter().map(number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=10).collect::<Vec<_>>());
+    nothing_yet(&frontier);
+}
+
+pub async fn passes_are_apart<B: Backend>() {
+    let frontier = start::<B>();
+    let walk = |pass| FollowUps {
+        index: Some(IndexRun { pass, from: 1, to: 3 }),
+        details: details(&["a"]).details,
+    };
+    assert_eq!(submit(&frontier, walk(1)).await, added(3, 1));
+    assert_eq!(submit(&frontier, walk(2)).await, added(3, 0), "an item is one in all passes");
+    assert_eq!(submit(&frontier, walk(1)).await, added(0, 0));
+    assert_eq!(submit(&frontier, walk(2)).await, added(0, 0));
+    assert_eq!(outstanding(&frontier).await, (6, 1));
+}
+
+pub async fn what_is_known_of_an_item_travels_with_it<B: Backend>() {
+    let known = Known {
+        key: key("a"),
+        digest: None,
+        sweep: Some("s".into()),
+        rules: None,
+        revision: None,
+        etag: Some("\"e\"".into()),
+        last_modified: None,
+        first_seen: Some(crate::records::at(1)),
+        fetched_at: None,
+        changed_at: None,
+        gone_at: None,
+    };
+    let page = DetailPage { key: key("a"), known: Some(Box::new(known)) };
+    let frontier = start::<B>();
+    submit(&frontier, FollowUps { index: None, details: vec![page.clone()] }).await;
+    let leased = lease(&frontier);
+    assert_eq!((&leased.task().page, leased.task().attempt), (&Page::Detail(page), 1));
+}
