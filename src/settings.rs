@@ -86,7 +86,6 @@ impl Settings {
             connect_timeout: self.connect_timeout,
             read_timeout: self.read_timeout,
             max_body: self.max_body,
-            connections: self.workers,
             user_agents: self.user_agents.clone(),
             proxies: self.proxies.clone(),
             system_proxy: !is_loopback(site),

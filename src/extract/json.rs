@@ -187,10 +187,10 @@ fn follow<'a>(value: RawBsonRef<'a>, steps: &[Step], found: &mut Vec<Found<'a>>)
     };
     match (step, value) {
         (Step::Member(name), RawBsonRef::Document(object)) => {
-            // The last of a repeated key wins.
-            let members = object.iter().flatten();
-            let last = members.filter(|(key, _)| key.as_str() == &**name).last();
-            if let Some((_, value)) = last {
+            // The last of a repeated key wins. Only the value that is asked for is looked into.
+            let members = object.iter_elements().flatten();
+            let last = members.filter(|member| member.key().as_str() == &**name).last();
+            if let Some(value) = last.and_then(|member| member.value().ok()) {
                 follow(value, rest, found);
             }
         }
