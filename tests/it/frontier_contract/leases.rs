@@ -84,9 +84,9 @@ pub async fn what_is_set_aside_comes_back_when_its_time_has_come<B: Backend>() {
 pub async fn w1_a_retry_that_costs_nothing_costs_nothing<B: Backend>() {
     let frontier = start::<B>();
     submit(&frontier, pages(1, 1)).await;
-    for _ in 0..3 {
+    for waits in 0..3 {
         let page = lease_of(&frontier, "index page 1");
-        assert_eq!(page.task().attempt, 1);
+        assert_eq!((page.task().attempt, page.task().waits), (1, waits));
         set_aside(&frontier, page, after(5, false)).await;
         advance(Duration::from_secs(5)).await;
     }
