@@ -1,7 +1,7 @@
 //! Patience with a store that goes away: a store around a store, which calls again until it is
 //! back or the patience has run out. The one place that decides this, for all callers.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +30,8 @@ pub struct PatientStore {
     name: String,
     patience: Patience,
     metrics: Arc<Metrics>,
+    /// The outage that is going on, which all callers share.
+    away_since: Mutex<Option<Instant>>,
 }
 
 impl PatientStore {
@@ -40,34 +42,29 @@ impl PatientStore {
         patience: Patience,
         metrics: Arc<Metrics>,
     ) -> PatientStore {
-        PatientStore { store, name, patience, metrics }
+        PatientStore { store, name, patience, metrics, away_since: Mutex::default() }
     }
 
     async fn insist<'a, T>(
         &self,
         call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        let mut away: Option<Instant> = None;
+        let mut first_failure: Option<Instant> = None;
         let mut delay = FIRST_DELAY;
         loop {
             let error = match call().await {
                 Err(StoreError::Unavailable(error)) => error,
                 answer => {
-                    if let Some(since) = away {
-                        let waited = since.elapsed();
-                        self.metrics.store_waited(waited);
-                        info!(store = self.name, waited_s = waited.as_secs(), "the store is back");
+                    if first_failure.is_some() {
+                        self.is_back();
                     }
                     return answer;
                 }
             };
-            let since = *away.get_or_insert_with(|| {
-                let patience_s = self.patience.0.as_secs();
-                warn!(store = self.name, error, patience_s, "the store is away; waiting for it");
-                Instant::now()
-            });
+            self.is_away(&error);
+            let since = *first_failure.get_or_insert_with(Instant::now);
             if since.elapsed() + delay > self.patience.0 {
-                self.metrics.store_waited(since.elapsed());
+                self.is_back();
                 return Err(StoreError::Failed(format!(
                     "{} did not come back within {} (--store-wait): {error}",
                     self.name,
@@ -78,6 +75,32 @@ impl PatientStore {
             self.metrics.store_retried();
             delay = (delay * 2).min(LONGEST_DELAY);
         }
+    }
+
+    /// Notes that the store does not answer; said once, however many calls find it out.
+    fn is_away(&self, error: &str) {
+        self.outage(|since| {
+            since.get_or_insert_with(|| {
+                let patience_s = self.patience.0.as_secs();
+                warn!(store = self.name, error, patience_s, "the store is away; waiting for it");
+                Instant::now()
+            });
+        });
+    }
+
+    /// Notes that an outage is over, for this caller's part.
+    fn is_back(&self) {
+        self.outage(|since| {
+            if let Some(since) = since.take() {
+                let waited = since.elapsed();
+                self.metrics.store_waited(waited);
+                info!(store = self.name, waited_s = waited.as_secs(), "the store was waited for");
+            }
+        });
+    }
+
+    fn outage(&self, note: impl FnOnce(&mut Option<Instant>)) {
+        note(&mut self.away_since.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
