@@ -272,15 +272,15 @@ impl Crawl {
                 items.missing
             ));
         }
-        let limited = self.settings.is_limited();
         match index.declared {
             None if index.listed == 0 => {
                 problems.gap("the list is empty, and does not say that it should be");
             }
-            Some(1..) if index.listed == 0 && limited => {
-                problems.gap("nothing was listed, though the list declares items");
+            Some(declared @ 1..) if index.listed == 0 => {
+                problems
+                    .gap(format!("nothing was listed, though the list declares {declared} items"));
             }
-            _ if limited => {}
+            _ if self.settings.is_limited() => {}
             Some(declared) if declared != index.listed && self.site.total_exact => {
                 problems.gap(format!(
                     "the list does not add up: it declares {declared} items and lists {}",

@@ -165,6 +165,10 @@ async fn l9_an_empty_list_is_complete_only_where_the_site_says_so() {
     assert_eq!(rig.complete().await.index.declared, Some(0));
     let empty = r#"{"count":9,"results":[]}"#;
     rig.demo.fault(Fault::on("/api/book/*").body("application/json", empty));
+    says(&rig.incomplete().await, "nothing was listed, though the list declares 9 items");
+    let silent = r#"{"results":[]}"#;
+    rig.demo.clear_faults();
+    rig.demo.fault(Fault::on("/api/book/*").body("application/json", silent));
     says(&rig.incomplete().await, "the list is empty, and does not say that it should be");
 }
 
