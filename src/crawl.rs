@@ -11,7 +11,7 @@ use tracing::{error, info, warn};
 use crate::fetch::{Blocked, ClientError, Fetcher, Host};
 use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
-use crate::problems::Problems;
+use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
 use crate::secret::shown;
 use crate::settings::Settings;
@@ -176,6 +176,7 @@ impl Crawl {
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
             enough: AtomicBool::new(false),
+            fields: FieldsFound::new(self.site.detail.fields.iter().map(|(name, _)| name.clone())),
             first_short_page: AtomicU64::new(u64::MAX),
         });
         let seed = FollowUps { index: Some(self.site.seed(range)), details: Vec::new() };
@@ -186,6 +187,7 @@ impl Crawl {
             Err(CrawlError::Writer(error)) => return Err(*error),
             _ => self.last_writes(&mut writer).await,
         };
+        crew.fields.say(problems);
         self.note_redirects(&crew, problems);
         // The writer's own error says more than that of a worker who found it gone.
         written.and(worked)

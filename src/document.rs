@@ -9,7 +9,7 @@ mod canonical;
 mod parse;
 mod text;
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,11 @@ impl Document {
 /// text.
 pub fn to_text(document: &RawDocument) -> String {
     text::from_bson(document)
+}
+
+/// `value` as compact JSON text, as [`to_text`] has it.
+pub fn value_to_text(value: RawBsonRef<'_>) -> String {
+    text::from_value(value)
 }
 
 impl Digest {
@@ -221,7 +226,7 @@ mod tests {
         let page =
             bson(r#"{"a":9223372036854775808,"b":-9223372036854775809,"c":1e300,"d":[-0.0,7]}"#);
         let decimal = |key| match page.get(key).unwrap().unwrap() {
-            bson::raw::RawBsonRef::Decimal128(number) => number.to_string(),
+            RawBsonRef::Decimal128(number) => number.to_string(),
             other => panic!("{other:?}"),
         };
         assert_eq!(decimal("a"), "9223372036854775808");

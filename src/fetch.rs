@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION};
+use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
@@ -42,8 +42,10 @@ pub struct Fetcher {
 /// A page as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Where it came from in the end, as it may be shown and stored.
-    pub url: Box<str>,
+    /// Where it came from in the end; it may hold credentials.
+    pub url: Url,
+    /// The header, where there is one.
+    pub content_type: Option<Box<str>>,
     /// Decoded.
     pub body: Bytes,
     /// The header, where there is one.
@@ -183,7 +185,13 @@ fn stays(from: &Url, to: &Url) -> bool {
 
 fn page(url: &Url, headers: &HeaderMap, body: Bytes) -> Page {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(Into::into);
-    Page { url: shown(url).into(), body, etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
+    Page {
+        url: url.clone(),
+        content_type: text(CONTENT_TYPE),
+        body,
+        etag: text(ETAG),
+        last_modified: text(LAST_MODIFIED),
+    }
 }
 
 /// How long the site asks to wait: `Retry-After` in seconds or as an HTTP date (RFC 9110,

@@ -3,6 +3,7 @@
 //! A *gap* is something that is missing from the store or may be: with one the sweep is
 //! incomplete. A *note* is not.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
 /// More sentences than this help nobody; the rest is counted.
@@ -62,5 +63,41 @@ impl Problems {
 
     fn with<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// On how many pages each of the site file's fields was found: one that was found nowhere is a
+/// problem, since the site may have been redesigned.
+#[derive(Debug)]
+pub struct FieldsFound {
+    pages: AtomicU64,
+    found: Vec<(Box<str>, AtomicU64)>,
+}
+
+impl FieldsFound {
+    /// Nothing was found yet of the fields of these names.
+    pub fn new(names: impl Iterator<Item = Box<str>>) -> FieldsFound {
+        FieldsFound {
+            pages: AtomicU64::new(0),
+            found: names.map(|name| (name, AtomicU64::new(0))).collect(),
+        }
+    }
+
+    /// A page was read; says for each field, in their order, whether it was found.
+    pub fn note(&self, matched: &[bool]) {
+        self.pages.fetch_add(1, Relaxed);
+        for ((_, pages), matched) in self.found.iter().zip(matched) {
+            pages.fetch_add(u64::from(*matched), Relaxed);
+        }
+    }
+
+    /// Says which fields were found nowhere, where pages were read.
+    pub fn say(&self, problems: &Problems) {
+        let read = self.pages.load(Relaxed);
+        for (name, pages) in &self.found {
+            if read > 0 && pages.load(Relaxed) == 0 {
+                problems.note(format!("the field {name} was found on none of {read} pages"));
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::document::{Digest, Document};
 use crate::fetch;
 use crate::record::{Key, Known, Record, Verdict};
+use crate::secret::shown;
 
 /// The verdict on a document with `digest`, against what the store knew.
 pub fn verdict(known: Option<&Known>, digest: Digest) -> Verdict {
@@ -28,7 +29,7 @@ pub fn record(
     let unchanged = known.filter(|_| verdict == Verdict::Same && !back);
     Record {
         key,
-        url: page.url,
+        url: shown(&page.url).into(),
         document,
         etag: page.etag,
         last_modified: page.last_modified,
@@ -69,7 +70,13 @@ mod tests {
     fn made(known: Option<&Known>) -> (Verdict, i64, i64) {
         let text = Bytes::from_static(br#"{"a":1}"#);
         let document = Document::new(&Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
-        let page = fetch::Page { url: "u".into(), body: text, etag: None, last_modified: None };
+        let page = fetch::Page {
+            url: "http://h/1".parse().unwrap(),
+            content_type: None,
+            body: text,
+            etag: None,
+            last_modified: None,
+        };
         let record = record(Key::new("1").unwrap(), page, document, known, seconds(9));
         (record.verdict, record.first_seen.as_second(), record.changed_at.as_second())
     }

@@ -3,6 +3,7 @@
 //! A [`Site`] is plain values: it makes requests from tasks and says how pages are read, but never
 //! asks for anything. The built-in sites are files like those of users and read by the same code.
 
+mod build;
 mod file;
 mod paging;
 mod template;
@@ -12,8 +13,7 @@ use std::path::Path;
 use url::Url;
 
 use crate::document::Digest;
-use crate::extract::{Selector, SelectorError};
-use crate::store::is_valid_name;
+use crate::extract::{FieldRule, Format, Select};
 use crate::task::{IndexPage, IndexRun, Page};
 use template::{Placeholder, Template, TemplateError, Values};
 
@@ -50,17 +50,21 @@ pub struct IndexRules {
     /// Pages asked for at most.
     pub most_pages: u64,
     /// The items on a page.
-    pub items: Selector,
+    pub items: Select,
     /// The key within an item.
-    pub key: Selector,
+    pub key: FieldRule,
 }
 
 /// How the page of an item is read.
 #[derive(Debug, Clone)]
 pub struct DetailRules {
     request: RequestTemplate,
+    /// What the page is made of.
+    pub format: Format,
     /// What a page must have to be one.
-    pub require: Vec<Selector>,
+    pub require: Vec<Select>,
+    /// What is kept of the page, by name; where nothing is named, all of a JSON page.
+    pub fields: Vec<(Box<str>, FieldRule)>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +105,7 @@ pub enum SiteError {
         /// The file.
         origin: String,
         /// The key, with its table.
-        key: &'static str,
+        key: String,
         /// What is wrong.
         message: String,
     },
@@ -131,7 +135,7 @@ impl Site {
     /// # Errors
     /// Where it is no site file.
     pub fn parse(text: &str, origin: &str) -> Result<Site, SiteError> {
-        build(file::parse(text, origin)?).map_err(|(key, message)| SiteError::Value {
+        build::site(file::parse(text, origin)?).map_err(|(key, message)| SiteError::Value {
             origin: origin.to_owned(),
             key,
             message,
@@ -149,8 +153,13 @@ impl Site {
             }
             Page::Index(index) => {
                 let limit = self.index.paging.limit().unwrap_or(0);
-                let offset = (index.number - 1).saturating_mul(limit);
-                self.index.request.url(&self.base_url, Values::Index { offset, limit })
+                let before = index.number - 1;
+                let first = match self.index.paging {
+                    Paging::Page { first, .. } => first,
+                    Paging::Single | Paging::Offset { .. } => 1,
+                };
+                let (offset, page) = (before.saturating_mul(limit), first.saturating_add(before));
+                self.index.request.url(&self.base_url, Values::Index { offset, limit, page })
             }
         }
     }
@@ -174,26 +183,29 @@ impl Site {
     /// Another page size.
     pub fn set_page_size(&mut self, size: u64) {
         match &mut self.index.paging {
-            Paging::Single => {}
+            Paging::Single | Paging::Page { .. } => {}
             Paging::Offset { limit, .. } => *limit = size,
         }
     }
 
     /// The field of a document that holds its key, where the key is a field.
     pub fn key_field(&self) -> Option<Box<str>> {
-        self.index.key.field().map(Into::into)
+        match &self.index.key.select {
+            Select::Json(selector) => selector.field().map(Into::into),
+            Select::Css(_) => None,
+        }
     }
 
     /// Digest of what makes documents what they are: another one makes all of them anew.
     pub fn rules(&self) -> String {
-        let require: Vec<&str> = self.detail.require.iter().map(Selector::text).collect();
-        Digest::of(format!("json {require:?}").as_bytes()).to_string()
+        let DetailRules { format, require, fields, .. } = &self.detail;
+        Digest::of(format!("{format:?} {require:?} {fields:?}").as_bytes()).to_string()
     }
 
     /// Digest of what is crawled: another one is another sweep.
     pub fn definition(&self) -> String {
         let Site { base_url, collection, index, detail, .. } = self;
-        let selectors = [index.items.text(), index.key.text()];
+        let selectors = (index.items.text(), &index.key);
         let parts = format!(
             "{base_url} {collection} {:?} {:?} {selectors:?} {}",
             index.request,
@@ -244,27 +256,6 @@ impl RequestTemplate {
     }
 }
 
-type Wrong = (&'static str, String);
-
-fn build(file: file::SiteFile) -> Result<Site, Wrong> {
-    let file::Format::Json = file.format;
-    let base_url = parse_base_url(&file.base_url).map_err(|error| ("base_url", error))?;
-    let name_rule = "letters, digits, `_` and `-`, beginning with a letter or digit, at most 64 long, and not beginning with `gleaner_`, `sqlite_` or `system.`";
-    for (key, name) in [("name", &file.name), ("collection", &file.collection)] {
-        if !is_valid_name(name) {
-            return Err((key, format!("`{name}` is no name: {name_rule}")));
-        }
-    }
-    Ok(Site {
-        name: file.name.into(),
-        collection: file.collection.into(),
-        base_url,
-        index: build_index(&file.index)?,
-        detail: build_detail(&file.detail)?,
-        total_exact: file.total_exact,
-    })
-}
-
 /// A base URL.
 ///
 /// # Errors
@@ -276,47 +267,6 @@ pub fn parse_base_url(text: &str) -> Result<Url, String> {
         "http" | "https" => Err("a base URL has neither query nor fragment".to_owned()),
         scheme => Err(format!("{scheme}: is neither http nor https")),
     }
-}
-
-fn build_index(table: &file::IndexTable) -> Result<IndexRules, Wrong> {
-    let paging = match &table.paging {
-        None => Paging::Single,
-        Some(file::PagingTable { by: file::PagingBy::Offset, limit, total }) => {
-            if *limit == 0 {
-                return Err(("index.paging.limit", "a page has at least 1 item".to_owned()));
-            }
-            let total = total.as_deref().map(|total| selector("index.paging.total", total));
-            Paging::Offset { limit: *limit, total: total.transpose()? }
-        }
-    };
-    let allowed: &[Placeholder] = match paging {
-        Paging::Single => &[],
-        Paging::Offset { .. } => &[Placeholder::Offset, Placeholder::Limit],
-    };
-    let request = RequestTemplate::new(&table.url, &table.query, allowed)
-        .map_err(|error| ("index.url or index.query", error.to_string()))?;
-    let most_pages = table.max_pages.unwrap_or(MOST_PAGES);
-    if most_pages == 0 {
-        return Err(("index.max_pages", "at least 1 page has to be asked for".to_owned()));
-    }
-    Ok(IndexRules {
-        request,
-        paging,
-        most_pages,
-        items: selector("index.items", &table.items)?,
-        key: selector("index.key", &table.key)?,
-    })
-}
-
-fn build_detail(table: &file::DetailTable) -> Result<DetailRules, Wrong> {
-    let request = RequestTemplate::new(&table.url, &table.query, &[Placeholder::Key])
-        .map_err(|error| ("detail.url or detail.query", error.to_string()))?;
-    let require = table.require.iter().map(|text| selector("detail.require", text));
-    Ok(DetailRules { request, require: require.collect::<Result<_, _>>()? })
-}
-
-fn selector(key: &'static str, text: &str) -> Result<Selector, Wrong> {
-    Selector::parse(text).map_err(|error: SelectorError| (key, error.to_string()))
 }
 
 #[cfg(test)]

@@ -11,20 +11,24 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::crawl::CrawlError;
-use crate::extract::{self, Listing, NoKey, PageError};
+use crate::extract::{self, Detail, Format, Listing, NoKey, PageError, Select};
 use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, FetchError, Fetcher, Host, Sample};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
+use crate::problems::FieldsFound;
 use crate::problems::Problems;
 use crate::record::{Failure, Key, Known, Stamp};
 use crate::refresh;
+use crate::secret::shown;
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::{PageRange, PageSaid, Site};
 use crate::store::Store;
 use crate::task::{DetailPage, FollowUps, IndexPage, Page};
 use crate::writer::{Outbox, Outcome};
 
+/// An HTML page of more bytes is read off the network's thread.
+const LARGE_HTML: usize = 16 << 10;
 /// Keys that a store is asked for at once.
 const KEYS_AT_ONCE: usize = 1_000;
 /// Tasks of a host that asked to wait come back spread over this, so that no burst follows.
@@ -58,6 +62,8 @@ pub struct Crew {
     pub shutdown: Shutdown,
     /// Set once the limit on items is reached: no more of the list is asked for.
     pub enough: AtomicBool,
+    /// Which of the site file's fields were found.
+    pub fields: FieldsFound,
     /// The first page of the list with fewer items than were asked for.
     pub first_short_page: AtomicU64,
 }
@@ -129,7 +135,10 @@ impl Crew {
         sent: Instant,
         outbox: &Outbox,
     ) -> Result<(), CrawlError> {
-        let listing = match extract::index(&self.site.index, &page.body) {
+        let is_html = matches!(self.site.index.items, Select::Css(_));
+        let (page, listing) =
+            self.read(page, is_html, |site, page| extract::index(&site.index, page)).await;
+        let listing = match listing {
             Ok(listing) => listing,
             Err(error) => return self.bad_page(lease, error, page, sent, outbox).await,
         };
@@ -223,7 +232,7 @@ impl Crew {
         self.problems.gap(format!("{}: {message}", lease.task().page));
         let failure = Failure {
             page: lease.task().page.clone(),
-            url: page.url.clone(),
+            url: shown(&page.url).into(),
             reason: "key",
             message,
             status: Some(200),
@@ -247,15 +256,42 @@ impl Crew {
         outbox: &Outbox,
     ) -> Result<(), CrawlError> {
         let DetailPage { key, known } = detail;
-        match extract::detail(&self.site.detail, &page.body, self.store.encoding()) {
-            Err(error) => self.bad_page(lease, error, page, sent, outbox).await,
-            Ok(document) => {
+        let encoding = self.store.encoding();
+        let is_html = self.site.detail.format == Format::Html;
+        let read = self
+            .read(page, is_html, move |site, page| extract::detail(&site.detail, page, encoding))
+            .await;
+        match read {
+            (page, Err(error)) => self.bad_page(lease, error, page, sent, outbox).await,
+            (page, Ok(Detail { document, matched })) => {
                 self.host.succeeded();
+                self.fields.note(&matched);
                 let known = known.as_deref();
                 let record = refresh::record(key, page, document, known, Timestamp::now());
                 outbox.deliver(lease, Outcome::Record(Box::new(record))).await
             }
         }
+    }
+
+    /// Reads a page. A large HTML page is read off the network's thread, since that takes
+    /// milliseconds in which nobody else would get on.
+    async fn read<T: Send + 'static>(
+        &self,
+        page: fetch::Page,
+        is_html: bool,
+        read: impl FnOnce(&Site, &fetch::Page) -> T + Send + 'static,
+    ) -> (fetch::Page, T) {
+        if !is_html || page.body.len() < LARGE_HTML {
+            let read = read(&self.site, &page);
+            return (page, read);
+        }
+        let site = self.site.clone();
+        let apart = tokio::task::spawn_blocking(move || {
+            let read = read(&site, &page);
+            (page, read)
+        });
+        // A panic there is a panic here: it costs the task an attempt.
+        apart.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
     }
 
     /// There is no page: again later, missing, or given up.
@@ -316,10 +352,7 @@ impl Crew {
         outbox: &Outbox,
     ) -> Result<(), CrawlError> {
         let task = lease.task();
-        let url = self
-            .site
-            .url(&task.page)
-            .map_or_else(|_| String::new(), |url| crate::secret::shown(&url));
+        let url = self.site.url(&task.page).map_or_else(|_| String::new(), |url| shown(&url));
         let (reason, message, status, sample) = trouble.describe();
         let failure = Failure {
             page: task.page.clone(),

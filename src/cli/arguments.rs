@@ -15,7 +15,7 @@ use super::usage::wrong;
 use super::values;
 use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::site::{PageRange, Paging, Site, parse_base_url};
+use crate::site::{PageRange, Site, parse_base_url};
 use crate::store::{StoreUrl, is_valid_name};
 
 /// See the module's text.
@@ -204,8 +204,8 @@ impl RunArgs {
             site.collection = name.as_str().into();
         }
         if let Some(size) = self.page_size {
-            if site.index.paging == Paging::Single {
-                let message = "the list of this site has one page only";
+            if site.index.paging.limit().is_none() {
+                let message = "the list of this site is not asked for by a number of items";
                 return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
             }
             site.set_page_size(size);

@@ -9,6 +9,13 @@ pub fn from_bson(document: &RawDocument) -> String {
     text
 }
 
+/// `value` as compact JSON.
+pub fn from_value(value: RawBsonRef<'_>) -> String {
+    let mut text = String::new();
+    write_value(&mut text, value);
+    text
+}
+
 fn write_object(text: &mut String, document: &RawDocument) {
     text.push('{');
     for (at, (key, value)) in document.iter().flatten().enumerate() {

@@ -1,9 +1,11 @@
 //! The TOML file as it is written: its tables and keys, and errors that name file and line.
 
 use serde::Deserialize;
+use toml::Value;
 use toml::value::Table;
 
 use super::SiteError;
+use crate::extract::Format;
 
 /// A site file.
 #[derive(Debug, Deserialize)]
@@ -19,11 +21,57 @@ pub struct SiteFile {
     pub detail: DetailTable,
 }
 
-/// What pages are made of.
+/// `{ select = …, … }`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleTable {
+    pub select: String,
+    pub regex: Option<String>,
+    #[serde(rename = "as")]
+    pub kind: Option<KindName>,
+    #[serde(default)]
+    pub many: bool,
+    #[serde(default)]
+    pub required: bool,
+    #[serde(default = "yes")]
+    pub trim: bool,
+}
+
+/// `as = …`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Format {
+pub enum KindName {
+    Text,
+    Integer,
+    Number,
+    Bool,
     Json,
+}
+
+impl RuleTable {
+    /// A rule as it is written: a selector, or a table with more to say.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn of(value: &Value) -> Result<RuleTable, String> {
+        match value {
+            Value::String(select) => Ok(RuleTable {
+                select: select.clone(),
+                regex: None,
+                kind: None,
+                many: false,
+                required: false,
+                trim: true,
+            }),
+            Value::Table(table) => table
+                .clone()
+                .try_into()
+                .map_err(|error: toml::de::Error| error.message().to_owned()),
+            _ => {
+                Err("a selector, or a table { select, regex, as, many, required, trim }".to_owned())
+            }
+        }
+    }
 }
 
 /// `[index]`
@@ -35,8 +83,9 @@ pub struct IndexTable {
     pub query: Table,
     pub paging: Option<PagingTable>,
     pub max_pages: Option<u64>,
+    pub format: Option<Format>,
     pub items: String,
-    pub key: String,
+    pub key: Value,
 }
 
 /// `paging = { by = … }`
@@ -44,8 +93,10 @@ pub struct IndexTable {
 #[serde(deny_unknown_fields)]
 pub struct PagingTable {
     pub by: PagingBy,
-    pub limit: u64,
-    pub total: Option<String>,
+    pub limit: Option<u64>,
+    pub first: Option<u64>,
+    pub last: Option<u64>,
+    pub total: Option<Value>,
 }
 
 /// The kinds of paging.
@@ -53,6 +104,7 @@ pub struct PagingTable {
 #[serde(rename_all = "lowercase")]
 pub enum PagingBy {
     Offset,
+    Page,
 }
 
 /// `[detail]`
@@ -62,8 +114,11 @@ pub struct DetailTable {
     pub url: String,
     #[serde(default)]
     pub query: Table,
+    pub format: Option<Format>,
     #[serde(default)]
     pub require: Vec<String>,
+    #[serde(default)]
+    pub fields: Table,
 }
 
 fn yes() -> bool {

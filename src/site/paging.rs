@@ -4,7 +4,7 @@
 //! side; the page that reaches the end of the plan looks whether the list has grown. Without one
 //! each page with items on it leads to the next.
 
-use crate::extract::Selector;
+use crate::extract::FieldRule;
 use crate::task::{IndexPage, IndexRun};
 
 /// How the list is divided into pages.
@@ -17,7 +17,14 @@ pub enum Paging {
         /// Items on a page.
         limit: u64,
         /// Where a page says how many items there are.
-        total: Option<Selector>,
+        total: Option<FieldRule>,
+    },
+    /// `{page}`.
+    Page {
+        /// Number of the first page.
+        first: u64,
+        /// Number of the last page, where it is known.
+        last: Option<u64>,
     },
 }
 
@@ -53,22 +60,21 @@ impl Paging {
     /// Items on a page, where that is known.
     pub fn limit(&self) -> Option<u64> {
         match self {
-            Paging::Single => None,
+            Paging::Single | Paging::Page { .. } => None,
             Paging::Offset { limit, .. } => Some(*limit),
         }
     }
 
     /// Where a page says how many items there are.
-    pub fn total(&self) -> Option<&Selector> {
+    pub fn total(&self) -> Option<&FieldRule> {
         match self {
-            Paging::Single => None,
+            Paging::Single | Paging::Page { .. } => None,
             Paging::Offset { total, .. } => total.as_ref(),
         }
     }
 
     /// The pages that follow once `page` was read, whatever the range allows.
     pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<Next> {
-        let &Paging::Offset { limit, .. } = self else { return None };
         let next = |to, certain| {
             let run = IndexRun { pass: page.pass, from: page.number + 1, to };
             Some(Next { run, certain })
@@ -76,6 +82,15 @@ impl Paging {
         if said.items == 0 || page.number < page.planned_to {
             return None;
         }
+        let limit = match *self {
+            Paging::Single => return None,
+            Paging::Offset { limit, .. } => limit,
+            Paging::Page { first, last: Some(last) } => {
+                let pages = last.saturating_sub(first) + 1;
+                return (pages > page.number).then(|| next(pages, true)).flatten();
+            }
+            Paging::Page { last: None, .. } => return next(page.number + 1, false),
+        };
         match said.declared.map(|declared| declared.div_ceil(limit)) {
             Some(last) if last > page.number => next(last, true),
             // The plan is done; a full last page may hide that the total is too low.
@@ -157,6 +172,20 @@ mod tests {
         assert_eq!(after(1, 1, 18, None), Some((2, 2)));
         assert_eq!(after(2, 2, 3, None), Some((3, 3)));
         assert_eq!(after(3, 3, 0, None), None);
+    }
+
+    #[test]
+    fn numbered_pages_go_to_the_last_or_until_an_empty_one() {
+        let after = |last, number, items| {
+            let page = IndexPage { pass: 1, number, planned_to: number };
+            let paging = Paging::Page { first: 0, last };
+            let next = paging.after(&page, PageSaid { items, declared: None })?;
+            Some((next.run.from, next.run.to, next.certain))
+        };
+        assert_eq!(after(Some(9), 1, 25), Some((2, 10, true)));
+        assert_eq!(after(Some(9), 10, 25), None);
+        assert_eq!(after(None, 1, 25), Some((2, 2, false)));
+        assert_eq!(after(None, 2, 0), None);
     }
 
     #[test]

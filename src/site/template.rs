@@ -26,6 +26,8 @@ pub enum Placeholder {
     Offset,
     /// `{limit}`: items on a page.
     Limit,
+    /// `{page}`: number of the page.
+    Page,
 }
 
 /// What placeholders stand for.
@@ -39,6 +41,8 @@ pub enum Values<'a> {
         offset: u64,
         /// Items on a page.
         limit: u64,
+        /// Number of the page, as the site counts.
+        page: u64,
     },
 }
 
@@ -109,6 +113,7 @@ impl Placeholder {
             "key" => Some(Placeholder::Key),
             "offset" => Some(Placeholder::Offset),
             "limit" => Some(Placeholder::Limit),
+            "page" => Some(Placeholder::Page),
             _ => None,
         }
     }
@@ -120,6 +125,7 @@ impl Values<'_> {
             (Values::Detail(key), Placeholder::Key) => key.to_string(),
             (Values::Index { offset, .. }, Placeholder::Offset) => offset.to_string(),
             (Values::Index { limit, .. }, Placeholder::Limit) => limit.to_string(),
+            (Values::Index { page, .. }, Placeholder::Page) => page.to_string(),
             // Refused when the template was read.
             _ => String::new(),
         }
@@ -130,6 +136,7 @@ fn offered(allowed: &[Placeholder]) -> &'static str {
     match allowed {
         [] => "are none",
         [Placeholder::Key] => "is {key}",
+        [Placeholder::Page] => "is {page}",
         _ => "are {offset} and {limit}",
     }
 }

@@ -9,6 +9,6 @@ mod outages;
 mod pages;
 mod panics;
 mod retries;
-mod rig;
+pub mod rig;
 mod stopping;
 mod wire;

@@ -6,6 +6,7 @@ mod crawl;
 mod demo;
 mod docs;
 mod frontier_contract;
+mod html_sites;
 mod mongod;
 mod records;
 mod store_contract;

@@ -1,0 +1,322 @@
+//! Fields: what the site file asks for, by name, taken from a page or an item as JSON text.
+//!
+//! A field that does not match is left out; one that is required and does not match, or that
+//! cannot be made what it should be, is an error that names it. On HTML pages what is empty when
+//! trimmed counts as not matched. On JSON pages values that need no conversion stay what they are,
+//! white space and all; null is not converted but counts as not matched.
+//!
+//! Values are JSON text throughout and never pass through a double, so that digits survive.
+
+mod convert;
+mod error;
+mod pattern;
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use bson::raw::RawBsonRef;
+use percent_encoding::percent_decode_str;
+
+use super::NoKey;
+use super::html::{CssSelector, HtmlScope};
+use super::json::Selector;
+use crate::document::Json;
+use crate::record::Key;
+
+pub use error::FieldError;
+pub use pattern::{Pattern, PatternError};
+
+/// How to take a field from a page or an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldRule {
+    /// Where it is.
+    pub select: Select,
+    /// What of the text is kept: its first group, or all that it matches. Values that it does not
+    /// match are passed over.
+    pub regex: Option<Pattern>,
+    /// What it is to become. Without it texts are texts, and values of a JSON page stay what they
+    /// are.
+    pub kind: Option<Kind>,
+    /// Whether all values are taken, as a list, instead of the first one.
+    pub many: bool,
+    /// Whether a page without it is an error.
+    pub required: bool,
+    /// Whether white space around it is taken off, and folded within `::text`. Without, texts
+    /// are as the page has them.
+    pub trim: bool,
+}
+
+/// Where a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Select {
+    /// On JSON pages.
+    Json(Selector),
+    /// On HTML pages.
+    Css(CssSelector),
+}
+
+/// What a field's text is to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text; a number of a JSON page becomes its digits.
+    Text,
+    /// An integer of any length.
+    Integer,
+    /// A number in JSON's syntax or nearly so (`+1`, `.5`).
+    Number,
+    /// true, false, 1, 0, yes or no, in small or capital letters.
+    Bool,
+    /// JSON within the text.
+    Json,
+}
+
+/// Where fields are looked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// A value of a JSON page.
+    Json {
+        /// The page's value, or an item's.
+        value: RawBsonRef<'a>,
+        /// [`Json::unfit`] of the page: what stands in it as text, though it is none.
+        unfit: Option<&'static str>,
+    },
+    /// An HTML page or an item on one.
+    Html(HtmlScope<'a>),
+}
+
+/// A document made of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// A JSON object, its members in the order of the rules.
+    pub text: String,
+    /// Which of the rules matched, in their order.
+    pub matched: Vec<bool>,
+}
+
+impl FieldRule {
+    /// The rule that is a selector and nothing else.
+    pub fn new(select: Select) -> FieldRule {
+        FieldRule { select, regex: None, kind: None, many: false, required: false, trim: true }
+    }
+}
+
+impl Select {
+    /// The selector as it was written.
+    pub fn text(&self) -> &str {
+        match self {
+            Select::Json(selector) => selector.text(),
+            Select::Css(selector) => selector.text(),
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::Text => "a text",
+            Kind::Integer => "an integer",
+            Kind::Number => "a number",
+            Kind::Bool => "true or false",
+            Kind::Json => "JSON",
+        })
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// All of a JSON page.
+    pub fn page(page: &'a Json) -> Scope<'a> {
+        Scope::Json { value: page.value(), unfit: page.unfit() }
+    }
+}
+
+/// The document that `fields` make of a page or an item.
+///
+/// # Errors
+/// Where one of them is required and missing, or is not what it should be.
+pub fn document<N: AsRef<str>>(
+    fields: &[(N, FieldRule)],
+    scope: Scope<'_>,
+) -> Result<Fields, FieldError> {
+    let mut text = String::from("{");
+    let mut matched = Vec::with_capacity(fields.len());
+    for (name, rule) in fields {
+        let value = extract(name.as_ref(), rule, scope)?;
+        matched.push(value.is_some());
+        let Some(value) = value else { continue };
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&convert::quoted(name.as_ref()));
+        text.push(':');
+        text.push_str(&value);
+    }
+    text.push('}');
+    Ok(Fields { text, matched })
+}
+
+/// The field `name` as JSON text; nothing where it does not match.
+///
+/// # Errors
+/// Where it is required and missing, or is not what it should be.
+pub fn extract(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+) -> Result<Option<String>, FieldError> {
+    let mut values = Vec::new();
+    each(name, rule, scope, |value| {
+        values.extend(made(name, rule, value)?);
+        Ok(if rule.many || values.is_empty() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })?;
+    match (rule.many, values.is_empty()) {
+        (_, true) if rule.required => Err(FieldError::Missing(name.to_owned())),
+        (_, true) => Ok(None),
+        (true, false) => Ok(Some(format!("[{}]", values.join(",")))),
+        (false, false) => Ok(values.pop()),
+    }
+}
+
+/// An item's key. What a URL is taken from (`::attr(href)`) is percent-decoded once, after
+/// `regex`, so that an encoded slash is no slash to it. `many`, `required` and the kind play no
+/// part.
+///
+/// # Errors
+/// Where nothing matches or what does is no key.
+pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
+    if let (Select::Json(selector), None, Scope::Json { value, .. }) =
+        (&rule.select, &rule.regex, scope)
+    {
+        return selector.select(value).first().ok_or(NoKey::Missing)?.key();
+    }
+    let mut found = None;
+    let mut wrong = None;
+    let walked = each("key", rule, scope, |value| {
+        let text = match &value {
+            Value::Text(text) => Some(Cow::Borrowed(&**text)),
+            Value::Json(RawBsonRef::Null | RawBsonRef::Boolean(_), _) => None,
+            Value::Json(value, _) => convert::plain(*value).map(Cow::Owned),
+        };
+        let Some(text) = text else {
+            wrong = Some(NoKey::Kind(value.kind()));
+            return Ok(ControlFlow::Break(()));
+        };
+        found = searched("key", rule, &text)?.map(str::to_owned);
+        Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    walked.map_err(|error| NoKey::Page(error.to_string()))?;
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
+    let text = found.ok_or(NoKey::Missing)?;
+    match &rule.select {
+        Select::Css(selector) if selector.takes_url() => {
+            let text = percent_decode_str(&text).decode_utf8().map_err(|_| NoKey::Encoding)?;
+            Ok(Key::new(&text)?)
+        }
+        _ => Ok(Key::new(&text)?),
+    }
+}
+
+/// What a selector found.
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    /// With [`Json::unfit`] of its page.
+    Json(RawBsonRef<'a>, Option<&'static str>),
+}
+
+impl Value<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Value::Json(RawBsonRef::Array(_), _) => "a list",
+            Value::Json(RawBsonRef::Document(_), _) => "an object",
+            Value::Json(RawBsonRef::Null, _) => "null",
+            Value::Json(RawBsonRef::Boolean(_), _) => "a truth value",
+            _ => "text",
+        }
+    }
+}
+
+/// Hands on what the rule's selector finds, until `take` breaks off or fails.
+fn each(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+    mut take: impl FnMut(Value<'_>) -> Result<ControlFlow<()>, FieldError>,
+) -> Result<(), FieldError> {
+    match (&rule.select, scope) {
+        (Select::Json(selector), Scope::Json { value, unfit }) => {
+            for found in selector.select(value) {
+                if take(Value::Json(found.as_raw(), unfit))?.is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+        (Select::Css(selector), Scope::Html(scope)) => {
+            let mut failed = Ok(());
+            let walked = selector.each_text(scope, rule.trim, |text| {
+                take(Value::Text(text)).unwrap_or_else(|error| {
+                    failed = Err(error);
+                    ControlFlow::Break(())
+                })
+            });
+            walked.map_err(|source| FieldError::Page { name: name.to_owned(), source })?;
+            failed
+        }
+        _ => Err(FieldError::Format(name.to_owned())),
+    }
+}
+
+/// The value as JSON text of the rule's kind; nothing where there is nothing to it.
+fn made(name: &str, rule: &FieldRule, value: Value<'_>) -> Result<Option<String>, FieldError> {
+    let kind = rule.kind.unwrap_or(Kind::Text);
+    let wrong = |value: &str| FieldError::Conversion {
+        name: name.to_owned(),
+        kind,
+        value: error::shown(value),
+    };
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Json(_, Some(what)) => {
+            return Err(FieldError::Unfit { name: name.to_owned(), what });
+        }
+        Value::Json(value, None) => {
+            let converted = rule.kind.is_some() || rule.regex.is_some();
+            if !converted {
+                return Ok(Some(crate::document::value_to_text(value)));
+            }
+            let as_it_is = || convert::value_as_it_is(kind, value);
+            if let Some(ready) = rule.regex.is_none().then(as_it_is).flatten() {
+                return Ok(Some(ready));
+            }
+            if value == RawBsonRef::Null {
+                return Ok(None);
+            }
+            let text = convert::plain(value);
+            Cow::Owned(text.ok_or_else(|| wrong(&crate::document::value_to_text(value)))?)
+        }
+    };
+    let Some(kept) = searched(name, rule, &text)? else { return Ok(None) };
+    convert::text(kind, kept).map(Some).ok_or_else(|| wrong(kept))
+}
+
+/// What the rule keeps of a text; nothing where its regex does not match or nothing is left.
+fn searched<'t>(
+    name: &str,
+    rule: &FieldRule,
+    text: &'t str,
+) -> Result<Option<&'t str>, FieldError> {
+    let kept = match &rule.regex {
+        None => Some(text),
+        Some(regex) => regex.find(text).map_err(|_| FieldError::TooLong(name.to_owned()))?,
+    };
+    let trimmed = kept.map(|kept| if rule.trim { kept.trim() } else { kept });
+    Ok(trimmed.filter(|kept| !kept.is_empty()))
+}
+
+#[cfg(test)]
+mod tests;

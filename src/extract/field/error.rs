@@ -1,0 +1,79 @@
+//! Why a field could not be taken, in words that a terminal can be given.
+
+use super::Kind;
+use crate::extract::html::HtmlError;
+
+/// Characters of a value that an error shows.
+const SHOWN: usize = 60;
+
+/// Why a field could not be taken. What the site sent is shown shortened and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// It is required.
+    #[error("the page has no {0}, which is required")]
+    Missing(String),
+    /// It is not what it should be.
+    #[error("the field {name} should be {kind} but is {value}")]
+    Conversion {
+        /// The field.
+        name: String,
+        /// What was asked for.
+        kind: Kind,
+        /// What came.
+        value: String,
+    },
+    /// The page has something that it cannot be told from text.
+    #[error("the field {name} cannot be taken faithfully: the page has {what}")]
+    Unfit {
+        /// The field.
+        name: String,
+        /// What it has.
+        what: &'static str,
+    },
+    /// A text is too long to be searched.
+    #[error("the field {0} is a text too long for its regex")]
+    TooLong(String),
+    /// A JSONPath for an HTML page or the other way round.
+    #[error("the selector of the field {0} is not for pages of this format")]
+    Format(String),
+    /// The page is beyond a limit.
+    #[error("the field {name} cannot be taken: {source}")]
+    Page {
+        /// The field.
+        name: String,
+        /// The limit.
+        source: HtmlError,
+    },
+}
+
+impl FieldError {
+    /// The reason as one word.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            FieldError::Missing(_) => "require",
+            FieldError::Page { .. } => "page",
+            _ => "field",
+        }
+    }
+}
+
+/// `value` short and without what a terminal obeys.
+pub(super) fn shown(value: &str) -> String {
+    let mut shown = String::from("\"");
+    for (at, c) in value.chars().enumerate() {
+        if at == SHOWN {
+            shown.push('…');
+            break;
+        }
+        match c {
+            // Marks that turn the direction of what follows are obeyed, too.
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                shown.extend(c.escape_unicode());
+            }
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    shown.push('"');
+    shown
+}

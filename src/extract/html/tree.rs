@@ -1,0 +1,201 @@
+//! Text to a tree, under limits.
+//!
+//! html5ever looks through all open elements for many a tag, so that its time grows with the
+//! square of the depth: half a megabyte of nested tags can take a minute and a half. It has no
+//! limits of its own. So a guard stands between its tokenizer and its tree builder and looks at
+//! the limits token by token, and the text is fed in pieces, since a single token (a tag with
+//! 100,000 attributes) can be slow as well.
+
+use std::cell::Cell;
+use std::time::Instant;
+
+use html5ever::TokenizerResult;
+use html5ever::tendril::StrTendril;
+use html5ever::tokenizer::{
+    BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
+use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
+use scraper::{Html, HtmlTreeSink};
+
+use super::{HtmlError, Limits};
+
+/// Bytes fed at once: little enough that one piece is done soon even where it is a tag without
+/// end.
+const PIECE: usize = 8 * 1024;
+/// Tokens between two looks at the clock and at the depth. One token makes at most about as many
+/// nodes as the tree is deep, so this stays within milliseconds.
+const TOKENS_PER_LOOK: u32 = 16;
+
+type Builder =
+    TreeBuilder<<HtmlTreeSink as html5ever::tree_builder::TreeSink>::Handle, HtmlTreeSink>;
+
+/// The tree of `text`. The time counts from `start`.
+pub fn parse(text: &str, limits: &Limits, start: Instant) -> Result<Html, HtmlError> {
+    let options = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
+    let builder = TreeBuilder::new(HtmlTreeSink::new(Html::new_document()), options);
+    let guard = Guard { builder, limits, start, tokens: Cell::new(0), beyond: Cell::new(None) };
+    let tokenizer =
+        Tokenizer::new(guard, TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() });
+    let queue = BufferQueue::default();
+    for piece in pieces(text) {
+        queue.push_back(StrTendril::from_slice(piece));
+        feed(&tokenizer, &queue);
+        tokenizer.sink.look();
+        tokenizer.sink.verdict()?;
+    }
+    tokenizer.end();
+    tokenizer.sink.verdict()?;
+    Ok(tokenizer.sink.builder.sink.0.into_inner())
+}
+
+/// The tokenizer stops at scripts and at declarations of an encoding; neither matters here.
+fn feed(tokenizer: &Tokenizer<Guard<'_>>, queue: &BufferQueue) {
+    while !matches!(tokenizer.feed(queue), TokenizerResult::Done) {}
+}
+
+/// `text` in pieces of about [`PIECE`] bytes.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut end = PIECE.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end -= 1;
+        }
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// Hands tokens on to the tree builder until a limit is passed, and drops them from there on.
+struct Guard<'l> {
+    builder: Builder,
+    limits: &'l Limits,
+    start: Instant,
+    tokens: Cell<u32>,
+    beyond: Cell<Option<HtmlError>>,
+}
+
+impl Guard<'_> {
+    fn verdict(&self) -> Result<(), HtmlError> {
+        self.beyond.get().map_or(Ok(()), Err)
+    }
+
+    fn look(&self) {
+        if self.beyond.get().is_some() {
+            return;
+        }
+        let html = self.builder.sink.0.borrow();
+        let mut nodes = html.tree.nodes();
+        if nodes.len() > self.limits.nodes {
+            self.beyond.set(Some(HtmlError::Nodes(self.limits.nodes)));
+        } else if self.start.elapsed() > self.limits.time {
+            self.beyond.set(Some(HtmlError::Time(self.limits.time)));
+        } else if let Some(latest) = nodes.next_back()
+            && latest.ancestors().count() > self.limits.depth
+        {
+            // The latest node stands where the parser is, and the depth that costs time is there.
+            self.beyond.set(Some(HtmlError::Depth(self.limits.depth)));
+        }
+    }
+}
+
+impl TokenSink for Guard<'_> {
+    type Handle = <Builder as TokenSink>::Handle;
+
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<Self::Handle> {
+        let tokens = self.tokens.get().wrapping_add(1);
+        self.tokens.set(tokens);
+        if tokens.is_multiple_of(TOKENS_PER_LOOK) {
+            self.look();
+        }
+        if self.beyond.get().is_some() {
+            return TokenSinkResult::Continue;
+        }
+        self.builder.process_token(token, line)
+    }
+
+    fn end(&self) {
+        self.builder.end();
+    }
+
+    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
+        self.builder.adjusted_current_node_present_but_not_in_html_namespace()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn parsed(text: &str, limits: Limits) -> Result<Html, HtmlError> {
+        parse(text, &limits, Instant::now())
+    }
+
+    /// Ends soon, with a tree or an error; the limit is far from what an unguarded parser takes.
+    fn timed(text: &str) -> Result<Html, HtmlError> {
+        let start = Instant::now();
+        let made = parsed(text, Limits::default());
+        let took = start.elapsed();
+        let shown = text.chars().take(24).collect::<String>();
+        eprintln!("{shown:?}… of {} bytes: {took:?}, {:?}", text.len(), made.as_ref().err());
+        assert!(took < Duration::from_secs(20), "{shown:?} took {took:?}");
+        made
+    }
+
+    #[test]
+    fn a_guarded_tree_is_the_tree_of_the_plain_parser() {
+        let page = "<!doctype html><title>t</title><p>a<b>b<p>c</b>d<table><tr><td>x</table>\
+                    <template><p>t</template><script>if (a < b) {}</script><svg><![CDATA[x]]></svg>é日本"
+            .repeat(200);
+        let plain = Html::parse_document(&page);
+        assert_eq!(parsed(&page, Limits::default()).unwrap().tree, plain.tree);
+    }
+
+    #[test]
+    fn pieces_are_the_whole_text() {
+        let text = "aé日🎉".repeat(5000);
+        assert!(pieces(&text).all(|piece| piece.len() <= PIECE));
+        assert_eq!(pieces(&text).collect::<String>(), text);
+        assert_eq!(pieces("").count(), 0);
+    }
+
+    #[test]
+    fn p4_half_a_megabyte_of_nested_tags_ends_soon() {
+        let half = 512 * 1024;
+        for tag in ["<div>", "<b>", "<table><tr><td>", "<a><div>"] {
+            let error = timed(&tag.repeat(half / tag.len())).err();
+            let known = matches!(error, Some(HtmlError::Depth(512) | HtmlError::Time(_)));
+            assert!(known, "{tag}: {error:?}");
+        }
+        for closed in
+            ["<table>", "<b></p>", "<p></b>", "<select><option>", "</x>", "<li>", "<!--", "<svg>"]
+        {
+            drop(timed(&closed.repeat(half / closed.len())));
+        }
+    }
+
+    #[test]
+    fn p4_other_ways_to_be_slow_end_soon() {
+        let formats: String = (0..400).map(|at| format!("<b id=x{at}>")).collect();
+        drop(timed(&format!("<p>{formats}</p>{}", "<p>x".repeat(150_000))));
+        let attributes: String = (0..80_000).map(|at| format!(" a{at}")).collect();
+        drop(timed(&format!("<p{attributes}>")));
+        drop(timed(&"<font color=red><table>".repeat(20_000)));
+    }
+
+    #[test]
+    fn each_limit_is_named() {
+        let of = |text: &str, limits| parsed(text, limits).err();
+        let limits = Limits::default();
+        let deep = "<div>".repeat(600);
+        assert_eq!(of(&deep, limits), Some(HtmlError::Depth(512)));
+        assert_eq!(of(&"<div>".repeat(450), limits), None);
+        let wide = "<p>x".repeat(600);
+        assert_eq!(of(&wide, Limits { nodes: 1000, ..limits }), Some(HtmlError::Nodes(1000)));
+        assert_eq!(of(&wide, limits), None);
+        let none = Duration::ZERO;
+        assert_eq!(of(&wide, Limits { time: none, ..limits }), Some(HtmlError::Time(none)));
+    }
+}
