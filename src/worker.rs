@@ -144,7 +144,8 @@ impl Crew {
         };
         self.host.succeeded();
         let Listing { keys, said, odd_count } = listing;
-        if said.items == 0 && said.declared != Some(0) && lease.task().attempt == 1 {
+        let is_first = lease.task().attempt == 1 && self.retries > 0;
+        if said.items == 0 && said.declared != Some(0) && is_first {
             // An empty page may be a hiccup, and ends the list: it is asked for once more.
             let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: true };
             return Ok(self.frontier.retry_later(lease, retry).await?);

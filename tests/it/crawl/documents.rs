@@ -161,7 +161,7 @@ async fn compressed_answers_are_the_same_documents() {
 
 #[tokio::test]
 async fn l9_an_empty_list_is_complete_only_where_the_site_says_so() {
-    let rig = Rig::<Sqlite>::new(0).await;
+    let mut rig = Rig::<Sqlite>::new(0).await;
     assert_eq!(rig.complete().await.index.declared, Some(0));
     let empty = r#"{"count":9,"results":[]}"#;
     rig.demo.fault(Fault::on("/api/book/*").body("application/json", empty));
@@ -170,6 +170,9 @@ async fn l9_an_empty_list_is_complete_only_where_the_site_says_so() {
     rig.demo.clear_faults();
     rig.demo.fault(Fault::on("/api/book/*").body("application/json", silent));
     says(&rig.incomplete().await, "the list is empty, and does not say that it should be");
+    rig.settings.retries = 0;
+    let report = rig.incomplete().await;
+    assert_eq!((report.requests.total, report.requests.failed), (1, 0), "{report:#?}");
 }
 
 #[tokio::test]
