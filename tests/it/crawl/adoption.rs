@@ -92,3 +92,17 @@ async fn a_collection_of_another_site_is_refused_by_name() {
     assert!(why.contains("films") && why.contains("books"), "{why}");
     rig.equals_the_site().await;
 }
+
+#[tokio::test]
+async fn d9_an_adopted_document_is_found_by_index_not_by_looking_at_all() {
+    let (rig, _) = filled(30).await;
+    rig.store().await;
+    let database = crate::mongod::database(&rig.backend.uri).await;
+    for wanted in [doc! { "$eq": "1" }, doc! { "$in": ["1", "2"] }] {
+        let find = doc! { "find": "books", "filter": { "_gleaner.key": wanted } };
+        let explain = doc! { "explain": find, "verbosity": "queryPlanner" };
+        let plan = database.run_command(explain).await.expect("a plan");
+        let plan = plan.get_document("queryPlanner").expect("a plan").get("winningPlan");
+        assert!(plan.expect("a plan").to_string().contains("IXSCAN"), "{plan:?}");
+    }
+}
