@@ -166,7 +166,7 @@ impl Crawl {
             retries,
             frontier: self.frontier.clone(),
             fetcher: Fetcher::new(
-                &self.settings.client_options(&self.site.base_url),
+                &self.settings.client_options(self.site.home()),
                 self.metrics.clone(),
             )?,
             host: Host::new(block_after),

@@ -144,7 +144,7 @@ pub enum Format {
 }
 
 fn html_page(page: &Page) -> Result<HtmlPage, PageError> {
-    Ok(HtmlPage::parse(&page.body, page.content_type.as_deref(), &page.url)?)
+    Ok(HtmlPage::parse(&page.body, page.content_type(), &page.url)?)
 }
 
 fn require(rules: &DetailRules, scope: Scope<'_>) -> Result<(), PageError> {
@@ -212,16 +212,14 @@ fn declared(total: &FieldRule, page: Scope<'_>) -> (Option<u64>, Option<String>)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fetch::HeaderMap;
     use crate::site::Site;
 
     fn page(body: &str, content_type: &str) -> Page {
-        Page {
-            url: "http://h/a".parse().unwrap(),
-            content_type: Some(content_type.into()),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-            etag: None,
-            last_modified: None,
-        }
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", content_type.parse().unwrap());
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        Page { url: "http://h/a".parse().unwrap(), headers, body }
     }
 
     fn listing(body: &str) -> Listing {

@@ -6,6 +6,7 @@
 mod client;
 mod error;
 mod host;
+mod request;
 pub mod retry;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderName, LAST_MODIFIED, LOCATION};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
@@ -23,6 +24,9 @@ use crate::secret::shown;
 pub use client::{ClientError, ClientOptions};
 pub use error::{FetchError, Sample};
 pub use host::{Blocked, Host};
+pub use request::{Body, Home, Request};
+pub use reqwest::Method;
+pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Redirects followed before a chain of them is called a loop.
 const MOST_REDIRECTS: usize = 10;
@@ -34,6 +38,9 @@ const LARGEST_REFUSAL: usize = 64 << 10;
 #[derive(Debug)]
 pub struct Fetcher {
     clients: client::Clients,
+    home: Home,
+    /// Of each request to the site's own host.
+    headers: HeaderMap,
     max_body: usize,
     metrics: Arc<Metrics>,
     first_redirect: OnceLock<Redirect>,
@@ -44,23 +51,46 @@ pub struct Fetcher {
 pub struct Page {
     /// Where it came from in the end; it may hold credentials.
     pub url: Url,
-    /// The header, where there is one.
-    pub content_type: Option<Box<str>>,
+    /// As they came.
+    pub headers: HeaderMap,
     /// Decoded.
     pub body: Bytes,
-    /// The header, where there is one.
-    pub etag: Option<Box<str>>,
-    /// The header, where there is one.
-    pub last_modified: Option<Box<str>>,
+}
+
+/// An answer of any status, as people look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// Of HTTP, such as `HTTP/1.1`.
+    pub version: String,
+    /// What came.
+    pub page: Page,
+    /// What was followed to get there.
+    pub redirects: Vec<Redirect>,
+    /// From the last request to the head of its answer.
+    pub head_after: Duration,
+    /// From the last request to the end of the body.
+    pub body_after: Duration,
 }
 
 /// A redirect that was followed, both ends as they may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
+    /// The answer's status.
+    pub status: u16,
     /// What was asked for.
     pub from: String,
     /// Where it led.
     pub to: String,
+}
+
+/// An answer whose body is still to be read.
+struct Exchange {
+    url: Url,
+    response: Response,
+    sent: Instant,
+    redirects: Vec<Redirect>,
 }
 
 impl Fetcher {
@@ -71,6 +101,8 @@ impl Fetcher {
     pub fn new(options: &ClientOptions, metrics: Arc<Metrics>) -> Result<Fetcher, ClientError> {
         Ok(Fetcher {
             clients: client::Clients::new(options)?,
+            home: options.home.clone(),
+            headers: client::headers(&options.headers)?,
             max_body: options.max_body,
             metrics,
             first_redirect: OnceLock::new(),
@@ -81,24 +113,30 @@ impl Fetcher {
     ///
     /// # Errors
     /// Whatever is not a page with status 200: see [`FetchError`].
-    pub async fn fetch(&self, url: &Url) -> Result<Page, FetchError> {
-        let mut url = url.clone();
-        for _ in 0..=MOST_REDIRECTS {
-            let started = Instant::now();
-            let mut response = self.send(&url).await?;
-            if let Some(target) = redirect_target(&url, &response)? {
-                self.note_redirect(&url, &target);
-                url = target;
-                continue;
-            }
-            if response.status() != StatusCode::OK {
-                return Err(self.refusal(response).await);
-            }
-            let body = body(&mut response, self.max_body).await?;
-            self.metrics.received(started.elapsed(), body.len());
-            return Ok(page(&url, response.headers(), body));
+    pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
+        let Exchange { url, mut response, sent, .. } = self.follow(request).await?;
+        if response.status() != StatusCode::OK {
+            return Err(self.refusal(response).await);
         }
-        Err(FetchError::RedirectLoop)
+        let body = body(&mut response, self.max_body).await?;
+        self.metrics.received(sent.elapsed(), body.len());
+        Ok(Page { url, headers: std::mem::take(response.headers_mut()), body })
+    }
+
+    /// Makes a request for somebody who wants to see the answer, whatever it is.
+    ///
+    /// # Errors
+    /// Where there is no answer, or its body cannot be read.
+    pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
+        let Exchange { url, mut response, sent, redirects } = self.follow(request).await?;
+        let head_after = sent.elapsed();
+        let body = body(&mut response, self.max_body).await?;
+        let body_after = sent.elapsed();
+        self.metrics.received(body_after, body.len());
+        let version = format!("{:?}", response.version());
+        let page = Page { url, headers: std::mem::take(response.headers_mut()), body };
+        let status = response.status();
+        Ok(Answer { status, version, page, redirects, head_after, body_after })
     }
 
     /// The first redirect that was followed, where there was one.
@@ -106,18 +144,50 @@ impl Fetcher {
         self.first_redirect.get()
     }
 
+    /// Makes a request, and those that its answers lead to.
+    async fn follow(&self, mut request: Request) -> Result<Exchange, FetchError> {
+        let mut redirects = Vec::new();
+        for _ in 0..=MOST_REDIRECTS {
+            let sent = Instant::now();
+            let response = self.send(&request).await?;
+            let Some(target) = self.redirect_target(&request.url, &response)? else {
+                return Ok(Exchange { url: request.url, response, sent, redirects });
+            };
+            let status = response.status().as_u16();
+            redirects.push(self.note_redirect(status, &request.url, &target));
+            request = request.redirected(status, target);
+        }
+        Err(FetchError::RedirectLoop)
+    }
+
     /// Sends the request, once more where a kept-alive connection turned out to be closed.
-    async fn send(&self, url: &Url) -> Result<Response, FetchError> {
+    async fn send(&self, request: &Request) -> Result<Response, FetchError> {
         let client = self.clients.next();
-        self.metrics.sent();
-        match client.get(url.clone()).send().await.map_err(|error| FetchError::sending(&error)) {
+        match self.send_once(client, request).await {
             Err(FetchError::Closed(_)) => {
                 self.metrics.retried();
-                self.metrics.sent();
-                client.get(url.clone()).send().await.map_err(|error| FetchError::sending(&error))
+                self.send_once(client, request).await
             }
             sent => sent,
         }
+    }
+
+    async fn send_once(
+        &self,
+        client: &reqwest::Client,
+        request: &Request,
+    ) -> Result<Response, FetchError> {
+        let Request { method, url, headers, body } = request;
+        let mut sending = client.request(method.clone(), url.clone());
+        if let Some(Body { content_type, bytes }) = body {
+            sending = sending.header(CONTENT_TYPE, *content_type).body(bytes.clone());
+        }
+        let has_headers = !self.headers.is_empty() || !headers.is_empty();
+        if has_headers && self.home.is_own(url) {
+            sending = sending.headers(headers.clone()).headers(self.headers.clone());
+        }
+        self.metrics.sent();
+        sending.send().await.map_err(|error| FetchError::sending(&error))
     }
 
     /// What an answer other than 200 says. Its body is but a sample: that it breaks off or is too
@@ -129,9 +199,40 @@ impl Fetcher {
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 
-    fn note_redirect(&self, from: &Url, to: &Url) {
+    /// Where an answer leads, if it leads elsewhere. Hosts that are not the site's are refused.
+    fn redirect_target(&self, url: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
+        let redirects = [301, 302, 303, 307, 308].contains(&response.status().as_u16());
+        let location = response.headers().get(LOCATION).filter(|_| redirects);
+        let Some(location) = location else { return Ok(None) };
+        let refused = |to: String| FetchError::RedirectRefused { to };
+        let target = location.to_str().ok().and_then(|location| url.join(location).ok());
+        let Some(target) = target else {
+            return Err(refused("something that is no URL".to_owned()));
+        };
+        let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
+        if is_downgrade || !self.home.allows(&target) {
+            return Err(refused(shown(&target)));
+        }
+        Ok(Some(self.home.with_credentials(target)))
+    }
+
+    fn note_redirect(&self, status: u16, from: &Url, to: &Url) -> Redirect {
         self.metrics.redirected();
-        self.first_redirect.get_or_init(|| Redirect { from: shown(from), to: shown(to) });
+        let redirect = Redirect { status, from: shown(from), to: shown(to) };
+        self.first_redirect.get_or_init(|| redirect.clone());
+        redirect
+    }
+}
+
+impl Page {
+    /// The first header of that name (in small letters), where it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// What the site says that the body is.
+    pub fn content_type(&self) -> Option<&str> {
+        self.header("content-type")
     }
 }
 
@@ -156,44 +257,6 @@ async fn body(response: &mut Response, most: usize) -> Result<Bytes, FetchError>
     Ok(body.freeze())
 }
 
-/// Where an answer leads, if it leads elsewhere. Other hosts are refused.
-fn redirect_target(url: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
-    let redirects = [301, 302, 303, 307, 308].contains(&response.status().as_u16());
-    let location = response.headers().get(LOCATION).filter(|_| redirects);
-    let Some(location) = location else { return Ok(None) };
-    let refused = |to: String| FetchError::RedirectRefused { to };
-    let target = location.to_str().ok().and_then(|location| url.join(location).ok());
-    let Some(target) = target else { return Err(refused("something that is no URL".to_owned())) };
-    if !stays(url, &target) {
-        return Err(refused(shown(&target)));
-    }
-    let mut target = target;
-    // Fails only for URLs that cannot have user information, which http and https can.
-    let _ = target.set_username(url.username());
-    let _ = target.set_password(url.password());
-    Ok(Some(target))
-}
-
-/// Whether a redirect leads to the same origin, or to its https twin. Headers and credentials
-/// follow it, so nothing else will do.
-fn stays(from: &Url, to: &Url) -> bool {
-    let origin = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
-    let twin = origin(from) == ("http".to_owned(), Some(80))
-        && origin(to) == ("https".to_owned(), Some(443));
-    from.host() == to.host() && (origin(from) == origin(to) || twin)
-}
-
-fn page(url: &Url, headers: &HeaderMap, body: Bytes) -> Page {
-    let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(Into::into);
-    Page {
-        url: url.clone(),
-        content_type: text(CONTENT_TYPE),
-        body,
-        etag: text(ETAG),
-        last_modified: text(LAST_MODIFIED),
-    }
-}
-
 /// How long the site asks to wait: `Retry-After` in seconds or as an HTTP date (RFC 9110,
 /// section 10.2.3). What is past or no time at all asks for nothing.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
@@ -214,18 +277,6 @@ mod tests {
         headers.insert("retry-after", text.parse().unwrap());
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
         retry_after(&headers, now)
-    }
-
-    #[test]
-    fn w10_redirects_stay_with_the_origin() {
-        let stays =
-            |from: &str, to: &str| stays(&Url::parse(from).unwrap(), &Url::parse(to).unwrap());
-        assert!(stays("http://h/a", "http://h/b/"));
-        assert!(stays("http://h/a", "https://h/a"));
-        assert!(!stays("https://h/a", "http://h/a"));
-        assert!(!stays("http://h/a", "http://h:9200/a"));
-        assert!(!stays("http://h:8080/a", "https://h/a"));
-        assert!(!stays("http://h/a", "http://169.254.169.254/a"));
     }
 
     #[test]

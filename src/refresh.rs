@@ -19,7 +19,7 @@ pub fn verdict(known: Option<&Known>, digest: Digest) -> Verdict {
 /// The record of an item whose page was fetched at `now`.
 pub fn record(
     key: Key,
-    page: fetch::Page,
+    page: &fetch::Page,
     document: Document,
     known: Option<&Known>,
     now: Timestamp,
@@ -31,8 +31,8 @@ pub fn record(
         key,
         url: shown(&page.url).into(),
         document,
-        etag: page.etag,
-        last_modified: page.last_modified,
+        etag: page.header("etag").map(Into::into),
+        last_modified: page.header("last-modified").map(Into::into),
         fetched_at: now,
         verdict,
         first_seen: known.and_then(|known| known.first_seen).unwrap_or(now),
@@ -70,14 +70,9 @@ mod tests {
     fn made(known: Option<&Known>) -> (Verdict, i64, i64) {
         let text = Bytes::from_static(br#"{"a":1}"#);
         let document = Document::new(&Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
-        let page = fetch::Page {
-            url: "http://h/1".parse().unwrap(),
-            content_type: None,
-            body: text,
-            etag: None,
-            last_modified: None,
-        };
-        let record = record(Key::new("1").unwrap(), page, document, known, seconds(9));
+        let url = "http://h/1".parse().unwrap();
+        let page = fetch::Page { url, headers: fetch::HeaderMap::new(), body: text };
+        let record = record(Key::new("1").unwrap(), &page, document, known, seconds(9));
         (record.verdict, record.first_seen.as_second(), record.changed_at.as_second())
     }
 

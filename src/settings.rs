@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::fetch::ClientOptions;
+use crate::fetch::{ClientOptions, Home};
 use crate::secret::Secret;
 use crate::site::PageRange;
 
@@ -80,7 +80,7 @@ impl Settings {
     /// How requests are made.
     ///
     /// A site on this machine is not asked for through the system's proxy.
-    pub fn client_options(&self, site: &Url) -> ClientOptions {
+    pub fn client_options(&self, home: Home) -> ClientOptions {
         ClientOptions {
             timeout: self.timeout,
             connect_timeout: self.connect_timeout,
@@ -88,8 +88,9 @@ impl Settings {
             max_body: self.max_body,
             user_agents: self.user_agents.clone(),
             proxies: self.proxies.clone(),
-            system_proxy: !is_loopback(site),
+            system_proxy: !is_loopback(&home.site),
             headers: self.headers.clone(),
+            home,
         }
     }
 }

@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::document::Digest;
 use crate::extract::{FieldRule, Format, Select};
+use crate::fetch::Home;
 use crate::task::{IndexPage, IndexRun, Page};
 use template::{Placeholder, Template, TemplateError, Values};
 
@@ -162,6 +163,11 @@ impl Site {
                 self.index.request.url(&self.base_url, Values::Index { offset, limit, page })
             }
         }
+    }
+
+    /// Where requests may lead.
+    pub fn home(&self) -> Home {
+        Home { site: self.base_url.clone(), hosts: Vec::new() }
     }
 
     /// The page that the list begins with, as a plan within `range`.

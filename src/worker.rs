@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::crawl::CrawlError;
 use crate::extract::{self, Detail, Format, Listing, NoKey, PageError, Select};
 use crate::fetch::retry::{self, Decision};
-use crate::fetch::{self, FetchError, Fetcher, Host, Sample};
+use crate::fetch::{self, FetchError, Fetcher, Host, Request, Sample};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::FieldsFound;
@@ -114,7 +114,7 @@ impl Crew {
         }
         let sent = Instant::now();
         let page = match self.site.url(&lease.task().page) {
-            Ok(url) => self.fetcher.fetch(&url).await,
+            Ok(url) => self.fetcher.fetch(Request::get(url)).await,
             Err(error) => Err(FetchError::Request(error.to_string())),
         };
         match page {
@@ -268,7 +268,7 @@ impl Crew {
                 self.host.succeeded();
                 self.fields.note(&matched);
                 let known = known.as_deref();
-                let record = refresh::record(key, page, document, known, Timestamp::now());
+                let record = refresh::record(key, &page, document, known, Timestamp::now());
                 outbox.deliver(lease, Outcome::Record(Box::new(record))).await
             }
         }

@@ -7,6 +7,7 @@ use reqwest::Certificate;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tracing::warn;
 
+use super::Home;
 use crate::secret::Secret;
 
 /// Idle connections are let go before usual servers close them, since a request on a connection
@@ -31,8 +32,10 @@ pub struct ClientOptions {
     pub proxies: Vec<Secret>,
     /// Whether the system's proxy is used where none is given.
     pub system_proxy: bool,
-    /// Sent with each request.
+    /// Sent with each request to the site's own host.
     pub headers: Vec<(String, String)>,
+    /// Where requests may lead.
+    pub home: Home,
 }
 
 /// Why there is no HTTP client.
@@ -59,9 +62,8 @@ pub struct Clients {
 impl Clients {
     /// As many clients as the longer of the lists has entries; the shorter begins anew.
     pub fn new(options: &ClientOptions) -> Result<Clients, ClientError> {
-        let headers = headers(&options.headers)?;
         let turns = options.user_agents.len().max(options.proxies.len()).max(1);
-        let clients = (0..turns).map(|turn| client(options, &headers, turn));
+        let clients = (0..turns).map(|turn| client(options, turn));
         Ok(Clients { clients: clients.collect::<Result<_, _>>()?, turn: AtomicUsize::new(0) })
     }
 
@@ -74,25 +76,17 @@ impl Clients {
     }
 }
 
-fn client(
-    options: &ClientOptions,
-    headers: &HeaderMap,
-    turn: usize,
-) -> Result<reqwest::Client, ClientError> {
-    if let Ok(client) = builder(options, headers, turn)?.build() {
+fn client(options: &ClientOptions, turn: usize) -> Result<reqwest::Client, ClientError> {
+    if let Ok(client) = builder(options, turn)?.build() {
         return Ok(client);
     }
-    let builder = builder(options, headers, turn)?.tls_certs_only(compiled_in_roots()?);
+    let builder = builder(options, turn)?.tls_certs_only(compiled_in_roots()?);
     let client = builder.build().map_err(|error| not_built(&error))?;
     warn!("this system has no certificates of its own; the compiled-in ones are used");
     Ok(client)
 }
 
-fn builder(
-    options: &ClientOptions,
-    headers: &HeaderMap,
-    turn: usize,
-) -> Result<reqwest::ClientBuilder, ClientError> {
+fn builder(options: &ClientOptions, turn: usize) -> Result<reqwest::ClientBuilder, ClientError> {
     let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
     let mut builder = reqwest::Client::builder()
         .timeout(options.timeout)
@@ -102,8 +96,7 @@ fn builder(
         .tcp_nodelay(true)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .referer(false)
-        .default_headers(headers.clone());
+        .referer(false);
     if let Some(user_agent) = in_turn(&options.user_agents) {
         let value = HeaderValue::from_str(&user_agent)
             .map_err(|error| ClientError::Header("User-Agent".to_owned(), error.to_string()))?;
@@ -143,7 +136,11 @@ fn not_built(error: &reqwest::Error) -> ClientError {
     ClientError::Build(format!("{error:?}"))
 }
 
-fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, ClientError> {
+/// Pairs of name and value as headers whose values are kept out of logs.
+///
+/// # Errors
+/// Where one of them is none.
+pub fn headers(pairs: &[(String, String)]) -> Result<HeaderMap, ClientError> {
     let mut headers = HeaderMap::new();
     for (name, value) in pairs {
         let error = |error: String| ClientError::Header(name.clone(), error);
