@@ -2,7 +2,7 @@
 //! the only place that spawns tasks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -20,6 +20,7 @@ use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store, StoreError};
 use crate::sweep::{Outcome, Report, SweepEntry};
 use crate::task::FollowUps;
+use crate::walk::{Mismatch, Walk};
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
 
@@ -59,6 +60,7 @@ pub struct Crawl {
     store: Arc<dyn Store>,
     frontier: Arc<dyn Frontier>,
     metrics: Arc<Metrics>,
+    walk: Arc<Walk>,
     shutdown: Shutdown,
 }
 
@@ -110,6 +112,7 @@ impl Crawl {
             store: Arc::new(patient),
             frontier: Arc::new(frontier),
             metrics,
+            walk: Arc::default(),
             shutdown,
         }
     }
@@ -176,17 +179,19 @@ impl Crawl {
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
             enough: AtomicBool::new(false),
-            fields: FieldsFound::new(self.site.detail.fields.iter().map(|(name, _)| name.clone())),
-            first_short_page: AtomicU64::new(u64::MAX),
+            list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
+            fields: FieldsFound::new(self.site.detail_fields(), "pages"),
+            walk: self.walk.clone(),
         });
-        let seed = FollowUps { index: Some(self.site.seed(range)), details: Vec::new() };
-        self.frontier.submit(seed).await?;
+        let begin = FollowUps { index: self.site.begin(range), details: Vec::new() };
+        self.frontier.submit(begin).await?;
         let mut writer = tokio::spawn(writer.run());
         let worked = self.supervise(&crew, workers, outbox, &mut writer, problems).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),
             _ => self.last_writes(&mut writer).await,
         };
+        crew.list_fields.say(problems);
         crew.fields.say(problems);
         self.note_redirects(&crew, problems);
         // The writer's own error says more than that of a worker who found it gone.
@@ -283,15 +288,21 @@ impl Crawl {
                     .gap(format!("nothing was listed, though the list declares {declared} items"));
             }
             _ if self.settings.is_limited() => {}
-            Some(declared) if declared != index.listed && self.site.total_exact => {
-                problems.gap(format!(
-                    "the list does not add up: it declares {declared} items and lists {}",
-                    index.listed
-                ));
-            }
+            _ if self.site.total_exact => self.add_up(problems),
             _ => {}
         }
         if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
+    }
+
+    /// Whether each list has as many items as it declares; where not, that is a problem.
+    fn add_up(&self, problems: &Problems) {
+        for Mismatch { seed, declared, listed } in self.walk.mismatches() {
+            let list =
+                seed.map_or_else(|| "the list".to_owned(), |seed| format!("the list of {seed}"));
+            problems.gap(format!(
+                "{list} does not add up: it declares {declared} items and lists {listed}"
+            ));
+        }
     }
 
     fn note_redirects(&self, crew: &Crew, problems: &Problems) {

@@ -40,5 +40,6 @@ pub mod status;
 pub mod store;
 pub mod sweep;
 pub mod task;
+pub mod walk;
 pub mod worker;
 pub mod writer;

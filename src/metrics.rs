@@ -131,13 +131,15 @@ impl Metrics {
         self.times.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
     }
 
-    /// An index page was read: how many distinct items it added, and what it declared.
-    pub fn listed(&self, items: u64, declared: Option<u64>) {
+    /// An index page was read.
+    pub fn page_read(&self) {
         self.pages.fetch_add(1, Relaxed);
+    }
+
+    /// Distinct items were listed; and what the lists declare by now.
+    pub fn listed(&self, items: u64, declared: Option<u64>) {
         self.listed.fetch_add(items, Relaxed);
-        if let Some(declared) = declared {
-            self.declared.store(declared, Relaxed);
-        }
+        self.declared.store(declared.unwrap_or(UNDECLARED), Relaxed);
     }
 
     /// An item was listed whose page is not there.

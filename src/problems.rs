@@ -70,33 +70,37 @@ impl Problems {
 /// problem, since the site may have been redesigned.
 #[derive(Debug)]
 pub struct FieldsFound {
-    pages: AtomicU64,
+    /// What they are looked for on.
+    pages: &'static str,
+    read: AtomicU64,
     found: Vec<(Box<str>, AtomicU64)>,
 }
 
 impl FieldsFound {
     /// Nothing was found yet of the fields of these names.
-    pub fn new(names: impl Iterator<Item = Box<str>>) -> FieldsFound {
+    /// `pages` says what they are looked for on.
+    pub fn new(names: Vec<Box<str>>, pages: &'static str) -> FieldsFound {
         FieldsFound {
-            pages: AtomicU64::new(0),
-            found: names.map(|name| (name, AtomicU64::new(0))).collect(),
+            pages,
+            read: AtomicU64::new(0),
+            found: names.into_iter().map(|name| (name, AtomicU64::new(0))).collect(),
         }
     }
 
     /// A page was read; says for each field, in their order, whether it was found.
     pub fn note(&self, matched: &[bool]) {
-        self.pages.fetch_add(1, Relaxed);
-        for ((_, pages), matched) in self.found.iter().zip(matched) {
-            pages.fetch_add(u64::from(*matched), Relaxed);
+        self.read.fetch_add(1, Relaxed);
+        for ((_, times), matched) in self.found.iter().zip(matched) {
+            times.fetch_add(u64::from(*matched), Relaxed);
         }
     }
 
     /// Says which fields were found nowhere, where pages were read.
     pub fn say(&self, problems: &Problems) {
-        let read = self.pages.load(Relaxed);
-        for (name, pages) in &self.found {
-            if read > 0 && pages.load(Relaxed) == 0 {
-                problems.note(format!("the field {name} was found on none of {read} pages"));
+        let (read, pages) = (self.read.load(Relaxed), self.pages);
+        for (name, times) in &self.found {
+            if read > 0 && times.load(Relaxed) == 0 {
+                problems.note(format!("the field {name} was found on none of {read} {pages}"));
             }
         }
     }

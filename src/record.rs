@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::document::{Digest, Document};
-use crate::task::Page;
+use crate::secret::shown;
+use crate::task::{IndexPage, List, Page, Place};
 
 /// Longest key in bytes; what is longer is no identity but an accident.
 const LONGEST_KEY: usize = 1024;
@@ -114,6 +116,8 @@ pub struct Record {
     pub etag: Option<Box<str>>,
     /// Validator the page came with.
     pub last_modified: Option<Box<str>>,
+    /// The list's word on when the item changed.
+    pub revision: Option<Box<str>>,
     /// When the page was fetched.
     pub fetched_at: Timestamp,
     /// Against what the store knew.
@@ -155,11 +159,30 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure's identity in a store: one entry a page of a site, however often it fails.
-    pub fn id(&self) -> String {
+    /// The failure's identity in a store, one entry a page of a site, however often it fails: the
+    /// page's kind, and its name.
+    pub fn id(&self) -> (&'static str, String) {
         match &self.page {
-            Page::Index(index) => format!("index/{}", index.number),
-            Page::Detail(detail) => format!("detail/{}", detail.key),
+            Page::Index(index) => ("index", index_name(index)),
+            Page::Detail(detail) => ("detail", detail.key.to_string()),
         }
+    }
+}
+
+/// A page of a list is known by its place, where it has one, since the pages before it may be more
+/// or fewer the next time.
+fn index_name(page: &IndexPage) -> String {
+    let list = match &page.list {
+        List::Seeds => "seeds/",
+        List::Items(None) => "",
+        List::Items(Some(seed)) => &format!("{seed}/"),
+    };
+    match &page.place {
+        None => format!("{list}{}", page.number),
+        Some(Place::Url(url)) => {
+            let url = Url::parse(url).map_or_else(|_| String::new(), |url| shown(&url));
+            format!("{list}{url}")
+        }
+        Some(Place::Cursor(cursor)) => format!("{list}{cursor}"),
     }
 }

@@ -3,9 +3,20 @@
 use jiff::Timestamp;
 
 use crate::document::{Digest, Document};
-use crate::fetch;
 use crate::record::{Key, Known, Record, Verdict};
-use crate::secret::shown;
+
+/// Where a document came from, and what the site says of its age.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The URL, without credentials.
+    pub url: Box<str>,
+    /// Validator.
+    pub etag: Option<Box<str>>,
+    /// Validator.
+    pub last_modified: Option<Box<str>>,
+    /// The list's word on when the item changed.
+    pub revision: Option<Box<str>>,
+}
 
 /// The verdict on a document with `digest`, against what the store knew.
 pub fn verdict(known: Option<&Known>, digest: Digest) -> Verdict {
@@ -16,10 +27,10 @@ pub fn verdict(known: Option<&Known>, digest: Digest) -> Verdict {
     }
 }
 
-/// The record of an item whose page was fetched at `now`.
+/// The record of an item that was fetched at `now`.
 pub fn record(
     key: Key,
-    page: &fetch::Page,
+    origin: Origin,
     document: Document,
     known: Option<&Known>,
     now: Timestamp,
@@ -29,10 +40,11 @@ pub fn record(
     let unchanged = known.filter(|_| verdict == Verdict::Same && !back);
     Record {
         key,
-        url: shown(&page.url).into(),
+        url: origin.url,
         document,
-        etag: page.header("etag").map(Into::into),
-        last_modified: page.header("last-modified").map(Into::into),
+        etag: origin.etag,
+        last_modified: origin.last_modified,
+        revision: origin.revision,
         fetched_at: now,
         verdict,
         first_seen: known.and_then(|known| known.first_seen).unwrap_or(now),
@@ -70,9 +82,8 @@ mod tests {
     fn made(known: Option<&Known>) -> (Verdict, i64, i64) {
         let text = Bytes::from_static(br#"{"a":1}"#);
         let document = Document::new(&Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
-        let url = "http://h/1".parse().unwrap();
-        let page = fetch::Page { url, headers: fetch::HeaderMap::new(), body: text };
-        let record = record(Key::new("1").unwrap(), &page, document, known, seconds(9));
+        let key = Key::new("1").unwrap();
+        let record = record(key, Origin::default(), document, known, seconds(9));
         (record.verdict, record.first_seen.as_second(), record.changed_at.as_second())
     }
 

@@ -4,42 +4,84 @@
 //! asks for anything. The built-in sites are files like those of users and read by the same code.
 
 mod build;
+mod built_in;
+mod error;
 mod file;
+mod keys;
 mod paging;
+mod request;
 mod template;
+mod written;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use url::Url;
 
 use crate::document::Digest;
-use crate::extract::{FieldRule, Format, Select};
-use crate::fetch::Home;
-use crate::task::{IndexPage, IndexRun, Page};
-use template::{Placeholder, Template, TemplateError, Values};
+use crate::extract::field::Pattern;
+use crate::extract::{FieldRule, Format, Select, Selector};
+use crate::fetch::{Home, Request};
+use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, Place};
+use request::RequestTemplate;
+use template::Values;
 
-pub use paging::{Next, PageRange, PageRangeError, PageSaid, Paging};
+pub use built_in::BuiltIn;
+pub use error::SiteError;
+pub use paging::{LastPage, Next, NextPage, PageRange, PageRangeError, PageSaid, Paging, Said};
+pub use request::RequestError;
 
 /// Pages asked for where the site file sets no cap.
 const MOST_PAGES: u64 = 100_000;
-/// Name and text of each built-in site.
-const BUILT_IN: [(&str, &str); 1] = [("books", include_str!("site/books.toml"))];
+/// JSON Schema of site files, for editors.
+pub const SCHEMA: &str = include_str!("site/schema.json");
 
 /// See the module's text.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// Name, by which ledger and lock go.
     pub name: Box<str>,
+    /// What the site is, in one line; may be empty.
+    pub description: Box<str>,
     /// Collection or table that the documents go to.
     pub collection: Box<str>,
     /// Where the site is.
     pub base_url: Url,
+    /// Other hosts that its pages may lead to.
+    pub hosts: Vec<Box<str>>,
+    /// Most requests in flight, where the file says it.
+    pub workers: Option<usize>,
+    /// Names to go by, in turn; none where the file says none.
+    pub user_agents: Vec<String>,
+    /// Categories by which the items are listed, where they are.
+    pub seeds: Option<Seeds>,
     /// How the list is read.
     pub index: IndexRules,
-    /// How the page of an item is read.
-    pub detail: DetailRules,
+    /// How the page of an item is read; without one, the list says all there is.
+    pub detail: Option<DetailRules>,
+    /// Parts of a document that play no part in whether it changed.
+    pub ignore: Vec<Selector>,
     /// Whether a declared count is to be met exactly.
     pub total_exact: bool,
+}
+
+/// Categories by which the items are listed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seeds {
+    /// These.
+    Listed(Vec<Arc<str>>),
+    /// Those that a page names.
+    Page(Box<SeedsPage>),
+}
+
+/// A page that names categories.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedsPage {
+    request: RequestTemplate,
+    /// How it is divided.
+    pub paging: Paging,
+    /// The categories on it.
+    pub select: FieldRule,
 }
 
 /// How the list is read.
@@ -50,10 +92,46 @@ pub struct IndexRules {
     pub paging: Paging,
     /// Pages asked for at most.
     pub most_pages: u64,
-    /// The items on a page.
-    pub items: Select,
-    /// The key within an item.
-    pub key: FieldRule,
+    /// What a page must have to be one.
+    pub require: Vec<Select>,
+    /// What is on a page.
+    pub items: ItemRules,
+}
+
+/// What is on a page of the list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ItemRules {
+    /// What selectors find.
+    Selected {
+        /// The items on a page.
+        items: Select,
+        /// The key within an item.
+        key: FieldRule,
+        /// The URL of its page within an item, where the list has it.
+        link: Option<FieldRule>,
+        /// What changes with an item, within it.
+        revision: Option<FieldRule>,
+        /// What is kept of an item.
+        keep: Keep,
+    },
+    /// The entries of a sitemap.
+    Sitemap {
+        /// The key in an entry's location.
+        key: Pattern,
+    },
+    /// Nothing: the keys are known.
+    Known,
+}
+
+/// What is kept of an item on the list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Keep {
+    /// Nothing but its key.
+    Nothing,
+    /// All of it: it is the document.
+    Whole,
+    /// These fields, by name.
+    Fields(Vec<(Box<str>, FieldRule)>),
 }
 
 /// How the page of an item is read.
@@ -64,52 +142,10 @@ pub struct DetailRules {
     pub format: Format,
     /// What a page must have to be one.
     pub require: Vec<Select>,
+    /// The part of a JSON page that is the document, where that is not all of it.
+    pub document: Option<Selector>,
     /// What is kept of the page, by name; where nothing is named, all of a JSON page.
     pub fields: Vec<(Box<str>, FieldRule)>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-struct RequestTemplate {
-    url: Template,
-    query: Vec<(String, Template)>,
-}
-
-/// Why a site cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum SiteError {
-    /// Neither a built-in site nor a file.
-    #[error(
-        "no built-in site and no file is called `{0}`; built in: {1}; a path must end in .toml or contain a slash"
-    )]
-    Unknown(String, String),
-    /// The file cannot be read.
-    #[error("{origin}: {error}")]
-    Unreadable {
-        /// The file.
-        origin: String,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Not TOML, or not the format of site files.
-    #[error("{origin}:{line}: {message}")]
-    Syntax {
-        /// The file.
-        origin: String,
-        /// From 1.
-        line: usize,
-        /// What is wrong.
-        message: String,
-    },
-    /// A value is wrong.
-    #[error("{origin}: {key}: {message}")]
-    Value {
-        /// The file.
-        origin: String,
-        /// The key, with its table.
-        key: String,
-        /// What is wrong.
-        message: String,
-    },
 }
 
 impl Site {
@@ -118,66 +154,146 @@ impl Site {
     /// # Errors
     /// Where there is none, or the file is no site file.
     pub fn load(name_or_path: &str) -> Result<Site, SiteError> {
-        if let Some((name, text)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
-            return Site::parse(text, &format!("built-in site {name}"));
+        if let Some(site) = BuiltIn::named(name_or_path) {
+            return site.site();
         }
         let path = Path::new(name_or_path);
         if !path.exists() && !name_or_path.contains('/') && !name_or_path.ends_with(".toml") {
-            let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-            return Err(SiteError::Unknown(name_or_path.to_owned(), names.join(", ")));
+            return Err(SiteError::unknown(name_or_path));
         }
         let text = std::fs::read_to_string(path)
             .map_err(|error| SiteError::Unreadable { origin: name_or_path.to_owned(), error })?;
         Site::parse(&text, name_or_path)
     }
 
-    /// The site that `text` describes; `origin` is the file's name in errors.
+    /// The site that `text` describes; `origin` is the file's path in errors, and where paths in
+    /// it begin.
     ///
     /// # Errors
     /// Where it is no site file.
     pub fn parse(text: &str, origin: &str) -> Result<Site, SiteError> {
-        build::site(file::parse(text, origin)?).map_err(|(key, message)| SiteError::Value {
+        let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
+        build::site(file::parse(text, origin)?, folder).map_err(|wrong| SiteError::Value {
             origin: origin.to_owned(),
-            key,
-            message,
+            line: wrong.at.map(|at| file::line_of(text, at)),
+            key: wrong.key,
+            message: wrong.message,
         })
     }
 
-    /// The URL of a page.
+    /// Where requests may lead: the site's own host, those that the file allows, and those that
+    /// its templates name.
+    pub fn home(&self) -> Home {
+        let requests = [Some(&self.index.request), self.detail.as_ref().map(|it| &it.request)];
+        let named = requests.into_iter().flatten().filter_map(RequestTemplate::host);
+        let hosts = self.hosts.iter().cloned().chain(named).collect();
+        Home { site: self.base_url.clone(), hosts }
+    }
+
+    /// The request for a page; nothing where none is needed, since what the page would say is
+    /// known.
     ///
     /// # Errors
-    /// Where template and values make none.
-    pub fn url(&self, page: &Page) -> Result<Url, url::ParseError> {
+    /// Where the site file and what the list said make none that may be made.
+    pub fn request(&self, page: &Page) -> Result<Option<Request>, RequestError> {
         match page {
-            Page::Detail(detail) => {
-                self.detail.request.url(&self.base_url, Values::Detail(&detail.key))
+            Page::Detail(detail) => self.detail_request(detail),
+            Page::Index(index) if self.known_keys(index).is_some() => Ok(None),
+            Page::Index(index) => self.index_request(index).map(Some),
+        }
+    }
+
+    fn detail_request(&self, page: &DetailPage) -> Result<Option<Request>, RequestError> {
+        let Some(rules) = &self.detail else { return Ok(None) };
+        let values = Values { key: Some(page.key.as_str()), ..Values::default() };
+        if rules.request.url.is_some() {
+            return rules.request.request(&self.base_url, values).map(Some);
+        }
+        let link = page.listed.as_deref().and_then(|listed| listed.url.as_deref());
+        let link = link.ok_or(RequestError::NoLink)?;
+        rules.request.request_at(&self.home(), link, values).map(Some)
+    }
+
+    fn index_request(&self, page: &IndexPage) -> Result<Request, RequestError> {
+        let (request, paging) = self.rules_of(&page.list);
+        let before = page.number - 1;
+        let limit = paging.limit();
+        let mut values = Values {
+            offset: limit.map(|limit| before.saturating_mul(limit)),
+            limit,
+            page: Some(paging.first().saturating_add(before)),
+            ..Values::default()
+        };
+        if let List::Items(Some(seed)) = &page.list {
+            values.seed = Some(seed);
+        }
+        match &page.place {
+            Some(Place::Url(url)) => request.request_at(&self.home(), url, values),
+            Some(Place::Cursor(cursor)) => {
+                values.cursor = Some(cursor);
+                request.request(&self.base_url, values)
             }
-            Page::Index(index) => {
-                let limit = self.index.paging.limit().unwrap_or(0);
-                let before = index.number - 1;
-                let first = match self.index.paging {
-                    Paging::Page { first, .. } => first,
-                    Paging::Single | Paging::Offset { .. } => 1,
-                };
-                let (offset, page) = (before.saturating_mul(limit), first.saturating_add(before));
-                self.index.request.url(&self.base_url, Values::Index { offset, limit, page })
+            None => request.request(&self.base_url, values),
+        }
+    }
+
+    /// How the pages of a list are asked for and divided.
+    fn rules_of(&self, list: &List) -> (&RequestTemplate, &Paging) {
+        match (list, &self.seeds) {
+            (List::Seeds, Some(Seeds::Page(page))) => (&page.request, &page.paging),
+            _ => (&self.index.request, &self.index.paging),
+        }
+    }
+
+    /// The keys on a page of a list that need not be asked for.
+    pub fn known_keys(&self, page: &IndexPage) -> Option<Vec<String>> {
+        match &self.index.paging {
+            Paging::Keys(keys) => Some(keys.page(page.number)),
+            _ => None,
+        }
+    }
+
+    /// How many keys there are, where they are known.
+    pub fn known_count(&self) -> Option<u64> {
+        match &self.index.paging {
+            Paging::Keys(keys) => Some(keys.count()),
+            _ => None,
+        }
+    }
+
+    /// The pages that a walk over the site begins with, as far as `range` allows.
+    pub fn begin(&self, range: PageRange) -> Vec<IndexRun> {
+        match &self.seeds {
+            None => self.list(List::Items(None), range).into_iter().collect(),
+            Some(Seeds::Listed(seeds)) => self.lists(seeds.iter().cloned(), range),
+            Some(Seeds::Page(_)) => {
+                vec![IndexRun { list: List::Seeds, ..IndexRun::numbered(1, 1, 1) }]
             }
         }
     }
 
-    /// Where requests may lead.
-    pub fn home(&self) -> Home {
-        Home { site: self.base_url.clone(), hosts: Vec::new() }
+    /// The pages that the lists of these categories begin with, as far as `range` allows.
+    pub fn lists(&self, seeds: impl Iterator<Item = Arc<str>>, range: PageRange) -> Vec<IndexRun> {
+        seeds.filter_map(|seed| self.list(List::Items(Some(seed)), range)).collect()
     }
 
-    /// The page that the list begins with, as a plan within `range`.
-    pub fn seed(&self, range: PageRange) -> IndexRun {
-        IndexRun { pass: 1, from: range.from, to: range.from }
+    fn list(&self, list: List, range: PageRange) -> Option<IndexRun> {
+        let (from, to) = match &self.index.paging {
+            Paging::Keys(keys) => (range.from, keys.pages().min(range.to)),
+            paging if paging.is_numbered() => (range.from, range.from),
+            _ => (1, 1),
+        };
+        (from <= to).then(|| IndexRun { list, ..IndexRun::numbered(1, from, to) })
     }
 
     /// The index pages that follow `page`, whatever the range allows.
-    pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<Next> {
-        self.index.paging.after(page, said)
+    pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
+        self.rules_of(&page.list).1.after(page, said)
+    }
+
+    /// Whether a list may be over before `page`, which was asked for to see.
+    pub fn may_end_before(&self, page: &IndexPage) -> bool {
+        self.rules_of(&page.list).1.may_end_before(page)
     }
 
     /// The index pages that `asked` (all, where nothing was asked) and the site's cap allow.
@@ -186,79 +302,66 @@ impl Site {
         PageRange { from, to: to.min(from.saturating_add(self.index.most_pages - 1)) }
     }
 
-    /// Another page size.
-    pub fn set_page_size(&mut self, size: u64) {
-        match &mut self.index.paging {
-            Paging::Single | Paging::Page { .. } => {}
-            Paging::Offset { limit, .. } => *limit = size,
+    /// Names of the fields that are taken from the list.
+    pub fn list_fields(&self) -> Vec<Box<str>> {
+        match &self.index.items {
+            ItemRules::Selected { keep: Keep::Fields(fields), .. } => names(fields),
+            _ => Vec::new(),
         }
+    }
+
+    /// Names of the fields that are taken from an item's page.
+    pub fn detail_fields(&self) -> Vec<Box<str>> {
+        self.detail.as_ref().map_or_else(Vec::new, |detail| names(&detail.fields))
     }
 
     /// The field of a document that holds its key, where the key is a field.
     pub fn key_field(&self) -> Option<Box<str>> {
-        match &self.index.key.select {
-            Select::Json(selector) => selector.field().map(Into::into),
-            Select::Css(_) => None,
+        match &self.index.items {
+            ItemRules::Selected {
+                key: FieldRule { select: Select::Json(selector), .. }, ..
+            } => selector.field().map(Into::into),
+            _ => None,
         }
     }
 
     /// Digest of what makes documents what they are: another one makes all of them anew.
     pub fn rules(&self) -> String {
-        let DetailRules { format, require, fields, .. } = &self.detail;
-        Digest::of(format!("{format:?} {require:?} {fields:?}").as_bytes()).to_string()
+        let keep = match &self.index.items {
+            ItemRules::Selected { keep, .. } => Some(keep),
+            _ => None,
+        };
+        let detail = self.detail.as_ref().map(|detail| {
+            let DetailRules { format, require, document, fields, .. } = detail;
+            (format, require, document, fields)
+        });
+        Digest::of(format!("{keep:?} {detail:?}").as_bytes()).to_string()
     }
 
     /// Digest of what is crawled: another one is another sweep.
     pub fn definition(&self) -> String {
-        let Site { base_url, collection, index, detail, .. } = self;
-        let selectors = (index.items.text(), &index.key);
+        let Site { base_url, collection, seeds, index, detail, ignore, .. } = self;
         let parts = format!(
-            "{base_url} {collection} {:?} {:?} {selectors:?} {}",
+            "{base_url} {collection} {seeds:?} {:?} {:?} {:?} {:?} {ignore:?} {}",
             index.request,
-            detail.request,
+            index.items,
+            known_of(&index.paging),
+            detail.as_ref().map(|detail| &detail.request),
             self.rules()
         );
         Digest::of(parts.as_bytes()).to_string()
     }
 }
 
-impl RequestTemplate {
-    fn new(url: &str, query: &toml::Table, allowed: &[Placeholder]) -> Result<Self, TemplateError> {
-        let text = |value: &toml::Value| {
-            Some(match value {
-                toml::Value::String(text) => text.clone(),
-                toml::Value::Integer(number) => number.to_string(),
-                toml::Value::Float(number) => number.to_string(),
-                toml::Value::Boolean(flag) => flag.to_string(),
-                toml::Value::Datetime(time) => time.to_string(),
-                toml::Value::Array(_) | toml::Value::Table(_) => return None,
-            })
-        };
-        let query = query
-            .iter()
-            .map(|(name, value)| {
-                let value = text(value).ok_or_else(|| TemplateError::NoText(name.clone()))?;
-                Ok((name.clone(), Template::parse(&value, allowed)?))
-            })
-            .collect::<Result<_, TemplateError>>()?;
-        Ok(RequestTemplate { url: Template::parse(url, allowed)?, query })
-    }
+fn names(fields: &[(Box<str>, FieldRule)]) -> Vec<Box<str>> {
+    fields.iter().map(|(name, _)| name.clone()).collect()
+}
 
-    fn url(&self, base: &Url, values: Values<'_>) -> Result<Url, url::ParseError> {
-        let path = self.url.encoded(values);
-        let mut url = if path.contains("://") {
-            Url::parse(&path)?
-        } else {
-            let base = base.as_str().trim_end_matches('/');
-            Url::parse(&format!("{base}/{}", path.trim_start_matches('/')))?
-        };
-        if !self.query.is_empty() {
-            let mut pairs = url.query_pairs_mut();
-            for (name, value) in &self.query {
-                pairs.append_pair(name, &value.plain(values));
-            }
-        }
-        Ok(url)
+/// What of the paging decides which items there are.
+fn known_of(paging: &Paging) -> Option<String> {
+    match paging {
+        Paging::Keys(keys) => Some(keys.origin()),
+        _ => None,
     }
 }
 
@@ -276,70 +379,4 @@ pub fn parse_base_url(text: &str) -> Result<Url, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::Key;
-    use crate::task::DetailPage;
-
-    fn books() -> Site {
-        Site::load("books").expect("the built-in site is one")
-    }
-
-    fn detail(site: &Site, key: &str) -> String {
-        let key = Key::new(key).unwrap();
-        site.url(&Page::Detail(DetailPage { key, known: None })).unwrap().to_string()
-    }
-
-    #[test]
-    fn urls_of_the_book_site() {
-        let site = books();
-        let page = Page::Index(IndexPage { pass: 1, number: 3, planned_to: 503 });
-        assert_eq!(
-            site.url(&page).unwrap().as_str(),
-            "https://spa5.scrape.center/api/book/?limit=18&offset=36"
-        );
-        assert_eq!(detail(&site, "42"), "https://spa5.scrape.center/api/book/42/");
-    }
-
-    #[test]
-    fn l6_keys_cannot_leave_their_place_in_the_url() {
-        let mut site = books();
-        site.base_url = Url::parse("http://h:1/pre/").unwrap();
-        assert_eq!(detail(&site, "../x?y#z w"), "http://h:1/pre/api/book/..%2Fx%3Fy%23z%20w/");
-    }
-
-    #[test]
-    fn errors_name_file_and_line_or_key() {
-        let text = BUILT_IN[0].1;
-        let error = |text: &str| Site::parse(text, "my.toml").unwrap_err().to_string();
-        let unknown = text.replace("items =", "itmes =");
-        assert!(
-            error(&unknown).starts_with("my.toml:11: unknown field `itmes`"),
-            "{}",
-            error(&unknown)
-        );
-        let name = text.replace("name = \"books\"", "name = \"system.x\"");
-        assert!(error(&name).starts_with("my.toml: name: `system.x` is no name"));
-        let path = text.replace("$.results[*]", "$.results[");
-        assert!(error(&path).starts_with("my.toml: index.items: "), "{}", error(&path));
-        let limit = text.replace("limit = 18", "limit = 0");
-        assert!(error(&limit).starts_with("my.toml: index.paging.limit: "));
-    }
-
-    #[test]
-    fn what_is_no_site_says_what_there_is() {
-        let error = Site::load("boks").unwrap_err().to_string();
-        assert!(error.contains("built in: books"), "{error}");
-        assert!(Site::load("no/such.toml").unwrap_err().to_string().contains("no/such.toml"));
-    }
-
-    #[test]
-    fn the_definition_knows_no_page_size() {
-        let mut site = books();
-        let before = site.definition();
-        site.set_page_size(100);
-        assert_eq!(site.definition(), before);
-        site.base_url = Url::parse("http://h").unwrap();
-        assert_ne!(site.definition(), before);
-    }
-}
+mod tests;

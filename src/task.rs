@@ -3,6 +3,8 @@
 //! Tasks are plain values that can be sent to another machine. They say *what* to ask for;
 //! URLs are made from them by the site, requests by the fetcher.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Key, Known};
@@ -27,16 +29,38 @@ pub enum Page {
     Detail(DetailPage),
 }
 
-/// One page of the list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexPage {
     /// Which walk over the list this belongs to, from 1.
     pub pass: u32,
+    /// Which list it is a page of.
+    pub list: List,
     /// Number of the page, from 1.
     pub number: u64,
     /// The last page that was planned when this one was; the page that reaches it decides
     /// whether the list goes on.
     pub planned_to: u64,
+    /// Where it is, unless its number says so.
+    pub place: Option<Place>,
+}
+
+/// A list that is walked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum List {
+    /// Names the categories by which the items are listed.
+    Seeds,
+    /// The items, or those of one category.
+    Items(Option<Arc<str>>),
+}
+
+/// Where a page of a list is, as another page said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// At this URL.
+    Url(Box<str>),
+    /// Behind this cursor: JSON text, since a cursor may be a number.
+    Cursor(Box<str>),
 }
 
 /// The page of one item.
@@ -46,24 +70,53 @@ pub struct DetailPage {
     pub key: Key,
     /// What the store knew of the item when it was listed.
     pub known: Option<Box<Known>>,
+    /// What the list said of the item beside its key.
+    pub listed: Option<Box<Listed>>,
 }
 
-/// Index pages `from..=to` of one pass: a plan, of which the frontier hands out a page at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What a list says of an item beside its key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Where its page is, or was read: without a page of its own, the list's.
+    pub url: Option<Box<str>>,
+    /// When or how it last changed, in the list's words.
+    pub revision: Option<Box<str>>,
+    /// What is kept of the list.
+    pub content: Content,
+}
+
+/// What is kept of an item's entry on the list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A JSON object.
+    Object(Box<str>),
+    /// Something was to be kept, but is not there or not what it should be, as this says.
+    Unreadable(Box<str>),
+}
+
+/// Index pages `from..=to` of one list: a plan, of which the frontier hands out a page at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRun {
     /// See [`IndexPage::pass`].
     pub pass: u32,
+    /// See [`IndexPage::list`].
+    pub list: List,
     /// First page, from 1.
     pub from: u64,
     /// Last page, inclusive, not before `from`.
     pub to: u64,
+    /// See [`IndexPage::place`]; a run of pages that are somewhere has one page.
+    pub place: Option<Place>,
 }
 
 /// What an index page leads to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct FollowUps {
-    /// Further pages of the list.
-    pub index: Option<IndexRun>,
+    /// Further pages of lists.
+    pub index: Vec<IndexRun>,
     /// Items found.
     pub details: Vec<DetailPage>,
 }
@@ -83,16 +136,41 @@ impl Task {
     }
 }
 
+impl IndexPage {
+    /// A page of the list of a site without seeds, found by its number.
+    pub fn numbered(pass: u32, number: u64, planned_to: u64) -> IndexPage {
+        IndexPage { pass, list: List::Items(None), number, planned_to, place: None }
+    }
+}
+
+impl DetailPage {
+    /// The page of an item of which nothing else is known.
+    pub fn of(key: Key) -> DetailPage {
+        DetailPage { key, known: None, listed: None }
+    }
+}
+
 impl IndexRun {
+    /// Pages of the list of a site without seeds, found by their numbers.
+    pub fn numbered(pass: u32, from: u64, to: u64) -> IndexRun {
+        IndexRun { pass, list: List::Items(None), from, to, place: None }
+    }
+
     /// The first page of the run, and the run of those that stay.
     pub fn split(self) -> (IndexPage, Option<IndexRun>) {
-        let page = IndexPage { pass: self.pass, number: self.from, planned_to: self.to };
+        let page = IndexPage {
+            pass: self.pass,
+            list: self.list.clone(),
+            number: self.from,
+            planned_to: self.to,
+            place: self.place.clone(),
+        };
         let rest = (self.from < self.to).then(|| IndexRun { from: self.from + 1, ..self });
         (page, rest)
     }
 
     /// How many pages the run has.
-    pub fn pages(self) -> u64 {
+    pub fn pages(&self) -> u64 {
         self.to - self.from + 1
     }
 }
@@ -100,8 +178,19 @@ impl IndexRun {
 impl std::fmt::Display for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Page::Index(index) => write!(f, "index page {}", index.number),
+            Page::Index(index) => index.fmt(f),
             Page::Detail(detail) => write!(f, "item {}", detail.key),
+        }
+    }
+}
+
+impl std::fmt::Display for IndexPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let number = self.number;
+        match &self.list {
+            List::Seeds => write!(f, "page {number} of the seeds"),
+            List::Items(None) => write!(f, "index page {number}"),
+            List::Items(Some(seed)) => write!(f, "index page {number} of {seed}"),
         }
     }
 }

@@ -208,7 +208,7 @@ impl RunArgs {
                 let message = "the list of this site is not asked for by a number of items";
                 return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
             }
-            site.set_page_size(size);
+            site.index.paging.set_limit(size);
         }
         Ok(site)
     }

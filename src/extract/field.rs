@@ -24,6 +24,7 @@ use crate::document::Json;
 use crate::record::Key;
 
 pub use error::FieldError;
+pub(super) use error::shown;
 pub use pattern::{Pattern, PatternError};
 
 /// How to take a field from a page or an item.
@@ -221,6 +222,18 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
     }
 }
 
+/// The key in the location of a sitemap's entry, percent-decoded once, as URLs are; nothing where
+/// the pattern does not match.
+///
+/// # Errors
+/// Where what it matches is no key.
+pub fn key_of_location(pattern: &Pattern, location: &str) -> Result<Option<Key>, NoKey> {
+    let found =
+        pattern.find(location).map_err(|_| NoKey::Page("its location is too long".into()))?;
+    let text = percent_decode_str(found.ok_or(NoKey::Missing)?);
+    Ok(Key::new(&text.decode_utf8().map_err(|_| NoKey::Encoding)?)?)
+}
+
 /// What a selector found.
 enum Value<'a> {
     Text(Cow<'a, str>),
@@ -274,11 +287,8 @@ fn each(
 /// The value as JSON text of the rule's kind; nothing where there is nothing to it.
 fn made(name: &str, rule: &FieldRule, value: Value<'_>) -> Result<Option<String>, FieldError> {
     let kind = rule.kind.unwrap_or(Kind::Text);
-    let wrong = |value: &str| FieldError::Conversion {
-        name: name.to_owned(),
-        kind,
-        value: error::shown(value),
-    };
+    let wrong =
+        |value: &str| FieldError::Conversion { name: name.to_owned(), kind, value: shown(value) };
     let text = match value {
         Value::Text(text) => text,
         Value::Json(_, Some(what)) => {

@@ -2,30 +2,25 @@
 //!
 //! Paths that only name members and elements (`$.results[*]`, `$.id`), which is nearly all of
 //! them, are followed in the page as it is; for the others the page is made into the tree that
-//! `serde_json_path` wants.
+//! `serde_json_path` wants, which says where in the page they lead.
 
 use bson::raw::RawBsonRef;
 use serde_json::Value;
-use serde_json_path::JsonPath;
+use serde_json_path::{JsonPath, PathElement};
 
 use super::NoKey;
-use crate::document::Json;
 use crate::record::Key;
 
 /// A JSONPath expression. Two are equal where they are written alike.
 #[derive(Debug, Clone)]
 pub struct Selector {
     text: Box<str>,
-    plan: Plan,
+    path: Box<JsonPath>,
+    /// The path, where it names members and elements only.
+    steps: Option<Vec<Step>>,
 }
 
-#[derive(Debug, Clone)]
-enum Plan {
-    Steps(Vec<Step>),
-    Query(Box<JsonPath>),
-}
-
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
     Member(Box<str>),
     Element(usize),
@@ -40,14 +35,9 @@ pub struct SelectorError {
     message: String,
 }
 
-/// What a selector found: a value of the page, or one that was made into a tree and back.
-#[derive(Debug, Clone)]
-pub enum Found<'a> {
-    /// In the page.
-    Here(RawBsonRef<'a>),
-    /// On its own.
-    Apart(Box<Json>),
-}
+/// What a selector found: a value of the page.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a>(RawBsonRef<'a>);
 
 impl PartialEq for Selector {
     fn eq(&self, other: &Selector) -> bool {
@@ -65,8 +55,7 @@ impl Selector {
             text: text.to_owned(),
             message: error.message().to_owned(),
         })?;
-        let plan = steps(text).map_or_else(|| Plan::Query(Box::new(path)), Plan::Steps);
-        Ok(Selector { text: text.into(), plan })
+        Ok(Selector { text: text.into(), path: Box::new(path), steps: steps(text) })
     }
 
     /// The expression as it was written.
@@ -76,47 +65,72 @@ impl Selector {
 
     /// The member it names, where it names a member of the top object and nothing else.
     pub fn field(&self) -> Option<&str> {
-        match &self.plan {
-            Plan::Steps(steps) => match steps.as_slice() {
-                [Step::Member(name)] => Some(name),
-                _ => None,
-            },
-            Plan::Query(_) => None,
+        match self.steps.as_deref() {
+            Some([Step::Member(name)]) => Some(name),
+            _ => None,
         }
     }
 
     /// All that it selects in `page`.
     pub fn select<'a>(&self, page: RawBsonRef<'a>) -> Vec<Found<'a>> {
-        match &self.plan {
-            Plan::Steps(steps) => {
-                let mut found = Vec::new();
-                follow(page, steps, &mut found);
-                found
-            }
-            Plan::Query(path) => {
-                let tree = tree(page);
-                let values = path.query(&tree).all();
-                values.into_iter().filter_map(Found::apart).collect()
+        let mut found = Vec::new();
+        match &self.steps {
+            Some(steps) => follow(page, steps, &mut found),
+            // The tree says where; the values are taken from the page, where numbers are whole.
+            None => {
+                for place in places(&self.path, &tree(page)) {
+                    follow(page, &place, &mut found);
+                }
             }
         }
+        found
     }
 }
 
-impl Found<'_> {
-    fn apart(value: &Value) -> Option<Found<'static>> {
-        Json::parse(value.to_string().as_bytes()).ok().map(|json| Found::Apart(Box::new(json)))
-    }
-
-    /// The value.
-    pub fn as_raw(&self) -> RawBsonRef<'_> {
-        match self {
-            Found::Here(value) => *value,
-            Found::Apart(json) => json.value(),
+/// A page as a tree without what `ignored` selects in it.
+pub fn without(ignored: &[Selector], page: RawBsonRef<'_>) -> Value {
+    let mut tree = tree(page);
+    let mut all: Vec<Vec<Step>> =
+        ignored.iter().flat_map(|selector| places(&selector.path, &tree)).collect();
+    // From the end, so that the places of those before stay what they are.
+    all.sort_unstable();
+    all.dedup();
+    for place in all.iter().rev() {
+        let Some((last, above)) = place.split_last() else { continue };
+        let holder = above.iter().try_fold(&mut tree, |value, step| match step {
+            Step::Member(name) => value.get_mut(&**name),
+            Step::Element(at) => value.get_mut(*at),
+            Step::Every => None,
+        });
+        match (holder, last) {
+            (Some(Value::Object(object)), Step::Member(name)) => drop(object.shift_remove(&**name)),
+            (Some(Value::Array(list)), Step::Element(at)) if *at < list.len() => {
+                drop(list.remove(*at));
+            }
+            _ => {}
         }
+    }
+    tree
+}
+
+/// Where in a tree a path leads.
+fn places(path: &JsonPath, tree: &Value) -> Vec<Vec<Step>> {
+    let step = |element: &PathElement<'_>| match element {
+        PathElement::Name(name) => Step::Member((*name).into()),
+        PathElement::Index(at) => Step::Element(*at),
+    };
+    let nodes = path.query_located(tree);
+    nodes.locations().map(|location| location.iter().map(step).collect()).collect()
+}
+
+impl<'a> Found<'a> {
+    /// The value.
+    pub fn as_raw(self) -> RawBsonRef<'a> {
+        self.0
     }
 
     /// The value as an item's key.
-    pub fn key(&self) -> Result<Key, NoKey> {
+    pub fn key(self) -> Result<Key, NoKey> {
         let text = match self.as_raw() {
             RawBsonRef::String(text) => return Ok(Key::new(text)?),
             RawBsonRef::Int32(number) => number.to_string(),
@@ -128,7 +142,7 @@ impl Found<'_> {
     }
 
     /// The value as a count; also where the site writes it as text.
-    pub fn count(&self) -> Option<u64> {
+    pub fn count(self) -> Option<u64> {
         match self.as_raw() {
             RawBsonRef::Int32(number) => number.try_into().ok(),
             RawBsonRef::Int64(number) => number.try_into().ok(),
@@ -138,7 +152,7 @@ impl Found<'_> {
     }
 
     /// The value's kind, in words.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self.as_raw() {
             RawBsonRef::String(_) => "text",
             RawBsonRef::Boolean(_) => "a truth value",
@@ -182,7 +196,7 @@ fn steps(path: &str) -> Option<Vec<Step>> {
 
 fn follow<'a>(value: RawBsonRef<'a>, steps: &[Step], found: &mut Vec<Found<'a>>) {
     let Some((step, rest)) = steps.split_first() else {
-        found.push(Found::Here(value));
+        found.push(Found(value));
         return;
     };
     match (step, value) {
@@ -233,6 +247,7 @@ fn tree(value: RawBsonRef<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::Json;
 
     fn found(path: &str, page: &str) -> Vec<String> {
         let page = Json::parse(page.as_bytes()).unwrap();
@@ -251,7 +266,7 @@ mod tests {
             ("$", "$[?@.x == 1]"),
             ("$.id", "$['id']"),
         ] {
-            let is_plain = |path| matches!(Selector::parse(path).unwrap().plan, Plan::Steps(_));
+            let is_plain = |path| Selector::parse(path).unwrap().steps.is_some();
             assert!(is_plain(plain) && !is_plain(query));
             if plain != "$" {
                 assert_eq!(found(plain, page), found(query, page), "{plain}");

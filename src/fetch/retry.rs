@@ -94,7 +94,7 @@ mod tests {
     }
 
     fn task(attempt: u32, waits: u32) -> Task {
-        let page = IndexPage { pass: 1, number: 1, planned_to: 1 };
+        let page = IndexPage::numbered(1, 1, 1);
         Task { page: Page::Index(page), attempt, waits }
     }
 

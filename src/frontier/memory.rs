@@ -111,7 +111,8 @@ impl MemoryFrontier {
 #[async_trait]
 impl Frontier for MemoryFrontier {
     async fn submit(&self, follow_ups: FollowUps) -> Result<Submitted, FrontierError> {
-        let runs = follow_ups.index.map(|run| self.seen.index_run(run)).unwrap_or_default();
+        let runs = follow_ups.index.into_iter().flat_map(|run| self.seen.index_run(run));
+        let runs: Vec<IndexRun> = runs.collect();
         let mut limited = false;
         let details: Vec<DetailPage> = follow_ups
             .details
@@ -125,7 +126,7 @@ impl Frontier for MemoryFrontier {
                 }
             })
             .collect();
-        let pages = runs.iter().map(|run| run.pages()).sum();
+        let pages = runs.iter().map(IndexRun::pages).sum();
         let submitted = Submitted { index: pages, details: details.len() as u64, limited };
         self.outstanding.add(submitted.index, submitted.details)?;
         let entries = runs.len() + details.len();

@@ -47,16 +47,16 @@ type Finished = Arc<Mutex<HashMap<String, u32>>>;
 
 fn follow_ups(crew: Crew, number: u64) -> FollowUps {
     let index = match number {
-        1 if crew.planned_to > 1 => Some(IndexRun { pass: 1, from: 2, to: crew.planned_to }),
+        1 if crew.planned_to > 1 => vec![IndexRun::numbered(1, 2, crew.planned_to)],
         last if last == crew.planned_to && crew.goes_on_to > last => {
-            Some(IndexRun { pass: 1, from: last + 1, to: crew.goes_on_to })
+            vec![IndexRun::numbered(1, last + 1, crew.goes_on_to)]
         }
-        _ => None,
+        _ => Vec::new(),
     };
     // Every page also lists the item before its first: what was seen must cost nothing.
     let first = (number - 1) * crew.details_a_page;
     let details = (first.saturating_sub(1)..first + crew.details_a_page)
-        .map(|item| DetailPage { key: Key::new(&item.to_string()).unwrap(), known: None })
+        .map(|item| DetailPage::of(Key::new(&item.to_string()).unwrap()))
         .collect();
     FollowUps { index, details }
 }
@@ -141,7 +141,7 @@ fn crawl(crew: Crew) {
         Arc::new(MemoryFrontier::new(Limits { low_water: crew.low_water, items: u64::MAX }));
     let (finished, held) = (Finished::default(), Finished::default());
     future::block_on(async {
-        let seed = FollowUps { index: Some(IndexRun { pass: 1, from: 1, to: 1 }), details: vec![] };
+        let seed = FollowUps { index: vec![IndexRun::numbered(1, 1, 1)], details: vec![] };
         frontier.submit(seed).await.unwrap();
         let (to_writer, leases) = async_channel::bounded(crew.batch);
         let workers: Vec<_> = (0..crew.workers)

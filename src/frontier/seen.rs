@@ -1,5 +1,6 @@
 //! What was seen: a map of 128-bit fingerprints, 16 bytes and a little an item; and the pages of
-//! the list as runs without holes, so that a plan of a million pages costs no more than one.
+//! the list as runs without holes, or, where they have no numbers, as fingerprints, so that a
+//! plan of a million numbered pages costs no more than one.
 //!
 //! The fingerprint is blake3, cut to 128 bits, since keys come from outside and collisions of
 //! faster hashes can be made on purpose. Its bits are uniform, so the map takes them as they are.
@@ -14,7 +15,7 @@ use dashmap::DashMap;
 use super::steps;
 use crate::document::Digest;
 use crate::record::Key;
-use crate::task::IndexRun;
+use crate::task::{IndexRun, List};
 
 /// The seen set.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub struct Seen {
     prints: DashMap<u128, (), BuildHasherDefault<Uniform>>,
     most_items: u64,
     items: AtomicU64,
-    pages: Mutex<HashMap<u32, Spans>>,
+    pages: Mutex<HashMap<(u32, List), Spans>>,
 }
 
 /// First and last page of each run without holes, in no order; none touches another.
@@ -72,10 +73,15 @@ impl Seen {
     /// its own.
     pub fn index_run(&self, run: IndexRun) -> Vec<IndexRun> {
         steps::point();
+        if let Some(place) = &run.place {
+            let print =
+                Digest::of(format!("page/{}/{:?}/{place:?}", run.pass, run.list).as_bytes());
+            return if self.insert(print.bits()) { vec![run] } else { Vec::new() };
+        }
         let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        take_span(pages.entry(run.pass).or_default(), run.from, run.to)
+        take_span(pages.entry((run.pass, run.list.clone())).or_default(), run.from, run.to)
             .into_iter()
-            .map(|(from, to)| IndexRun { from, to, ..run })
+            .map(|(from, to)| IndexRun { from, to, ..run.clone() })
             .collect()
     }
 

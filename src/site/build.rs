@@ -1,144 +1,237 @@
 //! From what stands in the file to what is needed: selectors and templates read, numbers checked.
 
-use super::file;
+mod paging;
+mod request;
+mod select;
+
+use std::path::Path;
+
+use super::file::{DetailTable, IndexTable, SeedsTable, SiteFile};
+use super::paging::Paging;
+use super::parse_base_url;
 use super::template::Placeholder;
-use super::{DetailRules, IndexRules, MOST_PAGES, Paging, RequestTemplate, Site, parse_base_url};
-use crate::extract::field::{Kind, Pattern};
-use crate::extract::html::CssSelector;
-use crate::extract::{FieldRule, Format, Select, Selector};
+use super::written::{At, OneOrMany, Short};
+use super::{DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, Seeds, SeedsPage, Site};
+use crate::extract::{Format, Selector};
 use crate::store::is_valid_name;
+use request::Asked;
+use select::{fields, rule, select, selector};
 
-/// The key of a wrong value, and what is wrong with it.
-pub type Wrong = (String, String);
+/// A wrong value.
+#[derive(Debug)]
+pub struct Wrong {
+    /// The byte of the file that it begins with; nothing where it is missing.
+    pub at: Option<usize>,
+    /// Its key, with its table.
+    pub key: String,
+    /// What is wrong with it.
+    pub message: String,
+}
 
-/// The site that a file describes.
+const NAME_RULE: &str = "letters, digits, `_` and `-`, beginning with a letter or digit, at most 64 long, and not beginning with `gleaner_`, `sqlite_` or `system.`";
+
+/// The site that a file describes; paths in it begin at `folder`.
 ///
 /// # Errors
-/// The key whose value is wrong, and what is wrong with it.
-pub fn site(file: file::SiteFile) -> Result<Site, Wrong> {
-    let base_url = parse_base_url(&file.base_url).map_err(|error| wrong("base_url", error))?;
-    let name_rule = "letters, digits, `_` and `-`, beginning with a letter or digit, at most 64 long, and not beginning with `gleaner_`, `sqlite_` or `system.`";
-    for (key, name) in [("name", &file.name), ("collection", &file.collection)] {
-        if !is_valid_name(name) {
-            return Err(wrong(key, format!("`{name}` is no name: {name_rule}")));
+/// What is wrong with it.
+pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
+    let base_url = parse_base_url(&file.base_url.value)
+        .map_err(|error| wrong(&file.base_url, "base_url", error))?;
+    let collection = file.collection.as_ref().unwrap_or(&file.name);
+    for (key, name) in [("name", &file.name), ("collection", collection)] {
+        if !is_valid_name(&name.value) {
+            return Err(wrong(name, key, format!("`{}` is no name: {NAME_RULE}", name.value)));
         }
     }
+    let ignore = file.ignore.iter().map(|path| selector("ignore", path));
+    let has_seeds = file.seeds.is_some();
+    let detail = file.detail.as_ref();
+    let index = index(&file.index, detail, file.format, has_seeds, folder)?;
+    let detail = detail.map(|table| build_detail(table, file.format, &index)).transpose()?;
+    let has_keys = matches!(index.paging, Paging::Keys(_));
+    if has_keys && (has_seeds || detail.is_none()) {
+        let message = "the keys are known, so there is nothing but [detail] to ask for: no [seeds]";
+        return Err(missing("index.paging", message));
+    }
+    let mut hosts = Vec::new();
+    for host in &file.hosts {
+        if host.value.contains('/') || url::Url::parse(&format!("http://{}", host.value)).is_err() {
+            let message =
+                format!("`{}` is no host; write example.com or example.com:8080", host.value);
+            return Err(wrong(host, "hosts", message));
+        }
+        hosts.push(host.value.to_ascii_lowercase().into());
+    }
+    if let Some(At { value: 0, .. }) = file.workers {
+        return Err(missing("workers", "at least 1 worker is needed"));
+    }
+    let workers = file.workers.map(|workers| usize::try_from(workers.value).unwrap_or(usize::MAX));
     Ok(Site {
-        name: file.name.into(),
-        collection: file.collection.into(),
+        collection: collection.value.as_str().into(),
+        name: file.name.value.into(),
+        description: file.description.unwrap_or_default().into(),
         base_url,
-        index: build_index(&file.index, file.format)?,
-        detail: build_detail(&file.detail, file.format)?,
-        total_exact: file.total_exact,
+        hosts,
+        workers,
+        user_agents: file.user_agent.map_or_else(Vec::new, |OneOrMany(names)| names),
+        seeds: file.seeds.map(|table| seeds(&table, file.format)).transpose()?,
+        index,
+        detail,
+        ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
+        total_exact: file.total_exact.unwrap_or(!has_keys),
     })
 }
 
-fn build_index(table: &file::IndexTable, usual: Format) -> Result<IndexRules, Wrong> {
+fn seeds(table: &SeedsTable, usual: Format) -> Result<Seeds, Wrong> {
     let format = table.format.unwrap_or(usual);
-    let paging = match &table.paging {
-        None => Paging::Single,
-        Some(paging) => build_paging(paging, format)?,
-    };
-    let allowed: &[Placeholder] = match paging {
-        Paging::Single => &[],
-        Paging::Offset { .. } => &[Placeholder::Offset, Placeholder::Limit],
-        Paging::Page { .. } => &[Placeholder::Page],
-    };
-    let request = RequestTemplate::new(&table.url, &table.query, allowed)
-        .map_err(|error| wrong("index.url or index.query", error.to_string()))?;
-    let most_pages = table.max_pages.unwrap_or(MOST_PAGES);
-    if most_pages == 0 {
-        return Err(wrong("index.max_pages", "at least 1 page has to be asked for"));
-    }
-    Ok(IndexRules {
-        request,
-        paging,
-        most_pages,
-        items: select("index.items", &table.items, format)?,
-        key: rule("index.key", &table.key, format)?,
-    })
-}
-
-fn build_paging(table: &file::PagingTable, format: Format) -> Result<Paging, Wrong> {
-    let file::PagingTable { by, limit, first, last, total } = table;
-    let total = total.as_ref().map(|total| rule("index.paging.total", total, format));
-    let unused = |key: &str, kind: &str| {
-        Err(wrong("index.paging", format!("`{key}` says nothing where paging is by {kind}")))
-    };
-    match by {
-        file::PagingBy::Offset if first.or(*last).is_some() => unused("first or last", "offset"),
-        file::PagingBy::Offset => match limit {
-            None => {
-                Err(wrong("index.paging", "paging by offset needs `limit`, the items on a page"))
-            }
-            Some(0) => Err(wrong("index.paging.limit", "a page has at least 1 item")),
-            Some(limit) => Ok(Paging::Offset { limit: *limit, total: total.transpose()? }),
-        },
-        file::PagingBy::Page if limit.is_some() || total.is_some() => {
-            unused("limit or total", "page")
+    match (&table.values, &table.url, &table.select) {
+        (Some(values), None, None) if values.is_empty() => {
+            Err(missing("seeds.values", "there is no category in it"))
         }
-        file::PagingBy::Page => {
-            let first = first.unwrap_or(1);
-            if last.is_some_and(|last| last < first) {
-                return Err(wrong("index.paging.last", "the last page comes before the first"));
-            }
-            Ok(Paging::Page { first, last: *last })
+        (Some(values), None, None) => {
+            Ok(Seeds::Listed(values.iter().map(|value| value.as_str().into()).collect()))
         }
+        (None, Some(_), Some(rule_of)) => {
+            let paging =
+                paging::build("seeds.paging", table.paging.as_ref(), format, Path::new(""))?;
+            if matches!(paging, Paging::Keys(_) | Paging::Sitemap) {
+                return Err(missing("seeds.paging", "a page of categories has no such paging"));
+            }
+            let request = request::build(&Asked::seeds(table), paging.placeholders())?;
+            let select = rule("seeds.select", rule_of, format)?;
+            Ok(Seeds::Page(Box::new(SeedsPage { request, paging, select })))
+        }
+        _ => Err(missing("seeds", "it needs either `values`, or `url` and `select`")),
     }
 }
 
-fn build_detail(table: &file::DetailTable, usual: Format) -> Result<DetailRules, Wrong> {
+fn index(
+    table: &IndexTable,
+    detail: Option<&DetailTable>,
+    usual: Format,
+    has_seeds: bool,
+    folder: &Path,
+) -> Result<IndexRules, Wrong> {
     let format = table.format.unwrap_or(usual);
-    let request = RequestTemplate::new(&table.url, &table.query, &[Placeholder::Key])
-        .map_err(|error| wrong("detail.url or detail.query", error.to_string()))?;
+    let paging = paging::build("index.paging", table.paging.as_ref(), format, folder)?;
+    let mut allowed = paging.placeholders().to_vec();
+    if has_seeds {
+        allowed.push(Placeholder::Seed);
+    }
+    let request = request::build(&Asked::index(table), &allowed)?;
+    let needs_url = !matches!(paging, Paging::Keys(_));
+    if needs_url && request.url.is_none() {
+        return Err(missing("index.url", "it is missing: where is the list?"));
+    }
+    let most_pages = match &table.max_pages {
+        None => MOST_PAGES,
+        Some(At { value: 0, .. }) => {
+            return Err(missing("index.max_pages", "at least 1 page has to be asked for"));
+        }
+        Some(most) => most.value,
+    };
+    let link = detail.and_then(|detail| detail.link.as_ref());
+    let items = match &paging {
+        Paging::Keys(_) | Paging::Sitemap => bare_items(table, &paging)?,
+        _ => {
+            let required = "it is missing, and a list needs it";
+            let items = table.items.as_ref().ok_or_else(|| missing("index.items", required))?;
+            let key = table.key.as_ref().ok_or_else(|| missing("index.key", required))?;
+            let optional = |name: &str, value: &Option<At<Short<_>>>| {
+                value.as_ref().map(|value| rule(name, value, format)).transpose()
+            };
+            let keep = match fields("index.fields", &table.fields, format)? {
+                fields if !fields.is_empty() => Keep::Fields(fields),
+                _ if detail.is_some() => Keep::Nothing,
+                _ if format == Format::Json => Keep::Whole,
+                _ => {
+                    return Err(missing(
+                        "index.fields",
+                        "an HTML page is no document: say what is kept of it, here or in [detail.fields]",
+                    ));
+                }
+            };
+            ItemRules::Selected {
+                items: select("index.items", items, format)?,
+                key: rule("index.key", key, format)?,
+                link: link.map(|link| rule("detail.link", link, format)).transpose()?,
+                revision: optional("index.revision", &table.revision)?,
+                keep,
+            }
+        }
+    };
+    let require = table.require.iter().map(|text| select("index.require", text, format));
+    let require = require.collect::<Result<_, _>>()?;
+    Ok(IndexRules { request, paging, most_pages, require, items })
+}
+
+/// The items of a sitemap, or of no list at all.
+fn bare_items(table: &IndexTable, paging: &Paging) -> Result<ItemRules, Wrong> {
+    let is_sitemap = matches!(paging, Paging::Sitemap);
+    let unused = [
+        ("index.items", table.items.is_some()),
+        ("index.require", !table.require.is_empty()),
+        ("index.revision", table.revision.is_some()),
+        ("index.fields", !table.fields.is_empty()),
+        ("index.key", table.key.is_some() && !is_sitemap),
+        ("index.url", table.url.is_some() && !is_sitemap),
+    ];
+    if let Some((key, _)) = unused.iter().find(|(_, is_there)| *is_there) {
+        let kind = if is_sitemap { "sitemap" } else { "keys" };
+        return Err(missing(key, format!("it says nothing where paging is by {kind}")));
+    }
+    match &table.key {
+        Some(key) => Ok(ItemRules::Sitemap { key: select::location("index.key", key)? }),
+        None if is_sitemap => {
+            Err(missing("index.key", "a regular expression on the entries' locations is needed"))
+        }
+        None => Ok(ItemRules::Known),
+    }
+}
+
+fn build_detail(
+    table: &DetailTable,
+    usual: Format,
+    index: &IndexRules,
+) -> Result<DetailRules, Wrong> {
+    let format = table.format.unwrap_or(usual);
+    let request = request::build(&Asked::detail(table), &[Placeholder::Key])?;
+    let names_pages = table.link.is_some() || matches!(index.paging, Paging::Sitemap);
+    match (&table.url, &table.link) {
+        (None, None) if !names_pages => {
+            return Err(missing("detail.url", "it is missing; `link` takes it from the list"));
+        }
+        (Some(url), Some(_)) => {
+            return Err(wrong(url, "detail.url", "`link` says already where the page is"));
+        }
+        _ => {}
+    }
     let require = table.require.iter().map(|text| select("detail.require", text, format));
-    let fields = table.fields.iter().map(|(name, value)| {
-        Ok((name.as_str().into(), rule(&format!("detail.fields.{name}"), value, format)?))
-    });
-    let fields: Vec<_> = fields.collect::<Result<_, Wrong>>()?;
+    let fields = fields("detail.fields", &table.fields, format)?;
     if fields.is_empty() && format == Format::Html {
-        return Err(wrong("detail.fields", "an HTML page is no document: say what is kept of it"));
+        return Err(missing(
+            "detail.fields",
+            "an HTML page is no document: say what is kept of it",
+        ));
     }
-    Ok(DetailRules { request, format, require: require.collect::<Result<_, _>>()?, fields })
-}
-
-fn select(key: &str, text: &str, format: Format) -> Result<Select, Wrong> {
-    match format {
-        Format::Json => {
-            Selector::parse(text).map(Select::Json).map_err(|error| wrong(key, error.to_string()))
-        }
-        Format::Html => {
-            CssSelector::parse(text).map(Select::Css).map_err(|error| wrong(key, error.to_string()))
-        }
+    let document = table.document.as_ref();
+    if let Some(path) = document.filter(|_| format == Format::Html) {
+        return Err(wrong(path, "detail.document", "an HTML page has no part that is a document"));
     }
-}
-
-fn rule(key: &str, value: &toml::Value, format: Format) -> Result<FieldRule, Wrong> {
-    let table = file::RuleTable::of(value).map_err(|error| wrong(key, error))?;
-    let select = select(key, &table.select, format)?;
-    if let Select::Css(selector) = &select
-        && !selector.takes_text()
-    {
-        let message = "it selects elements; say what of them: ::text or ::attr(name)";
-        return Err(wrong(key, message));
-    }
-    let regex = table.regex.as_deref().map(Pattern::parse).transpose();
-    Ok(FieldRule {
-        select,
-        regex: regex.map_err(|error| wrong(key, error.to_string()))?,
-        kind: table.kind.map(|kind| match kind {
-            file::KindName::Text => Kind::Text,
-            file::KindName::Integer => Kind::Integer,
-            file::KindName::Number => Kind::Number,
-            file::KindName::Bool => Kind::Bool,
-            file::KindName::Json => Kind::Json,
-        }),
-        many: table.many,
-        required: table.required,
-        trim: table.trim,
+    Ok(DetailRules {
+        request,
+        format,
+        require: require.collect::<Result<_, _>>()?,
+        document: document.map(|path| selector("detail.document", path)).transpose()?,
+        fields,
     })
 }
 
-fn wrong(key: &str, message: impl Into<String>) -> Wrong {
-    (key.to_owned(), message.into())
+fn wrong<T>(value: &At<T>, key: &str, message: impl Into<String>) -> Wrong {
+    Wrong { at: Some(value.at), key: key.to_owned(), message: message.into() }
+}
+
+/// What is wrong with something that is not there, or with a table as a whole.
+fn missing(key: &str, message: impl Into<String>) -> Wrong {
+    Wrong { at: None, key: key.to_owned(), message: message.into() }
 }

@@ -1,31 +1,78 @@
 //! Paging plans: which index pages there are, decided from what the pages say, page by page.
 //!
-//! Plans are lazy. With a total the first page plans all others, which are then fetched side by
-//! side; the page that reaches the end of the plan looks whether the list has grown. Without one
-//! each page with items on it leads to the next.
+//! Plans are lazy. Where the end is known the first page plans all others, which are then fetched
+//! side by side; the page that reaches the end of the plan looks whether the list has grown. Where
+//! it is not, each page with items on it leads to the next; where pages say themselves where the
+//! next one is, they follow one another.
 
+use super::keys::KeyList;
+use super::template::Placeholder;
 use crate::extract::FieldRule;
-use crate::task::{IndexPage, IndexRun};
+use crate::task::{IndexPage, IndexRun, Place};
 
-/// How the list is divided into pages.
+/// How a list is divided into pages.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Paging {
-    /// There is one index page.
+    /// There is one page.
     Single,
     /// `{offset}` and `{limit}`.
     Offset {
         /// Items on a page.
         limit: u64,
         /// Where a page says how many items there are.
-        total: Option<FieldRule>,
+        total: Option<Said>,
     },
     /// `{page}`.
     Page {
         /// Number of the first page.
         first: u64,
-        /// Number of the last page, where it is known.
-        last: Option<u64>,
+        /// What is known of the last one.
+        last: LastPage,
     },
+    /// Each page says where the next one is.
+    Next(NextPage),
+    /// `{cursor}`: each page says the cursor of the next one.
+    Cursor(FieldRule),
+    /// A sitemap, or an index of sitemaps.
+    Sitemap,
+    /// No list: the keys are known.
+    Keys(KeyList),
+}
+
+/// What is known of the last page, where pages have numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LastPage {
+    /// Nothing: an empty page ends the list.
+    Unknown,
+    /// Its number.
+    Number(u64),
+    /// Pages say its number.
+    Said(Said),
+    /// Pages say how many items there are.
+    Total {
+        /// Items on a page.
+        size: u64,
+        /// Where a page says how many items there are.
+        total: Said,
+    },
+}
+
+/// Where a page says a number.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Said {
+    /// In its body.
+    Field(FieldRule),
+    /// In a header of that name, in small letters.
+    Header(Box<str>),
+}
+
+/// Where a page says where the next one is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NextPage {
+    /// In its body.
+    Field(FieldRule),
+    /// In the `Link` header (RFC 8288), as `rel="next"`.
+    LinkHeader,
 }
 
 /// Which index pages may be asked for.
@@ -38,21 +85,24 @@ pub struct PageRange {
 }
 
 /// What an index page said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageSaid {
     /// Items on it.
     pub items: u64,
     /// How many items there are in all.
     pub declared: Option<u64>,
+    /// Number of the last page, as the site counts.
+    pub last: Option<u64>,
+    /// Where further pages are.
+    pub places: Vec<Place>,
 }
 
 /// Pages that follow a page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Next {
     /// The pages.
-    pub run: IndexRun,
-    /// Whether the site's count says that they are there. Else they are worth asking for only
-    /// where the page before brought something new.
+    pub runs: Vec<IndexRun>,
+    /// Whether the site says that they are there. Else they are asked for to see.
     pub certain: bool,
 }
 
@@ -60,50 +110,138 @@ impl Paging {
     /// Items on a page, where that is known.
     pub fn limit(&self) -> Option<u64> {
         match self {
-            Paging::Single | Paging::Page { .. } => None,
             Paging::Offset { limit, .. } => Some(*limit),
+            Paging::Page { last: LastPage::Total { size, .. }, .. } => Some(*size),
+            _ => None,
+        }
+    }
+
+    /// Another number of items on a page, where that can be asked for.
+    pub fn set_limit(&mut self, items: u64) {
+        match self {
+            Paging::Offset { limit, .. } => *limit = items,
+            Paging::Page { last: LastPage::Total { size, .. }, .. } => *size = items,
+            _ => {}
+        }
+    }
+
+    /// Number of the first page, as the site counts.
+    pub fn first(&self) -> u64 {
+        match self {
+            Paging::Page { first, .. } => *first,
+            _ => 1,
         }
     }
 
     /// Where a page says how many items there are.
-    pub fn total(&self) -> Option<&FieldRule> {
+    pub fn total(&self) -> Option<&Said> {
         match self {
-            Paging::Single | Paging::Page { .. } => None,
             Paging::Offset { total, .. } => total.as_ref(),
+            Paging::Page { last: LastPage::Total { total, .. }, .. } => Some(total),
+            _ => None,
+        }
+    }
+
+    /// Where a page says the number of the last one.
+    pub fn last(&self) -> Option<&Said> {
+        match self {
+            Paging::Page { last: LastPage::Said(said), .. } => Some(said),
+            _ => None,
+        }
+    }
+
+    /// Whether pages are found by their numbers, and not one by another.
+    pub fn is_numbered(&self) -> bool {
+        !matches!(self, Paging::Next(_) | Paging::Cursor(_) | Paging::Sitemap)
+    }
+
+    /// Whether the list may be over before `page`, which was asked for to see.
+    pub fn may_end_before(&self, page: &IndexPage) -> bool {
+        let is_open = matches!(
+            self,
+            Paging::Offset { total: None, .. } | Paging::Page { last: LastPage::Unknown, .. }
+        );
+        is_open && page.number > 1
+    }
+
+    /// What may stand in the request of a page.
+    pub(super) fn placeholders(&self) -> &'static [Placeholder] {
+        match self {
+            Paging::Single | Paging::Next(_) | Paging::Sitemap | Paging::Keys(_) => &[],
+            Paging::Offset { .. } => &[Placeholder::Offset, Placeholder::Limit],
+            Paging::Page { last: LastPage::Total { .. }, .. } => {
+                &[Placeholder::Page, Placeholder::Limit]
+            }
+            Paging::Page { .. } => &[Placeholder::Page],
+            Paging::Cursor(_) => &[Placeholder::Cursor],
         }
     }
 
     /// The pages that follow once `page` was read, whatever the range allows.
-    pub fn after(&self, page: &IndexPage, said: PageSaid) -> Option<Next> {
-        let next = |to, certain| {
-            let run = IndexRun { pass: page.pass, from: page.number + 1, to };
-            Some(Next { run, certain })
-        };
-        if said.items == 0 || page.number < page.planned_to {
+    pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
+        let is_sitemap = matches!(self, Paging::Sitemap);
+        if said.items == 0 && !is_sitemap || page.number < page.planned_to {
             return None;
         }
-        let limit = match *self {
-            Paging::Single => return None,
-            Paging::Offset { limit, .. } => limit,
-            Paging::Page { first, last: Some(last) } => {
-                let pages = last.saturating_sub(first) + 1;
-                return (pages > page.number).then(|| next(pages, true)).flatten();
-            }
-            Paging::Page { last: None, .. } => return next(page.number + 1, false),
+        if !self.is_numbered() {
+            return placed(page, &said.places);
+        }
+        let pages_to = |to: u64, certain| {
+            let run = IndexRun {
+                pass: page.pass,
+                list: page.list.clone(),
+                from: page.number + 1,
+                to,
+                place: None,
+            };
+            (to > page.number).then(|| Next { runs: vec![run], certain })
         };
-        match said.declared.map(|declared| declared.div_ceil(limit)) {
-            Some(last) if last > page.number => next(last, true),
-            // The plan is done; a full last page may hide that the total is too low.
-            Some(_) if said.items < limit => None,
-            _ => next(page.number + 1, false),
+        let one_more = || pages_to(page.number + 1, false);
+        let until = |last: u64| pages_to(last.saturating_sub(self.first()).saturating_add(1), true);
+        match self {
+            Paging::Page { last: LastPage::Number(last), .. } => until(*last),
+            Paging::Page { last: LastPage::Said(_), .. } => match said.last {
+                Some(last) => until(last),
+                None => one_more(),
+            },
+            Paging::Page { last: LastPage::Unknown, .. } => one_more(),
+            Paging::Page { last: LastPage::Total { size, .. }, .. } => match said.declared {
+                // Sites that count pages answer with an error behind the last one.
+                Some(declared) => pages_to(declared.div_ceil(*size), true),
+                None => one_more(),
+            },
+            Paging::Offset { limit, .. } => {
+                match said.declared.map(|declared| declared.div_ceil(*limit)) {
+                    Some(last) if last > page.number => pages_to(last, true),
+                    // The plan is done; a full last page may hide that the total is too low.
+                    Some(_) if said.items < *limit => None,
+                    _ => one_more(),
+                }
+            }
+            _ => None,
         }
     }
+}
+
+/// Pages whose places `page` named, numbered as they were found.
+fn placed(page: &IndexPage, places: &[Place]) -> Option<Next> {
+    let run = |(number, place): (u64, &Place)| IndexRun {
+        pass: page.pass,
+        list: page.list.clone(),
+        from: number,
+        to: number,
+        place: Some(place.clone()),
+    };
+    let runs: Vec<IndexRun> = (page.number + 1..).zip(places).map(run).collect();
+    (!runs.is_empty()).then_some(Next { runs, certain: true })
 }
 
 impl PageRange {
     /// The part of `run` inside the range.
     pub fn clip(self, run: IndexRun) -> Option<IndexRun> {
-        let clipped = IndexRun { from: run.from.max(self.from), to: run.to.min(self.to), ..run };
+        // Pages that lead to one another cannot be begun in the middle.
+        let from = if run.place.is_some() { run.from } else { run.from.max(self.from) };
+        let clipped = IndexRun { from, to: run.to.min(self.to), ..run };
         (clipped.from <= clipped.to).then_some(clipped)
     }
 }
@@ -132,9 +270,17 @@ pub struct PageRangeError;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::task::List;
 
-    fn by_offset() -> Paging {
-        Paging::Offset { limit: 18, total: None }
+    fn numbered(number: u64, planned_to: u64) -> IndexPage {
+        IndexPage::numbered(1, number, planned_to)
+    }
+
+    /// First and last page of what follows, and whether it is certain.
+    fn follow(paging: &Paging, page: &IndexPage, said: PageSaid) -> Option<(u64, u64, bool)> {
+        let next = paging.after(page, &said)?;
+        assert_eq!(next.runs.len(), 1);
+        Some((next.runs[0].from, next.runs[0].to, next.certain))
     }
 
     fn after(
@@ -143,9 +289,9 @@ mod tests {
         items: u64,
         declared: Option<u64>,
     ) -> Option<(u64, u64)> {
-        let page = IndexPage { pass: 1, number, planned_to };
-        let next = by_offset().after(&page, PageSaid { items, declared })?;
-        Some((next.run.from, next.run.to))
+        let said = PageSaid { items, declared, ..PageSaid::default() };
+        let offset = Paging::Offset { limit: 18, total: None };
+        follow(&offset, &numbered(number, planned_to), said).map(|(from, to, _)| (from, to))
     }
 
     #[test]
@@ -176,16 +322,50 @@ mod tests {
 
     #[test]
     fn numbered_pages_go_to_the_last_or_until_an_empty_one() {
-        let after = |last, number, items| {
-            let page = IndexPage { pass: 1, number, planned_to: number };
-            let paging = Paging::Page { first: 0, last };
-            let next = paging.after(&page, PageSaid { items, declared: None })?;
-            Some((next.run.from, next.run.to, next.certain))
+        let after = |last, number, items, said_last| {
+            let said = PageSaid { items, last: said_last, ..PageSaid::default() };
+            follow(&Paging::Page { first: 0, last }, &numbered(number, number), said)
         };
-        assert_eq!(after(Some(9), 1, 25), Some((2, 10, true)));
-        assert_eq!(after(Some(9), 10, 25), None);
-        assert_eq!(after(None, 1, 25), Some((2, 2, false)));
-        assert_eq!(after(None, 2, 0), None);
+        assert_eq!(after(LastPage::Number(9), 1, 25, None), Some((2, 10, true)));
+        assert_eq!(after(LastPage::Number(9), 10, 25, None), None);
+        assert_eq!(after(LastPage::Unknown, 1, 25, None), Some((2, 2, false)));
+        assert_eq!(after(LastPage::Unknown, 2, 0, None), None);
+        let said = || LastPage::Said(Said::Header("x".into()));
+        assert_eq!(after(said(), 1, 25, Some(4)), Some((2, 5, true)));
+        assert_eq!(after(said(), 5, 25, Some(4)), None);
+        assert_eq!(after(said(), 5, 25, Some(7)), Some((6, 8, true)), "the list has grown");
+        assert_eq!(after(said(), 1, 25, None), Some((2, 2, false)), "no page says the last");
+        assert_eq!(after(said(), 1, 25, Some(u64::MAX)), Some((2, u64::MAX, true)));
+    }
+
+    #[test]
+    fn numbered_pages_with_a_total_end_where_it_says() {
+        let last = LastPage::Total { size: 20, total: Said::Header("x".into()) };
+        let after = |number, declared| {
+            let said = PageSaid { items: 20, declared, ..PageSaid::default() };
+            let paging = Paging::Page { first: 0, last: last.clone() };
+            follow(&paging, &numbered(number, number), said)
+        };
+        assert_eq!(after(1, Some(60)), Some((2, 3, true)));
+        assert_eq!(after(3, Some(60)), None, "behind the last page there is an error");
+        assert_eq!(after(3, Some(61)), Some((4, 4, true)), "the list has grown");
+        assert_eq!(after(3, None), Some((4, 4, false)));
+    }
+
+    #[test]
+    fn pages_that_say_where_the_next_is_follow_one_another() {
+        let place = |name: &str| Place::Url(format!("http://h/{name}").into());
+        let said = |items, places| PageSaid { items, places, ..PageSaid::default() };
+        let page = numbered(4, 4);
+        let next = Paging::Next(NextPage::LinkHeader);
+        assert_eq!(follow(&next, &page, said(3, vec![place("a")])), Some((5, 5, true)));
+        assert_eq!(follow(&next, &page, said(0, vec![place("a")])), None, "an empty page ends it");
+        assert_eq!(follow(&next, &page, said(3, vec![])), None);
+        let sitemaps = Paging::Sitemap.after(&page, &said(0, vec![place("a"), place("b")]));
+        let runs = sitemaps.expect("a sitemap index has no items of its own").runs;
+        let found: Vec<_> = runs.iter().map(|run| (run.from, run.to, run.place.clone())).collect();
+        assert_eq!(found, [(5, 5, Some(place("a"))), (6, 6, Some(place("b")))]);
+        assert_eq!(runs[0].list, List::Items(None));
     }
 
     #[test]
@@ -195,9 +375,9 @@ mod tests {
         for bad in ["0..2", "5..2", "a..b", "", "1.."] {
             assert_eq!(bad.parse::<PageRange>(), Err(PageRangeError), "{bad}");
         }
-        let run = IndexRun { pass: 1, from: 2, to: 503 };
-        let clipped = PageRange { from: 1, to: 3 }.clip(run).map(|run| (run.from, run.to));
-        assert_eq!(clipped, Some((2, 3)));
-        assert_eq!(PageRange { from: 1, to: 1 }.clip(run), None);
+        let run = IndexRun::numbered(1, 2, 503);
+        let clipped = |range: PageRange| range.clip(run.clone()).map(|run| (run.from, run.to));
+        assert_eq!(clipped(PageRange { from: 1, to: 3 }), Some((2, 3)));
+        assert_eq!(clipped(PageRange { from: 1, to: 1 }), None);
     }
 }

@@ -1,8 +1,9 @@
-//! URL templates: text with `{placeholders}`.
+//! Templates: text with `{placeholders}`, and JSON with such texts in it.
+
+use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::record::Key;
+use serde_json::{Map, Value};
 
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -10,6 +11,22 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
+
+/// JSON whose texts are templates. Keys are not.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JsonTemplate {
+    /// A text.
+    Text(Template),
+    /// A text that is one placeholder and nothing else: `{offset}`, `{limit}` and `{page}` become
+    /// numbers, `{cursor}` what the page had (null at first), the others texts.
+    Value(Placeholder),
+    /// What is no text.
+    Literal(Value),
+    /// A list.
+    List(Vec<JsonTemplate>),
+    /// An object.
+    Object(Vec<(String, JsonTemplate)>),
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
@@ -22,28 +39,33 @@ enum Part {
 pub enum Placeholder {
     /// `{key}`: the item.
     Key,
+    /// `{seed}`: the category whose list it is.
+    Seed,
     /// `{offset}`: items before the page.
     Offset,
     /// `{limit}`: items on a page.
     Limit,
     /// `{page}`: number of the page.
     Page,
+    /// `{cursor}`: what the page before says.
+    Cursor,
 }
 
-/// What placeholders stand for.
-#[derive(Debug, Clone, Copy)]
-pub enum Values<'a> {
-    /// On a detail page.
-    Detail(&'a Key),
-    /// On an index page.
-    Index {
-        /// Items before the page.
-        offset: u64,
-        /// Items on a page.
-        limit: u64,
-        /// Number of the page, as the site counts.
-        page: u64,
-    },
+/// What placeholders stand for; what has no value is empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Values<'a> {
+    /// The item.
+    pub key: Option<&'a str>,
+    /// The category.
+    pub seed: Option<&'a str>,
+    /// Items before the page.
+    pub offset: Option<u64>,
+    /// Items on a page.
+    pub limit: Option<u64>,
+    /// Number of the page, as the site counts.
+    pub page: Option<u64>,
+    /// JSON text.
+    pub cursor: Option<&'a str>,
 }
 
 /// A template is not one.
@@ -52,12 +74,9 @@ pub enum TemplateError {
     /// `{` without `}`.
     #[error("`{{` without `}}`")]
     Open,
-    /// A list or a table where a text is due.
-    #[error("{0} is a list or a table; write a text, a number or true or false")]
-    NoText(String),
     /// Something else between braces.
-    #[error("no placeholder {{{0}}} here; there {1}")]
-    Unknown(String, &'static str),
+    #[error("no placeholder {{{0}}} here; {1}")]
+    Unknown(String, String),
 }
 
 impl Template {
@@ -70,29 +89,58 @@ impl Template {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or(TemplateError::Open)?;
-            let placeholder = Placeholder::named(name)
-                .filter(|placeholder| allowed.contains(placeholder))
-                .ok_or_else(|| TemplateError::Unknown(name.to_owned(), offered(allowed)))?;
-            if !before.is_empty() {
-                parts.push(Part::Text(before.into()));
-            }
-            parts.push(Part::Placeholder(placeholder));
+            let placeholder = Placeholder::named(name).ok_or_else(|| unknown(name, allowed))?;
+            push(&mut parts, before);
+            parts.push(Part::Placeholder(placeholder.among(allowed)?));
             rest = after;
         }
-        if !rest.is_empty() {
-            parts.push(Part::Text(rest.into()));
+        push(&mut parts, rest);
+        Ok(Template(parts))
+    }
+
+    /// Reads a text of a body, where braces are often just braces: what is no placeholder's name
+    /// between them stays as it is.
+    ///
+    /// # Errors
+    /// Where a placeholder stands that is not `allowed` there.
+    fn parse_lenient(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
+        let mut parts = Vec::new();
+        let (mut kept, mut at) = (0, 0);
+        while let Some(open) = text[at..].find('{').map(|found| at + found) {
+            at = open + 1;
+            let close = text[at..].find('}').map(|found| at + found);
+            let named =
+                close.and_then(|close| Some((close, Placeholder::named(&text[at..close])?)));
+            if let Some((close, placeholder)) = named {
+                push(&mut parts, &text[kept..open]);
+                parts.push(Part::Placeholder(placeholder.among(allowed)?));
+                (kept, at) = (close + 1, close + 1);
+            }
         }
+        push(&mut parts, &text[kept..]);
         Ok(Template(parts))
     }
 
     /// The text with what the placeholders stand for, percent-encoded for a path segment.
     pub fn encoded(&self, values: Values<'_>) -> String {
-        self.render(|placeholder| utf8_percent_encode(&values.of(placeholder), SEGMENT).to_string())
+        self.render(|placeholder| {
+            utf8_percent_encode(&values.text(placeholder), SEGMENT).to_string()
+        })
     }
 
     /// The text with what the placeholders stand for, as it is.
     pub fn plain(&self, values: Values<'_>) -> String {
-        self.render(|placeholder| values.of(placeholder))
+        self.render(|placeholder| values.text(placeholder).into_owned())
+    }
+
+    /// Whether a placeholder stands in it.
+    pub fn varies(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Placeholder(_)))
+    }
+
+    /// Whether it leads to a host of its own.
+    pub fn is_absolute(&self) -> bool {
+        matches!(self.0.first(), Some(Part::Text(text)) if text.contains("://"))
     }
 
     fn render(&self, value: impl Fn(Placeholder) -> String) -> String {
@@ -107,56 +155,172 @@ impl Template {
     }
 }
 
+impl JsonTemplate {
+    /// Reads a JSON value whose texts are templates.
+    ///
+    /// # Errors
+    /// Where a placeholder stands that is not `allowed` there.
+    pub fn parse(value: Value, allowed: &[Placeholder]) -> Result<JsonTemplate, TemplateError> {
+        Ok(match value {
+            Value::String(text) => {
+                let template = Template::parse_lenient(&text, allowed)?;
+                match template.0.as_slice() {
+                    [Part::Placeholder(only)] => JsonTemplate::Value(*only),
+                    _ => JsonTemplate::Text(template),
+                }
+            }
+            Value::Array(list) => {
+                let parsed = list.into_iter().map(|value| JsonTemplate::parse(value, allowed));
+                JsonTemplate::List(parsed.collect::<Result<_, _>>()?)
+            }
+            Value::Object(object) => {
+                let parsed = object
+                    .into_iter()
+                    .map(|(name, value)| Ok((name, JsonTemplate::parse(value, allowed)?)));
+                JsonTemplate::Object(parsed.collect::<Result<_, _>>()?)
+            }
+            literal => JsonTemplate::Literal(literal),
+        })
+    }
+
+    /// The value with what the placeholders stand for.
+    pub fn render(&self, values: Values<'_>) -> Value {
+        match self {
+            JsonTemplate::Text(template) => Value::String(template.plain(values)),
+            JsonTemplate::Value(placeholder) => values.value(*placeholder),
+            JsonTemplate::Literal(value) => value.clone(),
+            JsonTemplate::List(list) => list.iter().map(|value| value.render(values)).collect(),
+            JsonTemplate::Object(object) => {
+                let rendered =
+                    object.iter().map(|(name, value)| (name.clone(), value.render(values)));
+                Value::Object(rendered.collect::<Map<_, _>>())
+            }
+        }
+    }
+}
+
 impl Placeholder {
+    const ALL: [(&'static str, Placeholder); 6] = [
+        ("key", Placeholder::Key),
+        ("seed", Placeholder::Seed),
+        ("offset", Placeholder::Offset),
+        ("limit", Placeholder::Limit),
+        ("page", Placeholder::Page),
+        ("cursor", Placeholder::Cursor),
+    ];
+
     fn named(name: &str) -> Option<Placeholder> {
-        match name {
-            "key" => Some(Placeholder::Key),
-            "offset" => Some(Placeholder::Offset),
-            "limit" => Some(Placeholder::Limit),
-            "page" => Some(Placeholder::Page),
-            _ => None,
+        Placeholder::ALL
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, placeholder)| *placeholder)
+    }
+
+    fn name(self) -> &'static str {
+        Placeholder::ALL.iter().find(|(_, it)| *it == self).map_or("", |(name, _)| name)
+    }
+
+    fn among(self, allowed: &[Placeholder]) -> Result<Placeholder, TemplateError> {
+        if allowed.contains(&self) { Ok(self) } else { Err(unknown(self.name(), allowed)) }
+    }
+}
+
+impl<'a> Values<'a> {
+    fn text(self, placeholder: Placeholder) -> Cow<'a, str> {
+        let number = |number: Option<u64>| number.map(|number| number.to_string().into());
+        let text = match placeholder {
+            Placeholder::Key => self.key.map(Cow::Borrowed),
+            Placeholder::Seed => self.seed.map(Cow::Borrowed),
+            Placeholder::Offset => number(self.offset),
+            Placeholder::Limit => number(self.limit),
+            Placeholder::Page => number(self.page),
+            Placeholder::Cursor => match self.value(Placeholder::Cursor) {
+                Value::Null => None,
+                Value::String(text) => Some(text.into()),
+                value => Some(value.to_string().into()),
+            },
+        };
+        text.unwrap_or_default()
+    }
+
+    fn value(self, placeholder: Placeholder) -> Value {
+        match placeholder {
+            Placeholder::Key => self.key.into(),
+            Placeholder::Seed => self.seed.into(),
+            Placeholder::Offset => self.offset.into(),
+            Placeholder::Limit => self.limit.into(),
+            Placeholder::Page => self.page.into(),
+            Placeholder::Cursor => {
+                let value = self.cursor.and_then(|text| serde_json::from_str(text).ok());
+                value.unwrap_or_default()
+            }
         }
     }
 }
 
-impl Values<'_> {
-    fn of(self, placeholder: Placeholder) -> String {
-        match (self, placeholder) {
-            (Values::Detail(key), Placeholder::Key) => key.to_string(),
-            (Values::Index { offset, .. }, Placeholder::Offset) => offset.to_string(),
-            (Values::Index { limit, .. }, Placeholder::Limit) => limit.to_string(),
-            (Values::Index { page, .. }, Placeholder::Page) => page.to_string(),
-            // Refused when the template was read.
-            _ => String::new(),
-        }
+fn push(parts: &mut Vec<Part>, text: &str) {
+    if !text.is_empty() {
+        parts.push(Part::Text(text.into()));
     }
 }
 
-fn offered(allowed: &[Placeholder]) -> &'static str {
-    match allowed {
-        [] => "are none",
-        [Placeholder::Key] => "is {key}",
-        [Placeholder::Page] => "is {page}",
-        _ => "are {offset} and {limit}",
-    }
+fn unknown(name: &str, allowed: &[Placeholder]) -> TemplateError {
+    let names: Vec<String> = allowed.iter().map(|it| format!("{{{}}}", it.name())).collect();
+    let offered = match names.as_slice() {
+        [] => "there are none".to_owned(),
+        [only] => format!("there is {only}"),
+        several => format!("there are {}", several.join(", ")),
+    };
+    TemplateError::Unknown(name.to_owned(), offered)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn placeholders_are_filled_in_and_encoded() {
         let template = Template::parse("/b/{key}/x", &[Placeholder::Key]).unwrap();
-        let key = Key::new("a/b?c#é ..").unwrap();
-        assert_eq!(template.encoded(Values::Detail(&key)), "/b/a%2Fb%3Fc%23%C3%A9%20../x");
-        assert_eq!(template.plain(Values::Detail(&key)), "/b/a/b?c#é ../x");
+        let values = Values { key: Some("a/b?c#é .."), ..Values::default() };
+        assert_eq!(template.encoded(values), "/b/a%2Fb%3Fc%23%C3%A9%20../x");
+        assert_eq!(template.plain(values), "/b/a/b?c#é ../x");
     }
 
     #[test]
     fn what_is_no_placeholder_is_an_error() {
         assert_eq!(Template::parse("{key", &[]), Err(TemplateError::Open));
-        let error = Template::parse("{offset}", &[Placeholder::Key]).unwrap_err();
-        assert_eq!(error.to_string(), "no placeholder {offset} here; there is {key}");
+        let error =
+            |allowed: &[Placeholder]| Template::parse("{offset}", allowed).unwrap_err().to_string();
+        assert_eq!(error(&[Placeholder::Key]), "no placeholder {offset} here; there is {key}");
+        assert_eq!(
+            error(&[Placeholder::Page, Placeholder::Seed]),
+            "no placeholder {offset} here; there are {page}, {seed}"
+        );
+        assert_eq!(error(&[]), "no placeholder {offset} here; there are none");
+    }
+
+    #[test]
+    fn a_body_keeps_its_braces_and_its_types() {
+        let allowed = [Placeholder::Limit, Placeholder::Cursor];
+        let body = json!({
+            "query": "query($n: Int) { books(first: {limit}) {id} { title } }",
+            "variables": { "n": "{limit}", "after": "{cursor}", "flag": true, "more": ["{limit}!"] },
+        });
+        let template = JsonTemplate::parse(body, &allowed).unwrap();
+        let mut values = Values { limit: Some(20), ..Values::default() };
+        let first = template.render(values);
+        assert_eq!(first["query"], "query($n: Int) { books(first: 20) {id} { title } }");
+        assert_eq!(
+            first["variables"],
+            json!({ "n": 20, "after": null, "flag": true, "more": ["20!"] })
+        );
+        for (cursor, expected) in [("\"abc\"", json!("abc")), ("17", json!(17))] {
+            values.cursor = Some(cursor);
+            assert_eq!(template.render(values)["variables"]["after"], expected);
+        }
+        let error = JsonTemplate::parse(json!(["{key}"]), &allowed).unwrap_err();
+        assert!(error.to_string().contains("{limit}, {cursor}"), "{error}");
     }
 }

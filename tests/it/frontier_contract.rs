@@ -35,12 +35,12 @@ fn start<B: Backend>() -> Arc<dyn Frontier> {
 
 /// Index pages `from..=to` of the first pass.
 fn pages(from: u64, to: u64) -> FollowUps {
-    FollowUps { index: Some(IndexRun { pass: 1, from, to }), details: Vec::new() }
+    FollowUps { index: vec![IndexRun::numbered(1, from, to)], details: Vec::new() }
 }
 
 fn details(names: &[&str]) -> FollowUps {
-    let detail = |name: &&str| DetailPage { key: key(name), known: None };
-    FollowUps { index: None, details: names.iter().map(detail).collect() }
+    let detail = |name: &&str| DetailPage::of(key(name));
+    FollowUps { index: Vec::new(), details: names.iter().map(detail).collect() }
 }
 
 async fn submit(frontier: &Arc<dyn Frontier>, follow_ups: FollowUps) -> Submitted {

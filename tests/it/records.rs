@@ -43,6 +43,7 @@ pub fn record(key: &str, text: &str, encoding: Encoding) -> Record {
         document: document(text, encoding),
         etag: Some(format!("\"{key}\"").into()),
         last_modified: None,
+        revision: None,
         fetched_at: at(0),
         verdict: Verdict::New,
         first_seen: at(0),
@@ -75,12 +76,12 @@ pub fn text_of(record: &Record) -> &str {
 }
 
 pub fn item_failure(key: &str, message: &str, seconds: i64) -> Failure {
-    let page = Page::Detail(DetailPage { key: self::key(key), known: None });
+    let page = Page::Detail(DetailPage::of(self::key(key)));
     failure(page, message, seconds)
 }
 
 pub fn index_failure(number: u64, message: &str, seconds: i64) -> Failure {
-    failure(Page::Index(IndexPage { pass: 1, number, planned_to: number }), message, seconds)
+    failure(Page::Index(IndexPage::numbered(1, number, number)), message, seconds)
 }
 
 fn failure(page: Page, message: &str, seconds: i64) -> Failure {

@@ -58,7 +58,7 @@ impl FieldError {
 }
 
 /// `value` short and without what a terminal obeys.
-pub(super) fn shown(value: &str) -> String {
+pub fn shown(value: &str) -> String {
     let mut shown = String::from("\"");
     for (at, c) in value.chars().enumerate() {
         if at == SHOWN {

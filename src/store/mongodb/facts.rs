@@ -9,8 +9,9 @@ use crate::document::{self, Body};
 use crate::record::{Key, Known, Record, Stamp};
 use crate::store::Stored;
 
-/// Where validators stand: ETag, Last-Modified.
-const VALIDATORS: [&CStr; 2] = [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified")];
+/// Where stands what the site says of an item's age: ETag, Last-Modified, the list's revision.
+const AGES: [&CStr; 3] =
+    [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -65,22 +66,23 @@ pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
 }
 
 /// Sets paths besides those of [`touch`], where the record differs from others in them. Answers
-/// with the paths to take off: validators that the page came without.
+/// with the paths to take off: validators and revision that the item came without.
 pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf {
     set.append(cstr!("_gleaner.changed_at"), date(record.changed_at));
     let mut unset = RawDocumentBuf::new();
-    for (path, validator) in VALIDATORS.into_iter().zip([&record.etag, &record.last_modified]) {
-        match validator {
-            Some(validator) => set.append(path, &**validator),
+    let ages = [&record.etag, &record.last_modified, &record.revision];
+    for (path, age) in AGES.into_iter().zip(ages) {
+        match age {
+            Some(age) => set.append(path, &**age),
             None => unset.append(path, ""),
         }
     }
     unset
 }
 
-/// The paths to take off of records without validators.
-pub fn no_validators() -> RawDocumentBuf {
-    VALIDATORS.into_iter().map(|path| (path, "")).collect()
+/// The paths to take off of records without validators and revision.
+pub fn no_ages() -> RawDocumentBuf {
+    AGES.into_iter().map(|path| (path, "")).collect()
 }
 
 /// What is known of a document.
@@ -140,6 +142,7 @@ fn of_record(record: &Record, stamp: &Stamp, own: Option<RawDocumentBuf>) -> Raw
     facts.append(cstr!("sweep"), &*stamp.sweep);
     facts.append(cstr!("digest"), record.document.digest.to_string());
     facts.append(cstr!("rules"), &*stamp.rules);
+    append_text(&mut facts, cstr!("revision"), record.revision.as_deref());
     append_text(&mut facts, cstr!("etag"), record.etag.as_deref());
     append_text(&mut facts, cstr!("last_modified"), record.last_modified.as_deref());
     facts.append(cstr!("first_seen"), date(record.first_seen));

@@ -9,7 +9,6 @@ use super::{Connection, LONGEST_CALL};
 use crate::record::{Failure, Key, Stamp};
 use crate::store::{Place, StoreError};
 use crate::sweep::SweepEntry;
-use crate::task::Page;
 
 const SWEEPS: &str = "gleaner_sweeps";
 const FAILURES: &str = "gleaner_failures";
@@ -89,10 +88,8 @@ fn failure_id(place: &Place, page: &str) -> String {
 }
 
 fn failure_update(place: &Place, stamp: &Stamp, failure: &Failure) -> Document {
-    let (kind, page) = match &failure.page {
-        Page::Index(index) => ("index", index.number.to_string()),
-        Page::Detail(detail) => ("detail", detail.key.to_string()),
-    };
+    let (kind, page) = failure.id();
+    let id = failure_id(place, &format!("{kind}/{page}"));
     let mut set = doc! {
         "site": &*place.site,
         "collection": &*place.collection,
@@ -116,7 +113,7 @@ fn failure_update(place: &Place, stamp: &Stamp, failure: &Failure) -> Document {
     if !unset.is_empty() {
         change.insert("$unset", unset);
     }
-    doc! { "q": { "_id": failure_id(place, &failure.id()) }, "u": change, "upsert": true }
+    doc! { "q": { "_id": id }, "u": change, "upsert": true }
 }
 
 async fn upsert(

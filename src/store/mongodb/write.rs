@@ -188,8 +188,8 @@ enum Touched {
     Refused,
 }
 
-/// Marks documents that did not change as seen. One statement marks all but those with validators
-/// or a time of their own.
+/// Marks documents that did not change as seen. One statement marks all but those with validators,
+/// a revision or a time of their own.
 async fn touch(
     store: &MongodbStore,
     stamp: &Stamp,
@@ -204,6 +204,7 @@ async fn touch(
     for record in same.iter().map(|&at| &records[at]) {
         let alone = record.etag.is_some()
             || record.last_modified.is_some()
+            || record.revision.is_some()
             || record.changed_at == record.fetched_at;
         if alone {
             let mut set = facts::touch(record, stamp);
@@ -225,7 +226,7 @@ async fn touch(
             Layout::Own => query.append(cstr!("_id"), any),
             Layout::Adopted => query.append(cstr!("_gleaner.key"), any),
         }
-        let unset = facts::no_validators();
+        let unset = facts::no_ages();
         updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
     }
     let reply = match store.connection.command(command_of(store, updates)).await {

@@ -12,7 +12,6 @@ use super::{error, schema};
 use crate::record::{Failure, Key, Known, Stamp};
 use crate::store::{Place, Rejection, StoreError, Stored};
 use crate::sweep::SweepEntry;
-use crate::task::Page;
 
 /// How long another program's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,10 +91,7 @@ impl Database {
         let Place { site, collection, .. } = &self.place;
         let transaction = begin(&mut self.connection)?;
         for failure in failures {
-            let (kind, page) = match &failure.page {
-                Page::Index(index) => ("index", index.number.to_string()),
-                Page::Detail(detail) => ("detail", detail.key.to_string()),
-            };
+            let (kind, page) = failure.id();
             let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
             let at = row::time(*at);
             transaction.prepare_cached(KEEP_FAILURE)?.execute(params![
@@ -210,6 +206,7 @@ fn put(
             fetched_at,
             changed_at,
             digest,
+            row.revision,
         ])?;
         if refreshed > 0 {
             return Ok(());
@@ -227,6 +224,7 @@ fn put(
         url,
         first_seen,
         text,
+        row.revision,
     ])?;
     Ok(())
 }
@@ -259,6 +257,7 @@ mod tests {
             digest: String::new(),
             etag: None,
             last_modified: None,
+            revision: None,
             first_seen: time.into(),
             fetched_at: time.into(),
             changed_at: time.into(),

@@ -41,19 +41,19 @@ impl Statements {
             ),
             put: format!(
                 "INSERT INTO {table} (key, sweep, rules, etag, last_modified, fetched_at, seen_at, \
-                   changed_at, digest, url, first_seen, doc) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11) \
+                   changed_at, digest, url, first_seen, doc, revision) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
                  ON CONFLICT (key) DO UPDATE SET sweep = excluded.sweep, rules = excluded.rules, \
                    etag = excluded.etag, last_modified = excluded.last_modified, \
                    fetched_at = excluded.fetched_at, seen_at = excluded.seen_at, \
                    changed_at = excluded.changed_at, digest = excluded.digest, \
                    url = excluded.url, first_seen = coalesce(first_seen, excluded.first_seen), \
-                   doc = excluded.doc, revision = NULL, unlisted_at = NULL, gone_at = NULL"
+                   doc = excluded.doc, revision = excluded.revision, unlisted_at = NULL, gone_at = NULL"
             ),
             refresh: format!(
                 "UPDATE {table} SET sweep = ?2, rules = ?3, etag = ?4, last_modified = ?5, \
-                   fetched_at = ?6, seen_at = ?6, changed_at = ?7, unlisted_at = NULL, \
-                   gone_at = NULL WHERE key = ?1 AND digest = ?8"
+                   fetched_at = ?6, seen_at = ?6, changed_at = ?7, revision = ?9, \
+                   unlisted_at = NULL, gone_at = NULL WHERE key = ?1 AND digest = ?8"
             ),
             read: format!(
                 "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"

@@ -103,7 +103,7 @@ async fn a_limit_takes_so_many_distinct_items() {
 async fn pages_and_page_size_say_which_part_of_the_list() {
     let mut rig = Rig::<Sqlite>::new(75).await;
     rig.settings.pages = Some(PageRange { from: 2, to: 3 });
-    rig.site.set_page_size(20);
+    rig.site.index.paging.set_limit(20);
     rig.demo.record();
     let report = rig.complete().await;
     let stored: BTreeSet<String> = rig.documents().await.into_keys().collect();

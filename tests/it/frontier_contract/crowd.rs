@@ -18,8 +18,8 @@ fn listed(number: u64) -> FollowUps {
     let names: Vec<String> =
         (first.saturating_sub(1)..first + ON_A_PAGE).map(|item| item.to_string()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let run = (number == 1).then_some(IndexRun { pass: 1, from: 2, to: PAGES });
-    FollowUps { index: run, ..details(&names) }
+    let runs = if number == 1 { vec![IndexRun::numbered(1, 2, PAGES)] } else { Vec::new() };
+    FollowUps { index: runs, ..details(&names) }
 }
 
 async fn work(frontier: Arc<dyn Frontier>, done: Arc<Mutex<HashMap<String, u32>>>) {

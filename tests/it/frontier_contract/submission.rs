@@ -102,7 +102,7 @@ pub async fn a_long_run_is_handed_out_lazily_and_in_order<B: Backend>() {
     assert!(begun.elapsed().as_millis() < 100, "{:?}", begun.elapsed());
     for expected in 1..=1_000 {
         let page = lease(&frontier);
-        let Page::Index(index) = page.task().page else { panic!("no index page") };
+        let Page::Index(index) = &page.task().page else { panic!("no index page") };
         assert_eq!((index.pass, index.number, index.planned_to), (1, expected, LAST));
         finish(&frontier, page).await;
     }
@@ -127,7 +127,7 @@ pub async fn overlapping_runs_leave_out_what_was_seen<B: Backend>() {
 pub async fn passes_are_apart<B: Backend>() {
     let frontier = start::<B>();
     let walk = |pass| FollowUps {
-        index: Some(IndexRun { pass, from: 1, to: 3 }),
+        index: vec![IndexRun::numbered(pass, 1, 3)],
         details: details(&["a"]).details,
     };
     assert_eq!(submit(&frontier, walk(1)).await, added(3, 1));
@@ -151,9 +151,9 @@ pub async fn what_is_known_of_an_item_travels_with_it<B: Backend>() {
         changed_at: None,
         gone_at: None,
     };
-    let page = DetailPage { key: key("a"), known: Some(Box::new(known)) };
+    let page = DetailPage { known: Some(Box::new(known)), ..DetailPage::of(key("a")) };
     let frontier = start::<B>();
-    submit(&frontier, FollowUps { index: None, details: vec![page.clone()] }).await;
+    submit(&frontier, FollowUps { index: Vec::new(), details: vec![page.clone()] }).await;
     let leased = lease(&frontier);
     assert_eq!((&leased.task().page, leased.task().attempt), (&Page::Detail(page), 1));
 }

@@ -1,0 +1,152 @@
+//! The page of an item to its document.
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
+
+use super::field::{self, FieldError, Fields, Scope};
+use super::{Format, PageError, Select, Selector, html_page, json};
+use crate::document::{self, Digest, Document, Encoding, Json, JsonError};
+use crate::fetch::Page;
+use crate::site::DetailRules;
+use crate::task::Content;
+
+/// A document, and which of the site file's fields its page had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    /// The document.
+    pub document: Document,
+    /// For each of the fields, in their order.
+    pub matched: Vec<bool>,
+}
+
+/// What a document is beside what its page says.
+#[derive(Debug, Clone, Copy)]
+pub struct Making<'a> {
+    /// What is kept of the list.
+    pub listed: &'a Content,
+    /// What plays no part in its digest.
+    pub ignore: &'a [Selector],
+    /// In which form it is to be.
+    pub encoding: Encoding,
+}
+
+/// Reads the page of an item.
+///
+/// # Errors
+/// Where it cannot be read, or lacks what is required.
+pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<Detail, PageError> {
+    match rules.format {
+        Format::Html => {
+            let html = html_page(page)?;
+            require(&rules.require, Scope::Html(html.scope()))?;
+            of_fields(rules, Scope::Html(html.scope()), making)
+        }
+        Format::Json => {
+            let json = Json::parse(&page.body)?;
+            require(&rules.require, Scope::page(&json))?;
+            match &rules.document {
+                None if !rules.fields.is_empty() => of_fields(rules, Scope::page(&json), making),
+                None => {
+                    Ok(Detail { document: made(json, &page.body, making)?, matched: Vec::new() })
+                }
+                Some(part) => of_part(rules, part, &json, making),
+            }
+        }
+    }
+}
+
+/// The document of an item that has no page of its own.
+///
+/// # Errors
+/// Where the list has nothing that can be one.
+pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
+    let text = Bytes::from_static(b"{}");
+    let document = made(Json::parse(&text)?, &text, making)?;
+    Ok(Detail { document, matched: Vec::new() })
+}
+
+/// Whether a page has all that makes it one.
+///
+/// # Errors
+/// The first that it has not.
+pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
+    for select in selects {
+        let matches = match (select, scope) {
+            (Select::Json(selector), Scope::Json { value, .. }) => {
+                !selector.select(value).is_empty()
+            }
+            (Select::Css(selector), Scope::Html(scope)) => selector.matches(scope)?,
+            _ => false,
+        };
+        if !matches {
+            return Err(PageError::Require(select.text().to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// The document that the site file's fields make.
+fn of_fields(
+    rules: &DetailRules,
+    scope: Scope<'_>,
+    making: Making<'_>,
+) -> Result<Detail, PageError> {
+    let Fields { text, matched } = field::document(&rules.fields, scope)?;
+    let text = Bytes::from(text);
+    Ok(Detail { document: made(Json::parse(&text)?, &text, making)?, matched })
+}
+
+/// The document where it is a part of the page.
+fn of_part(
+    rules: &DetailRules,
+    part: &Selector,
+    json: &Json,
+    making: Making<'_>,
+) -> Result<Detail, PageError> {
+    let missing = || PageError::Require(part.text().to_owned());
+    let found = part.select(json.value());
+    let value = found.first().ok_or_else(missing)?.as_raw();
+    let unfit = json.unfit();
+    if !rules.fields.is_empty() {
+        return of_fields(rules, Scope::Json { value, unfit }, making);
+    }
+    if let Some(what) = unfit {
+        return Err(FieldError::Unfit { name: part.text().to_owned(), what }.into());
+    }
+    let text = Bytes::from(document::value_to_text(value));
+    Ok(Detail { document: made(Json::parse(&text)?, &text, making)?, matched: Vec::new() })
+}
+
+/// The document that a page's text is, with what is kept of the list.
+fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageError> {
+    let Making { listed, ignore, encoding } = making;
+    let (json, text) = match listed {
+        Content::Nothing => (json, text.clone()),
+        Content::Object(listed) => {
+            let merged = Bytes::from(merged(listed, text)?);
+            (Json::parse(&merged)?, merged)
+        }
+        Content::Unreadable(message) => return Err(PageError::Listed(message.clone())),
+    };
+    let mut document = Document::new(&json, &text, encoding)?;
+    if !ignore.is_empty() {
+        document.digest = digest_without(ignore, &json)?;
+    }
+    Ok(document)
+}
+
+/// The members of both objects; where both have one, that of the page.
+fn merged(listed: &str, page: &[u8]) -> Result<String, JsonError> {
+    type Members = IndexMap<String, Box<RawValue>>;
+    let page = page.strip_prefix(b"\xef\xbb\xbf").unwrap_or(page);
+    let mut members: Members = serde_json::from_str(listed)?;
+    members.extend(serde_json::from_slice::<Members>(page)?);
+    Ok(serde_json::to_string(&members)?)
+}
+
+/// The digest of a document without the parts that play no part in it.
+fn digest_without(ignore: &[Selector], json: &Json) -> Result<Digest, JsonError> {
+    let kept = Bytes::from(json::without(ignore, json.value()).to_string());
+    Ok(Document::new(&Json::parse(&kept)?, &kept, Encoding::Text)?.digest)
+}

@@ -1,0 +1,213 @@
+//! Pages of lists: the items on them, and what they say of the list itself.
+
+use std::sync::Arc;
+
+use super::detail::require;
+use super::field::{self, FieldError, FieldRule, Fields, Scope};
+use super::html::HtmlScope;
+use super::said;
+use super::sitemap::{self, Entry, Sitemap};
+use super::{NoKey, PageError, Select, html_page};
+use crate::document::{self, Json};
+use crate::fetch::Page;
+use crate::record::Key;
+use crate::site::{ItemRules, Keep, PageSaid, SeedsPage, Site};
+use crate::task::{Content, Listed, Place};
+
+/// Bytes of a sitemap, unpacked. The protocol allows 50 MB.
+const LARGEST_SITEMAP: usize = 64 << 20;
+
+/// What an index page holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listing {
+    /// Its items, or why an item cannot be told from others.
+    pub items: Vec<Result<Item, NoKey>>,
+    /// What it says for the paging plan.
+    pub said: PageSaid,
+    /// What is odd about what it says, in sentences.
+    pub odd: Vec<String>,
+}
+
+/// An item on a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// The item.
+    pub key: Key,
+    /// What the list says of it, where that is of use.
+    pub listed: Option<Listed>,
+    /// For each of the list's fields, in their order, whether the item has it.
+    pub matched: Vec<bool>,
+}
+
+/// Categories on a page that names them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedsFound {
+    /// The categories.
+    pub seeds: Vec<Arc<str>>,
+    /// What the page says for the paging plan.
+    pub said: PageSaid,
+    /// What is odd about what it says, in sentences.
+    pub odd: Vec<String>,
+}
+
+/// Reads an index page.
+///
+/// # Errors
+/// Where it is not JSON, HTML beyond a limit, or no sitemap.
+pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
+    match &site.index.items {
+        ItemRules::Known => Ok(Listing::default()),
+        ItemRules::Sitemap { key } => of_sitemap(key, page),
+        ItemRules::Selected { items, .. } => match items {
+            Select::Json(items) => {
+                let json = Json::parse(&page.body)?;
+                let found = items.select(json.value());
+                let unfit = json.unfit();
+                let scopes = found.iter().map(|item| Scope::Json { value: item.as_raw(), unfit });
+                selected(site, page, scopes, Scope::page(&json))
+            }
+            Select::Css(items) => {
+                let html = html_page(page)?;
+                let found: Vec<HtmlScope<'_>> = items.select_elements(html.scope())?;
+                let scopes = found.into_iter().map(Scope::Html);
+                selected(site, page, scopes, Scope::Html(html.scope()))
+            }
+        },
+    }
+}
+
+/// Reads a page that names categories.
+///
+/// # Errors
+/// Where it is not JSON, or HTML beyond a limit.
+pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
+    let found = |scope: Scope<'_>| {
+        let select = FieldRule { many: true, ..rules.select.clone() };
+        let texts = field::extract("seeds.select", &select, scope)?;
+        let texts =
+            texts.and_then(|texts| serde_json::from_str::<Vec<serde_json::Value>>(&texts).ok());
+        let texts = texts.unwrap_or_default().into_iter().filter_map(|text| match text {
+            serde_json::Value::String(text) => Some(text),
+            serde_json::Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        });
+        let texts = texts.filter(|text| !text.trim().is_empty());
+        let seeds: Vec<Arc<str>> = texts.map(Into::into).collect();
+        let (said, odd) = said::of_page(&rules.paging, page, scope, seeds.len())?;
+        Ok(SeedsFound { seeds, said, odd })
+    };
+    match &rules.select.select {
+        Select::Json(_) => found(Scope::page(&Json::parse(&page.body)?)),
+        Select::Css(_) => found(Scope::Html(html_page(page)?.scope())),
+    }
+}
+
+fn selected<'a>(
+    site: &Site,
+    page: &Page,
+    scopes: impl Iterator<Item = Scope<'a>>,
+    whole: Scope<'_>,
+) -> Result<Listing, PageError> {
+    require(&site.index.require, whole)?;
+    let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
+    let (said, odd) = said::of_page(&site.index.paging, page, whole, items.len())?;
+    Ok(Listing { items, said, odd })
+}
+
+fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
+    let ItemRules::Selected { key, link, revision, keep, .. } = &site.index.items else {
+        return Err(NoKey::Missing);
+    };
+    let key = field::key(key, scope)?;
+    if link.is_none() && revision.is_none() && *keep == Keep::Nothing {
+        return Ok(Item { key, listed: None, matched: Vec::new() });
+    }
+    let mut matched = Vec::new();
+    let listed = listed(page, scope, link.as_ref(), revision.as_ref(), keep, &mut matched);
+    let listed = listed.unwrap_or_else(|error| Listed {
+        url: None,
+        revision: None,
+        content: Content::Unreadable(error.to_string().into()),
+    });
+    Ok(Item { key, listed: Some(listed), matched })
+}
+
+/// What the list says of an item beside its key.
+fn listed(
+    page: &Page,
+    scope: Scope<'_>,
+    link: Option<&FieldRule>,
+    revision: Option<&FieldRule>,
+    keep: &Keep,
+    matched: &mut Vec<bool>,
+) -> Result<Listed, PageError> {
+    let content = match keep {
+        Keep::Nothing => Content::Nothing,
+        Keep::Whole => Content::Object(whole(scope)?),
+        Keep::Fields(rules) => {
+            let Fields { text, matched: found } = field::document(rules, scope)?;
+            *matched = found;
+            Content::Object(text.into())
+        }
+    };
+    let url = match link {
+        None => Some(crate::secret::shown(&page.url).into()),
+        Some(link) => match said::text("detail.link", link, scope)? {
+            None => None,
+            Some(text) => Some(said::url(&text, page, scope)?),
+        },
+    };
+    let revision = revision.map(|rule| said::text("index.revision", rule, scope)).transpose()?;
+    Ok(Listed { url, revision: revision.flatten(), content })
+}
+
+/// An item of a JSON page as it is.
+fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
+    let Scope::Json { value, unfit } = scope else {
+        return Err(FieldError::Format("items".to_owned()).into());
+    };
+    if let Some(what) = unfit {
+        return Err(FieldError::Unfit { name: "items".to_owned(), what }.into());
+    }
+    Ok(document::value_to_text(value).into())
+}
+
+fn of_sitemap(key: &field::Pattern, page: &Page) -> Result<Listing, PageError> {
+    let (items, without, places) = match sitemap::parse(&page.body, LARGEST_SITEMAP)? {
+        Sitemap::Index { locations, without_loc } => {
+            let place = |location: &Box<str>| match page.url.join(location) {
+                Ok(url) => Ok(Place::Url(url.to_string().into())),
+                Err(_) => Err(PageError::NoUrl(field::shown(location))),
+            };
+            let places = locations.iter().map(place).collect::<Result<_, _>>()?;
+            (Vec::new(), without_loc, places)
+        }
+        Sitemap::Entries { entries, without_loc } => {
+            let items = entries.into_iter().filter_map(|entry| of_entry(key, page, entry));
+            (items.collect(), without_loc, Vec::new())
+        }
+    };
+    let odd = (without > 0).then(|| format!("{without} entries of a sitemap have no location"));
+    let said = PageSaid { items: items.len() as u64, places, ..PageSaid::default() };
+    Ok(Listing { items, said, odd: odd.into_iter().collect() })
+}
+
+/// The item that an entry is; nothing where its location is not that of an item, as on a sitemap
+/// that has all pages of a site.
+fn of_entry(key: &field::Pattern, page: &Page, entry: Entry) -> Option<Result<Item, NoKey>> {
+    let key = field::key_of_location(key, &entry.loc).transpose()?;
+    let url = page.url.join(&entry.loc).ok().map(|url| url.to_string().into());
+    let listed = Listed { url, revision: entry.last_modified, content: Content::Nothing };
+    Some(key.map(|key| Item { key, listed: Some(listed), matched: Vec::new() }))
+}
+
+/// The keys of a page that need not be asked for.
+pub fn known(keys: Vec<String>, count: Option<u64>) -> Listing {
+    let item = |key: String| {
+        let key = Key::new(&key)?;
+        Ok(Item { key, listed: None, matched: Vec::new() })
+    };
+    let items: Vec<_> = keys.into_iter().map(item).collect();
+    let said = PageSaid { items: items.len() as u64, declared: count, ..PageSaid::default() };
+    Listing { items, said, odd: Vec::new() }
+}

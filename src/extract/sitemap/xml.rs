@@ -1,0 +1,164 @@
+//! A sitemap in XML, read in one pass.
+//!
+//! Names count without their prefix, whatever it stands for; a `loc` must be a direct child of its
+//! entry and have the entry's prefix. All else is passed over, but must be XML.
+
+use std::io::BufRead;
+
+use encoding_rs::UTF_8;
+use quick_xml::Reader;
+use quick_xml::escape::resolve_xml_entity;
+use quick_xml::events::{BytesRef, Event};
+
+use super::{ENTRIES, Entry, LONGEST, Sitemap, SitemapError, from_io, not_in, shown};
+
+/// Reads `<urlset>` or `<sitemapindex>`, in UTF-8.
+pub(super) fn read(source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError> {
+    let mut reader = Reader::from_reader(source);
+    let (mut walk, mut buffer) = (Walk::default(), Vec::new());
+    loop {
+        buffer.clear();
+        let event = reader.read_event_into(&mut buffer);
+        let event = event.map_err(|error| wrong(&error, reader.error_position(), most))?;
+        walk.at = reader.buffer_position();
+        match event {
+            Event::Start(tag) => walk.open(tag.name().as_ref())?,
+            Event::Empty(tag) => {
+                walk.open(tag.name().as_ref())?;
+                walk.close()?;
+            }
+            Event::End(_) => walk.close()?,
+            Event::Text(text) => walk.text(&text)?,
+            Event::CData(text) => walk.text(&text)?,
+            Event::GeneralRef(name) => walk.reference(&name)?,
+            Event::Eof => return walk.end(),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
+    }
+}
+
+/// Where in a sitemap the reader is, and what it has found.
+#[derive(Default)]
+struct Walk {
+    at: u64,
+    /// How many elements are open.
+    depth: u64,
+    /// What an entry is called, once the root element is known.
+    item: Option<&'static str>,
+    /// Whether the element below the root is an entry, and the prefix of its name.
+    inside: bool,
+    prefix: String,
+    /// Which of an entry's elements is open, and its text so far.
+    element: Option<&'static str>,
+    text: String,
+    loc: Option<Box<str>>,
+    last_modified: Option<Box<str>>,
+    /// How many entries have begun.
+    count: u64,
+    entries: Vec<Entry>,
+}
+
+impl Walk {
+    fn open(&mut self, name: &str) -> Result<(), SitemapError> {
+        self.depth += 1;
+        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+        match (self.depth, self.item) {
+            (1, None) => match local {
+                "urlset" => self.item = Some("url"),
+                "sitemapindex" => self.item = Some("sitemap"),
+                _ => return Err(SitemapError::Root(shown(name))),
+            },
+            (1, Some(_)) => return Err(self.broken("there is a second root element")),
+            (2, Some(item)) if item == local => {
+                self.inside = true;
+                self.count += 1;
+                prefix.clone_into(&mut self.prefix);
+            }
+            // `<image:loc>` is not where the page is, even if it stands beside it.
+            (3, _) if self.inside && prefix == self.prefix => {
+                self.element = ["loc", "lastmod"].into_iter().find(|element| *element == local);
+                self.text.clear();
+            }
+            (4, _) if self.element.is_some() => {
+                return Err(self.broken("an element is within a `loc` or `lastmod`"));
+            }
+            _ => {}
+        }
+        if self.count > ENTRIES { Err(SitemapError::TooMany) } else { Ok(()) }
+    }
+
+    fn close(&mut self) -> Result<(), SitemapError> {
+        match self.depth {
+            3 => {
+                if let Some(element) = self.element.take() {
+                    self.keep(element)?;
+                }
+            }
+            2 if self.inside => {
+                self.inside = false;
+                let last_modified = self.last_modified.take();
+                self.entries.extend(self.loc.take().map(|loc| Entry { loc, last_modified }));
+            }
+            _ => {}
+        }
+        self.depth = self.depth.saturating_sub(1);
+        Ok(())
+    }
+
+    fn keep(&mut self, element: &'static str) -> Result<(), SitemapError> {
+        let text = self.text.trim();
+        if text.len() > LONGEST {
+            return Err(SitemapError::TooLong { entry: self.count, element });
+        }
+        let place = if element == "loc" { &mut self.loc } else { &mut self.last_modified };
+        if !text.is_empty() && place.replace(text.into()).is_some() {
+            return Err(self.broken(&format!("entry {} has two `{element}`", self.count)));
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), SitemapError> {
+        if self.depth == 0 && !text.trim().is_empty() {
+            return Err(self.broken("there is text outside of the root element"));
+        }
+        if self.element.is_some() {
+            self.text.push_str(text);
+        }
+        Ok(())
+    }
+
+    fn reference(&mut self, name: &BytesRef<'_>) -> Result<(), SitemapError> {
+        match (name.resolve_char_ref(), resolve_xml_entity(name)) {
+            (Ok(Some(character)), _) => self.text(character.encode_utf8(&mut [0; 4])),
+            (_, Some(text)) => self.text(text),
+            _ => Err(self.broken(&format!("the entity `&{};` is unknown", shown(name)))),
+        }
+    }
+
+    fn end(self) -> Result<Sitemap, SitemapError> {
+        if self.depth > 0 {
+            return Err(self.broken("it ends within an element"));
+        }
+        let without_loc = self.count - self.entries.len() as u64;
+        match self.item {
+            None => Err(self.broken("there is no element in it")),
+            Some("url") => Ok(Sitemap::Entries { entries: self.entries, without_loc }),
+            Some(_) => {
+                let locations = self.entries.into_iter().map(|entry| entry.loc).collect();
+                Ok(Sitemap::Index { locations, without_loc })
+            }
+        }
+    }
+
+    fn broken(&self, message: &str) -> SitemapError {
+        SitemapError::Broken { at: self.at, message: message.to_owned() }
+    }
+}
+
+fn wrong(error: &quick_xml::Error, at: u64, most: usize) -> SitemapError {
+    match error {
+        quick_xml::Error::Io(error) => from_io(error, most),
+        quick_xml::Error::Encoding(_) => not_in(UTF_8),
+        error => SitemapError::Broken { at, message: shown(&error.to_string()) },
+    }
+}

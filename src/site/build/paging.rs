@@ -1,0 +1,176 @@
+//! `paging = { by = … }`: what each kind needs, and what says nothing there.
+
+use std::path::Path;
+
+use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable};
+use super::super::keys::KeyList;
+use super::super::paging::{LastPage, NextPage, Paging, Said};
+use super::super::written::{At, Short};
+use super::{Wrong, rule, wrong};
+use crate::extract::Format;
+
+/// The paging at `key`; paths begin at `folder`.
+pub fn build(
+    key: &str,
+    written: Option<&At<PagingTable>>,
+    format: Format,
+    folder: &Path,
+) -> Result<Paging, Wrong> {
+    let Some(written) = written else { return Ok(Paging::Single) };
+    let table = &written.value;
+    refuse_unused(key, written)?;
+    let needs =
+        |what: &str| wrong(written, key, format!("paging by {} needs {what}", name(table.by)));
+    match table.by {
+        PagingBy::Offset => match &table.limit {
+            None => Err(needs("`limit`, the items on a page")),
+            Some(limit) => Ok(Paging::Offset {
+                limit: at_least_one(&format!("{key}.limit"), limit)?,
+                total: said(&format!("{key}.total"), table.total.as_ref(), format)?,
+            }),
+        },
+        PagingBy::Page => {
+            let first = table.first.as_ref().map_or(1, |first| first.value);
+            Ok(Paging::Page { first, last: last_page(key, written, first, format)? })
+        }
+        PagingBy::Next => match (&table.select, table.link_header) {
+            (Some(select), None | Some(false)) => {
+                Ok(Paging::Next(NextPage::Field(next_rule(key, select, format)?)))
+            }
+            (None, Some(true)) => Ok(Paging::Next(NextPage::LinkHeader)),
+            _ => Err(needs("either `select`, the URL of the next page, or `link_header = true`")),
+        },
+        PagingBy::Cursor => match &table.select {
+            Some(select) => Ok(Paging::Cursor(next_rule(key, select, format)?)),
+            None => Err(needs("`select`, the cursor of the next page")),
+        },
+        PagingBy::Sitemap => Ok(Paging::Sitemap),
+        PagingBy::Keys => {
+            let (range, keys, file) = (&table.range, &table.keys, &table.file);
+            let made = match (range, keys, file) {
+                (Some(range), None, None) => KeyList::range(&range.value),
+                (None, Some(keys), None) => KeyList::listed(&keys.value),
+                (None, None, Some(file)) => KeyList::file(&file.value, folder),
+                _ => return Err(needs("one of `range`, `keys` and `file`")),
+            };
+            made.map(Paging::Keys).map_err(|error| wrong(written, key, error))
+        }
+    }
+}
+
+fn last_page(
+    key: &str,
+    written: &At<PagingTable>,
+    first: u64,
+    format: Format,
+) -> Result<LastPage, Wrong> {
+    let table = &written.value;
+    match (&table.last, &table.size, &table.total) {
+        (None, None, None) => Ok(LastPage::Unknown),
+        (Some(At { value: Short::Number(last), at }), None, None) if *last < first => {
+            let at = At { at: *at, value: () };
+            Err(wrong(&at, &format!("{key}.last"), "the last page comes before the first"))
+        }
+        (Some(At { value: Short::Number(last), .. }), None, None) => Ok(LastPage::Number(*last)),
+        (Some(last), None, None) => {
+            let said = said(&format!("{key}.last"), Some(last), format)?;
+            Ok(said.map_or(LastPage::Unknown, LastPage::Said))
+        }
+        (None, Some(size), Some(total)) => {
+            let size = at_least_one(&format!("{key}.size"), size)?;
+            let total = said(&format!("{key}.total"), Some(total), format)?;
+            Ok(total.map_or(LastPage::Unknown, |total| LastPage::Total { size, total }))
+        }
+        (Some(_), ..) => Err(wrong(written, key, "`last` says already where the list ends")),
+        _ => Err(wrong(written, key, "`size` and `total` are needed together")),
+    }
+}
+
+/// Where a page says a number.
+fn said(
+    key: &str,
+    written: Option<&At<Short<SaidTable>>>,
+    format: Format,
+) -> Result<Option<Said>, Wrong> {
+    let Some(written) = written else { return Ok(None) };
+    let table = match &written.value {
+        Short::Text(select) => SaidTable { select: Some(select.clone()), ..SaidTable::default() },
+        Short::Table(table) => table.clone(),
+        Short::Number(_) => return Err(wrong(written, key, "a selector, or { header = \"…\" }")),
+    };
+    match table {
+        SaidTable { header: Some(name), select: None, regex: None } => {
+            Ok(Some(Said::Header(name.to_ascii_lowercase().into())))
+        }
+        SaidTable { header: None, select: Some(select), regex } => {
+            let table = RuleTable { select, regex, ..RuleTable::default() };
+            let value = At { at: written.at, value: Short::Table(table) };
+            Ok(Some(Said::Field(rule(key, &value, format)?)))
+        }
+        _ => Err(wrong(written, key, "either a selector, or { header = \"…\" }")),
+    }
+}
+
+fn next_rule(
+    key: &str,
+    select: &At<Short<RuleTable>>,
+    format: Format,
+) -> Result<crate::extract::FieldRule, Wrong> {
+    rule(&format!("{key}.select"), select, format)
+}
+
+fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
+    match number.value {
+        0 => Err(wrong(number, key, "a page has at least 1 item")),
+        number => Ok(number),
+    }
+}
+
+/// What stands there but belongs to another kind is a mistake that would be passed over.
+fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
+    let PagingTable { by, limit, first, last, size, total, select, link_header, range, keys, file } =
+        &written.value;
+    let used: &[&str] = match by {
+        PagingBy::Offset => &["limit", "total"],
+        PagingBy::Page => &["first", "last", "size", "total"],
+        PagingBy::Next => &["select", "link_header"],
+        PagingBy::Cursor => &["select"],
+        PagingBy::Sitemap => &[],
+        PagingBy::Keys => &["range", "keys", "file"],
+    };
+    let there = [
+        ("limit", limit.is_some()),
+        ("first", first.is_some()),
+        ("last", last.is_some()),
+        ("size", size.is_some()),
+        ("total", total.is_some()),
+        ("select", select.is_some()),
+        ("link_header", link_header.is_some()),
+        ("range", range.is_some()),
+        ("keys", keys.is_some()),
+        ("file", file.is_some()),
+    ];
+    match there.iter().find(|(name, is_there)| *is_there && !used.contains(name)) {
+        None => Ok(()),
+        Some((unused, _)) => {
+            let kind = name(*by);
+            let offered = match used {
+                [] => "it takes nothing else".to_owned(),
+                used => format!("there it is {}", used.join(", ")),
+            };
+            let message = format!("`{unused}` says nothing where paging is by {kind}; {offered}");
+            Err(wrong(written, key, message))
+        }
+    }
+}
+
+fn name(by: PagingBy) -> &'static str {
+    match by {
+        PagingBy::Offset => "offset",
+        PagingBy::Page => "page",
+        PagingBy::Next => "next",
+        PagingBy::Cursor => "cursor",
+        PagingBy::Sitemap => "sitemap",
+        PagingBy::Keys => "keys",
+    }
+}

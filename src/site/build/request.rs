@@ -1,0 +1,146 @@
+//! Requests: the same keys in `[seeds]`, `[index]` and `[detail]`.
+
+use super::super::file::{DetailTable, IndexTable, SeedsTable};
+use super::super::request::{BodyTemplate, RequestTemplate};
+use super::super::template::{JsonTemplate, Placeholder, Template};
+use super::super::written::{At, Pairs, Scalar};
+use super::{Wrong, missing, wrong};
+use crate::fetch::{HeaderName, HeaderValue, Method};
+
+/// The keys of a table that speak of its request.
+pub struct Asked<'f> {
+    table: &'static str,
+    url: Option<&'f At<String>>,
+    query: &'f Pairs,
+    method: Option<&'f At<String>>,
+    headers: &'f Pairs,
+    form: Option<&'f Pairs>,
+    json: Option<&'f At<toml::Value>>,
+}
+
+/// The keys of a request out of a table that has them among others.
+macro_rules! asked {
+    ($name:literal, $table:expr) => {
+        Asked {
+            table: $name,
+            url: $table.url.as_ref(),
+            query: &$table.query,
+            method: $table.method.as_ref(),
+            headers: &$table.headers,
+            form: $table.form.as_ref(),
+            json: $table.json.as_ref(),
+        }
+    };
+}
+
+impl<'f> Asked<'f> {
+    /// Of `[seeds]`.
+    pub fn seeds(table: &'f SeedsTable) -> Asked<'f> {
+        asked!("seeds", table)
+    }
+
+    /// Of `[index]`.
+    pub fn index(table: &'f IndexTable) -> Asked<'f> {
+        asked!("index", table)
+    }
+
+    /// Of `[detail]`.
+    pub fn detail(table: &'f DetailTable) -> Asked<'f> {
+        asked!("detail", table)
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}.{name}", self.table)
+    }
+}
+
+/// The request, in which only `allowed` placeholders may stand.
+pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTemplate, Wrong> {
+    let body = match (asked.form, asked.json) {
+        (None, None) => None,
+        (Some(form), None) => {
+            Some(BodyTemplate::Form(templates(&asked.key("form"), form, allowed)?))
+        }
+        (None, Some(json)) => Some(BodyTemplate::Json(json_template(asked, json, allowed)?)),
+        (Some(_), Some(json)) => {
+            return Err(wrong(json, &asked.key("json"), "`form` is sent along already"));
+        }
+    };
+    let url = asked.url.map(|url| template(&asked.key("url"), url, &url.value, allowed));
+    Ok(RequestTemplate {
+        method: method(asked, body.is_some())?,
+        url: url.transpose()?,
+        query: templates(&asked.key("query"), asked.query, allowed)?,
+        headers: headers(asked, allowed)?,
+        body,
+    })
+}
+
+/// A template at `key`.
+pub fn template<T>(
+    key: &str,
+    at: &At<T>,
+    text: &str,
+    allowed: &[Placeholder],
+) -> Result<Template, Wrong> {
+    Template::parse(text, allowed).map_err(|error| wrong(at, key, error.to_string()))
+}
+
+fn method(asked: &Asked<'_>, has_body: bool) -> Result<Method, Wrong> {
+    let Some(written) = asked.method else {
+        return Ok(if has_body { Method::POST } else { Method::GET });
+    };
+    match written.value.as_str() {
+        "GET" if has_body => {
+            let message =
+                "with GET nothing is sent along; leave `form` and `json` out, or write POST";
+            Err(wrong(written, &asked.key("method"), message))
+        }
+        "GET" => Ok(Method::GET),
+        "POST" => Ok(Method::POST),
+        "PUT" => Ok(Method::PUT),
+        other => {
+            let message = format!("`{other}` is no way to ask for a page; GET, POST or PUT is");
+            Err(wrong(written, &asked.key("method"), message))
+        }
+    }
+}
+
+fn templates(
+    key: &str,
+    pairs: &Pairs,
+    allowed: &[Placeholder],
+) -> Result<Vec<(String, Template)>, Wrong> {
+    let pair = |(name, text): (&String, &At<Scalar>)| {
+        let template = template(&format!("{key}.{name}"), text, &text.value.0, allowed)?;
+        Ok((name.clone(), template))
+    };
+    pairs.iter().map(pair).collect()
+}
+
+fn headers(
+    asked: &Asked<'_>,
+    allowed: &[Placeholder],
+) -> Result<Vec<(HeaderName, Template)>, Wrong> {
+    let header = |(name, text): (&String, &At<Scalar>)| {
+        let key = asked.key(&format!("headers.{name}"));
+        let parsed: HeaderName =
+            name.parse().map_err(|_| wrong(text, &key, "it is no header's name"))?;
+        if HeaderValue::from_str(&text.value.0).is_err() {
+            return Err(wrong(text, &key, "the value holds what a header cannot"));
+        }
+        Ok((parsed, template(&key, text, &text.value.0, allowed)?))
+    };
+    asked.headers.iter().map(header).collect()
+}
+
+fn json_template(
+    asked: &Asked<'_>,
+    json: &At<toml::Value>,
+    allowed: &[Placeholder],
+) -> Result<JsonTemplate, Wrong> {
+    let key = asked.key("json");
+    let value = serde_json::to_value(&json.value)
+        .map_err(|error| missing(&key, format!("it cannot be written as JSON: {error}")))?;
+    JsonTemplate::parse(value, allowed).map_err(|error| wrong(json, &key, error.to_string()))
+}

@@ -1,0 +1,90 @@
+//! Selectors and fields.
+
+use super::super::file::{KindName, RuleTable, Rules};
+use super::super::written::{At, Short};
+use super::{Wrong, wrong};
+use crate::extract::field::{Kind, Pattern};
+use crate::extract::html::CssSelector;
+use crate::extract::{FieldRule, Format, Select, Selector};
+
+/// A JSONPath.
+pub fn selector(key: &str, text: &At<String>) -> Result<Selector, Wrong> {
+    Selector::parse(&text.value).map_err(|error| wrong(text, key, error.to_string()))
+}
+
+/// A selector for pages of that format.
+pub fn select(key: &str, text: &At<String>, format: Format) -> Result<Select, Wrong> {
+    let hint = |error: String, other: &str| {
+        wrong(
+            text,
+            key,
+            format!("{error} (the pages are taken for {other}; `format` says what they are)"),
+        )
+    };
+    match format {
+        Format::Json => Selector::parse(&text.value)
+            .map(Select::Json)
+            .map_err(|error| hint(error.to_string(), "JSON")),
+        Format::Html => CssSelector::parse(&text.value)
+            .map(Select::Css)
+            .map_err(|error| hint(error.to_string(), "HTML")),
+    }
+}
+
+/// A selector that takes a value, with what is to become of it.
+pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
+    let table = table(key, value)?;
+    let text = At { at: value.at, value: table.select.clone() };
+    let select = select(key, &text, format)?;
+    if let Select::Css(selector) = &select
+        && !selector.takes_text()
+    {
+        let message = "it selects elements; say what of them: ::text or ::attr(name)";
+        return Err(wrong(value, key, message));
+    }
+    let regex = table.regex.as_deref().map(Pattern::parse).transpose();
+    Ok(FieldRule {
+        select,
+        regex: regex.map_err(|error| wrong(value, key, error.to_string()))?,
+        kind: table.kind.map(|kind| match kind {
+            KindName::Text => Kind::Text,
+            KindName::Integer => Kind::Integer,
+            KindName::Number => Kind::Number,
+            KindName::Bool => Kind::Bool,
+            KindName::Json => Kind::Json,
+        }),
+        many: table.many,
+        required: table.required,
+        trim: table.trim.unwrap_or(true),
+    })
+}
+
+/// Fields by name.
+pub fn fields(
+    key: &str,
+    rules: &Rules,
+    format: Format,
+) -> Result<Vec<(Box<str>, FieldRule)>, Wrong> {
+    let field = |(name, value): (&String, _)| {
+        Ok((name.as_str().into(), rule(&format!("{key}.{name}"), value, format)?))
+    };
+    rules.iter().map(field).collect()
+}
+
+/// A regular expression on the location of an entry of a sitemap.
+pub fn location(key: &str, value: &At<Short<RuleTable>>) -> Result<Pattern, Wrong> {
+    match &value.value {
+        Short::Text(text) => {
+            Pattern::parse(text).map_err(|error| wrong(value, key, error.to_string()))
+        }
+        _ => Err(wrong(value, key, "an entry has a location only: write a regular expression")),
+    }
+}
+
+fn table(key: &str, value: &At<Short<RuleTable>>) -> Result<RuleTable, Wrong> {
+    match &value.value {
+        Short::Text(select) => Ok(RuleTable { select: select.clone(), ..RuleTable::default() }),
+        Short::Table(table) => Ok(table.clone()),
+        Short::Number(number) => Err(wrong(value, key, format!("{number} is no selector"))),
+    }
+}

@@ -1,0 +1,30 @@
+//! The built-in sites: files like those of users.
+
+use super::{Site, SiteError};
+
+/// A site that comes with the program.
+#[derive(Debug, Clone, Copy)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// Its file.
+    pub text: &'static str,
+}
+
+impl BuiltIn {
+    /// All of them.
+    pub const ALL: [BuiltIn; 1] = [BuiltIn { name: "books", text: include_str!("books.toml") }];
+
+    /// The one of that name.
+    pub fn named(name: &str) -> Option<BuiltIn> {
+        BuiltIn::ALL.into_iter().find(|site| site.name == name)
+    }
+
+    /// The site.
+    ///
+    /// # Errors
+    /// Never for those that come with the program; a test reads each of them.
+    pub fn site(self) -> Result<Site, SiteError> {
+        Site::parse(self.text, &format!("built-in site {}", self.name))
+    }
+}

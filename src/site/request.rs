@@ -1,0 +1,146 @@
+//! Requests as templates: what a page's URL, headers and body are made of.
+
+use url::Url;
+
+use super::template::{JsonTemplate, Template, Values};
+use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Request};
+
+/// How the pages of one kind are asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestTemplate {
+    /// How.
+    pub method: Method,
+    /// Where; nothing where pages say themselves where they are.
+    pub url: Option<Template>,
+    /// Appended to the URL.
+    pub query: Vec<(String, Template)>,
+    /// Sent with it.
+    pub headers: Vec<(HeaderName, Template)>,
+    /// Sent along.
+    pub body: Option<BodyTemplate>,
+}
+
+/// What is sent along.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BodyTemplate {
+    /// Names and values.
+    Form(Vec<(String, Template)>),
+    /// JSON.
+    Json(JsonTemplate),
+}
+
+/// Why there is no request for a page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Template and values make no URL.
+    #[error("`{0}` is no URL: {1}")]
+    Url(String, url::ParseError),
+    /// What the page gives cannot stand in a header.
+    #[error("the header {0} would hold what a header cannot")]
+    Header(HeaderName),
+    /// A link leads elsewhere.
+    #[error(
+        "it is at {0}, which is not the site's own host; `hosts` in the site file allows others"
+    )]
+    Host(String),
+    /// The list names no page.
+    #[error("the list has no link to it")]
+    NoLink,
+}
+
+impl RequestTemplate {
+    /// The request for the page that `values` stand for.
+    ///
+    /// # Errors
+    /// Where template and values make none.
+    pub fn request(&self, base: &Url, values: Values<'_>) -> Result<Request, RequestError> {
+        let Some(template) = &self.url else { return Err(RequestError::NoLink) };
+        let mut url = below(base, &template.encoded(values))?;
+        let query = pairs(&self.query, values);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.at(url, values)
+    }
+
+    /// The request for a page that is at `url`, as another page said: taken whole, so the query
+    /// is not added.
+    ///
+    /// # Errors
+    /// Where it leads to a host that `home` does not allow.
+    pub fn request_at(
+        &self,
+        home: &Home,
+        url: &str,
+        values: Values<'_>,
+    ) -> Result<Request, RequestError> {
+        let url = Url::parse(url).map_err(|error| RequestError::Url(url.to_owned(), error))?;
+        if !home.allows(&url) {
+            return Err(RequestError::Host(crate::secret::shown(&url)));
+        }
+        let is_own = home.is_own(&url);
+        let request = self.at(home.with_credentials(url), values)?;
+        // What the file says for the site is not for others.
+        let headers = if is_own { request.headers } else { HeaderMap::new() };
+        Ok(Request { headers, ..request })
+    }
+
+    /// The host that the template names, where it names one.
+    pub fn host(&self) -> Option<Box<str>> {
+        let template = self.url.as_ref().filter(|template| template.is_absolute())?;
+        let url = Url::parse(&template.plain(Values::default())).ok()?;
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        Some(format!("{}{port}", url.host_str()?).into())
+    }
+
+    fn at(&self, url: Url, values: Values<'_>) -> Result<Request, RequestError> {
+        let mut headers = HeaderMap::new();
+        for (name, template) in &self.headers {
+            let text = template.plain(values);
+            if text.is_empty() && template.varies() {
+                continue;
+            }
+            let value = HeaderValue::from_str(&text);
+            let mut value = value.map_err(|_| RequestError::Header(name.clone()))?;
+            value.set_sensitive(true);
+            headers.append(name.clone(), value);
+        }
+        let body = self.body.as_ref().map(|body| body.render(values));
+        Ok(Request { method: self.method.clone(), url, headers, body })
+    }
+}
+
+impl BodyTemplate {
+    fn render(&self, values: Values<'_>) -> Body {
+        match self {
+            BodyTemplate::Form(form) => {
+                let mut text = url::form_urlencoded::Serializer::new(String::new());
+                let text = text.extend_pairs(pairs(form, values)).finish();
+                Body { content_type: "application/x-www-form-urlencoded", bytes: text.into() }
+            }
+            BodyTemplate::Json(json) => {
+                let text = json.render(values).to_string();
+                Body { content_type: "application/json", bytes: text.into() }
+            }
+        }
+    }
+}
+
+/// Names and values; without those that are empty because their placeholder is.
+fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'t String, String)> {
+    let rendered = templates.iter().map(|(name, value)| (name, value, value.plain(values)));
+    rendered
+        .filter(|(_, template, text)| !text.is_empty() || !template.varies())
+        .map(|(name, _, text)| (name, text))
+        .collect()
+}
+
+/// A URL that the site file gives: a path below `base`, or a whole one.
+fn below(base: &Url, path: &str) -> Result<Url, RequestError> {
+    let url = if path.contains("://") {
+        path.to_owned()
+    } else {
+        format!("{}/{}", base.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
+    };
+    Url::parse(&url).map_err(|error| RequestError::Url(url, error))
+}

@@ -1,0 +1,257 @@
+//! Pages of lists: what they list goes into the frontier, then their task is done.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use jiff::Timestamp;
+
+use super::{Attempt, Crew, SPREAD};
+use crate::crawl::CrawlError;
+use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
+use crate::fetch::{self, Sample};
+use crate::frontier::{Lease, Retry};
+use crate::record::{Failure, Key, Known};
+use crate::secret::shown;
+use crate::site::{ItemRules, Next, PageRange, PageSaid, Paging, Seeds, Site};
+use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List};
+use crate::walk::Turn;
+
+/// Keys that a store is asked for at once.
+const KEYS_AT_ONCE: usize = 1_000;
+
+impl Crew {
+    /// A page of a list.
+    pub(super) async fn index_page(
+        &self,
+        attempt: Attempt<'_>,
+        index: IndexPage,
+        page: fetch::Page,
+    ) -> Result<(), CrawlError> {
+        match (&index.list, &self.site.seeds) {
+            (List::Seeds, Some(Seeds::Page(_))) => self.seeds_page(attempt, index, page).await,
+            _ => self.items_page(attempt, index, page).await,
+        }
+    }
+
+    /// A page that names categories: each leads to a list of its own.
+    async fn seeds_page(
+        &self,
+        attempt: Attempt<'_>,
+        index: IndexPage,
+        page: fetch::Page,
+    ) -> Result<(), CrawlError> {
+        let (page, found) = self.read(page, true, |site, page| seeds_on(site, page)).await;
+        let SeedsFound { seeds, said, odd } = match found {
+            Ok(found) => found,
+            Err(error) => return self.bad_page(attempt, error, page).await,
+        };
+        self.host.succeeded();
+        if self.may_be_a_hiccup(&attempt.lease, &said) {
+            return self.once_more(attempt.lease).await;
+        }
+        self.note_odd(odd);
+        self.metrics.page_read();
+        let turn = self.walk.read(&index, seeds.iter().map(|seed| &**seed), &said);
+        let lists = self.site.lists(seeds.into_iter(), self.range);
+        self.frontier.submit(FollowUps { index: lists, details: Vec::new() }).await?;
+        self.go_on(&index, &said, turn).await?;
+        Ok(self.frontier.finish(attempt.lease).await?)
+    }
+
+    async fn items_page(
+        &self,
+        attempt: Attempt<'_>,
+        index: IndexPage,
+        page: fetch::Page,
+    ) -> Result<(), CrawlError> {
+        let is_slow = matches!(
+            self.site.index.items,
+            ItemRules::Selected { items: Select::Css(_), .. } | ItemRules::Sitemap { .. }
+        );
+        let (page, listing) = self.read(page, is_slow, extract::index).await;
+        let listing = match listing {
+            Ok(listing) => listing,
+            Err(error) => return self.bad_page(attempt, error, page).await,
+        };
+        self.host.succeeded();
+        if self.may_be_a_hiccup(&attempt.lease, &listing.said) {
+            return self.once_more(attempt.lease).await;
+        }
+        self.metrics.page_read();
+        self.listing(attempt, index, listing, Some(&page)).await
+    }
+
+    /// A page of keys that are known without asking.
+    pub(super) async fn known_keys(
+        &self,
+        attempt: Attempt<'_>,
+        index: IndexPage,
+    ) -> Result<(), CrawlError> {
+        let keys = self.site.known_keys(&index).unwrap_or_default();
+        let listing = extract::known(keys, self.site.known_count());
+        self.listing(attempt, index, listing, None).await
+    }
+
+    /// What a page lists goes into the frontier; then what follows it; then its task is done.
+    async fn listing(
+        &self,
+        attempt: Attempt<'_>,
+        index: IndexPage,
+        listing: Listing,
+        page: Option<&fetch::Page>,
+    ) -> Result<(), CrawlError> {
+        let Listing { items, said, odd } = listing;
+        let lease = attempt.lease;
+        self.note_odd(odd);
+        let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
+        let items: Vec<Item> = items.into_iter().flatten().collect();
+        let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
+        self.watch_for_short_pages(&index, &said);
+        let turn = self.walk.read(&index, items.iter().map(|item| item.key.as_str()), &said);
+        items.iter().for_each(|item| self.list_fields.note(&item.matched));
+        let without_key = keyless.len() as u64;
+        self.keep_keyless(&lease, page, keyless).await?;
+        // Pages before the range are read only because they lead to those in it.
+        let details =
+            if index.number < self.range.from { vec![] } else { self.details(items).await? };
+        let submitted = self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
+        if submitted.limited {
+            self.enough.store(true, Relaxed);
+        }
+        self.walk.listed(&index, submitted.details, without_key);
+        self.metrics.listed(submitted.details, self.walk.declared());
+        if !submitted.limited {
+            self.go_on(&index, &said, turn).await?;
+        }
+        Ok(self.frontier.finish(lease).await?)
+    }
+
+    /// Submits the pages that follow a page, where its list goes on.
+    async fn go_on(
+        &self,
+        index: &IndexPage,
+        said: &PageSaid,
+        turn: Turn,
+    ) -> Result<(), CrawlError> {
+        if turn.is_over {
+            self.problems.gap(format!(
+                "{index}: three pages in a row have the items of other pages; the rest of the list was not asked for"
+            ));
+            return Ok(());
+        }
+        let Some(Next { runs, certain }) = self.site.after(index, said) else { return Ok(()) };
+        let is_placed = runs.iter().any(|run| run.place.is_some());
+        if let Some(repeated) = turn.repeats.filter(|_| is_placed || !certain) {
+            // Some sites answer the last page, or the first, for ever.
+            if said.declared.is_none() {
+                self.problems.gap(format!(
+                    "{index} brings nothing but the items of page {repeated} again, and does not say that it is the last"
+                ));
+            }
+            return Ok(());
+        }
+        let runs: Vec<IndexRun> = runs.into_iter().filter_map(|run| self.clip(run)).collect();
+        let planned = !runs.is_empty();
+        let submitted =
+            self.frontier.submit(FollowUps { index: runs, details: Vec::new() }).await?;
+        let is_cycle = is_placed && planned && submitted.index == 0;
+        if is_cycle && self.site.index.paging != Paging::Sitemap {
+            self.problems
+                .gap(format!("{index} says that the next page is one that was read already"));
+        }
+        Ok(())
+    }
+
+    /// An empty page may be a hiccup, and ends the list: it is asked for once more.
+    fn may_be_a_hiccup(&self, lease: &Lease, said: &PageSaid) -> bool {
+        let is_empty = said.items == 0 && said.places.is_empty() && said.declared != Some(0);
+        is_empty && lease.task().attempt == 1 && self.retries > 0
+    }
+
+    async fn once_more(&self, lease: Lease) -> Result<(), CrawlError> {
+        let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: true };
+        Ok(self.frontier.retry_later(lease, retry).await?)
+    }
+
+    fn note_odd(&self, odd: Vec<String>) {
+        for odd in odd {
+            self.problems.note(format!("{odd}; the list itself decides"));
+        }
+    }
+
+    /// Where the site gives fewer items on a page than were asked for and the list goes on, items
+    /// fall between the pages.
+    fn watch_for_short_pages(&self, index: &IndexPage, said: &PageSaid) {
+        let Some(limit) = self.site.index.paging.limit().filter(|_| said.items > 0) else { return };
+        let Some(short) = self.walk.first_short(index, said.items, limit) else { return };
+        if short < index.number && said.declared.is_none() {
+            self.problems.gap(format!(
+                "page {short} of the list has fewer than the {limit} items asked for, and the list goes on: ask for fewer with --page-size"
+            ));
+        }
+    }
+
+    /// The listed items with what the store knows of them.
+    async fn details(&self, items: Vec<Item>) -> Result<Vec<DetailPage>, CrawlError> {
+        let mut known: HashMap<Key, Known> = HashMap::new();
+        if !self.store.was_empty() {
+            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+            for keys in keys.chunks(KEYS_AT_ONCE) {
+                let answer = self.store.known(keys).await?;
+                known.extend(answer.into_iter().map(|known| (known.key.clone(), known)));
+            }
+        }
+        let detail = |Item { key, listed, .. }| {
+            let known = known.remove(&key).map(Box::new);
+            DetailPage { key, known, listed: listed.map(Box::new) }
+        };
+        Ok(items.into_iter().map(detail).collect())
+    }
+
+    /// The part of a plan that may be asked for. Where the site's own cap cuts it, that is a gap.
+    fn clip(&self, run: IndexRun) -> Option<IndexRun> {
+        let range = match run.list {
+            List::Items(_) => self.range,
+            List::Seeds => PageRange { from: 1, to: self.site.index.most_pages },
+        };
+        if run.to > range.to && !self.limited {
+            self.problems.gap(format!(
+                "the list goes on after {} pages, where `max_pages` ends it",
+                range.to
+            ));
+        }
+        range.clip(run)
+    }
+
+    async fn keep_keyless(
+        &self,
+        lease: &Lease,
+        page: Option<&fetch::Page>,
+        keyless: Vec<NoKey>,
+    ) -> Result<(), CrawlError> {
+        let Some(first) = keyless.first() else { return Ok(()) };
+        let message = format!("{} items without a key, the first: {first}", keyless.len());
+        self.problems.gap(format!("{}: {message}", lease.task().page));
+        let failure = Failure {
+            page: lease.task().page.clone(),
+            url: page.map_or_else(String::new, |page| shown(&page.url)).into(),
+            reason: "key",
+            message,
+            status: page.map(|_| 200),
+            attempts: lease.task().attempt,
+            sample: page.and_then(|page| Sample::of(&page.body)).map(Sample::into_text),
+            at: Timestamp::now(),
+        };
+        for _ in keyless {
+            self.metrics.listed_without_key();
+        }
+        Ok(self.store.keep_failures(&self.stamp, &[failure]).await?)
+    }
+}
+
+fn seeds_on(site: &Site, page: &fetch::Page) -> Result<SeedsFound, extract::PageError> {
+    match &site.seeds {
+        Some(Seeds::Page(rules)) => extract::seeds(rules, page),
+        _ => Ok(SeedsFound { seeds: Vec::new(), said: PageSaid::default(), odd: Vec::new() }),
+    }
+}

@@ -1,0 +1,137 @@
+//! What leads to no page, or to one that cannot be read: it is tried again, or given up.
+
+use jiff::Timestamp;
+
+use super::{Attempt, Crew};
+use crate::crawl::CrawlError;
+use crate::extract::PageError;
+use crate::fetch::retry::{self, Decision};
+use crate::fetch::{self, FetchError, Sample};
+use crate::frontier::Lease;
+use crate::record::Failure;
+use crate::secret::shown;
+use crate::task::Page;
+use crate::writer::Outcome;
+
+/// Why an attempt at a task came to nothing.
+pub enum Trouble {
+    /// There is no page.
+    Fetch(FetchError),
+    /// The page is not what it should be.
+    Page(PageError, Option<Sample>),
+    /// What the list says of the item is not what it should be.
+    List(PageError),
+    /// The task ended the worker that held it, as often as it may be tried.
+    Panic,
+}
+
+impl Crew {
+    /// There is no page: again later, missing, or given up.
+    pub(super) async fn no_page(
+        &self,
+        attempt: Attempt<'_>,
+        error: FetchError,
+    ) -> Result<(), CrawlError> {
+        let Attempt { lease, sent, outbox } = attempt;
+        match error {
+            FetchError::Status { status: 404 | 410, .. } if lease.task().key().is_some() => {
+                self.host.succeeded();
+                return outbox.deliver(lease, Outcome::Missing).await;
+            }
+            FetchError::Status { status: 404 | 410, .. } if self.is_end(&lease) => {
+                self.host.succeeded();
+                return Ok(self.frontier.finish(lease).await?);
+            }
+            FetchError::Status { status: 403 | 429, wait, .. } => {
+                self.host.refused(sent, &error.to_string())?;
+                wait.iter().for_each(|wait| self.host.asked_to_wait(retry::capped(*wait)));
+            }
+            FetchError::Status { status: 503, wait: Some(wait), .. } => {
+                self.host.asked_to_wait(retry::capped(wait));
+            }
+            _ => {}
+        }
+        match retry::after_error(&error, lease.task(), self.retries, fastrand::f64()) {
+            Decision::Again(retry) => Ok(self.frontier.retry_later(lease, retry).await?),
+            Decision::GiveUp => {
+                let attempt = Attempt { lease, sent, outbox };
+                self.give_up(attempt, Trouble::Fetch(error)).await
+            }
+        }
+    }
+
+    /// Whether a page that is not there is the end of its list, which says nowhere where it ends.
+    fn is_end(&self, lease: &Lease) -> bool {
+        match &lease.task().page {
+            Page::Index(index) => self.site.may_end_before(index),
+            Page::Detail(_) => false,
+        }
+    }
+
+    /// A page came, but not one that can be read: again later, or given up.
+    pub(super) async fn bad_page(
+        &self,
+        attempt: Attempt<'_>,
+        error: PageError,
+        page: fetch::Page,
+    ) -> Result<(), CrawlError> {
+        let number = attempt.lease.task().attempt;
+        // One item that stays bad is one refusal, however often it is tried.
+        if number == 1 {
+            self.host.refused(attempt.sent, &error.to_string())?;
+        }
+        match retry::after_bad_page(number, self.retries, fastrand::f64()) {
+            Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
+            Decision::GiveUp => {
+                let trouble = Trouble::Page(error, Sample::of(&page.body));
+                self.give_up(attempt, trouble).await
+            }
+        }
+    }
+
+    /// A failure with its reason goes to the writer, which keeps it and ends the lease.
+    pub(super) async fn give_up(
+        &self,
+        attempt: Attempt<'_>,
+        trouble: Trouble,
+    ) -> Result<(), CrawlError> {
+        let Attempt { lease, outbox, .. } = attempt;
+        let task = lease.task();
+        let request = self.site.request(&task.page).ok().flatten();
+        let url = request.map_or_else(String::new, |request| shown(&request.url));
+        let (reason, message, status, sample) = trouble.describe();
+        let failure = Failure {
+            page: task.page.clone(),
+            url: url.into(),
+            reason,
+            message,
+            status,
+            attempts: task.attempt.min(self.retries.saturating_add(1)),
+            sample: sample.map(Sample::into_text),
+            at: Timestamp::now(),
+        };
+        outbox.deliver(lease, Outcome::Failure(Box::new(failure))).await
+    }
+}
+
+impl Trouble {
+    /// Reason, message, status, sample.
+    fn describe(self) -> (&'static str, String, Option<u16>, Option<Sample>) {
+        match self {
+            Trouble::Fetch(error) => {
+                let (reason, message, status) = (error.reason(), error.to_string(), error.status());
+                let sample = match error {
+                    FetchError::Status { sample, .. } => sample,
+                    _ => None,
+                };
+                (reason, message, status, sample)
+            }
+            Trouble::Page(error, sample) => (error.reason(), error.to_string(), Some(200), sample),
+            Trouble::List(error) => (error.reason(), error.to_string(), None, None),
+            Trouble::Panic => {
+                let message = "reading this page made gleaner panic, each time; this is a bug";
+                ("panic", message.to_owned(), None, None)
+            }
+        }
+    }
+}
