@@ -21,7 +21,8 @@ use crate::served::Served;
 use crate::store_contract::Backend;
 
 /// A crawl that came to its end, and what is stored after it.
-struct Crawled {
+struct Crawled<B> {
+    backend: B,
     report: Report,
     documents: BTreeMap<String, Value>,
     took: Duration,
@@ -44,7 +45,7 @@ fn settings() -> Settings {
 }
 
 /// A complete crawl.
-async fn crawl_served<B: Backend>(site: Site, served: &Served) -> Crawled {
+async fn crawl_served<B: Backend>(site: Site, served: &Served) -> Crawled<B> {
     crawl_with::<B>(site, served, settings(), Outcome::Complete).await
 }
 
@@ -54,7 +55,7 @@ async fn crawl_with<B: Backend>(
     served: &Served,
     settings: Settings,
     outcome: Outcome,
-) -> Crawled {
+) -> Crawled<B> {
     site.base_url = parse_base_url(served.url()).expect("a base URL");
     // The names under which the tests' own backends look.
     site.name = "books".into();
@@ -72,10 +73,10 @@ async fn crawl_with<B: Backend>(
     let documents = backend.documents("books").await.into_iter();
     let parsed = |text: &str| serde_json::from_str(text).expect("a document is JSON");
     let documents = documents.map(|(key, text)| (key, parsed(&text))).collect();
-    Crawled { report, documents, took }
+    Crawled { backend, report, documents, took }
 }
 
-impl Crawled {
+impl<B> Crawled<B> {
     /// These documents are stored, and no others; all of them were new.
     fn holds(&self, expected: impl IntoIterator<Item = (String, Value)>) {
         let expected: BTreeMap<String, Value> = expected.into_iter().collect();
@@ -89,18 +90,15 @@ impl Crawled {
     }
 }
 
-/// Nothing was asked for twice, by a walk once through a list without faults.
-fn nothing_twice(served: &Served) {
-    let mut asked: Vec<String> = served
-        .requests()
-        .into_iter()
-        .map(|asked| {
-            let body = String::from_utf8_lossy(&asked.body).into_owned();
-            format!("{} {} {:?} {body}", asked.method, asked.path, asked.query)
-        })
-        .collect();
-    asked.sort();
-    for pair in asked.windows(2) {
-        assert_ne!(pair[0], pair[1], "asked for twice");
-    }
+/// Nothing was asked for twice but so many pages without items: such a page may be a hiccup, and
+/// ends the list, so it is asked for once more.
+fn nothing_twice_but(empty_pages: usize, served: &Served) {
+    let asked = served.requests().into_iter().map(|asked| {
+        let body = String::from_utf8_lossy(&asked.body).into_owned();
+        format!("{} {} {:?} {body}", asked.method, asked.path, asked.query)
+    });
+    let mut counts = BTreeMap::<String, usize>::new();
+    asked.for_each(|asked| *counts.entry(asked).or_default() += 1);
+    counts.retain(|_, count| *count > 1);
+    assert!(counts.len() == empty_pages && counts.values().all(|count| *count == 2), "{counts:?}");
 }
