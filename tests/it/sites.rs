@@ -28,10 +28,15 @@ struct Crawled<B> {
     took: Duration,
 }
 
+/// A file of this repository.
+fn text(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 /// The site of a file of this repository.
 fn site(path: &str) -> Site {
-    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
-    Site::load(&path).unwrap_or_else(|error| panic!("{error}"))
+    site_of(&text(path))
 }
 
 /// The site of a text.
@@ -51,6 +56,17 @@ async fn crawl_served<B: Backend>(site: Site, served: &Served) -> Crawled<B> {
 
 /// A crawl into an empty store that comes to its end with `outcome`.
 async fn crawl_with<B: Backend>(
+    site: Site,
+    served: &Served,
+    settings: Settings,
+    outcome: Outcome,
+) -> Crawled<B> {
+    crawl_into(B::start().await, site, served, settings, outcome).await
+}
+
+/// A crawl that comes to its end with `outcome`.
+async fn crawl_into<B: Backend>(
+    backend: B,
     mut site: Site,
     served: &Served,
     settings: Settings,
@@ -60,7 +76,6 @@ async fn crawl_with<B: Backend>(
     // The names under which the tests' own backends look.
     site.name = "books".into();
     site.collection = "books".into();
-    let backend = B::start().await;
     let store = backend.open(&place("books", "books")).await.expect("the store opens");
     let (_trigger, shutdown) = shutdown::channel();
     let begun = Instant::now();

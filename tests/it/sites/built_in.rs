@@ -6,7 +6,7 @@ use gleaner::settings::Settings;
 use gleaner::site::Site;
 use gleaner::sweep::Outcome;
 
-use super::{Crawled, crawl_served, crawl_with, nothing_twice_but, settings, site, site_of};
+use super::{Crawled, crawl_served, crawl_with, nothing_twice_but, settings, site, site_of, text};
 use crate::copies::{douban, movies};
 use crate::crawl::rig::says;
 use crate::store_contract::backends::{Mongodb, Sqlite};
@@ -14,11 +14,6 @@ use crate::store_contract::{Backend, Ledger};
 
 const MOVIES: &str = "src/site/movies.toml";
 const DOUBAN: &str = "src/site/douban-top250.toml";
-
-fn text(path: &str) -> String {
-    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).expect("the file is there")
-}
 
 /// Settings with the names that the file would go by.
 fn as_browser() -> Settings {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use gleaner::sweep::Outcome;
 use serde_json::Value;
 
-use super::{crawl_served, nothing_twice_but, site};
+use super::{crawl_into, crawl_served, nothing_twice_but, settings, site, site_of, text};
 use crate::copies::{examples, lists};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
@@ -98,6 +99,11 @@ async fn sitemap<B: Backend>() {
     nothing_twice_but(0, &served);
     assert_eq!((served.count("/sitemap.xml"), served.count("/articles/")), (1, 60));
     assert!(served.requests().iter().any(|asked| asked.path == "/articles/7-title-7/"));
+    // Nothing has another `lastmod`, so that the sitemap is all that is asked for.
+    let site = site("docs/sites/sitemap.toml");
+    let again = crawl_into(crawled.backend, site, &served, settings(), Outcome::Complete).await;
+    assert_eq!((again.report.items.same, again.report.items.new), (60, 0));
+    assert_eq!((served.count("/sitemap.xml"), served.count("/articles/")), (2, 60));
 }
 
 async fn shop<B: Backend>() {
@@ -118,4 +124,19 @@ async fn shop<B: Backend>() {
         });
         assert!(first.is_some(), "the first page of {category} was not asked for");
     }
+}
+
+#[tokio::test]
+async fn categories_that_are_named_in_the_file_are_not_asked_for() {
+    let file = text("docs/sites/shop-by-category.toml");
+    let select = "url = \"/\"\nselect = \"select[name=category] option::attr(value)\"\n";
+    assert!(file.contains(select), "{file}");
+    let file = file.replace(select, "values = [\"books\", \"tea & coffee\"]\n");
+    let served = examples::shop();
+    let crawled = crawl_served::<Sqlite>(site_of(&file), &served).await;
+    let numbers = examples::product_numbers();
+    crawled.holds(numbers.iter().map(|at| (at.to_string(), examples::product(*at))));
+    nothing_twice_but(0, &served);
+    assert!(served.requests().iter().all(|asked| asked.path != "/"));
+    assert_eq!(served.count("/shop"), 4);
 }
