@@ -1,5 +1,4 @@
-//! Sites of HTML pages, and mixed ones, by the site files that stand in `docs/sites`: crawled from
-//! a copy on loopback, and checked field by field.
+//! Sites of HTML pages, and mixed ones: crawled from a copy on loopback, and checked field by field.
 
 use gleaner::demo::{Demo, Fault, Options};
 use gleaner::site::{Site, parse_base_url};
@@ -13,9 +12,13 @@ use crate::store_contract::{Backend, Ledger};
 /// Films on the copy of the charts.
 const FILMS: usize = 60;
 
-/// The site of a file in `docs/sites`, served by `demo`.
-async fn rig<B: Backend>(name: &str, demo: Demo) -> Rig<B> {
-    let path = format!("{}/docs/sites/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+/// An HTML list with an HTML page for each entry.
+const CHARTS: &str = "tests/it/html_sites/charts.toml";
+const MIXED: &str = "docs/sites/mixed.toml";
+
+/// The site of a file, served by `demo`.
+async fn rig<B: Backend>(path: &str, demo: Demo) -> Rig<B> {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     let site = Site::load(&path).expect("the example is a site file");
     let base_url = parse_base_url(demo.url()).expect("a base URL");
     // The names under which the test's own backends look.
@@ -70,7 +73,7 @@ async fn ended<B: Backend>(rig: &Rig<B>, outcome: Outcome) -> Report {
 }
 
 async fn charts_are_stored_field_by_field<B: Backend>() {
-    let rig = rig::<B>("top250", charts()).await;
+    let rig = rig::<B>(CHARTS, charts()).await;
     let report = ended(&rig, Outcome::Complete).await;
     assert_eq!((report.items.new, report.index.declared), (FILMS as u64, None));
     let stored = rig.documents().await;
@@ -99,7 +102,7 @@ async fn an_html_page_that_is_gone_is_counted_and_does_not_stop_the_crawl() {
     html(&demo, "/top250?start=0", list);
     html(&demo, "/top250?start=25", "<p>nothing");
     html(&demo, "/subject/8/", "<h1><span>Eight</span></h1>");
-    let rig = rig::<Sqlite>("top250", demo).await;
+    let rig = rig::<Sqlite>(CHARTS, demo).await;
     let report = ended(&rig, Outcome::Complete).await;
     assert_eq!((report.items.new, report.items.missing), (1, 1));
     assert_eq!(rig.documents().await["8"], json!({"name": "Eight"}));
@@ -114,7 +117,7 @@ async fn p7_a_required_field_that_is_missing_is_a_failure_that_names_it() {
     html(&demo, "/top250?start=0", list);
     html(&demo, "/top250?start=25", "<p>nothing");
     html(&demo, "/subject/7/", "<h1>no span here</h1>");
-    let rig = rig::<Sqlite>("top250", demo).await;
+    let rig = rig::<Sqlite>(CHARTS, demo).await;
     ended(&rig, Outcome::Incomplete).await;
     let failure = rig.backend.failures().await.remove(0);
     assert_eq!(failure.reason, "require");
@@ -133,7 +136,7 @@ async fn p3_pages_in_other_charsets_are_decoded() {
     let name = b"\xb0\xd4\xcd\xf5\xb1\xf0\xbc\xa7";
     let page = [&b"<meta charset=gbk><h1><span>"[..], name, b"</span></h1>"].concat();
     demo.fault(Fault::on("/subject/7/").body("text/html", page));
-    let rig = rig::<Sqlite>("top250", demo).await;
+    let rig = rig::<Sqlite>(CHARTS, demo).await;
     ended(&rig, Outcome::Complete).await;
     assert_eq!(rig.documents().await["7"], json!({"name": "霸王别姬"}));
 }
@@ -148,7 +151,7 @@ async fn a_large_html_page_is_read_beside_the_others() {
     html(&demo, "/top250?start=0", list);
     html(&demo, "/top250?start=25", "<p>nothing");
     html(&demo, "/subject/7/", &format!("{filler}<h1><span>Large</span></h1>"));
-    let rig = rig::<Sqlite>("top250", demo).await;
+    let rig = rig::<Sqlite>(CHARTS, demo).await;
     ended(&rig, Outcome::Complete).await;
     assert_eq!(rig.documents().await["7"], json!({"name": "Large"}));
 }
@@ -165,7 +168,7 @@ async fn numbered_html_pages_lead_to_json_documents() {
         let path = format!("/api/thing/t%20{thing}");
         demo.fault(Fault::on(path).body("application/json", body.to_string()));
     }
-    let rig = rig::<Sqlite>("mixed", demo).await;
+    let rig = rig::<Sqlite>(MIXED, demo).await;
     let report = ended(&rig, Outcome::Complete).await;
     assert_eq!((report.items.new, report.index.pages), (6, 3));
     let stored = rig.documents().await;
@@ -174,7 +177,7 @@ async fn numbered_html_pages_lead_to_json_documents() {
 
 #[test]
 fn site_files_of_html_say_what_is_wrong_with_them() {
-    let path = format!("{}/docs/sites/top250.toml", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/{CHARTS}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("the example");
     let error = |from: &str, to: &str| {
         assert!(text.contains(from), "{from}");

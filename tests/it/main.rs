@@ -2,6 +2,7 @@
 //! real processes.
 
 mod cli;
+mod copies;
 mod crawl;
 mod demo;
 mod docs;
@@ -9,6 +10,8 @@ mod frontier_contract;
 mod html_sites;
 mod mongod;
 mod records;
+mod served;
+mod sites;
 mod store_contract;
 mod store_jsonl;
 mod store_sqlite;

@@ -1,0 +1,119 @@
+//! Site files against copies of their sites: crawled whole, and checked document by document and
+//! request by request.
+
+mod built_in;
+mod examples;
+mod paging;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use gleaner::crawl::{Crawl, Ended};
+use gleaner::settings::Settings;
+use gleaner::shutdown;
+use gleaner::site::{Site, parse_base_url};
+use gleaner::sweep::{Outcome, Report};
+use serde_json::Value;
+
+use crate::crawl::rig::{adds_up, run};
+use crate::records::place;
+use crate::served::Served;
+use crate::store_contract::Backend;
+
+/// A crawl that came to its end, and what is stored after it.
+struct Crawled<B> {
+    backend: B,
+    report: Report,
+    documents: BTreeMap<String, Value>,
+    took: Duration,
+}
+
+/// A file of this repository.
+fn text(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The site of a file of this repository.
+fn site(path: &str) -> Site {
+    site_of(&text(path))
+}
+
+/// The site of a text.
+fn site_of(text: &str) -> Site {
+    Site::parse(text, "test.toml").unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// For a site on the same machine: little patience.
+fn settings() -> Settings {
+    Settings { workers: 8, flush: Duration::from_millis(20), retries: 1, ..Settings::default() }
+}
+
+/// A complete crawl.
+async fn crawl_served<B: Backend>(site: Site, served: &Served) -> Crawled<B> {
+    crawl_with::<B>(site, served, settings(), Outcome::Complete).await
+}
+
+/// A crawl into an empty store that comes to its end with `outcome`.
+async fn crawl_with<B: Backend>(
+    site: Site,
+    served: &Served,
+    settings: Settings,
+    outcome: Outcome,
+) -> Crawled<B> {
+    crawl_into(B::start().await, site, served, settings, outcome).await
+}
+
+/// A crawl that comes to its end with `outcome`.
+async fn crawl_into<B: Backend>(
+    backend: B,
+    mut site: Site,
+    served: &Served,
+    settings: Settings,
+    outcome: Outcome,
+) -> Crawled<B> {
+    site.base_url = parse_base_url(served.url()).expect("a base URL");
+    // The names under which the tests' own backends look.
+    site.name = "books".into();
+    site.collection = "books".into();
+    let store = backend.open(&place("books", "books")).await.expect("the store opens");
+    let (_trigger, shutdown) = shutdown::channel();
+    let begun = Instant::now();
+    let crawl = Crawl::new(site, settings, store, "the store".into(), shutdown);
+    let Ended { report, error } = run(crawl).await;
+    let took = begun.elapsed();
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(report.outcome, outcome, "{report:#?}");
+    adds_up(&report);
+    let documents = backend.documents("books").await.into_iter();
+    let parsed = |text: &str| serde_json::from_str(text).expect("a document is JSON");
+    let documents = documents.map(|(key, text)| (key, parsed(&text))).collect();
+    Crawled { backend, report, documents, took }
+}
+
+impl<B> Crawled<B> {
+    /// These documents are stored, and no others; all of them were new.
+    fn holds(&self, expected: impl IntoIterator<Item = (String, Value)>) {
+        let expected: BTreeMap<String, Value> = expected.into_iter().collect();
+        let keys = |documents: &BTreeMap<String, Value>| documents.keys().cloned().collect();
+        let (stored, wanted): (Vec<_>, Vec<_>) = (keys(&self.documents), keys(&expected));
+        assert_eq!(stored, wanted);
+        for (key, document) in &expected {
+            assert_eq!(&self.documents[key], document, "{key}");
+        }
+        assert_eq!(self.report.items.new, expected.len() as u64, "{:#?}", self.report);
+    }
+}
+
+/// Nothing was asked for twice but so many pages without items: such a page may be a hiccup, and
+/// ends the list, so it is asked for once more.
+fn nothing_twice_but(empty_pages: usize, served: &Served) {
+    let asked = served.requests().into_iter().map(|asked| {
+        let body = String::from_utf8_lossy(&asked.body).into_owned();
+        format!("{} {} {:?} {body}", asked.method, asked.path, asked.query)
+    });
+    let mut counts = BTreeMap::<String, usize>::new();
+    asked.for_each(|asked| *counts.entry(asked).or_default() += 1);
+    counts.retain(|_, count| *count > 1);
+    assert!(counts.len() == empty_pages && counts.values().all(|count| *count == 2), "{counts:?}");
+}
