@@ -230,8 +230,9 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
 pub fn key_of_location(pattern: &Pattern, location: &str) -> Result<Option<Key>, NoKey> {
     let found =
         pattern.find(location).map_err(|_| NoKey::Page("its location is too long".into()))?;
-    let text = percent_decode_str(found.ok_or(NoKey::Missing)?);
-    Ok(Key::new(&text.decode_utf8().map_err(|_| NoKey::Encoding)?)?)
+    let Some(text) = found else { return Ok(None) };
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| NoKey::Encoding)?;
+    Ok(Some(Key::new(&text)?))
 }
 
 /// What a selector found.

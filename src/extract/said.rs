@@ -105,10 +105,16 @@ fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64
     };
     match found {
         Ok(Some(Ok(number))) => (Some(number), None),
-        Ok(Some(Err(kind))) => {
-            (None, Some(format!("the {what} at {place} is {kind}, which counts nothing")))
-        }
-        Ok(None) => (None, Some(format!("a page of the list has no {what} at {place}"))),
+        Ok(Some(Err(kind))) => (
+            None,
+            Some(format!(
+                "the {what} at {place} is {kind}, which counts nothing; the list itself decides"
+            )),
+        ),
+        Ok(None) => (
+            None,
+            Some(format!("a page of the list has no {what} at {place}; the list itself decides")),
+        ),
         Err(error) => (None, Some(error.to_string())),
     }
 }

@@ -13,7 +13,11 @@ pub struct BuiltIn {
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [BuiltIn; 1] = [BuiltIn { name: "books", text: include_str!("books.toml") }];
+    pub const ALL: [BuiltIn; 3] = [
+        BuiltIn { name: "books", text: include_str!("books.toml") },
+        BuiltIn { name: "movies", text: include_str!("movies.toml") },
+        BuiltIn { name: "douban-top250", text: include_str!("douban-top250.toml") },
+    ];
 
     /// The one of that name.
     pub fn named(name: &str) -> Option<BuiltIn> {

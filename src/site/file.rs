@@ -4,6 +4,7 @@
 //! (`site/schema.json`, `gleaner sites --schema`).
 
 use serde::Deserialize;
+use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
 use super::written::{At, OneOrMany, Pairs, Short};
@@ -264,8 +265,30 @@ pub fn parse(text: &str, origin: &str) -> Result<SiteFile, SiteError> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let message = with_nearest(error.message());
+        let message = match key_at(text, at) {
+            Some(key) => format!("{key}: {message}"),
+            None => message,
+        };
         SiteError::Syntax { origin: origin.into(), line: line_of(text, at), message }
     })
+}
+
+/// The key, with its tables, whose value a byte is in.
+fn key_at(text: &str, at: usize) -> Option<String> {
+    fn within(table: &DeTable<'_>, at: usize) -> Option<String> {
+        table.iter().find_map(|(key, value)| {
+            let name = key.get_ref();
+            let below = match value.get_ref() {
+                DeValue::Table(table) => within(table, at),
+                _ => None,
+            };
+            let is_here = value.span().contains(&at) || key.span().contains(&at);
+            below
+                .map(|below| format!("{name}.{below}"))
+                .or_else(|| is_here.then(|| name.to_string()))
+        })
+    }
+    within(DeTable::parse(text).ok()?.get_ref(), at)
 }
 
 /// The line that a byte is on, from 1.

@@ -37,16 +37,16 @@ fn errors_name_file_and_line_or_key() {
     let error = |text: &str| Site::parse(text, "my.toml").unwrap_err().to_string();
     let unknown = text.replace("items =", "itmes =");
     assert!(
-        error(&unknown).starts_with("my.toml:11: unknown field `itmes`"),
+        error(&unknown).starts_with("my.toml:12: index.itmes: unknown field `itmes`"),
         "{}",
         error(&unknown)
     );
     let name = text.replace("name = \"books\"", "name = \"system.x\"");
     assert!(error(&name).starts_with("my.toml:2: name: `system.x` is no name"));
     let path = text.replace("$.results[*]", "$.results[");
-    assert!(error(&path).starts_with("my.toml:11: index.items: "), "{}", error(&path));
+    assert!(error(&path).starts_with("my.toml:12: index.items: "), "{}", error(&path));
     let limit = text.replace("limit = 18", "limit = 0");
-    assert!(error(&limit).starts_with("my.toml:10: index.paging.limit: "));
+    assert!(error(&limit).starts_with("my.toml:11: index.paging.limit: "));
 }
 
 #[test]

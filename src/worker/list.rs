@@ -175,7 +175,7 @@ impl Crew {
 
     fn note_odd(&self, odd: Vec<String>) {
         for odd in odd {
-            self.problems.note(format!("{odd}; the list itself decides"));
+            self.problems.note(odd);
         }
     }
 

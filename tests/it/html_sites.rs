@@ -186,12 +186,16 @@ fn site_files_of_html_say_what_is_wrong_with_them() {
     for (from, to, words) in [
         ("h1 > span::text", "h1 > span", "detail.fields.name: it selects elements"),
         ("h1 > span::text", "h1 >> span::text", "detail.fields.name: "),
-        ("as = \"number\"", "as = \"nmber\"", "detail.fields.score: "),
+        (
+            "as = \"number\"",
+            "as = \"nmber\"",
+            "detail.fields.score.as: unknown variant `nmber`, expected one of `text`, `integer`, `number`, `bool`, `json`; did you mean `number`?",
+        ),
         ("regex = '语言:", "regex = '(语言:", "detail.fields.language: "),
-        ("many = true", "may = true", "detail.fields.directors: "),
-        ("limit = 25", "limit = 25, last = 3", "`first or last` says nothing"),
-        ("by = \"offset\", limit = 25", "by = \"page\"", "index.url or index.query: "),
-        ("[detail.fields]", "[detail.felds]", "my.toml:"),
+        ("many = true", "may = true", "detail.fields.directors.may: unknown field `may`"),
+        ("limit = 25", "limit = 25, last = 3", "my.toml:9: index.paging: `last` says nothing"),
+        ("by = \"offset\", limit = 25", "by = \"page\"", "index.query.start: "),
+        ("[detail.fields]", "[detail.felds]", "detail.felds: unknown field `felds`"),
     ] {
         assert!(error(from, to).contains(words), "{to}: {}", error(from, to));
     }
