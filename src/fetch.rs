@@ -8,6 +8,7 @@ mod error;
 mod host;
 mod request;
 pub mod retry;
+pub mod robots;
 
 use std::sync::Arc;
 use std::sync::OnceLock;

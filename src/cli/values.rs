@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
+
 /// `500ms`, `30s`, `6h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
@@ -47,9 +49,15 @@ pub fn count(text: &str) -> Result<u64, String> {
 /// A number of workers: connections and memory grow with it.
 pub fn workers(text: &str) -> Result<usize, String> {
     match count(text)? {
-        count @ 1..=10_000 => Ok(usize::try_from(count).unwrap_or(1)),
-        _ => Err("more than 10000 workers help nobody".to_owned()),
+        count if count <= MOST_WORKERS as u64 => Ok(usize::try_from(count).unwrap_or(1)),
+        _ => Err(format!("more than {MOST_WORKERS} workers help nobody")),
     }
+}
+
+/// Requests a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| is_rate(*rate));
+    rate.ok_or_else(|| format!("it is {RATE_RULE}"))
 }
 
 /// Documents in one write: MongoDB gains nothing beyond 1,000.
