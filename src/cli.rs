@@ -1,6 +1,7 @@
 //! The command line: clap's types, one file a command, and the only place that knows either.
 
 mod arguments;
+mod client;
 mod crawl;
 mod demo;
 mod exit;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::client::ClientArgs;
 use super::exit::Exit;
 use super::usage::wrong;
 use super::values;
@@ -58,17 +59,8 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
-    /// Longest time for a whole request [default: 30s]
-    #[arg(long, env = "GLEANER_TIMEOUT", value_name = "D", value_parser = values::timeout)]
-    timeout: Option<Duration>,
-
-    /// Longest time for a connection [default: 10s]
-    #[arg(long, env = "GLEANER_CONNECT_TIMEOUT", value_name = "D", value_parser = values::timeout)]
-    connect_timeout: Option<Duration>,
-
-    /// Longest silence of the site [default: 15s]
-    #[arg(long, env = "GLEANER_READ_TIMEOUT", value_name = "D", value_parser = values::timeout)]
-    read_timeout: Option<Duration>,
+    #[command(flatten)]
+    client: ClientArgs,
 
     /// Further tries of a request that failed, with growing random delays; a wait that the site
     /// asks for costs none [default: 4]
@@ -83,37 +75,6 @@ pub struct RunArgs {
     /// is taken to have blocked us [default: 20]
     #[arg(long, env = "GLEANER_BLOCK_AFTER", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     block_after: Option<u32>,
-
-    /// Largest body, decoded [default: 32MiB]
-    #[arg(long, env = "GLEANER_MAX_BODY", value_name = "SIZE", value_parser = values::size)]
-    max_body: Option<usize>,
-
-    /// Name to go by; repeat to take turns (in the variable: one a line)
-    /// [default: gleaner/VERSION]
-    #[arg(long, env = "GLEANER_USER_AGENT", value_name = "S", value_delimiter = '\n')]
-    user_agent: Vec<String>,
-
-    /// Proxy: http, https or socks5; repeat to take turns (in the variable: one a line)
-    /// [default: the system's]
-    #[arg(
-        long,
-        env = "GLEANER_PROXY",
-        value_name = "URL",
-        value_delimiter = '\n',
-        hide_env_values = true
-    )]
-    proxy: Vec<String>,
-
-    /// Header to send with each request; may be repeated (in the variable: one a line)
-    /// [default: none]
-    #[arg(
-        long,
-        env = "GLEANER_HEADERS",
-        value_name = "K: V",
-        value_delimiter = '\n',
-        hide_env_values = true
-    )]
-    header: Vec<String>,
 
     /// Documents in one write, at most [default: 500]
     #[arg(long, env = "GLEANER_BATCH", value_name = "N", value_parser = values::batch)]
@@ -192,7 +153,7 @@ impl RunArgs {
 
     /// The same, for a site on this machine: no other copy of it, and no proxy.
     pub fn on_this_machine(self) -> RunArgs {
-        RunArgs { base_url: None, proxy: Vec::new(), ..self }
+        RunArgs { base_url: None, client: self.client.without_proxy(), ..self }
     }
 
     /// Whether the report goes to standard output.
@@ -201,16 +162,8 @@ impl RunArgs {
     }
 
     /// `site` with what the arguments say of it.
-    pub fn apply(&self, mut site: Site) -> Result<Site, Exit> {
-        if let Some(text) = &self.base_url {
-            site.base_url = parse_base_url(text).map_err(|error| {
-                wrong(
-                    "--base-url",
-                    "GLEANER_BASE_URL",
-                    &format!("{error}; it says {}", Secret::new(text)),
-                )
-            })?;
-        }
+    pub fn apply(&self, site: Site) -> Result<Site, Exit> {
+        let mut site = at_base_url(site, self.base_url.as_deref())?;
         if let Some(name) = &self.collection {
             if !is_valid_name(name) {
                 let message = format!(
@@ -233,43 +186,29 @@ impl RunArgs {
     /// The settings for a crawl of `site`, which may say some of them itself.
     pub fn settings(&self, site: &Site) -> Result<Settings, Exit> {
         let default = site.settings();
-        let lines = |texts: &[String]| -> Vec<String> {
-            texts
-                .iter()
-                .map(|text| text.trim().to_owned())
-                .filter(|text| !text.is_empty())
-                .collect()
-        };
-        let user_agents = lines(&self.user_agent);
-        Ok(Settings {
+        self.client.apply(Settings {
             workers: self.workers.unwrap_or(default.workers),
             rate: self.rate.or(default.rate),
             robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
             limit: self.limit.or(default.limit),
             pages: self.pages.or(default.pages),
-            timeout: self.timeout.unwrap_or(default.timeout),
-            connect_timeout: self.connect_timeout.unwrap_or(default.connect_timeout),
-            read_timeout: self.read_timeout.unwrap_or(default.read_timeout),
             retries: self.retries.unwrap_or(default.retries),
             store_wait: self.store_wait.unwrap_or(default.store_wait),
             block_after: self.block_after.unwrap_or(default.block_after),
-            max_body: self.max_body.unwrap_or(default.max_body),
-            user_agents: if user_agents.is_empty() { default.user_agents } else { user_agents },
-            proxies: lines(&self.proxy).iter().map(|url| Secret::new(url)).collect(),
-            headers: headers(&lines(&self.header))?,
             batch: self.batch.unwrap_or(default.batch),
             flush: self.flush.unwrap_or(default.flush),
             grace: self.grace.unwrap_or(default.grace),
+            ..default
         })
     }
 }
 
-/// Headers may hold credentials, so an error names the place of the bad one, not its text.
-fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Exit> {
-    let header = |(at, line): (usize, &String)| {
-        values::header(line).map_err(|error| {
-            wrong("--header", "GLEANER_HEADERS", &format!("number {}: {error}", at + 1))
-        })
-    };
-    lines.iter().enumerate().map(header).collect()
+/// `site`, or its copy at the base URL that is asked for.
+pub fn at_base_url(site: Site, base_url: Option<&str>) -> Result<Site, Exit> {
+    let Some(text) = base_url else { return Ok(site) };
+    let base_url = parse_base_url(text).map_err(|error| {
+        let message = format!("{error}; it says {}", Secret::new(text));
+        wrong("--base-url", "GLEANER_BASE_URL", &message)
+    })?;
+    Ok(Site { base_url, ..site })
 }

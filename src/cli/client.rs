@@ -1,0 +1,94 @@
+//! The arguments of the HTTP client, the same for each command that asks a site for something.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::Exit;
+use super::usage::wrong;
+use super::values;
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// See the module's text.
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// Longest time for a whole request [default: 30s]
+    #[arg(long, env = "GLEANER_TIMEOUT", value_name = "D", value_parser = values::timeout)]
+    timeout: Option<Duration>,
+
+    /// Longest time for a connection [default: 10s]
+    #[arg(long, env = "GLEANER_CONNECT_TIMEOUT", value_name = "D", value_parser = values::timeout)]
+    connect_timeout: Option<Duration>,
+
+    /// Longest silence of the site [default: 15s]
+    #[arg(long, env = "GLEANER_READ_TIMEOUT", value_name = "D", value_parser = values::timeout)]
+    read_timeout: Option<Duration>,
+
+    /// Largest body, decoded [default: 32MiB]
+    #[arg(long, env = "GLEANER_MAX_BODY", value_name = "SIZE", value_parser = values::size)]
+    max_body: Option<usize>,
+
+    /// Name to go by; repeat to take turns (in the variable: one a line)
+    /// [default: gleaner/VERSION]
+    #[arg(long, env = "GLEANER_USER_AGENT", value_name = "S", value_delimiter = '\n')]
+    user_agent: Vec<String>,
+
+    /// Proxy: http, https or socks5; repeat to take turns (in the variable: one a line)
+    /// [default: the system's]
+    #[arg(
+        long,
+        env = "GLEANER_PROXY",
+        value_name = "URL",
+        value_delimiter = '\n',
+        hide_env_values = true
+    )]
+    proxy: Vec<String>,
+
+    /// Header to send with each request; may be repeated (in the variable: one a line)
+    /// [default: none]
+    #[arg(
+        long,
+        env = "GLEANER_HEADERS",
+        value_name = "K: V",
+        value_delimiter = '\n',
+        hide_env_values = true
+    )]
+    header: Vec<String>,
+}
+
+impl ClientArgs {
+    /// `settings` with what the arguments say of the client.
+    pub fn apply(&self, settings: Settings) -> Result<Settings, Exit> {
+        let user_agents = lines(&self.user_agent);
+        Ok(Settings {
+            timeout: self.timeout.unwrap_or(settings.timeout),
+            connect_timeout: self.connect_timeout.unwrap_or(settings.connect_timeout),
+            read_timeout: self.read_timeout.unwrap_or(settings.read_timeout),
+            max_body: self.max_body.unwrap_or(settings.max_body),
+            user_agents: if user_agents.is_empty() { settings.user_agents } else { user_agents },
+            proxies: lines(&self.proxy).iter().map(|url| Secret::new(url)).collect(),
+            headers: headers(&lines(&self.header))?,
+            ..settings
+        })
+    }
+
+    /// The same, without a proxy.
+    pub fn without_proxy(self) -> ClientArgs {
+        ClientArgs { proxy: Vec::new(), ..self }
+    }
+}
+
+fn lines(texts: &[String]) -> Vec<String> {
+    texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+}
+
+/// Headers may hold credentials, so an error names the place of the bad one, not its text.
+fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Exit> {
+    let header = |(at, line): (usize, &String)| {
+        values::header(line).map_err(|error| {
+            wrong("--header", "GLEANER_HEADERS", &format!("number {}: {error}", at + 1))
+        })
+    };
+    lines.iter().enumerate().map(header).collect()
+}
