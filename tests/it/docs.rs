@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use gleaner::site::Site;
+
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -90,6 +92,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/architecture.md",
         "docs/configuration.md",
         "docs/performance.md",
+        "docs/sites.md",
     ] {
         let text = read(page);
         let folder = Path::new(page).parent().expect("a folder");
@@ -119,15 +122,29 @@ fn the_map_names_files_that_exist() {
     assert!(named > 20, "the map names {named} files");
 }
 
+/// The TOML examples of a page.
+fn examples(page: &str) -> Vec<String> {
+    let text = read(page);
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(str::to_owned).collect()
+}
+
 #[test]
-fn the_site_file_in_the_documentation_is_the_built_in_one() {
-    let docs = read("docs/configuration.md");
+fn the_book_site_in_the_documentation_is_the_built_in_one() {
     let built_in = read("src/site/books.toml");
-    let example = docs.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
     let body: String = built_in
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(example, Some(body.as_str()));
+    assert!(examples("docs/sites.md").contains(&body));
+}
+
+#[test]
+fn every_example_of_a_site_file_is_one() {
+    let examples = examples("docs/sites.md");
+    assert!(examples.len() > 8, "{}", examples.len());
+    for example in examples {
+        Site::parse(&example, "docs/sites.md").unwrap_or_else(|error| panic!("{error}\n{example}"));
+    }
 }
