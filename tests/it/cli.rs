@@ -2,6 +2,7 @@
 //! and an exit code.
 
 mod exits;
+mod fetch;
 mod output;
 mod program;
 mod secrets;
