@@ -10,6 +10,7 @@ mod logging;
 mod progress;
 mod signals;
 mod streams;
+mod tune;
 mod usage;
 mod values;
 
@@ -51,6 +52,9 @@ enum Command {
     /// Make one request as the crawler makes it, and show the answer
     #[command(after_help = fetch::AFTER_HELP)]
     Fetch(fetch::FetchArgs),
+    /// Find out how many requests at once a site bears: this loads the site
+    #[command(after_help = tune::AFTER_HELP)]
+    Tune(tune::TuneArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -72,6 +76,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Crawl { site, run } => crawl::run(&site, run).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
+        Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
             Exit::Complete

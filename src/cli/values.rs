@@ -71,6 +71,14 @@ pub fn batch(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Requests of an experiment: the first level alone takes 30, and what is asked before it a few.
+pub fn requests(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        0..40 => Err("fewer than 40 requests measure nothing".to_owned()),
+        count => usize::try_from(count).map_err(|error| error.to_string()),
+    }
+}
+
 /// `Name: value`
 pub fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;

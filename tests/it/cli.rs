@@ -7,6 +7,7 @@ mod output;
 mod program;
 mod secrets;
 mod signals;
+mod tune;
 mod usage;
 
 use std::path::{Path, PathBuf};
