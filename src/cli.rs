@@ -5,9 +5,12 @@ mod client;
 mod crawl;
 mod demo;
 mod exit;
+mod fetch;
 mod logging;
 mod progress;
 mod signals;
+mod streams;
+mod tune;
 mod usage;
 mod values;
 
@@ -46,6 +49,12 @@ enum Command {
     },
     /// Start a demo book site on this machine and crawl it: the tour without network
     Demo(demo::DemoArgs),
+    /// Make one request as the crawler makes it, and show the answer
+    #[command(after_help = fetch::AFTER_HELP)]
+    Fetch(fetch::FetchArgs),
+    /// Find out how many requests at once a site bears: this loads the site
+    #[command(after_help = tune::AFTER_HELP)]
+    Tune(tune::TuneArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -66,6 +75,8 @@ pub async fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Crawl { site, run } => crawl::run(&site, run).await,
         Command::Demo(demo) => demo::run(demo).await,
+        Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
+        Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
             Exit::Complete

@@ -107,6 +107,7 @@ impl Settings {
             system_proxy: !is_loopback(&home.site),
             headers: self.headers.clone(),
             home,
+            connect_clock: None,
         }
     }
 }

@@ -114,6 +114,11 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
+/// A time as `3.4 ms`.
+pub fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
 /// A number with its thousands apart.
 fn count(number: u64) -> String {
     let digits = number.to_string();

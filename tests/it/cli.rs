@@ -2,10 +2,12 @@
 //! and an exit code.
 
 mod exits;
+mod fetch;
 mod output;
 mod program;
 mod secrets;
 mod signals;
+mod tune;
 mod usage;
 
 use std::path::{Path, PathBuf};

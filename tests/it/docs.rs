@@ -69,9 +69,36 @@ fn every_setting_is_documented_as_the_program_has_it() {
     );
 }
 
+/// Flags of a command that are not those of a crawl.
+fn flags_of_its_own(command: &str) -> BTreeSet<String> {
+    let flags = |command: &str| -> BTreeSet<String> {
+        let help = help(command);
+        let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+        let flags =
+            lines.filter_map(|line| line.split_whitespace().find(|it| it.starts_with("--")));
+        flags.map(str::to_owned).collect()
+    };
+    let of_the_client = flags("crawl");
+    flags(command).into_iter().filter(|flag| !of_the_client.contains(flag)).collect()
+}
+
+#[test]
+fn the_tools_are_documented_with_all_their_flags() {
+    let docs = read("docs/tools.md");
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("| `--"));
+    let named = |row: &str| row.split([' ', '`']).next().map(|name| format!("--{name}"));
+    let named: BTreeSet<String> = rows.filter_map(named).collect();
+    let mut flags = flags_of_its_own("fetch");
+    flags.extend(flags_of_its_own("tune"));
+    assert!(flags.len() > 8, "{flags:?}");
+    // A crawl has it as well.
+    flags.insert("--base-url".to_owned());
+    assert_eq!(named, flags);
+}
+
 #[test]
 fn help_fits_a_terminal_of_80_columns() {
-    for command in ["crawl", "demo", "completions"] {
+    for command in ["crawl", "demo", "fetch", "tune", "completions"] {
         let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
             .args([command, "--help"])
             .env("COLUMNS", "80")
@@ -93,6 +120,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/configuration.md",
         "docs/performance.md",
         "docs/sites.md",
+        "docs/tools.md",
     ] {
         let text = read(page);
         let folder = Path::new(page).parent().expect("a folder");
