@@ -174,14 +174,15 @@ impl Crawl {
         self.walk.planned(begin.iter().map(IndexRun::pages).sum());
         self.frontier.submit(FollowUps { index: begin, details: Vec::new() }).await?;
         let Some(robots) = self.robots(&fetcher).await? else { return Ok(()) };
+        let host = Arc::new(Host::new(block_after, self.interval(&robots, problems)));
         let crew = Arc::new(Crew {
             site: self.site.clone(),
             range,
             limited: entry.limited,
             retries,
             frontier: self.frontier.clone(),
-            fetcher,
-            host: Host::new(block_after, self.interval(&robots, problems)),
+            fetcher: fetcher.paced(host.clone()),
+            host,
             robots,
             store: self.store.clone(),
             stamp,

@@ -74,6 +74,11 @@ pub enum PageError {
 }
 
 impl PageError {
+    /// Whether a site that blocks crawlers may answer so: with another page than was asked for.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, PageError::Field(_) | PageError::Listed(_))
+    }
+
     /// The reason as one word.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -7,6 +7,7 @@ mod client;
 mod connect;
 mod error;
 mod host;
+mod page;
 mod request;
 pub mod retry;
 pub mod robots;
@@ -28,6 +29,8 @@ pub use client::{ClientError, ClientOptions};
 pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
 pub use host::{Blocked, Host};
+pub use page::{Answer, Fetched, Page, Redirect};
+use request::same_origin;
 pub use request::{Body, Home, Request};
 pub use reqwest::Method;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -49,59 +52,8 @@ pub struct Fetcher {
     connect_clock: Option<ConnectClock>,
     metrics: Arc<Metrics>,
     first_redirect: OnceLock<Redirect>,
-}
-
-/// A page as it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// Where it came from in the end; it may hold credentials.
-    pub url: Url,
-    /// As they came.
-    pub headers: HeaderMap,
-    /// Decoded.
-    pub body: Bytes,
-}
-
-/// An answer of any status, as people look at it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status.
-    pub status: StatusCode,
-    /// Of HTTP, such as `HTTP/1.1`.
-    pub version: String,
-    /// What came.
-    pub page: Page,
-    /// What was followed to get there.
-    pub redirects: Vec<Redirect>,
-    /// Where it leads, as it may be shown, where that was not followed: to another host.
-    pub leads_to: Option<String>,
-    /// How long the last request's connection took. Nothing where it was made before, and where
-    /// [`ClientOptions::connect_clock`] is not set.
-    pub connect: Option<Duration>,
-    /// From the last request to the head of its answer, its connection included.
-    pub head_after: Duration,
-    /// From the last request to the end of the body.
-    pub body_after: Duration,
-}
-
-/// What came of asking for a page if it is not what the store holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fetched {
-    /// It came.
-    Page(Page),
-    /// It is what the store holds; these headers came instead.
-    NotModified(HeaderMap),
-}
-
-/// A redirect that was followed, both ends as they may be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// The answer's status.
-    pub status: u16,
-    /// What was asked for.
-    pub from: String,
-    /// Where it led.
-    pub to: String,
+    /// How fast the site may be asked.
+    pace: Option<Arc<Host>>,
 }
 
 /// An answer whose body is still to be read.
@@ -136,7 +88,22 @@ impl Fetcher {
             connect_clock: options.connect_clock.clone(),
             metrics,
             first_redirect: OnceLock::new(),
+            pace: None,
         })
+    }
+
+    /// The same, with requests that follow another one (redirects, connections that turned out to
+    /// be closed) paced as `host` says. The first is its caller's to pace.
+    pub fn paced(self, host: Arc<Host>) -> Fetcher {
+        Fetcher { pace: Some(host), ..self }
+    }
+
+    async fn take_turn(&self) {
+        if let Some(host) = &self.pace
+            && let Some(turn) = host.turn().await
+        {
+            turn.take().await;
+        }
     }
 
     /// Asks for a page, if it is not what `validators` are of (RFC 9110, section 13).
@@ -184,6 +151,29 @@ impl Fetcher {
         Ok(Page { url, headers: std::mem::take(response.headers_mut()), body })
     }
 
+    /// Asks for a page and reads no more than `most` bytes of it.
+    ///
+    /// # Errors
+    /// As [`Fetcher::fetch`].
+    pub async fn beginning(&self, request: Request, most: usize) -> Result<Page, FetchError> {
+        let Exchange { url, mut response, leads_to, .. } = self.follow(request).await?;
+        if let Some(to) = leads_to {
+            return Err(FetchError::RedirectRefused { to });
+        }
+        if response.status() != StatusCode::OK {
+            return Err(self.refusal(response).await);
+        }
+        let mut body = BytesMut::new();
+        while body.len() < most {
+            let part = response.chunk().await.map_err(|error| FetchError::reading(&error))?;
+            let Some(part) = part else { break };
+            body.extend_from_slice(&part);
+        }
+        body.truncate(most);
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Page { url, headers, body: body.freeze() })
+    }
+
     /// Makes a request for somebody who wants to see the answer, whatever it is: also one that
     /// leads to another host, which is not followed.
     ///
@@ -201,6 +191,11 @@ impl Fetcher {
         let page = Page { url, headers: std::mem::take(response.headers_mut()), body };
         let status = response.status();
         Ok(Answer { status, version, page, redirects, leads_to, connect, head_after, body_after })
+    }
+
+    /// Whether a URL is of the site's own origin.
+    pub fn is_own(&self, url: &Url) -> bool {
+        self.home.is_own(url)
     }
 
     /// The first redirect that was followed, where there was one.
@@ -228,6 +223,7 @@ impl Fetcher {
             let status = response.status().as_u16();
             redirects.push(self.note_redirect(status, &request.url, &target));
             request = request.redirected(status, target);
+            self.take_turn().await;
         }
         Err(FetchError::RedirectLoop)
     }
@@ -238,6 +234,7 @@ impl Fetcher {
         match self.send_once(client, request).await {
             Err(FetchError::Closed(_)) => {
                 self.metrics.retried();
+                self.take_turn().await;
                 self.send_once(client, request).await
             }
             sent => sent,
@@ -254,9 +251,11 @@ impl Fetcher {
         if let Some(Body { content_type, bytes }) = body {
             sending = sending.header(CONTENT_TYPE, *content_type).body(bytes.clone());
         }
-        let has_headers = !self.headers.is_empty() || !headers.is_empty();
-        if has_headers && self.home.is_own(url) {
-            sending = sending.headers(headers.clone()).headers(self.headers.clone());
+        if !headers.is_empty() {
+            sending = sending.headers(headers.clone());
+        }
+        if !self.headers.is_empty() && self.home.is_own(url) {
+            sending = sending.headers(self.headers.clone());
         }
         self.metrics.sent();
         sending.send().await.map_err(|error| FetchError::sending(&error))
@@ -281,7 +280,8 @@ impl Fetcher {
             return Lead::Away("something that is no URL".to_owned());
         };
         let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
-        if is_downgrade || !self.home.allows(&target) {
+        let stays = same_origin(url, &target) || self.home.allows(&target);
+        if is_downgrade || !stays {
             return Lead::Away(shown(&target));
         }
         Lead::To(self.home.with_credentials(target))
@@ -292,18 +292,6 @@ impl Fetcher {
         let redirect = Redirect { status, from: shown(from), to: shown(to) };
         self.first_redirect.get_or_init(|| redirect.clone());
         redirect
-    }
-}
-
-impl Page {
-    /// The first header of that name (in small letters), where it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// What the site says that the body is.
-    pub fn content_type(&self) -> Option<&str> {
-        self.header("content-type")
     }
 }
 

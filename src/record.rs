@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::document::{Digest, Document};
-use crate::secret::shown;
-use crate::task::{IndexPage, List, Page, Place};
+use crate::task::Page;
 
 /// Longest key in bytes; what is longer is no identity but an accident.
 const LONGEST_KEY: usize = 1024;
@@ -163,26 +161,8 @@ impl Failure {
     /// page's kind, and its name.
     pub fn id(&self) -> (&'static str, String) {
         match &self.page {
-            Page::Index(index) => ("index", index_name(index)),
+            Page::Index(index) => ("index", index.name()),
             Page::Detail(detail) => ("detail", detail.key.to_string()),
         }
-    }
-}
-
-/// A page of a list is known by its place, where it has one, since the pages before it may be more
-/// or fewer the next time.
-fn index_name(page: &IndexPage) -> String {
-    let list = match &page.list {
-        List::Seeds => "seeds/",
-        List::Items(None) => "",
-        List::Items(Some(seed)) => &format!("{seed}/"),
-    };
-    match &page.place {
-        None => format!("{list}{}", page.number),
-        Some(Place::Url(url)) => {
-            let url = Url::parse(url).map_or_else(|_| String::new(), |url| shown(&url));
-            format!("{list}{url}")
-        }
-        Some(Place::Cursor(cursor)) => format!("{list}{cursor}"),
     }
 }

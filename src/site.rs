@@ -120,7 +120,12 @@ impl Site {
     /// Where requests may lead: the site's own host, those that the file allows, and those that
     /// its templates name.
     pub fn home(&self) -> Home {
-        let requests = [Some(&self.index.request), self.detail.as_ref().map(|it| &it.request)];
+        let seeds = match &self.seeds {
+            Some(Seeds::Page(page)) => Some(&page.request),
+            _ => None,
+        };
+        let detail = self.detail.as_ref().map(|it| &it.request);
+        let requests = [seeds, Some(&self.index.request), detail];
         let named = requests.into_iter().flatten().filter_map(RequestTemplate::host);
         let hosts = self.hosts.iter().cloned().chain(named).collect();
         Home { site: self.base_url.clone(), hosts }
@@ -223,12 +228,17 @@ impl Site {
 
     /// The pages that another walk over a list begins with.
     pub fn again(&self, list: List, pass: u32, range: PageRange) -> Option<IndexRun> {
-        self.list(list, range).map(|run| IndexRun { pass, ..run })
+        let run = match list {
+            List::Seeds => Some(IndexRun { list, ..IndexRun::numbered(1, 1, 1) }),
+            list => self.list(list, range),
+        };
+        run.map(|run| IndexRun { pass, ..run })
     }
 
     fn list(&self, list: List, range: PageRange) -> Option<IndexRun> {
         let (from, to) = match &self.index.paging {
             Paging::Keys(keys) => (range.from, keys.pages().min(range.to)),
+            Paging::Single if range.from > 1 => return None,
             paging if paging.is_numbered() => (range.from, range.from),
             _ => (1, 1),
         };
@@ -240,15 +250,14 @@ impl Site {
         self.rules_of(&page.list).1.after(page, said)
     }
 
-    /// Whether a list may be over before `page`, which was asked for to see.
-    pub fn may_end_before(&self, page: &IndexPage) -> bool {
-        self.rules_of(&page.list).1.may_end_before(page)
-    }
-
     /// The index pages that `asked` (all, where nothing was asked) and the site's cap allow.
     pub fn page_range(&self, asked: Option<PageRange>) -> PageRange {
         let PageRange { from, to } = asked.unwrap_or(PageRange { from: 1, to: u64::MAX });
-        PageRange { from, to: to.min(from.saturating_add(self.index.most_pages - 1)) }
+        match self.index.paging {
+            // The keys are in the file: there is nothing that could go on for ever.
+            Paging::Keys(_) => PageRange { from, to },
+            _ => PageRange { from, to: to.min(from.saturating_add(self.index.most_pages - 1)) },
+        }
     }
 
     /// Names of the fields that are taken from the list.
@@ -276,26 +285,23 @@ impl Site {
 
     /// Digest of what makes documents what they are: another one makes all of them anew.
     pub fn rules(&self) -> String {
-        let keep = match &self.index.items {
-            ItemRules::Selected { keep, .. } => Some(keep),
-            _ => None,
-        };
         let detail = self.detail.as_ref().map(|detail| {
-            let DetailRules { format, require, document, fields, .. } = detail;
-            (format, require, document, fields)
+            let DetailRules { request, format, document, fields, require: _ } = detail;
+            (request, format, document, fields)
         });
-        Digest::of(format!("{keep:?} {detail:?}").as_bytes()).to_string()
+        Digest::of(format!("{:?} {detail:?}", self.index.items).as_bytes()).to_string()
     }
 
     /// Digest of what is crawled: another one is another sweep.
     pub fn definition(&self) -> String {
-        let Site { base_url, collection, seeds, index, detail, ignore, .. } = self;
+        let Site { base_url, collection, seeds, index, ignore, .. } = self;
+        let seeds = seeds.as_ref().map(Seeds::without_size);
+        let require = self.detail.as_ref().map(|detail| &detail.require);
         let parts = format!(
-            "{base_url} {collection} {seeds:?} {:?} {:?} {:?} {:?} {ignore:?} {}",
+            "{base_url} {collection} {seeds:?} {:?} {:?} {:?} {require:?} {ignore:?} {}",
             index.request,
-            index.items,
-            known_of(&index.paging),
-            detail.as_ref().map(|detail| &detail.request),
+            index.paging.without_size(),
+            index.require,
             self.rules()
         );
         Digest::of(parts.as_bytes()).to_string()
@@ -304,14 +310,6 @@ impl Site {
 
 fn names(fields: &[(Box<str>, FieldRule)]) -> Vec<Box<str>> {
     fields.iter().map(|(name, _)| name.clone()).collect()
-}
-
-/// What of the paging decides which items there are.
-fn known_of(paging: &Paging) -> Option<String> {
-    match paging {
-        Paging::Keys(keys) => Some(keys.origin()),
-        _ => None,
-    }
 }
 
 /// A base URL.

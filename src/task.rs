@@ -6,8 +6,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::record::{Key, Known};
+use crate::secret::shown;
+use crate::status::plain;
 
 /// One request to make, with the number of the attempt it is (from 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,6 +46,8 @@ pub struct IndexPage {
     pub planned_to: u64,
     /// Where it is, unless its number says so.
     pub place: Option<Place>,
+    /// Whether nobody said that it is there: it is asked for to see whether the list goes on.
+    pub is_guess: bool,
 }
 
 /// A list that is walked.
@@ -110,6 +115,8 @@ pub struct IndexRun {
     pub to: u64,
     /// See [`IndexPage::place`]; a run of pages that are somewhere has one page.
     pub place: Option<Place>,
+    /// See [`IndexPage::is_guess`].
+    pub is_guess: bool,
 }
 
 /// What an index page leads to.
@@ -137,9 +144,34 @@ impl Task {
 }
 
 impl IndexPage {
+    /// The page's name among all pages of lists of a site. A page is known by its place, where it
+    /// has one, since the pages before it may be more or fewer the next time.
+    pub fn name(&self) -> String {
+        let list = match &self.list {
+            List::Seeds => "[seeds]/",
+            List::Items(None) => "",
+            List::Items(Some(seed)) => &format!("{seed}/"),
+        };
+        match &self.place {
+            None => format!("{list}{}", self.number),
+            Some(Place::Url(url)) => {
+                let url = Url::parse(url).map_or_else(|_| String::new(), |url| shown(&url));
+                format!("{list}{url}")
+            }
+            Some(Place::Cursor(cursor)) => format!("{list}{cursor}"),
+        }
+    }
+
     /// A page of the list of a site without seeds, found by its number.
     pub fn numbered(pass: u32, number: u64, planned_to: u64) -> IndexPage {
-        IndexPage { pass, list: List::Items(None), number, planned_to, place: None }
+        IndexPage {
+            pass,
+            list: List::Items(None),
+            number,
+            planned_to,
+            place: None,
+            is_guess: false,
+        }
     }
 }
 
@@ -153,7 +185,7 @@ impl DetailPage {
 impl IndexRun {
     /// Pages of the list of a site without seeds, found by their numbers.
     pub fn numbered(pass: u32, from: u64, to: u64) -> IndexRun {
-        IndexRun { pass, list: List::Items(None), from, to, place: None }
+        IndexRun { pass, list: List::Items(None), from, to, place: None, is_guess: false }
     }
 
     /// The first page of the run, and the run of those that stay.
@@ -164,6 +196,7 @@ impl IndexRun {
             number: self.from,
             planned_to: self.to,
             place: self.place.clone(),
+            is_guess: self.is_guess,
         };
         let rest = (self.from < self.to).then(|| IndexRun { from: self.from + 1, ..self });
         (page, rest)
@@ -179,7 +212,7 @@ impl std::fmt::Display for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Page::Index(index) => index.fmt(f),
-            Page::Detail(detail) => write!(f, "item {}", detail.key),
+            Page::Detail(detail) => write!(f, "item {}", plain(detail.key.as_str())),
         }
     }
 }
@@ -190,7 +223,7 @@ impl std::fmt::Display for IndexPage {
         match &self.list {
             List::Seeds => write!(f, "page {number} of the seeds"),
             List::Items(None) => write!(f, "index page {number}"),
-            List::Items(Some(seed)) => write!(f, "index page {number} of {seed}"),
+            List::Items(Some(seed)) => write!(f, "index page {number} of {}", plain(seed)),
         }
     }
 }
@@ -200,7 +233,7 @@ impl std::fmt::Display for List {
         match self {
             List::Seeds => f.write_str("the list of categories"),
             List::Items(None) => f.write_str("the list"),
-            List::Items(Some(seed)) => write!(f, "the list of {seed}"),
+            List::Items(Some(seed)) => write!(f, "the list of {}", plain(seed)),
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::document::Digest;
 use crate::site::PageSaid;
 use crate::task::{IndexPage, List};
 
+/// More items than this are no count but a mistake of the site's.
+const MOST_DECLARED: u64 = 1 << 62;
 /// Repeated pages in a row that end a list whose end is known.
 const REPEATS: u64 = 3;
 
@@ -30,7 +32,11 @@ struct Lists {
     passes: HashMap<(u32, List), Progress>,
     /// Pages of the pass that are planned and not yet answered for.
     open: u64,
-    lost: u64,
+    /// Pages that could not be had, by list and name.
+    lost: HashSet<(List, String)>,
+    /// What the lists declare together, and how many of them do not say.
+    declared: u64,
+    silent: u64,
     /// Distinct items that each pass added.
     found: Vec<u64>,
 }
@@ -52,8 +58,12 @@ struct Progress {
     /// Digests of the keys of each page that was read, and its number.
     pages: HashMap<u128, u64>,
     repeated: BTreeSet<u64>,
+    /// Pages that were empty when they were first read.
+    empty: BTreeSet<u64>,
     /// The first page with fewer items than were asked for.
     first_short: Option<u64>,
+    /// Pages that were found one by another, so that they are numbered as they are found.
+    numbered: u64,
     is_over: bool,
 }
 
@@ -94,16 +104,45 @@ impl Walk {
 
     /// A page was answered for: all that it leads to is submitted, or it is lost. Says whether it
     /// was the last of its pass.
-    pub fn answered(&self, is_lost: bool) -> bool {
+    pub fn answered(&self, page: &IndexPage, is_lost: bool) -> bool {
         let mut lists = self.lists();
-        lists.lost += u64::from(is_lost);
+        let name = (page.list.clone(), page.name());
+        if is_lost {
+            lists.lost.insert(name);
+        } else {
+            // Another pass may have what an earlier one lost.
+            lists.lost.remove(&name);
+        }
         lists.open = lists.open.saturating_sub(1);
         lists.open == 0
     }
 
-    /// Whether a page of any list was lost.
-    pub fn has_lost(&self) -> bool {
-        self.lists().lost > 0
+    /// How many pages could not be had, in any pass.
+    pub fn lost(&self) -> u64 {
+        self.lists().lost.len() as u64
+    }
+
+    /// A page is empty, or not there where it was only a guess. Says whether that is seen for the
+    /// first time, when it is not believed yet.
+    pub fn is_first_empty(&self, page: &IndexPage) -> bool {
+        self.lists().pass(page).empty.insert(page.number)
+    }
+
+    /// Whether a page and the one before it are empty.
+    pub fn is_second_empty(&self, page: &IndexPage) -> bool {
+        let mut lists = self.lists();
+        let empty = &lists.pass(page).empty;
+        empty.contains(&page.number) && page.number > 1 && empty.contains(&(page.number - 1))
+    }
+
+    /// Numbers for so many pages that a page of the same list named, in the order in which they
+    /// are found. Answers with the first.
+    pub fn numbers(&self, page: &IndexPage, pages: u64) -> u64 {
+        let mut lists = self.lists();
+        let progress = lists.pass(page);
+        let first = progress.numbered.max(1) + 1;
+        progress.numbered = first + pages - 1;
+        first
     }
 
     /// Whether the list of a page was ended before its time: the page need not be asked for.
@@ -111,7 +150,8 @@ impl Walk {
         self.lists().pass(page).is_over
     }
 
-    /// A page was read, with these names on it (keys or categories).
+    /// A page was read, with these names on it (keys or categories); without any, it cannot be
+    /// told whether it repeats another one.
     pub fn read<'k>(
         &self,
         page: &IndexPage,
@@ -119,19 +159,12 @@ impl Walk {
         said: &PageSaid,
     ) -> Turn {
         let mut all = String::new();
-        let by_seed = matches!(page.list, List::Items(Some(_)));
-        let mut prints = Vec::new();
         for name in names {
             all.push_str(name);
             all.push('\n');
-            prints.extend(by_seed.then(|| Digest::of(name.as_bytes()).bits()));
         }
         let mut lists = self.lists();
-        let counts = lists.counts.entry(page.list.clone()).or_default();
-        counts.declared = said.declared.or(counts.declared);
-        let before = counts.keys.len();
-        counts.keys.extend(prints);
-        counts.listed += (counts.keys.len() - before) as u64;
+        lists.declare(&page.list, said.declared);
         let progress = lists.pass(page);
         let first = match all.as_str() {
             "" => page.number,
@@ -147,12 +180,31 @@ impl Walk {
         Turn { repeats, is_over }
     }
 
-    /// A page listed so many items that no page listed before, or that have no key.
-    pub fn listed(&self, page: &IndexPage, distinct: u64, without_key: u64) {
-        let by_seed = matches!(page.list, List::Items(Some(_)));
+    /// A page listed these items (or named these categories), of which so many were listed nowhere
+    /// before, and so many more without a key.
+    pub fn listed<'k>(
+        &self,
+        page: &IndexPage,
+        names: impl Iterator<Item = &'k str>,
+        distinct: u64,
+        without_key: u64,
+    ) {
         let mut lists = self.lists();
         let counts = lists.counts.entry(page.list.clone()).or_default();
-        counts.listed += without_key + if by_seed { 0 } else { distinct };
+        counts.listed += without_key;
+        match page.list {
+            List::Items(None) => counts.listed += distinct,
+            // What was listed before may have been on another list.
+            List::Items(Some(_)) | List::Seeds => {
+                let prints = names.map(|name| Digest::of(name.as_bytes()).bits());
+                let before = counts.keys.len();
+                counts.keys.extend(prints);
+                counts.listed += (counts.keys.len() - before) as u64;
+            }
+        }
+        if page.list == List::Seeds {
+            return;
+        }
         let pass = page.pass as usize;
         if lists.found.len() < pass {
             lists.found.resize(pass, 0);
@@ -182,10 +234,8 @@ impl Walk {
     /// How many items all lists declare together; nothing where one of them does not say.
     pub fn declared(&self) -> Option<u64> {
         let lists = self.lists();
-        let items = lists.counts.iter().filter(|(list, _)| **list != List::Seeds);
-        let mut declared = items.map(|(_, counts)| counts.declared).peekable();
-        declared.peek()?;
-        declared.sum()
+        let any = lists.counts.keys().any(|list| *list != List::Seeds);
+        (any && lists.silent == 0).then_some(lists.declared)
     }
 
     /// The lists that do not add up.
@@ -193,13 +243,8 @@ impl Walk {
         let lists = self.lists();
         let mismatch = |(list, counts): (&List, &Counts)| {
             let declared = counts.declared.filter(|declared| *declared != counts.listed)?;
-            let is_items = *list != List::Seeds;
-            is_items.then(|| Mismatch {
-                list: list.clone(),
-                declared,
-                listed: counts.listed,
-                is_cut: counts.is_cut,
-            })
+            let (listed, is_cut) = (counts.listed, counts.is_cut);
+            Some(Mismatch { list: list.clone(), declared, listed, is_cut })
         };
         let mut mismatches: Vec<Mismatch> = lists.counts.iter().filter_map(mismatch).collect();
         mismatches.sort_by_key(|mismatch| mismatch.list.to_string());
@@ -212,6 +257,22 @@ impl Walk {
 }
 
 impl Lists {
+    /// Takes in what a list declares. The sum is kept, since there may be many lists.
+    fn declare(&mut self, list: &List, declared: Option<u64>) {
+        let is_new = !self.counts.contains_key(list);
+        let counts = self.counts.entry(list.clone()).or_default();
+        let before = counts.declared;
+        counts.declared = declared.or(before);
+        let now = counts.declared;
+        if *list == List::Seeds {
+            return;
+        }
+        self.silent += u64::from(is_new);
+        self.silent -= u64::from(before.is_none() && now.is_some());
+        let sum = self.declared.saturating_sub(before.unwrap_or(0));
+        self.declared = sum.saturating_add(now.unwrap_or(0)).min(MOST_DECLARED);
+    }
+
     fn pass(&mut self, page: &IndexPage) -> &mut Progress {
         self.passes.entry((page.pass, page.list.clone())).or_default()
     }
@@ -276,13 +337,13 @@ mod tests {
         assert_eq!(walk.declared(), None);
         for (seed, names, says) in [("x", ["a", "b"], 2), ("y", ["b", "b"], 3)] {
             walk.read(&of(seed, 1), names.into_iter(), &declared(says));
-            walk.listed(&of(seed, 1), 2, 0);
+            walk.listed(&of(seed, 1), names.into_iter(), 2, 0);
         }
         assert_eq!(walk.declared(), Some(5));
         let list = List::Items(Some("y".into()));
         let short = Mismatch { list, declared: 3, listed: 1, is_cut: false };
         assert_eq!(walk.mismatches(), [short]);
-        walk.listed(&of("y", 1), 0, 2);
+        walk.listed(&of("y", 1), [].into_iter(), 0, 2);
         assert_eq!(walk.mismatches(), []);
         read(&walk, &of("z", 1), &["a"]);
         assert_eq!(walk.declared(), None, "one of them does not say");
@@ -303,21 +364,49 @@ mod tests {
         walk.planned(1);
         walk.planned(3);
         walk.known_already(1);
-        assert!(!walk.answered(false), "two more are on their way");
-        assert!(!walk.answered(true));
-        assert!(walk.answered(false));
-        assert!(walk.has_lost());
+        assert!(!walk.answered(&page(1), false), "two more are on their way");
+        assert!(!walk.answered(&page(2), true));
+        assert!(walk.answered(&page(3), false));
+        assert_eq!(walk.lost(), 1);
+        walk.planned(1);
+        assert!(walk.answered(&IndexPage { pass: 2, ..page(2) }, false));
+        assert_eq!(walk.lost(), 0, "another pass has it");
     }
 
     #[test]
     fn counts_add_up_over_the_passes() {
         let walk = Walk::default();
         walk.read(&page(1), ["a"].into_iter(), &declared(3));
-        walk.listed(&page(1), 2, 0);
+        walk.listed(&page(1), [].into_iter(), 2, 0);
         assert_eq!(walk.mismatches()[0].listed, 2);
         let again = IndexPage { pass: 2, ..page(1) };
         assert_eq!(walk.read(&again, ["a"].into_iter(), &declared(3)).repeats, None);
-        walk.listed(&again, 1, 0);
+        walk.listed(&again, [].into_iter(), 1, 0);
         assert_eq!((walk.mismatches(), walk.found()), (vec![], vec![2, 1]));
+    }
+
+    #[test]
+    fn l3_an_empty_page_is_not_believed_at_once() {
+        let walk = Walk::default();
+        assert!(walk.is_first_empty(&page(4)));
+        assert!(!walk.is_first_empty(&page(4)));
+        assert!(!walk.is_second_empty(&page(4)));
+        assert!(walk.is_first_empty(&page(5)) && walk.is_second_empty(&page(5)));
+    }
+
+    #[test]
+    fn l5_absurd_counts_are_no_sum() {
+        let walk = Walk::default();
+        for seed in ["x", "y", "z"] {
+            walk.read(&of(seed, 1), [].into_iter(), &declared(u64::MAX));
+        }
+        assert_eq!(walk.declared(), Some(MOST_DECLARED));
+    }
+
+    #[test]
+    fn pages_that_are_found_are_numbered_as_they_are_found() {
+        let walk = Walk::default();
+        assert_eq!(walk.numbers(&page(1), 3), 2);
+        assert_eq!(walk.numbers(&page(2), 2), 5);
     }
 }

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::crawl::CrawlError;
+use crate::extract::PageError;
 use crate::fetch::{self, FetchError, Fetcher, Host, robots};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
@@ -24,7 +25,7 @@ use crate::record::Stamp;
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::{PageRange, Site};
 use crate::store::Store;
-use crate::task::Page;
+use crate::task::{Content, IndexPage, Page};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 use trouble::Trouble;
@@ -51,7 +52,7 @@ pub struct Crew {
     /// Makes requests.
     pub fetcher: Fetcher,
     /// The site's mood.
-    pub host: Host,
+    pub host: Arc<Host>,
     /// What the site asks of crawlers.
     pub robots: robots::Rules,
     /// Says what is known of listed items.
@@ -101,7 +102,7 @@ impl Crew {
                 lease = self.frontier.lease() => lease?,
             };
             let Some(lease) = lease else { return Ok(()) };
-            if let Some(turn) = turn.filter(|_| self.site.asks_for(&lease.task().page)) {
+            if let Some(turn) = turn.filter(|_| self.asks_for(&lease.task().page)) {
                 // Of all workers the one whose turn it is waits here; dropped, the lease goes back.
                 tokio::select! {
                     biased;
@@ -115,7 +116,7 @@ impl Crew {
 
     async fn attempt(&self, lease: Lease, outbox: &Outbox) -> Result<(), CrawlError> {
         if let Page::Index(index) = &lease.task().page
-            && (self.enough.load(Relaxed) || self.walk.is_over(index))
+            && !self.is_wanted(index)
         {
             let index = index.clone();
             return self.answered(lease, &index).await;
@@ -125,6 +126,13 @@ impl Crew {
         if task.attempt > self.retries.saturating_add(1) {
             return self.give_up(attempt, Trouble::Panic).await;
         }
+        if let Page::Detail(item) = &task.page
+            && let Some(Content::Unreadable(message)) = item.listed.as_ref().map(|it| &it.content)
+        {
+            // The list says what it says: asking for the item's page would not help.
+            let error = PageError::Listed(message.clone());
+            return self.give_up(attempt, Trouble::List(error)).await;
+        }
         let request = match self.site.request(&task.page) {
             Err(error) => {
                 let error = FetchError::Request(error.to_string());
@@ -133,7 +141,7 @@ impl Crew {
             Ok(None) => return self.known_page(attempt).await,
             Ok(Some(request)) => request,
         };
-        if !self.robots.allow(&request.url) {
+        if self.fetcher.is_own(&request.url) && !self.robots.allow(&request.url) {
             return self.give_up(attempt, Trouble::Fetch(FetchError::Forbidden)).await;
         }
         if let Some(left) = self.host.must_wait() {
@@ -151,6 +159,20 @@ impl Crew {
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
             },
         }
+    }
+
+    /// Whether more of a list is wanted.
+    fn is_wanted(&self, page: &IndexPage) -> bool {
+        !self.enough.load(Relaxed) && !self.walk.is_over(page)
+    }
+
+    /// Whether a request is to be made for a page.
+    fn asks_for(&self, page: &Page) -> bool {
+        let is_wanted = match page {
+            Page::Index(index) => self.is_wanted(index),
+            Page::Detail(_) => true,
+        };
+        is_wanted && self.site.asks_for(page)
     }
 
     /// What a page would say is known without asking for it.

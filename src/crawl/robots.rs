@@ -20,7 +20,7 @@ impl Crawl {
         let agent = self.settings.user_agents.first().map_or("", String::as_str);
         let mut attempt = 1;
         loop {
-            let asked = fetcher.fetch(request.clone());
+            let asked = fetcher.beginning(request.clone(), robots::LARGEST);
             let answer = tokio::select! {
                 biased;
                 () = self.shutdown.reached(Stage::Draining) => return Ok(None),

@@ -10,11 +10,12 @@ use crate::worker::Crew;
 impl Crawl {
     /// Whether a crawl that came to its end is complete; what is missing becomes a problem.
     pub(super) fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
-        let Snapshot { index, items, lost_pages, .. } = snapshot;
+        let Snapshot { index, items, .. } = snapshot;
+        let lost_pages = self.walk.lost();
         if items.failed > 0 {
             problems.gap(format!("{} items could not be stored", items.failed));
         }
-        if *lost_pages > 0 {
+        if lost_pages > 0 {
             problems.gap(format!("{lost_pages} pages of the list were lost"));
         }
         if items.missing > 0 {

@@ -12,7 +12,7 @@ use super::NoKey;
 use crate::record::Key;
 
 /// A JSONPath expression. Two are equal where they are written alike.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Selector {
     text: Box<str>,
     path: Box<JsonPath>,
@@ -38,6 +38,13 @@ pub struct SelectorError {
 /// What a selector found: a value of the page.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a>(RawBsonRef<'a>);
+
+impl std::fmt::Debug for Selector {
+    /// As it is written: digests of site files are made from this.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.text.fmt(f)
+    }
+}
 
 impl PartialEq for Selector {
     fn eq(&self, other: &Selector) -> bool {

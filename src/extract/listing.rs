@@ -26,6 +26,8 @@ pub struct Listing {
     pub said: PageSaid,
     /// What is odd about what it says, in sentences.
     pub odd: Vec<String>,
+    /// What is missing on it, in sentences.
+    pub gaps: Vec<String>,
 }
 
 /// An item on a list.
@@ -40,7 +42,7 @@ pub struct Item {
 }
 
 /// Categories on a page that names them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeedsFound {
     /// The categories.
     pub seeds: Vec<Arc<str>>,
@@ -48,6 +50,8 @@ pub struct SeedsFound {
     pub said: PageSaid,
     /// What is odd about what it says, in sentences.
     pub odd: Vec<String>,
+    /// What is missing on it, in sentences.
+    pub gaps: Vec<String>,
 }
 
 /// Reads an index page.
@@ -86,15 +90,21 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
         let texts = field::extract("seeds.select", &select, scope)?;
         let texts =
             texts.and_then(|texts| serde_json::from_str::<Vec<serde_json::Value>>(&texts).ok());
-        let texts = texts.unwrap_or_default().into_iter().filter_map(|text| match text {
+        let values = texts.unwrap_or_default();
+        let count = values.len();
+        let texts = values.into_iter().filter_map(|text| match text {
             serde_json::Value::String(text) => Some(text),
             serde_json::Value::Number(number) => Some(number.to_string()),
             _ => None,
         });
-        let texts = texts.filter(|text| !text.trim().is_empty());
-        let seeds: Vec<Arc<str>> = texts.map(Into::into).collect();
+        let texts: Vec<String> = texts.collect();
+        let strange = count - texts.len();
+        let gap = || format!("{strange} categories are neither texts nor numbers");
+        // As the first entry of a choice, which stands for all of them.
+        let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
+        let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
         let (said, odd) = said::of_page(&rules.paging, page, scope, seeds.len())?;
-        Ok(SeedsFound { seeds, said, odd })
+        Ok(SeedsFound { seeds, said, odd, gaps: (strange > 0).then(gap).into_iter().collect() })
     };
     match &rules.select.select {
         Select::Json(_) => found(Scope::page(&Json::parse(&page.body)?)),
@@ -111,7 +121,7 @@ fn selected<'a>(
     require(&site.index.require, whole)?;
     let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
     let (said, odd) = said::of_page(&site.index.paging, page, whole, items.len())?;
-    Ok(Listing { items, said, odd })
+    Ok(Listing { items, said, odd, gaps: Vec::new() })
 }
 
 fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
@@ -173,24 +183,28 @@ fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
 }
 
 fn of_sitemap(key: &field::Pattern, page: &Page) -> Result<Listing, PageError> {
-    let (items, without, places) = match sitemap::parse(&page.body, LARGEST_SITEMAP)? {
+    match sitemap::parse(&page.body, LARGEST_SITEMAP)? {
         Sitemap::Index { locations, without_loc } => {
             let place = |location: &str| match page.url.join(location) {
                 Ok(url) => Ok(Place::Url(url.to_string().into())),
                 Err(_) => Err(PageError::NoUrl(field::shown(location))),
             };
-            let places =
-                locations.iter().map(|location| place(location)).collect::<Result<_, _>>()?;
-            (Vec::new(), without_loc, places)
+            let places = locations.iter().map(|location| place(location));
+            let places = places.collect::<Result<_, _>>()?;
+            let gap = || format!("{without_loc} sitemaps have no location");
+            let gaps = (without_loc > 0).then(gap).into_iter().collect();
+            let said = PageSaid { places, ..PageSaid::default() };
+            Ok(Listing { said, gaps, ..Listing::default() })
         }
         Sitemap::Entries { entries, without_loc } => {
+            // Also those that are no items: the sitemap is not empty.
+            let said =
+                PageSaid { items: entries.len() as u64 + without_loc, ..PageSaid::default() };
             let items = entries.into_iter().filter_map(|entry| of_entry(key, page, entry));
-            (items.collect(), without_loc, Vec::new())
+            let without = (0..without_loc).map(|_| Err(NoKey::Missing));
+            Ok(Listing { items: items.chain(without).collect(), said, ..Listing::default() })
         }
-    };
-    let odd = (without > 0).then(|| format!("{without} entries of a sitemap have no location"));
-    let said = PageSaid { items: items.len() as u64, places, ..PageSaid::default() };
-    Ok(Listing { items, said, odd: odd.into_iter().collect() })
+    }
 }
 
 /// The item that an entry is; nothing where its location is not that of an item, as on a sitemap
@@ -210,5 +224,5 @@ pub fn known(keys: Vec<String>, count: Option<u64>) -> Listing {
     };
     let items: Vec<_> = keys.into_iter().map(item).collect();
     let said = PageSaid { items: items.len() as u64, declared: count, ..PageSaid::default() };
-    Listing { items, said, odd: Vec::new() }
+    Listing { items, said, odd: Vec::new(), gaps: Vec::new() }
 }

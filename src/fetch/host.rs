@@ -13,6 +13,9 @@ use tokio::time::Instant;
 /// A site that refuses for this long without a success between is taken to have blocked us.
 const LONGEST_REFUSED: Duration = Duration::from_secs(15 * 60);
 
+/// How late a timer may ring.
+const LATE: Duration = Duration::from_millis(2);
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Host {
@@ -125,7 +128,11 @@ impl Turn<'_> {
     /// Waits until the request may leave, and lets the next one wait from then on.
     pub async fn take(mut self) {
         tokio::time::sleep_until(*self.next).await;
-        *self.next = Instant::now() + self.interval;
+        // A timer that rang late must not slow down all that follow; nor is more than that made up
+        // for.
+        let now = Instant::now();
+        *self.next =
+            (*self.next + self.interval).max(now + self.interval - LATE.min(self.interval));
     }
 }
 

@@ -12,7 +12,7 @@ pub struct Request {
     pub method: Method,
     /// What for; it may hold credentials.
     pub url: Url,
-    /// Beside those that each request has. They go to the site's own host only.
+    /// Beside those that each request has. They go to this URL's origin only.
     pub headers: HeaderMap,
     /// What is sent along.
     pub body: Option<Body>,
@@ -34,8 +34,11 @@ impl Request {
     }
 
     /// The request that an answer with `status` leads to. As browsers do, nothing is sent along a
-    /// second time unless the answer (307, 308) asks for it.
+    /// second time unless the answer (307, 308) asks for it; and nothing ever to another origin.
     pub(super) fn redirected(self, status: u16, to: Url) -> Request {
+        if !same_origin(&self.url, &to) {
+            return Request::get(to);
+        }
         let keeps =
             matches!(status, 307 | 308) || matches!(self.method, Method::GET | Method::HEAD);
         if keeps {
@@ -75,6 +78,18 @@ impl Home {
         scheme_holds && self.hosts.iter().any(|allowed| **allowed == *place)
     }
 
+    /// `url` by https where the site itself is asked so: lists of such sites often still name pages
+    /// by http.
+    pub fn upgraded(&self, mut url: Url) -> Url {
+        let is_plain = url.scheme() == "http" && url.port().is_none();
+        let is_secure = self.site.scheme() == "https" && self.site.port().is_none();
+        if is_plain && is_secure && url.host() == self.site.host() {
+            // Fails only between schemes of different kinds, which these are not.
+            let _ = url.set_scheme("https");
+        }
+        url
+    }
+
     /// `url` with the site's own user and password, where it is of the site's own origin.
     pub fn with_credentials(&self, mut url: Url) -> Url {
         if self.is_own(&url) && url.username().is_empty() && url.password().is_none() {
@@ -87,7 +102,7 @@ impl Home {
 }
 
 /// Whether a URL is of the same origin, or of its https twin.
-fn same_origin(from: &Url, to: &Url) -> bool {
+pub(super) fn same_origin(from: &Url, to: &Url) -> bool {
     let origin = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
     let twin = origin(from) == ("http".to_owned(), Some(80))
         && origin(to) == ("https".to_owned(), Some(443));

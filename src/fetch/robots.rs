@@ -10,6 +10,8 @@ use super::{FetchError, Home, Page, Request};
 
 /// Longest delay between requests that a site can ask for.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// Bytes that are looked at, at least as many as RFC 9309 asks for.
+pub const LARGEST: usize = 500 << 10;
 /// The name that rules are looked for by where the site is told a browser's.
 const OWN_NAME: &str = "gleaner";
 
@@ -47,15 +49,16 @@ impl Rules {
         match answer {
             Ok(page) => Ok(Rules(Robots::parse(&page.body, name))),
             Err(FetchError::Status { status: 400..=428 | 430..=499, .. })
-            | Err(FetchError::RedirectRefused { .. } | FetchError::RedirectLoop)
-            | Err(FetchError::TooLarge(_)) => Ok(Rules::none()),
+            | Err(FetchError::RedirectRefused { .. } | FetchError::RedirectLoop) => {
+                Ok(Rules::none())
+            }
             Err(error) => Err(error),
         }
     }
 
     /// Whether a URL of the site may be asked for.
     pub fn allow(&self, url: &Url) -> bool {
-        self.0.is_url_allowed(url)
+        self.0.always().unwrap_or_else(|| self.0.is_url_allowed(url))
     }
 
     /// The delay between requests that is asked for, and whether more was asked than is granted.

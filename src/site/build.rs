@@ -9,10 +9,12 @@ use std::path::Path;
 use super::file::{DetailTable, IndexTable, SeedsTable, SiteFile};
 use super::paging::Paging;
 use super::parse_base_url;
+use super::request::RequestTemplate;
 use super::template::Placeholder;
-use super::written::{At, OneOrMany, Short};
+use super::written::{At, OneOrMany};
 use super::{DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, Seeds, SeedsPage, Site};
 use crate::extract::{Format, Selector};
+use crate::fetch::HeaderValue;
 use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
 use request::Asked;
@@ -21,7 +23,7 @@ use select::{fields, rule, select, selector};
 /// A wrong value.
 #[derive(Debug)]
 pub struct Wrong {
-    /// The byte of the file that it begins with; nothing where it is missing.
+    /// The byte of the file that it begins with, or the table where it is missing.
     pub at: Option<usize>,
     /// Its key, with its table.
     pub key: String,
@@ -29,6 +31,8 @@ pub struct Wrong {
     pub message: String,
 }
 
+/// No list is that long.
+const CAP_OF_CAPS: u64 = 1_000_000_000;
 const NAME_RULE: &str = "letters, digits, `_` and `-`, beginning with a letter or digit, at most 64 long, and not beginning with `gleaner_`, `sqlite_` or `system.`";
 
 /// The site that a file describes; paths in it begin at `folder`.
@@ -49,13 +53,13 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let detail = file.detail.as_ref();
     let index = index(&file.index, detail, file.format, has_seeds, folder)?;
     let detail = detail.map(|table| build_detail(table, file.format, &index)).transpose()?;
-    let has_keys = matches!(index.paging, Paging::Keys(_));
-    if has_keys && (has_seeds || detail.is_none()) {
-        let message = "the keys are known, so there is nothing but [detail] to ask for: no [seeds]";
-        return Err(missing("index.paging", message));
+    let is_known = matches!(index.paging, Paging::Keys(_));
+    if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
+        return Err(wrong(seeds, "seeds", "the keys are known, so there are no lists"));
     }
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
     let (workers, rate) = (workers(&file)?, rate(&file)?);
+    let user_agents = user_agents(&file)?;
     Ok(Site {
         collection: collection.value.as_str().into(),
         name: file.name.value.into(),
@@ -65,21 +69,47 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         workers,
         rate,
         robots: file.robots,
-        user_agents: file.user_agent.map_or_else(Vec::new, |OneOrMany(names)| names),
+        user_agents,
         seeds: file.seeds.map(|table| seeds(&table, file.format)).transpose()?,
         index,
         detail,
         ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
-        total_exact: file.total_exact.unwrap_or(!has_keys),
+        total_exact: file.total_exact.unwrap_or(!is_known),
     })
 }
 
+/// A host as URLs have it: in small letters, by its ASCII name, without the usual port.
 fn host(host: &At<String>) -> Result<Box<str>, Wrong> {
-    if host.value.contains('/') || url::Url::parse(&format!("http://{}", host.value)).is_err() {
-        let message = format!("`{}` is no host; write example.com or example.com:8080", host.value);
-        return Err(wrong(host, "hosts", message));
+    let url = url::Url::parse(&format!("https://{}", host.value));
+    let is_bare = |url: &url::Url| {
+        url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && !host.value.ends_with('/')
+            && !host.value.contains('*')
+    };
+    match url.ok().filter(is_bare) {
+        Some(url) => {
+            let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+            Ok(format!("{}{port}", url.host_str().unwrap_or_default()).into())
+        }
+        None => {
+            let given = &host.value;
+            let message = format!("`{given}` is no host; write example.com or example.com:8080");
+            Err(wrong(host, "hosts", message))
+        }
     }
-    Ok(host.value.to_ascii_lowercase().into())
+}
+
+fn user_agents(file: &SiteFile) -> Result<Vec<String>, Wrong> {
+    let Some(At { value: OneOrMany(names), .. }) = &file.user_agent else { return Ok(Vec::new()) };
+    match (names.iter().find(|name| HeaderValue::from_str(name).is_err()), &file.user_agent) {
+        (Some(name), Some(at)) => {
+            Err(wrong(at, "user_agent", format!("{name:?} holds what a header cannot")))
+        }
+        _ => Ok(names.clone()),
+    }
 }
 
 fn workers(file: &SiteFile) -> Result<Option<usize>, Wrong> {
@@ -98,36 +128,45 @@ fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
     Ok(Some(rate.value))
 }
 
-fn seeds(table: &SeedsTable, usual: Format) -> Result<Seeds, Wrong> {
+fn seeds(written: &At<SeedsTable>, usual: Format) -> Result<Seeds, Wrong> {
+    let table = &written.value;
     let format = table.format.unwrap_or(usual);
     match (&table.values, &table.url, &table.select) {
         (Some(values), None, None) if values.is_empty() => {
-            Err(missing("seeds.values", "there is no category in it"))
+            Err(wrong(written, "seeds.values", "there is no category in it"))
         }
         (Some(values), None, None) => {
+            refuse(request::first_used(&Asked::seeds(table), &[]), "the categories are known")?;
+            refuse(
+                table.paging.as_ref().map(|it| there(it, "seeds.paging")),
+                "the categories are known",
+            )?;
             Ok(Seeds::Listed(values.iter().map(|value| value.as_str().into()).collect()))
         }
-        (None, Some(_), Some(rule_of)) => {
+        (None, Some(_), Some(of)) => {
             let paging =
                 paging::build("seeds.paging", table.paging.as_ref(), format, Path::new(""))?;
             if matches!(paging, Paging::Keys(_) | Paging::Sitemap) {
-                return Err(missing("seeds.paging", "a page of categories has no such paging"));
+                let message = "a page of categories has no such paging";
+                return Err(wrong(written, "seeds.paging", message));
             }
             let request = request::build(&Asked::seeds(table), paging.placeholders())?;
-            let select = rule("seeds.select", rule_of, format)?;
+            needs(&request, needed(&paging), written, "seeds")?;
+            let select = rule("seeds.select", of, format)?;
             Ok(Seeds::Page(Box::new(SeedsPage { request, paging, select })))
         }
-        _ => Err(missing("seeds", "it needs either `values`, or `url` and `select`")),
+        _ => Err(wrong(written, "seeds", "it needs either `values`, or `url` and `select`")),
     }
 }
 
 fn index(
-    table: &IndexTable,
-    detail: Option<&DetailTable>,
+    written: &At<IndexTable>,
+    detail: Option<&At<DetailTable>>,
     usual: Format,
     has_seeds: bool,
     folder: &Path,
 ) -> Result<IndexRules, Wrong> {
+    let table = &written.value;
     let format = table.format.unwrap_or(usual);
     let paging = paging::build("index.paging", table.paging.as_ref(), format, folder)?;
     let mut allowed = paging.placeholders().to_vec();
@@ -135,100 +174,132 @@ fn index(
         allowed.push(Placeholder::Seed);
     }
     let request = request::build(&Asked::index(table), &allowed)?;
-    let needs_url = !matches!(paging, Paging::Keys(_));
-    if needs_url && request.url.is_none() {
-        return Err(missing("index.url", "it is missing: where is the list?"));
+    let is_known = matches!(paging, Paging::Keys(_));
+    if is_known {
+        let used = request::first_used(&Asked::index(table), &["url"]);
+        refuse(used, "the keys are known, so there is no list to ask for")?;
+    } else if request.url.is_none() {
+        return Err(wrong(written, "index.url", "it is missing: where is the list?"));
+    } else {
+        needs(&request, needed(&paging), written, "index")?;
+        needs(&request, has_seeds.then_some(Placeholder::Seed), written, "index")?;
     }
     let most_pages = match &table.max_pages {
         None => MOST_PAGES,
-        Some(At { value: 0, .. }) => {
-            return Err(missing("index.max_pages", "at least 1 page has to be asked for"));
+        Some(most) if is_known => {
+            return Err(wrong(most, "index.max_pages", "the keys are known: all are asked for"));
+        }
+        Some(most) if !(1..=CAP_OF_CAPS).contains(&most.value) => {
+            let message = format!("a number from 1 to {CAP_OF_CAPS} is wanted");
+            return Err(wrong(most, "index.max_pages", message));
         }
         Some(most) => most.value,
     };
-    let link = detail.and_then(|detail| detail.link.as_ref());
     let items = match &paging {
-        Paging::Keys(_) | Paging::Sitemap => bare_items(table, &paging)?,
-        _ => {
-            let required = "it is missing, and a list needs it";
-            let items = table.items.as_ref().ok_or_else(|| missing("index.items", required))?;
-            let key = table.key.as_ref().ok_or_else(|| missing("index.key", required))?;
-            let optional = |name: &str, value: &Option<At<Short<_>>>| {
-                value.as_ref().map(|value| rule(name, value, format)).transpose()
-            };
-            let keep = match fields("index.fields", &table.fields, format)? {
-                fields if !fields.is_empty() => Keep::Fields(fields),
-                _ if detail.is_some() => Keep::Nothing,
-                _ if format == Format::Json => Keep::Whole,
-                _ => {
-                    return Err(missing(
-                        "index.fields",
-                        "an HTML page is no document: say what is kept of it, here or in [detail.fields]",
-                    ));
-                }
-            };
-            ItemRules::Selected {
-                items: select("index.items", items, format)?,
-                key: rule("index.key", key, format)?,
-                link: link.map(|link| rule("detail.link", link, format)).transpose()?,
-                revision: optional("index.revision", &table.revision)?,
-                keep,
-            }
-        }
+        Paging::Keys(_) | Paging::Sitemap => bare_items(written, detail, &paging)?,
+        _ => selected(written, detail, format)?,
     };
     let require = table.require.iter().map(|text| select("index.require", text, format));
     let require = require.collect::<Result<_, _>>()?;
     Ok(IndexRules { request, paging, most_pages, require, items })
 }
 
+fn selected(
+    written: &At<IndexTable>,
+    detail: Option<&At<DetailTable>>,
+    format: Format,
+) -> Result<ItemRules, Wrong> {
+    let table = &written.value;
+    let missing = |key: &str| wrong(written, key, "it is missing, and a list needs it");
+    let of_items = table.items.as_ref().ok_or_else(|| missing("index.items"))?;
+    let of_key = table.key.as_ref().ok_or_else(|| missing("index.key"))?;
+    let link = detail.and_then(|detail| detail.value.link.as_ref());
+    let revision = table.revision.as_ref();
+    let keep = match fields("index.fields", &table.fields, format)? {
+        fields if !fields.is_empty() => Keep::Fields(fields),
+        _ if detail.is_some() => Keep::Nothing,
+        _ if format == Format::Json => Keep::Whole,
+        _ => {
+            let message =
+                "an HTML page is no document: say what is kept of it, here or in [detail.fields]";
+            return Err(wrong(written, "index.fields", message));
+        }
+    };
+    Ok(ItemRules::Selected {
+        items: select::items("index.items", of_items, format)?,
+        key: select::key("index.key", of_key, format)?,
+        link: link.map(|link| select::single("detail.link", link, format)).transpose()?,
+        revision: revision.map(|it| select::single("index.revision", it, format)).transpose()?,
+        keep,
+    })
+}
+
 /// The items of a sitemap, or of no list at all.
-fn bare_items(table: &IndexTable, paging: &Paging) -> Result<ItemRules, Wrong> {
+fn bare_items(
+    written: &At<IndexTable>,
+    detail: Option<&At<DetailTable>>,
+    paging: &Paging,
+) -> Result<ItemRules, Wrong> {
+    let table = &written.value;
     let is_sitemap = matches!(paging, Paging::Sitemap);
+    let kind = if is_sitemap { "sitemap" } else { "keys" };
     let unused = [
-        ("index.items", table.items.is_some()),
-        ("index.require", !table.require.is_empty()),
-        ("index.revision", table.revision.is_some()),
-        ("index.fields", !table.fields.is_empty()),
-        ("index.key", table.key.is_some() && !is_sitemap),
-        ("index.url", table.url.is_some() && !is_sitemap),
+        table.items.as_ref().map(|it| there(it, "index.items")),
+        table.require.first().map(|it| there(it, "index.require")),
+        table.revision.as_ref().map(|it| there(it, "index.revision")),
+        table.fields.values().next().map(|it| there(it, "index.fields")),
+        table.key.as_ref().filter(|_| !is_sitemap).map(|it| there(it, "index.key")),
+        table.url.as_ref().filter(|_| !is_sitemap).map(|it| there(it, "index.url")),
     ];
-    if let Some((key, _)) = unused.iter().find(|(_, is_there)| *is_there) {
-        let kind = if is_sitemap { "sitemap" } else { "keys" };
-        return Err(missing(key, format!("it says nothing where paging is by {kind}")));
+    refuse(unused.into_iter().flatten().next(), &format!("paging is by {kind}"))?;
+    let Some(detail) = detail else {
+        let message = format!("paging is by {kind}, so there is nothing but [detail] to store");
+        return Err(wrong(written, "detail", message));
+    };
+    if let Some(link) = &detail.value.link {
+        return Err(wrong(link, "detail.link", format!("paging is by {kind}: no list has links")));
     }
     match &table.key {
         Some(key) => Ok(ItemRules::Sitemap { key: select::location("index.key", key)? }),
         None if is_sitemap => {
-            Err(missing("index.key", "a regular expression on the entries' locations is needed"))
+            let message = "a regular expression on the entries' locations is needed";
+            Err(wrong(written, "index.key", message))
         }
         None => Ok(ItemRules::Known),
     }
 }
 
 fn build_detail(
-    table: &DetailTable,
+    written: &At<DetailTable>,
     usual: Format,
     index: &IndexRules,
 ) -> Result<DetailRules, Wrong> {
+    let table = &written.value;
     let format = table.format.unwrap_or(usual);
     let request = request::build(&Asked::detail(table), &[Placeholder::Key])?;
     let names_pages = table.link.is_some() || matches!(index.paging, Paging::Sitemap);
     match (&table.url, &table.link) {
         (None, None) if !names_pages => {
-            return Err(missing("detail.url", "it is missing; `link` takes it from the list"));
+            return Err(wrong(
+                written,
+                "detail.url",
+                "it is missing; `link` takes it from the list",
+            ));
         }
         (Some(url), Some(_)) => {
             return Err(wrong(url, "detail.url", "`link` says already where the page is"));
         }
-        _ => {}
+        (Some(_), None) => needs(&request, Some(Placeholder::Key), written, "detail")?,
+        (None, _) => {
+            let query = table.query.values().next().map(|it| there(it, "detail.query"));
+            refuse(query, "the list says where the page is, and its URL is taken whole")?;
+        }
     }
     let require = table.require.iter().map(|text| select("detail.require", text, format));
     let fields = fields("detail.fields", &table.fields, format)?;
     if fields.is_empty() && format == Format::Html {
-        return Err(missing(
-            "detail.fields",
-            "an HTML page is no document: say what is kept of it",
-        ));
+        let message = "an HTML page is no document: say what is kept of it";
+        return Err(wrong(written, "detail.fields", message));
     }
     let document = table.document.as_ref();
     if let Some(path) = document.filter(|_| format == Format::Html) {
@@ -243,11 +314,46 @@ fn build_detail(
     })
 }
 
-fn wrong<T>(value: &At<T>, key: &str, message: impl Into<String>) -> Wrong {
-    Wrong { at: Some(value.at), key: key.to_owned(), message: message.into() }
+/// The placeholder by which the pages of a list differ: without it, all of them are one.
+fn needed(paging: &Paging) -> Option<Placeholder> {
+    match paging {
+        Paging::Offset { .. } => Some(Placeholder::Offset),
+        Paging::Page { .. } => Some(Placeholder::Page),
+        Paging::Cursor(_) => Some(Placeholder::Cursor),
+        Paging::Single | Paging::Next(_) | Paging::Sitemap | Paging::Keys(_) => None,
+    }
 }
 
-/// What is wrong with something that is not there, or with a table as a whole.
-fn missing(key: &str, message: impl Into<String>) -> Wrong {
-    Wrong { at: None, key: key.to_owned(), message: message.into() }
+/// Refuses a request that is the same for all that it is to be made for.
+fn needs<T>(
+    request: &RequestTemplate,
+    placeholder: Option<Placeholder>,
+    table: &At<T>,
+    name: &str,
+) -> Result<(), Wrong> {
+    match placeholder.filter(|placeholder| !request.has(*placeholder)) {
+        None => Ok(()),
+        Some(placeholder) => {
+            let text = placeholder.text();
+            let message =
+                format!("{text} stands nowhere in its request, so each would be the same");
+            Err(wrong(table, name, message))
+        }
+    }
+}
+
+/// What stands there but says nothing is a mistake that would be passed over.
+fn refuse(used: Option<Wrong>, why: &str) -> Result<(), Wrong> {
+    match used {
+        None => Ok(()),
+        Some(used) => Err(Wrong { message: format!("it says nothing here: {why}"), ..used }),
+    }
+}
+
+fn there<T>(value: &At<T>, key: &str) -> Wrong {
+    wrong(value, key, "")
+}
+
+fn wrong<T>(value: &At<T>, key: &str, message: impl Into<String>) -> Wrong {
+    Wrong { at: Some(value.at), key: key.to_owned(), message: message.into() }
 }

@@ -36,7 +36,7 @@ pub struct SiteFile {
     /// Whether robots.txt is obeyed; by default it is.
     pub robots: Option<bool>,
     /// Names to go by, which take turns.
-    pub user_agent: Option<OneOrMany>,
+    pub user_agent: Option<At<OneOrMany>>,
     /// JSONPaths of what is left out of the comparison with the stored document, such as a view
     /// counter.
     #[serde(default)]
@@ -44,11 +44,11 @@ pub struct SiteFile {
     /// Whether a declared count is exact. By default it is.
     pub total_exact: Option<bool>,
     /// Categories by which the items are listed.
-    pub seeds: Option<SeedsTable>,
+    pub seeds: Option<At<SeedsTable>>,
     /// The list.
-    pub index: IndexTable,
+    pub index: At<IndexTable>,
     /// The page of an item. Without it, what the list says is stored.
-    pub detail: Option<DetailTable>,
+    pub detail: Option<At<DetailTable>>,
 }
 
 /// Categories: each gives `{seed}` to the list's request. Either `values`, or a page that names
@@ -113,7 +113,7 @@ pub struct IndexTable {
     #[serde(default)]
     pub require: Vec<At<String>>,
     /// Selects the items on a page.
-    pub items: Option<At<String>>,
+    pub items: Option<At<Short<RuleTable>>>,
     /// Selects the key within an item; for a sitemap, a regular expression on the location.
     pub key: Option<At<Short<RuleTable>>>,
     /// Selects, within an item, what changes with it, such as `$.updated_at`.
@@ -206,7 +206,7 @@ pub enum PagingBy {
 }
 
 /// A selector with more to say.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleTable {

@@ -12,7 +12,7 @@ const AT_ONCE: u64 = 1_000;
 const STDIN: &str = "-";
 
 /// See the module's text.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum KeyList {
     /// Numbers, both ends included.
     Range(u64, u64),
@@ -27,6 +27,12 @@ pub enum KeyList {
         /// How many lines there are.
         count: u64,
     },
+}
+
+impl std::fmt::Debug for KeyList {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.origin())
+    }
 }
 
 /// Two are equal where the site file says the same: the contents of a file are not what is

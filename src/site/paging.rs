@@ -155,13 +155,17 @@ impl Paging {
         !matches!(self, Paging::Next(_) | Paging::Cursor(_) | Paging::Sitemap)
     }
 
-    /// Whether the list may be over before `page`, which was asked for to see.
-    pub fn may_end_before(&self, page: &IndexPage) -> bool {
-        let is_open = matches!(
-            self,
-            Paging::Offset { total: None, .. } | Paging::Page { last: LastPage::Unknown, .. }
-        );
-        is_open && page.number > 1
+    /// Whether its pages are parts of one sequence, so that a page that repeats another one means
+    /// something. Sitemaps may name the same pages.
+    pub fn is_sequence(&self) -> bool {
+        !matches!(self, Paging::Sitemap | Paging::Keys(_))
+    }
+
+    /// The same, whatever the number of items on a page: what decides which items there are.
+    pub fn without_size(&self) -> Paging {
+        let mut paging = self.clone();
+        paging.set_limit(0);
+        paging
     }
 
     /// What may stand in the request of a page.
@@ -179,20 +183,20 @@ impl Paging {
 
     /// The pages that follow once `page` was read, whatever the range allows.
     pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
-        let is_sitemap = matches!(self, Paging::Sitemap);
-        if said.items == 0 && !is_sitemap || page.number < page.planned_to {
-            return None;
-        }
         if !self.is_numbered() {
             return placed(page, &said.places);
         }
-        let pages_to = |to: u64, certain| {
+        if said.items == 0 || page.number < page.planned_to {
+            return None;
+        }
+        let pages_to = |to: u64, certain: bool| {
             let run = IndexRun {
                 pass: page.pass,
                 list: page.list.clone(),
                 from: page.number + 1,
                 to,
                 place: None,
+                is_guess: !certain,
             };
             (to > page.number).then(|| Next { runs: vec![run], certain })
         };
@@ -231,6 +235,7 @@ fn placed(page: &IndexPage, places: &[Place]) -> Option<Next> {
         from: number,
         to: number,
         place: Some(place.clone()),
+        is_guess: false,
     };
     let runs: Vec<IndexRun> = (page.number + 1..).zip(places).map(run).collect();
     (!runs.is_empty()).then_some(Next { runs, certain: true })
@@ -359,7 +364,7 @@ mod tests {
         let page = numbered(4, 4);
         let next = Paging::Next(NextPage::LinkHeader);
         assert_eq!(follow(&next, &page, said(3, vec![place("a")])), Some((5, 5, true)));
-        assert_eq!(follow(&next, &page, said(0, vec![place("a")])), None, "an empty page ends it");
+        assert_eq!(follow(&next, &page, said(0, vec![place("a")])), Some((5, 5, true)));
         assert_eq!(follow(&next, &page, said(3, vec![])), None);
         let sitemaps = Paging::Sitemap.after(&page, &said(0, vec![place("a"), place("b")]));
         let runs = sitemaps.expect("a sitemap index has no items of its own").runs;

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::template::{JsonTemplate, Template, Values};
+use super::template::{JsonTemplate, Placeholder, Template, Values};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Request};
 
 /// How the pages of one kind are asked for.
@@ -75,19 +75,36 @@ impl RequestTemplate {
         values: Values<'_>,
     ) -> Result<Request, RequestError> {
         let url = Url::parse(url).map_err(|error| RequestError::Url(url.to_owned(), error))?;
+        let url = home.upgraded(url);
         if !home.allows(&url) {
             return Err(RequestError::Host(crate::secret::shown(&url)));
         }
-        let is_own = home.is_own(&url);
-        let request = self.at(home.with_credentials(url), values)?;
-        // What the file says for the site is not for others.
-        let headers = if is_own { request.headers } else { HeaderMap::new() };
-        Ok(Request { headers, ..request })
+        if !home.is_own(&url) {
+            // What the file says for the site is not for others.
+            return Ok(Request::get(url));
+        }
+        self.at(home.with_credentials(url), values)
+    }
+
+    /// Whether this placeholder stands anywhere in it.
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        let pairs = |pairs: &[(String, Template)]| pairs.iter().any(|(_, it)| it.has(placeholder));
+        self.url.as_ref().is_some_and(|url| url.has(placeholder))
+            || pairs(&self.query)
+            || self.headers.iter().any(|(_, header)| header.has(placeholder))
+            || match &self.body {
+                None => false,
+                Some(BodyTemplate::Form(form)) => pairs(form),
+                Some(BodyTemplate::Json(json)) => json.has(placeholder),
+            }
     }
 
     /// The host that the template names, where it names one.
     pub fn host(&self) -> Option<Box<str>> {
         let template = self.url.as_ref().filter(|template| template.is_absolute())?;
+        if template.varies_in_host() {
+            return None;
+        }
         let url = Url::parse(&template.plain(Values::default())).ok()?;
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         Some(format!("{}{port}", url.host_str()?).into())
@@ -126,6 +143,13 @@ impl BodyTemplate {
     }
 }
 
+/// Whether a text is a whole URL: it begins with a scheme.
+pub fn is_whole(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    })
+}
+
 /// Names and values; without those that are empty because their placeholder is.
 fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'t String, String)> {
     let rendered = templates.iter().map(|(name, value)| (name, value, value.plain(values)));
@@ -137,7 +161,7 @@ fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'
 
 /// A URL that the site file gives: a path below `base`, or a whole one.
 fn below(base: &Url, path: &str) -> Result<Url, RequestError> {
-    let url = if path.contains("://") {
+    let url = if is_whole(path) {
         path.to_owned()
     } else {
         format!("{}/{}", base.as_str().trim_end_matches('/'), path.trim_start_matches('/'))

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
+use super::request::is_whole;
+
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -85,17 +87,29 @@ impl Template {
     /// # Errors
     /// Where a brace is not closed, or something else stands between braces.
     pub fn parse(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
-        let mut parts = Vec::new();
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once('{') {
+        while let Some((_, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or(TemplateError::Open)?;
-            let placeholder = Placeholder::named(name).ok_or_else(|| unknown(name, allowed))?;
-            push(&mut parts, before);
-            parts.push(Part::Placeholder(placeholder.among(allowed)?));
+            Placeholder::named(name).ok_or_else(|| unknown(name, allowed))?;
             rest = after;
         }
-        push(&mut parts, rest);
-        Ok(Template(parts))
+        Template::parse_body(text, allowed)
+    }
+
+    /// Reads a text of a query, a header or a form, where braces may be just braces; but what is a
+    /// word between them is a placeholder, or a slip of the pen.
+    ///
+    /// # Errors
+    /// Where a word stands between braces that is no placeholder there.
+    pub fn parse_text(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
+        for between in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
+            let (name, _) = between;
+            let is_word = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase());
+            if is_word && Placeholder::named(name).is_none() {
+                return Err(unknown(name, allowed));
+            }
+        }
+        Template::parse_body(text, allowed)
     }
 
     /// Reads a text of a body, where braces are often just braces: what is no placeholder's name
@@ -103,7 +117,7 @@ impl Template {
     ///
     /// # Errors
     /// Where a placeholder stands that is not `allowed` there.
-    fn parse_lenient(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
+    fn parse_body(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
         let mut parts = Vec::new();
         let (mut kept, mut at) = (0, 0);
         while let Some(open) = text[at..].find('{').map(|found| at + found) {
@@ -140,7 +154,19 @@ impl Template {
 
     /// Whether it leads to a host of its own.
     pub fn is_absolute(&self) -> bool {
-        matches!(self.0.first(), Some(Part::Text(text)) if text.contains("://"))
+        matches!(self.0.first(), Some(Part::Text(text)) if is_whole(text))
+    }
+
+    /// Whether a placeholder stands in the host of a whole URL.
+    pub fn varies_in_host(&self) -> bool {
+        let Some(Part::Text(first)) = self.0.first() else { return true };
+        let rest = first.split_once("://").map_or("", |(_, rest)| rest);
+        !rest.contains('/') && self.varies()
+    }
+
+    /// Whether one of these placeholders stands in it.
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        self.0.contains(&Part::Placeholder(placeholder))
     }
 
     fn render(&self, value: impl Fn(Placeholder) -> String) -> String {
@@ -163,7 +189,7 @@ impl JsonTemplate {
     pub fn parse(value: Value, allowed: &[Placeholder]) -> Result<JsonTemplate, TemplateError> {
         Ok(match value {
             Value::String(text) => {
-                let template = Template::parse_lenient(&text, allowed)?;
+                let template = Template::parse_body(&text, allowed)?;
                 match template.0.as_slice() {
                     [Part::Placeholder(only)] => JsonTemplate::Value(*only),
                     _ => JsonTemplate::Text(template),
@@ -181,6 +207,17 @@ impl JsonTemplate {
             }
             literal => JsonTemplate::Literal(literal),
         })
+    }
+
+    /// Whether this placeholder stands in it.
+    pub fn has(&self, placeholder: Placeholder) -> bool {
+        match self {
+            JsonTemplate::Text(template) => template.has(placeholder),
+            JsonTemplate::Value(only) => *only == placeholder,
+            JsonTemplate::Literal(_) => false,
+            JsonTemplate::List(list) => list.iter().any(|value| value.has(placeholder)),
+            JsonTemplate::Object(object) => object.iter().any(|(_, value)| value.has(placeholder)),
+        }
     }
 
     /// The value with what the placeholders stand for.
@@ -214,6 +251,11 @@ impl Placeholder {
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, placeholder)| *placeholder)
+    }
+
+    /// As it is written.
+    pub fn text(self) -> String {
+        format!("{{{}}}", self.name())
     }
 
     fn name(self) -> &'static str {

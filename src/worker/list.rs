@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::{Attempt, Crew, MOST_PASSES, SPREAD};
 use crate::crawl::CrawlError;
+use crate::document::Digest;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
 use crate::fetch::{self, Sample};
 use crate::frontier::{Lease, Retry};
@@ -41,18 +42,20 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let (page, found) = self.read(page, true, seeds_on).await;
-        let SeedsFound { seeds, said, odd } = match found {
+        let SeedsFound { seeds, said, odd, gaps } = match found {
             Ok(found) => found,
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
         self.host.succeeded();
-        if self.may_be_a_hiccup(&attempt.lease, &said) {
+        if self.may_be_a_hiccup(&index, &said) {
             return self.once_more(attempt.lease).await;
         }
-        self.note_odd(odd);
+        self.say(&index, odd, gaps);
         self.metrics.page_read();
-        let turn = self.walk.read(&index, seeds.iter().map(|seed| &**seed), &said);
-        let lists = self.site.lists(seeds.into_iter(), self.range);
+        let names = || seeds.iter().map(|seed| &**seed);
+        let turn = self.walk.read(&index, names(), &said);
+        self.walk.listed(&index, names(), 0, 0);
+        let lists = self.site.lists(seeds.iter().cloned(), self.range);
         self.submit_pages(lists).await?;
         self.go_on(&index, &said, turn).await?;
         self.answered(attempt.lease, &index).await
@@ -74,7 +77,7 @@ impl Crew {
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
         self.host.succeeded();
-        if self.may_be_a_hiccup(&attempt.lease, &listing.said) {
+        if self.may_be_a_hiccup(&index, &listing.said) {
             return self.once_more(attempt.lease).await;
         }
         self.metrics.page_read();
@@ -100,17 +103,28 @@ impl Crew {
         listing: Listing,
         page: Option<&fetch::Page>,
     ) -> Result<(), CrawlError> {
-        let Listing { items, said, odd } = listing;
+        let Listing { items, said, odd, gaps } = listing;
         let lease = attempt.lease;
-        self.note_odd(odd);
+        self.say(&index, odd, gaps);
         let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
         let items: Vec<Item> = items.into_iter().flatten().collect();
         let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
         self.watch_for_short_pages(&index, &said);
-        let turn = self.walk.read(&index, items.iter().map(|item| item.key.as_str()), &said);
+        let names: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+        let names = || names.iter().map(Key::as_str);
+        let turn = if !self.site.index.paging.is_sequence() {
+            self.walk.read(&index, std::iter::empty(), &said)
+        } else if items.is_empty() && !keyless.is_empty() {
+            // Items without keys can only be told apart by the page as it is.
+            let body = page.map_or_else(String::new, |page| Digest::of(&page.body).to_string());
+            self.walk.read(&index, std::iter::once(body.as_str()), &said)
+        } else {
+            self.walk.read(&index, names(), &said)
+        };
         items.iter().for_each(|item| self.list_fields.note(&item.matched));
         // They have no names by which a second walk could tell them from those of the first.
-        let keyless = if index.pass == 1 { keyless } else { Vec::new() };
+        let is_counted = index.pass == 1 && index.number >= self.range.from;
+        let keyless = if is_counted { keyless } else { Vec::new() };
         let without_key = keyless.len() as u64;
         self.keep_keyless(&lease, page, keyless).await?;
         // Pages before the range are read only because they lead to those in it.
@@ -120,7 +134,7 @@ impl Crew {
         if submitted.limited {
             self.enough.store(true, Relaxed);
         }
-        self.walk.listed(&index, submitted.details, without_key);
+        self.walk.listed(&index, names(), submitted.details, without_key);
         self.metrics.listed(submitted.details, self.walk.declared());
         if !submitted.limited {
             self.go_on(&index, &said, turn).await?;
@@ -141,8 +155,18 @@ impl Crew {
             ));
             return Ok(());
         }
-        let Some(Next { runs, certain }) = self.site.after(index, said) else { return Ok(()) };
+        let Some(Next { mut runs, certain }) = self.site.after(index, said) else { return Ok(()) };
         let is_placed = runs.iter().any(|run| run.place.is_some());
+        if is_placed && said.items == 0 && self.walk.is_second_empty(index) {
+            // Some sites name a next page for ever.
+            return Ok(());
+        }
+        if is_placed {
+            let first = self.walk.numbers(index, runs.len() as u64);
+            for (number, run) in (first..).zip(&mut runs) {
+                (run.from, run.to) = (number, number);
+            }
+        }
         if let Some(repeated) = turn.repeats.filter(|_| is_placed || !certain) {
             // Some sites answer the last page, or the first, for ever.
             if said.declared.is_none() {
@@ -174,7 +198,7 @@ impl Crew {
 
     /// Ends the lease of a page of a list, all that it leads to being submitted.
     pub(super) async fn answered(&self, lease: Lease, index: &IndexPage) -> Result<(), CrawlError> {
-        if self.walk.answered(false) {
+        if self.walk.answered(index, false) {
             self.pass_ended(index.pass).await?;
         }
         Ok(self.frontier.finish(lease).await?)
@@ -195,21 +219,23 @@ impl Crew {
         Ok(())
     }
 
-    /// An empty page may be a hiccup, and ends the list: it is asked for once more.
-    fn may_be_a_hiccup(&self, lease: &Lease, said: &PageSaid) -> bool {
-        let is_empty = said.items == 0 && said.places.is_empty() && said.declared != Some(0);
-        is_empty && lease.task().attempt == 1 && self.retries > 0
+    /// An empty page may be a hiccup, and ends the list: it is asked for once more. A sitemap that
+    /// leads to others is not empty.
+    fn may_be_a_hiccup(&self, index: &IndexPage, said: &PageSaid) -> bool {
+        let leads_on = !self.site.index.paging.is_sequence() && !said.places.is_empty();
+        let is_empty = said.items == 0 && said.declared != Some(0) && !leads_on;
+        is_empty && self.walk.is_first_empty(index) && self.retries > 0
     }
 
-    async fn once_more(&self, lease: Lease) -> Result<(), CrawlError> {
-        let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: true };
+    pub(super) async fn once_more(&self, lease: Lease) -> Result<(), CrawlError> {
+        self.metrics.retried();
+        let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: false };
         Ok(self.frontier.retry_later(lease, retry).await?)
     }
 
-    fn note_odd(&self, odd: Vec<String>) {
-        for odd in odd {
-            self.problems.note(odd);
-        }
+    fn say(&self, index: &IndexPage, odd: Vec<String>, gaps: Vec<String>) {
+        odd.into_iter().for_each(|odd| self.problems.note(odd));
+        gaps.into_iter().for_each(|gap| self.problems.gap(format!("{index}: {gap}")));
     }
 
     /// Where the site gives fewer items on a page than were asked for and the list goes on, items
@@ -217,7 +243,7 @@ impl Crew {
     fn watch_for_short_pages(&self, index: &IndexPage, said: &PageSaid) {
         let Some(limit) = self.site.index.paging.limit().filter(|_| said.items > 0) else { return };
         let Some(short) = self.walk.first_short(index, said.items, limit) else { return };
-        if short < index.number && said.declared.is_none() {
+        if short < index.number && (said.declared.is_none() || !self.site.total_exact) {
             self.problems.gap(format!(
                 "page {short} of the list has fewer than the {limit} items asked for, and the list goes on: ask for fewer with --page-size"
             ));
@@ -285,6 +311,6 @@ impl Crew {
 fn seeds_on(site: &Site, page: &fetch::Page) -> Result<SeedsFound, extract::PageError> {
     match &site.seeds {
         Some(Seeds::Page(rules)) => extract::seeds(rules, page),
-        _ => Ok(SeedsFound { seeds: Vec::new(), said: PageSaid::default(), odd: Vec::new() }),
+        _ => Ok(SeedsFound::default()),
     }
 }

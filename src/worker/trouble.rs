@@ -38,9 +38,12 @@ impl Crew {
                 self.host.succeeded();
                 return outbox.deliver(lease, Outcome::Missing).await;
             }
-            FetchError::Status { status: 404 | 410, .. } if self.is_end(&lease) => {
+            FetchError::Status { status: 404 | 410, .. } if is_guess(&lease) => {
                 self.host.succeeded();
                 let Page::Index(index) = lease.task().page.clone() else { return Ok(()) };
+                if self.walk.is_first_empty(&index) {
+                    return self.once_more(lease).await;
+                }
                 return self.answered(lease, &index).await;
             }
             FetchError::Status { status: 403 | 429, wait, .. } => {
@@ -61,14 +64,6 @@ impl Crew {
         }
     }
 
-    /// Whether a page that is not there is the end of its list, which says nowhere where it ends.
-    fn is_end(&self, lease: &Lease) -> bool {
-        match &lease.task().page {
-            Page::Index(index) => self.site.may_end_before(index),
-            Page::Detail(_) => false,
-        }
-    }
-
     /// A page came, but not one that can be read: again later, or given up.
     pub(super) async fn bad_page(
         &self,
@@ -77,8 +72,9 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let number = attempt.lease.task().attempt;
-        // One item that stays bad is one refusal, however often it is tried.
-        if number == 1 {
+        // One item that stays bad is one refusal, however often it is tried; and a field that is
+        // not what the site file says is none.
+        if number == 1 && error.is_refusal() {
             self.host.refused(attempt.sent, &error.to_string())?;
         }
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
@@ -99,7 +95,7 @@ impl Crew {
         let Attempt { lease, outbox, .. } = attempt;
         let task = lease.task();
         if let Page::Index(index) = &task.page
-            && self.walk.answered(true)
+            && self.walk.answered(index, true)
         {
             self.pass_ended(index.pass).await?;
         }
@@ -118,6 +114,11 @@ impl Crew {
         };
         outbox.deliver(lease, Outcome::Failure(Box::new(failure))).await
     }
+}
+
+/// Whether a page is one of a list which nobody said to be there: then it is the end of the list.
+fn is_guess(lease: &Lease) -> bool {
+    matches!(&lease.task().page, Page::Index(index) if index.is_guess)
 }
 
 impl Trouble {

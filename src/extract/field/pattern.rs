@@ -8,7 +8,7 @@ const LARGEST: usize = 8 * 1024 * 1024;
 const LONGEST: usize = 1024 * 1024;
 
 /// A regular expression. Two are equal where they are written alike.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Pattern(Regex);
 
 /// A text is no regular expression, or too large a one.
@@ -22,6 +22,13 @@ pub struct PatternError {
 /// A text is too long to be searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
+
+impl std::fmt::Debug for Pattern {
+    /// As it is written: digests of site files are made from this.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self.text(), f)
+    }
+}
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {

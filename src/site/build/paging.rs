@@ -6,8 +6,10 @@ use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable};
 use super::super::keys::KeyList;
 use super::super::paging::{LastPage, NextPage, Paging, Said};
 use super::super::written::{At, Short};
+use super::select::single;
 use super::{Wrong, rule, wrong};
 use crate::extract::Format;
+use crate::fetch::HeaderName;
 
 /// The paging at `key`; paths begin at `folder`.
 pub fn build(
@@ -100,7 +102,10 @@ fn said(
     };
     match table {
         SaidTable { header: Some(name), select: None, regex: None } => {
-            Ok(Some(Said::Header(name.to_ascii_lowercase().into())))
+            match name.parse::<HeaderName>() {
+                Ok(name) => Ok(Some(Said::Header(name.as_str().into()))),
+                Err(_) => Err(wrong(written, key, format!("`{name}` is no header's name"))),
+            }
         }
         SaidTable { header: None, select: Some(select), regex } => {
             let table = RuleTable { select, regex, ..RuleTable::default() };
@@ -116,7 +121,7 @@ fn next_rule(
     select: &At<Short<RuleTable>>,
     format: Format,
 ) -> Result<crate::extract::FieldRule, Wrong> {
-    rule(&format!("{key}.select"), select, format)
+    single(&format!("{key}.select"), select, format)
 }
 
 fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {

@@ -4,7 +4,7 @@ use super::super::file::{DetailTable, IndexTable, SeedsTable};
 use super::super::request::{BodyTemplate, RequestTemplate};
 use super::super::template::{JsonTemplate, Placeholder, Template};
 use super::super::written::{At, Pairs, Scalar};
-use super::{Wrong, missing, wrong};
+use super::{Wrong, wrong};
 use crate::fetch::{HeaderName, HeaderValue, Method};
 
 /// The keys of a table that speak of its request.
@@ -66,7 +66,17 @@ pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTempla
             return Err(wrong(json, &asked.key("json"), "`form` is sent along already"));
         }
     };
-    let url = asked.url.map(|url| template(&asked.key("url"), url, &url.value, allowed));
+    let url = asked.url.map(|url| {
+        let template = template(&asked.key("url"), url, &url.value, allowed)?;
+        let scheme = url.value.split_once("://").map(|(scheme, _)| scheme);
+        match scheme.filter(|_| template.is_absolute()) {
+            Some("http" | "https") | None => Ok(template),
+            Some(scheme) => {
+                let message = format!("{scheme}: is neither http nor https");
+                Err(wrong(url, &asked.key("url"), message))
+            }
+        }
+    });
     Ok(RequestTemplate {
         method: method(asked, body.is_some())?,
         url: url.transpose()?,
@@ -76,14 +86,46 @@ pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTempla
     })
 }
 
-/// A template at `key`.
-pub fn template<T>(
+/// A template at `key`, of a URL.
+fn template<T>(
     key: &str,
     at: &At<T>,
     text: &str,
     allowed: &[Placeholder],
 ) -> Result<Template, Wrong> {
     Template::parse(text, allowed).map_err(|error| wrong(at, key, error.to_string()))
+}
+
+/// A template at `key`, of something else.
+fn text_template(key: &str, text: &At<Scalar>, allowed: &[Placeholder]) -> Result<Template, Wrong> {
+    let parsed = Template::parse_text(&text.value.0, allowed);
+    parsed.map_err(|error| wrong(text, key, error.to_string()))
+}
+
+/// What of a value has no place in JSON.
+fn no_json(value: &toml::Value) -> Option<&'static str> {
+    match value {
+        toml::Value::Datetime(_) => Some("a date (write it as text)"),
+        toml::Value::Float(number) if !number.is_finite() => Some("a number that is none"),
+        toml::Value::Array(list) => list.iter().find_map(no_json),
+        toml::Value::Table(table) => table.values().find_map(no_json),
+        _ => None,
+    }
+}
+
+/// The first key of a request that stands there, where nothing is asked for by it.
+pub fn first_used(asked: &Asked<'_>, but: &[&str]) -> Option<Wrong> {
+    let first = |pairs: &Pairs| pairs.values().next().map(|text| text.at);
+    let there = [
+        ("url", asked.url.map(|url| url.at)),
+        ("query", first(asked.query)),
+        ("method", asked.method.map(|method| method.at)),
+        ("headers", first(asked.headers)),
+        ("form", asked.form.and_then(first)),
+        ("json", asked.json.map(|json| json.at)),
+    ];
+    let (name, at) = there.into_iter().find(|(name, at)| at.is_some() && !but.contains(name))?;
+    Some(Wrong { at, key: asked.key(name), message: String::new() })
 }
 
 fn method(asked: &Asked<'_>, has_body: bool) -> Result<Method, Wrong> {
@@ -112,8 +154,7 @@ fn templates(
     allowed: &[Placeholder],
 ) -> Result<Vec<(String, Template)>, Wrong> {
     let pair = |(name, text): (&String, &At<Scalar>)| {
-        let template = template(&format!("{key}.{name}"), text, &text.value.0, allowed)?;
-        Ok((name.clone(), template))
+        Ok((name.clone(), text_template(&format!("{key}.{name}"), text, allowed)?))
     };
     pairs.iter().map(pair).collect()
 }
@@ -129,7 +170,7 @@ fn headers(
         if HeaderValue::from_str(&text.value.0).is_err() {
             return Err(wrong(text, &key, "the value holds what a header cannot"));
         }
-        Ok((parsed, template(&key, text, &text.value.0, allowed)?))
+        Ok((parsed, text_template(&key, text, allowed)?))
     };
     asked.headers.iter().map(header).collect()
 }
@@ -140,7 +181,10 @@ fn json_template(
     allowed: &[Placeholder],
 ) -> Result<JsonTemplate, Wrong> {
     let key = asked.key("json");
+    if let Some(what) = no_json(&json.value) {
+        return Err(wrong(json, &key, format!("{what} cannot be written as JSON")));
+    }
     let value = serde_json::to_value(&json.value)
-        .map_err(|error| missing(&key, format!("it cannot be written as JSON: {error}")))?;
+        .map_err(|error| wrong(json, &key, format!("it cannot be written as JSON: {error}")))?;
     JsonTemplate::parse(value, allowed).map_err(|error| wrong(json, &key, error.to_string()))
 }

@@ -59,6 +59,37 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<F
     })
 }
 
+/// A selector of something of which there is one: the URL of an item's page, say.
+pub fn single(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
+    match rule(key, value, format)? {
+        FieldRule { many: true, .. } => {
+            Err(wrong(value, key, "there is one of it: `many` has no place here"))
+        }
+        rule => Ok(rule),
+    }
+}
+
+/// A selector of a key, which is a text and always needed.
+pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
+    if let Short::Table(RuleTable { kind, many, required, .. }) = &value.value {
+        let there = [("as", kind.is_some()), ("many", *many), ("required", *required)];
+        if let Some((name, _)) = there.iter().find(|(_, is_there)| *is_there) {
+            let message = format!("`{name}` says nothing here: a key is a text, and always needed");
+            return Err(wrong(value, key, message));
+        }
+    }
+    rule(key, value, format)
+}
+
+/// A selector of items, which are taken whole.
+pub fn items(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Select, Wrong> {
+    let table = table(key, value)?;
+    if table != (RuleTable { select: table.select.clone(), ..RuleTable::default() }) {
+        return Err(wrong(value, key, "items are taken whole: write their selector only"));
+    }
+    select(key, &At { at: value.at, value: table.select }, format)
+}
+
 /// Fields by name.
 pub fn fields(
     key: &str,
