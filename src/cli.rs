@@ -1,6 +1,7 @@
 //! The command line: clap's types, one file a command, and the only place that knows either.
 
 mod arguments;
+mod check;
 mod client;
 mod crawl;
 mod demo;
@@ -8,6 +9,7 @@ mod exit;
 mod logging;
 mod progress;
 mod signals;
+mod sites;
 mod usage;
 mod values;
 
@@ -44,8 +46,12 @@ enum Command {
         #[command(flatten)]
         run: RunArgs,
     },
+    /// Try a site file on one page of its list and one item; nothing is stored
+    Check(check::CheckArgs),
     /// Start a demo book site on this machine and crawl it: the tour without network
     Demo(demo::DemoArgs),
+    /// List the built-in sites, print one's file, or write a file for another site
+    Sites(sites::SitesArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -65,7 +71,9 @@ pub fn parse() -> Result<Cli, Exit> {
 pub async fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Crawl { site, run } => crawl::run(&site, run).await,
+        Command::Check(check) => check::run(check).await,
         Command::Demo(demo) => demo::run(demo).await,
+        Command::Sites(sites) => sites::run(sites).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
             Exit::Complete

@@ -1,0 +1,159 @@
+//! The facts in words: rows of 80 columns. What the site sent is shown without control characters.
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use super::{Asked, Check, ListFacts, Named};
+use crate::status::{count, plain};
+
+/// Columns of a row.
+const WIDTH: usize = 80;
+/// Columns of a row's name.
+const NAME: usize = 10;
+
+impl Display for Check {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for asked in &self.requests {
+            row(f, &asked.page, &format!("{} {}", asked.method, asked.url))?;
+            row(f, "", &answer(asked))?;
+        }
+        for Named { what, count: names, first } in &self.named {
+            row(f, what, &listing(*names as u64, first))?;
+        }
+        if let Some(ListFacts { items, keys, declared, last, next }) = &self.list {
+            row(f, "items", &listing(*items, keys))?;
+            let declared = declared.map(|number| format!("{} items", count(number)));
+            let last = last.map(|number| format!("last page {}", count(number)));
+            let said: Vec<String> = declared.into_iter().chain(last).collect();
+            if !said.is_empty() {
+                row(f, "declared", &said.join(", "))?;
+            }
+            row(f, "next", next)?;
+        }
+        if let (Some(key), Some(document)) = (&self.key, &self.document) {
+            row(f, "document", &format!("of {key}, for the collection {}", self.collection))?;
+            writeln!(f, "{}", indented(document.get()))?;
+        }
+        for warning in &self.warnings {
+            wrapped(f, "! ", 2, warning)?;
+        }
+        match &self.misfit {
+            Some(misfit) => wrapped(f, &format!("{} does not fit: ", self.site), 2, misfit),
+            None => writeln!(f, "{} fits{}", self.site, warned(self.warnings.len())),
+        }
+    }
+}
+
+fn warned(warnings: usize) -> String {
+    match warnings {
+        0 => String::new(),
+        1 => ", with 1 warning".to_owned(),
+        several => format!(", with {several} warnings"),
+    }
+}
+
+fn answer(asked: &Asked) -> String {
+    let Asked { status, ms, bytes, redirected_to, .. } = asked;
+    let (Some(status), Some(ms), Some(bytes)) = (status, ms, bytes) else {
+        return "no answer".to_owned();
+    };
+    let size = bytesize::ByteSize(*bytes as u64).display().iec();
+    let mut text = format!("{status} in {} ms, {size}", count(*ms));
+    if let Some(to) = redirected_to {
+        let _ = write!(text, ", redirected to {to}");
+    }
+    text
+}
+
+fn listing(number: u64, first: &[String]) -> String {
+    match first {
+        [] => count(number),
+        all if all.len() as u64 == number => format!("{}: {}", count(number), all.join(", ")),
+        some => format!("{}, the first: {}", count(number), some.join(", ")),
+    }
+}
+
+fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+    let name = plain(name);
+    match name.chars().count() < NAME {
+        true => wrapped(f, &format!("{name:<NAME$}"), NAME, text),
+        false => {
+            writeln!(f, "{name}")?;
+            wrapped(f, &" ".repeat(NAME), NAME, text)
+        }
+    }
+}
+
+/// `text` behind `start`, its further lines indented. A word that is longer than a line has one of
+/// its own: a URL in two pieces cannot be copied.
+fn wrapped(f: &mut Formatter<'_>, start: &str, indent: usize, text: &str) -> fmt::Result {
+    let text = plain(text);
+    let mut line = start.to_owned();
+    let mut is_empty = true;
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(f, "{}", line.trim_end())?;
+            line = " ".repeat(indent);
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    writeln!(f, "{}", line.trim_end())
+}
+
+/// JSON text on lines of its own, by structure. Its tokens stay as they are, but for control
+/// characters in texts, which a terminal would obey.
+pub fn indented(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() * 2);
+    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+    let mut rest = json.chars().peekable();
+    while let Some(c) = rest.next() {
+        if in_text {
+            match c {
+                c if c.is_control() => drop(write!(text, "\\u{:04x}", u32::from(c))),
+                c => text.push(c),
+            }
+            in_text = escaped || c != '"';
+            escaped = !escaped && c == '\\';
+            continue;
+        }
+        let line = |text: &mut String, depth: usize| {
+            text.push('\n');
+            text.push_str(&"  ".repeat(depth));
+        };
+        match c {
+            '{' | '[' => {
+                text.push(c);
+                while rest.peek().is_some_and(char::is_ascii_whitespace) {
+                    rest.next();
+                }
+                match rest.peek() {
+                    Some('}' | ']') => text.extend(rest.next()),
+                    _ => {
+                        depth += 1;
+                        line(&mut text, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                line(&mut text, depth);
+                text.push(c);
+            }
+            ',' => {
+                text.push(c);
+                line(&mut text, depth);
+            }
+            ':' => text.push_str(": "),
+            c if c.is_ascii_whitespace() => {}
+            c => {
+                in_text = c == '"';
+                text.push(c);
+            }
+        }
+    }
+    text
+}
