@@ -20,8 +20,8 @@ use crate::fetch::Page;
 
 pub use detail::{Detail, Place, candidates, is_page_of, says_more};
 pub use paging::{
-    At, Count, End, Moved, NextAt, Onward, Paging, Probe, Scheme, counts, cursor, last_pages,
-    next_link, schemes, size_of_next, with_query,
+    At, Count, End, Moved, NextAt, Onward, Paging, Probe, Scheme, counts, cursor, is_of_all,
+    last_pages, next_link, schemes, size_of_next, with_query,
 };
 pub use shape::{Path, items, key};
 pub use text::Draft;
@@ -127,8 +127,8 @@ pub fn names(url: &Url) -> (String, String) {
     let host = url.host_str().unwrap_or("site").trim_start_matches("www.");
     let port = url.port().map_or_else(String::new, |port| format!("-{port}"));
     let name = plain_name(&format!("{host}{port}"), '-', "site");
-    let segments = url.path_segments().into_iter().flatten();
-    let last = segments.filter(|segment| !segment.is_empty()).last().unwrap_or_default();
+    let segments = url.path().split('/');
+    let last = segments.rev().find(|segment| !segment.is_empty()).unwrap_or_default();
     let stem = last.split_once('.').map_or(last, |(stem, _)| stem);
     (name, plain_name(stem, '_', "items"))
 }

@@ -3,10 +3,8 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::{Asked, Check, ListFacts, Named};
-use crate::status::{count, plain};
+use crate::status::{count, plain, wrapped};
 
-/// Columns of a row.
-const WIDTH: usize = 80;
 /// Columns of a row's name.
 const NAME: usize = 10;
 
@@ -34,10 +32,12 @@ impl Display for Check {
             writeln!(f, "{}", indented(document.get()))?;
         }
         for warning in &self.warnings {
-            wrapped(f, "! ", 2, warning)?;
+            f.write_str(&wrapped("! ", "  ", warning))?;
         }
         match &self.misfit {
-            Some(misfit) => wrapped(f, &format!("{} does not fit: ", self.site), 2, misfit),
+            Some(misfit) => {
+                f.write_str(&wrapped(&format!("{} does not fit: ", self.site), "  ", misfit))
+            }
             None => writeln!(f, "{} fits{}", self.site, warned(self.warnings.len())),
         }
     }
@@ -73,35 +73,12 @@ fn listing(number: u64, first: &[String]) -> String {
 }
 
 fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
-    let name = plain(name);
-    match name.chars().count() < NAME {
-        true => wrapped(f, &format!("{name:<NAME$}"), NAME, text),
-        false => {
-            writeln!(f, "{name}")?;
-            wrapped(f, &" ".repeat(NAME), NAME, text)
-        }
+    let (name, further) = (plain(name), " ".repeat(NAME));
+    if name.chars().count() < NAME {
+        return f.write_str(&wrapped(&format!("{name:<NAME$}"), &further, text));
     }
-}
-
-/// `text` behind `start`, its further lines indented. A word that is longer than a line has one of
-/// its own: a URL in two pieces cannot be copied.
-fn wrapped(f: &mut Formatter<'_>, start: &str, indent: usize, text: &str) -> fmt::Result {
-    let text = plain(text);
-    let mut line = start.to_owned();
-    let mut is_empty = true;
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            writeln!(f, "{}", line.trim_end())?;
-            line = " ".repeat(indent);
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_empty = false;
-    }
-    writeln!(f, "{}", line.trim_end())
+    writeln!(f, "{name}")?;
+    f.write_str(&wrapped(&further, &further, text))
 }
 
 /// JSON text on lines of its own, by structure. Its tokens stay as they are, but for control

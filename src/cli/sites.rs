@@ -9,9 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use crate::site::{self, BuiltIn};
-
-/// Columns of a row.
-const WIDTH: usize = 80;
+use crate::status::wrapped;
 
 /// Arguments of `gleaner sites`.
 #[derive(Debug, Args)]
@@ -63,18 +61,8 @@ fn table(sites: &[BuiltIn]) -> String {
     let mut table = String::new();
     for built_in in sites {
         let description = built_in.site().map(|site| site.description).unwrap_or_default();
-        let mut line = format!("{:<longest$} ", built_in.name);
-        for word in description.split(' ') {
-            if line.chars().count() + 1 + word.chars().count() > WIDTH {
-                table.push_str(line.trim_end());
-                table.push('\n');
-                line = " ".repeat(longest + 1);
-            }
-            line.push(' ');
-            line.push_str(word);
-        }
-        table.push_str(line.trim_end());
-        table.push('\n');
+        let first = format!("{:<longest$}  ", built_in.name);
+        table.push_str(&wrapped(&first, &" ".repeat(longest + 2), &description));
     }
     table
 }
@@ -104,7 +92,7 @@ mod tests {
         for site in BuiltIn::ALL {
             assert!(table.contains(&format!("{:<15}", site.name)), "{table}");
         }
-        assert!(table.lines().all(|line| line.chars().count() <= WIDTH), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
         assert!(table.lines().all(|line| !line.ends_with(' ')), "{table}");
     }
 }

@@ -210,6 +210,14 @@ pub fn counts(seen: &Seen) -> Vec<Count> {
     said(seen, &COUNTS, &COUNT_HEADERS, seen.keys.len() as u64)
 }
 
+/// Whether a number that both pages say is that of all items, and not of those on a page.
+pub fn is_of_all(count: &Count, first: &Seen, other: &Seen) -> bool {
+    let more = other.keys.iter().filter(|key| !first.keys.contains(key)).count();
+    let seen = (first.keys.len() + more) as u64;
+    let said = count.on(first);
+    said == count.on(other) && said.is_some_and(|said| said >= seen)
+}
+
 /// Where a page says the number of the last one.
 pub fn last_pages(seen: &Seen) -> Vec<Count> {
     said(seen, &LAST_PAGES, &LAST_PAGE_HEADERS, 1)

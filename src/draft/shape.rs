@@ -57,16 +57,15 @@ impl Display for Path {
 
 /// The largest list of objects on a page; of several as large as it, the one nearest the top.
 pub fn items(page: &Value) -> Option<Path> {
-    let mut best: Option<(usize, Path)> = None;
+    let (mut most, mut best) = (0, None);
     let mut level = vec![(Path::default(), page)];
     for _ in 0..=DEEPEST {
         let mut below = Vec::new();
         for (path, value) in level {
             match value {
-                Value::Array(rows) if rows.iter().all(Value::is_object) => {
-                    if rows.len() > best.as_ref().map_or(0, |(most, _)| *most) {
-                        best = Some((rows.len(), path));
-                    }
+                Value::Array(rows) if rows.iter().all(Value::is_object) && rows.len() > most => {
+                    most = rows.len();
+                    best = Some(path);
                 }
                 Value::Object(members) => {
                     below.extend(members.iter().map(|(name, value)| (path.join(name), value)));
@@ -76,7 +75,7 @@ pub fn items(page: &Value) -> Option<Path> {
         }
         level = below;
     }
-    best.map(|(_, path)| path)
+    best
 }
 
 /// The field that tells items apart: one of the usual names, else one that ends like them.

@@ -8,7 +8,7 @@ use super::detail::{Detail, Place};
 use super::paging::{At, Count, End, NextAt, Onward, Paging};
 use super::{Path, Shape, names};
 use crate::secret::shown;
-use crate::status::{count, plain};
+use crate::status::{count, plain, wrapped};
 
 /// Everything that a site file says.
 #[derive(Debug, Clone)]
@@ -56,14 +56,13 @@ impl Draft {
         let _ = writeln!(text, "\n[index]");
         let _ = writeln!(text, "url = {}", quoted(self.url.path()));
         if shown(&self.url) != self.url.as_str() {
-            let _ = writeln!(
-                text,
-                "# The URL holds what looks like a credential: keep this file to yourself."
-            );
+            text.push_str(&comment(
+                "The URL holds what looks like a credential: keep this file to yourself.",
+            ));
         }
         let query = self.query();
         for line in self.found() {
-            let _ = writeln!(text, "# {line}");
+            text.push_str(&comment(&line));
         }
         if !query.is_empty() {
             let pairs: Vec<String> = query
@@ -76,10 +75,9 @@ impl Draft {
             let _ = writeln!(text, "paging = {{ {paging} }}");
         }
         let _ = writeln!(text, "items = {}", quoted(&format!("{}[*]", self.shape.items)));
-        let _ = writeln!(
-            text,
-            "# Each item on the page has its own. Check that an item never changes it."
-        );
+        text.push_str(&comment(
+            "Each item on the page has its own. Check that an item never changes it.",
+        ));
         let _ =
             writeln!(text, "key = {}", quoted(&Path::default().join(&self.shape.key).to_string()));
     }
@@ -98,15 +96,15 @@ impl Draft {
             }
             Paging::Numbered { scheme, end, .. } => {
                 let at = plain(&scheme.at);
-                let size = match &scheme.size {
-                    Some(size) => format!(" and `{}`", plain(size)),
-                    None => String::new(),
+                let names = match &scheme.size {
+                    Some(size) => format!("`{at}` and `{}` lead", plain(size)),
+                    None => format!("`{at}` leads"),
                 };
                 let end = match end {
                     End::Unknown => "; the list ends on an empty page",
                     _ => "; pages are asked for side by side",
                 };
-                format!("Tried: `{at}`{size} lead to other pages{end}.")
+                format!("Tried: {names} to other pages{end}.")
             }
             Paging::InTurn { onward: Onward::Link(_), .. } => {
                 "Tried: the link to the next page leads to other items.".to_owned()
@@ -198,13 +196,9 @@ impl Draft {
             return;
         };
         let _ = writeln!(text, "\n[detail]");
-        let _ = writeln!(text, "# Looked at {}: it has the item's key.", plain(looked_at));
+        text.push_str(&comment(&format!("Looked at {looked_at}: it has the item's key.")));
         if !says_more {
-            let _ = writeln!(
-                text,
-                "# It says nothing that the list does not: without [detail] a crawl stores"
-            );
-            let _ = writeln!(text, "# the same, and asks for the list alone.");
+            text.push_str(&comment("It says nothing that the list does not: without [detail] a crawl stores the same, and asks for the list alone."));
         }
         match place {
             Place::Template(template) => drop(writeln!(text, "url = {}", quoted(template))),
@@ -216,6 +210,10 @@ impl Draft {
         let required = document.clone().unwrap_or_default().join(&self.shape.key);
         let _ = writeln!(text, "require = [{}]", quoted(&required.to_string()));
     }
+}
+
+fn comment(text: &str) -> String {
+    wrapped("# ", "# ", text)
 }
 
 /// A TOML string.

@@ -1,11 +1,13 @@
 //! The program as its users have it: a process with flags, variables, standard streams, signals
 //! and an exit code.
 
+mod check;
 mod exits;
 mod output;
 mod program;
 mod secrets;
 mod signals;
+mod sites;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -69,9 +69,9 @@ fn every_setting_is_documented_as_the_program_has_it() {
 
 #[test]
 fn help_fits_a_terminal_of_80_columns() {
-    for command in ["crawl", "demo", "completions"] {
+    for command in ["crawl", "check", "sites", "sites new", "demo", "completions"] {
         let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
-            .args([command, "--help"])
+            .args(command.split(' ').chain(["--help"]))
             .env("COLUMNS", "80")
             .output()
             .expect("the program runs");

@@ -20,6 +20,7 @@ use crate::fetch::{Answer, FetchError, Fetcher, Home, Request};
 use crate::secret::shown;
 use crate::settings::Settings;
 use crate::site::Site;
+use crate::status::{plain, wrapped};
 
 /// Requests that find out how the list goes on, at most.
 const PAGING_PROBES: usize = 5;
@@ -139,7 +140,7 @@ impl Asker {
         let answer = self.fetcher.answer(Request::get(self.url.clone())).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         if answer.status.as_u16() != 200 {
-            let why = check::refused(answer.status.as_u16(), &answer.page.body);
+            let why = format!("it answers {}, and only 200 is a page", answer.status.as_u16());
             return Err(self.cannot_tell(&why));
         }
         // Where the list was moved, the file leads to where it is.
@@ -171,7 +172,7 @@ impl Asker {
         if is_numbered || next.is_none() && cursor.is_none() {
             let schemes = draft::schemes(&self.url, next.as_ref().map(|(_, url)| url));
             if let Some(found) = self.scheme(shape, seen, schemes).await {
-                counts.retain(|count| count.on(&found.answer) == count.on(seen));
+                counts.retain(|count| draft::is_of_all(count, seen, &found.answer));
                 numbered = self.numbered(shape, seen, found, &counts, &last_pages).await;
             }
         }
@@ -340,24 +341,22 @@ impl Asker {
 
     fn is_html(&self) -> Exit {
         let url = shown(&self.url);
-        self.cannot_tell(&format!(
-            "{}\nWrite the file by hand: `gleaner sites douban-top250` is a pattern, and\n\
-             gleaner fetch '{url}' --select 'a::attr(href)'\nshows what a selector finds. The \
-             site's pages may ask an API that answers JSON:\na browser's network view shows it.",
-            NoList::Html
-        ))
+        let hint = "The site's pages may ask an API that answers JSON: a browser's network view shows it. Else write the file by hand; `gleaner sites douban-top250` is a pattern, and this shows what a selector finds:";
+        let command = format!("gleaner fetch '{url}' --select 'a::attr(href)'");
+        self.told(&NoList::Html.to_string(), hint, &command)
     }
 
     fn cannot_tell(&self, why: &str) -> Exit {
-        let (url, why) = (shown(&self.url), why.lines().map(crate::status::plain));
-        let why = why.collect::<Vec<_>>().join("\n");
-        let _ = writeln!(io::stderr(), "error: no site file can be made from {url}\n{why}");
-        if !why.contains("gleaner fetch") {
-            let _ = writeln!(
-                io::stderr(),
-                "`gleaner fetch '{url}'` shows what it answers; `gleaner sites books` is a\npattern to write the file by."
-            );
-        }
+        let hint = "`gleaner sites books` is a pattern to write the file by, and this shows what the site answers:";
+        let command = format!("gleaner fetch '{}'", shown(&self.url));
+        self.told(why, hint, &command)
+    }
+
+    fn told(&self, why: &str, hint: &str, command: &str) -> Exit {
+        let first = format!("no site file can be made from {}: {why}", shown(&self.url));
+        let (first, hint) = (wrapped("error: ", "  ", &first), wrapped("", "", hint));
+        // Nobody may be reading any more, which is no reason to panic.
+        let _ = writeln!(io::stderr(), "{first}{hint}  {}", plain(command));
         Exit::Incomplete
     }
 }
