@@ -21,7 +21,6 @@ use crate::site::{DetailRules, ItemRules, Site};
 
 pub use list::{ListFacts, going_on, of_list, shares};
 pub use redirects::advice;
-pub use text::indented;
 
 /// Names, keys and warnings' examples that are shown.
 pub const SHOWN: usize = 5;

@@ -6,10 +6,13 @@ mod client;
 mod crawl;
 mod demo;
 mod exit;
+mod fetch;
 mod logging;
 mod progress;
 mod signals;
 mod sites;
+mod streams;
+mod tune;
 mod usage;
 mod values;
 
@@ -52,6 +55,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// List the built-in sites, print one's file, or write a file for another site
     Sites(sites::SitesArgs),
+    /// Make one request as the crawler makes it, and show the answer
+    #[command(after_help = fetch::AFTER_HELP)]
+    Fetch(fetch::FetchArgs),
+    /// Find out how many requests at once a site bears: this loads the site
+    #[command(after_help = tune::AFTER_HELP)]
+    Tune(tune::TuneArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -74,6 +83,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Check(check) => check::run(check).await,
         Command::Demo(demo) => demo::run(demo).await,
         Command::Sites(sites) => sites::run(sites).await,
+        Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
+        Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
             Exit::Complete

@@ -1,6 +1,9 @@
 //! The wiring of a crawl: frontier, workers, writer and store are put together here, and this is
 //! the only place that spawns tasks.
 
+mod robots;
+mod verdict;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -8,7 +11,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use crate::fetch::{Blocked, ClientError, Fetcher, Host};
+use crate::fetch::{Blocked, ClientError, FetchError, Fetcher, Host};
 use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
@@ -20,7 +23,7 @@ use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store, StoreError};
 use crate::sweep::{Outcome, Report, SweepEntry};
 use crate::task::FollowUps;
-use crate::walk::{Mismatch, Walk};
+use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
 
@@ -39,6 +42,9 @@ pub enum CrawlError {
     /// The frontier failed.
     #[error(transparent)]
     Frontier(#[from] FrontierError),
+    /// What the site asks of crawlers cannot be known.
+    #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
+    Robots(FetchError),
     /// The HTTP client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -161,18 +167,21 @@ impl Crawl {
             stamp: stamp.clone(),
         };
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
+        let home = self.site.home();
+        let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let range = self.site.page_range(pages);
+        let begin = FollowUps { index: self.site.begin(range), details: Vec::new() };
+        self.frontier.submit(begin).await?;
+        let Some(robots) = self.robots(&fetcher).await? else { return Ok(()) };
         let crew = Arc::new(Crew {
             site: self.site.clone(),
             range,
             limited: entry.limited,
             retries,
             frontier: self.frontier.clone(),
-            fetcher: Fetcher::new(
-                &self.settings.client_options(self.site.home()),
-                self.metrics.clone(),
-            )?,
-            host: Host::new(block_after),
+            fetcher,
+            host: Host::new(block_after, self.interval(&robots, problems)),
+            robots,
             store: self.store.clone(),
             stamp,
             metrics: self.metrics.clone(),
@@ -183,8 +192,6 @@ impl Crawl {
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),
             walk: self.walk.clone(),
         });
-        let begin = FollowUps { index: self.site.begin(range), details: Vec::new() };
-        self.frontier.submit(begin).await?;
         let mut writer = tokio::spawn(writer.run());
         let worked = self.supervise(&crew, workers, outbox, &mut writer, problems).await;
         let written = match worked {
@@ -261,57 +268,6 @@ impl Crawl {
             biased;
             answer = call => Some(answer),
             () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => None,
-        }
-    }
-
-    /// Whether a crawl that came to its end is complete; what is missing becomes a problem.
-    fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
-        let Snapshot { index, items, lost_pages, .. } = snapshot;
-        if items.failed > 0 {
-            problems.gap(format!("{} items could not be stored", items.failed));
-        }
-        if *lost_pages > 0 {
-            problems.gap(format!("{lost_pages} pages of the list were lost"));
-        }
-        if items.missing > 0 {
-            problems.note(format!(
-                "{} items are listed but their pages are not there (404 or 410)",
-                items.missing
-            ));
-        }
-        match index.declared {
-            None if index.listed == 0 => {
-                problems.gap("the list is empty, and does not say that it should be");
-            }
-            Some(declared @ 1..) if index.listed == 0 => {
-                problems
-                    .gap(format!("nothing was listed, though the list declares {declared} items"));
-            }
-            _ if self.settings.is_limited() => {}
-            _ if self.site.total_exact => self.add_up(problems),
-            _ => {}
-        }
-        if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
-    }
-
-    /// Whether each list has as many items as it declares; where not, that is a problem.
-    fn add_up(&self, problems: &Problems) {
-        for Mismatch { seed, declared, listed } in self.walk.mismatches() {
-            let list =
-                seed.map_or_else(|| "the list".to_owned(), |seed| format!("the list of {seed}"));
-            problems.gap(format!(
-                "{list} does not add up: it declares {declared} items and lists {listed}"
-            ));
-        }
-    }
-
-    fn note_redirects(&self, crew: &Crew, problems: &Problems) {
-        let requests = self.metrics.snapshot().requests;
-        if let Some(first) = crew.fetcher.first_redirect() {
-            problems.note(format!(
-                "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",
-                requests.redirected, requests.total, first.from, first.to
-            ));
         }
     }
 

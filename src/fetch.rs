@@ -4,10 +4,12 @@
 //! [`retry`], by a function of values. `fetch/` is the only place that knows the HTTP library.
 
 mod client;
+mod connect;
 mod error;
 mod host;
 mod request;
 pub mod retry;
+pub mod robots;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -22,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::secret::shown;
 
 pub use client::{ClientError, ClientOptions};
+pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
 pub use host::{Blocked, Host};
 pub use request::{Body, Home, Request};
@@ -42,6 +45,7 @@ pub struct Fetcher {
     /// Of each request to the site's own host.
     headers: HeaderMap,
     max_body: usize,
+    connect_clock: Option<ConnectClock>,
     metrics: Arc<Metrics>,
     first_redirect: OnceLock<Redirect>,
 }
@@ -68,7 +72,12 @@ pub struct Answer {
     pub page: Page,
     /// What was followed to get there.
     pub redirects: Vec<Redirect>,
-    /// From the last request to the head of its answer.
+    /// Where it leads, as it may be shown, where that was not followed: to another host.
+    pub leads_to: Option<String>,
+    /// How long the last request's connection took. Nothing where it was made before, and where
+    /// [`ClientOptions::connect_clock`] is not set.
+    pub connect: Option<Duration>,
+    /// From the last request to the head of its answer, its connection included.
     pub head_after: Duration,
     /// From the last request to the end of the body.
     pub body_after: Duration,
@@ -91,6 +100,16 @@ struct Exchange {
     response: Response,
     sent: Instant,
     redirects: Vec<Redirect>,
+    /// Where it leads, where that may not be followed.
+    leads_to: Option<String>,
+}
+
+/// Where an answer leads.
+enum Lead {
+    Nowhere,
+    To(Url),
+    /// To something that may not be followed.
+    Away(String),
 }
 
 impl Fetcher {
@@ -104,6 +123,7 @@ impl Fetcher {
             home: options.home.clone(),
             headers: client::headers(&options.headers)?,
             max_body: options.max_body,
+            connect_clock: options.connect_clock.clone(),
             metrics,
             first_redirect: OnceLock::new(),
         })
@@ -114,7 +134,10 @@ impl Fetcher {
     /// # Errors
     /// Whatever is not a page with status 200: see [`FetchError`].
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
-        let Exchange { url, mut response, sent, .. } = self.follow(request).await?;
+        let Exchange { url, mut response, sent, leads_to, .. } = self.follow(request).await?;
+        if let Some(to) = leads_to {
+            return Err(FetchError::RedirectRefused { to });
+        }
         if response.status() != StatusCode::OK {
             return Err(self.refusal(response).await);
         }
@@ -123,20 +146,23 @@ impl Fetcher {
         Ok(Page { url, headers: std::mem::take(response.headers_mut()), body })
     }
 
-    /// Makes a request for somebody who wants to see the answer, whatever it is.
+    /// Makes a request for somebody who wants to see the answer, whatever it is: also one that
+    /// leads to another host, which is not followed.
     ///
     /// # Errors
     /// Where there is no answer, or its body cannot be read.
     pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
-        let Exchange { url, mut response, sent, redirects } = self.follow(request).await?;
+        let Exchange { url, mut response, sent, redirects, leads_to } =
+            self.follow(request).await?;
         let head_after = sent.elapsed();
+        let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
         let body = body(&mut response, self.max_body).await?;
         let body_after = sent.elapsed();
         self.metrics.received(body_after, body.len());
         let version = format!("{:?}", response.version());
         let page = Page { url, headers: std::mem::take(response.headers_mut()), body };
         let status = response.status();
-        Ok(Answer { status, version, page, redirects, head_after, body_after })
+        Ok(Answer { status, version, page, redirects, leads_to, connect, head_after, body_after })
     }
 
     /// The first redirect that was followed, where there was one.
@@ -148,10 +174,18 @@ impl Fetcher {
     async fn follow(&self, mut request: Request) -> Result<Exchange, FetchError> {
         let mut redirects = Vec::new();
         for _ in 0..=MOST_REDIRECTS {
+            if let Some(clock) = &self.connect_clock {
+                clock.reset();
+            }
             let sent = Instant::now();
             let response = self.send(&request).await?;
-            let Some(target) = self.redirect_target(&request.url, &response)? else {
-                return Ok(Exchange { url: request.url, response, sent, redirects });
+            let (target, leads_to) = match self.lead(&request.url, &response) {
+                Lead::To(target) => (Some(target), None),
+                Lead::Away(to) => (None, Some(to)),
+                Lead::Nowhere => (None, None),
+            };
+            let Some(target) = target else {
+                return Ok(Exchange { url: request.url, response, sent, redirects, leads_to });
             };
             let status = response.status().as_u16();
             redirects.push(self.note_redirect(status, &request.url, &target));
@@ -199,21 +233,20 @@ impl Fetcher {
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 
-    /// Where an answer leads, if it leads elsewhere. Hosts that are not the site's are refused.
-    fn redirect_target(&self, url: &Url, response: &Response) -> Result<Option<Url>, FetchError> {
+    /// Where an answer leads. Hosts that are not the site's are not followed.
+    fn lead(&self, url: &Url, response: &Response) -> Lead {
         let redirects = [301, 302, 303, 307, 308].contains(&response.status().as_u16());
         let location = response.headers().get(LOCATION).filter(|_| redirects);
-        let Some(location) = location else { return Ok(None) };
-        let refused = |to: String| FetchError::RedirectRefused { to };
+        let Some(location) = location else { return Lead::Nowhere };
         let target = location.to_str().ok().and_then(|location| url.join(location).ok());
         let Some(target) = target else {
-            return Err(refused("something that is no URL".to_owned()));
+            return Lead::Away("something that is no URL".to_owned());
         };
         let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
         if is_downgrade || !self.home.allows(&target) {
-            return Err(refused(shown(&target)));
+            return Lead::Away(shown(&target));
         }
-        Ok(Some(self.home.with_credentials(target)))
+        Lead::To(self.home.with_credentials(target))
     }
 
     fn note_redirect(&self, status: u16, from: &Url, to: &Url) -> Redirect {

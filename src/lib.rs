@@ -42,6 +42,7 @@ pub mod status;
 pub mod store;
 pub mod sweep;
 pub mod task;
+pub mod tune;
 pub mod walk;
 pub mod worker;
 pub mod writer;

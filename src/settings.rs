@@ -16,6 +16,10 @@ use crate::site::PageRange;
 pub struct Settings {
     /// Most requests in flight.
     pub workers: usize,
+    /// Most requests a second.
+    pub rate: Option<f64>,
+    /// Whether robots.txt is obeyed.
+    pub robots: bool,
     /// At most so many distinct items.
     pub limit: Option<u64>,
     /// Only these index pages.
@@ -52,6 +56,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             workers: 16,
+            rate: None,
+            robots: true,
             limit: None,
             pages: None,
             timeout: Duration::from_secs(30),
@@ -69,6 +75,16 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
         }
     }
+}
+
+/// More workers help nobody.
+pub const MOST_WORKERS: usize = 10_000;
+/// What a rate is, in words.
+pub const RATE_RULE: &str = "a number from 0.001 to 100000, such as 20 or 0.5";
+
+/// Whether a number of requests a second is one that can be kept.
+pub fn is_rate(rate: f64) -> bool {
+    (0.001..=100_000.0).contains(&rate)
 }
 
 impl Settings {
@@ -91,6 +107,7 @@ impl Settings {
             system_proxy: !is_loopback(&home.site),
             headers: self.headers.clone(),
             home,
+            connect_clock: None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod file;
 mod keys;
 mod paging;
 mod request;
+mod rules;
 mod template;
 mod written;
 
@@ -19,9 +20,9 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::document::Digest;
-use crate::extract::field::Pattern;
-use crate::extract::{FieldRule, Format, Select, Selector};
+use crate::extract::{FieldRule, Select, Selector};
 use crate::fetch::{Home, Request};
+use crate::settings::Settings;
 use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, Place};
 use request::RequestTemplate;
 use template::Values;
@@ -30,6 +31,7 @@ pub use built_in::BuiltIn;
 pub use error::SiteError;
 pub use paging::{LastPage, Next, NextPage, PageRange, PageRangeError, PageSaid, Paging, Said};
 pub use request::RequestError;
+pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Seeds, SeedsPage};
 
 /// Pages asked for where the site file sets no cap.
 const MOST_PAGES: u64 = 100_000;
@@ -51,6 +53,10 @@ pub struct Site {
     pub hosts: Vec<Box<str>>,
     /// Most requests in flight, where the file says it.
     pub workers: Option<usize>,
+    /// Most requests a second, where the file says it.
+    pub rate: Option<f64>,
+    /// Whether robots.txt is obeyed, where the file says it.
+    pub robots: Option<bool>,
     /// Names to go by, in turn; none where the file says none.
     pub user_agents: Vec<String>,
     /// Categories by which the items are listed, where they are.
@@ -63,89 +69,6 @@ pub struct Site {
     pub ignore: Vec<Selector>,
     /// Whether a declared count is to be met exactly.
     pub total_exact: bool,
-}
-
-/// Categories by which the items are listed.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Seeds {
-    /// These.
-    Listed(Vec<Arc<str>>),
-    /// Those that a page names.
-    Page(Box<SeedsPage>),
-}
-
-/// A page that names categories.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SeedsPage {
-    request: RequestTemplate,
-    /// How it is divided.
-    pub paging: Paging,
-    /// The categories on it.
-    pub select: FieldRule,
-}
-
-/// How the list is read.
-#[derive(Debug, Clone)]
-pub struct IndexRules {
-    request: RequestTemplate,
-    /// How the list is divided into pages.
-    pub paging: Paging,
-    /// Pages asked for at most.
-    pub most_pages: u64,
-    /// What a page must have to be one.
-    pub require: Vec<Select>,
-    /// What is on a page.
-    pub items: ItemRules,
-}
-
-/// What is on a page of the list.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ItemRules {
-    /// What selectors find.
-    Selected {
-        /// The items on a page.
-        items: Select,
-        /// The key within an item.
-        key: FieldRule,
-        /// The URL of its page within an item, where the list has it.
-        link: Option<FieldRule>,
-        /// What changes with an item, within it.
-        revision: Option<FieldRule>,
-        /// What is kept of an item.
-        keep: Keep,
-    },
-    /// The entries of a sitemap.
-    Sitemap {
-        /// The key in an entry's location.
-        key: Pattern,
-    },
-    /// Nothing: the keys are known.
-    Known,
-}
-
-/// What is kept of an item on the list.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Keep {
-    /// Nothing but its key.
-    Nothing,
-    /// All of it: it is the document.
-    Whole,
-    /// These fields, by name.
-    Fields(Vec<(Box<str>, FieldRule)>),
-}
-
-/// How the page of an item is read.
-#[derive(Debug, Clone)]
-pub struct DetailRules {
-    request: RequestTemplate,
-    /// What the page is made of.
-    pub format: Format,
-    /// What a page must have to be one.
-    pub require: Vec<Select>,
-    /// The part of a JSON page that is the document, where that is not all of it.
-    pub document: Option<Selector>,
-    /// What is kept of the page, by name; where nothing is named, all of a JSON page.
-    pub fields: Vec<(Box<str>, FieldRule)>,
 }
 
 impl Site {
@@ -181,6 +104,19 @@ impl Site {
         })
     }
 
+    /// The settings that the file asks for, and the usual ones.
+    pub fn settings(&self) -> Settings {
+        let usual = Settings::default();
+        let own = Some(self.user_agents.clone()).filter(|names| !names.is_empty());
+        Settings {
+            workers: self.workers.unwrap_or(usual.workers),
+            rate: self.rate.or(usual.rate),
+            robots: self.robots.unwrap_or(usual.robots),
+            user_agents: own.unwrap_or(usual.user_agents),
+            ..usual
+        }
+    }
+
     /// Where requests may lead: the site's own host, those that the file allows, and those that
     /// its templates name.
     pub fn home(&self) -> Home {
@@ -197,9 +133,17 @@ impl Site {
     /// Where the site file and what the list said make none that may be made.
     pub fn request(&self, page: &Page) -> Result<Option<Request>, RequestError> {
         match page {
+            page if !self.asks_for(page) => Ok(None),
             Page::Detail(detail) => self.detail_request(detail),
-            Page::Index(index) if self.known_keys(index).is_some() => Ok(None),
             Page::Index(index) => self.index_request(index).map(Some),
+        }
+    }
+
+    /// Whether a page has to be asked for: else what it would say is known.
+    pub fn asks_for(&self, page: &Page) -> bool {
+        match page {
+            Page::Detail(_) => self.detail.is_some(),
+            Page::Index(_) => !matches!(self.index.paging, Paging::Keys(_)),
         }
     }
 

@@ -138,6 +138,11 @@ pub fn wrapped(first: &str, further: &str, text: &str) -> String {
     lines + line.trim_end() + "\n"
 }
 
+/// A time as `3.4 ms`.
+pub fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
 /// A number with its thousands apart.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();

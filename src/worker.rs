@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::crawl::CrawlError;
-use crate::fetch::{self, FetchError, Fetcher, Host};
+use crate::fetch::{self, FetchError, Fetcher, Host, robots};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
@@ -50,6 +50,8 @@ pub struct Crew {
     pub fetcher: Fetcher,
     /// The site's mood.
     pub host: Host,
+    /// What the site asks of crawlers.
+    pub robots: robots::Rules,
     /// Says what is known of listed items.
     pub store: Arc<dyn Store>,
     /// What is the same for all records.
@@ -86,15 +88,26 @@ impl Crew {
         let stop = self.shutdown.reached(Stage::Draining);
         tokio::pin!(stop);
         loop {
+            let turn = tokio::select! {
+                biased;
+                () = &mut stop => return Ok(()),
+                turn = self.host.turn() => turn,
+            };
             let lease = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
                 lease = self.frontier.lease() => lease?,
             };
-            match lease {
-                Some(lease) => self.attempt(lease, &outbox).await?,
-                None => return Ok(()),
+            let Some(lease) = lease else { return Ok(()) };
+            if let Some(turn) = turn.filter(|_| self.site.asks_for(&lease.task().page)) {
+                // Of all workers the one whose turn it is waits here; dropped, the lease goes back.
+                tokio::select! {
+                    biased;
+                    () = &mut stop => return Ok(()),
+                    () = turn.take() => {}
+                }
             }
+            self.attempt(lease, &outbox).await?;
         }
     }
 
@@ -117,6 +130,9 @@ impl Crew {
             Ok(None) => return self.known_page(attempt).await,
             Ok(Some(request)) => request,
         };
+        if !self.robots.allow(&request.url) {
+            return self.give_up(attempt, Trouble::Fetch(FetchError::Forbidden)).await;
+        }
         if let Some(left) = self.host.must_wait() {
             let after = left + SPREAD.mul_f64(fastrand::f64());
             let retry = Retry { after, costs_attempt: false };

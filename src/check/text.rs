@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter, Write};
 
 use super::{Asked, Check, ListFacts, Named};
+use crate::document::indented;
 use crate::status::{count, plain, wrapped};
 
 /// Columns of a row's name.
@@ -29,7 +30,8 @@ impl Display for Check {
         }
         if let (Some(key), Some(document)) = (&self.key, &self.document) {
             row(f, "document", &format!("of {key}, for the collection {}", self.collection))?;
-            writeln!(f, "{}", indented(document.get()))?;
+            let text = document.get();
+            writeln!(f, "{}", indented(text).unwrap_or_else(|| plain(text)))?;
         }
         for warning in &self.warnings {
             f.write_str(&wrapped("! ", "  ", warning))?;
@@ -79,58 +81,4 @@ fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
     }
     writeln!(f, "{name}")?;
     f.write_str(&wrapped(&further, &further, text))
-}
-
-/// JSON text on lines of its own, by structure. Its tokens stay as they are, but for control
-/// characters in texts, which a terminal would obey.
-pub fn indented(json: &str) -> String {
-    let mut text = String::with_capacity(json.len() * 2);
-    let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-    let mut rest = json.chars().peekable();
-    while let Some(c) = rest.next() {
-        if in_text {
-            match c {
-                c if c.is_control() => drop(write!(text, "\\u{:04x}", u32::from(c))),
-                c => text.push(c),
-            }
-            in_text = escaped || c != '"';
-            escaped = !escaped && c == '\\';
-            continue;
-        }
-        let line = |text: &mut String, depth: usize| {
-            text.push('\n');
-            text.push_str(&"  ".repeat(depth));
-        };
-        match c {
-            '{' | '[' => {
-                text.push(c);
-                while rest.peek().is_some_and(char::is_ascii_whitespace) {
-                    rest.next();
-                }
-                match rest.peek() {
-                    Some('}' | ']') => text.extend(rest.next()),
-                    _ => {
-                        depth += 1;
-                        line(&mut text, depth);
-                    }
-                }
-            }
-            '}' | ']' => {
-                depth = depth.saturating_sub(1);
-                line(&mut text, depth);
-                text.push(c);
-            }
-            ',' => {
-                text.push(c);
-                line(&mut text, depth);
-            }
-            ':' => text.push_str(": "),
-            c if c.is_ascii_whitespace() => {}
-            c => {
-                in_text = c == '"';
-                text.push(c);
-            }
-        }
-    }
-    text
 }

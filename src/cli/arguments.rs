@@ -31,6 +31,14 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_WORKERS", value_name = "N", value_parser = values::workers)]
     workers: Option<usize>,
 
+    /// Most requests a second, such as 20 or 0.5 [default: none]
+    #[arg(long, env = "GLEANER_RATE", value_name = "R", value_parser = values::rate)]
+    rate: Option<f64>,
+
+    /// Whether robots.txt is obeyed [default: on]
+    #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
+    robots: Option<Switch>,
+
     /// Another copy of the same site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
@@ -107,6 +115,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// When progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Progress {
@@ -159,11 +176,13 @@ impl RunArgs {
         at_page_size(site, self.page_size)
     }
 
-    /// The settings.
-    pub fn settings(&self) -> Result<Settings, Exit> {
-        let default = Settings::default();
+    /// The settings for a crawl of `site`, which may say some of them itself.
+    pub fn settings(&self, site: &Site) -> Result<Settings, Exit> {
+        let default = site.settings();
         self.client.apply(Settings {
             workers: self.workers.unwrap_or(default.workers),
+            rate: self.rate.or(default.rate),
+            robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
             limit: self.limit.or(default.limit),
             pages: self.pages.or(default.pages),
             retries: self.retries.unwrap_or(default.retries),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::exit::Exit;
+use super::exit::{Exit, failed};
 use super::usage::wrong;
 use super::values;
+use crate::fetch::ClientError;
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -77,6 +78,13 @@ impl ClientArgs {
     pub fn without_proxy(self) -> ClientArgs {
         ClientArgs { proxy: Vec::new(), ..self }
     }
+}
+
+/// Tells why there is no client.
+pub fn no_client(error: ClientError) -> Exit {
+    let is_usage = matches!(error, ClientError::Proxy(..) | ClientError::Header(..));
+    let exit = failed(&error.into());
+    if is_usage { Exit::Usage } else { exit }
 }
 
 fn lines(texts: &[String]) -> Vec<String> {

@@ -41,7 +41,7 @@ pub async fn run_site(site: Site, arguments: &RunArgs, default_store: &str) -> E
 async fn try_run(site: Site, arguments: &RunArgs, default_store: &str) -> Result<Exit, Exit> {
     let store_url = arguments.store(default_store)?;
     let site = arguments.apply(site)?;
-    let settings = arguments.settings()?;
+    let settings = arguments.settings(&site)?;
     let lines = MultiProgress::new();
     let form = arguments.log_format.unwrap_or_default();
     logging::begin(form, arguments.log_file.as_deref(), lines.clone())

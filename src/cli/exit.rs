@@ -15,7 +15,8 @@ pub enum Exit {
     Failed,
     /// 2: the user has to change a flag, a variable or a file.
     Usage,
-    /// 3: finished, but something is missing.
+    /// 3: finished, but something is missing; in `gleaner fetch` an answer of 400 or above, or
+    /// nothing that matches.
     Incomplete,
     /// 130 or 143: told to stop; can go on.
     Interrupted(StopSignal),

@@ -3,11 +3,10 @@
 
 mod new;
 
-use std::io::{self, Write};
-
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
+use super::streams::{self, say};
 use crate::site::{self, BuiltIn};
 use crate::status::wrapped;
 
@@ -49,10 +48,7 @@ pub async fn run(arguments: SitesArgs) -> Exit {
 }
 
 fn print(text: &str) -> Exit {
-    match io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => Exit::Complete,
-        Err(_) => Exit::ReaderGone,
-    }
+    streams::print(text.as_bytes()).map_or_else(|exit| exit, |()| Exit::Complete)
 }
 
 /// Names and descriptions, aligned.
@@ -74,11 +70,7 @@ fn unknown(name: &str) -> Exit {
     let near = nearest.filter(|known| distance(known) <= known.len().div_ceil(2));
     let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     let known = names.join(", ");
-    // Nobody may be reading any more, which is no reason to panic.
-    let _ = writeln!(
-        io::stderr(),
-        "error: no built-in site is called `{name}`{meant}\nbuilt in: {known}"
-    );
+    say(&format!("error: no built-in site is called `{name}`{meant}\nbuilt in: {known}\n"));
     Exit::Usage
 }
 

@@ -23,6 +23,12 @@ pub fn wrong(flag: &str, variable: &str, message: &str) -> Exit {
     Exit::Usage
 }
 
+/// Tells that an argument without a variable is wrong.
+pub fn refused(argument: &str, message: &str) -> Exit {
+    eprintln!("error: {argument}: {message}\n\nFor more information, try '--help'.");
+    Exit::Usage
+}
+
 /// The variable that the value which clap refuses came from, where it came from one.
 fn variable_behind(error: &clap::Error, command: &clap::Command) -> Option<String> {
     let text = |kind| match error.get(kind) {

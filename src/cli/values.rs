@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use url::Url;
+
+use crate::secret::Secret;
+use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
+
 /// `500ms`, `30s`, `6h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
@@ -47,9 +52,15 @@ pub fn count(text: &str) -> Result<u64, String> {
 /// A number of workers: connections and memory grow with it.
 pub fn workers(text: &str) -> Result<usize, String> {
     match count(text)? {
-        count @ 1..=10_000 => Ok(usize::try_from(count).unwrap_or(1)),
-        _ => Err("more than 10000 workers help nobody".to_owned()),
+        count if count <= MOST_WORKERS as u64 => Ok(usize::try_from(count).unwrap_or(1)),
+        _ => Err(format!("more than {MOST_WORKERS} workers help nobody")),
     }
+}
+
+/// Requests a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate| is_rate(*rate));
+    rate.ok_or_else(|| format!("it is {RATE_RULE}"))
 }
 
 /// Documents in one write: MongoDB gains nothing beyond 1,000.
@@ -60,10 +71,31 @@ pub fn batch(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Requests of an experiment: the first level alone takes 30, and what is asked before it a few.
+pub fn requests(text: &str) -> Result<usize, String> {
+    match count(text)? {
+        0..40 => Err("fewer than 40 requests measure nothing".to_owned()),
+        count => usize::try_from(count).map_err(|error| error.to_string()),
+    }
+}
+
 /// `Name: value`
 pub fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// A URL to ask for. It may hold credentials, so errors show it without them.
+pub fn url(text: &str) -> Result<Url, String> {
+    let shown = Secret::new(text);
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
+        _ if !text.contains("://") => {
+            Err(format!("`{shown}` has no scheme; write https://{shown}"))
+        }
+        Ok(url) => Err(format!("{}: is neither http nor https", url.scheme())),
+        Err(error) => Err(format!("`{shown}` is no URL: {error}")),
+    }
 }
 
 #[cfg(test)]
@@ -83,5 +115,16 @@ mod tests {
         assert!(workers("10001").is_err());
         assert_eq!(header("A: b:c "), Ok(("A".to_owned(), "b:c".to_owned())));
         assert!(header("A").is_err());
+    }
+
+    #[test]
+    fn urls_want_a_scheme_and_keep_their_secrets() {
+        let error = |text: &str| url(text).unwrap_err();
+        assert_eq!(url("http://h/a?b").unwrap().as_str(), "http://h/a?b");
+        assert!(error("h.test/a").contains("write https://h.test/a"));
+        assert!(error("localhost:80/a").contains("write https://localhost:80/a"));
+        assert!(error("me:s3cret@h/a").contains("write https://***@h/a"));
+        assert!(error("ftp://me:s3cret@h").contains("neither http nor https"));
+        assert!(!error("http://me:s3cret@h:port/").contains("s3cret"));
     }
 }

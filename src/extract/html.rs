@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use scraper::{ElementRef, Html, Node};
 use url::Url;
 
+pub use charset::{Decoded, decode};
 pub use css::{CssError, CssSelector};
 
 /// How much one page may take.
@@ -105,7 +106,7 @@ impl HtmlPage {
         url: &Url,
     ) -> Result<HtmlPage, HtmlError> {
         let start = Instant::now();
-        let decoded = charset::decode(body, content_type);
+        let decoded = decode(body, content_type);
         let html = tree::parse(&decoded.text, limits, start)?;
         Ok(HtmlPage {
             html,

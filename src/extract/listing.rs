@@ -175,11 +175,12 @@ fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
 fn of_sitemap(key: &field::Pattern, page: &Page) -> Result<Listing, PageError> {
     let (items, without, places) = match sitemap::parse(&page.body, LARGEST_SITEMAP)? {
         Sitemap::Index { locations, without_loc } => {
-            let place = |location: &Box<str>| match page.url.join(location) {
+            let place = |location: &str| match page.url.join(location) {
                 Ok(url) => Ok(Place::Url(url.to_string().into())),
                 Err(_) => Err(PageError::NoUrl(field::shown(location))),
             };
-            let places = locations.iter().map(place).collect::<Result<_, _>>()?;
+            let places =
+                locations.iter().map(|location| place(location)).collect::<Result<_, _>>()?;
             (Vec::new(), without_loc, places)
         }
         Sitemap::Entries { entries, without_loc } => {

@@ -7,7 +7,7 @@ use reqwest::Certificate;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tracing::warn;
 
-use super::Home;
+use super::{ConnectClock, Home};
 use crate::secret::Secret;
 
 /// Idle connections are let go before usual servers close them, since a request on a connection
@@ -36,6 +36,8 @@ pub struct ClientOptions {
     pub headers: Vec<(String, String)>,
     /// Where requests may lead.
     pub home: Home,
+    /// Set by who makes one request at a time and wants to know how long connections take.
+    pub connect_clock: Option<ConnectClock>,
 }
 
 /// Why there is no HTTP client.
@@ -101,6 +103,9 @@ fn builder(options: &ClientOptions, turn: usize) -> Result<reqwest::ClientBuilde
         let value = HeaderValue::from_str(&user_agent)
             .map_err(|error| ClientError::Header("User-Agent".to_owned(), error.to_string()))?;
         builder = builder.user_agent(value);
+    }
+    if let Some(clock) = &options.connect_clock {
+        builder = builder.connector_layer(clock.clone());
     }
     if let Some(secret) = options.proxies.get(turn % options.proxies.len().max(1)) {
         check_proxy(secret)?;

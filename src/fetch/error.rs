@@ -44,6 +44,9 @@ pub enum FetchError {
         /// Where it leads.
         to: String,
     },
+    /// The site asks crawlers to leave the page alone.
+    #[error("robots.txt asks crawlers to leave this page alone (--robots off passes over that)")]
+    Forbidden,
     /// The request could not be made at all.
     #[error("the request cannot be made: {0}")]
     Request(String),
@@ -79,6 +82,7 @@ impl FetchError {
             FetchError::Body(_) => "body",
             FetchError::TooLarge(_) => "size",
             FetchError::RedirectLoop | FetchError::RedirectRefused { .. } => "redirect",
+            FetchError::Forbidden => "robots",
             FetchError::Request(_) => "request",
         }
     }

@@ -1,4 +1,5 @@
-//! What is known of the host's mood: whether it asked to wait, and whether it refuses for good.
+//! What is known of the host's mood: whether it asked to wait, and whether it refuses for good; and
+//! how fast it is asked.
 //!
 //! A host that asks to wait is not asked by anyone until then. Refusals that were under way side
 //! by side are one refusal: the answers to a burst must not end a run.
@@ -6,6 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::Instant;
 
 /// A site that refuses for this long without a success between is taken to have blocked us.
@@ -16,6 +18,22 @@ const LONGEST_REFUSED: Duration = Duration::from_secs(15 * 60);
 pub struct Host {
     block_after: u32,
     mood: Mutex<Mood>,
+    pace: Option<Pace>,
+}
+
+/// A request leaves, and the next one not before its time.
+#[derive(Debug)]
+struct Pace {
+    interval: Duration,
+    /// When the next request may leave. Whoever holds it waits for that.
+    next: AsyncMutex<Instant>,
+}
+
+/// The right to make the next request.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    interval: Duration,
+    next: MutexGuard<'a, Instant>,
 }
 
 #[derive(Debug)]
@@ -38,10 +56,20 @@ pub struct Blocked {
 }
 
 impl Host {
-    /// A host of which nothing is known. After `block_after` refusals in a row it has blocked us.
-    pub fn new(block_after: u32) -> Host {
+    /// A host of which nothing is known. After `block_after` refusals in a row it has blocked us;
+    /// at least `interval` lies between two requests, where there is one.
+    pub fn new(block_after: u32, interval: Option<Duration>) -> Host {
         let mood = Mood { waits_until: None, refusals: 0, first_refusal: None, last_refusal: None };
-        Host { block_after, mood: Mutex::new(mood) }
+        let pace =
+            interval.map(|interval| Pace { interval, next: AsyncMutex::new(Instant::now()) });
+        Host { block_after, mood: Mutex::new(mood), pace }
+    }
+
+    /// Waits for the right to make the next request, where requests are paced. One at a time has
+    /// it, in the order in which they came.
+    pub async fn turn(&self) -> Option<Turn<'_>> {
+        let pace = self.pace.as_ref()?;
+        Some(Turn { interval: pace.interval, next: pace.next.lock().await })
     }
 
     /// How long the host is still to be left alone.
@@ -93,13 +121,21 @@ impl Host {
     }
 }
 
+impl Turn<'_> {
+    /// Waits until the request may leave, and lets the next one wait from then on.
+    pub async fn take(mut self) {
+        tokio::time::sleep_until(*self.next).await;
+        *self.next = Instant::now() + self.interval;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_of_refusals_is_one() {
-        let host = Host::new(3);
+        let host = Host::new(3, None);
         let sent = Instant::now();
         tokio::time::advance(Duration::from_millis(10)).await;
         for _ in 0..50 {
@@ -109,7 +145,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn w3_refusals_in_a_row_are_a_block_and_a_success_starts_anew() {
-        let host = Host::new(3);
+        let host = Host::new(3, None);
         let refuse = || host.refused(Instant::now(), "the site answered 429");
         assert!(refuse().is_ok() && refuse().is_ok());
         host.succeeded();
@@ -118,8 +154,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn requests_leave_one_interval_apart_and_none_is_saved_up() {
+        let host = Host::new(3, Some(Duration::from_millis(100)));
+        let begun = Instant::now();
+        let take = async || host.turn().await.unwrap().take().await;
+        take().await;
+        take().await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(100));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        let later = Instant::now();
+        take().await;
+        drop(host.turn().await);
+        take().await;
+        assert_eq!(
+            later.elapsed(),
+            Duration::from_millis(100),
+            "what was not used is not caught up"
+        );
+        assert!(Host::new(3, None).turn().await.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn w1_the_longest_wait_counts() {
-        let host = Host::new(3);
+        let host = Host::new(3, None);
         host.asked_to_wait(Duration::from_secs(5));
         host.asked_to_wait(Duration::from_secs(1));
         tokio::time::advance(Duration::from_secs(4)).await;

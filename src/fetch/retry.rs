@@ -48,6 +48,23 @@ pub fn after_bad_page(attempt: u32, retries: u32, random: f64) -> Decision {
     again(attempt, retries, random)
 }
 
+/// Decides on rules for crawlers that cannot be read now: the delay before the next attempt, or
+/// nothing where there is none.
+pub fn after_no_rules(
+    error: &FetchError,
+    attempt: u32,
+    retries: u32,
+    random: f64,
+) -> Option<Duration> {
+    match again(attempt, retries, random) {
+        Decision::Again(retry) => Some(match error {
+            FetchError::Status { wait: Some(wait), .. } => retry.after.max(capped(*wait)),
+            _ => retry.after,
+        }),
+        Decision::GiveUp => None,
+    }
+}
+
 /// A wait that a site asks for, as far as it is granted.
 pub fn capped(wait: Duration) -> Duration {
     wait.min(LONGEST_WAIT)
@@ -80,6 +97,7 @@ fn is_passing(error: &FetchError) -> bool {
         FetchError::TooLarge(_)
         | FetchError::RedirectLoop
         | FetchError::RedirectRefused { .. }
+        | FetchError::Forbidden
         | FetchError::Request(_) => false,
     }
 }

@@ -13,6 +13,7 @@ use super::template::Placeholder;
 use super::written::{At, OneOrMany, Short};
 use super::{DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, Seeds, SeedsPage, Site};
 use crate::extract::{Format, Selector};
+use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
 use request::Asked;
 use select::{fields, rule, select, selector};
@@ -53,19 +54,8 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         let message = "the keys are known, so there is nothing but [detail] to ask for: no [seeds]";
         return Err(missing("index.paging", message));
     }
-    let mut hosts = Vec::new();
-    for host in &file.hosts {
-        if host.value.contains('/') || url::Url::parse(&format!("http://{}", host.value)).is_err() {
-            let message =
-                format!("`{}` is no host; write example.com or example.com:8080", host.value);
-            return Err(wrong(host, "hosts", message));
-        }
-        hosts.push(host.value.to_ascii_lowercase().into());
-    }
-    if let Some(At { value: 0, .. }) = file.workers {
-        return Err(missing("workers", "at least 1 worker is needed"));
-    }
-    let workers = file.workers.map(|workers| usize::try_from(workers.value).unwrap_or(usize::MAX));
+    let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
+    let (workers, rate) = (workers(&file)?, rate(&file)?);
     Ok(Site {
         collection: collection.value.as_str().into(),
         name: file.name.value.into(),
@@ -73,6 +63,8 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         base_url,
         hosts,
         workers,
+        rate,
+        robots: file.robots,
         user_agents: file.user_agent.map_or_else(Vec::new, |OneOrMany(names)| names),
         seeds: file.seeds.map(|table| seeds(&table, file.format)).transpose()?,
         index,
@@ -80,6 +72,30 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
         total_exact: file.total_exact.unwrap_or(!has_keys),
     })
+}
+
+fn host(host: &At<String>) -> Result<Box<str>, Wrong> {
+    if host.value.contains('/') || url::Url::parse(&format!("http://{}", host.value)).is_err() {
+        let message = format!("`{}` is no host; write example.com or example.com:8080", host.value);
+        return Err(wrong(host, "hosts", message));
+    }
+    Ok(host.value.to_ascii_lowercase().into())
+}
+
+fn workers(file: &SiteFile) -> Result<Option<usize>, Wrong> {
+    let Some(workers) = &file.workers else { return Ok(None) };
+    match usize::try_from(workers.value) {
+        Ok(count) if (1..=MOST_WORKERS).contains(&count) => Ok(Some(count)),
+        _ => Err(wrong(workers, "workers", format!("a number from 1 to {MOST_WORKERS} is wanted"))),
+    }
+}
+
+fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
+    let Some(rate) = &file.rate else { return Ok(None) };
+    if !is_rate(rate.value) {
+        return Err(wrong(rate, "rate", format!("it is how many requests a second: {RATE_RULE}")));
+    }
+    Ok(Some(rate.value))
 }
 
 fn seeds(table: &SeedsTable, usual: Format) -> Result<Seeds, Wrong> {

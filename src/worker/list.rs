@@ -40,7 +40,7 @@ impl Crew {
         index: IndexPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
-        let (page, found) = self.read(page, true, |site, page| seeds_on(site, page)).await;
+        let (page, found) = self.read(page, true, seeds_on).await;
         let SeedsFound { seeds, said, odd } = match found {
             Ok(found) => found,
             Err(error) => return self.bad_page(attempt, error, page).await,

@@ -3,11 +3,13 @@
 
 mod check;
 mod exits;
+mod fetch;
 mod output;
 mod program;
 mod secrets;
 mod signals;
 mod sites;
+mod tune;
 mod usage;
 
 use std::path::{Path, PathBuf};

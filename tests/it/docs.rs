@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use gleaner::site::Site;
+
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -67,9 +69,37 @@ fn every_setting_is_documented_as_the_program_has_it() {
     );
 }
 
+/// Flags of a command that are not those of a crawl.
+fn flags_of_its_own(command: &str) -> BTreeSet<String> {
+    let flags = |command: &str| -> BTreeSet<String> {
+        let help = help(command);
+        let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+        let flags =
+            lines.filter_map(|line| line.split_whitespace().find(|it| it.starts_with("--")));
+        flags.map(str::to_owned).collect()
+    };
+    let of_the_client = flags("crawl");
+    flags(command).into_iter().filter(|flag| !of_the_client.contains(flag)).collect()
+}
+
+#[test]
+fn the_tools_are_documented_with_all_their_flags() {
+    let docs = read("docs/tools.md");
+    let rows = docs.lines().filter_map(|line| line.strip_prefix("| `--"));
+    let named = |row: &str| row.split([' ', '`']).next().map(|name| format!("--{name}"));
+    let named: BTreeSet<String> = rows.filter_map(named).collect();
+    let mut flags = flags_of_its_own("fetch");
+    flags.extend(flags_of_its_own("tune"));
+    assert!(flags.len() > 8, "{flags:?}");
+    // A crawl has it as well.
+    flags.insert("--base-url".to_owned());
+    assert_eq!(named, flags);
+}
+
 #[test]
 fn help_fits_a_terminal_of_80_columns() {
-    for command in ["crawl", "check", "sites", "sites new", "demo", "completions"] {
+    for command in ["crawl", "check", "fetch", "tune", "sites", "sites new", "demo", "completions"]
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
             .args(command.split(' ').chain(["--help"]))
             .env("COLUMNS", "80")
@@ -90,6 +120,8 @@ fn links_between_documents_lead_somewhere() {
         "docs/architecture.md",
         "docs/configuration.md",
         "docs/performance.md",
+        "docs/sites.md",
+        "docs/tools.md",
     ] {
         let text = read(page);
         let folder = Path::new(page).parent().expect("a folder");
@@ -119,15 +151,29 @@ fn the_map_names_files_that_exist() {
     assert!(named > 20, "the map names {named} files");
 }
 
+/// The TOML examples of a page.
+fn examples(page: &str) -> Vec<String> {
+    let text = read(page);
+    let blocks = text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(str::to_owned).collect()
+}
+
 #[test]
-fn the_site_file_in_the_documentation_is_the_built_in_one() {
-    let docs = read("docs/configuration.md");
+fn the_book_site_in_the_documentation_is_the_built_in_one() {
     let built_in = read("src/site/books.toml");
-    let example = docs.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
     let body: String = built_in
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(|line| format!("{line}\n"))
         .collect();
-    assert_eq!(example, Some(body.as_str()));
+    assert!(examples("docs/sites.md").contains(&body));
+}
+
+#[test]
+fn every_example_of_a_site_file_is_one() {
+    let examples = examples("docs/sites.md");
+    assert!(examples.len() > 8, "{}", examples.len());
+    for example in examples {
+        Site::parse(&example, "docs/sites.md").unwrap_or_else(|error| panic!("{error}\n{example}"));
+    }
 }

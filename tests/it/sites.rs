@@ -3,6 +3,8 @@
 
 mod built_in;
 mod examples;
+mod format;
+mod odd_lists;
 mod paging;
 
 use std::collections::BTreeMap;

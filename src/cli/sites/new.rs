@@ -1,7 +1,7 @@
 //! `gleaner sites new`: asks a list a few questions and writes a first site file. What to ask and
 //! what the answers mean is decided in [`crate::draft`].
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -12,6 +12,8 @@ use super::super::check::fetcher;
 use super::super::client::ClientArgs;
 use super::super::exit::{Exit, failed};
 use super::super::signals::Signals;
+use super::super::streams::{print, say};
+use super::super::usage::refused;
 use crate::check;
 use crate::draft::{
     self, At, Count, Detail, Draft, End, Moved, NoList, Onward, Paging, Probe, Scheme, Seen, Shape,
@@ -60,9 +62,10 @@ pub async fn run(arguments: NewArgs) -> Exit {
 
 async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
     let NewArgs { url, output, force, client } = arguments;
-    let url = list_url(&url).map_err(|error| usage(&error))?;
+    let url = list_url(&url).map_err(|error| refused("URL", &error))?;
     if let Some(path) = output.as_deref().filter(|path| !force && path.exists()) {
-        return Err(usage(&format!("{} is there already; --force replaces it", path.display())));
+        let message = format!("{} is there already; --force replaces it", path.display());
+        return Err(refused("--output", &message));
     }
     let settings = client.apply(Settings::default())?;
     let home = Home { site: url.clone(), hosts: Vec::new() };
@@ -82,18 +85,14 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
         return Err(Exit::Incomplete);
     }
     match output {
-        None => match io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => Ok(Exit::Complete),
-            Err(_) => Ok(Exit::ReaderGone),
-        },
+        None => print(text.as_bytes())?,
         Some(path) => {
             write(&path, &text, force).map_err(|error| failed(&error))?;
             let path = path.display();
-            // Nobody may be reading any more, which is no reason to panic.
-            let _ = writeln!(io::stderr(), "{path} is written; next: gleaner check {path}");
-            Ok(Exit::Complete)
+            say(&format!("{path} is written; next: gleaner check {path}\n"));
         }
     }
+    Ok(Exit::Complete)
 }
 
 fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
@@ -107,18 +106,13 @@ fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
 }
 
 fn list_url(text: &str) -> Result<Url, String> {
-    let bad = |error: String| format!("URL: {error}; write https://host/path");
+    let bad = |error: String| format!("{error}; write https://host/path");
     let mut url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(bad(format!("{}: is neither http nor https", url.scheme())));
     }
     url.set_fragment(None);
     Ok(url)
-}
-
-fn usage(message: &str) -> Exit {
-    let _ = writeln!(io::stderr(), "error: {message}");
-    Exit::Usage
 }
 
 /// Asks the site.
@@ -355,8 +349,7 @@ impl Asker {
     fn told(&self, why: &str, hint: &str, command: &str) -> Exit {
         let first = format!("no site file can be made from {}: {why}", shown(&self.url));
         let (first, hint) = (wrapped("error: ", "  ", &first), wrapped("", "", hint));
-        // Nobody may be reading any more, which is no reason to panic.
-        let _ = writeln!(io::stderr(), "{first}{hint}  {}", plain(command));
+        say(&format!("{first}{hint}  {}\n", plain(command)));
         Exit::Incomplete
     }
 }

@@ -13,6 +13,7 @@ use encoding_rs::{Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252
 const HEAD: usize = 1024;
 
 /// A page's text.
+#[derive(Debug)]
 pub struct Decoded<'a> {
     /// Without byte order mark.
     pub text: Cow<'a, str>,

@@ -61,7 +61,7 @@ fn the_demo_site_fits_the_built_in_file() {
     says(&ended, &["items 18, the first:", "declared 60 items", "next pages 2 to 4, side by side"]);
     says(&ended, &["books fits"]);
     assert_eq!(ended.err, "");
-    assert_eq!(demo.stats().requests, 2);
+    assert_eq!(demo.stats().requests, 3, "robots.txt, the list, an item");
     let ended = gleaner(&["check", "books", "--base-url", demo.url(), "--json"]).run().with(0);
     let facts: Value = serde_json::from_str(&ended.out).expect("JSON");
     let key = facts["key"].as_str().expect("a key");
@@ -77,7 +77,7 @@ fn the_other_built_in_sites_fit_their_copies() {
     let ended = gleaner(&["check", "movies", "--base-url", films.url()]).run().with(0);
     says(&ended, &["items 100, the first: 1, 2", "movies fits"]);
     says(&ended, &["the keys are known", "霸王别姬"]);
-    assert_eq!(films.requests().len(), 1);
+    assert_eq!((films.count("/detail/"), films.count("/page/")), (1, 0));
     let charts = douban::top250(&[], Duration::ZERO);
     let ended = gleaner(&["check", "douban-top250", "--base-url", charts.url()]).run().with(0);
     says(&ended, &["declared 250 items", "pages 2 to 10, side by side", "douban-top250 fits"]);
@@ -191,7 +191,7 @@ fn a_list_without_details_shows_its_first_item() {
     let served = rows(|_| None);
     let ended = checked(&file(LIST), served.url(), &[]).with(0);
     says(&ended, &["document of 1, for the collection mine { \"id\": 1 } mine fits"]);
-    assert_eq!(served.requests().len(), 1);
+    assert_eq!((served.count("/list"), served.count("/item/")), (1, 0));
 }
 
 #[test]
@@ -202,9 +202,37 @@ fn a_bad_file_is_exit_2_and_a_site_out_of_reach_exit_1() {
     gleaner(&["check"]).run().with(2).tells(&["SITE"]);
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
     let ended = checked(&(file(LIST) + DETAIL), &format!("http://{port}"), &[]).with(1);
-    says(&ended, &["no connection", "no answer"]);
+    says(&ended, &["mine does not fit: robots.txt: no connection"]);
+    let more = ["--robots", "off"];
+    let ended = checked(&(file(LIST) + DETAIL), &format!("http://{port}"), &more).with(1);
+    says(&ended, &["GET http://127.0.0.1", "no answer", "index page 1: no connection"]);
     let arguments = ["check", "books", "--proxy", "ftp://h"];
     gleaner(&arguments).run().with(2).tells(&["--proxy"]);
+}
+
+#[test]
+fn what_robots_txt_forbids_does_not_fit() {
+    let served = rows(|path| {
+        let rules = "User-agent: *\nDisallow: /item/\n".to_owned();
+        (path == "/robots.txt").then(|| Answer::text(rules))
+    });
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    says(&ended, &["item 1: robots.txt asks crawlers to leave this page alone"]);
+    assert_eq!(served.count("/item/"), 0);
+    checked(&(file(LIST) + DETAIL), served.url(), &["--robots", "off"]).with(0);
+    checked(&format!("robots = false\n{}{DETAIL}", file(LIST)), served.url(), &[]).with(0);
+}
+
+#[test]
+fn a_redirect_to_another_host_has_to_be_allowed() {
+    let other = rows(|_| None);
+    let to = format!("{}/item/1", other.url());
+    let served = rows(move |path| {
+        (path == "/item/1").then(|| Answer::text(String::new()).status(302).header("location", &to))
+    });
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    let host = other.url().trim_start_matches("http://");
+    says(&ended, &["item 1: a redirect leads to", &format!("write `hosts = [\"{host}\"]`")]);
 }
 
 #[test]

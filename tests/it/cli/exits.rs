@@ -62,7 +62,11 @@ fn d2_a_store_out_of_reach_is_exit_1_within_5_s() {
 fn w6_a_site_out_of_reach_is_not_complete() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
     let (_folder, path) = folder();
-    let ended = crawl(&format!("http://{port}"), &sqlite(&path), &["--retries", "0"]).run();
+    let site = format!("http://{port}");
+    let ended = crawl(&site, &sqlite(&path), &["--retries", "0"]).run();
+    ended.with(1).tells(&["robots.txt cannot be read: no connection", "failed"]);
+    let more = ["--retries", "0", "--robots", "off"];
+    let ended = crawl(&site, &sqlite(&path), &more).run();
     ended.with(3).tells(&["no connection", "incomplete"]);
 }
 

@@ -65,6 +65,11 @@ impl Program {
         self
     }
 
+    pub fn stdin(mut self, stdin: Stdio) -> Program {
+        self.0.stdin(stdin);
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Ended {
         self.start().end()

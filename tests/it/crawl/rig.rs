@@ -36,7 +36,8 @@ pub fn books_at(url: &str) -> Site {
 
 /// Settings for a site on the same machine: little patience, few workers.
 pub fn settings() -> Settings {
-    Settings { workers: 6, retries: 2, flush: Duration::from_millis(20), ..Settings::default() }
+    let usual = Settings::default();
+    Settings { workers: 6, retries: 2, flush: Duration::from_millis(20), robots: false, ..usual }
 }
 
 impl<B: Backend> Rig<B> {

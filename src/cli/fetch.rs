@@ -1,0 +1,248 @@
+//! `gleaner fetch`: one request as the crawler makes it, for people who work out a site.
+//!
+//! Standard output has the body, or what `--select` finds on it; standard error tells of the
+//! request. What the site sent never reaches a terminal with its control characters.
+
+mod body;
+mod request;
+mod select;
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use indicatif::MultiProgress;
+
+use super::arguments::LogFormat;
+use super::client::{ClientArgs, no_client};
+use super::exit::{Exit, failed};
+use super::logging;
+use super::streams::{print, say};
+use super::usage::refused;
+use crate::extract::Format;
+use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method};
+use crate::metrics::Metrics;
+use crate::secret::shown;
+use crate::settings::Settings;
+use crate::status::{millis, plain};
+use body::Shown;
+use select::Expression;
+
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+Standard output has the body: as it came in a pipe, as text on a terminal. The
+rest goes to standard error.
+
+Exit codes: 0 an answer below 400, 1 no answer, 2 usage, 3 an answer of 400 or
+above, or nothing matches --select.";
+
+/// Arguments of `gleaner fetch`.
+#[derive(Debug, Args)]
+pub struct FetchArgs {
+    /// What to ask for: http://… or https://…
+    url: String,
+
+    /// Method [default: GET, or POST where something is sent along]
+    #[arg(long, value_name = "METHOD", ignore_case = true, hide_possible_values = true)]
+    method: Option<MethodName>,
+
+    /// Append to the query; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    param: Vec<String>,
+
+    /// Send as a field of a form; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["json", "data"])]
+    form: Vec<String>,
+
+    /// Send this JSON; @FILE sends the file, @- standard input
+    #[arg(long, value_name = "TEXT", conflicts_with = "data")]
+    json: Option<String>,
+
+    /// Send this, byte by byte, as a form unless --header says Content-Type; @FILE sends the
+    /// file, @- standard input
+    #[arg(long, value_name = "TEXT")]
+    data: Option<String>,
+
+    /// Print only what this finds, a line each: a JSONPath ($.results[*].id) or a CSS selector
+    /// (h1::text, a::attr(href), or elements for their texts)
+    #[arg(long, value_name = "EXPR")]
+    select: Option<String>,
+
+    /// What the page is, for --select, where Content-Type and first byte do not say it
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<PageFormat>,
+
+    /// Say nothing of request and answer
+    #[arg(long, short)]
+    quiet: bool,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// What `--method` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "UPPER")]
+enum MethodName {
+    Get,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Head,
+    Options,
+}
+
+/// What `--format` takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PageFormat {
+    Json,
+    Html,
+}
+
+impl From<MethodName> for Method {
+    fn from(name: MethodName) -> Method {
+        match name {
+            MethodName::Get => Method::GET,
+            MethodName::Post => Method::POST,
+            MethodName::Put => Method::PUT,
+            MethodName::Patch => Method::PATCH,
+            MethodName::Delete => Method::DELETE,
+            MethodName::Head => Method::HEAD,
+            MethodName::Options => Method::OPTIONS,
+        }
+    }
+}
+
+impl From<PageFormat> for Format {
+    fn from(format: PageFormat) -> Format {
+        match format {
+            PageFormat::Json => Format::Json,
+            PageFormat::Html => Format::Html,
+        }
+    }
+}
+
+/// Makes the request and shows the answer.
+pub async fn run(arguments: FetchArgs) -> Exit {
+    try_run(arguments).await.unwrap_or_else(|exit| exit)
+}
+
+async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
+    let request = request::of(&arguments)?;
+    let wrong = |message: String| refused("--select", &message);
+    let expression = arguments.select.as_deref().map(Expression::parse).transpose();
+    let expression = expression.map_err(wrong)?;
+    if expression.is_some() && request.method == Method::HEAD {
+        return Err(wrong("an answer to HEAD has no body to select from".to_owned()));
+    }
+    let settings = arguments.client.apply(Settings::default())?;
+    logging::begin(LogFormat::Text, None, MultiProgress::new())
+        .map_err(|error| failed(&anyhow::Error::msg(error)))?;
+    let home = Home { site: request.url.clone(), hosts: Vec::new() };
+    let options = ClientOptions {
+        connect_clock: Some(ConnectClock::default()),
+        ..settings.client_options(home)
+    };
+    let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).map_err(no_client)?;
+    let tell = |text: &str| {
+        if !arguments.quiet {
+            say(text);
+        }
+    };
+    tell(&format!("{} {}\n", request.method, shown(&request.url)));
+    let answer = fetcher.answer(request).await.map_err(|error| failed(&error.into()))?;
+    tell(&transcript(&answer));
+    let exit = match expression {
+        None => print_body(&answer)?,
+        Some(expression) => {
+            let format = arguments.format.map(Format::from);
+            let (found, exit) = print_selected(&answer, &expression, format)?;
+            tell(&format!("{found} found\n"));
+            exit
+        }
+    };
+    Ok(conclude(&answer, exit))
+}
+
+/// What the answer as such means for the exit code.
+fn conclude(answer: &Answer, exit: Exit) -> Exit {
+    if let Some(to) = &answer.leads_to {
+        say(&format!(
+            "it leads to {}, which is not followed: another host, or no longer https. Fetch that URL by itself to go on\n",
+            plain(to)
+        ));
+    }
+    if answer.status.as_u16() < 400 {
+        return exit;
+    }
+    say(&format!("error: the site answered {}\n", status(answer)));
+    Exit::Incomplete
+}
+
+fn print_body(answer: &Answer) -> Result<Exit, Exit> {
+    match body::shown(&answer.page, io::stdout().is_terminal()) {
+        Shown::Bytes(bytes) => print(&bytes)?,
+        Shown::Described(description) => say(&format!("{description}\n")),
+    }
+    Ok(Exit::Complete)
+}
+
+/// Prints what the expression finds, and says how much that is.
+fn print_selected(
+    answer: &Answer,
+    expression: &Expression,
+    format: Option<Format>,
+) -> Result<(usize, Exit), Exit> {
+    let found = match expression.find(&answer.page, format) {
+        Ok(found) => found,
+        Err(error) => {
+            failed(&error);
+            return Ok((0, Exit::Incomplete));
+        }
+    };
+    let on_terminal = io::stdout().is_terminal();
+    let mut lines = String::new();
+    for text in &found {
+        lines.push_str(&if on_terminal { body::printable(text) } else { text.clone() });
+        lines.push('\n');
+    }
+    print(lines.as_bytes())?;
+    if found.is_empty() {
+        say(&format!("error: nothing matches {expression}\n"));
+        return Ok((0, Exit::Incomplete));
+    }
+    Ok((found.len(), Exit::Complete))
+}
+
+fn status(answer: &Answer) -> String {
+    let reason = answer.status.canonical_reason().unwrap_or_default();
+    format!("{} {reason}", answer.status.as_str()).trim_end().to_owned()
+}
+
+/// What came, but for its body.
+fn transcript(answer: &Answer) -> String {
+    let mut text = String::new();
+    for redirect in &answer.redirects {
+        let (from, to) = (plain(&redirect.from), plain(&redirect.to));
+        let _ = writeln!(text, "  {} {from} → {to}", redirect.status);
+    }
+    let _ = writeln!(text, "{} {}", answer.version, status(answer));
+    for (name, value) in &answer.page.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let _ = writeln!(text, "  {name}: {}", plain(&value));
+    }
+    let connection = match answer.connect {
+        Some(time) => millis(time),
+        None => "kept".to_owned(),
+    };
+    let _ = writeln!(
+        text,
+        "connection {connection} · head after {} · body after {} · {} bytes decoded",
+        millis(answer.head_after),
+        millis(answer.body_after),
+        answer.page.body.len()
+    );
+    text
+}

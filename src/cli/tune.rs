@@ -1,0 +1,253 @@
+//! `gleaner tune`: how many requests at once a site bears, tried out on the site itself.
+//!
+//! The decisions are [`crate::tune`]'s; here the requests are made and the result is shown. The
+//! table goes to standard output, progress to standard error.
+
+mod table;
+mod targets;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{anyhow, bail};
+use clap::Args;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use indicatif::MultiProgress;
+
+use super::arguments::{LogFormat, at_base_url};
+use super::client::{ClientArgs, no_client};
+use super::exit::{Exit, failed};
+use super::logging;
+use super::signals::{Signals, StopSignal};
+use super::streams::{print, say};
+use super::usage::refused;
+use super::values;
+use crate::fetch::{Fetcher, Home, Request};
+use crate::metrics::Metrics;
+use crate::secret::shown;
+use crate::settings::Settings;
+use crate::site::Site;
+use crate::status::plain;
+use crate::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
+
+/// Requests in all, where nothing else is asked for.
+const MOST_REQUESTS: usize = 1000;
+
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+This loads the site on purpose: ask its owner, or keep --max-requests low. It
+climbs 1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500 requests at once while that
+pays, and stops when throughput no longer grows, requests fail, or answers take
+twice as long. It looks at neither robots.txt nor the rate of a site file.
+
+Exit codes: 0 measured, 1 the site does not answer, 2 usage, 130 or 143
+interrupted: what was measured until then is shown.";
+
+/// Arguments of `gleaner tune`.
+#[derive(Debug, Args)]
+pub struct TuneArgs {
+    /// A URL, which is asked for again and again, or a built-in site or the path of a site file,
+    /// of which items are asked for
+    #[arg(value_name = "URL|SITE")]
+    target: String,
+
+    /// Make at most so many requests [default: 1000]
+    #[arg(long, value_name = "N", value_parser = values::requests)]
+    max_requests: Option<usize>,
+
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+
+    /// Another copy of the same site [default: the site file's]
+    #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
+    base_url: Option<String>,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Tries it out and says what to set.
+pub async fn run(arguments: TuneArgs) -> Exit {
+    try_run(arguments).await.unwrap_or_else(|exit| exit)
+}
+
+async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
+    let target = target(&arguments)?;
+    let settings = arguments.client.apply(match &target {
+        Target::Url(_) => Settings::default(),
+        Target::Site(site) => site.settings(),
+    })?;
+    logging::begin(LogFormat::Text, None, MultiProgress::new())
+        .map_err(|error| failed(&anyhow::Error::msg(error)))?;
+    let metrics = Arc::new(Metrics::new());
+    let options = settings.client_options(target.home());
+    let fetcher = Fetcher::new(&options, metrics.clone()).map_err(no_client)?;
+    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+    let mut climb = Climb {
+        fetcher,
+        metrics,
+        most: arguments.max_requests.unwrap_or(MOST_REQUESTS),
+        targets: Vec::new(),
+        turn: 0,
+        cost: 1,
+        levels: Vec::new(),
+        trouble: None,
+    };
+    let first = tokio::select! {
+        first = climb.prepare(&target) => first,
+        signal = signals.next() => return Err(Exit::Interrupted(signal)),
+    };
+    first.map_err(|error| failed(&error))?;
+    let (stop, signal) = climb.climb(&mut signals).await;
+    if climb.levels.is_empty() && signal.is_none() {
+        return Err(failed(&anyhow!("--max-requests are too few to measure anything")));
+    }
+    let shown = if arguments.json { table::json } else { table::text };
+    print(shown(&climb.levels, stop).as_bytes())?;
+    Ok(signal.map_or(Exit::Complete, Exit::Interrupted))
+}
+
+/// What is asked for.
+enum Target {
+    Url(url::Url),
+    Site(Box<Site>),
+}
+
+impl Target {
+    fn home(&self) -> Home {
+        match self {
+            Target::Url(url) => Home { site: url.clone(), hosts: Vec::new() },
+            Target::Site(site) => site.home(),
+        }
+    }
+}
+
+fn target(arguments: &TuneArgs) -> Result<Target, Exit> {
+    let text = &arguments.target;
+    if text.contains("://") {
+        return values::url(text).map(Target::Url).map_err(|error| refused("URL", &error));
+    }
+    let site = Site::load(text)
+        .map_err(|error| refused("SITE", &format!("{error}; a URL begins with https://")))?;
+    Ok(Target::Site(Box::new(at_base_url(site, arguments.base_url.as_deref())?)))
+}
+
+/// The experiment.
+struct Climb {
+    fetcher: Fetcher,
+    metrics: Arc<Metrics>,
+    /// Requests in all.
+    most: usize,
+    /// Asked for in turn.
+    targets: Vec<Request>,
+    turn: usize,
+    /// Requests that one of them takes, its redirects included.
+    cost: usize,
+    levels: Vec<Level>,
+    /// The last of the level that is being measured, for people.
+    trouble: Option<String>,
+}
+
+impl Climb {
+    /// Finds out what to ask for, and asks once: a site that does not answer one request is not
+    /// asked for many.
+    async fn prepare(&mut self, target: &Target) -> anyhow::Result<()> {
+        self.targets = match target {
+            Target::Url(url) => vec![Request::get(url.clone())],
+            Target::Site(site) => targets::of(site, &self.fetcher).await?,
+        };
+        let Some(first) = self.targets.first().cloned() else { bail!("there is nothing to ask") };
+        let url = shown(&first.url);
+        let answer = self.fetcher.answer(first).await?;
+        if let Some(to) = answer.leads_to {
+            bail!("{url} leads to {}, another host or no longer https", plain(&to));
+        }
+        if answer.status.as_u16() >= 400 {
+            bail!("the site answered {} to {url}", answer.status.as_u16());
+        }
+        match target {
+            Target::Url(_) => self.targets = vec![Request::get(answer.page.url)],
+            Target::Site(_) => self.cost = 1 + answer.redirects.len(),
+        }
+        say(&match self.targets.len() {
+            1 => format!("asking for {url}, at most {} requests; Ctrl-C ends it\n", self.most),
+            pages => format!(
+                "asking for {pages} pages, the first {url}, at most {} requests; Ctrl-C ends it\n",
+                self.most
+            ),
+        });
+        Ok(())
+    }
+
+    /// Climbs until it no longer pays or the user has seen enough.
+    async fn climb(&mut self, signals: &mut Signals) -> (Stop, Option<StopSignal>) {
+        loop {
+            let at_once = match decide(&self.levels, self.left()) {
+                Decision::Climb(at_once) => at_once,
+                Decision::Stop(stop) => return (stop, None),
+            };
+            let samples = tokio::select! {
+                samples = self.level(at_once) => samples,
+                signal = signals.next() => return (Stop::Interrupted, Some(signal)),
+            };
+            let level = Level::of(at_once, &samples);
+            let trouble = self
+                .trouble
+                .take()
+                .map_or_else(String::new, |last| format!(", the last: {}", plain(&last)));
+            say(&format!("  {}{trouble}\n", table::line(&level)));
+            self.levels.push(level);
+        }
+    }
+
+    /// How often the site may still be asked.
+    fn left(&self) -> usize {
+        let made = usize::try_from(self.metrics.snapshot().requests.total).unwrap_or(usize::MAX);
+        self.most.saturating_sub(made) / self.cost
+    }
+
+    /// Asks with so many requests in flight.
+    async fn level(&mut self, at_once: usize) -> Vec<Sample> {
+        let begun = Instant::now();
+        let fetcher = &self.fetcher;
+        let mut running = FuturesUnordered::new();
+        let mut samples = Vec::new();
+        loop {
+            let made = samples.len() + running.len();
+            if running.len() < at_once && goes_on(at_once, made, begun.elapsed()) {
+                let request = self.targets[self.turn % self.targets.len()].clone();
+                self.turn += 1;
+                running.push(ask(fetcher, request, begun));
+                continue;
+            }
+            match running.next().await {
+                Some(Ok(sample)) => samples.push(sample),
+                Some(Err((sample, trouble))) => {
+                    samples.push(sample);
+                    self.trouble = Some(trouble);
+                }
+                None => return samples,
+            }
+        }
+    }
+}
+
+/// One request; where it got into trouble, with what that was.
+async fn ask(
+    fetcher: &Fetcher,
+    request: Request,
+    begun: Instant,
+) -> Result<Sample, (Sample, String)> {
+    let sent = Instant::now();
+    let answer = fetcher.answer(request).await;
+    let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
+    let trouble = is_trouble(status);
+    let sample = Sample { ended: begun.elapsed(), took: sent.elapsed(), trouble };
+    match answer {
+        Err(error) => Err((sample, error.to_string())),
+        Ok(answer) if trouble => Err((sample, format!("answer {}", answer.status.as_u16()))),
+        Ok(_) => Ok(sample),
+    }
+}

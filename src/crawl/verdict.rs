@@ -1,0 +1,61 @@
+//! After a crawl: whether it is complete, and what the user should know of it.
+
+use super::Crawl;
+use crate::metrics::Snapshot;
+use crate::problems::Problems;
+use crate::sweep::Outcome;
+use crate::walk::Mismatch;
+use crate::worker::Crew;
+
+impl Crawl {
+    /// Whether a crawl that came to its end is complete; what is missing becomes a problem.
+    pub(super) fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
+        let Snapshot { index, items, lost_pages, .. } = snapshot;
+        if items.failed > 0 {
+            problems.gap(format!("{} items could not be stored", items.failed));
+        }
+        if *lost_pages > 0 {
+            problems.gap(format!("{lost_pages} pages of the list were lost"));
+        }
+        if items.missing > 0 {
+            problems.note(format!(
+                "{} items are listed but their pages are not there (404 or 410)",
+                items.missing
+            ));
+        }
+        match index.declared {
+            None if index.listed == 0 => {
+                problems.gap("the list is empty, and does not say that it should be");
+            }
+            Some(declared @ 1..) if index.listed == 0 => {
+                problems
+                    .gap(format!("nothing was listed, though the list declares {declared} items"));
+            }
+            _ if self.settings.is_limited() => {}
+            _ if self.site.total_exact => self.add_up(problems),
+            _ => {}
+        }
+        if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
+    }
+
+    /// Whether each list has as many items as it declares; where not, that is a problem.
+    fn add_up(&self, problems: &Problems) {
+        for Mismatch { seed, declared, listed } in self.walk.mismatches() {
+            let list =
+                seed.map_or_else(|| "the list".to_owned(), |seed| format!("the list of {seed}"));
+            problems.gap(format!(
+                "{list} does not add up: it declares {declared} items and lists {listed}"
+            ));
+        }
+    }
+
+    pub(super) fn note_redirects(&self, crew: &Crew, problems: &Problems) {
+        let requests = self.metrics.snapshot().requests;
+        if let Some(first) = crew.fetcher.first_redirect() {
+            problems.note(format!(
+                "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",
+                requests.redirected, requests.total, first.from, first.to
+            ));
+        }
+    }
+}

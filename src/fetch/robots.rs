@@ -1,0 +1,120 @@
+//! robots.txt (RFC 9309): what the site's owner asks crawlers to leave alone, and how fast they
+//! may go.
+
+use std::time::Duration;
+
+use robotxt::Robots;
+use url::Url;
+
+use super::{FetchError, Home, Page, Request};
+
+/// Longest delay between requests that a site can ask for.
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// The name that rules are looked for by where the site is told a browser's.
+const OWN_NAME: &str = "gleaner";
+
+/// What a site asks of a crawler.
+#[derive(Debug, Clone)]
+pub struct Rules(Robots);
+
+/// The request for the rules of a site.
+pub fn request(home: &Home) -> Option<Request> {
+    let url = robotxt::robots_url(&home.site).ok()?;
+    Some(Request::get(home.with_credentials(url)))
+}
+
+/// The name that rules are looked for by, of a crawler with this User-Agent: its product.
+pub fn name(user_agent: &str) -> &str {
+    let end = user_agent.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'));
+    match &user_agent[..end.unwrap_or(user_agent.len())] {
+        "" | "Mozilla" | "Opera" => OWN_NAME,
+        name => name,
+    }
+}
+
+impl Rules {
+    /// Nothing is asked.
+    pub fn none() -> Rules {
+        Rules(Robots::allow_all())
+    }
+
+    /// The rules for a crawler called `name` that an answer holds. A site that has none, or answers
+    /// with a page instead, asks nothing.
+    ///
+    /// # Errors
+    /// Where the site cannot be asked now, so that what it asks is not known.
+    pub fn of(answer: Result<Page, FetchError>, name: &str) -> Result<Rules, FetchError> {
+        match answer {
+            Ok(page) => Ok(Rules(Robots::parse(&page.body, name))),
+            Err(FetchError::Status { status: 400..=428 | 430..=499, .. })
+            | Err(FetchError::RedirectRefused { .. } | FetchError::RedirectLoop)
+            | Err(FetchError::TooLarge(_)) => Ok(Rules::none()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a URL of the site may be asked for.
+    pub fn allow(&self, url: &Url) -> bool {
+        self.0.is_url_allowed(url)
+    }
+
+    /// The delay between requests that is asked for, and whether more was asked than is granted.
+    pub fn delay(&self) -> Option<(Duration, bool)> {
+        let asked = self.0.crawl_delay().filter(|delay| !delay.is_zero())?;
+        Some((asked.min(LONGEST_DELAY), asked > LONGEST_DELAY))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fetch::HeaderMap;
+
+    fn rules(text: &str) -> Rules {
+        let body = bytes::Bytes::copy_from_slice(text.as_bytes());
+        let url = Url::parse("http://h/robots.txt").unwrap();
+        Rules::of(Ok(Page { url, headers: HeaderMap::new(), body }), "gleaner").unwrap()
+    }
+
+    fn status(status: u16) -> Result<Rules, FetchError> {
+        Rules::of(Err(FetchError::Status { status, wait: None, sample: None }), "gleaner")
+    }
+
+    #[test]
+    fn w12_rules_are_obeyed_and_what_is_none_asks_nothing() {
+        let url = |path: &str| Url::parse(&format!("http://h{path}")).unwrap();
+        let own = rules("User-agent: *\nDisallow: /\n\nUser-agent: gleaner\nDisallow: /private\n");
+        assert!(own.allow(&url("/a")) && !own.allow(&url("/private/a")));
+        let all = rules("User-agent: *\nDisallow: /api/\nAllow: /api/book/\n");
+        assert!(all.allow(&url("/api/book/1")) && !all.allow(&url("/api/user/1")));
+        assert!(rules("<!doctype html><html><body>404</body></html>").allow(&url("/a")));
+        let huge = format!("User-agent: *\n{}Disallow: /\n", "# much\n".repeat(200_000));
+        assert!(rules(&huge).allow(&url("/a")), "what is behind 500 KiB is not looked at");
+        assert!(status(404).unwrap().allow(&url("/a")));
+        for later in [429, 500, 503] {
+            assert!(status(later).is_err(), "{later}");
+        }
+    }
+
+    #[test]
+    fn w13_a_delay_is_capped() {
+        let delay = |text: &str| rules(&format!("User-agent: *\nCrawl-delay: {text}\n")).delay();
+        assert_eq!(delay("2"), Some((Duration::from_secs(2), false)));
+        assert_eq!(delay("0.5"), Some((Duration::from_millis(500), false)));
+        assert_eq!(delay("3600"), Some((LONGEST_DELAY, true)));
+        assert_eq!(delay("0"), None);
+        assert_eq!(delay("soon"), None);
+    }
+
+    #[test]
+    fn rules_are_looked_for_by_the_crawlers_own_name() {
+        for (user_agent, expected) in [
+            ("gleaner/0.1.0", "gleaner"),
+            ("mybot (+http://h)", "mybot"),
+            ("Mozilla/5.0 (X11)", "gleaner"),
+            ("", "gleaner"),
+        ] {
+            assert_eq!(name(user_agent), expected);
+        }
+    }
+}

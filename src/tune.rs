@@ -1,0 +1,352 @@
+//! How many requests at once a site bears: what was measured at each level, whether to climb to
+//! the next, and what to settle on.
+//!
+//! Everything here is a function of values. Nothing is asked for.
+//!
+//! At a level of N, N requests are in flight all the time. Its clock starts when as many have been
+//! answered, so that the time for connections, which a crawl pays once, plays no part.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Requests at once, tried in this order.
+pub const LEVELS: [usize; 11] = [1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500];
+/// After this long a level may end with fewer requests: a slow site is not asked for minutes.
+pub const LONG_ENOUGH: Duration = Duration::from_secs(2);
+/// Throughput has to be this much better than the best so far to be worth more requests at once.
+const PAYS: f64 = 1.1;
+/// Share of requests in trouble that a site under no strain does not exceed.
+const MOST_TROUBLE: f64 = 0.02;
+/// One request in trouble may be chance.
+const BY_CHANCE: usize = 1;
+
+/// One request of a level. Samples are in the order of their ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sample {
+    /// Since the level began.
+    pub ended: Duration,
+    /// From the request to the end of its answer.
+    pub took: Duration,
+    /// See [`is_trouble`].
+    pub trouble: bool,
+}
+
+/// What was measured at a level.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Level {
+    /// Requests in flight.
+    pub at_once: usize,
+    /// Requests made.
+    pub requests: usize,
+    /// For all of them.
+    pub elapsed: Duration,
+    /// Good answers a second, once connections are open.
+    pub per_second: f64,
+    /// Half of the requests took no longer.
+    pub median: Duration,
+    /// 95 % of the requests took no longer.
+    pub p95: Duration,
+    /// Requests in trouble.
+    pub errors: usize,
+}
+
+/// Whether to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// With so many at once.
+    Climb(usize),
+    /// No.
+    Stop(Stop),
+}
+
+/// Why the climb ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stop {
+    /// Two levels in a row brought no more.
+    Flat,
+    /// Requests got into trouble.
+    Errors,
+    /// Requests take twice as long, and no more of them are answered.
+    Slow,
+    /// Too few of the allowed requests are left for another level.
+    Requests,
+    /// There is no higher level.
+    Top,
+    /// It was told to stop.
+    Interrupted,
+}
+
+impl Level {
+    /// What the samples of a level say.
+    pub fn of(at_once: usize, samples: &[Sample]) -> Level {
+        let elapsed = samples.last().map_or(Duration::ZERO, |last| last.ended);
+        // Without a second round there is but the first one.
+        let opened = if samples.len() > at_once { at_once } else { 0 };
+        let (first, steady) = samples.split_at(opened);
+        let since = first.last().map_or(Duration::ZERO, |last| last.ended);
+        let good: Vec<&Sample> = steady.iter().filter(|sample| !sample.trouble).collect();
+        let seconds = elapsed.saturating_sub(since).as_secs_f64().max(1e-6);
+        let mut times: Vec<Duration> = good.iter().map(|sample| sample.took).collect();
+        times.sort_unstable();
+        let per_second = good.len() as f64 / seconds;
+        Level {
+            at_once,
+            requests: samples.len(),
+            elapsed,
+            per_second: per_second.min(most_per_second(at_once, &times)),
+            median: percentile(&times, 50),
+            p95: percentile(&times, 95),
+            errors: samples.iter().filter(|sample| sample.trouble).count(),
+        }
+    }
+
+    /// Whether more requests got into trouble than chance explains.
+    pub fn is_in_trouble(&self) -> bool {
+        self.errors > BY_CHANCE && self.errors as f64 > MOST_TROUBLE * self.requests as f64
+    }
+}
+
+impl Stop {
+    /// The reason as a sentence about `levels`.
+    pub fn sentence(self, levels: &[Level]) -> String {
+        let last = levels.last().map_or(0, |level| level.at_once);
+        match self {
+            Stop::Flat => format!("more than {} at once bring no more", best(levels)),
+            Stop::Errors => {
+                let (errors, requests) =
+                    levels.last().map_or((0, 0), |level| (level.errors, level.requests));
+                format!("{errors} of {requests} requests failed or were refused at {last} at once")
+            }
+            Stop::Slow => {
+                format!("at {last} at once requests take twice as long, and no more are answered")
+            }
+            Stop::Requests => "too few of --max-requests are left for the next level".to_owned(),
+            Stop::Top => format!("{last} at once are as many as are tried"),
+            Stop::Interrupted => "it was told to stop".to_owned(),
+        }
+    }
+}
+
+/// How many requests a level is to make.
+pub fn requests_at(at_once: usize) -> usize {
+    (2 * at_once).max(30)
+}
+
+/// Whether a level that has made `made` requests in `elapsed` makes another one: until there are
+/// [`requests_at`]; once [`LONG_ENOUGH`] has passed, two rounds and at least 10 will do.
+pub fn goes_on(at_once: usize, made: usize, elapsed: Duration) -> bool {
+    let enough = if elapsed < LONG_ENOUGH { requests_at(at_once) } else { (2 * at_once).max(10) };
+    made < enough
+}
+
+/// Whether the climb goes on after `levels`, with so many requests allowed.
+pub fn decide(levels: &[Level], allowed: usize) -> Decision {
+    if let Some(stop) = last_word(levels) {
+        return Decision::Stop(stop);
+    }
+    match LEVELS.get(levels.len()) {
+        None => Decision::Stop(Stop::Top),
+        Some(next) if requests_at(*next) > allowed => Decision::Stop(Stop::Requests),
+        Some(next) => Decision::Climb(*next),
+    }
+}
+
+/// The smallest level whose throughput is within 10 % of the best; of those without trouble,
+/// unless there is none.
+pub fn workers(levels: &[Level]) -> Option<usize> {
+    let mut sound: Vec<&Level> = levels.iter().filter(|level| !level.is_in_trouble()).collect();
+    if sound.is_empty() {
+        sound = levels.iter().take(1).collect();
+    }
+    let most = sound.iter().map(|level| level.per_second).fold(0.0, f64::max);
+    sound.iter().find(|level| level.per_second >= 0.9 * most).map(|level| level.at_once)
+}
+
+/// Whether a request got into trouble that may come of too many at once: no answer, or one that
+/// refuses or breaks down. An item that is not there is not the load's fault.
+pub fn is_trouble(status: Option<u16>) -> bool {
+    match status {
+        None => true,
+        Some(404 | 410) => false,
+        Some(status) => status >= 400,
+    }
+}
+
+/// What so many at once, each of which takes so long, amount to at most (Little's law). A few
+/// rounds can look better, since the second one begins before the first one ends.
+fn most_per_second(at_once: usize, times: &[Duration]) -> f64 {
+    let taken = times.iter().sum::<Duration>().as_secs_f64().max(1e-6);
+    (at_once * times.len()) as f64 / taken
+}
+
+/// Why the last level is to be the last.
+fn last_word(levels: &[Level]) -> Option<Stop> {
+    let (last, before) = levels.split_last()?;
+    if last.is_in_trouble() {
+        return Some(Stop::Errors);
+    }
+    let first = before.first()?;
+    if pays(last, before) {
+        return None;
+    }
+    if last.median > 2 * first.median {
+        return Some(Stop::Slow);
+    }
+    let (one_before, earlier) = before.split_last()?;
+    let flat_twice = !earlier.is_empty() && !pays(one_before, earlier);
+    flat_twice.then_some(Stop::Flat)
+}
+
+/// Whether a level is enough better than those before it.
+fn pays(level: &Level, before: &[Level]) -> bool {
+    let best = before.iter().map(|level| level.per_second).fold(0.0, f64::max);
+    level.per_second >= PAYS * best
+}
+
+/// The level with the best throughput.
+fn best(levels: &[Level]) -> usize {
+    let best = levels.iter().max_by(|a, b| a.per_second.total_cmp(&b.per_second));
+    best.map_or(0, |level| level.at_once)
+}
+
+/// By nearest rank, of times in order.
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let rank = (times.len() * percent).div_ceil(100);
+    times.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLENTY: usize = 10_000;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// Levels as they are climbed: throughput, median in milliseconds, errors.
+    fn levels(measured: &[(f64, u64, usize)]) -> Vec<Level> {
+        let level = |(at_once, (per_second, median, errors)): (&usize, &(f64, u64, usize))| Level {
+            at_once: *at_once,
+            requests: requests_at(*at_once),
+            elapsed: ms(1000),
+            per_second: *per_second,
+            median: ms(*median),
+            p95: ms(2 * median),
+            errors: *errors,
+        };
+        LEVELS.iter().zip(measured).map(level).collect()
+    }
+
+    #[test]
+    fn it_climbs_while_it_pays_and_says_why_it_stops() {
+        use Decision::{Climb, Stop as End};
+        for (measured, decision) in [
+            (&[][..], Climb(1)),
+            (&[(10.0, 100, 0)], Climb(3)),
+            (&[(10.0, 100, 0), (30.0, 100, 0)], Climb(5)),
+            // Once may be chance.
+            (&[(10.0, 100, 0), (10.5, 110, 0)], Climb(5)),
+            (&[(10.0, 100, 0), (30.0, 100, 0), (32.0, 130, 0)], Climb(10)),
+            (&[(10.0, 100, 0), (30.0, 100, 0), (32.0, 130, 0), (31.0, 190, 0)], End(Stop::Flat)),
+            (&[(10.0, 100, 0), (30.0, 100, 0), (32.0, 130, 0), (60.0, 190, 0)], Climb(20)),
+            // It is measured against the best of all before.
+            (&[(10.0, 100, 0), (10.5, 110, 0), (11.5, 120, 0)], End(Stop::Flat)),
+            (&[(10.0, 100, 0), (10.5, 110, 0), (11.6, 120, 0)], Climb(10)),
+            (&[(10.0, 100, 0), (10.5, 201, 0)], End(Stop::Slow)),
+            // Slower, but more of them.
+            (&[(10.0, 100, 0), (30.0, 300, 0)], Climb(5)),
+            (&[(10.0, 100, 1)], Climb(3)),
+            (&[(10.0, 100, 2)], End(Stop::Errors)),
+            (&[(10.0, 100, 0), (30.0, 100, 2)], End(Stop::Errors)),
+        ] {
+            assert_eq!(decide(&levels(measured), PLENTY), decision, "{measured:?}");
+        }
+        let all: Vec<_> = (1..=11).map(|at| (f64::from(at * at) * 10.0, 100, 0)).collect();
+        assert_eq!(decide(&levels(&all), PLENTY), End(Stop::Top));
+        assert_eq!(decide(&levels(&all[..8]), 399), End(Stop::Requests));
+        assert_eq!(decide(&levels(&all[..8]), 400), Climb(200));
+    }
+
+    #[test]
+    fn a_share_of_errors_within_chance_is_borne() {
+        let level = |requests, errors| Level { requests, errors, ..levels(&[(1.0, 1, 0)])[0] };
+        for (requests, errors, trouble) in [(30, 1, false), (30, 2, true), (400, 8, false)] {
+            assert_eq!(level(requests, errors).is_in_trouble(), trouble, "{errors}/{requests}");
+        }
+        assert!(level(400, 9).is_in_trouble());
+    }
+
+    #[test]
+    fn the_smallest_level_that_is_nearly_the_best_is_taken() {
+        let of = |measured: &[(f64, u64, usize)]| workers(&levels(measured));
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[(10.0, 1, 0)]), Some(1));
+        assert_eq!(of(&[(10.0, 1, 0), (28.0, 1, 0), (31.0, 1, 0), (30.0, 1, 0)]), Some(3));
+        assert_eq!(of(&[(10.0, 1, 0), (27.0, 1, 0), (31.0, 1, 0)]), Some(5));
+        // A level in trouble is no choice, however fast it was.
+        assert_eq!(of(&[(10.0, 1, 0), (28.0, 1, 0), (90.0, 1, 9)]), Some(3));
+        assert_eq!(of(&[(10.0, 1, 9)]), Some(1));
+    }
+
+    #[test]
+    fn the_clock_starts_when_connections_are_open() {
+        // Two at once: 400 ms for the first round, which connects, then 100 ms a round.
+        let ends = [(400, 400), (400, 400), (500, 100), (500, 100), (600, 100), (600, 100)];
+        let mut samples: Vec<Sample> = ends
+            .iter()
+            .map(|(ended, took)| Sample { ended: ms(*ended), took: ms(*took), trouble: false })
+            .collect();
+        let level = Level::of(2, &samples);
+        assert!((level.per_second - 20.0).abs() < 1e-9, "{level:?}");
+        assert_eq!((level.median, level.p95, level.elapsed), (ms(100), ms(100), ms(600)));
+        // What is refused at once is no throughput.
+        samples[2] = Sample { took: ms(1), trouble: true, ..samples[2] };
+        let level = Level::of(2, &samples);
+        assert!((level.per_second - 15.0).abs() < 1e-9, "{level:?}");
+        assert_eq!((level.errors, level.median), (1, ms(100)));
+        assert!((Level::of(3, &samples[..2]).per_second - 5.0).abs() < 1e-9);
+        assert_eq!(Level::of(3, &[]).requests, 0);
+    }
+
+    #[test]
+    fn rounds_that_overlap_do_not_count_twice() {
+        let ends = [(100, 100), (300, 300), (310, 210), (400, 100)];
+        let sample = |(ended, took)| Sample { ended: ms(ended), took: ms(took), trouble: false };
+        let level = Level::of(2, &ends.map(sample));
+        assert!((level.per_second - 2.0 / 0.155).abs() < 1e-9, "{level:?}");
+    }
+
+    #[test]
+    fn a_slow_site_is_asked_less_at_each_level() {
+        assert!(goes_on(1, 29, ms(0)) && !goes_on(1, 30, ms(0)));
+        assert!(goes_on(100, 199, ms(0)) && !goes_on(100, 200, ms(0)));
+        assert!(goes_on(1, 9, LONG_ENOUGH) && !goes_on(1, 10, LONG_ENOUGH));
+        assert!(goes_on(100, 199, LONG_ENOUGH) && !goes_on(10, 20, LONG_ENOUGH));
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_the_load_s_fault() {
+        for (status, trouble) in [
+            (None, true),
+            (Some(200), false),
+            (Some(404), false),
+            (Some(410), false),
+            (Some(403), true),
+            (Some(429), true),
+            (Some(503), true),
+        ] {
+            assert_eq!(is_trouble(status), trouble, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn percentiles_are_of_what_was_measured() {
+        let times: Vec<Duration> = (1..=20).map(ms).collect();
+        assert_eq!((percentile(&times, 50), percentile(&times, 95)), (ms(10), ms(19)));
+        assert_eq!((percentile(&times[..1], 95), percentile(&[], 50)), (ms(1), ms(0)));
+    }
+}

@@ -1,0 +1,97 @@
+//! What a site's owner asks for: robots.txt, and no more requests than the settings allow.
+
+use std::time::{Duration, Instant};
+
+use gleaner::crawl::CrawlError;
+use gleaner::demo::Fault;
+use gleaner::settings::Settings;
+use gleaner::sweep::Outcome;
+
+use super::rig::{Rig, says};
+use crate::store_contract::backends::Sqlite;
+
+async fn rig(items: usize, robots: &str) -> Rig<Sqlite> {
+    let mut rig = Rig::new(items).await;
+    rig.settings.robots = true;
+    rig.demo.fault(Fault::on("/robots.txt").body("text/plain", robots.to_owned()));
+    rig
+}
+
+#[tokio::test]
+async fn w12_what_robots_txt_forbids_is_not_asked_for() {
+    let rig = rig(20, "").await;
+    let forbidden = rig.page(3);
+    rig.demo.clear_faults();
+    let rules = format!("User-agent: other\nDisallow: /\n\nUser-agent: *\nDisallow: {forbidden}\n");
+    rig.demo.fault(Fault::on("/robots.txt").body("text/plain", rules));
+    let before = rig.demo.stats().requests;
+    let report = rig.incomplete().await;
+    assert_eq!((report.items.new, report.items.failed), (19, 1));
+    let failure = rig.the_failure().await;
+    assert_eq!(failure.reason, "robots");
+    assert_eq!(rig.demo.stats().requests - before, 1 + 2 + 19, "rules, list, the other pages");
+}
+
+#[tokio::test]
+async fn w12_rules_that_cannot_be_read_now_are_waited_for() {
+    let rig = rig(5, "").await;
+    rig.demo.clear_faults();
+    rig.demo.fault(Fault::on("/robots.txt").attempts(1..=2).status(503));
+    let report = rig.complete().await;
+    assert_eq!((report.items.new, report.requests.retried), (5, 2));
+}
+
+#[tokio::test]
+async fn w12_rules_that_can_never_be_read_end_the_run_and_say_how_to_go_on() {
+    let rig = rig(5, "").await;
+    rig.demo.clear_faults();
+    rig.demo.fault(Fault::on("/robots.txt").status(500));
+    let ended = rig.crawl().await;
+    assert!(matches!(ended.error, Some(CrawlError::Robots(_))), "{:?}", ended.error);
+    assert_eq!(ended.report.outcome, Outcome::Failed);
+    says(&ended.report, "--robots off");
+    assert_eq!(rig.demo.stats().requests, 3, "nothing but the rules was asked for");
+}
+
+#[tokio::test]
+async fn w13_the_delay_that_is_asked_for_lies_between_requests() {
+    let rig = rig(8, "User-agent: gleaner\nCrawl-delay: 0.05\n").await;
+    let begun = Instant::now();
+    let report = rig.complete().await;
+    // The list's page, another that shows that it is over where it is full, and the items.
+    let paced = report.requests.total - 1;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(50) * (paced as u32 - 1),
+        "{:?}",
+        begun.elapsed()
+    );
+    says(&report, "robots.txt asks for 50ms between requests");
+}
+
+#[tokio::test]
+async fn no_more_requests_leave_than_the_rate_allows() {
+    let mut rig = Rig::<Sqlite>::new(30).await;
+    rig.settings = Settings { rate: Some(100.0), workers: 20, ..rig.settings };
+    let begun = Instant::now();
+    let report = rig.complete().await;
+    let elapsed = begun.elapsed();
+    let least = Duration::from_millis(10) * (report.requests.total as u32 - 1);
+    assert!(elapsed >= least, "{elapsed:?} for {}", report.requests.total);
+    assert!(elapsed < least * 3, "{elapsed:?}: the rate is kept, not undercut");
+}
+
+#[tokio::test]
+async fn a_crawl_that_is_told_to_stop_does_not_wait_for_its_turn() {
+    let mut rig = Rig::<Sqlite>::new(30).await;
+    rig.settings = Settings { rate: Some(0.01), ..rig.settings };
+    let (trigger, shutdown) = gleaner::shutdown::channel();
+    let crawl = rig.crawl_of(rig.store().await, shutdown);
+    let begun = Instant::now();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        trigger.advance(gleaner::shutdown::Stage::Draining);
+    };
+    let (ended, ()) = tokio::join!(super::rig::run(crawl), stop);
+    assert_eq!(ended.report.outcome, Outcome::Interrupted);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
