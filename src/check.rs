@@ -152,7 +152,12 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
         PageError::Sitemap(_) => "; is `url` that of a sitemap?",
         _ => "",
     };
-    format!("{error}{hint}{}", quoted(&page.body))
+    // A page that was read, but has a wrong field, is the right page.
+    let sample = match error {
+        PageError::Json(_) | PageError::Sitemap(_) | PageError::Require(_) => quoted(&page.body),
+        _ => String::new(),
+    };
+    format!("{error}{hint}{sample}")
 }
 
 fn quoted(body: &[u8]) -> String {

@@ -50,6 +50,7 @@ enum Command {
         run: RunArgs,
     },
     /// Try a site file on one page of its list and one item; nothing is stored
+    #[command(after_help = check::AFTER_HELP)]
     Check(check::CheckArgs),
     /// Start a demo book site on this machine and crawl it: the tour without network
     Demo(demo::DemoArgs),

@@ -19,6 +19,15 @@ use crate::settings::Settings;
 use crate::site::Site;
 use trial::{Stop, Trial};
 
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+Asks for the first page of the list and the page of its first item, and prints
+what was found, what a crawl would ask for next, what it would store, and what
+is odd. Nothing is written.
+
+Exit codes: 0 the site fits the file, 1 no answer, 2 usage or a bad file, 3 the
+site does not fit.";
+
 /// Arguments of `gleaner check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {

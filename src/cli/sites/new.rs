@@ -33,9 +33,12 @@ const PAGE_SIZE: u64 = 100;
 
 /// Text below the help.
 pub const AFTER_HELP: &str = "\
-URL is that of a list as the site's own API answers it: JSON with a list of objects. About ten
-requests find out how the list goes on, what tells its items apart and where their own pages are.
-What was found and what to check stands in the file as comments.";
+URL is that of a list as the site's own API answers it: JSON with a list of
+objects. About ten requests find out how the list goes on, what tells its items
+apart, and where their own pages are; robots.txt is not looked at. What was
+found and what to check stands in the file as comments.
+
+Exit codes: 0 a file, 1 no answer, 2 usage, 3 it cannot be told.";
 
 /// Arguments of `gleaner sites new`.
 #[derive(Debug, Args)]
