@@ -202,7 +202,7 @@ fn names_are_valid() {
 fn draft(paging: Paging, detail: Option<Detail>) -> String {
     let (shape, seen) = seen(&[], &json!({ "rows": rows(0, 3), "count": 1234 }));
     let url = seen.page.url.clone();
-    let draft = Draft { url, shape, items: 3, total: Some(1234), paging, detail };
+    let draft = Draft { url, shape, items: 3, total: Some(1234), paging, lost: None, detail };
     let text = draft.text("a.toml");
     Site::parse(&text, "a.toml").unwrap_or_else(|error| panic!("{error}\n{text}"));
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
@@ -265,6 +265,26 @@ fn every_way_of_going_on_makes_a_site_file() {
             assert!(text.contains(&line), "{line}\n{text}");
         }
     }
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let (shape, seen) = seen(&[], &json!({ "rows": rows(0, 3) }));
+    let draft = |url: &str| Draft {
+        url: Url::parse(url).unwrap(),
+        shape: shape.clone(),
+        items: seen.keys.len(),
+        total: None,
+        paging: Paging::Single,
+        lost: Url::parse("http://other/list?page=2").ok(),
+        detail: None,
+    };
+    let text = draft("http://me:s3cret@h/list").text("a.toml");
+    assert!(!text.contains("s3cret") && text.contains("give them by --base-url"), "{text}");
+    assert!(text.contains("# The page names a next one, http://other/list?page=2,"), "{text}");
+    let text = draft("http://h/list?token=s3cret").text("a.toml");
+    assert!(text.contains("looks like a credential") && text.contains("token=***"), "{text}");
+    assert!(text.contains("query = { token = \"s3cret\" }"), "{text}");
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Draft {
     pub total: Option<u64>,
     /// How it goes on.
     pub paging: Paging,
+    /// The next page that the list names but that led nowhere, where it names one.
+    pub lost: Option<Url>,
     /// Items' own pages.
     pub detail: Option<Detail>,
 }
@@ -55,9 +57,13 @@ impl Draft {
     fn index(&self, text: &mut String) {
         let _ = writeln!(text, "\n[index]");
         let _ = writeln!(text, "url = {}", quoted(self.url.path()));
-        if shown(&self.url) != self.url.as_str() {
+        if !self.url.username().is_empty() || self.url.password().is_some() {
             text.push_str(&comment(
-                "The URL holds what looks like a credential: keep this file to yourself.",
+                "User and password are not kept here: give them by --base-url.",
+            ));
+        } else if shown(&self.url) != self.url.as_str() {
+            text.push_str(&comment(
+                "The query holds what looks like a credential: keep this file to yourself.",
             ));
         }
         let query = self.query();
@@ -84,6 +90,9 @@ impl Draft {
 
     /// How the list goes on, for people.
     fn found(&self) -> Vec<String> {
+        let lost = self.lost.as_ref().map(|next| {
+            format!("The page names a next one, {}, which leads to another host or to nothing new: only this page is asked for.", shown(next))
+        });
         let total = self.total.map_or_else(
             || "the list does not say how many there are".to_owned(),
             |total| format!("the list declares {}", count(total)),
@@ -113,7 +122,7 @@ impl Draft {
                 format!("Tried: `{}` takes the cursor and leads to other items.", plain(name))
             }
         };
-        vec![here, how]
+        [here, how].into_iter().chain(lost).collect()
     }
 
     /// The list's own query, and what asks for a page.

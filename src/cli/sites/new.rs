@@ -151,7 +151,10 @@ impl Asker {
         let (paging, counts) = self.paging(&shape, &seen, counts).await;
         let total = counts.first().and_then(|count| count.on(&seen));
         let detail = self.detail(&shape, &seen).await;
-        Ok(Draft { url: self.url.clone(), items: seen.keys.len(), shape, total, paging, detail })
+        let is_single = paging == Paging::Single;
+        let lost = draft::next_link(&seen).map(|(_, url)| url).filter(|_| is_single);
+        let (url, items) = (self.url.clone(), seen.keys.len());
+        Ok(Draft { url, shape, items, total, paging, lost, detail })
     }
 
     /// How the list goes on; and of the counts those that turned out to be of the whole list.
