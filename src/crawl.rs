@@ -22,7 +22,7 @@ use crate::shutdown::Shutdown;
 use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store, StoreError};
 use crate::sweep::{Outcome, Report, SweepEntry};
-use crate::task::FollowUps;
+use crate::task::{FollowUps, IndexRun};
 use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
@@ -170,8 +170,9 @@ impl Crawl {
         let home = self.site.home();
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let range = self.site.page_range(pages);
-        let begin = FollowUps { index: self.site.begin(range), details: Vec::new() };
-        self.frontier.submit(begin).await?;
+        let begin = self.site.begin(range);
+        self.walk.planned(begin.iter().map(IndexRun::pages).sum());
+        self.frontier.submit(FollowUps { index: begin, details: Vec::new() }).await?;
         let Some(robots) = self.robots(&fetcher).await? else { return Ok(()) };
         let crew = Arc::new(Crew {
             site: self.site.clone(),

@@ -16,11 +16,12 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
 use crate::metrics::Metrics;
+use crate::refresh::Validators;
 use crate::secret::shown;
 
 pub use client::{ClientError, ClientOptions};
@@ -83,6 +84,15 @@ pub struct Answer {
     pub body_after: Duration,
 }
 
+/// What came of asking for a page if it is not what the store holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fetched {
+    /// It came.
+    Page(Page),
+    /// It is what the store holds; these headers came instead.
+    NotModified(HeaderMap),
+}
+
 /// A redirect that was followed, both ends as they may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
@@ -129,12 +139,40 @@ impl Fetcher {
         })
     }
 
+    /// Asks for a page, if it is not what `validators` are of (RFC 9110, section 13).
+    ///
+    /// # Errors
+    /// As [`Fetcher::fetch`].
+    pub async fn fetch_if_modified(
+        &self,
+        mut request: Request,
+        validators: &Validators,
+    ) -> Result<Fetched, FetchError> {
+        let Validators { etag, last_modified } = validators;
+        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
+            // A value that cannot stand in a header is no validator.
+            let value = value.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
+            request.headers.extend(value.map(|value| (name, value)));
+        }
+        let mut exchange = self.follow(request).await?;
+        if exchange.response.status() == StatusCode::NOT_MODIFIED {
+            self.metrics.not_modified(exchange.sent.elapsed());
+            return Ok(Fetched::NotModified(std::mem::take(exchange.response.headers_mut())));
+        }
+        self.page(exchange).await.map(Fetched::Page)
+    }
+
     /// Asks for a page and reads it to its end.
     ///
     /// # Errors
     /// Whatever is not a page with status 200: see [`FetchError`].
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
-        let Exchange { url, mut response, sent, leads_to, .. } = self.follow(request).await?;
+        let exchange = self.follow(request).await?;
+        self.page(exchange).await
+    }
+
+    async fn page(&self, exchange: Exchange) -> Result<Page, FetchError> {
+        let Exchange { url, mut response, sent, leads_to, .. } = exchange;
         if let Some(to) = leads_to {
             return Err(FetchError::RedirectRefused { to });
         }

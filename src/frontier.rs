@@ -32,6 +32,7 @@ use async_trait::async_trait;
 use event_listener::{Event, IntoNotification};
 use tokio::time::Instant;
 
+use crate::record::Key;
 use crate::task::{FollowUps, Task};
 
 pub use memory::{Limits, MemoryFrontier};
@@ -70,6 +71,12 @@ pub trait Frontier: Send + Sync {
     /// Whatever the backend cannot do.
     async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError>;
 
+    /// Whether an item was submitted, by whatever list.
+    ///
+    /// # Errors
+    /// Whatever the backend cannot do.
+    async fn has_seen(&self, key: &Key) -> Result<bool, FrontierError>;
+
     /// Tasks queued, leased or set aside.
     ///
     /// # Errors
@@ -100,6 +107,9 @@ pub struct Submitted {
 /// Why a frontier could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrontierError {
+    /// More pages of lists are planned than can be counted.
+    #[error("over a thousand million pages of lists are planned, which is no list")]
+    TooMany,
     /// A submission after the end: its parent was finished too early.
     #[error("the frontier has ended: follow-ups were submitted after their parent was finished")]
     Ended,

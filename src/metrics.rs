@@ -37,6 +37,8 @@ pub struct Metrics {
     new: AtomicU64,
     changed: AtomicU64,
     same: AtomicU64,
+    skipped: AtomicU64,
+    gone: AtomicU64,
     missing: AtomicU64,
     failed: AtomicU64,
     batches: AtomicU64,
@@ -100,6 +102,8 @@ impl Metrics {
             new: AtomicU64::default(),
             changed: AtomicU64::default(),
             same: AtomicU64::default(),
+            skipped: AtomicU64::default(),
+            gone: AtomicU64::default(),
             missing: AtomicU64::default(),
             failed: AtomicU64::default(),
             batches: AtomicU64::default(),
@@ -129,6 +133,32 @@ impl Metrics {
         self.bytes.fetch_add(bytes as u64, Relaxed);
         let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
         self.times.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    }
+
+    /// The site said, `time` after it was asked, that a page is what it was.
+    pub fn not_modified(&self, time: Duration) {
+        self.not_modified.fetch_add(1, Relaxed);
+        self.received(time, 0);
+    }
+
+    /// The list is walked once more.
+    pub fn pass(&self) {
+        self.passes.fetch_add(1, Relaxed);
+    }
+
+    /// An item needed no writing: an earlier run of the sweep wrote it, or it is what it was.
+    pub fn settled(&self, verdict: Verdict) {
+        self.counter(verdict).fetch_add(1, Relaxed);
+    }
+
+    /// An item was not asked for, since it was fetched recently.
+    pub fn skipped(&self) {
+        self.skipped.fetch_add(1, Relaxed);
+    }
+
+    /// So many items are marked gone.
+    pub fn gone(&self, items: u64) {
+        self.gone.fetch_add(items, Relaxed);
     }
 
     /// An index page was read.
@@ -162,13 +192,16 @@ impl Metrics {
 
     /// A record was stored.
     pub fn stored(&self, verdict: Verdict) {
-        let counter = match verdict {
+        self.counter(verdict).fetch_add(1, Relaxed);
+        self.written.fetch_add(1, Relaxed);
+    }
+
+    fn counter(&self, verdict: Verdict) -> &AtomicU64 {
+        match verdict {
             Verdict::New => &self.new,
             Verdict::Changed => &self.changed,
             Verdict::Same => &self.same,
-        };
-        counter.fetch_add(1, Relaxed);
-        self.written.fetch_add(1, Relaxed);
+        }
     }
 
     /// A batch was written.
@@ -215,10 +248,10 @@ impl Metrics {
                 new: read(&self.new),
                 changed: read(&self.changed),
                 same: read(&self.same),
-                skipped: 0,
+                skipped: read(&self.skipped),
                 missing: read(&self.missing),
                 failed: read(&self.failed),
-                gone: 0,
+                gone: read(&self.gone),
             },
             store: Writes {
                 batches: read(&self.batches),

@@ -1,9 +1,13 @@
-//! What a page means for what the store holds: new, changed or the same. A function of values.
+//! What a page means for what the store holds: new, changed or the same; and whether it has to be
+//! asked for at all. Functions of values.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::document::{Digest, Document};
-use crate::record::{Key, Known, Record, Verdict};
+use crate::record::{Key, Known, Record, Stamp, Verdict};
+use crate::task::{Content, Listed};
 
 /// Where a document came from, and what the site says of its age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +20,93 @@ pub struct Origin {
     pub last_modified: Option<Box<str>>,
     /// The list's word on when the item changed.
     pub revision: Option<Box<str>>,
+}
+
+/// What is the same for all items of a run.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Sweep and rules.
+    pub stamp: Stamp,
+    /// When the sweep began, in whichever run.
+    pub began: Timestamp,
+    /// Whether the site is told what the store has.
+    pub conditional: bool,
+    /// What was fetched more recently is not asked for.
+    pub max_age: Option<Duration>,
+}
+
+/// What is to be done about a listed item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: an earlier run of the same sweep wrote it, with this verdict.
+    Done(Verdict),
+    /// It is not asked for: the list says that it is what the store holds.
+    Same,
+    /// It is not asked for: it was fetched recently.
+    Recent,
+    /// It is asked for, where the site sends it only if it is not what the store holds.
+    Fetch(Option<Validators>),
+}
+
+/// What a page came with, by which the site can tell whether it changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The entity tag.
+    pub etag: Option<Box<str>>,
+    /// The time.
+    pub last_modified: Option<Box<str>>,
+}
+
+/// What is to be done about an item at `now`, by what the store knew of it and what the list says.
+///
+/// What the store holds counts only where it was made by the same rules, so that a new field in
+/// the site file reaches every document; and where nothing is kept of the list, which may have
+/// changed though the page did not.
+pub fn plan(
+    known: Option<&Known>,
+    listed: Option<&Listed>,
+    policy: &Policy,
+    now: Timestamp,
+) -> Plan {
+    let Some(known) = known else { return Plan::Fetch(None) };
+    let is_ours = known.rules.as_ref() == Some(&policy.stamp.rules) && known.digest.is_some();
+    if !is_ours || known.gone_at.is_some() {
+        return Plan::Fetch(None);
+    }
+    if known.sweep.as_ref() == Some(&policy.stamp.sweep) {
+        return Plan::Done(written(known, policy.began));
+    }
+    if listed.is_some_and(|listed| listed.content != Content::Nothing) {
+        return Plan::Fetch(None);
+    }
+    let revision = listed.and_then(|listed| listed.revision.as_ref());
+    if revision.is_some() && revision == known.revision.as_ref() {
+        return Plan::Same;
+    }
+    let age = known.fetched_at.map(|at| now.duration_since(at));
+    let is_recent =
+        |most: Duration| age.is_some_and(|age| age.unsigned_abs() < most && !age.is_negative());
+    if policy.max_age.is_some_and(is_recent) {
+        return Plan::Recent;
+    }
+    let validators =
+        Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
+    let can_tell = policy.conditional && validators != Validators::default();
+    Plan::Fetch(can_tell.then_some(validators))
+}
+
+/// The verdict on an item that was written in the sweep which began then. Stores keep times to the
+/// millisecond.
+fn written(known: &Known, began: Timestamp) -> Verdict {
+    let since =
+        |at: Option<Timestamp>| at.is_some_and(|at| at.as_millisecond() >= began.as_millisecond());
+    if since(known.first_seen) {
+        Verdict::New
+    } else if since(known.changed_at) {
+        Verdict::Changed
+    } else {
+        Verdict::Same
+    }
 }
 
 /// The verdict on a document with `digest`, against what the store knew.
@@ -99,5 +190,64 @@ mod tests {
         assert_eq!(made(Some(&known(Some(same), None))), (Verdict::Same, 1, 2));
         assert_eq!(made(Some(&known(None, None))), (Verdict::Changed, 1, 9), "adopted");
         assert_eq!(made(Some(&known(Some(same), Some(seconds(5))))), (Verdict::Same, 1, 9), "back");
+    }
+
+    fn policy() -> Policy {
+        let stamp = Stamp { sweep: "now".into(), rules: "r".into() };
+        Policy { stamp, began: seconds(100), conditional: true, max_age: None }
+    }
+
+    fn ours() -> Known {
+        let before = Known {
+            sweep: Some("before".into()),
+            rules: Some("r".into()),
+            ..known(Some(Digest::of(b"")), None)
+        };
+        Known { etag: Some("e".into()), revision: Some("7".into()), ..before }
+    }
+
+    fn listed(revision: &str, content: Content) -> Listed {
+        Listed { url: None, revision: Some(revision.into()), content }
+    }
+
+    #[test]
+    fn what_the_store_holds_decides_what_is_asked() {
+        let etag = Plan::Fetch(Some(Validators { etag: Some("e".into()), last_modified: None }));
+        let (known, all) = (ours(), Plan::Fetch(None));
+        let no_etag = Known { etag: None, ..ours() };
+        let plan = |known: &Known, listed: Option<&Listed>, policy: &Policy| {
+            plan(Some(known), listed, policy, seconds(10))
+        };
+        assert_eq!(super::plan(None, None, &policy(), seconds(10)), all, "not known");
+        assert_eq!(plan(&known, None, &policy()), etag);
+        assert_eq!(plan(&no_etag, None, &policy()), all);
+        assert_eq!(plan(&known, None, &Policy { conditional: false, ..policy() }), all);
+        let other_rules = Known { rules: Some("other".into()), ..ours() };
+        assert_eq!(plan(&other_rules, Some(&listed("7", Content::Nothing)), &policy()), all);
+        let gone = Known { gone_at: Some(seconds(3)), ..ours() };
+        assert_eq!(plan(&gone, None, &policy()), all);
+        assert_eq!(plan(&known, Some(&listed("7", Content::Nothing)), &policy()), Plan::Same);
+        assert_eq!(plan(&known, Some(&listed("8", Content::Nothing)), &policy()), etag);
+        let kept = Content::Object("{}".into());
+        assert_eq!(plan(&known, Some(&listed("7", kept)), &policy()), all, "the list may differ");
+        let recent = |age| Policy { max_age: Some(Duration::from_secs(age)), ..policy() };
+        assert_eq!(plan(&known, None, &recent(9)), Plan::Recent, "fetched 8 s ago");
+        assert_eq!(plan(&known, None, &recent(8)), etag);
+    }
+
+    #[test]
+    fn s5_what_an_earlier_run_of_the_sweep_wrote_is_done() {
+        let at = |first: i64, changed: i64| {
+            let known = Known {
+                sweep: Some("now".into()),
+                first_seen: Some(seconds(first)),
+                changed_at: Some(seconds(changed)),
+                ..ours()
+            };
+            plan(Some(&known), None, &policy(), seconds(200))
+        };
+        assert_eq!(at(100, 100), Plan::Done(Verdict::New));
+        assert_eq!(at(1, 101), Plan::Done(Verdict::Changed));
+        assert_eq!(at(1, 99), Plan::Done(Verdict::Same));
     }
 }

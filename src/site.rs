@@ -221,6 +221,11 @@ impl Site {
         seeds.filter_map(|seed| self.list(List::Items(Some(seed)), range)).collect()
     }
 
+    /// The pages that another walk over a list begins with.
+    pub fn again(&self, list: List, pass: u32, range: PageRange) -> Option<IndexRun> {
+        self.list(list, range).map(|run| IndexRun { pass, ..run })
+    }
+
     fn list(&self, list: List, range: PageRange) -> Option<IndexRun> {
         let (from, to) = match &self.index.paging {
             Paging::Keys(keys) => (range.from, keys.pages().min(range.to)),

@@ -194,3 +194,13 @@ impl std::fmt::Display for IndexPage {
         }
     }
 }
+
+impl std::fmt::Display for List {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            List::Seeds => f.write_str("the list of categories"),
+            List::Items(None) => f.write_str("the list"),
+            List::Items(Some(seed)) => write!(f, "the list of {seed}"),
+        }
+    }
+}

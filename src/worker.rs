@@ -31,6 +31,8 @@ use trouble::Trouble;
 
 /// An HTML page or a sitemap of more bytes is read off the network's thread.
 const LARGE: usize = 16 << 10;
+/// The lists are walked so often at most.
+const MOST_PASSES: u32 = 3;
 /// Tasks of a host that asked to wait come back spread over this, so that no burst follows.
 const SPREAD: Duration = Duration::from_secs(1);
 
@@ -115,7 +117,8 @@ impl Crew {
         if let Page::Index(index) = &lease.task().page
             && (self.enough.load(Relaxed) || self.walk.is_over(index))
         {
-            return Ok(self.frontier.finish(lease).await?);
+            let index = index.clone();
+            return self.answered(lease, &index).await;
         }
         let attempt = Attempt { lease, sent: Instant::now(), outbox };
         let task = attempt.lease.task();

@@ -23,6 +23,7 @@ impl Crawl {
                 items.missing
             ));
         }
+        self.note_passes(problems);
         match index.declared {
             None if index.listed == 0 => {
                 problems.gap("the list is empty, and does not say that it should be");
@@ -38,11 +39,21 @@ impl Crawl {
         if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
     }
 
+    /// How often the list was walked, where that was more than once.
+    fn note_passes(&self, problems: &Problems) {
+        let found = self.walk.found();
+        if found.len() > 1 {
+            let passes: Vec<String> = found.iter().map(u64::to_string).collect();
+            problems.note(format!(
+                "the list was short of what it declares and was walked again; items found, pass by pass: {}",
+                passes.join(", ")
+            ));
+        }
+    }
+
     /// Whether each list has as many items as it declares; where not, that is a problem.
     fn add_up(&self, problems: &Problems) {
-        for Mismatch { seed, declared, listed } in self.walk.mismatches() {
-            let list =
-                seed.map_or_else(|| "the list".to_owned(), |seed| format!("the list of {seed}"));
+        for Mismatch { list, declared, listed, .. } in self.walk.mismatches() {
             problems.gap(format!(
                 "{list} does not add up: it declares {declared} items and lists {listed}"
             ));

@@ -15,6 +15,7 @@ use super::outstanding::{Count, Outstanding};
 use super::seen::{Seen, Sight};
 use super::set_aside::SetAside;
 use super::{Frontier, FrontierError, Lease, Retry, Returns, Submitted, steps};
+use crate::record::Key;
 use crate::task::{DetailPage, FollowUps, IndexRun, Page, Task};
 
 /// What a frontier is given.
@@ -190,6 +191,10 @@ impl Frontier for MemoryFrontier {
         // Everyone who waits has to look at the clock anew: this task may be due first.
         self.wake(usize::MAX);
         Ok(())
+    }
+
+    async fn has_seen(&self, key: &Key) -> Result<bool, FrontierError> {
+        Ok(self.seen.has(key))
     }
 
     async fn outstanding(&self) -> Result<Count, FrontierError> {

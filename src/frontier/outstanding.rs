@@ -11,6 +11,9 @@ use crate::task::Page;
 
 const INDEX: u64 = 1 << 32;
 const DETAILS: u64 = INDEX - 1;
+/// Pages of lists that can be outstanding: half of what the word has room for, so that workers
+/// who add side by side cannot go over.
+const MOST_PAGES: u64 = 1 << 30;
 /// Set by the first submission: from then on zero is the end.
 const STARTED: u64 = 1 << 63;
 
@@ -47,6 +50,9 @@ impl Outstanding {
 
     /// Adds tasks, before anyone can lease them. Refused after the end.
     pub fn add(&self, index: u64, details: u64) -> Result<(), FrontierError> {
+        if Count::from(self.0.load(Acquire)).index.saturating_add(index) > MOST_PAGES {
+            return Err(FrontierError::TooMany);
+        }
         let tasks = index * INDEX + details;
         self.0
             .fetch_update(AcqRel, Acquire, |word| {

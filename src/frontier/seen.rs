@@ -53,7 +53,7 @@ impl Seen {
 
     /// Takes an item.
     pub fn item(&self, key: &Key) -> Sight {
-        let print = Digest::of(&[b"item/", key.as_str().as_bytes()].concat()).bits();
+        let print = item_print(key);
         if self.items.load(Relaxed) >= self.most_items {
             return if self.prints.contains_key(&print) { Sight::Again } else { Sight::OverLimit };
         }
@@ -67,6 +67,11 @@ impl Seen {
         // Another worker took the last place in between.
         self.prints.remove(&print);
         Sight::OverLimit
+    }
+
+    /// Whether an item was taken.
+    pub fn has(&self, key: &Key) -> bool {
+        self.prints.contains_key(&item_print(key))
     }
 
     /// Takes a run of index pages; says which of them were not seen before. Each pass is a walk of
@@ -89,6 +94,10 @@ impl Seen {
         steps::point();
         self.prints.insert(print, ()).is_none()
     }
+}
+
+fn item_print(key: &Key) -> u128 {
+    Digest::of(&[b"item/", key.as_str().as_bytes()].concat()).bits()
 }
 
 /// Adds `from..=to` to `spans`; answers with the parts that were not in them, in their order.

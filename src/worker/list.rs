@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Crew, SPREAD};
+use super::{Attempt, Crew, MOST_PASSES, SPREAD};
 use crate::crawl::CrawlError;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
 use crate::fetch::{self, Sample};
@@ -53,9 +53,9 @@ impl Crew {
         self.metrics.page_read();
         let turn = self.walk.read(&index, seeds.iter().map(|seed| &**seed), &said);
         let lists = self.site.lists(seeds.into_iter(), self.range);
-        self.frontier.submit(FollowUps { index: lists, details: Vec::new() }).await?;
+        self.submit_pages(lists).await?;
         self.go_on(&index, &said, turn).await?;
-        Ok(self.frontier.finish(attempt.lease).await?)
+        self.answered(attempt.lease, &index).await
     }
 
     async fn items_page(
@@ -109,6 +109,8 @@ impl Crew {
         self.watch_for_short_pages(&index, &said);
         let turn = self.walk.read(&index, items.iter().map(|item| item.key.as_str()), &said);
         items.iter().for_each(|item| self.list_fields.note(&item.matched));
+        // They have no names by which a second walk could tell them from those of the first.
+        let keyless = if index.pass == 1 { keyless } else { Vec::new() };
         let without_key = keyless.len() as u64;
         self.keep_keyless(&lease, page, keyless).await?;
         // Pages before the range are read only because they lead to those in it.
@@ -123,7 +125,7 @@ impl Crew {
         if !submitted.limited {
             self.go_on(&index, &said, turn).await?;
         }
-        Ok(self.frontier.finish(lease).await?)
+        self.answered(lease, &index).await
     }
 
     /// Submits the pages that follow a page, where its list goes on.
@@ -152,12 +154,43 @@ impl Crew {
         }
         let runs: Vec<IndexRun> = runs.into_iter().filter_map(|run| self.clip(run)).collect();
         let planned = !runs.is_empty();
-        let submitted =
-            self.frontier.submit(FollowUps { index: runs, details: Vec::new() }).await?;
-        let is_cycle = is_placed && planned && submitted.index == 0;
+        let is_cycle = self.submit_pages(runs).await? == 0 && is_placed && planned;
         if is_cycle && self.site.index.paging != Paging::Sitemap {
             self.problems
                 .gap(format!("{index} says that the next page is one that was read already"));
+        }
+        Ok(())
+    }
+
+    /// Submits pages of lists; answers with how many of them are new.
+    async fn submit_pages(&self, runs: Vec<IndexRun>) -> Result<u64, CrawlError> {
+        let pages = runs.iter().map(IndexRun::pages).sum();
+        self.walk.planned(pages);
+        let follow_ups = FollowUps { index: runs, details: Vec::new() };
+        let submitted = self.frontier.submit(follow_ups).await?;
+        self.walk.known_already(pages - submitted.index);
+        Ok(submitted.index)
+    }
+
+    /// Ends the lease of a page of a list, all that it leads to being submitted.
+    pub(super) async fn answered(&self, lease: Lease, index: &IndexPage) -> Result<(), CrawlError> {
+        if self.walk.answered(false) {
+            self.pass_ended(index.pass).await?;
+        }
+        Ok(self.frontier.finish(lease).await?)
+    }
+
+    /// The last page of a pass is still in hand: lists that are short of what they declare are
+    /// walked once more, since items may have moved from page to page meanwhile.
+    pub(super) async fn pass_ended(&self, pass: u32) -> Result<(), CrawlError> {
+        let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
+        let short =
+            self.walk.mismatches().into_iter().filter(|it| it.listed < it.declared && !it.is_cut);
+        let again = short.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
+        let again: Vec<IndexRun> = if may_walk { again.collect() } else { Vec::new() };
+        if !again.is_empty() {
+            self.metrics.pass();
+            self.submit_pages(again).await?;
         }
         Ok(())
     }

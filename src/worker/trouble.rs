@@ -40,7 +40,8 @@ impl Crew {
             }
             FetchError::Status { status: 404 | 410, .. } if self.is_end(&lease) => {
                 self.host.succeeded();
-                return Ok(self.frontier.finish(lease).await?);
+                let Page::Index(index) = lease.task().page.clone() else { return Ok(()) };
+                return self.answered(lease, &index).await;
             }
             FetchError::Status { status: 403 | 429, wait, .. } => {
                 self.host.refused(sent, &error.to_string())?;
@@ -97,6 +98,11 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         let Attempt { lease, outbox, .. } = attempt;
         let task = lease.task();
+        if let Page::Index(index) = &task.page
+            && self.walk.answered(true)
+        {
+            self.pass_ended(index.pass).await?;
+        }
         let request = self.site.request(&task.page).ok().flatten();
         let url = request.map_or_else(String::new, |request| shown(&request.url));
         let (reason, message, status, sample) = trouble.describe();

@@ -12,7 +12,7 @@ use super::{folder, site, start};
 use crate::served::{Answer, Served};
 
 /// Of an answer.
-const TAKES: Duration = Duration::from_millis(20);
+const TAKES: Duration = Duration::from_millis(40);
 
 fn tune(target: &str, more: &[&str]) -> Program {
     gleaner(&["tune", target]).args(more)
