@@ -1,6 +1,7 @@
 //! The command line: clap's types, one file a command, and the only place that knows either.
 
 mod arguments;
+mod check;
 mod client;
 mod crawl;
 mod demo;
@@ -9,6 +10,7 @@ mod fetch;
 mod logging;
 mod progress;
 mod signals;
+mod sites;
 mod streams;
 mod tune;
 mod usage;
@@ -47,8 +49,13 @@ enum Command {
         #[command(flatten)]
         run: RunArgs,
     },
+    /// Try a site file on one page of its list and one item; nothing is stored
+    #[command(after_help = check::AFTER_HELP)]
+    Check(check::CheckArgs),
     /// Start a demo book site on this machine and crawl it: the tour without network
     Demo(demo::DemoArgs),
+    /// List the built-in sites, print one's file, or write a file for another site
+    Sites(sites::SitesArgs),
     /// Make one request as the crawler makes it, and show the answer
     #[command(after_help = fetch::AFTER_HELP)]
     Fetch(fetch::FetchArgs),
@@ -74,7 +81,9 @@ pub fn parse() -> Result<Cli, Exit> {
 pub async fn run(cli: Cli) -> Exit {
     match cli.command {
         Command::Crawl { site, run } => crawl::run(&site, run).await,
+        Command::Check(check) => check::run(check).await,
         Command::Demo(demo) => demo::run(demo).await,
+        Command::Sites(sites) => sites::run(sites).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
         Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Completions { shell } => {

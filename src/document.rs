@@ -6,6 +6,7 @@
 //! in [`Document::unfit`] and never rounded. Of a repeated key the last value wins.
 
 mod canonical;
+mod indent;
 mod parse;
 mod text;
 
@@ -13,6 +14,7 @@ use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use indent::indented;
 pub use parse::{Json, JsonError};
 
 /// A digest of a document, the same whatever the order of the keys: blake3 over the canonical

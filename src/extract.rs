@@ -23,6 +23,7 @@ pub use detail::{Detail, Making, detail, of_list};
 pub use field::{FieldRule, Select};
 pub use json::{Selector, SelectorError};
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
+pub use said::link_header;
 
 /// Why an item has no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -21,10 +21,12 @@
 //! `docs/architecture.md` is the map. The binary is [`cli`]; a program that crawls by itself
 //! begins with [`Crawl`](crawl::Crawl).
 
+pub mod check;
 pub mod cli;
 pub mod crawl;
 pub mod demo;
 pub mod document;
+pub mod draft;
 pub mod extract;
 pub mod fetch;
 pub mod frontier;

@@ -9,6 +9,8 @@ use std::time::Duration;
 use crate::metrics::Snapshot;
 use crate::sweep::Report;
 
+/// Columns of a line that is wrapped.
+const WIDTH: usize = 80;
 /// Weight of the newest reading in the speed that is shown.
 const NEWEST: f64 = 0.2;
 
@@ -121,13 +123,35 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
+/// `text` in lines of 80 columns: `first` before the first line, `further` before the others. A
+/// word that is longer than a line has one of its own: a URL in two pieces cannot be copied.
+pub fn wrapped(first: &str, further: &str, text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = first.to_owned();
+    let mut is_begun = false;
+    for word in plain(text).split(' ').filter(|word| !word.is_empty()) {
+        if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line = further.to_owned();
+            is_begun = false;
+        }
+        if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_begun = true;
+    }
+    lines + line.trim_end() + "\n"
+}
+
 /// A time as `3.4 ms`.
 pub fn millis(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
 
 /// A number with its thousands apart.
-fn count(number: u64) -> String {
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -185,6 +209,17 @@ mod tests {
     #[test]
     fn p8_what_the_site_sent_cannot_drive_the_terminal() {
         assert_eq!(plain("a\x1b[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
+    }
+
+    #[test]
+    fn long_texts_are_wrapped_between_words() {
+        let words = "word ".repeat(40);
+        let text = wrapped("a: ", "   ", &words);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(text.lines().nth(1).map(|line| line.starts_with("   word")), Some(true));
+        assert_eq!(wrapped("a: ", "", &"x".repeat(99)), format!("a: {}\n", "x".repeat(99)));
+        assert_eq!(wrapped("a: ", "", "b\u{1b} c"), "a: b\\u{1b} c\n");
+        assert_eq!(wrapped("a: ", "", ""), "a:\n");
     }
 
     #[test]

@@ -173,14 +173,7 @@ impl RunArgs {
             }
             site.collection = name.as_str().into();
         }
-        if let Some(size) = self.page_size {
-            if site.index.paging.limit().is_none() {
-                let message = "the list of this site is not asked for by a number of items";
-                return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
-            }
-            site.index.paging.set_limit(size);
-        }
-        Ok(site)
+        at_page_size(site, self.page_size)
     }
 
     /// The settings for a crawl of `site`, which may say some of them itself.
@@ -201,6 +194,17 @@ impl RunArgs {
             ..default
         })
     }
+}
+
+/// `site`, with the number of items on a page of its list that is asked for.
+pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
+    let Some(items) = items else { return Ok(site) };
+    if site.index.paging.limit().is_none() {
+        let message = "the list of this site is not asked for by a number of items";
+        return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
+    }
+    site.index.paging.set_limit(items);
+    Ok(site)
 }
 
 /// `site`, or its copy at the base URL that is asked for.

@@ -4,7 +4,6 @@
 //! request. What the site sent never reaches a terminal with its control characters.
 
 mod body;
-mod indent;
 mod request;
 mod select;
 

@@ -73,7 +73,7 @@ pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageEr
 }
 
 /// The URL that the `Link` header (RFC 8288) names as the next one.
-fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
+pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
     for value in page.headers.get_all("link") {
         let broken = || PageError::LinkHeader;
         let text = value.to_str().map_err(|_| broken())?;

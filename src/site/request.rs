@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::template::{JsonTemplate, Placeholder, Template, Values};
+use super::{DetailRules, IndexRules, SeedsPage};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Request};
 
 /// How the pages of one kind are asked for.
@@ -124,6 +125,27 @@ impl RequestTemplate {
         }
         let body = self.body.as_ref().map(|body| body.render(values));
         Ok(Request { method: self.method.clone(), url, headers, body })
+    }
+}
+
+impl IndexRules {
+    /// The template of its URL, as it was written.
+    pub fn url(&self) -> Option<String> {
+        self.request.url.as_ref().map(ToString::to_string)
+    }
+}
+
+impl SeedsPage {
+    /// The template of its URL, as it was written.
+    pub fn url(&self) -> Option<String> {
+        self.request.url.as_ref().map(ToString::to_string)
+    }
+}
+
+impl DetailRules {
+    /// The template of its URL, as it was written; nothing where the list says where it is.
+    pub fn url(&self) -> Option<String> {
+        self.request.url.as_ref().map(ToString::to_string)
     }
 }
 

@@ -181,6 +181,13 @@ impl Template {
     }
 }
 
+/// As it was written.
+impl std::fmt::Display for Template {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.render(|placeholder| format!("{{{}}}", placeholder.name())))
+    }
+}
+
 impl JsonTemplate {
     /// Reads a JSON value whose texts are templates.
     ///

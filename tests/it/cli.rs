@@ -1,12 +1,14 @@
 //! The program as its users have it: a process with flags, variables, standard streams, signals
 //! and an exit code.
 
+mod check;
 mod exits;
 mod fetch;
 mod output;
 mod program;
 mod secrets;
 mod signals;
+mod sites;
 mod tune;
 mod usage;
 

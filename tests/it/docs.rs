@@ -98,9 +98,10 @@ fn the_tools_are_documented_with_all_their_flags() {
 
 #[test]
 fn help_fits_a_terminal_of_80_columns() {
-    for command in ["crawl", "demo", "fetch", "tune", "completions"] {
+    for command in ["crawl", "check", "fetch", "tune", "sites", "sites new", "demo", "completions"]
+    {
         let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
-            .args([command, "--help"])
+            .args(command.split(' ').chain(["--help"]))
             .env("COLUMNS", "80")
             .output()
             .expect("the program runs");

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::indent::indented;
+use crate::document::indented;
 use crate::extract::html::decode;
 use crate::fetch::Page;
 use crate::status::plain;

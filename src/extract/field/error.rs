@@ -47,6 +47,18 @@ pub enum FieldError {
 }
 
 impl FieldError {
+    /// The field.
+    pub fn name(&self) -> &str {
+        match self {
+            FieldError::Missing(name)
+            | FieldError::Conversion { name, .. }
+            | FieldError::Unfit { name, .. }
+            | FieldError::TooLong(name)
+            | FieldError::Format(name)
+            | FieldError::Page { name, .. } => name,
+        }
+    }
+
     /// The reason as one word.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -1,0 +1,233 @@
+//! What was seen when a site file was tried on one page of its list and on one item: plain facts,
+//! and what is odd about them.
+//!
+//! Everything here is a function of the site and of what its pages said. Who asks for the pages
+//! (`gleaner check`) puts the facts in; `check/text.rs` shows them to people, serde to programs.
+
+mod list;
+mod redirects;
+mod text;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::document::Json;
+use crate::extract::field::{self, Scope};
+use crate::extract::{Detail, PageError};
+use crate::fetch::{FetchError, Page, Redirect, Sample};
+use crate::site::{DetailRules, ItemRules, Site};
+
+pub use list::{ListFacts, going_on, of_list, shares};
+pub use redirects::advice;
+
+/// Names, keys and warnings' examples that are shown.
+pub const SHOWN: usize = 5;
+/// Bytes of a refused page that are shown.
+const SAMPLE: usize = 160;
+
+/// See the module's text.
+#[derive(Debug, Default, Serialize)]
+pub struct Check {
+    /// The site's name.
+    pub site: Box<str>,
+    /// Where its documents would go.
+    pub collection: Box<str>,
+    /// Pages that were asked for, in order.
+    pub requests: Vec<Asked>,
+    /// What pages named that leads to lists.
+    pub named: Vec<Named>,
+    /// The page of the list.
+    pub list: Option<ListFacts>,
+    /// The item that was looked at.
+    pub key: Option<String>,
+    /// What would be stored of it.
+    pub document: Option<Box<RawValue>>,
+    /// What fits, but should be looked at.
+    pub warnings: Vec<String>,
+    /// Why the site does not fit the file, where it does not.
+    pub misfit: Option<String>,
+}
+
+/// A page that was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Asked {
+    /// What it is.
+    pub page: String,
+    /// How it was asked for.
+    pub method: String,
+    /// As it may be shown.
+    pub url: String,
+    /// Of the answer.
+    pub status: Option<u16>,
+    /// From the request to the end of the answer.
+    pub ms: Option<u64>,
+    /// Of the body, decoded.
+    pub bytes: Option<usize>,
+    /// Where the request was led.
+    pub redirected_to: Option<String>,
+}
+
+/// Categories or sitemaps that a page names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Named {
+    /// What they are, in one word.
+    pub what: &'static str,
+    /// How many.
+    pub count: usize,
+    /// The first few.
+    pub first: Vec<String>,
+}
+
+impl Check {
+    /// Nothing was seen yet of `site`.
+    pub fn of(site: &Site) -> Check {
+        let (name, collection) = (site.name.clone(), site.collection.clone());
+        Check { site: name, collection, ..Check::default() }
+    }
+
+    /// Whether the site fits the file.
+    pub fn fits(&self) -> bool {
+        self.misfit.is_none()
+    }
+
+    /// A document, as JSON text.
+    pub fn store(&mut self, text: &str) {
+        self.document = RawValue::from_string(text.to_owned()).ok();
+    }
+}
+
+impl Asked {
+    /// The answer that came.
+    pub fn answered(
+        mut self,
+        status: u16,
+        took: Duration,
+        bytes: usize,
+        redirects: &[Redirect],
+    ) -> Asked {
+        self.status = Some(status);
+        self.ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        self.bytes = Some(bytes);
+        self.redirected_to = redirects.last().map(|last| last.to.clone());
+        self
+    }
+}
+
+impl Named {
+    /// These.
+    pub fn of(what: &'static str, names: &[String]) -> Named {
+        Named { what, count: names.len(), first: names.iter().take(SHOWN).cloned().collect() }
+    }
+}
+
+/// Whether the site could not be reached at all.
+pub fn is_unreachable(error: &FetchError) -> bool {
+    matches!(error, FetchError::Connect(_) | FetchError::Timeout(_) | FetchError::Closed(_))
+}
+
+/// What an answer that is no page means for the site file.
+pub fn refused(status: u16, body: &[u8]) -> String {
+    let hint = match status {
+        401 | 403 | 418 => {
+            "the site refuses: `headers` or `user_agent` in the site file may be what it wants"
+        }
+        404 | 410 => "there is nothing at this URL: look at `url` in the site file",
+        405 => "the site wants another `method`",
+        400 | 422 => "the site does not like the request: look at `query`, `form` or `json`",
+        429 => "the site is asked too often: wait, and set `workers` low",
+        500.. => "the site has trouble of its own, or with the request",
+        _ => "only 200 is a page",
+    };
+    format!("the site answered {status}; {hint}{}", quoted(body))
+}
+
+/// Why a page that came cannot be read.
+pub fn unreadable(error: &PageError, page: &Page) -> String {
+    let is_html = page.content_type().is_some_and(|kind| kind.contains("html"))
+        || page.body.trim_ascii_start().starts_with(b"<");
+    let hint = match error {
+        PageError::Json(_) if is_html => "; it looks like HTML: is `format = \"html\"` meant?",
+        PageError::Sitemap(_) => "; is `url` that of a sitemap?",
+        _ => "",
+    };
+    // A page that was read, but has a wrong field, is the right page.
+    let sample = match error {
+        PageError::Json(_) | PageError::Sitemap(_) | PageError::Require(_) => quoted(&page.body),
+        _ => String::new(),
+    };
+    format!("{error}{hint}{sample}")
+}
+
+fn quoted(body: &[u8]) -> String {
+    let sample = Sample::of(&body[..body.len().min(SAMPLE)]).map(Sample::into_text);
+    let line = |text: Box<str>| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    sample.map(line).map_or_else(String::new, |text| format!(". It begins: {text}"))
+}
+
+/// All that is wrong with the fields of an item's page, since reading it stops at the first.
+pub fn wrong_fields(
+    rules: &DetailRules,
+    first: &PageError,
+    mut read: impl FnMut(&DetailRules) -> Option<PageError>,
+) -> Vec<String> {
+    let mut rules = rules.clone();
+    let mut wrong = vec![first.to_string()];
+    let mut name = name_of(first);
+    while let Some(field) = name.take() {
+        rules.fields.retain(|(name, _)| **name != *field);
+        let next = if rules.fields.is_empty() { None } else { read(&rules) };
+        name = next.as_ref().and_then(name_of);
+        wrong.extend(next.filter(|_| name.is_some()).map(|error| error.to_string()));
+    }
+    wrong
+}
+
+fn name_of(error: &PageError) -> Option<String> {
+    match error {
+        PageError::Field(error) => Some(error.name().to_owned()),
+        _ => None,
+    }
+}
+
+/// What is odd about the document that an item became; `text` is its JSON.
+pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<String> {
+    let fields = site.detail.iter().flat_map(|rules| &rules.fields);
+    let missing = fields.zip(&detail.matched).filter(|(_, matched)| !**matched);
+    let mut odd: Vec<String> = missing
+        .map(|((name, rule), _)| {
+            let select = rule.select.text();
+            format!("detail.fields.{name}: `{select}` matched nothing on the page of {key}")
+        })
+        .collect();
+    if let Ok(json) = Json::parse(text.as_bytes()) {
+        odd.extend(other_key(site, key, &json));
+        odd.extend(site.ignore.iter().filter(|path| path.select(json.value()).is_empty()).map(
+            |path| format!("ignore: `{}` matched nothing in the document of {key}", path.text()),
+        ));
+        if json.object().is_some_and(|object| object.iter_elements().next().is_none()) {
+            odd.push(format!("the document of {key} is empty"));
+        }
+    }
+    odd
+}
+
+/// Where the document's own key is another one than the list's.
+fn other_key(site: &Site, key: &str, json: &Json) -> Option<String> {
+    let name = site.key_field()?;
+    let ItemRules::Selected { key: rule, .. } = &site.index.items else { return None };
+    json.object()?.get(&*name).ok()??;
+    let own = field::key(rule, Scope::page(json));
+    let says = match &own {
+        Ok(own) if own.as_str() == key => return None,
+        Ok(own) => own.to_string(),
+        Err(error) => error.to_string(),
+    };
+    Some(format!(
+        "the list has this item as {key}, but `{name}` in its document says: {says}; is `key` the right field, or `url` the right page?"
+    ))
+}
+
+#[cfg(test)]
+mod tests;

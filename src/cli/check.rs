@@ -1,0 +1,108 @@
+//! `gleaner check`: a site file tried on one page of the list and one item of the live site.
+//! Nothing is stored.
+
+mod trial;
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::arguments::{Switch, at_base_url, at_page_size};
+use super::client::{ClientArgs, no_client};
+use super::exit::{Exit, failed};
+use super::signals::Signals;
+use super::streams::{print, say};
+use super::values;
+use crate::fetch::{Fetcher, Home};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::site::Site;
+use trial::{Stop, Trial};
+
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+Asks for the first page of the list and the page of its first item, and prints
+what was found, what a crawl would ask for next, what it would store, and what
+is odd. Nothing is written.
+
+Exit codes: 0 the site fits the file, 1 no answer, 2 usage or a bad file, 3 the
+site does not fit.";
+
+/// Arguments of `gleaner check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A built-in site, or the path of a site file
+    site: String,
+
+    /// Print an object instead of text
+    #[arg(long)]
+    json: bool,
+
+    /// Another copy of the same site [default: the site file's]
+    #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
+    base_url: Option<String>,
+
+    /// Items asked for on a page of the list [default: the site file's]
+    #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
+    page_size: Option<u64>,
+
+    /// Whether robots.txt is obeyed [default: on]
+    #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
+    robots: Option<Switch>,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Tries the site and prints what was seen.
+pub async fn run(arguments: CheckArgs) -> Exit {
+    try_run(arguments).await.unwrap_or_else(|exit| exit)
+}
+
+async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
+    let site = Site::load(&arguments.site).map_err(|error| {
+        say(&format!("error: {error}\n"));
+        Exit::Usage
+    })?;
+    let site = at_base_url(site, arguments.base_url.as_deref())?;
+    let site = at_page_size(site, arguments.page_size)?;
+    let own = site.settings();
+    let robots = arguments.robots.map_or(own.robots, |robots| robots == Switch::On);
+    let settings = arguments.client.apply(Settings { robots, ..own })?;
+    let fetcher = fetcher(&settings, site.home())?;
+    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+    let mut trial = Trial::new(site, fetcher);
+    let ended = tokio::select! {
+        ended = trial.run(&settings) => ended,
+        signal = signals.next() => return Err(Exit::Interrupted(signal)),
+    };
+    let exit = match ended {
+        Ok(()) => Exit::Complete,
+        Err(Stop::Misfit(message)) => {
+            trial.facts.misfit = Some(message);
+            Exit::Incomplete
+        }
+        Err(Stop::Unreachable(message)) => {
+            trial.facts.misfit = Some(message);
+            Exit::Failed
+        }
+    };
+    let text = match arguments.json {
+        false => trial.facts.to_string(),
+        true => {
+            serde_json::to_string_pretty(&trial.facts).map_err(|error| failed(&error.into()))?
+                + "\n"
+        }
+    };
+    print(text.as_bytes())?;
+    Ok(exit)
+}
+
+/// What makes the requests.
+///
+/// # Errors
+/// The exit code; why there is none is told to the user.
+pub fn fetcher(settings: &Settings, home: Home) -> Result<Fetcher, Exit> {
+    let options = settings.client_options(home);
+    Fetcher::new(&options, Arc::new(Metrics::new())).map_err(no_client)
+}

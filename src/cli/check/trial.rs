@@ -1,0 +1,328 @@
+//! What is asked of the live site, in order: its list, by way of the pages that lead to one, and
+//! one item. Whatever comes is put into the facts; reading and judging is done elsewhere.
+
+use crate::check::{self, Asked, Check, Named};
+use crate::document::{Body, Encoding};
+use crate::extract::{self, Detail, Item, Listing, Making, PageError};
+use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
+use crate::secret::shown;
+use crate::settings::Settings;
+use crate::site::{DetailRules, ItemRules, RequestError, Seeds, Site};
+use crate::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
+
+/// Pages that only lead to lists: categories, then sitemaps of sitemaps.
+const MOST_BEFORE_A_LIST: usize = 4;
+/// Items that are tried where pages are not there.
+const MOST_MISSING: usize = 3;
+
+/// A site file being tried.
+pub struct Trial {
+    site: Site,
+    fetcher: Fetcher,
+    /// What the site asks of crawlers.
+    rules: robots::Rules,
+    /// What was seen.
+    pub facts: Check,
+}
+
+/// Why a trial went no further.
+pub enum Stop {
+    /// The live site is not what the file says.
+    Misfit(String),
+    /// There is no live site.
+    Unreachable(String),
+}
+
+impl Trial {
+    /// Nothing was asked for yet.
+    pub fn new(site: Site, fetcher: Fetcher) -> Trial {
+        Trial { facts: Check::of(&site), site, fetcher, rules: robots::Rules::none() }
+    }
+
+    /// Asks for what the site asks of crawlers, the list, and an item.
+    ///
+    /// # Errors
+    /// Where the site does not fit, or is not there.
+    pub async fn run(&mut self, settings: &Settings) -> Result<(), Stop> {
+        let request = robots::request(&self.site.home()).filter(|_| settings.robots);
+        if let Some(request) = request {
+            let agent = settings.user_agents.first().map_or("", String::as_str);
+            let answer = self.fetcher.fetch(request).await;
+            self.rules = robots::Rules::of(answer, robots::name(agent)).map_err(|error| {
+                let message = format!("robots.txt: {error}");
+                let is_away = check::is_unreachable(&error);
+                if is_away { Stop::Unreachable(message) } else { Stop::Misfit(message) }
+            })?;
+        }
+        let (index, listing) = self.list().await?;
+        let (facts, warnings) = check::of_list(&self.site, &index, &listing);
+        let items = facts.items;
+        self.facts.list = Some(facts);
+        self.facts.warnings.extend(warnings);
+        let mut keyless = None;
+        let mut keyed = Vec::new();
+        for item in listing.items {
+            match item {
+                Ok(item) => keyed.push(item),
+                Err(error) => keyless = keyless.or(Some(error)),
+            }
+        }
+        match keyless {
+            _ if !keyed.is_empty() => self.item(keyed).await,
+            Some(first) => Err(Stop::Misfit(format!(
+                "none of the {items} items of {index} has a key: {first}"
+            ))),
+            None => Err(Stop::Misfit(self.nothing_on(&index))),
+        }
+    }
+
+    fn nothing_on(&self, index: &IndexPage) -> String {
+        let items = match &self.site.index.items {
+            ItemRules::Selected { items, .. } => {
+                format!("index.items: `{}` matched nothing", items.text())
+            }
+            ItemRules::Sitemap { .. } => "index.key matches no location of the sitemap".to_owned(),
+            ItemRules::Known => "there are no keys".to_owned(),
+        };
+        format!("{index} has no items; {items}")
+    }
+
+    /// The first page that lists items, by way of those that lead to it.
+    async fn list(&mut self) -> Result<(IndexPage, Listing), Stop> {
+        let mut runs = self.site.begin(self.site.page_range(None));
+        for _ in 0..MOST_BEFORE_A_LIST {
+            let run = runs.into_iter().next();
+            let (index, _) = run.map(IndexRun::split).ok_or_else(no_list)?;
+            let page = match self.request(&Page::Index(index.clone()))? {
+                Some(request) => self.page(&Page::Index(index.clone()), request).await?,
+                None => {
+                    let keys = self.site.known_keys(&index).unwrap_or_default();
+                    return Ok((index, extract::known(keys, self.site.known_count())));
+                }
+            };
+            let seeds = match (&index.list, &self.site.seeds) {
+                (List::Seeds, Some(Seeds::Page(rules))) => Some(extract::seeds(rules, &page)),
+                _ => None,
+            };
+            if let Some(found) = seeds {
+                runs = self.categories(&index, found, &page)?;
+                continue;
+            }
+            let listing = extract::index(&self.site, &page);
+            let listing = listing.map_err(|error| self.unreadable(&index, &error, &page))?;
+            if listing.said.items > 0 || listing.said.places.is_empty() {
+                return Ok((index, listing));
+            }
+            runs = self.site.after(&index, &listing.said).map_or_else(Vec::new, |next| next.runs);
+            let urls = runs.iter().filter_map(|run| match &run.place {
+                Some(Place::Url(url)) => Some(url.to_string()),
+                _ => None,
+            });
+            self.facts.named.push(Named::of("sitemaps", &urls.collect::<Vec<_>>()));
+        }
+        Err(no_list())
+    }
+
+    /// The lists of the categories that a page names.
+    fn categories(
+        &mut self,
+        index: &IndexPage,
+        found: Result<extract::SeedsFound, PageError>,
+        page: &Answered,
+    ) -> Result<Vec<IndexRun>, Stop> {
+        let found = found.map_err(|error| self.unreadable(index, &error, page))?;
+        let seeds: Vec<String> = found.seeds.iter().map(ToString::to_string).collect();
+        self.facts.named.push(Named::of("seeds", &seeds));
+        self.facts.warnings.extend(found.odd.into_iter().chain(found.gaps));
+        if seeds.is_empty()
+            && let Some(Seeds::Page(rules)) = &self.site.seeds
+        {
+            let select = rules.select.select.text();
+            return Err(Stop::Misfit(format!(
+                "{index} names no category; seeds.select: `{select}` matched nothing"
+            )));
+        }
+        Ok(self.site.lists(found.seeds.into_iter(), self.site.page_range(None)))
+    }
+
+    /// The first item whose page can be had, or that needs none.
+    async fn item(&mut self, items: Vec<Item>) -> Result<(), Stop> {
+        let mut elsewhere: Option<String> = None;
+        let mut missing = Vec::new();
+        for Item { key, listed, .. } in items {
+            let content = listed.as_ref().map(|it| it.content.clone()).unwrap_or_default();
+            let detail = DetailPage { listed: listed.map(Box::new), ..DetailPage::of(key.clone()) };
+            let page = Page::Detail(detail);
+            let request = match self.site.request(&page) {
+                Ok(request) => request,
+                Err(error) => {
+                    elsewhere.get_or_insert_with(|| cannot_be_asked(key.as_str(), &error));
+                    continue;
+                }
+            };
+            let answer = match request {
+                None => None,
+                Some(request) => {
+                    let answer = self.ask(&page, request).await?;
+                    if matches!(answer.status.as_u16(), 404 | 410) && missing.len() < MOST_MISSING {
+                        missing.push((key.to_string(), answer));
+                        continue;
+                    }
+                    Some(self.good(&page, answer)?)
+                }
+            };
+            self.facts.warnings.extend(elsewhere);
+            self.facts.warnings.extend(missing.iter().map(|(key, answer)| {
+                let status = answer.status.as_u16();
+                format!("item {key} is listed but answers {status}; a crawl counts it as missing")
+            }));
+            return self.document(key.as_str(), content, answer.as_ref());
+        }
+        match (missing.into_iter().next(), elsewhere) {
+            (Some((key, answer)), _) => {
+                let why = check::refused(answer.status.as_u16(), &answer.page.body);
+                Err(Stop::Misfit(format!("item {key}: {why}")))
+            }
+            (None, elsewhere) => Err(Stop::Misfit(elsewhere.unwrap_or_default())),
+        }
+    }
+
+    /// What would be stored of an item.
+    fn document(
+        &mut self,
+        key: &str,
+        content: Content,
+        page: Option<&Answered>,
+    ) -> Result<(), Stop> {
+        let making =
+            Making { listed: &content, ignore: &self.site.ignore, encoding: Encoding::Text };
+        let read = |rules: &DetailRules| match page {
+            Some(page) => extract::detail(rules, page, making),
+            None => extract::of_list(making),
+        };
+        let made = match &self.site.detail {
+            Some(rules) => read(rules),
+            None => extract::of_list(making),
+        };
+        match made {
+            Ok(Detail { document, matched }) => {
+                let Body::Text(text) = &document.body else { return Ok(()) };
+                let text = String::from_utf8_lossy(text).into_owned();
+                let detail = Detail { document, matched };
+                self.facts.warnings.extend(check::of_item(&self.site, key, &detail, &text));
+                self.facts.key = Some(key.to_owned());
+                self.facts.store(&text);
+                Ok(())
+            }
+            Err(error) => {
+                let again = |rules: &DetailRules| read(rules).err();
+                let rules = self.site.detail.as_ref();
+                let mut wrong = rules
+                    .map(|rules| check::wrong_fields(rules, &error, again))
+                    .unwrap_or_default();
+                let more = wrong.split_off(wrong.len().min(1));
+                self.facts.warnings.extend(more);
+                let why = match page {
+                    Some(page) => check::unreadable(&error, page),
+                    None => error.to_string(),
+                };
+                Err(Stop::Misfit(format!("nothing would be stored of item {key}: {why}")))
+            }
+        }
+    }
+
+    fn request(&self, page: &Page) -> Result<Option<Request>, Stop> {
+        self.site.request(page).map_err(|error| Stop::Misfit(format!("{page}: {error}")))
+    }
+
+    /// A page with status 200.
+    async fn page(&mut self, page: &Page, request: Request) -> Result<Answered, Stop> {
+        let answer = self.ask(page, request).await?;
+        self.good(page, answer)
+    }
+
+    fn good(&self, page: &Page, answer: Answer) -> Result<Answered, Stop> {
+        let why = match (answer.status.as_u16(), answer.leads_to) {
+            (_, Some(to)) => {
+                let hint = to_allow(&to);
+                format!("{}{hint}", FetchError::RedirectRefused { to })
+            }
+            (200, None) => return Ok(answer.page),
+            (status, None) => check::refused(status, &answer.page.body),
+        };
+        Err(Stop::Misfit(format!("{page}: {why}")))
+    }
+
+    /// Asks for a page, and keeps what can be said of that.
+    async fn ask(&mut self, page: &Page, request: Request) -> Result<Answer, Stop> {
+        let asked = Asked {
+            page: page.to_string(),
+            method: request.method.to_string(),
+            url: shown(&request.url),
+            ..Asked::default()
+        };
+        if !self.rules.allow(&request.url) {
+            return Err(Stop::Misfit(format!("{page}: {}", FetchError::Forbidden)));
+        }
+        match self.fetcher.answer(request).await {
+            Ok(answer) => {
+                let (status, bytes) = (answer.status.as_u16(), answer.page.body.len());
+                let Answer { redirects, body_after, .. } = &answer;
+                self.facts.requests.push(asked.answered(status, *body_after, bytes, redirects));
+                let template = self.template(page);
+                let template = template.as_ref().map(|(key, template)| (*key, &**template));
+                let base_url = &self.site.base_url;
+                let advice = check::advice(&page.to_string(), base_url, template, redirects);
+                self.facts.warnings.extend(advice);
+                Ok(answer)
+            }
+            Err(error) => {
+                let is_first = self.facts.requests.is_empty();
+                self.facts.requests.push(asked);
+                match check::is_unreachable(&error) && is_first {
+                    true => Err(Stop::Unreachable(format!("{page}: {error}"))),
+                    false => Err(Stop::Misfit(format!("{page}: {error}"))),
+                }
+            }
+        }
+    }
+
+    /// The table of the site file that says where a page is, and its URL there.
+    fn template(&self, page: &Page) -> Option<(&'static str, String)> {
+        let (table, url) = match page {
+            Page::Index(IndexPage { place: Some(Place::Url(_)), .. }) => return None,
+            Page::Index(IndexPage { list: List::Seeds, .. }) => match &self.site.seeds {
+                Some(Seeds::Page(rules)) => ("[seeds]", rules.url()),
+                _ => return None,
+            },
+            Page::Index(_) => ("[index]", self.site.index.url()),
+            Page::Detail(_) => ("[detail]", self.site.detail.as_ref()?.url()),
+        };
+        Some((table, url?))
+    }
+
+    fn unreadable(&self, index: &IndexPage, error: &PageError, page: &Answered) -> Stop {
+        Stop::Misfit(format!("{index}: {}", check::unreadable(error, page)))
+    }
+}
+
+fn no_list() -> Stop {
+    Stop::Misfit("no page of a list was found".to_owned())
+}
+
+/// Why an item cannot be asked for.
+fn cannot_be_asked(key: &str, error: &RequestError) -> String {
+    let hint = match error {
+        RequestError::Host(url) => to_allow(url),
+        _ => String::new(),
+    };
+    format!("item {key} cannot be asked for: {error}{hint}")
+}
+
+/// What to write so that another host is allowed.
+fn to_allow(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else { return String::new() };
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    let host = url.host_str().unwrap_or_default();
+    format!("; write `hosts = [\"{host}{port}\"]`")
+}

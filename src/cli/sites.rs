@@ -1,0 +1,90 @@
+//! `gleaner sites`: the built-in sites, their files as a start for one's own, the format's schema;
+//! and `gleaner sites new`, a first file for another site.
+
+mod new;
+
+use clap::{Args, Subcommand};
+
+use super::exit::Exit;
+use super::streams::{self, say};
+use crate::site::{self, BuiltIn};
+use crate::status::wrapped;
+
+/// Arguments of `gleaner sites`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct SitesArgs {
+    #[command(subcommand)]
+    command: Option<SitesCommand>,
+
+    /// Print the file of this built-in site
+    #[arg(conflicts_with = "schema")]
+    name: Option<String>,
+
+    /// Print the JSON Schema of site files, for editors
+    #[arg(long)]
+    schema: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum SitesCommand {
+    /// Write a first site file for a list that answers JSON
+    #[command(after_help = new::AFTER_HELP)]
+    New(new::NewArgs),
+}
+
+/// Prints what is asked for.
+pub async fn run(arguments: SitesArgs) -> Exit {
+    let SitesArgs { command, name, schema } = arguments;
+    match (command, name, schema) {
+        (Some(SitesCommand::New(arguments)), ..) => new::run(arguments).await,
+        (None, _, true) => print(site::SCHEMA),
+        (None, Some(name), false) => match BuiltIn::named(&name) {
+            Some(site) => print(site.text),
+            None => unknown(&name),
+        },
+        (None, None, false) => print(&table(&BuiltIn::ALL)),
+    }
+}
+
+fn print(text: &str) -> Exit {
+    streams::print(text.as_bytes()).map_or_else(|exit| exit, |()| Exit::Complete)
+}
+
+/// Names and descriptions, aligned.
+fn table(sites: &[BuiltIn]) -> String {
+    let longest = sites.iter().map(|site| site.name.len()).max().unwrap_or_default();
+    let mut table = String::new();
+    for built_in in sites {
+        let description = built_in.site().map(|site| site.description).unwrap_or_default();
+        let first = format!("{:<longest$}  ", built_in.name);
+        table.push_str(&wrapped(&first, &" ".repeat(longest + 2), &description));
+    }
+    table
+}
+
+fn unknown(name: &str) -> Exit {
+    let names: Vec<&str> = BuiltIn::ALL.iter().map(|site| site.name).collect();
+    let distance = |known: &&&str| strsim::damerau_levenshtein(name, known);
+    let nearest = names.iter().min_by_key(distance);
+    let near = nearest.filter(|known| distance(known) <= known.len().div_ceil(2));
+    let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+    let known = names.join(", ");
+    say(&format!("error: no built-in site is called `{name}`{meant}\nbuilt in: {known}\n"));
+    Exit::Usage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_aligned_and_fits_80_columns() {
+        let table = table(&BuiltIn::ALL);
+        for site in BuiltIn::ALL {
+            assert!(table.contains(&format!("{:<15}", site.name)), "{table}");
+        }
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        assert!(table.lines().all(|line| !line.ends_with(' ')), "{table}");
+    }
+}

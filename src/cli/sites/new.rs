@@ -1,0 +1,365 @@
+//! `gleaner sites new`: asks a list a few questions and writes a first site file. What to ask and
+//! what the answers mean is decided in [`crate::draft`].
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::Args;
+use url::Url;
+
+use super::super::check::fetcher;
+use super::super::client::ClientArgs;
+use super::super::exit::{Exit, failed};
+use super::super::signals::Signals;
+use super::super::streams::{print, say};
+use super::super::usage::refused;
+use crate::check;
+use crate::draft::{
+    self, At, Count, Detail, Draft, End, Moved, NoList, Onward, Paging, Probe, Scheme, Seen, Shape,
+};
+use crate::fetch::{Answer, FetchError, Fetcher, Home, Request};
+use crate::secret::shown;
+use crate::settings::Settings;
+use crate::site::Site;
+use crate::status::{plain, wrapped};
+
+/// Requests that find out how the list goes on, at most.
+const PAGING_PROBES: usize = 5;
+/// Requests that look for an item's page, at most.
+const DETAIL_PROBES: usize = 3;
+/// Items that are asked for on a page.
+const PAGE_SIZE: u64 = 100;
+
+/// Text below the help.
+pub const AFTER_HELP: &str = "\
+URL is that of a list as the site's own API answers it: JSON with a list of
+objects. About ten requests find out how the list goes on, what tells its items
+apart, and where their own pages are; robots.txt is not looked at. What was
+found and what to check stands in the file as comments.
+
+Exit codes: 0 a file, 1 no answer, 2 usage, 3 it cannot be told.";
+
+/// Arguments of `gleaner sites new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// Where the list is
+    url: String,
+
+    /// Write to this file [default: standard output]
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// Replace the file that is there
+    #[arg(long, requires = "output")]
+    force: bool,
+
+    #[command(flatten)]
+    client: ClientArgs,
+}
+
+/// Asks, and writes the file.
+pub async fn run(arguments: NewArgs) -> Exit {
+    try_run(arguments).await.unwrap_or_else(|exit| exit)
+}
+
+async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
+    let NewArgs { url, output, force, client } = arguments;
+    let url = list_url(&url).map_err(|error| refused("URL", &error))?;
+    if let Some(path) = output.as_deref().filter(|path| !force && path.exists()) {
+        let message = format!("{} is there already; --force replaces it", path.display());
+        return Err(refused("--output", &message));
+    }
+    let settings = client.apply(Settings::default())?;
+    let home = Home { site: url.clone(), hosts: Vec::new() };
+    let mut asker = Asker { fetcher: fetcher(&settings, home)?, url };
+    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+    let draft = tokio::select! {
+        draft = asker.draft() => draft?,
+        signal = signals.next() => return Err(Exit::Interrupted(signal)),
+    };
+    let path = output
+        .as_ref()
+        .map_or_else(|| format!("{}.toml", draft.name()), |path| path.display().to_string());
+    let text = draft.text(&path);
+    if let Err(error) = Site::parse(&text, &path) {
+        let message = "what was found makes no site file; write one by hand (gleaner sites books)";
+        failed(&anyhow!(error).context(message));
+        return Err(Exit::Incomplete);
+    }
+    match output {
+        None => print(text.as_bytes())?,
+        Some(path) => {
+            write(&path, &text, force).map_err(|error| failed(&error))?;
+            let path = path.display();
+            say(&format!("{path} is written; next: gleaner check {path}\n"));
+        }
+    }
+    Ok(Exit::Complete)
+}
+
+fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    if !force {
+        options.create_new(true);
+    }
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("{} cannot be written", path.display()))
+}
+
+fn list_url(text: &str) -> Result<Url, String> {
+    let bad = |error: String| format!("{error}; write https://host/path");
+    let mut url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(bad(format!("{}: is neither http nor https", url.scheme())));
+    }
+    url.set_fragment(None);
+    Ok(url)
+}
+
+/// Asks the site.
+struct Asker {
+    fetcher: Fetcher,
+    /// The list.
+    url: Url,
+}
+
+/// A scheme that works, and what its answer was.
+struct Found {
+    scheme: Scheme,
+    moved: Moved,
+    answer: Seen,
+}
+
+impl Asker {
+    async fn draft(&mut self) -> Result<Draft, Exit> {
+        let answer = self.fetcher.answer(Request::get(self.url.clone())).await;
+        let answer = answer.map_err(|error| self.no_answer(&error))?;
+        if answer.status.as_u16() != 200 {
+            let why = format!("it answers {}, and only 200 is a page", answer.status.as_u16());
+            return Err(self.cannot_tell(&why));
+        }
+        // Where the list was moved, the file leads to where it is.
+        self.url.clone_from(&answer.page.url);
+        let list = draft::list(answer.page).map_err(|why| match why {
+            NoList::Html => self.is_html(),
+            why => self.cannot_tell(&why.to_string()),
+        });
+        let (shape, seen) = list?;
+        let counts = draft::counts(&seen);
+        let (paging, counts) = self.paging(&shape, &seen, counts).await;
+        let total = counts.first().and_then(|count| count.on(&seen));
+        let detail = self.detail(&shape, &seen).await;
+        let is_single = paging == Paging::Single;
+        let lost = draft::next_link(&seen).map(|(_, url)| url).filter(|_| is_single);
+        let (url, items) = (self.url.clone(), seen.keys.len());
+        Ok(Draft { url, shape, items, total, paging, lost, detail })
+    }
+
+    /// How the list goes on; and of the counts those that turned out to be of the whole list.
+    async fn paging(
+        &self,
+        shape: &Shape,
+        seen: &Seen,
+        mut counts: Vec<Count>,
+    ) -> (Paging, Vec<Count>) {
+        let last_pages = draft::last_pages(seen);
+        let next = draft::next_link(seen).filter(|(_, url)| self.is_own(url));
+        let cursor = draft::cursor(seen);
+        let is_numbered = !counts.is_empty() || !last_pages.is_empty();
+        let mut numbered = None;
+        if is_numbered || next.is_none() && cursor.is_none() {
+            let schemes = draft::schemes(&self.url, next.as_ref().map(|(_, url)| url));
+            if let Some(found) = self.scheme(shape, seen, schemes).await {
+                counts.retain(|count| draft::is_of_all(count, seen, &found.answer));
+                numbered = self.numbered(shape, seen, found, &counts, &last_pages).await;
+            }
+        }
+        let is_certain =
+            matches!(&numbered, Some(Paging::Numbered { end, .. }) if *end != End::Unknown);
+        if !is_certain {
+            if let Some(paging) = self.in_turn(shape, seen, next).await {
+                return (paging, counts);
+            }
+            if let Some(paging) = self.by_cursor(shape, seen, cursor).await {
+                return (paging, counts);
+            }
+        }
+        (numbered.unwrap_or(Paging::Single), counts)
+    }
+
+    /// The first scheme that works; one that also says how many items to send is better.
+    async fn scheme(&self, shape: &Shape, seen: &Seen, schemes: Vec<Scheme>) -> Option<Found> {
+        let mut best: Option<Found> = None;
+        let mut unknown: Vec<String> = Vec::new();
+        let mut probes = 0;
+        for scheme in schemes {
+            let is_other = best.as_ref().is_some_and(|best| best.scheme.at != scheme.at);
+            if is_other || unknown.contains(&scheme.at) || probes == PAGING_PROBES {
+                continue;
+            }
+            probes += 1;
+            let probe = scheme.probe(seen.keys.len());
+            let answer = self.page(shape, scheme.url(&self.url, probe)).await;
+            // A site that answers with an error may mind but one of the two parameters.
+            let Some(answer) = answer else { continue };
+            match scheme.moved(probe, &seen.keys, &answer.keys) {
+                Some(moved) if moved.sized => return Some(Found { scheme, moved, answer }),
+                Some(moved) if best.is_none() => best = Some(Found { scheme, moved, answer }),
+                Some(_) => {}
+                None => unknown.push(scheme.at),
+            }
+        }
+        best.map(|found| Found { scheme: Scheme { size: None, ..found.scheme }, ..found })
+    }
+
+    /// The paging by a scheme that works, with as many items on a page as the site likes.
+    async fn numbered(
+        &self,
+        shape: &Shape,
+        seen: &Seen,
+        found: Found,
+        counts: &[Count],
+        last_pages: &[Count],
+    ) -> Option<Paging> {
+        let Found { scheme, moved, .. } = found;
+        let first = match moved.first {
+            Some(first) => first,
+            None => self.first_page(shape, seen, &scheme).await?,
+        };
+        let mut items = seen.keys.len() as u64;
+        if moved.sized {
+            let at = if scheme.by == At::Page { first } else { 0 };
+            let probe = Probe { at, size: PAGE_SIZE };
+            if let Some(large) = self.page(shape, scheme.url(&self.url, probe)).await {
+                let same = counts.iter().all(|count| count.on(&large) == count.on(seen));
+                let goes_on = large.keys.starts_with(&seen.keys);
+                let many = large.keys.len() as u64;
+                if same && goes_on && many > items && many <= PAGE_SIZE {
+                    items = many;
+                }
+            }
+        }
+        let end = match (counts.first(), last_pages.first()) {
+            (Some(total), _) => End::Total(total.clone()),
+            (None, Some(last)) if scheme.by == At::Page => End::Last(last.clone()),
+            _ => End::Unknown,
+        };
+        Some(Paging::Numbered { scheme, items, first, end })
+    }
+
+    /// Whether pages are counted from 1 or from 0.
+    async fn first_page(&self, shape: &Shape, seen: &Seen, scheme: &Scheme) -> Option<u64> {
+        let probe = Probe { at: 1, size: PAGE_SIZE };
+        let answer = self.page(shape, scheme.url(&self.url, probe)).await?;
+        Some(if answer.keys == seen.keys { 1 } else { 0 })
+    }
+
+    async fn in_turn(
+        &self,
+        shape: &Shape,
+        seen: &Seen,
+        next: Option<(draft::NextAt, Url)>,
+    ) -> Option<Paging> {
+        let (at, url) = next?;
+        let answer = self.page(shape, url.clone()).await?;
+        if !is_other(seen, &answer) {
+            return None;
+        }
+        let size = match draft::size_of_next(&url) {
+            Some(name) => self.larger(shape, seen, name).await,
+            None => None,
+        };
+        Some(Paging::InTurn { onward: Onward::Link(at), size })
+    }
+
+    async fn by_cursor(
+        &self,
+        shape: &Shape,
+        seen: &Seen,
+        cursor: Option<(draft::Path, String, Vec<&'static str>)>,
+    ) -> Option<Paging> {
+        let (path, value, names) = cursor?;
+        for name in names {
+            let url = draft::with_query(&self.url, &[(name, value.clone())]);
+            let answer = self.page(shape, url).await;
+            if answer.is_some_and(|answer| is_other(seen, &answer)) {
+                let onward = Onward::Cursor(path, name.to_owned());
+                let size = self.larger(shape, seen, "limit".to_owned()).await;
+                return Some(Paging::InTurn { onward, size });
+            }
+        }
+        None
+    }
+
+    /// Whether the parameter brings more items on the first page, and how many.
+    async fn larger(&self, shape: &Shape, seen: &Seen, name: String) -> Option<(String, u64)> {
+        let url = draft::with_query(&self.url, &[(&name, PAGE_SIZE.to_string())]);
+        let answer = self.page(shape, url).await?;
+        let is_larger = answer.keys.len() > seen.keys.len() && answer.keys.starts_with(&seen.keys);
+        is_larger.then_some((name, PAGE_SIZE))
+    }
+
+    async fn detail(&self, shape: &Shape, seen: &Seen) -> Option<Detail> {
+        let (item, key) = (shape.first(seen)?, seen.keys.first()?);
+        let candidates = draft::candidates(&self.url, item, key);
+        for (place, url) in candidates.into_iter().take(DETAIL_PROBES) {
+            let Some(answer) = self.good(url.clone()).await else { continue };
+            // What is only reached by a redirect has a better place, which is tried too.
+            if !answer.redirects.is_empty() {
+                continue;
+            }
+            let Some(body) = draft::object(&answer.page) else { continue };
+            let Some(document) = draft::is_page_of(&body, &shape.key, key) else { continue };
+            let whole = document.as_ref().and_then(|path| path.find(&body)).unwrap_or(&body);
+            let says_more = draft::says_more(whole, item);
+            return Some(Detail { place, document, says_more, looked_at: shown(&url) });
+        }
+        None
+    }
+
+    /// A further page of the list.
+    async fn page(&self, shape: &Shape, url: Url) -> Option<Seen> {
+        shape.read(self.good(url).await?.page)
+    }
+
+    /// An answer with status 200.
+    async fn good(&self, url: Url) -> Option<Answer> {
+        let answer = self.fetcher.answer(Request::get(url)).await.ok()?;
+        (answer.status.as_u16() == 200).then_some(answer)
+    }
+
+    fn is_own(&self, url: &Url) -> bool {
+        Home { site: self.url.clone(), hosts: Vec::new() }.is_own(url)
+    }
+
+    fn no_answer(&self, error: &FetchError) -> Exit {
+        let exit = self.cannot_tell(&error.to_string());
+        if check::is_unreachable(error) { Exit::Failed } else { exit }
+    }
+
+    fn is_html(&self) -> Exit {
+        let url = shown(&self.url);
+        let hint = "The site's pages may ask an API that answers JSON: a browser's network view shows it. Else write the file by hand; `gleaner sites douban-top250` is a pattern, and this shows what a selector finds:";
+        let command = format!("gleaner fetch '{url}' --select 'a::attr(href)'");
+        self.told(&NoList::Html.to_string(), hint, &command)
+    }
+
+    fn cannot_tell(&self, why: &str) -> Exit {
+        let hint = "`gleaner sites books` is a pattern to write the file by, and this shows what the site answers:";
+        let command = format!("gleaner fetch '{}'", shown(&self.url));
+        self.told(why, hint, &command)
+    }
+
+    fn told(&self, why: &str, hint: &str, command: &str) -> Exit {
+        let first = format!("no site file can be made from {}: {why}", shown(&self.url));
+        let (first, hint) = (wrapped("error: ", "  ", &first), wrapped("", "", hint));
+        say(&format!("{first}{hint}  {}\n", plain(command)));
+        Exit::Incomplete
+    }
+}
+
+fn is_other(first: &Seen, answer: &Seen) -> bool {
+    !answer.keys.is_empty() && answer.keys.iter().all(|key| !first.keys.contains(key))
+}

@@ -1,0 +1,250 @@
+//! `gleaner check`: what it says of sites that fit their file, and of those that do not; exit codes.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use gleaner::demo::Fault;
+use serde_json::{Value, json};
+
+use super::program::{Ended, gleaner};
+use super::{folder, site, start};
+use crate::copies::{douban, examples, lists, movies};
+use crate::served::{Answer, Served};
+
+/// A site file of JSON pages, by its `[index]` and what follows.
+fn file(rest: &str) -> String {
+    format!("name = \"mine\"\nbase_url = \"http://127.0.0.1:9\"\n{rest}")
+}
+
+const LIST: &str = "[index]\nurl = \"/list\"\nitems = \"$.rows[*]\"\nkey = \"$.id\"\n";
+const DETAIL: &str = "[detail]\nurl = \"/item/{key}\"\nrequire = [\"$.id\"]\n";
+
+/// `check` of a file with this text, at `url`.
+fn checked(text: &str, url: &str, more: &[&str]) -> Ended {
+    let (folder, _) = folder();
+    let path = folder.path().join("mine.toml");
+    std::fs::write(&path, text).expect("the file is written");
+    let path = path.to_str().expect("UTF-8");
+    let ended = gleaner(&["check", path, "--base-url", url]).args(more).run();
+    let left = std::fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(left, 1, "something was written");
+    fits_the_terminal(&ended.out);
+    ended
+}
+
+fn fits_the_terminal(text: &str) {
+    let rows = text.lines().filter(|line| !line.starts_with([' ', '{', '}']));
+    rows.for_each(|line| assert!(line.chars().count() <= 80, "{line}"));
+}
+
+/// Three items at `/list`, each with a page; `broken` answers before.
+fn rows(broken: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Served {
+    Served::start(move |asked| {
+        broken(&asked.path).unwrap_or_else(|| match asked.path.strip_prefix("/item/") {
+            Some(id) => Answer::json(&json!({ "id": id, "name": "n" })),
+            None => Answer::json(&json!({ "rows": [{ "id": 1 }, { "id": 2 }, { "id": 3 }] })),
+        })
+    })
+}
+
+fn says(ended: &Ended, parts: &[&str]) {
+    let flat = ended.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in parts {
+        assert!(flat.contains(part), "nothing of `{part}` in: {}", ended.out);
+    }
+}
+
+#[test]
+fn the_demo_site_fits_the_built_in_file() {
+    let demo = site(60);
+    let ended = gleaner(&["check", "books", "--base-url", demo.url()]).run().with(0);
+    says(&ended, &["items 18, the first:", "declared 60 items", "next pages 2 to 4, side by side"]);
+    says(&ended, &["books fits"]);
+    assert_eq!(ended.err, "");
+    assert_eq!(demo.stats().requests, 3, "robots.txt, the list, an item");
+    let ended = gleaner(&["check", "books", "--base-url", demo.url(), "--json"]).run().with(0);
+    let facts: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let key = facts["key"].as_str().expect("a key");
+    assert_eq!(Some(&facts["document"]), demo.document(key).as_ref());
+    assert_eq!(facts["list"]["keys"][0], key);
+    assert_eq!((&facts["list"]["declared"], &facts["misfit"]), (&60.into(), &Value::Null));
+    assert_eq!(facts["requests"][1]["status"], 200);
+}
+
+#[test]
+fn the_other_built_in_sites_fit_their_copies() {
+    let films = movies::movies(Duration::ZERO);
+    let ended = gleaner(&["check", "movies", "--base-url", films.url()]).run().with(0);
+    says(&ended, &["items 100, the first: 1, 2", "movies fits"]);
+    says(&ended, &["the keys are known", "霸王别姬"]);
+    assert_eq!((films.count("/detail/"), films.count("/page/")), (1, 0));
+    let charts = douban::top250(&[], Duration::ZERO);
+    let ended = gleaner(&["check", "douban-top250", "--base-url", charts.url()]).run().with(0);
+    says(&ended, &["declared 250 items", "pages 2 to 10, side by side", "douban-top250 fits"]);
+}
+
+#[test]
+fn categories_sitemaps_and_cursors_are_followed_to_an_item() {
+    let example = |name: &str| format!("{}/docs/sites/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let check = |name: &str, served: &Served| {
+        gleaner(&["check", &example(name), "--base-url", served.url()]).run().with(0)
+    };
+    says(
+        &check("shop-by-category", &examples::shop()),
+        &["seeds", "\"name\":", "by-category fits"],
+    );
+    says(&check("sitemap", &examples::magazine(9)), &["sitemap fits", "\"title\":"]);
+    says(&check("wordpress", &examples::blog(300)), &["pages 2 to 3, side by side", "\"id\":"]);
+    says(&check("releases", &examples::releases(9, 4)), &["next http://", "\"tag\":"]);
+    let lists = lists::Lists { things: 60, size: 50, delay: Duration::ZERO }.serve();
+    says(&check("graphql", &lists), &["POST http://", "next cursor \"", "\"motto\":"]);
+}
+
+#[test]
+fn a_selector_that_matches_nothing_is_named() {
+    let served = rows(|_| None);
+    let text = file(LIST).replace("$.rows", "$.books") + DETAIL;
+    let ended = checked(&text, served.url(), &[]).with(3);
+    says(&ended, &["mine does not fit:", "index.items: `$.books[*]` matched nothing"]);
+    let text = file(LIST).replace("$.id", "$.uuid") + DETAIL;
+    let ended = checked(&text, served.url(), &[]).with(3);
+    says(&ended, &["none of the 3 items", "the selector matched nothing"]);
+    let text = file(LIST) + DETAIL + "[detail.fields]\nid = \"$.id\"\nold = \"$.old\"\n";
+    let ended = checked(&text, served.url(), &[]).with(0);
+    says(&ended, &["detail.fields.old: `$.old` matched nothing", "fits, with 1 warning"]);
+    let text = file(LIST) + &DETAIL.replace("$.id\"]", "$.isbn\"]");
+    says(&checked(&text, served.url(), &[]).with(3), &["the page has no $.isbn", "`require`"]);
+    let text = file(LIST)
+        + DETAIL
+        + "[detail.fields]\na = { select = \"$.name\", as = \"integer\" }\nb = { select = \"$.b\", required = true }\n";
+    let ended = checked(&text, served.url(), &[]).with(3);
+    says(&ended, &["the field a should be an integer", "! the page has no b, which is required"]);
+}
+
+#[test]
+fn keys_that_are_not_unique_are_a_warning() {
+    let served = rows(|path| {
+        (path == "/list").then(|| Answer::json(&json!({ "rows": [{ "id": 1 }, { "id": 1 }] })))
+    });
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(0);
+    says(&ended, &["keys are not unique: the page has 2 items but 1 keys", "with 1 warning"]);
+}
+
+#[test]
+fn the_url_that_avoids_a_redirect_is_told() {
+    let demo = site(5);
+    let (folder, _) = folder();
+    let path = folder.path().join("mine.toml");
+    let books = include_str!("../../../src/site/books.toml");
+    std::fs::write(&path, books.replace("/{key}/", "/{key}")).expect("the file is written");
+    let path = path.to_str().expect("UTF-8");
+    let ended = gleaner(&["check", path, "--base-url", demo.url()]).run().with(0);
+    says(&ended, &["redirected to http", "write `url = \"/api/book/{key}/\"` in [detail]"]);
+}
+
+#[test]
+fn a_page_that_is_not_there_or_not_json_does_not_fit() {
+    let served = rows(|path| path.starts_with("/item/").then(Answer::not_found));
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    says(&ended, &["item 1: the site answered 404; there is nothing at this URL"]);
+    assert_eq!(served.count("/item/"), 3);
+    let served = rows(|path| (path == "/item/1").then(Answer::not_found));
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(0);
+    says(&ended, &["! item 1 is listed but answers 404", "document of 2,"]);
+    let page = "<h1>\u{1b}[31mHello</h1>";
+    let served = rows(move |_| Some(Answer::html(page.to_owned())));
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    says(&ended, &["the body is not JSON", "is `format = \"html\"` meant?", "It begins: <h1>"]);
+    assert!(!ended.out.contains('\u{1b}'), "{:?}", ended.out);
+    let served = rows(|_| Some(Answer::text("no".to_owned()).status(403)));
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    says(&ended, &["index page 1: the site answered 403; the site refuses"]);
+}
+
+#[test]
+fn another_host_has_to_be_allowed() {
+    let other = rows(|_| None);
+    let link = format!("{}/item/7", other.url());
+    let served = rows(move |_| Some(Answer::json(&json!({ "rows": [{ "id": 7, "url": link }] }))));
+    let text = file(LIST) + "[detail]\nlink = \"$.url\"\n";
+    let ended = checked(&text, served.url(), &[]).with(3);
+    let host = other.url().trim_start_matches("http://");
+    says(&ended, &["item 7 cannot be asked for", &format!("write `hosts = [\"{host}\"]`")]);
+    let text = format!("hosts = [\"{host}\"]\n{text}");
+    let ended = checked(&text, served.url(), &[]).with(0);
+    says(&ended, &["\"name\": \"n\""]);
+}
+
+#[test]
+fn a_page_size_that_the_site_caps_is_told() {
+    let demo = start(gleaner::demo::Options { items: 1_500, ..Default::default() });
+    let arguments = ["check", "books", "--base-url", demo.url(), "--page-size", "1200"];
+    let ended = gleaner(&arguments).run().with(0);
+    says(&ended, &["1200 items were asked for and 1000 of 1500 came", "write `limit = 1000`"]);
+    let text = file(LIST);
+    let ended = checked(&text, demo.url(), &["--page-size", "7"]).with(2);
+    ended.tells(&["--page-size"]);
+}
+
+#[test]
+fn a_list_without_details_shows_its_first_item() {
+    let served = rows(|_| None);
+    let ended = checked(&file(LIST), served.url(), &[]).with(0);
+    says(&ended, &["document of 1, for the collection mine { \"id\": 1 } mine fits"]);
+    assert_eq!((served.count("/list"), served.count("/item/")), (1, 0));
+}
+
+#[test]
+fn a_bad_file_is_exit_2_and_a_site_out_of_reach_exit_1() {
+    let ended = checked(&file("colour = 3\n"), "http://127.0.0.1:9", &[]).with(2);
+    assert_eq!(ended.tells(&["mine.toml:3", "colour"]).out, "");
+    gleaner(&["check", "no-such-site"]).run().with(2).tells(&["no-such-site", "books"]);
+    gleaner(&["check"]).run().with(2).tells(&["SITE"]);
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
+    let ended = checked(&(file(LIST) + DETAIL), &format!("http://{port}"), &[]).with(1);
+    says(&ended, &["mine does not fit: robots.txt: no connection"]);
+    let more = ["--robots", "off"];
+    let ended = checked(&(file(LIST) + DETAIL), &format!("http://{port}"), &more).with(1);
+    says(&ended, &["GET http://127.0.0.1", "no answer", "index page 1: no connection"]);
+    let arguments = ["check", "books", "--proxy", "ftp://h"];
+    gleaner(&arguments).run().with(2).tells(&["--proxy"]);
+}
+
+#[test]
+fn what_robots_txt_forbids_does_not_fit() {
+    let served = rows(|path| {
+        let rules = "User-agent: *\nDisallow: /item/\n".to_owned();
+        (path == "/robots.txt").then(|| Answer::text(rules))
+    });
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    says(&ended, &["item 1: robots.txt asks crawlers to leave this page alone"]);
+    assert_eq!(served.count("/item/"), 0);
+    checked(&(file(LIST) + DETAIL), served.url(), &["--robots", "off"]).with(0);
+    checked(&format!("robots = false\n{}{DETAIL}", file(LIST)), served.url(), &[]).with(0);
+}
+
+#[test]
+fn a_redirect_to_another_host_has_to_be_allowed() {
+    let other = rows(|_| None);
+    let to = format!("{}/item/1", other.url());
+    let served = rows(move |path| {
+        (path == "/item/1").then(|| Answer::text(String::new()).status(302).header("location", &to))
+    });
+    let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
+    let host = other.url().trim_start_matches("http://");
+    says(&ended, &["item 1: a redirect leads to", &format!("write `hosts = [\"{host}\"]`")]);
+}
+
+#[test]
+fn an_interrupt_is_exit_130() {
+    let demo = site(5);
+    demo.fault(Fault::on("/api/book/*").stall(10));
+    let running = gleaner(&["check", "books", "--base-url", demo.url()]).start();
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while demo.stats().requests == 0 {
+        assert!(std::time::Instant::now() < deadline, "nothing was asked for");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.signal("INT");
+    assert_eq!(running.end().with(130).out, "");
+}
