@@ -19,7 +19,10 @@ fn page(body: &str) -> Page {
 
 /// Facts and warnings of a first page of JSON items.
 fn listed(index: &str, body: &str) -> (ListFacts, Vec<String>) {
-    let site = site(&format!("[index]\nurl = \"/list\"\nitems = \"$.r[*]\"\n{index}"));
+    let kinds = [("offset", "?o={offset}"), ("page", "?p={page}"), ("cursor", "?c={cursor}")];
+    let kind = kinds.iter().find(|(kind, _)| index.contains(&format!("by = \"{kind}\"")));
+    let query = kind.map_or("", |(_, query)| query);
+    let site = site(&format!("[index]\nurl = \"/list{query}\"\nitems = \"$.r[*]\"\n{index}"));
     let listing = extract::index(&site, &page(body)).unwrap();
     of_list(&site, &IndexPage::numbered(1, 1, 1), &listing)
 }

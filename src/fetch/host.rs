@@ -173,11 +173,9 @@ mod tests {
         take().await;
         drop(host.turn().await);
         take().await;
-        assert_eq!(
-            later.elapsed(),
-            Duration::from_millis(100),
-            "what was not used is not caught up"
-        );
+        let elapsed = later.elapsed();
+        let interval = Duration::from_millis(100);
+        assert!(elapsed >= interval - LATE && elapsed <= interval, "{elapsed:?}: not caught up");
         assert!(Host::new(3, None).turn().await.is_none());
     }
 

@@ -122,6 +122,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/performance.md",
         "docs/sites.md",
         "docs/tools.md",
+        "docs/working-out-a-site.md",
     ] {
         let text = read(page);
         let folder = Path::new(page).parent().expect("a folder");
