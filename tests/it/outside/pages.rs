@@ -5,6 +5,9 @@ use proptest::prelude::*;
 use super::noise::{bytes, json, mutated, soup, text};
 use super::{config, targets};
 
+/// Bytes of a page that is read within a second.
+const LARGE: usize = 64 * 1024;
+
 /// The lines of a head, and what comes after it.
 fn head() -> impl Strategy<Value = String> {
     let link = prop_oneof![
@@ -59,6 +62,17 @@ proptest! {
     fn pages_with_some_bytes_changed(list in mutated("index_page"), item in mutated("detail_page")) {
         targets::index_page(&list);
         targets::detail_page(&item);
+    }
+}
+
+proptest! {
+    #![proptest_config(config(6))]
+
+    #[test]
+    fn p4_a_large_page_is_read_in_time(unit in soup()) {
+        let times = LARGE / unit.len().max(1);
+        targets::index_page(unit.repeat(times).as_bytes());
+        targets::detail_page(unit.repeat(times).as_bytes());
     }
 }
 
