@@ -1,7 +1,7 @@
 //! Headers.
 #![no_main]
 
-#[expect(dead_code, reason = "each of the fuzzers has one of the targets")]
+#[expect(dead_code, unused_imports, reason = "each of the fuzzers has one of the targets")]
 #[path = "../../tests/it/outside/targets.rs"]
 mod targets;
 
