@@ -61,6 +61,11 @@ impl Document {
         let object = page.object().ok_or(JsonError::NoObject)?;
         match canonical::digest(object) {
             Ok(digest) => {
+                let digest = match page.unfit() {
+                    None => digest,
+                    // What stands there as a text is none.
+                    Some(what) => digest.with(what, &parse::long_integers(text)),
+                };
                 let body = match encoding {
                     Encoding::Bson => Body::Bson(object.to_owned()),
                     Encoding::Text => Body::Text(parse::trimmed(text)),
@@ -116,6 +121,11 @@ impl Digest {
         let hash = blake3::hash(bytes);
         let (first, _) = hash.as_bytes().split_at(16);
         Digest(first.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
+    }
+
+    /// The digest of something more.
+    fn with(self, what: &str, more: &[&str]) -> Digest {
+        Digest::of(format!("{self} {what} {more:?}").as_bytes())
     }
 
     /// The 128 bits.

@@ -24,6 +24,7 @@ pub use field::{FieldRule, Select};
 pub use json::{Selector, SelectorError};
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
 pub use said::link_header;
+pub use said::plain;
 
 /// Why an item has no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,6 +64,9 @@ pub enum PageError {
     /// Where a URL is due, there is none.
     #[error("{0} is no URL")]
     NoUrl(String),
+    /// Where a cursor is due, there is none.
+    #[error("{0} is no cursor: it is neither a text nor a number")]
+    NoCursor(String),
     /// The `Link` header is not one.
     #[error("the Link header is not what RFC 8288 says, so the next page is not known")]
     LinkHeader,
@@ -87,6 +91,7 @@ impl PageError {
             | PageError::Html(_)
             | PageError::Sitemap(_)
             | PageError::NoUrl(_)
+            | PageError::NoCursor(_)
             | PageError::LinkHeader => "page",
             PageError::Listed(_) => "list",
             PageError::Field(error) => error.reason(),

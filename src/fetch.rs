@@ -99,10 +99,8 @@ impl Fetcher {
     }
 
     async fn take_turn(&self) {
-        if let Some(host) = &self.pace
-            && let Some(turn) = host.turn().await
-        {
-            turn.take().await;
+        if let Some(host) = &self.pace {
+            host.take_turn().await;
         }
     }
 

@@ -91,23 +91,18 @@ impl Crew {
         let stop = self.shutdown.reached(Stage::Draining);
         tokio::pin!(stop);
         loop {
-            let turn = tokio::select! {
-                biased;
-                () = &mut stop => return Ok(()),
-                turn = self.host.turn() => turn,
-            };
             let lease = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
                 lease = self.frontier.lease() => lease?,
             };
             let Some(lease) = lease else { return Ok(()) };
-            if let Some(turn) = turn.filter(|_| self.asks_for(&lease.task().page)) {
-                // Of all workers the one whose turn it is waits here; dropped, the lease goes back.
+            if self.asks_for(&lease.task().page) {
+                // Dropped, the lease goes back.
                 tokio::select! {
                     biased;
                     () = &mut stop => return Ok(()),
-                    () = turn.take() => {}
+                    () = self.host.take_turn() => {}
                 }
             }
             self.attempt(lease, &outbox).await?;

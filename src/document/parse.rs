@@ -83,6 +83,17 @@ fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// The integers of a JSON text that BSON cannot hold, sorted: so the order of keys plays no part.
+pub fn long_integers(text: &[u8]) -> Vec<&str> {
+    let is_long = |token: &&str| {
+        let digits = token.trim_start_matches('-');
+        digits.len() > 34 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let mut long: Vec<&str> = number_tokens(text).into_iter().filter(is_long).collect();
+    long.sort_unstable();
+    long
+}
+
 /// The number tokens of a JSON text in their order.
 fn number_tokens(text: &[u8]) -> Vec<&str> {
     let is_number = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');

@@ -4,12 +4,20 @@
 //! them, are followed in the page as it is; for the others the page is made into the tree that
 //! `serde_json_path` wants, which says where in the page they lead.
 
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
 use bson::raw::RawBsonRef;
 use serde_json::Value;
 use serde_json_path::{JsonPath, PathElement};
 
 use super::NoKey;
 use crate::record::Key;
+
+/// Brackets of an expression within one another.
+const DEEPEST: usize = 12;
+/// Characters of an expression that an error shows, where it is too deep.
+const SHOWN: usize = 60;
 
 /// A JSONPath expression. Two are equal where they are written alike.
 #[derive(Clone)]
@@ -58,6 +66,12 @@ impl Selector {
     /// # Errors
     /// Where it is none.
     pub fn parse(text: &str) -> Result<Selector, SelectorError> {
+        if depth(text) > DEEPEST {
+            // The library takes twice as long for each filter within another, and has a stack.
+            let message = format!("more than {DEEPEST} brackets stand within one another");
+            let text = text.chars().take(SHOWN).collect();
+            return Err(SelectorError { text, message });
+        }
         let path = JsonPath::parse(text).map_err(|error| SelectorError {
             text: text.to_owned(),
             message: error.message().to_owned(),
@@ -85,9 +99,9 @@ impl Selector {
             Some(steps) => follow(page, steps, &mut found),
             // The tree says where; the values are taken from the page, where numbers are whole.
             None => {
-                for place in places(&self.path, &tree(page)) {
-                    follow(page, &place, &mut found);
-                }
+                let mut descent = Descent::from(page);
+                let places = places(&self.path, &tree(page));
+                found.extend(places.into_iter().filter_map(|place| descent.to(place)).map(Found));
             }
         }
         found
@@ -110,7 +124,7 @@ pub fn without(ignored: &[Selector], page: RawBsonRef<'_>) -> Value {
             Step::Every => None,
         });
         match (holder, last) {
-            (Some(Value::Object(object)), Step::Member(name)) => drop(object.shift_remove(&**name)),
+            (Some(Value::Object(object)), Step::Member(name)) => drop(object.swap_remove(&**name)),
             (Some(Value::Array(list)), Step::Element(at)) if *at < list.len() => {
                 drop(list.remove(*at));
             }
@@ -172,6 +186,85 @@ impl<'a> Found<'a> {
             _ => "null",
         }
     }
+}
+
+/// A way down into a page, from place to place in the order of the page: what two places have in
+/// common is walked once, and the elements of a list are looked for once.
+struct Descent<'a> {
+    place: Vec<Step>,
+    /// The value at each step, beginning with the page.
+    levels: Vec<Level<'a>>,
+}
+
+struct Level<'a> {
+    value: RawBsonRef<'a>,
+    children: OnceCell<Children<'a>>,
+}
+
+enum Children<'a> {
+    List(Vec<RawBsonRef<'a>>),
+    /// The last of a repeated key wins.
+    Object(HashMap<&'a str, RawBsonRef<'a>>),
+    None,
+}
+
+impl<'a> Descent<'a> {
+    fn from(page: RawBsonRef<'a>) -> Descent<'a> {
+        Descent { place: Vec::new(), levels: vec![Level::of(page)] }
+    }
+
+    fn to(&mut self, place: Vec<Step>) -> Option<RawBsonRef<'a>> {
+        let common = self.place.iter().zip(&place).take_while(|(a, b)| a == b).count();
+        self.place.truncate(common);
+        self.levels.truncate(common + 1);
+        for step in place.into_iter().skip(common) {
+            let child = self.levels.last()?.child(&step)?;
+            self.place.push(step);
+            self.levels.push(Level::of(child));
+        }
+        self.levels.last().map(|level| level.value)
+    }
+}
+
+impl<'a> Level<'a> {
+    fn of(value: RawBsonRef<'a>) -> Level<'a> {
+        Level { value, children: OnceCell::new() }
+    }
+
+    fn child(&self, step: &Step) -> Option<RawBsonRef<'a>> {
+        let children = self.children.get_or_init(|| match self.value {
+            RawBsonRef::Array(list) => Children::List(list.into_iter().flatten().collect()),
+            RawBsonRef::Document(object) => {
+                let members = object.iter().flatten();
+                Children::Object(members.map(|(key, value)| (key.as_str(), value)).collect())
+            }
+            _ => Children::None,
+        });
+        match (step, children) {
+            (Step::Element(at), Children::List(list)) => list.get(*at).copied(),
+            (Step::Member(name), Children::Object(members)) => members.get(&**name).copied(),
+            _ => None,
+        }
+    }
+}
+
+/// How deep brackets stand within one another, those in quotes left out.
+fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut quote) = (0_usize, 0, None);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '(') => depth += 1,
+            (None, ']' | ')') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The steps of a path that names members and elements only.

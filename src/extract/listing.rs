@@ -8,7 +8,9 @@ use super::html::HtmlScope;
 use super::said;
 use super::sitemap::{self, Entry, Sitemap};
 use super::{NoKey, PageError, Select, html_page};
-use crate::document::{self, Json};
+use serde_json::value::RawValue;
+
+use crate::document::{self, Json, JsonError};
 use crate::fetch::Page;
 use crate::record::Key;
 use crate::site::{ItemRules, Keep, PageSaid, SeedsPage, Site};
@@ -87,17 +89,15 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
 pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
     let found = |scope: Scope<'_>| {
         let select = FieldRule { many: true, ..rules.select.clone() };
-        let texts = field::extract("seeds.select", &select, scope)?;
-        let texts =
-            texts.and_then(|texts| serde_json::from_str::<Vec<serde_json::Value>>(&texts).ok());
-        let values = texts.unwrap_or_default();
+        let found = field::extract("seeds.select", &select, scope)?.unwrap_or_default();
+        // Read piece by piece, so that numbers keep their digits.
+        let values: Vec<&RawValue> = match found.as_str() {
+            "" => Vec::new(),
+            list => serde_json::from_str(list).map_err(JsonError::from)?,
+        };
         let count = values.len();
-        let texts = values.into_iter().filter_map(|text| match text {
-            serde_json::Value::String(text) => Some(text),
-            serde_json::Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        });
-        let texts: Vec<String> = texts.collect();
+        let texts = values.iter().filter_map(|value| said::plain(value.get()));
+        let texts: Vec<Box<str>> = texts.collect();
         let strange = count - texts.len();
         let gap = || format!("{strange} categories are neither texts nor numbers");
         // As the first entry of a choice, which stands for all of them.

@@ -32,9 +32,13 @@ pub fn of_page(
         Paging::Next(NextPage::LinkHeader) => link_header(page)?.map(Place::Url),
         Paging::Cursor(rule) => {
             let cursor = field::extract("paging.select", rule, scope)?;
-            cursor
-                .filter(|cursor| !["null", "\"\"", "false"].contains(&&**cursor))
-                .map(|cursor| Place::Cursor(cursor.into()))
+            let cursor = cursor.filter(|cursor| !["null", "\"\"", "false"].contains(&&**cursor));
+            match cursor {
+                Some(cursor) if plain(&cursor).is_none() => {
+                    return Err(PageError::NoCursor(field::shown(&cursor)));
+                }
+                cursor => cursor.map(|cursor| Place::Cursor(cursor.into())),
+            }
         }
         _ => None,
     };
@@ -51,13 +55,16 @@ pub fn text(
     rule: &FieldRule,
     scope: Scope<'_>,
 ) -> Result<Option<Box<str>>, FieldError> {
-    let found = field::extract(name, rule, scope)?;
-    let value = found.and_then(|text| serde_json::from_str(&text).ok());
-    Ok(match value {
-        Some(serde_json::Value::String(text)) => Some(text.into()),
-        Some(serde_json::Value::Number(number)) => Some(number.to_string().into()),
+    Ok(field::extract(name, rule, scope)?.and_then(|json| plain(&json)))
+}
+
+/// A text or a number of JSON as text: numbers as they are written. Nothing where it is neither.
+pub fn plain(json: &str) -> Option<Box<str>> {
+    match json.as_bytes().first()? {
+        b'"' => serde_json::from_str(json).ok(),
+        b'-' | b'0'..=b'9' => Some(json.into()),
         _ => None,
-    })
+    }
 }
 
 /// A URL that stands on a page, as a whole one.

@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::Instant;
 
 /// A site that refuses for this long without a success between is taken to have blocked us.
@@ -30,13 +30,6 @@ struct Pace {
     interval: Duration,
     /// When the next request may leave. Whoever holds it waits for that.
     next: AsyncMutex<Instant>,
-}
-
-/// The right to make the next request.
-#[derive(Debug)]
-pub struct Turn<'a> {
-    interval: Duration,
-    next: MutexGuard<'a, Instant>,
 }
 
 #[derive(Debug)]
@@ -68,11 +61,15 @@ impl Host {
         Host { block_after, mood: Mutex::new(mood), pace }
     }
 
-    /// Waits for the right to make the next request, where requests are paced. One at a time has
-    /// it, in the order in which they came.
-    pub async fn turn(&self) -> Option<Turn<'_>> {
-        let pace = self.pace.as_ref()?;
-        Some(Turn { interval: pace.interval, next: pace.next.lock().await })
+    /// Waits until the next request may leave, where requests are paced. Whoever came first goes
+    /// first.
+    pub async fn take_turn(&self) {
+        let Some(Pace { interval, next }) = &self.pace else { return };
+        let mut next = next.lock().await;
+        tokio::time::sleep_until(*next).await;
+        // A timer that rang late must not slow down all that follow; nor is more than that made up
+        // for.
+        *next = (*next + *interval).max(Instant::now() + *interval - LATE.min(*interval));
     }
 
     /// How long the host is still to be left alone.
@@ -124,18 +121,6 @@ impl Host {
     }
 }
 
-impl Turn<'_> {
-    /// Waits until the request may leave, and lets the next one wait from then on.
-    pub async fn take(mut self) {
-        tokio::time::sleep_until(*self.next).await;
-        // A timer that rang late must not slow down all that follow; nor is more than that made up
-        // for.
-        let now = Instant::now();
-        *self.next =
-            (*self.next + self.interval).max(now + self.interval - LATE.min(self.interval));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,19 +149,18 @@ mod tests {
     async fn requests_leave_one_interval_apart_and_none_is_saved_up() {
         let host = Host::new(3, Some(Duration::from_millis(100)));
         let begun = Instant::now();
-        let take = async || host.turn().await.unwrap().take().await;
-        take().await;
-        take().await;
+        host.take_turn().await;
+        host.take_turn().await;
         assert_eq!(begun.elapsed(), Duration::from_millis(100));
         tokio::time::advance(Duration::from_secs(5)).await;
         let later = Instant::now();
-        take().await;
-        drop(host.turn().await);
-        take().await;
+        host.take_turn().await;
+        host.take_turn().await;
         let elapsed = later.elapsed();
         let interval = Duration::from_millis(100);
         assert!(elapsed >= interval - LATE && elapsed <= interval, "{elapsed:?}: not caught up");
-        assert!(Host::new(3, None).turn().await.is_none());
+        Host::new(3, None).take_turn().await;
+        assert_eq!(later.elapsed(), elapsed, "without a pace nobody waits");
     }
 
     #[tokio::test(start_paused = true)]

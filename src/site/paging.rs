@@ -186,7 +186,7 @@ impl Paging {
         if !self.is_numbered() {
             return placed(page, &said.places);
         }
-        if said.items == 0 || page.number < page.planned_to {
+        if said.items == 0 || page.number < page.planned_to || page.number == u64::MAX {
             return None;
         }
         let pages_to = |to: u64, certain: bool| {

@@ -36,6 +36,9 @@ pub enum RequestError {
     /// Template and values make no URL.
     #[error("`{0}` is no URL: {1}")]
     Url(String, url::ParseError),
+    /// A placeholder becomes `.` or `..`, which would change the path.
+    #[error("`{0}` has a dot segment, which would change the path")]
+    DotSegment(String),
     /// What the page gives cannot stand in a header.
     #[error("the header {0} would hold what a header cannot")]
     Header(HeaderName),
@@ -56,7 +59,11 @@ impl RequestTemplate {
     /// Where template and values make none.
     pub fn request(&self, base: &Url, values: Values<'_>) -> Result<Request, RequestError> {
         let Some(template) = &self.url else { return Err(RequestError::NoLink) };
-        let mut url = below(base, &template.encoded(values))?;
+        let text = template.encoded(values);
+        if template.varies() && has_dot_segment(&text) {
+            return Err(RequestError::DotSegment(text));
+        }
+        let mut url = if template.is_absolute() { parsed(&text)? } else { below(base, &text)? };
         let query = pairs(&self.query, values);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -181,12 +188,17 @@ fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'
         .collect()
 }
 
-/// A URL that the site file gives: a path below `base`, or a whole one.
+/// A path of the site file as a URL below `base`.
 fn below(base: &Url, path: &str) -> Result<Url, RequestError> {
-    let url = if is_whole(path) {
-        path.to_owned()
-    } else {
-        format!("{}/{}", base.as_str().trim_end_matches('/'), path.trim_start_matches('/'))
-    };
-    Url::parse(&url).map_err(|error| RequestError::Url(url, error))
+    parsed(&format!("{}/{}", base.as_str().trim_end_matches('/'), path.trim_start_matches('/')))
+}
+
+fn parsed(url: &str) -> Result<Url, RequestError> {
+    Url::parse(url).map_err(|error| RequestError::Url(url.to_owned(), error))
+}
+
+/// Whether a part of the path is `.` or `..`.
+fn has_dot_segment(url: &str) -> bool {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
 }

@@ -6,6 +6,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use super::request::is_whole;
+use crate::extract::plain;
 
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -159,7 +160,7 @@ impl Template {
 
     /// Whether a placeholder stands in the host of a whole URL.
     pub fn varies_in_host(&self) -> bool {
-        let Some(Part::Text(first)) = self.0.first() else { return true };
+        let Some(Part::Text(first)) = self.0.first() else { return false };
         let rest = first.split_once("://").map_or("", |(_, rest)| rest);
         !rest.contains('/') && self.varies()
     }
@@ -283,11 +284,9 @@ impl<'a> Values<'a> {
             Placeholder::Offset => number(self.offset),
             Placeholder::Limit => number(self.limit),
             Placeholder::Page => number(self.page),
-            Placeholder::Cursor => match self.value(Placeholder::Cursor) {
-                Value::Null => None,
-                Value::String(text) => Some(text.into()),
-                value => Some(value.to_string().into()),
-            },
+            Placeholder::Cursor => {
+                self.cursor.and_then(plain).map(|text| String::from(text).into())
+            }
         };
         text.unwrap_or_default()
     }
@@ -300,8 +299,13 @@ impl<'a> Values<'a> {
             Placeholder::Limit => self.limit.into(),
             Placeholder::Page => self.page.into(),
             Placeholder::Cursor => {
-                let value = self.cursor.and_then(|text| serde_json::from_str(text).ok());
-                value.unwrap_or_default()
+                let text = self.cursor.and_then(plain);
+                let number = self.cursor.and_then(|cursor| cursor.parse::<i64>().ok());
+                // A number that is none of 64 bits keeps its digits as a text.
+                number.map_or_else(
+                    || text.map_or(Value::Null, |it| String::from(it).into()),
+                    Value::from,
+                )
             }
         }
     }

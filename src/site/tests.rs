@@ -65,3 +65,90 @@ fn the_definition_knows_no_page_size() {
     site.base_url = Url::parse("http://h").unwrap();
     assert_ne!(site.definition(), before);
 }
+
+/// What is said of a site whose `[index]`, `[detail]` or more is this.
+fn said(text: &str) -> String {
+    let text = format!("name = 'x'\nbase_url = 'https://h'\n{text}");
+    Site::parse(&text, "x.toml").map_or_else(|error| error.to_string(), |_| "fine".to_owned())
+}
+
+#[test]
+fn files_that_can_never_work_are_refused_with_line_and_key() {
+    let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+    let keys = "[index]\npaging = { by = 'keys', range = '1..9' }\n";
+    let map = "[index]\nurl = '/s.xml'\nkey = '(\\d+)'\npaging = { by = 'sitemap' }\n";
+    for (file, words) in [
+        (map.to_owned(), "x.toml:3: detail: paging is by sitemap"),
+        (format!("{keys}[detail]\nlink = '$.l'\n"), "x.toml:6: detail.link: paging is by keys"),
+        (format!("{list}[detail]\nurl = '/d'\n"), "{key} stands nowhere"),
+        (format!("{list}paging = {{ by = 'offset', limit = 5 }}\n"), "{offset} stands nowhere"),
+        (format!("[seeds]\nvalues = ['a']\n{list}"), "{seed} stands nowhere"),
+        (format!("{list}[detail]\nurl = 'ftp://h/{{key}}'\n"), "x.toml:8: detail.url: ftp"),
+        (format!("hosts = ['*.h']\n{list}"), "x.toml:3: hosts: `*.h` is no host"),
+        (format!("hosts = ['u@h']\n{list}"), "is no host"),
+        (format!("user_agent = \"a\\nb\"\n{list}"), "x.toml:3: user_agent"),
+        (format!("{list}max_pages = 0\n"), "x.toml:7: index.max_pages: a number from 1"),
+        (format!("{keys}max_pages = 5\n[detail]\nurl = '/{{key}}'\n"), "x.toml:5: index.max_pages"),
+        (
+            format!("{keys}query = {{ a = 1 }}\n[detail]\nurl = '/{{key}}'\n"),
+            "index.query: it says nothing",
+        ),
+        (
+            format!(
+                "[seeds]\nvalues = ['a']\nmethod = 'POST'\n{list}query = {{ s = '{{seed}}' }}\n"
+            ),
+            "seeds.method: it says nothing",
+        ),
+        (
+            format!("{list}[detail]\nlink = '$.l'\nquery = {{ a = 1 }}\n"),
+            "detail.query: it says nothing",
+        ),
+        (
+            format!("{list}[detail]\nlink = {{ select = '$.l', many = true }}\n"),
+            "`many` has no place",
+        ),
+        (
+            list.replace("key = '$.id'", "key = { select = '$.id', as = 'integer' }"),
+            "`as` says nothing",
+        ),
+        (format!("{list}query = {{ p = '{{offest}}' }}\n"), "no placeholder {offest} here"),
+        (format!("{list}json = {{ a = nan }}\n"), "index.json"),
+        (list.replace("'$[*]'", "{ select = '$[*]', regex = 'x' }"), "items are taken whole"),
+    ] {
+        let said = said(&file);
+        assert!(said.contains(words), "{words}: {said}\n{file}");
+    }
+}
+
+#[test]
+fn files_that_work_are_taken() {
+    let list = "[index]\nurl = '/l'\nitems = { select = '$[*]' }\nkey = '$.id'\n";
+    for more in [
+        "query = { where = '{\"a\":1}', graph = '{ books { id } }' }\n",
+        "headers = { X-Query = '{\"a\": {}}' }\n",
+        "[detail]\nurl = '/go?u=http://a/{key}'\n",
+    ] {
+        assert_eq!(
+            said(&format!("hosts = ['bücher.de', 'cdn.h:443', 'o:8080']\n{list}{more}")),
+            "fine"
+        );
+    }
+}
+
+#[test]
+fn digests_know_what_makes_documents_and_not_how_many_come_at_once() {
+    let file = |query: &str, items: &str, limit: u32| {
+        let text = format!(
+            "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l?o={{offset}}'\nitems = '{items}'\nkey = '$.id'\n\
+             paging = {{ by = 'offset', limit = {limit} }}\n[detail]\nurl = '/d/{{key}}{query}'\n"
+        );
+        Site::parse(&text, "x.toml").unwrap()
+    };
+    let site = file("", "$.a[*]", 10);
+    for other in [file("?lang=de", "$.a[*]", 10), file("", "$.b[*]", 10)] {
+        assert_ne!((site.rules(), site.definition()), (other.rules(), other.definition()));
+        assert_ne!(site.rules(), other.rules());
+    }
+    let larger = file("", "$.a[*]", 99);
+    assert_eq!((site.rules(), site.definition()), (larger.rules(), larger.definition()));
+}

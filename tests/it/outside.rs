@@ -6,6 +6,7 @@
 
 mod conversions;
 mod corpus;
+mod found;
 mod noise;
 mod pages;
 mod site_files;

@@ -19,7 +19,10 @@ pub fn text(kind: Kind, text: &str) -> Option<String> {
         Kind::Integer => integer(text),
         Kind::Number => number(text),
         Kind::Bool => truth(text).map(|truth| truth.to_string()),
-        Kind::Json => Json::parse(text.as_bytes()).ok().map(|_| text.trim().to_owned()),
+        Kind::Json => {
+            let json = text.trim_start_matches('\u{feff}').trim();
+            Json::parse(json.as_bytes()).ok().map(|_| json.to_owned())
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Requests: the same keys in `[seeds]`, `[index]` and `[detail]`.
 
+use serde_json::{Number, Value};
+
 use super::super::file::{DetailTable, IndexTable, SeedsTable};
 use super::super::request::{BodyTemplate, RequestTemplate};
 use super::super::template::{JsonTemplate, Placeholder, Template};
@@ -68,6 +70,10 @@ pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTempla
     };
     let url = asked.url.map(|url| {
         let template = template(&asked.key("url"), url, &url.value, allowed)?;
+        if template.is_absolute() && template.varies_in_host() {
+            let message = "a placeholder must not choose the host";
+            return Err(wrong(url, &asked.key("url"), message));
+        }
         let scheme = url.value.split_once("://").map(|(scheme, _)| scheme);
         match scheme.filter(|_| template.is_absolute()) {
             Some("http" | "https") | None => Ok(template),
@@ -102,15 +108,20 @@ fn text_template(key: &str, text: &At<Scalar>, allowed: &[Placeholder]) -> Resul
     parsed.map_err(|error| wrong(text, key, error.to_string()))
 }
 
-/// What of a value has no place in JSON.
-fn no_json(value: &toml::Value) -> Option<&'static str> {
-    match value {
-        toml::Value::Datetime(_) => Some("a date (write it as text)"),
-        toml::Value::Float(number) if !number.is_finite() => Some("a number that is none"),
-        toml::Value::Array(list) => list.iter().find_map(no_json),
-        toml::Value::Table(table) => table.values().find_map(no_json),
-        _ => None,
-    }
+/// A value as JSON: dates as texts. Nothing where a number in it is none.
+fn to_json(value: &toml::Value) -> Option<Value> {
+    Some(match value {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => Number::from_f64(*number)?.into(),
+        toml::Value::Boolean(flag) => (*flag).into(),
+        toml::Value::Datetime(time) => time.to_string().into(),
+        toml::Value::Array(list) => Value::Array(list.iter().map(to_json).collect::<Option<_>>()?),
+        toml::Value::Table(table) => {
+            let members = table.iter().map(|(name, value)| Some((name.clone(), to_json(value)?)));
+            Value::Object(members.collect::<Option<_>>()?)
+        }
+    })
 }
 
 /// The first key of a request that stands there, where nothing is asked for by it.
@@ -181,10 +192,7 @@ fn json_template(
     allowed: &[Placeholder],
 ) -> Result<JsonTemplate, Wrong> {
     let key = asked.key("json");
-    if let Some(what) = no_json(&json.value) {
-        return Err(wrong(json, &key, format!("{what} cannot be written as JSON")));
-    }
-    let value = serde_json::to_value(&json.value)
-        .map_err(|error| wrong(json, &key, format!("it cannot be written as JSON: {error}")))?;
+    let value = to_json(&json.value)
+        .ok_or_else(|| wrong(json, &key, "a number that is none cannot be written as JSON"))?;
     JsonTemplate::parse(value, allowed).map_err(|error| wrong(json, &key, error.to_string()))
 }

@@ -80,7 +80,7 @@ pub fn pages(site: &Site, said: &Said<'_>) {
             let number = said.number.max(1);
             let page = IndexPage { list: list.clone(), place, ..IndexPage::numbered(1, number, 1) };
             index(site, &page);
-            let _ = (site.known_keys(&page), site.may_end_before(&page));
+            let _ = site.known_keys(&page);
             after(site, &page, said);
         }
     }
