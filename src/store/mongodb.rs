@@ -18,16 +18,17 @@ use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Document as Bson, doc};
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern,
 };
 use mongodb::{Client, Database};
 
-use super::{Place, Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, Record, Stamp};
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
 use crate::secret::Secret;
-use crate::sweep::SweepEntry;
+use crate::sweep::{LedgerEntry, SweepEntry};
 use layout::Layout;
 
 /// A server that does not answer within this is away: at the start, and each time it is looked
@@ -211,16 +212,60 @@ impl Store for MongodbStore {
         write::write(self, stamp, records).await
     }
 
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        todo!("mark_seen")
+    }
+
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+        todo!("live")
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        todo!("count_live")
+    }
+
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+        todo!("mark_unlisted")
+    }
+
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
+        todo!("mark_gone")
+    }
+
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        ledger::keep_failures(&self.connection, &self.place, stamp, failures).await
+        todo!("keep_failures")
     }
 
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
-        ledger::clear_failures(&self.connection, &self.place, keys).await
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        todo!("clear_failures")
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
-        ledger::keep_sweep(&self.connection, self.layout, entry).await
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError> {
+        todo!("failures")
+    }
+
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        todo!("sweeps")
+    }
+
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError> {
+        todo!("take_lock")
+    }
+
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        todo!("renew_lock")
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        todo!("keep_sweep")
     }
 
     async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {

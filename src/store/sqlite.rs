@@ -15,14 +15,15 @@ mod statements;
 use std::path::Path;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use self::database::Database;
 use self::row::Row;
 use super::thread::{Ended, Owner};
-use super::{Place, Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, Record, Stamp};
-use crate::sweep::SweepEntry;
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.
 ///
@@ -99,19 +100,60 @@ impl Store for SqliteStore {
         Ok(rejections)
     }
 
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        todo!("mark_seen")
+    }
+
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+        todo!("live")
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        todo!("count_live")
+    }
+
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+        todo!("mark_unlisted")
+    }
+
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
+        todo!("mark_gone")
+    }
+
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        let (stamp, failures) = (stamp.clone(), failures.to_vec());
-        self.ask(move |database| database.keep_failures(&stamp, &failures)).await
+        todo!("keep_failures")
     }
 
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
-        let keys = keys.to_vec();
-        self.ask(move |database| database.clear_failures(&keys)).await
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        todo!("clear_failures")
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
-        let entry = entry.clone();
-        self.ask(move |database| database.keep_sweep(&entry)).await
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError> {
+        todo!("failures")
+    }
+
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        todo!("sweeps")
+    }
+
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError> {
+        todo!("take_lock")
+    }
+
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        todo!("renew_lock")
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        todo!("keep_sweep")
     }
 
     async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {

@@ -101,6 +101,7 @@ pub fn known(document: &RawDocument) -> Option<Known> {
         first_seen: time("first_seen"),
         fetched_at: time("fetched_at"),
         changed_at: time("changed_at"),
+        unlisted_at: time("unlisted_at"),
         gone_at: time("gone_at"),
     })
 }

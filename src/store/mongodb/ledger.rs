@@ -6,7 +6,7 @@ use mongodb::options::WriteConcern;
 use super::facts::date;
 use super::layout::Layout;
 use super::{Connection, LONGEST_CALL};
-use crate::record::{Failure, Key, Stamp};
+use crate::record::{Failure, Key, PageId, Stamp};
 use crate::store::{Place, StoreError};
 use crate::sweep::SweepEntry;
 
@@ -88,14 +88,14 @@ fn failure_id(place: &Place, page: &str) -> String {
 }
 
 fn failure_update(place: &Place, stamp: &Stamp, failure: &Failure) -> Document {
-    let (kind, page) = failure.id();
+    let PageId { kind, name: page } = failure.id();
     let id = failure_id(place, &format!("{kind}/{page}"));
     let mut set = doc! {
         "site": &*place.site,
         "collection": &*place.collection,
         "sweep": &*stamp.sweep,
-        "kind": kind,
-        "page": page,
+        "kind": &*kind,
+        "page": &*page,
         "url": &*failure.url,
         "reason": failure.reason,
         "message": &*failure.message,

@@ -9,7 +9,7 @@ use rusqlite::{Connection, MAIN_DB, OpenFlags, Result, Transaction, TransactionB
 use super::row::{self, Row};
 use super::statements::{CLEAR_FAILURES, KEEP_FAILURE, KEEP_SWEEP, Statements};
 use super::{error, schema};
-use crate::record::{Failure, Key, Known, Stamp};
+use crate::record::{Failure, Key, Known, PageId, Stamp};
 use crate::store::{Place, Rejection, StoreError, Stored};
 use crate::sweep::SweepEntry;
 
@@ -91,7 +91,7 @@ impl Database {
         let Place { site, collection, .. } = &self.place;
         let transaction = begin(&mut self.connection)?;
         for failure in failures {
-            let (kind, page) = failure.id();
+            let PageId { kind, name: page } = failure.id();
             let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
             let at = row::time(*at);
             transaction.prepare_cached(KEEP_FAILURE)?.execute(params![

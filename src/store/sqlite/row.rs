@@ -11,7 +11,7 @@ use crate::store::Stored;
 
 /// The columns that [`known`] reads, in its order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
-                         fetched_at, changed_at, gone_at";
+                         fetched_at, changed_at, unlisted_at, gone_at";
 /// The columns that [`stored`] reads after those of [`KNOWN`].
 pub const BESIDE: &str = "url, seen_at, doc";
 
@@ -72,7 +72,8 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
         first_seen: parsed(row, 7)?,
         fetched_at: parsed(row, 8)?,
         changed_at: parsed(row, 9)?,
-        gone_at: parsed(row, 10)?,
+        unlisted_at: parsed(row, 10)?,
+        gone_at: parsed(row, 11)?,
     })
 }
 
@@ -80,9 +81,9 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
 pub fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
     Ok(Stored {
         known: known(row)?,
-        url: row.get(11)?,
-        seen_at: parsed(row, 12)?,
-        text: row.get(13)?,
+        url: row.get(12)?,
+        seen_at: parsed(row, 13)?,
+        text: row.get(14)?,
     })
 }
 
