@@ -101,31 +101,37 @@ impl Store for SqliteStore {
     }
 
     async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        todo!("mark_seen")
+        let (stamp, seen) = (stamp.clone(), seen.to_vec());
+        self.ask(move |database| database.mark_seen(&stamp, &seen)).await
     }
 
     async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
-        todo!("live")
+        let after = after.cloned();
+        self.ask(move |database| database.live(after.as_ref(), most)).await
     }
 
     async fn count_live(&self) -> Result<u64, StoreError> {
-        todo!("count_live")
+        self.ask(move |database| database.count_live()).await
     }
 
     async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
-        todo!("mark_unlisted")
+        let keys = keys.to_vec();
+        self.ask(move |database| database.mark_unlisted(&keys, at)).await
     }
 
     async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
-        todo!("mark_gone")
+        let keys = keys.to_vec();
+        self.ask(move |database| database.mark_gone(&keys, at)).await
     }
 
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        todo!("keep_failures")
+        let (stamp, failures) = (stamp.clone(), failures.to_vec());
+        self.ask(move |database| database.keep_failures(&stamp, &failures)).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        todo!("clear_failures")
+        let pages = pages.to_vec();
+        self.ask(move |database| database.clear_failures(&pages)).await
     }
 
     async fn failures(
@@ -133,11 +139,12 @@ impl Store for SqliteStore {
         after: Option<&PageId>,
         most: usize,
     ) -> Result<Vec<KeptFailure>, StoreError> {
-        todo!("failures")
+        let after = after.cloned();
+        self.ask(move |database| database.failures(after.as_ref(), most)).await
     }
 
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
-        todo!("sweeps")
+        self.ask(move |database| database.sweeps(most)).await
     }
 
     async fn take_lock(
@@ -145,15 +152,18 @@ impl Store for SqliteStore {
         entry: &SweepEntry,
         over: Option<&SweepEntry>,
     ) -> Result<bool, StoreError> {
-        todo!("take_lock")
+        let (entry, over) = (entry.clone(), over.cloned());
+        self.ask(move |database| database.take_lock(&entry, over.as_ref())).await
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        todo!("renew_lock")
+        let entry = entry.clone();
+        self.ask(move |database| database.renew_lock(&entry)).await
     }
 
     async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        todo!("keep_sweep")
+        let entry = entry.clone();
+        self.ask(move |database| database.keep_sweep(&entry)).await
     }
 
     async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {

@@ -87,14 +87,23 @@ pub fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
     })
 }
 
-fn key(row: &rusqlite::Row<'_>) -> Result<Key> {
+/// The key in the first column.
+pub fn key(row: &rusqlite::Row<'_>) -> Result<Key> {
     let text = row.get_ref(0)?.as_str()?;
     Key::new(text).map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }
 
 /// A fact that does not read as one, such as a digest of another version, is as good as absent:
 /// then the item is fetched as if it were new.
-fn parsed<T: std::str::FromStr>(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<T>> {
+pub fn parsed<T: std::str::FromStr>(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<T>> {
     let text = row.get_ref(at)?.as_str_or_null()?;
     Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// A time that has to be there.
+pub fn required_time(row: &rusqlite::Row<'_>, at: usize) -> Result<Timestamp> {
+    let text = row.get_ref(at)?.as_str()?;
+    text.parse().map_err(|error: jiff::Error| {
+        Error::FromSqlConversionFailure(at, Type::Text, Box::new(error))
+    })
 }
