@@ -191,11 +191,19 @@ mod tests {
 
     use super::*;
 
-    fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
+    pub fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
         let path = folder.path().join("a.db");
         let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
         let database = Database::open(&path, place).unwrap();
         (path, database)
+    }
+
+    /// How SQLite goes about a statement, in its own words.
+    pub fn plan(database: &Database, sql: &str) -> String {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut statement = database.connection.prepare(&sql).unwrap();
+        let steps: Result<Vec<String>> = statement.raw_query().mapped(|row| row.get(3)).collect();
+        steps.unwrap().join("; ")
     }
 
     fn rows(number: usize, text: &str) -> Vec<Row> {

@@ -11,7 +11,7 @@ use super::backends::Mongodb;
 use super::{Backend, KeptFailure, Ledger};
 
 /// A database whose ledger says that the collection `books` was adopted.
-pub struct Adopted(Mongodb);
+pub struct Adopted(pub Mongodb);
 
 impl Backend for Adopted {
     async fn start() -> Adopted {

@@ -86,3 +86,20 @@ fn kept(row: &Row<'_>) -> Result<KeptFailure> {
         sweep: row.get(10)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{opened, plan};
+    use super::*;
+
+    #[test]
+    fn failures_are_found_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, database) = opened(&folder);
+        for (sql, by) in [(CLEAR, "kind=? AND page=?"), (READ, "(kind,page)>(?,?)")] {
+            let plan = plan(&database, sql);
+            assert!(plan.contains("SEARCH gleaner_failures USING") && plan.contains(by), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}

@@ -135,3 +135,21 @@ impl Database {
         transaction.commit().map(|()| marked)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{opened, plan};
+    use super::*;
+
+    #[test]
+    fn documents_are_found_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, database) = opened(&folder);
+        let Marks { seen, fetched, absent, live, count: _, unlisted, gone } = &database.marks;
+        for sql in [seen, fetched, absent, live, unlisted, gone] {
+            let plan = plan(&database, sql);
+            assert!(plan.contains("SEARCH books USING"), "{sql}: {plan}");
+            assert!(!plan.contains("SCAN books") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}
