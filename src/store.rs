@@ -62,7 +62,8 @@ pub trait Store: Send + Sync {
     /// and lose `unlisted_at`; of those that were fetched also sweep, rules, time, validators and
     /// revision are written. Answers with those whose document the store does not hold or has
     /// marked gone: they have to be fetched without conditions. Of one that is marked gone only
-    /// that it was listed is noted.
+    /// that it was listed is noted. Items that are noted together may get the latest of their
+    /// times.
     ///
     /// # Errors
     /// Where the batch as a whole could not be written; parts of it may have been.

@@ -168,7 +168,7 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     let ended = first.end(Outcome::Incomplete, &snapshot, problems);
     let ended = SweepEntry { ended_at: Some(at(5)), ..ended };
     assert_eq!(store.keep_sweep(&ended).await, Ok(true));
-    assert_eq!(backend.sweeps().await, [ended.clone()]);
+    assert_eq!(backend.sweeps().await, std::slice::from_ref(&ended));
     let read = store.sweeps(10).await.expect("the store answers");
     assert_eq!((&read[0].entry, read[0].silent_for), (&ended, None));
 }
