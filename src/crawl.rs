@@ -42,6 +42,9 @@ pub enum CrawlError {
     /// The frontier failed.
     #[error(transparent)]
     Frontier(#[from] FrontierError),
+    /// Another run has the lock.
+    #[error("another run holds the site")]
+    Held,
     /// What the site asks of crawlers cannot be known.
     #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
     Robots(FetchError),
@@ -135,8 +138,9 @@ impl Crawl {
         let entry = SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited);
         info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
         let problems = Arc::new(Problems::default());
-        let ran = match self.before_the_end(self.store.keep_sweep(&entry)).await {
-            Some(Ok(())) => self.crew(&entry, &problems).await,
+        let ran = match self.before_the_end(self.store.take_lock(&entry, None)).await {
+            Some(Ok(true)) => self.crew(&entry, &problems).await,
+            Some(Ok(false)) => Err(CrawlError::Held),
             Some(Err(error)) => Err(error.into()),
             None => Ok(()),
         };
@@ -277,8 +281,8 @@ impl Crawl {
     async fn close(&self, entry: &SweepEntry, error: Option<CrawlError>) -> Option<CrawlError> {
         let kept = match &error {
             // A store that just failed would only be waited for once more.
-            Some(CrawlError::Store(_)) => Ok(()),
-            _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(())),
+            Some(CrawlError::Store(_)) => Ok(true),
+            _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(true)),
         };
         let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
         error.or(kept.and(closed).err().map(Into::into))

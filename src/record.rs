@@ -85,6 +85,8 @@ pub struct Known {
     pub fetched_at: Option<Timestamp>,
     /// When its document last changed.
     pub changed_at: Option<Timestamp>,
+    /// Since when the list leaves it out.
+    pub unlisted_at: Option<Timestamp>,
     /// Since when it is marked gone.
     pub gone_at: Option<Timestamp>,
 }
@@ -135,6 +137,38 @@ pub struct Stamp {
     pub rules: Box<str>,
 }
 
+/// An item that was listed and whose document stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The item.
+    pub key: Key,
+    /// When it was listed, or asked for.
+    pub at: Timestamp,
+    /// What its page said, where it was asked for and said that nothing has changed; nothing where
+    /// the item was skipped or missing, or where its page could not be had.
+    pub fetched: Option<Fetched>,
+}
+
+/// What is kept of a page that said that nothing has changed: what is absent is taken off.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Fetched {
+    /// Validator for the next conditional request.
+    pub etag: Option<Box<str>>,
+    /// Validator for the next conditional request.
+    pub last_modified: Option<Box<str>>,
+    /// The list's word on when the item changed.
+    pub revision: Option<Box<str>>,
+}
+
+/// A page's name in what is kept of failures. Ordered by kind, then by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PageId {
+    /// `detail` or `index`.
+    pub kind: Box<str>,
+    /// Tells it from others of its kind: an item's key, or a list page's number or place.
+    pub name: Box<str>,
+}
+
 /// A task that was given up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
@@ -157,12 +191,30 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure's identity in a store, one entry a page of a site, however often it fails: the
-    /// page's kind, and its name.
-    pub fn id(&self) -> (&'static str, String) {
-        match &self.page {
-            Page::Index(index) => ("index", index.name()),
-            Page::Detail(detail) => ("detail", detail.key.to_string()),
+    /// The failure's identity in a store, one entry a page of a site, however often it fails.
+    pub fn id(&self) -> PageId {
+        PageId::from(&self.page)
+    }
+}
+
+impl PageId {
+    /// The page of an item.
+    pub fn of_item(key: &Key) -> PageId {
+        PageId { kind: "detail".into(), name: key.as_str().into() }
+    }
+}
+
+impl From<&Page> for PageId {
+    fn from(page: &Page) -> PageId {
+        match page {
+            Page::Index(index) => PageId { kind: "index".into(), name: index.name().into() },
+            Page::Detail(detail) => PageId::of_item(&detail.key),
         }
+    }
+}
+
+impl std::fmt::Display for PageId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
     }
 }

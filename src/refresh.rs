@@ -166,6 +166,7 @@ mod tests {
             first_seen: Some(seconds(1)),
             fetched_at: Some(seconds(2)),
             changed_at: Some(seconds(2)),
+            unlisted_at: None,
             gone_at,
         }
     }

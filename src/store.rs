@@ -24,8 +24,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, Record, Stamp};
-use crate::sweep::SweepEntry;
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::sweep::{LedgerEntry, SweepEntry};
 
 pub use patient::{Patience, PatientStore};
 pub use url::{StoreUrl, StoreUrlError};
@@ -58,6 +58,43 @@ pub trait Store: Send + Sync {
     /// Where the batch as a whole could not be written; parts of it may have been.
     async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError>;
 
+    /// Notes of items that they were listed, though there is nothing to write: all get `seen_at`
+    /// and lose `unlisted_at`; of those that were fetched also sweep, rules, time, validators and
+    /// revision are written. Answers with those whose document the store does not hold or has
+    /// marked gone: they have to be fetched without conditions. Of one that is marked gone only
+    /// that it was listed is noted. Items that are noted together may get the latest of their
+    /// times.
+    ///
+    /// # Errors
+    /// Where the batch as a whole could not be written; parts of it may have been.
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError>;
+
+    /// Documents that are not marked gone in the order of their keys, at most `most`, after
+    /// `after`, without what is in them.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError>;
+
+    /// How many documents are not marked gone.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn count_live(&self) -> Result<u64, StoreError>;
+
+    /// Notes that the list leaves items out since `at`, of those that it left out before nothing.
+    ///
+    /// # Errors
+    /// Where it could not be written; a part may have been.
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError>;
+
+    /// Marks items gone since `at`; those that are marked already stay as they are. Answers how
+    /// many bear the mark of `at` now: called again with the same, it answers the same.
+    ///
+    /// # Errors
+    /// Where it could not be written; a part may have been.
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError>;
+
     /// Keeps failures, one entry a page: a later one of the same page replaces all but the time
     /// of the first.
     ///
@@ -65,17 +102,57 @@ pub trait Store: Send + Sync {
     /// Where they could not be written.
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError>;
 
-    /// Takes off the failures of items that were stored since.
+    /// Takes off the failures of pages that were had since.
     ///
     /// # Errors
     /// Where they could not be taken off.
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError>;
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError>;
 
-    /// Writes the ledger's entry of a sweep, replacing what it said before.
+    /// What is kept of failures in the order of their pages, at most `most`, after `after`.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError>;
+
+    /// The latest sweeps of this site and collection, at most `most`, the newest first.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError>;
+
+    /// Writes `entry`, whose state is running, as the one sweep that runs, with a sign of life by
+    /// the store's clock. It is the lock: of all who try at once, one succeeds.
+    ///
+    /// `over` is an entry as it was read. With the id of `entry` it is gone on with; with another
+    /// id it is a dead holder's, and ends as failed. Either happens only while it is as it was
+    /// read. `false` where it is not, or another sweep runs: whoever calls looks again. Called
+    /// again by the same holder, as after an answer that was lost, it succeeds again.
     ///
     /// # Errors
     /// Where it could not be written.
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError>;
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives a sign of life for a sweep that runs. `false` where the holder of `entry` does not
+    /// hold it any more: the lock is lost.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
+
+    /// Ends a sweep: writes its entry in place of the one that runs. `false` where the holder of
+    /// `entry` does not hold it any more; then nothing is written.
+    ///
+    /// # Errors
+    /// Where it could not be written.
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
 
     /// Documents in the order of their keys, at most `most`, after `after`.
     ///
@@ -122,6 +199,44 @@ pub struct Stored {
     pub seen_at: Option<Timestamp>,
     /// The document as JSON text, as the site gave it.
     pub text: String,
+}
+
+/// A document that is not marked gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    /// The item.
+    pub key: Key,
+    /// Since when the list leaves it out.
+    pub unlisted_at: Option<Timestamp>,
+    /// When it was first stored; absent where gleaner never wrote it.
+    pub first_seen: Option<Timestamp>,
+    /// Where it was fetched.
+    pub url: Option<Box<str>>,
+}
+
+/// A failure as the store keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFailure {
+    /// What was asked for.
+    pub page: PageId,
+    /// Where, without credentials.
+    pub url: Box<str>,
+    /// What went wrong, as one lower-case word.
+    pub reason: Box<str>,
+    /// What went wrong, for people.
+    pub message: Box<str>,
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// How often it was tried the last time.
+    pub attempts: u32,
+    /// The beginning of what came instead.
+    pub sample: Option<Box<str>>,
+    /// When it was first given up.
+    pub first_at: Timestamp,
+    /// When it was last given up.
+    pub last_at: Timestamp,
+    /// The sweep that last gave it up.
+    pub sweep: Box<str>,
 }
 
 /// Why a store could not do what it was asked.

@@ -3,6 +3,8 @@
 //! Log, report, ledger and exit code are made from one [`Snapshot`], so that none of them can say
 //! what another does not.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +76,38 @@ pub struct SweepEntry {
     pub ended_at: Option<Timestamp>,
     /// What was reported at the end.
     pub report: Option<Report>,
+    /// Who runs it, or ran it last.
+    pub holder: Option<Holder>,
+    /// When its holder last gave a sign of life, by the store's clock; only while it runs.
+    pub heartbeat_at: Option<Timestamp>,
+    /// How many runs of the program it took so far.
+    #[serde(default = "one")]
+    pub runs: u32,
+}
+
+/// Who runs a sweep: a process, told from all others on all machines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Id of the machine's boot.
+    pub boot: Box<str>,
+    /// Its process namespace, in which the process's number counts.
+    pub namespace: Box<str>,
+    /// The process's number.
+    pub pid: u32,
+    /// When the process was started, in the system's ticks since the boot.
+    pub started: u64,
+    /// The machine's name, for people.
+    pub host: Box<str>,
+}
+
+/// A sweep as the ledger has it, and how its holder is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerEntry {
+    /// The entry.
+    pub entry: SweepEntry,
+    /// How long ago the holder last gave a sign of life, by the store's clock, where the sweep is
+    /// running and its holder ever gave one.
+    pub silent_for: Option<Duration>,
 }
 
 /// The report of a run, as `--report` writes it.
@@ -185,6 +219,9 @@ impl SweepEntry {
             started_at: Timestamp::now(),
             ended_at: None,
             report: None,
+            holder: None,
+            heartbeat_at: None,
+            runs: 1,
         }
     }
 
@@ -203,9 +240,19 @@ impl SweepEntry {
             store: snapshot.store.clone(),
             problems,
         };
-        let ended_at = Some(Timestamp::now());
-        SweepEntry { state: State::Ended(outcome), ended_at, report: Some(report), ..self }
+        SweepEntry {
+            state: State::Ended(outcome),
+            ended_at: Some(Timestamp::now()),
+            report: Some(report),
+            heartbeat_at: None,
+            ..self
+        }
     }
+}
+
+/// Runs of a sweep whose entry does not say: earlier versions never went on with one.
+fn one() -> u32 {
+    1
 }
 
 /// Seconds rounded to milliseconds.

@@ -18,7 +18,7 @@ use crate::crawl::CrawlError;
 use crate::frontier::{Frontier, Lease};
 use crate::metrics::Metrics;
 use crate::problems::Problems;
-use crate::record::{Failure, Key, Record, Stamp, Verdict};
+use crate::record::{Failure, Key, PageId, Record, Stamp, Verdict};
 use crate::store::Store;
 use batch::Batch;
 
@@ -251,8 +251,9 @@ impl Destination {
     /// Ends the leases of what was stored.
     async fn settle(&self, stored: Vec<(Lease, Key, Verdict)>) -> Result<(), CrawlError> {
         if !self.store.was_empty() {
-            let keys: Vec<Key> = stored.iter().map(|(_, key, _)| key.clone()).collect();
-            self.store.clear_failures(&keys).await?;
+            let pages: Vec<PageId> =
+                stored.iter().map(|(_, key, _)| PageId::of_item(key)).collect();
+            self.store.clear_failures(&pages).await?;
         }
         for (lease, _, verdict) in stored {
             self.metrics.stored(verdict);

@@ -9,13 +9,14 @@ use std::io::{self, ErrorKind, Stdout, Write};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::thread::{Ended, Owner};
-use super::{Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
 use crate::document::{Body, Encoding};
-use crate::record::{Failure, Key, Known, Record, Stamp};
-use crate::sweep::SweepEntry;
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.
 pub struct JsonLinesStore {
@@ -89,16 +90,52 @@ impl Store for JsonLinesStore {
         }
     }
 
+    async fn mark_seen(&self, _: &Stamp, _: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn live(&self, _: Option<&Key>, _: usize) -> Result<Vec<Live>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
+    async fn mark_unlisted(&self, _: &[Key], _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn mark_gone(&self, _: &[Key], _: Timestamp) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+
     async fn keep_failures(&self, _: &Stamp, _: &[Failure]) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn clear_failures(&self, _: &[Key]) -> Result<(), StoreError> {
+    async fn clear_failures(&self, _: &[PageId]) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn keep_sweep(&self, _: &SweepEntry) -> Result<(), StoreError> {
-        Ok(())
+    async fn failures(&self, _: Option<&PageId>, _: usize) -> Result<Vec<KeptFailure>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn sweeps(&self, _: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn take_lock(&self, _: &SweepEntry, _: Option<&SweepEntry>) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn renew_lock(&self, _: &SweepEntry) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn keep_sweep(&self, _: &SweepEntry) -> Result<bool, StoreError> {
+        Ok(true)
     }
 
     async fn read(&self, _: Option<&Key>, _: usize) -> Result<Vec<Stored>, StoreError> {

@@ -8,8 +8,10 @@
 mod adopt;
 mod answer;
 mod facts;
+mod failures;
 mod layout;
 mod ledger;
+mod marks;
 mod write;
 
 use std::time::Duration;
@@ -18,16 +20,17 @@ use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Document as Bson, doc};
 use futures_util::TryStreamExt;
+use jiff::Timestamp;
 use mongodb::options::{
     Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern,
 };
 use mongodb::{Client, Database};
 
-use super::{Place, Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, Record, Stamp};
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
 use crate::secret::Secret;
-use crate::sweep::SweepEntry;
+use crate::sweep::{LedgerEntry, SweepEntry};
 use layout::Layout;
 
 /// A server that does not answer within this is away: at the start, and each time it is looked
@@ -37,8 +40,8 @@ const SELECTION: Duration = Duration::from_secs(4);
 const OPENING: Duration = Duration::from_millis(4_800);
 /// The driver has no limit of its own on how long a call takes.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
-/// Looking through a collection that is adopted may take long.
-const LONGEST_ADOPTION: Duration = Duration::from_secs(3_600);
+/// Looking through a whole collection may take long.
+const LONGEST_LOOK: Duration = Duration::from_secs(3_600);
 
 /// See the module's text.
 pub struct MongodbStore {
@@ -73,10 +76,19 @@ impl MongodbStore {
         let late = |_| StoreError::Unavailable(format!("{uri} does not answer in time"));
         let (connection, was_empty, layout) =
             tokio::time::timeout(OPENING, look).await.map_err(late)??;
+        ledger::prepare(&connection).await?;
         if layout == Layout::Adopted {
             adopt::adopt(&connection, place).await?;
         }
         Ok(MongodbStore { connection, place: place.clone(), layout, was_empty })
+    }
+
+    /// A filter for documents of ours whose keys come after this one, by which the index on the
+    /// keys can be used.
+    fn after(&self, after: Option<&Key>) -> Bson {
+        let mut filter = doc! { "_gleaner.key": { "$gt": "" } };
+        filter.insert(self.layout.key_path(), doc! { "$gt": after.map_or("", Key::as_str) });
+        filter
     }
 
     /// Documents in an order, at most so many.
@@ -162,6 +174,13 @@ impl Connection {
         self.call(LONGEST_CALL, async move { database.run_raw_command(command).await }).await
     }
 
+    /// Runs a command that changes something; whether it did is in the reply.
+    async fn change(&self, mut command: Bson) -> Result<Bson, StoreError> {
+        command.insert("writeConcern", &self.write_concern);
+        let database = self.database.clone();
+        self.call(LONGEST_CALL, async move { database.run_command(command).await }).await
+    }
+
     async fn first_document(&self, collection: &str) -> Result<Option<RawDocumentBuf>, StoreError> {
         let collection = self.database.collection::<RawDocumentBuf>(collection);
         self.call(LONGEST_CALL, async move { collection.find_one(doc! {}).await }).await
@@ -211,26 +230,66 @@ impl Store for MongodbStore {
         write::write(self, stamp, records).await
     }
 
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        marks::mark_seen(self, stamp, seen).await
+    }
+
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+        marks::live(self, after, most).await
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        marks::count_live(self).await
+    }
+
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+        marks::mark_unlisted(self, keys, at).await
+    }
+
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
+        marks::mark_gone(self, keys, at).await
+    }
+
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        ledger::keep_failures(&self.connection, &self.place, stamp, failures).await
+        failures::keep(&self.connection, &self.place, stamp, failures).await
     }
 
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
-        ledger::clear_failures(&self.connection, &self.place, keys).await
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        failures::clear(&self.connection, &self.place, pages).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError> {
+        failures::read(&self.connection, &self.place, after, most).await
+    }
+
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        ledger::sweeps(&self.connection, &self.place, most).await
+    }
+
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError> {
+        ledger::take_lock(&self.connection, self.layout, entry, over).await
+    }
+
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        ledger::renew_lock(&self.connection, entry).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         ledger::keep_sweep(&self.connection, self.layout, entry).await
     }
 
     async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
-        let path = self.layout.key_path();
-        let filter = match after {
-            Some(key) => doc! { path: { "$gt": key.as_str() } },
-            None => doc! { "_gleaner.key": { "$exists": true } },
-        };
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let found = self.find(filter, doc! { path: 1 }, most).await?;
+        let order = doc! { self.layout.key_path(): 1 };
+        let found = self.find(self.after(after), order, most).await?;
         Ok(found.iter().filter_map(|document| facts::stored(document)).collect())
     }
 

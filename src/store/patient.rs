@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
 use crate::metrics::Metrics;
-use crate::record::{Failure, Key, Known, Record, Stamp};
-use crate::sweep::SweepEntry;
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// Delay before the second call; doubled with each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -126,15 +127,59 @@ impl Store for PatientStore {
         self.insist(|| self.store.write(stamp, records)).await
     }
 
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        self.insist(|| self.store.mark_seen(stamp, seen)).await
+    }
+
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+        self.insist(|| self.store.live(after, most)).await
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        self.insist(|| self.store.count_live()).await
+    }
+
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+        self.insist(|| self.store.mark_unlisted(keys, at)).await
+    }
+
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
+        self.insist(|| self.store.mark_gone(keys, at)).await
+    }
+
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
         self.insist(|| self.store.keep_failures(stamp, failures)).await
     }
 
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
-        self.insist(|| self.store.clear_failures(keys)).await
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        self.insist(|| self.store.clear_failures(pages)).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError> {
+        self.insist(|| self.store.failures(after, most)).await
+    }
+
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.insist(|| self.store.sweeps(most)).await
+    }
+
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError> {
+        self.insist(|| self.store.take_lock(entry, over)).await
+    }
+
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        self.insist(|| self.store.renew_lock(entry)).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         self.insist(|| self.store.keep_sweep(entry)).await
     }
 

@@ -15,14 +15,15 @@ mod statements;
 use std::path::Path;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use self::database::Database;
 use self::row::Row;
 use super::thread::{Ended, Owner};
-use super::{Place, Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, Record, Stamp};
-use crate::sweep::SweepEntry;
+use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.
 ///
@@ -99,17 +100,68 @@ impl Store for SqliteStore {
         Ok(rejections)
     }
 
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        let (stamp, seen) = (stamp.clone(), seen.to_vec());
+        self.ask(move |database| database.mark_seen(&stamp, &seen)).await
+    }
+
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+        let after = after.cloned();
+        self.ask(move |database| database.live(after.as_ref(), most)).await
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        self.ask(move |database| database.count_live()).await
+    }
+
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |database| database.mark_unlisted(&keys, at)).await
+    }
+
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |database| database.mark_gone(&keys, at)).await
+    }
+
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
         let (stamp, failures) = (stamp.clone(), failures.to_vec());
         self.ask(move |database| database.keep_failures(&stamp, &failures)).await
     }
 
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
-        let keys = keys.to_vec();
-        self.ask(move |database| database.clear_failures(&keys)).await
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        let pages = pages.to_vec();
+        self.ask(move |database| database.clear_failures(&pages)).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError> {
+        let after = after.cloned();
+        self.ask(move |database| database.failures(after.as_ref(), most)).await
+    }
+
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.ask(move |database| database.sweeps(most)).await
+    }
+
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError> {
+        let (entry, over) = (entry.clone(), over.cloned());
+        self.ask(move |database| database.take_lock(&entry, over.as_ref())).await
+    }
+
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        let entry = entry.clone();
+        self.ask(move |database| database.renew_lock(&entry)).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         let entry = entry.clone();
         self.ask(move |database| database.keep_sweep(&entry)).await
     }

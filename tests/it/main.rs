@@ -15,5 +15,6 @@ mod served;
 mod sites;
 mod store_contract;
 mod store_jsonl;
+mod store_mongodb;
 mod store_sqlite;
 mod tidy;

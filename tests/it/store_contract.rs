@@ -1,10 +1,13 @@
 //! What every store has to do, whichever it is. A store joins by a [`Backend`] (and a [`Ledger`],
 //! where it keeps more than documents) in `backends.rs` and one line at the end of this file.
 
+mod adopted;
 pub mod backends;
 mod documents;
 mod facts;
 mod ledger;
+mod lock;
+mod marks;
 
 use std::sync::Arc;
 
@@ -28,6 +31,12 @@ pub trait Ledger: Backend {
     async fn failures(&self) -> Vec<KeptFailure>;
 
     async fn sweeps(&self) -> Vec<SweepEntry>;
+
+    /// Sets the last sign of life of a sweep's holder back, as if it had been silent for so long.
+    async fn silence(&self, sweep: &str, seconds: i64);
+
+    /// Leaves entries that run, as earlier versions wrote them and left them when they were killed.
+    async fn leave_running(&self, sweeps: &[&str]);
 
     /// Marks a document as gone and not listed, as another run would.
     async fn mark_gone(&self, collection: &str, key: &str, at: Timestamp);
@@ -90,10 +99,9 @@ macro_rules! document_checks {
     };
 }
 
-/// What stores do that keep all there is.
-macro_rules! every_check {
+/// What stores do that keep facts beside documents.
+macro_rules! fact_checks {
     ($backend:ident) => {
-        document_checks!($backend);
         checks! { $backend, facts:
             known_answers_what_was_written
             known_leaves_out_what_is_not_there
@@ -108,17 +116,57 @@ macro_rules! every_check {
             reopening_finds_what_was_written
             two_collections_are_apart
         }
+        checks! { $backend, marks:
+            what_was_listed_is_marked_seen
+            what_was_not_modified_is_marked_fetched
+            what_is_not_there_is_named
+            g4_what_is_marked_gone_is_named_and_stays_gone
+            marking_a_batch_twice_changes_nothing
+            many_are_marked_at_once
+            live_goes_on_after_a_key_and_leaves_out_what_is_gone
+            what_is_not_listed_keeps_its_first_time
+            what_is_gone_keeps_everything_else
+        }
+    };
+}
+
+/// What stores do that keep all there is.
+macro_rules! every_check {
+    ($backend:ident) => {
+        document_checks!($backend);
+        fact_checks!($backend);
         checks! { $backend, ledger:
             failures_are_kept_once_a_page_with_the_first_time
-            failures_of_items_are_cleared_and_no_others
-            sweeps_are_kept_and_replaced
+            failures_are_cleared_page_by_page
+            failures_are_read_in_the_order_of_their_pages
+            sweeps_are_kept_and_read_back
+            sweeps_are_read_newest_first
+            entries_of_earlier_versions_are_read
             another_site_is_refused
+        }
+        checks! { $backend, lock:
+            s8_of_twenty_who_try_at_once_one_takes_the_lock
+            s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock
+            s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock
+            s8_a_lock_that_is_held_is_refused
+            s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep
+            s8_a_holder_who_gave_a_sign_of_life_is_not_dead
+            s8_the_silence_of_a_holder_is_told
+            s1_a_sweep_that_ended_can_be_gone_on_with
+            what_was_done_can_be_done_again_by_its_holder
+            what_was_never_begun_cannot_be_ended
+            sweeps_that_earlier_versions_left_are_ended
         }
     };
 }
 
 mod mongodb {
     every_check!(Mongodb);
+}
+
+/// Collections that others filled, where `_id` is not the key.
+mod mongodb_adopted {
+    fact_checks!(Adopted);
 }
 
 mod json_lines {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gleaner::document::Encoding;
-use gleaner::record::Record;
+use gleaner::record::{Record, Seen};
 use gleaner::store::{self, Store, StoreError, StoreUrl};
+use gleaner::sweep::SweepEntry;
 use serde_json::{Value, json};
 
 use crate::records::{at, keys, place, record, stamp};
@@ -113,4 +114,26 @@ async fn d8_a_slow_reader_does_not_stop_the_runtime() {
     assert_eq!(store.close().await, Ok(()));
     let length = reading.join().expect("no panic").expect("the pipe can be read");
     assert!(length > 1024 * 1024);
+}
+
+#[tokio::test]
+async fn of_ledger_and_marks_nothing_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.jsonl");
+    let store = open(&path).await.expect("the store opens");
+    let entry = SweepEntry::begin("books", "books", "1:d", false);
+    let seen = [Seen { key: keys(&["1"])[0].clone(), at: at(0), fetched: None }];
+    assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+    assert_eq!(store.take_lock(&entry, Some(&entry)).await, Ok(true));
+    assert_eq!(store.renew_lock(&entry).await, Ok(true));
+    assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+    assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
+    assert_eq!(store.failures(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&stamp("s"), &seen).await, Ok(Vec::new()));
+    assert_eq!(store.mark_unlisted(&keys(&["1"]), at(0)).await, Ok(()));
+    assert_eq!(store.mark_gone(&keys(&["1"]), at(0)).await, Ok(0));
+    assert_eq!(store.live(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.count_live().await, Ok(0));
+    assert_eq!(store.close().await, Ok(()));
+    assert_eq!(std::fs::read(&path).expect("the file"), b"");
 }

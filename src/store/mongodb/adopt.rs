@@ -10,7 +10,7 @@ use mongodb::IndexModel;
 use mongodb::options::IndexOptions;
 use tracing::{info, warn};
 
-use super::{Connection, LONGEST_ADOPTION};
+use super::{Connection, LONGEST_LOOK};
 use crate::store::{Place, StoreError};
 
 /// So many duplicates are named in an error.
@@ -52,7 +52,7 @@ async fn refuse_duplicates(
     ];
     let collection = connection.database.collection::<Bson>(&place.collection);
     let found: Vec<Bson> = connection
-        .call(LONGEST_ADOPTION, async move {
+        .call(LONGEST_LOOK, async move {
             collection.aggregate(pipeline).allow_disk_use(true).await?.try_collect().await
         })
         .await?;
@@ -87,7 +87,7 @@ async fn stamp(
     let keyless = doc! { "_gleaner.key": { "$in": [null, ""] } };
     let counted = collection.clone();
     let stamped = connection
-        .call(LONGEST_ADOPTION, async move { collection.update_many(unstamped, update).await })
+        .call(LONGEST_LOOK, async move { collection.update_many(unstamped, update).await })
         .await?;
     if stamped.modified_count > 0 {
         info!(
@@ -97,7 +97,7 @@ async fn stamp(
         );
     }
     let keyless = connection
-        .call(LONGEST_ADOPTION, async move { counted.count_documents(keyless).await })
+        .call(LONGEST_LOOK, async move { counted.count_documents(keyless).await })
         .await?;
     if keyless > 0 {
         warn!(collection = %place.collection, documents = keyless, field, "documents without a key are left alone");
@@ -115,7 +115,7 @@ async fn make_index(connection: &Connection, place: &Place) -> Result<(), StoreE
     let index = IndexModel::builder().keys(doc! { "_gleaner.key": 1 }).options(options).build();
     let collection = connection.database.collection::<Bson>(&place.collection);
     connection
-        .call(LONGEST_ADOPTION, async move { collection.create_index(index).await })
+        .call(LONGEST_LOOK, async move { collection.create_index(index).await })
         .await
         .map(|_| ())
 }

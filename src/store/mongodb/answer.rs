@@ -16,6 +16,8 @@ const PASSING: [i32; 22] = [
     6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
     13435, 13436, 14031,
 ];
+/// A unique index has such an entry already.
+const DUPLICATE: i32 = 11_000;
 /// Errors that a command's documents caused carry this, so that a batch can be halved.
 const OF_DOCUMENTS: &str = "the documents of this command: ";
 
@@ -41,6 +43,31 @@ pub fn faults(reply: &Document) -> Result<Vec<(usize, Fault)>, StoreError> {
     }
     let Ok(errors) = reply.get_array("writeErrors") else { return Ok(Vec::new()) };
     errors.iter().filter_map(Bson::as_document).map(fault).collect()
+}
+
+/// How many documents a command found, or made. All of what it was to do has to be done.
+///
+/// # Errors
+/// Where something was not done, or not acknowledged as asked.
+pub fn done(reply: &Document) -> Result<u64, StoreError> {
+    match faults(reply)?.into_iter().next() {
+        None => Ok(count(reply)),
+        Some((_, Fault::Race(reason))) => Err(StoreError::Unavailable(reason)),
+        Some((_, Fault::Document(reason))) => Err(StoreError::Failed(reason)),
+    }
+}
+
+/// How many documents a command says that it found, or made.
+pub fn count(reply: &Document) -> u64 {
+    reply.get_i32("n").map_or(0, |n| u64::from(n.unsigned_abs()))
+}
+
+/// Whether a command was refused because a unique index has such an entry already.
+pub fn is_duplicate(reply: &Document) -> bool {
+    let errors = reply.get_array("writeErrors").into_iter().flatten();
+    errors
+        .filter_map(Bson::as_document)
+        .any(|error| error.get_i32("code").is_ok_and(|code| code == DUPLICATE))
 }
 
 fn fault(error: &Document) -> Result<(usize, Fault), StoreError> {

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::layout::Layout;
 use crate::document::{self, Body};
 use crate::record::{Key, Known, Record, Stamp};
-use crate::store::Stored;
+use crate::store::{Live, Stored};
 
 /// Where stands what the site says of an item's age: ETag, Last-Modified, the list's revision.
-const AGES: [&CStr; 3] =
+pub const AGES: [&CStr; 3] =
     [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
@@ -101,7 +101,20 @@ pub fn known(document: &RawDocument) -> Option<Known> {
         first_seen: time("first_seen"),
         fetched_at: time("fetched_at"),
         changed_at: time("changed_at"),
+        unlisted_at: time("unlisted_at"),
         gone_at: time("gone_at"),
+    })
+}
+
+/// A document of which only some facts were read.
+pub fn live(document: &RawDocument) -> Option<Live> {
+    let facts = document.get_document("_gleaner").ok()?;
+    let time = |name: &str| facts.get_datetime(name).ok().and_then(timestamp);
+    Some(Live {
+        key: Key::new(facts.get_str("key").ok()?).ok()?,
+        unlisted_at: time("unlisted_at"),
+        first_seen: time("first_seen"),
+        url: facts.get_str("url").ok().map(Into::into),
     })
 }
 
@@ -131,7 +144,8 @@ pub fn date(time: Timestamp) -> bson::DateTime {
     bson::DateTime::from_millis(time.as_millisecond())
 }
 
-fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
+/// The time that MongoDB holds, unless it is out of range.
+pub fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(date.timestamp_millis()).ok()
 }
 

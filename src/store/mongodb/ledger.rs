@@ -1,17 +1,24 @@
-//! `gleaner_sweeps` and `gleaner_failures`.
+//! `gleaner_sweeps`: the ledger, and the lock in it.
+//!
+//! A lock is an entry in state running. A unique index allows one for each site and collection,
+//! so of all who write one at once, one succeeds; an entry that is there is changed by one
+//! statement that says what it has to be. Signs of life are by the server's clock, `$$NOW`.
+
+use std::time::Duration;
 
 use bson::{Bson, Document, doc};
-use mongodb::options::WriteConcern;
+use futures_util::TryStreamExt;
 
-use super::facts::date;
+use super::facts::{date, timestamp};
 use super::layout::Layout;
-use super::{Connection, LONGEST_CALL};
-use crate::record::{Failure, Key, Stamp};
+use super::{Connection, LONGEST_CALL, answer};
 use crate::store::{Place, StoreError};
-use crate::sweep::SweepEntry;
+use crate::sweep::{LedgerEntry, SweepEntry};
 
 const SWEEPS: &str = "gleaner_sweeps";
-const FAILURES: &str = "gleaner_failures";
+const RUNNING: &str = "running";
+/// Where an entry has dates.
+const DATES: [&str; 3] = ["started_at", "ended_at", "heartbeat_at"];
 
 /// Refuses a collection that belongs to another site.
 pub async fn check_owner(connection: &Connection, place: &Place) -> Result<(), StoreError> {
@@ -27,115 +34,185 @@ pub async fn check_owner(connection: &Connection, place: &Place) -> Result<(), S
     }
 }
 
-/// Writes a sweep's entry.
+/// Makes the index that the lock is. Ends as failed what runs without a holder: earlier versions
+/// left such entries when they were killed, and several of one site would stand against the index.
+pub async fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    let abandoned = doc! { "state": RUNNING, "holder": { "$exists": false } };
+    let update = doc! { "q": abandoned, "u": end_as_failed(), "multi": true };
+    answer::done(&connection.change(doc! { "update": SWEEPS, "updates": [update] }).await?)?;
+    let index = doc! {
+        "key": { "site": 1, "collection": 1 },
+        "name": "gleaner_one_running",
+        "unique": true,
+        "partialFilterExpression": { "state": RUNNING },
+    };
+    let made = connection.change(doc! { "createIndexes": SWEEPS, "indexes": [index] }).await?;
+    answer::done(&made).map(drop)
+}
+
+/// See [`crate::store::Store::sweeps`].
+pub async fn sweeps(
+    connection: &Connection,
+    place: &Place,
+    most: usize,
+) -> Result<Vec<LedgerEntry>, StoreError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    if most == 0 {
+        return Ok(Vec::new());
+    }
+    let pipeline = vec![
+        doc! { "$match": { "site": &*place.site, "collection": &*place.collection } },
+        doc! { "$sort": { "_id": -1 } },
+        doc! { "$limit": most },
+        doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
+    ];
+    let sweeps = connection.database.collection::<Document>(SWEEPS);
+    let found: Vec<Document> = connection
+        .call(LONGEST_CALL, async move { sweeps.aggregate(pipeline).await?.try_collect().await })
+        .await?;
+    found.into_iter().map(read).collect()
+}
+
+/// See [`crate::store::Store::take_lock`].
+pub async fn take_lock(
+    connection: &Connection,
+    layout: Layout,
+    entry: &SweepEntry,
+    over: Option<&SweepEntry>,
+) -> Result<bool, StoreError> {
+    if renew_lock(connection, entry).await? {
+        return Ok(true);
+    }
+    if let Some(dead) = over.filter(|over| over.id != entry.id) {
+        let as_read = doc! { "_id": &*dead.id, "state": RUNNING, "heartbeat_at": heartbeat(dead) };
+        if !changes(connection, doc! { "q": as_read, "u": end_as_failed() }).await? {
+            return Ok(false);
+        }
+    }
+    let written = written(entry, layout)?;
+    let alive = doc! { "heartbeat_at": "$$NOW" };
+    let put = vec![doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": written }, alive] } }];
+    let update = match over.filter(|over| over.id == entry.id) {
+        Some(over) => {
+            let as_read = doc! {
+                "_id": &*over.id,
+                "state": over.state.to_string(),
+                "heartbeat_at": heartbeat(over),
+                "ended_at": over.ended_at.map_or(Bson::Null, |at| date(at).into()),
+            };
+            doc! { "q": as_read, "u": put }
+        }
+        None => {
+            // Matches no entry that is there, so that it is inserted or refused.
+            let absent = doc! { "_id": &*entry.id, "state": { "$exists": false } };
+            doc! { "q": absent, "u": put, "upsert": true }
+        }
+    };
+    changes(connection, update).await
+}
+
+/// See [`crate::store::Store::renew_lock`].
+pub async fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool, StoreError> {
+    let held = doc! { "_id": &*entry.id, "state": RUNNING, "holder": holder(entry)? };
+    let alive = vec![doc! { "$set": { "heartbeat_at": "$$NOW" } }];
+    changes(connection, doc! { "q": held, "u": alive }).await
+}
+
+/// See [`crate::store::Store::keep_sweep`].
 pub async fn keep_sweep(
     connection: &Connection,
     layout: Layout,
     entry: &SweepEntry,
-) -> Result<(), StoreError> {
-    let failed = |error: bson::error::Error| StoreError::Failed(error.to_string());
-    let mut document = bson::serialize_to_document(entry).map_err(failed)?;
+) -> Result<bool, StoreError> {
+    let mut held = doc! { "_id": &*entry.id, "holder": holder(entry)? };
+    // It may have been ended by a call whose answer was lost.
+    let ended = entry.ended_at.map(|at| doc! { "ended_at": date(at) });
+    let states: Vec<_> = [doc! { "state": RUNNING }].into_iter().chain(ended).collect();
+    held.insert("$or", states);
+    changes(connection, doc! { "q": held, "u": written(entry, layout)? }).await
+}
+
+/// Makes one change of an entry. Says whether there was such an entry, or one could be made.
+async fn changes(connection: &Connection, update: Document) -> Result<bool, StoreError> {
+    let reply = connection.change(doc! { "update": SWEEPS, "updates": [update] }).await?;
+    if answer::is_duplicate(&reply) {
+        return Ok(false);
+    }
+    answer::done(&reply).map(|count| count > 0)
+}
+
+fn end_as_failed() -> Vec<Document> {
+    let end = doc! { "state": "failed", "ended_at": "$$NOW" };
+    vec![doc! { "$set": end }, doc! { "$unset": "heartbeat_at" }]
+}
+
+/// The entry without a sign of life, as MongoDB holds it.
+fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
+    let mut document = serialized(entry)?;
     document.remove("id");
+    document.insert("_id", &*entry.id);
     document.insert("layout", layout.name());
     document.insert("started_at", date(entry.started_at));
+    document.remove("heartbeat_at");
     match entry.ended_at {
         Some(ended_at) => document.insert("ended_at", date(ended_at)),
         None => document.remove("ended_at"),
     };
     match &entry.report {
         Some(report) => {
-            let mut written = bson::serialize_to_document(report).map_err(failed)?;
+            let mut written = serialized(report)?;
             written.insert("started_at", date(report.started_at));
             document.insert("report", written)
         }
         None => document.remove("report"),
     };
-    let update = doc! { "q": { "_id": &*entry.id }, "u": document, "upsert": true };
-    upsert(connection, SWEEPS, vec![update]).await
-}
-
-/// Keeps failures, one entry a page.
-pub async fn keep_failures(
-    connection: &Connection,
-    place: &Place,
-    stamp: &Stamp,
-    failures: &[Failure],
-) -> Result<(), StoreError> {
-    let updates = failures.iter().map(|failure| failure_update(place, stamp, failure)).collect();
-    upsert(connection, FAILURES, updates).await
-}
-
-/// Takes off the failures of items.
-pub async fn clear_failures(
-    connection: &Connection,
-    place: &Place,
-    keys: &[Key],
-) -> Result<(), StoreError> {
-    let ids: Vec<String> =
-        keys.iter().map(|key| failure_id(place, &format!("detail/{key}"))).collect();
-    let failures = connection.database.collection::<Document>(FAILURES);
-    let filter = doc! { "_id": { "$in": ids } };
-    connection
-        .call(LONGEST_CALL, async move {
-            failures.delete_many(filter).write_concern(WriteConcern::majority()).await
-        })
-        .await
-        .map(|_| ())
-}
-
-fn failure_id(place: &Place, page: &str) -> String {
-    format!("{}/{}/{page}", place.site, place.collection)
-}
-
-fn failure_update(place: &Place, stamp: &Stamp, failure: &Failure) -> Document {
-    let (kind, page) = failure.id();
-    let id = failure_id(place, &format!("{kind}/{page}"));
-    let mut set = doc! {
-        "site": &*place.site,
-        "collection": &*place.collection,
-        "sweep": &*stamp.sweep,
-        "kind": kind,
-        "page": page,
-        "url": &*failure.url,
-        "reason": failure.reason,
-        "message": &*failure.message,
-        "attempts": i64::from(failure.attempts),
-        "last_at": date(failure.at),
-    };
-    let mut unset = Document::new();
-    let mut put = |name: &str, value: Option<Bson>| match value {
-        Some(value) => set.insert(name, value),
-        None => unset.insert(name, ""),
-    };
-    put("status", failure.status.map(|status| Bson::Int32(status.into())));
-    put("sample", failure.sample.as_deref().map(Bson::from));
-    let mut change = doc! { "$set": set, "$setOnInsert": { "first_at": date(failure.at) } };
-    if !unset.is_empty() {
-        change.insert("$unset", unset);
+    if entry.holder.is_none() {
+        document.remove("holder");
     }
-    doc! { "q": { "_id": id }, "u": change, "upsert": true }
+    Ok(document)
 }
 
-async fn upsert(
-    connection: &Connection,
-    collection: &str,
-    updates: Vec<Document>,
-) -> Result<(), StoreError> {
-    if updates.is_empty() {
-        return Ok(());
+/// The holder as it is asked for; null is asked for what is absent.
+fn holder(entry: &SweepEntry) -> Result<Bson, StoreError> {
+    Ok(entry.holder.as_ref().map(serialized).transpose()?.map_or(Bson::Null, Bson::from))
+}
+
+/// The sign of life as it is asked for.
+fn heartbeat(entry: &SweepEntry) -> Bson {
+    entry.heartbeat_at.map_or(Bson::Null, |at| date(at).into())
+}
+
+fn serialized<T: serde::Serialize>(value: &T) -> Result<Document, StoreError> {
+    bson::serialize_to_document(value).map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+/// An entry as it is read back. What it says of reports and holders may be in words of another
+/// version: then it is as good as absent.
+fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
+    let silent = document.remove("silent_ms");
+    // A clock that was set back makes nobody younger than now.
+    let silent = silent.and_then(|silent| silent.as_i64()).map(|silent| silent.max(0));
+    let id = document.remove("_id").unwrap_or(Bson::Null);
+    document.insert("id", &id);
+    for name in DATES {
+        text_for_date(&mut document, name);
     }
-    let command = doc! {
-        "update": collection,
-        "updates": updates,
-        "ordered": false,
-        "writeConcern": connection.write_concern.clone(),
-    };
-    let database = connection.database.clone();
-    let reply =
-        connection.call(LONGEST_CALL, async move { database.run_command(command).await }).await?;
-    match super::answer::faults(&reply)?.into_iter().next() {
-        None => Ok(()),
-        Some((_, super::answer::Fault::Race(reason))) => Err(StoreError::Unavailable(reason)),
-        Some((_, super::answer::Fault::Document(reason))) => Err(StoreError::Failed(reason)),
+    let mut report = document.remove("report");
+    if let Some(Bson::Document(report)) = &mut report {
+        text_for_date(report, "started_at");
+    }
+    let holder = document.remove("holder");
+    let mut entry: SweepEntry = bson::deserialize_from_document(document).map_err(|error| {
+        StoreError::Failed(format!("the ledger's entry {id} cannot be read: {error}"))
+    })?;
+    entry.report = report.and_then(|report| bson::deserialize_from_bson(report).ok());
+    entry.holder = holder.and_then(|holder| bson::deserialize_from_bson(holder).ok());
+    let silent_for = silent.map(|silent| Duration::from_millis(silent.unsigned_abs()));
+    Ok(LedgerEntry { entry, silent_for })
+}
+
+fn text_for_date(document: &mut Document, name: &str) {
+    if let Some(time) = document.get_datetime(name).ok().and_then(|date| timestamp(*date)) {
+        document.insert(name, time.to_string());
     }
 }

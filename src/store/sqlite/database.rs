@@ -1,17 +1,21 @@
 //! The connection, and what is asked of it. Lives on one thread; every call blocks.
 
+mod failures;
+mod ledger;
+mod marks;
+
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, MAIN_DB, OpenFlags, Result, Transaction, TransactionBehavior, params};
 
+use self::marks::Marks;
 use super::row::{self, Row};
-use super::statements::{CLEAR_FAILURES, KEEP_FAILURE, KEEP_SWEEP, Statements};
+use super::statements::Statements;
 use super::{error, schema};
-use crate::record::{Failure, Key, Known, Stamp};
+use crate::record::{Key, Known, Stamp};
 use crate::store::{Place, Rejection, StoreError, Stored};
-use crate::sweep::SweepEntry;
 
 /// How long another program's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,6 +28,7 @@ pub struct Database {
     connection: Connection,
     place: Place,
     sql: Statements,
+    marks: Marks,
 }
 
 impl Database {
@@ -44,9 +49,11 @@ impl Database {
         set_up(&connection).map_err(explain)?;
         let transaction = begin(&mut connection).map_err(explain)?;
         schema::prepare(&transaction, &place).map_err(explain)?.map_err(unusable)?;
+        ledger::end_abandoned(&transaction).map_err(explain)?;
         transaction.commit().map_err(explain)?;
-        let sql = Statements::on(&schema::quoted(&place.collection));
-        Ok(Database { connection, place, sql })
+        let table = schema::quoted(&place.collection);
+        let (sql, marks) = (Statements::on(&table), Marks::on(&table));
+        Ok(Database { connection, place, sql, marks })
     }
 
     /// Whether the collection has no document.
@@ -84,63 +91,6 @@ impl Database {
         }
         transaction.commit()?;
         Ok(rejections)
-    }
-
-    /// See [`crate::store::Store::keep_failures`].
-    pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<()> {
-        let Place { site, collection, .. } = &self.place;
-        let transaction = begin(&mut self.connection)?;
-        for failure in failures {
-            let (kind, page) = failure.id();
-            let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
-            let at = row::time(*at);
-            transaction.prepare_cached(KEEP_FAILURE)?.execute(params![
-                site,
-                collection,
-                kind,
-                page,
-                url,
-                reason,
-                message,
-                status,
-                attempts,
-                sample,
-                at,
-                stamp.sweep,
-            ])?;
-        }
-        transaction.commit()
-    }
-
-    /// See [`crate::store::Store::clear_failures`].
-    pub fn clear_failures(&mut self, keys: &[Key]) -> Result<()> {
-        let Place { site, collection, .. } = &self.place;
-        let transaction = begin(&mut self.connection)?;
-        for keys in keys.chunks(KEYS_AT_ONCE) {
-            let mut statement = transaction.prepare_cached(CLEAR_FAILURES)?;
-            statement.execute(params![site, collection, list(keys)])?;
-        }
-        transaction.commit()
-    }
-
-    /// See [`crate::store::Store::keep_sweep`].
-    pub fn keep_sweep(&mut self, entry: &SweepEntry) -> Result<()> {
-        let report = entry.report.as_ref().map(serde_json::to_string).transpose();
-        let report =
-            report.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-        let transaction = begin(&mut self.connection)?;
-        transaction.prepare_cached(KEEP_SWEEP)?.execute(params![
-            entry.id,
-            entry.site,
-            entry.collection,
-            entry.state.to_string(),
-            entry.limited,
-            entry.definition,
-            row::time(entry.started_at),
-            entry.ended_at.map(row::time),
-            report,
-        ])?;
-        transaction.commit()
     }
 
     /// See [`crate::store::Store::read`].
@@ -229,9 +179,10 @@ fn put(
     Ok(())
 }
 
-fn list(keys: &[Key]) -> String {
-    let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-    serde_json::Value::from(keys).to_string()
+/// Keys as a JSON list.
+fn list<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
+    let keys: serde_json::Value = keys.into_iter().map(Key::as_str).collect();
+    keys.to_string()
 }
 
 #[cfg(test)]
@@ -240,11 +191,19 @@ mod tests {
 
     use super::*;
 
-    fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
+    pub fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
         let path = folder.path().join("a.db");
         let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
         let database = Database::open(&path, place).unwrap();
         (path, database)
+    }
+
+    /// How SQLite goes about a statement, in its own words.
+    pub fn plan(database: &Database, sql: &str) -> String {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut statement = database.connection.prepare(&sql).unwrap();
+        let steps: Result<Vec<String>> = statement.raw_query().mapped(|row| row.get(3)).collect();
+        steps.unwrap().join("; ")
     }
 
     fn rows(number: usize, text: &str) -> Vec<Row> {

@@ -11,7 +11,7 @@ use crate::store::Stored;
 
 /// The columns that [`known`] reads, in its order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
-                         fetched_at, changed_at, gone_at";
+                         fetched_at, changed_at, unlisted_at, gone_at";
 /// The columns that [`stored`] reads after those of [`KNOWN`].
 pub const BESIDE: &str = "url, seen_at, doc";
 
@@ -72,7 +72,8 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
         first_seen: parsed(row, 7)?,
         fetched_at: parsed(row, 8)?,
         changed_at: parsed(row, 9)?,
-        gone_at: parsed(row, 10)?,
+        unlisted_at: parsed(row, 10)?,
+        gone_at: parsed(row, 11)?,
     })
 }
 
@@ -80,20 +81,29 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
 pub fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
     Ok(Stored {
         known: known(row)?,
-        url: row.get(11)?,
-        seen_at: parsed(row, 12)?,
-        text: row.get(13)?,
+        url: row.get(12)?,
+        seen_at: parsed(row, 13)?,
+        text: row.get(14)?,
     })
 }
 
-fn key(row: &rusqlite::Row<'_>) -> Result<Key> {
+/// The key in the first column.
+pub fn key(row: &rusqlite::Row<'_>) -> Result<Key> {
     let text = row.get_ref(0)?.as_str()?;
     Key::new(text).map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }
 
 /// A fact that does not read as one, such as a digest of another version, is as good as absent:
 /// then the item is fetched as if it were new.
-fn parsed<T: std::str::FromStr>(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<T>> {
+pub fn parsed<T: std::str::FromStr>(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<T>> {
     let text = row.get_ref(at)?.as_str_or_null()?;
     Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// A time that has to be there.
+pub fn required_time(row: &rusqlite::Row<'_>, at: usize) -> Result<Timestamp> {
+    let text = row.get_ref(at)?.as_str()?;
+    text.parse().map_err(|error: jiff::Error| {
+        Error::FromSqlConversionFailure(at, Type::Text, Box::new(error))
+    })
 }

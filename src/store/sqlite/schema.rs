@@ -37,6 +37,9 @@ const SWEEPS: [(&str, &str); 9] = [
     ("ended_at", "TEXT"),
     ("report", "TEXT"),
 ];
+/// What later versions added; old files get these columns when they are opened.
+const SWEEPS_SINCE: [(&str, &str); 3] =
+    [("holder", "TEXT"), ("heartbeat_at", "TEXT"), ("runs", "INTEGER NOT NULL DEFAULT 1")];
 const FAILURES: [(&str, &str); 13] = [
     ("site", "TEXT NOT NULL"),
     ("collection", "TEXT NOT NULL"),
@@ -57,6 +60,8 @@ const FAILURES: [(&str, &str); 13] = [
 struct Table<'a> {
     name: &'a str,
     columns: &'a [(&'static str, &'static str)],
+    /// Columns that a table of ours may lack, because an earlier version made it.
+    since: &'a [(&'static str, &'static str)],
     /// Columns that together are the primary key.
     key: &'static [&'static str],
 }
@@ -72,24 +77,28 @@ pub fn prepare(connection: &Connection, place: &Place) -> Result<Result<(), Stri
         return Ok(Err(format!("cannot hold a collection of the name {:?}", place.collection)));
     }
     let tables = [
-        Table { name: &place.collection, columns: &COLLECTION, key: &["key"] },
-        Table { name: "gleaner_sweeps", columns: &SWEEPS, key: &["id"] },
+        Table { name: &place.collection, columns: &COLLECTION, since: &[], key: &["key"] },
+        Table { name: "gleaner_sweeps", columns: &SWEEPS, since: &SWEEPS_SINCE, key: &["id"] },
         Table {
             name: "gleaner_failures",
             columns: &FAILURES,
+            since: &[],
             key: &["site", "collection", "kind", "page"],
         },
     ];
-    let mut missing = Vec::new();
+    let (mut missing, mut ours) = (Vec::new(), Vec::new());
     for table in &tables {
         match objection(connection, table)? {
-            Found::Ours => {}
+            Found::Ours => ours.push(table),
             Found::Nothing => missing.push(table),
             Found::Other(objection) => return Ok(Err(objection)),
         }
     }
     for table in missing {
         connection.execute_batch(&definition(table))?;
+    }
+    for table in ours {
+        bring_up_to_date(connection, table)?;
     }
     Ok(other_site(connection, place)?.map_or(Ok(()), Err))
 }
@@ -138,11 +147,7 @@ fn objection(connection: &Connection, table: &Table<'_>) -> Result<Found> {
 
 /// In what the table of that name is not the one that gleaner makes. Further columns are welcome.
 fn difference(connection: &Connection, table: &Table<'_>) -> Result<Option<String>> {
-    let mut statement =
-        connection.prepare("SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk")?;
-    let found: Vec<(String, u32)> = statement
-        .query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_>>()?;
+    let found = columns(connection, table)?;
     let lacking = table.columns.iter().find(|(name, _)| !found.iter().any(|(at, _)| at == name));
     if let Some((name, _)) = lacking {
         return Ok(Some(format!("it has no column {name}")));
@@ -152,9 +157,27 @@ fn difference(connection: &Connection, table: &Table<'_>) -> Result<Option<Strin
     Ok((!same).then(|| format!("its primary key is not {}", table.key.join(", "))))
 }
 
+/// The names of a table's columns, and each one's place in the primary key, from 1.
+fn columns(connection: &Connection, table: &Table<'_>) -> Result<Vec<(String, u32)>> {
+    let mut statement =
+        connection.prepare("SELECT name, pk FROM pragma_table_info(?1) ORDER BY pk")?;
+    statement.query_map([table.name], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+fn bring_up_to_date(connection: &Connection, table: &Table<'_>) -> Result<()> {
+    let found = columns(connection, table)?;
+    for (name, kind) in table.since {
+        if !found.iter().any(|(at, _)| at == name) {
+            let table = quoted(table.name);
+            connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {name} {kind}"))?;
+        }
+    }
+    Ok(())
+}
+
 fn definition(table: &Table<'_>) -> String {
-    let mut columns: Vec<String> =
-        table.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    let columns = table.columns.iter().chain(table.since);
+    let mut columns: Vec<String> = columns.map(|(name, kind)| format!("{name} {kind}")).collect();
     if table.key.len() > 1 {
         columns.push(format!("PRIMARY KEY ({})", table.key.join(", ")));
     }

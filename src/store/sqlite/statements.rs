@@ -3,24 +3,6 @@
 
 use super::row;
 
-/// Site, collection, kind, page, then the failure's columns in their order, but one time.
-pub const KEEP_FAILURE: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
-     reason, message, status, attempts, sample, first_at, last_at, sweep) \
-   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12) \
-   ON CONFLICT (site, collection, kind, page) DO UPDATE SET url = excluded.url, \
-     reason = excluded.reason, message = excluded.message, status = excluded.status, \
-     attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
-     sweep = excluded.sweep";
-/// Site, collection, JSON list of keys.
-pub const CLEAR_FAILURES: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
-   AND kind = 'detail' AND page IN (SELECT value FROM json_each(?3))";
-/// The columns in their order.
-pub const KEEP_SWEEP: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
-     definition, started_at, ended_at, report) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
-   ON CONFLICT (id) DO UPDATE SET site = excluded.site, collection = excluded.collection, \
-     state = excluded.state, limited = excluded.limited, definition = excluded.definition, \
-     started_at = excluded.started_at, ended_at = excluded.ended_at, report = excluded.report";
-
 /// The statements on the collection's table; the cache finds them again by their text.
 pub struct Statements {
     pub known: String,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gleaner::document::Encoding;
-use gleaner::record::{Failure, Key, Known, Record, Stamp};
-use gleaner::store::{Rejection, Store, StoreError, Stored};
-use gleaner::sweep::SweepEntry;
+use gleaner::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use gleaner::store::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
+use gleaner::sweep::{LedgerEntry, SweepEntry};
+use jiff::Timestamp;
 
 /// What is done before and after calls; nothing, where a test does not say otherwise.
 #[async_trait]
@@ -21,6 +22,7 @@ pub trait Meddle: Send + Sync {
 
     async fn after_write(&self, _records: &[Record]) {}
 
+    /// Before the ledger's first word of a sweep and before its last.
     async fn keep_sweep(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -59,15 +61,60 @@ impl<M: Meddle> Store for Meddler<M> {
         written
     }
 
+    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
+        self.store.mark_seen(stamp, seen).await
+    }
+
+    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+        self.store.live(after, most).await
+    }
+
+    async fn count_live(&self) -> Result<u64, StoreError> {
+        self.store.count_live().await
+    }
+
+    async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
+        self.store.mark_unlisted(keys, at).await
+    }
+
+    async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
+        self.store.mark_gone(keys, at).await
+    }
+
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
         self.store.keep_failures(stamp, failures).await
     }
 
-    async fn clear_failures(&self, keys: &[Key]) -> Result<(), StoreError> {
-        self.store.clear_failures(keys).await
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        self.store.clear_failures(pages).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<(), StoreError> {
+    async fn failures(
+        &self,
+        after: Option<&PageId>,
+        most: usize,
+    ) -> Result<Vec<KeptFailure>, StoreError> {
+        self.store.failures(after, most).await
+    }
+
+    async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.store.sweeps(most).await
+    }
+
+    async fn take_lock(
+        &self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<bool, StoreError> {
+        self.meddle.keep_sweep().await?;
+        self.store.take_lock(entry, over).await
+    }
+
+    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        self.store.renew_lock(entry).await
+    }
+
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         self.meddle.keep_sweep().await?;
         self.store.keep_sweep(entry).await
     }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
 use gleaner::sweep::SweepEntry;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{self, Bson, DateTime, Document, doc};
 use rusqlite::{Connection, Row};
 use serde_json::value::RawValue;
 use tempfile::TempDir;
 
+pub use super::adopted::Adopted;
 use super::{Backend, KeptFailure, Ledger};
 
 /// A file in a folder of its own.
@@ -98,8 +99,32 @@ impl Ledger for Sqlite {
                 started_at: time(&row.get::<_, String>("started_at")?),
                 ended_at: row.get::<_, Option<String>>("ended_at")?.as_deref().map(time),
                 report: report.map(|text| serde_json::from_str(&text).expect("a report")),
+                holder: row
+                    .get::<_, Option<String>>("holder")?
+                    .map(|text| serde_json::from_str(&text).expect("a holder")),
+                heartbeat_at: row.get::<_, Option<String>>("heartbeat_at")?.as_deref().map(time),
+                runs: row.get("runs")?,
             })
         })
+    }
+
+    async fn silence(&self, sweep: &str, seconds: i64) {
+        let at = Timestamp::now() - SignedDuration::from_secs(seconds);
+        let sql = "UPDATE gleaner_sweeps SET heartbeat_at = ?2 WHERE id = ?1";
+        self.change(sql, &[sweep, &format!("{at:.3}")]);
+    }
+
+    async fn leave_running(&self, sweeps: &[&str]) {
+        let columns = "id TEXT PRIMARY KEY NOT NULL, site TEXT NOT NULL, collection TEXT NOT NULL, \
+            state TEXT NOT NULL, limited INTEGER NOT NULL, definition TEXT NOT NULL, \
+            started_at TEXT NOT NULL, ended_at TEXT, report TEXT";
+        let make = format!("CREATE TABLE gleaner_sweeps ({columns})");
+        self.connection().execute_batch(&make).expect("the table is made");
+        for sweep in sweeps {
+            let sql = "INSERT INTO gleaner_sweeps VALUES (?1, 'books', 'books', 'running', 0, \
+                '1:d', '2026-11-20T10:00:00.000Z', NULL, NULL)";
+            self.change(sql, &[sweep]);
+        }
     }
 
     async fn mark_gone(&self, collection: &str, key: &str, at: Timestamp) {
@@ -175,25 +200,51 @@ impl Ledger for Mongodb {
             .collect()
     }
 
+    async fn silence(&self, sweep: &str, seconds: i64) {
+        let back = doc! { "$subtract": ["$$NOW", seconds * 1000] };
+        let update = vec![doc! { "$set": { "heartbeat_at": back } }];
+        let sweeps = self.collection("gleaner_sweeps").await;
+        let changed = sweeps.update_one(doc! { "_id": sweep }, update).await;
+        assert_eq!(changed.expect("the update is made").matched_count, 1);
+    }
+
+    async fn leave_running(&self, sweeps: &[&str]) {
+        let entry = |id: &&str| {
+            let began = DateTime::from_millis(crate::records::at(0).as_millisecond());
+            doc! {
+                "_id": *id, "site": "books", "collection": "books", "state": "running",
+                "limited": false, "definition": "1:d", "layout": "own", "started_at": began,
+            }
+        };
+        let ledger = self.collection("gleaner_sweeps").await;
+        let inserted = ledger.insert_many(sweeps.iter().map(entry));
+        inserted.await.expect("they are inserted");
+    }
+
     async fn mark_gone(&self, collection: &str, key: &str, at: Timestamp) {
         let at = DateTime::from_millis(at.as_millisecond());
         let marks = doc! { "_gleaner.gone_at": at, "_gleaner.unlisted_at": at };
         let collection = self.collection(collection).await;
-        let marked = collection.update_one(doc! { "_id": key }, doc! { "$set": marks }).await;
+        let marked = collection.update_one(of(key), doc! { "$set": marks }).await;
         assert_eq!(marked.expect("the update is made").matched_count, 1);
     }
 
     async fn is_marked(&self, collection: &str, key: &str) -> bool {
-        let found = self.collection(collection).await.find_one(doc! { "_id": key }).await;
+        let found = self.collection(collection).await.find_one(of(key)).await;
         let document = found.expect("the query runs").expect("the document is there");
         let facts = document.get_document("_gleaner").expect("facts");
         facts.contains_key("gone_at") || facts.contains_key("unlisted_at")
     }
 
     async fn remove(&self, collection: &str, key: &str) {
-        let removed = self.collection(collection).await.delete_one(doc! { "_id": key }).await;
+        let removed = self.collection(collection).await.delete_one(of(key)).await;
         assert_eq!(removed.expect("the deletion is made").deleted_count, 1);
     }
+}
+
+/// The document with this key, whoever made its collection.
+fn of(key: &str) -> Document {
+    doc! { "_gleaner.key": key }
 }
 
 fn kept_failure(entry: &Document) -> KeptFailure {
@@ -224,7 +275,7 @@ fn as_entry(mut entry: Document) -> Document {
     let id = entry.remove("_id").expect("an id");
     entry.insert("id", id);
     entry.remove("layout");
-    for name in ["started_at", "ended_at"] {
+    for name in ["started_at", "ended_at", "heartbeat_at"] {
         if let Some(Bson::DateTime(date)) = entry.get(name) {
             entry.insert(name, from_date(*date).to_string());
         }

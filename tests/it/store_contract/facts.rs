@@ -51,6 +51,7 @@ pub async fn known_answers_what_was_written<B: Ledger>() {
         first_seen: Some(at(0)),
         fetched_at: Some(at(2)),
         changed_at: Some(at(1)),
+        unlisted_at: None,
         gone_at: None,
     };
     assert_eq!(known(&store, "42").await, expected);
@@ -128,6 +129,7 @@ pub async fn changed_replaces_the_document_and_keeps_first_seen<B: Ledger>() {
         first_seen: Some(at(0)),
         fetched_at: Some(at(60)),
         changed_at: Some(at(60)),
+        unlisted_at: None,
         gone_at: None,
     };
     assert_eq!(known(&store, "1").await, expected);
@@ -160,6 +162,7 @@ pub async fn same_leaves_the_document_and_writes_the_facts<B: Ledger>() {
         first_seen: Some(at(0)),
         fetched_at: Some(at(60)),
         changed_at: Some(at(0)),
+        unlisted_at: None,
         gone_at: None,
     };
     assert_eq!(known(&store, "1").await, expected);

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use gleaner::metrics::Snapshot;
-use gleaner::record::Failure;
-use gleaner::store::StoreError;
+use gleaner::record::{Failure, PageId};
+use gleaner::store::{self, StoreError};
 use gleaner::sweep::{Index, Items, Outcome, Requests, State, SweepEntry, Writes};
 
+use super::lock::begun;
 use super::{KeptFailure, Ledger, books};
-use crate::records::{at, index_failure, item_failure, keys, place, stamp};
+use crate::records::{at, index_failure, item_failure, place, stamp};
 
 fn kept(kind: &str, page: &str, message: &str, first: i64, last: i64) -> KeptFailure {
     KeptFailure {
@@ -58,7 +59,11 @@ pub async fn failures_are_kept_once_a_page_with_the_first_time<B: Ledger>() {
     assert_eq!(backend.failures().await, [replaced, expected[1].clone()]);
 }
 
-pub async fn failures_of_items_are_cleared_and_no_others<B: Ledger>() {
+fn page(kind: &str, name: &str) -> PageId {
+    PageId { kind: kind.into(), name: name.into() }
+}
+
+pub async fn failures_are_cleared_page_by_page<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let films = backend.open(&place("films", "films")).await.expect("the store opens");
@@ -67,10 +72,13 @@ pub async fn failures_of_items_are_cleared_and_no_others<B: Ledger>() {
         item_failure("2", "m", 0),
         item_failure("a/b", "m", 0),
         index_failure(1, "m", 0),
+        index_failure(2, "m", 0),
     ];
     assert_eq!(store.keep_failures(&stamp("s1"), &failures).await, Ok(()));
     assert_eq!(films.keep_failures(&stamp("s1"), &failures[..1]).await, Ok(()));
-    assert_eq!(store.clear_failures(&keys(&["1", "a/b", "unknown"])).await, Ok(()));
+    let cleared =
+        [page("detail", "1"), page("detail", "a/b"), page("detail", "unknown"), failures[4].id()];
+    assert_eq!(store.clear_failures(&cleared).await, Ok(()));
     let films = KeptFailure {
         site: "films".into(),
         collection: "films".into(),
@@ -78,20 +86,75 @@ pub async fn failures_of_items_are_cleared_and_no_others<B: Ledger>() {
     };
     let expected = [kept("detail", "2", "m", 0, 0), kept("index", "1", "m", 0, 0), films];
     assert_eq!(backend.failures().await, expected);
+    let many: Vec<PageId> = (0..2500).map(|number| page("detail", &number.to_string())).collect();
+    assert_eq!(store.clear_failures(&many).await, Ok(()));
+    assert_eq!(backend.failures().await, expected[1..]);
 }
 
-pub async fn sweeps_are_kept_and_replaced<B: Ledger>() {
+pub async fn failures_are_read_in_the_order_of_their_pages<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    let begun = |definition: &str, limited| SweepEntry {
-        started_at: at(0),
-        ..SweepEntry::begin("books", "books", definition, limited)
+    assert_eq!(store.failures(None, 10).await, Ok(Vec::new()));
+    let bare = Failure { status: None, sample: None, ..item_failure("10", "m", 0) };
+    let failures = [
+        index_failure(2, "m", 0),
+        item_failure("a/b", "m", 0),
+        item_failure("9", "m", 0),
+        index_failure(10, "m", 0),
+        item_failure("\u{e4}", "m", 0),
+        bare,
+    ];
+    assert_eq!(store.keep_failures(&stamp("s1"), &failures).await, Ok(()));
+    // Names that begin like ours, before and after it.
+    for (site, collection) in [("books", "book"), ("books", "books-2"), ("books", "books0")] {
+        let other = backend.open(&place(site, collection)).await.expect("the store opens");
+        assert_eq!(other.keep_failures(&stamp("s1"), &failures).await, Ok(()));
+    }
+    let (mut after, mut found) = (None::<PageId>, Vec::new());
+    loop {
+        let part = store.failures(after.as_ref(), 4).await.expect("the store answers");
+        assert!(part.len() <= 4);
+        let Some(last) = part.last() else { break };
+        after = Some(last.page.clone());
+        found.extend(part);
+    }
+    let names: Vec<String> = found.iter().map(|failure| failure.page.to_string()).collect();
+    assert_eq!(
+        names,
+        ["detail/10", "detail/9", "detail/a/b", "detail/\u{e4}", "index/10", "index/2"]
+    );
+    let expected = store::KeptFailure {
+        page: page("detail", "9"),
+        url: "http://127.0.0.1/failed".into(),
+        reason: "status".into(),
+        message: "m".into(),
+        status: Some(500),
+        attempts: 5,
+        sample: Some("<html>".into()),
+        first_at: at(0),
+        last_at: at(0),
+        sweep: "s1".into(),
     };
-    let (first, second) = (begun("1:d1", false), begun("1:d2", true));
-    assert_eq!(store.keep_sweep(&first).await, Ok(()));
-    assert_eq!(store.keep_sweep(&second).await, Ok(()));
-    assert_eq!(backend.sweeps().await, [first.clone(), second.clone()]);
-    assert_eq!(first.state, State::Running);
+    let bare = store::KeptFailure {
+        page: page("detail", "10"),
+        status: None,
+        sample: None,
+        ..expected.clone()
+    };
+    assert_eq!(found[..2], [bare, expected]);
+}
+
+pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
+    let first = SweepEntry { started_at: at(0), runs: 3, limited: true, ..begun(1) };
+    assert_eq!(store.take_lock(&first, None).await, Ok(true));
+    let running = backend.sweeps().await;
+    assert_eq!(running.len(), 1);
+    assert!(running[0].heartbeat_at.is_some());
+    assert_eq!(SweepEntry { heartbeat_at: None, ..running[0].clone() }, first);
+    assert_eq!(store.sweeps(10).await.expect("the store answers")[0].entry, running[0]);
 
     let snapshot = Snapshot {
         elapsed: Duration::from_millis(4321),
@@ -104,15 +167,52 @@ pub async fn sweeps_are_kept_and_replaced<B: Ledger>() {
     let problems = vec!["one \"problem\"".to_owned()];
     let ended = first.end(Outcome::Incomplete, &snapshot, problems);
     let ended = SweepEntry { ended_at: Some(at(5)), ..ended };
-    assert_eq!(store.keep_sweep(&ended).await, Ok(()));
-    assert_eq!(backend.sweeps().await, [ended, second]);
+    assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+    assert_eq!(backend.sweeps().await, std::slice::from_ref(&ended));
+    let read = store.sweeps(10).await.expect("the store answers");
+    assert_eq!((&read[0].entry, read[0].silent_for), (&ended, None));
+}
+
+pub async fn sweeps_are_read_newest_first<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let mut ids = Vec::new();
+    for second in 0..5 {
+        let entry = begun(1);
+        assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+        let state = State::Ended(Outcome::Complete);
+        let ended = SweepEntry { state, ended_at: Some(at(second)), ..entry };
+        assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+        ids.push(ended.id);
+    }
+    let other = SweepEntry { collection: "copy".into(), ..begun(1) };
+    let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
+    assert_eq!(copy.take_lock(&other, None).await, Ok(true));
+    ids.reverse();
+    for most in [0, 1, 3, 5, 6, usize::MAX] {
+        let sweeps = store.sweeps(most).await.expect("the store answers");
+        let found: Vec<_> = sweeps.into_iter().map(|it| it.entry.id).collect();
+        assert_eq!(found, ids[..most.min(5)]);
+    }
+}
+
+pub async fn entries_of_earlier_versions_are_read<B: Ledger>() {
+    let backend = B::start().await;
+    backend.leave_running(&["1"]).await;
+    let store = books(&backend).await;
+    let sweeps = store.sweeps(10).await.expect("the store answers");
+    assert_eq!(sweeps.len(), 1);
+    let SweepEntry { id, started_at, definition, holder, heartbeat_at, runs, report, .. } =
+        &sweeps[0].entry;
+    assert_eq!((&**id, *started_at, &**definition), ("1", at(0), "1:d"));
+    assert_eq!((holder, heartbeat_at, *runs, report), (&None, &None, 1, &None));
+    assert_eq!(sweeps[0].silent_for, None);
 }
 
 pub async fn another_site_is_refused<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    let entry = SweepEntry::begin("books", "books", "1:d", false);
-    assert_eq!(store.keep_sweep(&entry).await, Ok(()));
+    assert_eq!(store.take_lock(&begun(1), None).await, Ok(true));
     assert_eq!(store.close().await, Ok(()));
 
     let Err(StoreError::Unusable(message)) = backend.open(&place("films", "books")).await else {

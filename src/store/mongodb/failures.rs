@@ -1,0 +1,121 @@
+//! `gleaner_failures`: what was given up, one entry a page.
+//!
+//! An entry's `_id` is `SITE/COLLECTION/KIND/PAGE`. Names of sites and collections and kinds hold
+//! no slash, so that the entries of a collection stand together, ordered by kind and page.
+
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt;
+
+use super::facts::{date, timestamp};
+use super::{Connection, LONGEST_CALL, answer};
+use crate::record::{Failure, PageId, Stamp};
+use crate::store::{KeptFailure, Place, StoreError};
+
+const FAILURES: &str = "gleaner_failures";
+
+/// See [`crate::store::Store::keep_failures`].
+pub async fn keep(
+    connection: &Connection,
+    place: &Place,
+    stamp: &Stamp,
+    failures: &[Failure],
+) -> Result<(), StoreError> {
+    if failures.is_empty() {
+        return Ok(());
+    }
+    let updates: Vec<_> = failures.iter().map(|failure| update(place, stamp, failure)).collect();
+    let command = doc! { "update": FAILURES, "updates": updates, "ordered": false };
+    answer::done(&connection.change(command).await?).map(drop)
+}
+
+/// See [`crate::store::Store::clear_failures`].
+pub async fn clear(
+    connection: &Connection,
+    place: &Place,
+    pages: &[PageId],
+) -> Result<(), StoreError> {
+    if pages.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = pages.iter().map(|page| id(place, page)).collect();
+    let deletes = vec![doc! { "q": { "_id": { "$in": ids } }, "limit": 0 }];
+    let command = doc! { "delete": FAILURES, "deletes": deletes };
+    answer::done(&connection.change(command).await?).map(drop)
+}
+
+/// See [`crate::store::Store::failures`].
+pub async fn read(
+    connection: &Connection,
+    place: &Place,
+    after: Option<&PageId>,
+    most: usize,
+) -> Result<Vec<KeptFailure>, StoreError> {
+    let all = format!("{}/{}/", place.site, place.collection);
+    let from = after.map_or_else(|| all.clone(), |page| id(place, page));
+    // What begins with a slash comes before what begins with a zero, the character after it.
+    let end = format!("{}/{}0", place.site, place.collection);
+    let filter = doc! { "_id": { "$gt": from, "$lt": end } };
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let failures = connection.database.collection::<Document>(FAILURES);
+    let found: Vec<Document> = connection
+        .call(LONGEST_CALL, async move {
+            failures.find(filter).sort(doc! { "_id": 1 }).limit(most).await?.try_collect().await
+        })
+        .await?;
+    Ok(found.iter().filter_map(kept).collect())
+}
+
+fn id(place: &Place, page: &PageId) -> String {
+    format!("{}/{}/{page}", place.site, place.collection)
+}
+
+fn update(place: &Place, stamp: &Stamp, failure: &Failure) -> Document {
+    let page = failure.id();
+    let mut set = doc! {
+        "site": &*place.site,
+        "collection": &*place.collection,
+        "sweep": &*stamp.sweep,
+        "kind": &*page.kind,
+        "page": &*page.name,
+        "url": &*failure.url,
+        "reason": failure.reason,
+        "message": &*failure.message,
+        "attempts": i64::from(failure.attempts),
+        "last_at": date(failure.at),
+    };
+    let mut unset = Document::new();
+    let mut put = |name: &str, value: Option<Bson>| match value {
+        Some(value) => set.insert(name, value),
+        None => unset.insert(name, ""),
+    };
+    put("status", failure.status.map(|status| Bson::Int32(status.into())));
+    put("sample", failure.sample.as_deref().map(Bson::from));
+    let mut change = doc! { "$set": set, "$setOnInsert": { "first_at": date(failure.at) } };
+    if !unset.is_empty() {
+        change.insert("$unset", unset);
+    }
+    doc! { "q": { "_id": id(place, &page) }, "u": change, "upsert": true }
+}
+
+/// An entry, unless it lacks what each has that gleaner wrote.
+fn kept(entry: &Document) -> Option<KeptFailure> {
+    let text = |name: &str| entry.get_str(name).ok().map(Box::from);
+    let time = |name: &str| entry.get_datetime(name).ok().and_then(|date| timestamp(*date));
+    let number = |name: &str| match entry.get(name)? {
+        Bson::Int32(number) => Some(i64::from(*number)),
+        Bson::Int64(number) => Some(*number),
+        _ => None,
+    };
+    Some(KeptFailure {
+        page: PageId { kind: text("kind")?, name: text("page")? },
+        url: text("url")?,
+        reason: text("reason")?,
+        message: text("message")?,
+        status: number("status").and_then(|status| status.try_into().ok()),
+        attempts: number("attempts").and_then(|attempts| attempts.try_into().ok())?,
+        sample: text("sample"),
+        first_at: time("first_at")?,
+        last_at: time("last_at")?,
+        sweep: text("sweep")?,
+    })
+}

@@ -1,0 +1,105 @@
+//! `gleaner_failures`: what was given up, one entry a page.
+
+use rusqlite::{Result, Row, params};
+
+use super::{Database, KEYS_AT_ONCE, begin};
+use crate::record::{Failure, PageId, Stamp};
+use crate::store::sqlite::row::{required_time, time};
+use crate::store::{KeptFailure, Place};
+
+/// Site, collection, kind, page, then the failure's columns in their order, but one time.
+const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
+     reason, message, status, attempts, sample, first_at, last_at, sweep) \
+   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12) \
+   ON CONFLICT (site, collection, kind, page) DO UPDATE SET url = excluded.url, \
+     reason = excluded.reason, message = excluded.message, status = excluded.status, \
+     attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
+     sweep = excluded.sweep";
+/// Site, collection, JSON list of pairs of kind and page.
+const CLEAR: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
+   AND (kind, page) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))";
+/// Site, collection, kind, page, how many.
+const READ: &str = "SELECT kind, page, url, reason, message, status, attempts, sample, first_at, \
+     last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
+     AND (kind, page) > (?3, ?4) ORDER BY kind, page LIMIT ?5";
+
+impl Database {
+    /// See [`crate::store::Store::keep_failures`].
+    pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<()> {
+        let Place { site, collection, .. } = &self.place;
+        let transaction = begin(&mut self.connection)?;
+        for failure in failures {
+            let PageId { kind, name } = failure.id();
+            let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
+            transaction.prepare_cached(KEEP)?.execute(params![
+                site,
+                collection,
+                kind,
+                name,
+                url,
+                reason,
+                message,
+                status,
+                attempts,
+                sample,
+                time(*at),
+                stamp.sweep,
+            ])?;
+        }
+        transaction.commit()
+    }
+
+    /// See [`crate::store::Store::clear_failures`].
+    pub fn clear_failures(&mut self, pages: &[PageId]) -> Result<()> {
+        let Place { site, collection, .. } = &self.place;
+        let transaction = begin(&mut self.connection)?;
+        for pages in pages.chunks(KEYS_AT_ONCE) {
+            let pairs = pages.iter().map(|page| vec![&*page.kind, &*page.name]);
+            let pairs: serde_json::Value = pairs.collect();
+            transaction.prepare_cached(CLEAR)?.execute((site, collection, pairs.to_string()))?;
+        }
+        transaction.commit()
+    }
+
+    /// See [`crate::store::Store::failures`].
+    pub fn failures(&self, after: Option<&PageId>, most: usize) -> Result<Vec<KeptFailure>> {
+        let Place { site, collection, .. } = &self.place;
+        // No kind is empty, so all of them come after the empty text.
+        let (kind, name) = after.map_or(("", ""), |page| (&*page.kind, &*page.name));
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(READ)?;
+        statement.query_map((site, collection, kind, name, most), kept)?.collect()
+    }
+}
+
+fn kept(row: &Row<'_>) -> Result<KeptFailure> {
+    Ok(KeptFailure {
+        page: PageId { kind: row.get(0)?, name: row.get(1)? },
+        url: row.get(2)?,
+        reason: row.get(3)?,
+        message: row.get(4)?,
+        status: row.get(5)?,
+        attempts: row.get(6)?,
+        sample: row.get(7)?,
+        first_at: required_time(row, 8)?,
+        last_at: required_time(row, 9)?,
+        sweep: row.get(10)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{opened, plan};
+    use super::*;
+
+    #[test]
+    fn failures_are_found_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, database) = opened(&folder);
+        for (sql, by) in [(CLEAR, "kind=? AND page=?"), (READ, "(kind,page)>(?,?)")] {
+            let plan = plan(&database, sql);
+            assert!(plan.contains("SEARCH gleaner_failures USING") && plan.contains(by), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! `gleaner_sweeps`: the ledger, and the lock in it.
+//!
+//! A lock is an entry in state running. Whoever changes one holds the file's write lock from
+//! before it looks until it has written, so what it saw is what it changes.
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, Params, Result, Row, named_params};
+
+use super::{Database, begin};
+use crate::store::Place;
+use crate::store::sqlite::row::{parsed, required_time, time};
+use crate::sweep::{Holder, LedgerEntry, SweepEntry};
+
+/// What an entry consists of, but for its id, site and collection. Parameters bear the names of
+/// their columns.
+const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, \
+     definition = :definition, started_at = :started_at, ended_at = :ended_at, report = :report, \
+     holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs";
+const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
+     definition, started_at, ended_at, report, holder, heartbeat_at, runs) \
+   VALUES (:id, :site, :collection, :state, :limited, :definition, :started_at, :ended_at, \
+     :report, :holder, :heartbeat_at, :runs) ON CONFLICT DO NOTHING";
+const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
+   ORDER BY id DESC LIMIT ?3";
+/// Id, holder, time.
+const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?3 \
+   WHERE id = ?1 AND state = 'running' AND holder IS ?2";
+/// Id, sign of life as it was read, time.
+const END_DEAD: &str = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?3, \
+   heartbeat_at = NULL WHERE id = ?1 AND state = 'running' AND heartbeat_at IS ?2";
+/// Site, collection, id.
+const OTHER_RUNS: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE site = ?1 \
+   AND collection = ?2 AND state = 'running' AND id <> ?3)";
+/// What an entry was when it was read.
+const AS_READ: &str = "WHERE id = :id AND state = :was AND heartbeat_at IS :was_heartbeat_at \
+   AND ended_at IS :was_ended_at";
+/// What an entry has to be to be ended; it may have been, by a call whose answer was lost.
+const HELD: &str = "WHERE id = :id AND holder IS :holder \
+   AND (state = 'running' OR ended_at IS :ended_at)";
+
+/// Ends as failed what runs without a holder: earlier versions left such entries when they were
+/// killed.
+pub fn end_abandoned(connection: &Connection) -> Result<()> {
+    let sql = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?1 \
+               WHERE state = 'running' AND holder IS NULL";
+    connection.execute(sql, [time(Timestamp::now())]).map(drop)
+}
+
+impl Database {
+    /// See [`crate::store::Store::sweeps`].
+    pub fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>> {
+        let Place { site, collection, .. } = &self.place;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let now = Timestamp::now();
+        let mut statement = self.connection.prepare_cached(SWEEPS)?;
+        let read = |row: &Row<'_>| {
+            let entry = entry(row)?;
+            // A clock that was set back makes nobody younger than now.
+            let silent_for =
+                entry.heartbeat_at.map(|at| now.duration_since(at).max(SignedDuration::ZERO));
+            let silent_for = silent_for.map(SignedDuration::unsigned_abs);
+            Ok(LedgerEntry { entry, silent_for })
+        };
+        statement.query_map((site, collection, most), read)?.collect()
+    }
+
+    /// See [`crate::store::Store::take_lock`].
+    pub fn take_lock(&mut self, entry: &SweepEntry, over: Option<&SweepEntry>) -> Result<bool> {
+        let transaction = begin(&mut self.connection)?;
+        let now = Timestamp::now();
+        let entry = SweepEntry { heartbeat_at: Some(now), ..entry.clone() };
+        let taken = renew(&transaction, &entry, now)? || take(&transaction, &entry, over, now)?;
+        // Where it was not taken, nothing is to stay: a dead holder's end neither.
+        if taken { transaction.commit() } else { transaction.rollback() }.map(|()| taken)
+    }
+
+    /// See [`crate::store::Store::renew_lock`].
+    pub fn renew_lock(&mut self, entry: &SweepEntry) -> Result<bool> {
+        let transaction = begin(&mut self.connection)?;
+        let renewed = renew(&transaction, entry, Timestamp::now())?;
+        transaction.commit().map(|()| renewed)
+    }
+
+    /// See [`crate::store::Store::keep_sweep`].
+    pub fn keep_sweep(&mut self, entry: &SweepEntry) -> Result<bool> {
+        let transaction = begin(&mut self.connection)?;
+        let entry = SweepEntry { heartbeat_at: None, ..entry.clone() };
+        let kept = write(&transaction, &format!("{CHANGE} {HELD}"), &entry, None)?;
+        transaction.commit().map(|()| kept)
+    }
+}
+
+fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<bool> {
+    let holder = json(entry.holder.as_ref())?;
+    changed(connection, RENEW, (&entry.id, holder, time(now)))
+}
+
+fn take(
+    connection: &Connection,
+    entry: &SweepEntry,
+    over: Option<&SweepEntry>,
+    now: Timestamp,
+) -> Result<bool> {
+    let resumed = over.filter(|over| over.id == entry.id);
+    if let Some(dead) = over.filter(|over| over.id != entry.id) {
+        let heartbeat_at = dead.heartbeat_at.map(time);
+        if !changed(connection, END_DEAD, (&dead.id, heartbeat_at, time(now)))? {
+            return Ok(false);
+        }
+    }
+    let asked = (&entry.site, &entry.collection, &entry.id);
+    if connection.query_row(OTHER_RUNS, asked, |row| row.get(0))? {
+        return Ok(false);
+    }
+    match resumed {
+        Some(over) => write(connection, &format!("{CHANGE} {AS_READ}"), entry, Some(over)),
+        None => write(connection, INSERT, entry, None),
+    }
+}
+
+/// Runs a statement whose parameters are an entry, and what it was. Says whether it wrote.
+fn write(
+    connection: &Connection,
+    sql: &str,
+    entry: &SweepEntry,
+    was: Option<&SweepEntry>,
+) -> Result<bool> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let was_state = was.map(|was| was.state.to_string());
+    let was_heartbeat_at = was.and_then(|was| was.heartbeat_at).map(time);
+    let was_ended_at = was.and_then(|was| was.ended_at).map(time);
+    let values = named_params! {
+        ":id": entry.id,
+        ":site": entry.site,
+        ":collection": entry.collection,
+        ":state": entry.state.to_string(),
+        ":limited": entry.limited,
+        ":definition": entry.definition,
+        ":started_at": time(entry.started_at),
+        ":ended_at": entry.ended_at.map(time),
+        ":report": json(entry.report.as_ref())?,
+        ":holder": json(entry.holder.as_ref())?,
+        ":heartbeat_at": entry.heartbeat_at.map(time),
+        ":runs": entry.runs,
+        ":was": was_state,
+        ":was_heartbeat_at": was_heartbeat_at,
+        ":was_ended_at": was_ended_at,
+    };
+    for (name, value) in values {
+        // A statement takes those that it names.
+        if let Some(place) = statement.parameter_index(name)? {
+            statement.raw_bind_parameter(place, value)?;
+        }
+    }
+    Ok(statement.raw_execute()? > 0)
+}
+
+fn changed(connection: &Connection, sql: &str, values: impl Params) -> Result<bool> {
+    Ok(connection.prepare_cached(sql)?.execute(values)? > 0)
+}
+
+fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>> {
+    let text = value.map(serde_json::to_string).transpose();
+    text.map_err(|error| Error::ToSqlConversionFailure(error.into()))
+}
+
+/// An entry of the ledger. What it says of reports and holders may be in words of another version:
+/// then it is as good as absent.
+fn entry(row: &Row<'_>) -> Result<SweepEntry> {
+    let column = |name: &str| row.as_ref().column_index(name);
+    let time = |name: &str| parsed::<Timestamp>(row, column(name)?);
+    let text = |name: &str| row.get::<_, Option<String>>(name);
+    let holder: Option<Holder> = text("holder")?.and_then(|it| serde_json::from_str(&it).ok());
+    let state = serde_json::Value::from(row.get::<_, String>("state")?);
+    let state = serde_json::from_value(state)
+        .map_err(|error| Error::FromSqlConversionFailure(3, Type::Text, Box::new(error)))?;
+    Ok(SweepEntry {
+        id: row.get("id")?,
+        site: row.get("site")?,
+        collection: row.get("collection")?,
+        state,
+        limited: row.get("limited")?,
+        definition: row.get("definition")?,
+        started_at: required_time(row, column("started_at")?)?,
+        ended_at: time("ended_at")?,
+        report: text("report")?.and_then(|text| serde_json::from_str(&text).ok()),
+        holder,
+        heartbeat_at: time("heartbeat_at")?,
+        runs: row.get("runs")?,
+    })
+}

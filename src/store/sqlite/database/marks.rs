@@ -1,0 +1,155 @@
+//! What is noted of items without writing their documents: seen, not listed, gone.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rusqlite::{Result, params};
+
+use super::{Database, KEYS_AT_ONCE, begin, list};
+use crate::record::{Fetched, Key, Seen, Stamp};
+use crate::store::Live;
+use crate::store::sqlite::row::{self, time};
+
+/// The statements on the collection's table. The first parameter is a JSON list of keys, but for
+/// `live`, which takes a key and how many.
+pub struct Marks {
+    /// Time.
+    seen: String,
+    /// Sweep, rules, time, ETag, Last-Modified, revision.
+    fetched: String,
+    absent: String,
+    live: String,
+    count: String,
+    /// Time.
+    unlisted: String,
+    /// Time.
+    gone: String,
+}
+
+impl Marks {
+    /// The statements for this table, whose name is quoted.
+    pub fn on(table: &str) -> Marks {
+        let keys = "key IN (SELECT value FROM json_each(?1))";
+        Marks {
+            seen: format!("UPDATE {table} SET seen_at = ?2, unlisted_at = NULL WHERE {keys}"),
+            fetched: format!(
+                "UPDATE {table} SET sweep = ?2, rules = ?3, fetched_at = ?4, etag = ?5, \
+                   last_modified = ?6, revision = ?7 WHERE {keys} AND gone_at IS NULL"
+            ),
+            absent: format!(
+                "SELECT value FROM json_each(?1) WHERE NOT EXISTS \
+                   (SELECT 1 FROM {table} WHERE key = value AND gone_at IS NULL)"
+            ),
+            live: format!(
+                "SELECT key, unlisted_at, first_seen, url FROM {table} \
+                 WHERE key > ?1 AND gone_at IS NULL ORDER BY key LIMIT ?2"
+            ),
+            count: format!("SELECT count(*) FROM {table} WHERE gone_at IS NULL"),
+            unlisted: format!(
+                "UPDATE {table} SET unlisted_at = ?2 WHERE {keys} AND unlisted_at IS NULL"
+            ),
+            gone: format!(
+                "UPDATE {table} SET gone_at = ?2 WHERE {keys} AND (gone_at IS NULL OR gone_at = ?2)"
+            ),
+        }
+    }
+}
+
+impl Database {
+    /// See [`crate::store::Store::mark_seen`].
+    pub fn mark_seen(&mut self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>> {
+        let transaction = begin(&mut self.connection)?;
+        let sql = &self.marks;
+        let mut absent = Vec::new();
+        for seen in seen.chunks(KEYS_AT_ONCE) {
+            let keys = list(seen.iter().map(|seen| &seen.key));
+            let last = seen.iter().map(|seen| seen.at).max().map(time);
+            transaction.prepare_cached(&sql.seen)?.execute((&keys, last))?;
+            let mut alike: BTreeMap<&Fetched, Vec<&Seen>> = BTreeMap::new();
+            for seen in seen {
+                if let Some(fetched) = &seen.fetched {
+                    alike.entry(fetched).or_default().push(seen);
+                }
+            }
+            for (fetched, seen) in alike {
+                let Fetched { etag, last_modified, revision } = fetched;
+                transaction.prepare_cached(&sql.fetched)?.execute(params![
+                    list(seen.iter().map(|seen| &seen.key)),
+                    stamp.sweep,
+                    stamp.rules,
+                    seen.iter().map(|seen| seen.at).max().map(time),
+                    etag,
+                    last_modified,
+                    revision,
+                ])?;
+            }
+            let mut statement = transaction.prepare_cached(&sql.absent)?;
+            for key in statement.query_map([&keys], row::key)? {
+                absent.push(key?);
+            }
+        }
+        transaction.commit().map(|()| absent)
+    }
+
+    /// See [`crate::store::Store::live`].
+    pub fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>> {
+        // No key is empty, so all of them come after the empty text.
+        let after = after.map_or("", Key::as_str);
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(&self.marks.live)?;
+        let live = |row: &rusqlite::Row<'_>| {
+            Ok(Live {
+                key: row::key(row)?,
+                unlisted_at: row::parsed(row, 1)?,
+                first_seen: row::parsed(row, 2)?,
+                url: row.get(3)?,
+            })
+        };
+        statement.query_map((after, most), live)?.collect()
+    }
+
+    /// See [`crate::store::Store::count_live`].
+    pub fn count_live(&self) -> Result<u64> {
+        let mut statement = self.connection.prepare_cached(&self.marks.count)?;
+        statement.query_row([], |row| row.get(0)).map(i64::unsigned_abs)
+    }
+
+    /// See [`crate::store::Store::mark_unlisted`].
+    pub fn mark_unlisted(&mut self, keys: &[Key], at: Timestamp) -> Result<()> {
+        let transaction = begin(&mut self.connection)?;
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            let mut statement = transaction.prepare_cached(&self.marks.unlisted)?;
+            statement.execute((list(keys), time(at)))?;
+        }
+        transaction.commit()
+    }
+
+    /// See [`crate::store::Store::mark_gone`].
+    pub fn mark_gone(&mut self, keys: &[Key], at: Timestamp) -> Result<u64> {
+        let transaction = begin(&mut self.connection)?;
+        let mut marked = 0;
+        for keys in keys.chunks(KEYS_AT_ONCE) {
+            let mut statement = transaction.prepare_cached(&self.marks.gone)?;
+            marked += statement.execute((list(keys), time(at)))? as u64;
+        }
+        transaction.commit().map(|()| marked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{opened, plan};
+    use super::*;
+
+    #[test]
+    fn documents_are_found_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, database) = opened(&folder);
+        let Marks { seen, fetched, absent, live, count: _, unlisted, gone } = &database.marks;
+        for sql in [seen, fetched, absent, live, unlisted, gone] {
+            let plan = plan(&database, sql);
+            assert!(plan.contains("SEARCH books USING"), "{sql}: {plan}");
+            assert!(!plan.contains("SCAN books") && !plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The lock on a site: the one entry of the ledger that runs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use gleaner::store::Store;
+use gleaner::sweep::{Holder, LedgerEntry, Outcome, State, SweepEntry};
+
+use super::{Ledger, books};
+use crate::records::{at, place};
+
+/// So many try at once.
+const CROWD: u32 = 20;
+
+/// A process of this number.
+pub fn holder(pid: u32) -> Option<Holder> {
+    Some(Holder {
+        boot: "b0075a3e-0000-4000-8000-000000000001".into(),
+        namespace: "pid:[4026531836]".into(),
+        pid,
+        started: 1 << 40,
+        host: "here".into(),
+    })
+}
+
+/// A sweep that the process of this number begins.
+pub fn begun(pid: u32) -> SweepEntry {
+    SweepEntry { holder: holder(pid), ..SweepEntry::begin("books", "books", "1:d", false) }
+}
+
+/// The entry once it has ended so many seconds after the beginning of the test's time.
+fn ended(entry: &SweepEntry, outcome: Outcome, seconds: i64) -> SweepEntry {
+    let state = State::Ended(outcome);
+    SweepEntry { state, ended_at: Some(at(seconds)), ..entry.clone() }
+}
+
+/// The sweep that another run goes on with.
+fn resumed(entry: &SweepEntry, pid: u32) -> SweepEntry {
+    SweepEntry {
+        state: State::Running,
+        ended_at: None,
+        holder: holder(pid),
+        runs: entry.runs + 1,
+        ..entry.clone()
+    }
+}
+
+async fn only(store: &Arc<dyn Store>) -> LedgerEntry {
+    let sweeps = store.sweeps(10).await.expect("the store answers");
+    let [only] = <[LedgerEntry; 1]>::try_from(sweeps).expect("one sweep");
+    only
+}
+
+async fn states<B: Ledger>(backend: &B) -> BTreeMap<Box<str>, String> {
+    let sweeps = backend.sweeps().await;
+    sweeps.into_iter().map(|entry| (entry.id, entry.state.to_string())).collect()
+}
+
+/// All of a crowd try for the lock, each with an entry and a connection of its own; answers with
+/// the entry of the one who has it.
+async fn race<B: Ledger>(
+    backend: &B,
+    over: Option<&SweepEntry>,
+    entry: impl Fn(u32) -> SweepEntry,
+) -> SweepEntry {
+    let mut tries = tokio::task::JoinSet::new();
+    for pid in 1..=CROWD {
+        let (store, entry, over) = (books(backend).await, entry(pid), over.cloned());
+        tries.spawn(async move {
+            let taken = store.take_lock(&entry, over.as_ref()).await.expect("the store answers");
+            taken.then_some(entry)
+        });
+    }
+    let taken = tries.join_all().await.into_iter().flatten().collect::<Vec<_>>();
+    let [taken] = <[SweepEntry; 1]>::try_from(taken).expect("one of them has the lock");
+    let running = backend.sweeps().await.into_iter().filter(|it| it.state == State::Running);
+    let running: Vec<_> = running.map(|it| (it.id, it.holder)).collect();
+    assert_eq!(running, [(taken.id.clone(), taken.holder.clone())]);
+    taken
+}
+
+pub async fn s8_of_twenty_who_try_at_once_one_takes_the_lock<B: Ledger>() {
+    let backend = B::start().await;
+    race(&backend, None, begun).await;
+    assert_eq!(backend.sweeps().await.len(), 1, "the others left nothing");
+}
+
+pub async fn s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    assert_eq!(store.take_lock(&begun(99), None).await, Ok(true));
+    let dead = only(&store).await.entry;
+    let taken = race(&backend, Some(&dead), begun).await;
+    let running = (taken.id, "running".to_owned());
+    let expected = BTreeMap::from([(dead.id.clone(), "failed".to_owned()), running]);
+    assert_eq!(states(&backend).await, expected);
+    let sweeps = backend.sweeps().await;
+    let dead = sweeps.iter().find(|entry| entry.id == dead.id).expect("it is kept");
+    assert!(dead.ended_at.is_some() && dead.heartbeat_at.is_none(), "{dead:?}");
+    assert_eq!(dead.holder, holder(99));
+}
+
+pub async fn s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    assert_eq!(store.take_lock(&begun(99), None).await, Ok(true));
+    let dead = only(&store).await.entry;
+    let taken = race(&backend, Some(&dead), |pid| resumed(&dead, pid)).await;
+    assert_eq!((&taken.id, taken.runs), (&dead.id, 2));
+    assert_eq!(backend.sweeps().await.len(), 1);
+    // And once more where the sweep has ended.
+    assert_eq!(store.keep_sweep(&ended(&taken, Outcome::Interrupted, 5)).await, Ok(true));
+    let interrupted = only(&store).await.entry;
+    let taken = race(&backend, Some(&interrupted), |pid| resumed(&interrupted, pid)).await;
+    assert_eq!(taken.runs, 3);
+}
+
+pub async fn s8_a_lock_that_is_held_is_refused<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let first = begun(1);
+    assert_eq!(store.take_lock(&first, None).await, Ok(true));
+    let before = backend.sweeps().await;
+    assert_eq!(store.take_lock(&begun(2), None).await, Ok(false));
+    let limited = SweepEntry { limited: true, ..begun(2) };
+    assert_eq!(store.take_lock(&limited, None).await, Ok(false), "a limited run is a run");
+    let old = ended(&begun(3), Outcome::Failed, 1);
+    assert_eq!(store.take_lock(&resumed(&old, 4), Some(&old)).await, Ok(false));
+    assert_eq!(backend.sweeps().await, before);
+    // Another site's lock is another lock, and so is that on another collection.
+    let films = backend.open(&place("films", "films")).await.expect("the store opens");
+    let other = SweepEntry { site: "films".into(), collection: "films".into(), ..begun(5) };
+    assert_eq!(films.take_lock(&other, None).await, Ok(true));
+    let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
+    let other = SweepEntry { collection: "copy".into(), ..begun(6) };
+    assert_eq!(copy.take_lock(&other, None).await, Ok(true));
+    // Once it has ended, the next one has it.
+    assert_eq!(store.keep_sweep(&ended(&first, Outcome::Complete, 1)).await, Ok(true));
+    assert_eq!(store.take_lock(&begun(2), None).await, Ok(true));
+}
+
+pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let stalled = begun(1);
+    assert_eq!(store.take_lock(&stalled, None).await, Ok(true));
+    // Another run begins anew …
+    let dead = only(&store).await.entry;
+    let next = begun(2);
+    assert_eq!(store.take_lock(&next, Some(&dead)).await, Ok(true));
+    let before = backend.sweeps().await;
+    assert_eq!(store.renew_lock(&stalled).await, Ok(false));
+    assert_eq!(store.keep_sweep(&ended(&stalled, Outcome::Complete, 9)).await, Ok(false));
+    assert_eq!(store.take_lock(&stalled, None).await, Ok(false));
+    assert_eq!(backend.sweeps().await, before);
+    // … and a third goes on with that one's sweep.
+    let sweeps = store.sweeps(1).await.expect("the store answers");
+    let third = resumed(&next, 3);
+    assert_eq!(store.take_lock(&third, Some(&sweeps[0].entry)).await, Ok(true));
+    let before = backend.sweeps().await;
+    assert_eq!(store.renew_lock(&next).await, Ok(false));
+    assert_eq!(store.keep_sweep(&ended(&next, Outcome::Complete, 9)).await, Ok(false));
+    assert_eq!(backend.sweeps().await, before);
+    assert_eq!(store.renew_lock(&third).await, Ok(true));
+    assert_eq!(store.keep_sweep(&ended(&third, Outcome::Complete, 9)).await, Ok(true));
+    assert_eq!(states(&backend).await[&third.id], "complete");
+}
+
+pub async fn s8_a_holder_who_gave_a_sign_of_life_is_not_dead<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let slow = begun(1);
+    assert_eq!(store.take_lock(&slow, None).await, Ok(true));
+    backend.silence(&slow.id, 90).await;
+    let read = only(&store).await.entry;
+    assert_eq!(store.renew_lock(&slow).await, Ok(true));
+    let before = backend.sweeps().await;
+    assert_eq!(store.take_lock(&begun(2), Some(&read)).await, Ok(false));
+    assert_eq!(store.take_lock(&resumed(&slow, 2), Some(&read)).await, Ok(false));
+    assert_eq!(backend.sweeps().await, before);
+}
+
+pub async fn s8_the_silence_of_a_holder_is_told<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let entry = begun(1);
+    assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+    let silent = || async { only(&store).await.silent_for.expect("it runs") };
+    assert!(silent().await < Duration::from_secs(30));
+    backend.silence(&entry.id, 90).await;
+    let measured = silent().await;
+    assert!((90..120).contains(&measured.as_secs()), "{measured:?}");
+    assert_eq!(store.renew_lock(&entry).await, Ok(true));
+    assert!(silent().await < Duration::from_secs(30));
+    backend.silence(&entry.id, -90).await;
+    assert_eq!(silent().await, Duration::ZERO, "the clock was set back");
+    assert_eq!(store.keep_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(true));
+    let over = only(&store).await;
+    assert_eq!((over.silent_for, over.entry.heartbeat_at), (None, None));
+}
+
+pub async fn s1_a_sweep_that_ended_can_be_gone_on_with<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let first = begun(1);
+    assert_eq!(store.take_lock(&first, None).await, Ok(true));
+    assert_eq!(store.keep_sweep(&ended(&first, Outcome::Interrupted, 5)).await, Ok(true));
+    let read = only(&store).await.entry;
+    assert_eq!(read.state, State::Ended(Outcome::Interrupted));
+    let second = resumed(&read, 2);
+    assert_eq!(store.take_lock(&second, Some(&read)).await, Ok(true));
+    let running = only(&store).await.entry;
+    assert!(running.heartbeat_at.is_some());
+    assert_eq!(SweepEntry { heartbeat_at: None, ..running }, second);
+    // The same process can go on with its own sweep.
+    assert_eq!(store.keep_sweep(&ended(&second, Outcome::Failed, 6)).await, Ok(true));
+    let read = only(&store).await.entry;
+    assert_eq!(store.take_lock(&resumed(&read, 2), Some(&read)).await, Ok(true));
+}
+
+pub async fn what_was_done_can_be_done_again_by_its_holder<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    assert_eq!(store.take_lock(&begun(1), None).await, Ok(true));
+    let dead = only(&store).await.entry;
+    let entry = begun(2);
+    for _ in 0..2 {
+        assert_eq!(store.take_lock(&entry, Some(&dead)).await, Ok(true));
+    }
+    assert_eq!(backend.sweeps().await.len(), 2);
+    let entry = ended(&entry, Outcome::Interrupted, 5);
+    for _ in 0..2 {
+        assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+    }
+    let read = store.sweeps(1).await.expect("the store answers")[0].entry.clone();
+    for _ in 0..2 {
+        assert_eq!(store.take_lock(&resumed(&read, 3), Some(&read)).await, Ok(true));
+    }
+    assert_eq!(backend.sweeps().await.len(), 2);
+}
+
+pub async fn what_was_never_begun_cannot_be_ended<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let entry = begun(1);
+    assert_eq!(store.renew_lock(&entry).await, Ok(false));
+    assert_eq!(store.keep_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(false));
+    let old = ended(&entry, Outcome::Failed, 1);
+    assert_eq!(store.take_lock(&resumed(&old, 2), Some(&old)).await, Ok(false));
+    assert_eq!(backend.sweeps().await, []);
+}
+
+pub async fn sweeps_that_earlier_versions_left_are_ended<B: Ledger>() {
+    let backend = B::start().await;
+    backend.leave_running(&["1", "2", "3"]).await;
+    let opened = join_all([books(&backend), books(&backend)]).await;
+    let sweeps = backend.sweeps().await;
+    assert_eq!(sweeps.len(), 3);
+    for entry in sweeps {
+        assert_eq!(entry.state, State::Ended(Outcome::Failed));
+        assert!(entry.ended_at.is_some());
+    }
+    let entry = begun(1);
+    assert_eq!(opened[0].take_lock(&entry, None).await, Ok(true));
+    // Opening once more ends nobody who has a name.
+    books(&backend).await;
+    assert_eq!(opened[1].take_lock(&begun(2), None).await, Ok(false));
+    assert_eq!(opened[0].renew_lock(&entry).await, Ok(true));
+}

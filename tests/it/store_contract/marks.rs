@@ -1,0 +1,228 @@
+//! What is noted of items whose documents stay as they are: seen, not listed, gone.
+
+use std::sync::Arc;
+
+use gleaner::record::{Fetched, Key, Known, Record, Seen};
+use gleaner::store::{Live, Store, Stored};
+
+use super::{Ledger, books};
+use crate::records::{at, key, keys, record, stamp};
+
+/// A store with these items, written at time 0 by the sweep `s1`, each with an ETag.
+async fn filled<B: Ledger>(backend: &B, names: &[&str]) -> Arc<dyn Store> {
+    let store = books(backend).await;
+    let records: Vec<Record> =
+        names.iter().map(|key| record(key, r#"{"v":1}"#, store.encoding())).collect();
+    assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+    store
+}
+
+fn listed(name: &str, seconds: i64) -> Seen {
+    Seen { key: key(name), at: at(seconds), fetched: None }
+}
+
+fn not_modified(name: &str, seconds: i64, fetched: Fetched) -> Seen {
+    Seen { fetched: Some(fetched), ..listed(name, seconds) }
+}
+
+async fn all(store: &Arc<dyn Store>) -> Vec<Stored> {
+    store.read(None, 10_000).await.expect("the store answers")
+}
+
+async fn live(store: &Arc<dyn Store>) -> Vec<String> {
+    let live = store.live(None, 10_000).await.expect("the store answers");
+    live.into_iter().map(|live| live.key.to_string()).collect()
+}
+
+pub async fn what_was_listed_is_marked_seen<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2", "3"]).await;
+    let before = all(&store).await;
+    assert_eq!(store.mark_unlisted(&keys(&["1", "3"]), at(30)).await, Ok(()));
+    let seen = [listed("1", 60), listed("2", 60)];
+    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
+    let [one, two, three] = <[Stored; 3]>::try_from(before).expect("three documents");
+    let seen = |stored| Stored { seen_at: Some(at(60)), ..stored };
+    let known = Known { unlisted_at: Some(at(30)), ..three.known.clone() };
+    assert_eq!(all(&store).await, [seen(one), seen(two), Stored { known, ..three }]);
+}
+
+pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2", "3", "4"]).await;
+    let before = all(&store).await;
+    assert_eq!(store.mark_unlisted(&keys(&["1"]), at(30)).await, Ok(()));
+    let named = Fetched {
+        etag: Some("\"new\"".into()),
+        last_modified: Some("now".into()),
+        revision: Some("7".into()),
+    };
+    let bare = Fetched::default();
+    let seen = [
+        not_modified("1", 60, named.clone()),
+        not_modified("2", 60, bare.clone()),
+        listed("3", 60),
+        not_modified("4", 60, bare),
+    ];
+    let stamp = gleaner::record::Stamp { rules: "1:new".into(), ..stamp("s2") };
+    assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
+    let expected = |stored: &Stored, fetched: &Option<Fetched>| {
+        let mut stored = Stored { seen_at: Some(at(60)), ..stored.clone() };
+        if let Some(Fetched { etag, last_modified, revision }) = fetched.clone() {
+            let (sweep, rules) = (Some("s2".into()), Some("1:new".into()));
+            let fetched_at = Some(at(60));
+            let known = stored.known;
+            stored.known =
+                Known { sweep, rules, fetched_at, etag, last_modified, revision, ..known };
+        }
+        stored
+    };
+    let expected: Vec<Stored> =
+        before.iter().zip(&seen).map(|(stored, seen)| expected(stored, &seen.fetched)).collect();
+    assert_eq!(all(&store).await, expected);
+}
+
+pub async fn what_is_not_there_is_named<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2", "a\u{0}b"]).await;
+    backend.remove("books", "2").await;
+    let etag = Fetched { etag: Some("\"1\"".into()), ..Fetched::default() };
+    let seen = [
+        not_modified("1", 60, etag.clone()),
+        not_modified("2", 60, etag),
+        listed("a\u{0}b", 60),
+        listed("never", 60),
+    ];
+    let mut absent = store.mark_seen(&stamp("s2"), &seen).await.expect("they are marked");
+    absent.sort();
+    assert_eq!(absent, keys(&["2", "never"]));
+    let found: Vec<_> = all(&store)
+        .await
+        .into_iter()
+        .map(|it| (it.known.key, it.known.sweep, it.seen_at))
+        .collect();
+    let sweep = |id: &str| Some(Box::from(id));
+    let expected =
+        [(key("1"), sweep("s2"), Some(at(60))), (key("a\u{0}b"), sweep("s1"), Some(at(60)))];
+    assert_eq!(found, expected, "nothing was made");
+}
+
+pub async fn g4_what_is_marked_gone_is_named_and_stays_gone<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2", "3"]).await;
+    assert_eq!(store.mark_unlisted(&keys(&["1", "2"]), at(20)).await, Ok(()));
+    assert_eq!(store.mark_gone(&keys(&["1", "2"]), at(30)).await, Ok(2));
+    let seen = [
+        not_modified("1", 60, Fetched::default()),
+        listed("2", 60),
+        not_modified("3", 60, Fetched::default()),
+    ];
+    let mut named = store.mark_seen(&stamp("s2"), &seen).await.expect("they are marked");
+    named.sort();
+    assert_eq!(named, keys(&["1", "2"]));
+    for stored in &all(&store).await[..2] {
+        let Known { sweep, fetched_at, etag, gone_at, unlisted_at, .. } = &stored.known;
+        assert_eq!((sweep.as_deref(), *fetched_at), (Some("s1"), Some(at(0))), "not fetched");
+        assert!(etag.is_some());
+        assert_eq!((*gone_at, *unlisted_at, stored.seen_at), (Some(at(30)), None, Some(at(60))));
+    }
+}
+
+pub async fn marking_a_batch_twice_changes_nothing<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2"]).await;
+    // An item can stand twice in a batch: its list page was read again.
+    let seen = [
+        not_modified("1", 60, Fetched::default()),
+        listed("2", 60),
+        listed("2", 60),
+        listed("3", 60),
+    ];
+    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["3"])));
+    let after_one = all(&store).await;
+    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["3"])));
+    assert_eq!(store.mark_seen(&stamp("s2"), &[]).await, Ok(Vec::new()));
+    assert_eq!(all(&store).await, after_one);
+}
+
+pub async fn many_are_marked_at_once<B: Ledger>() {
+    let backend = B::start().await;
+    let names: Vec<String> = (0..2500).map(|at| format!("{at:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let store = filled(&backend, &names).await;
+    let etag = |name: &str| Fetched { etag: Some(name.into()), ..Fetched::default() };
+    let seen: Vec<Seen> = names.iter().map(|name| not_modified(name, 60, etag(name))).collect();
+    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
+    for stored in all(&store).await {
+        assert_eq!(stored.known.etag.as_deref(), Some(stored.known.key.as_str()));
+        assert_eq!((stored.known.sweep.as_deref(), stored.seen_at), (Some("s2"), Some(at(60))));
+    }
+    let keys = keys(&names);
+    assert_eq!(store.mark_unlisted(&keys, at(70)).await, Ok(()));
+    let unlisted = store.live(None, 5000).await.expect("the store answers");
+    assert_eq!(unlisted.len(), 2500);
+    assert!(unlisted.iter().all(|live| live.unlisted_at == Some(at(70))));
+    assert_eq!(store.mark_gone(&keys, at(80)).await, Ok(2500));
+    assert_eq!(store.count_live().await, Ok(0));
+    let seen: Vec<Seen> = names.iter().map(|name| listed(name, 90)).collect();
+    assert_eq!(store.mark_seen(&stamp("s3"), &seen).await, Ok(keys));
+}
+
+pub async fn live_goes_on_after_a_key_and_leaves_out_what_is_gone<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["b", "ä", "10", "9", "B", "a.b", "a"]).await;
+    assert_eq!(store.count_live().await, Ok(7));
+    assert_eq!(store.mark_unlisted(&keys(&["a", "9"]), at(30)).await, Ok(()));
+    assert_eq!(store.mark_gone(&keys(&["B", "10", "b"]), at(40)).await, Ok(3));
+    assert_eq!(store.count_live().await, Ok(4));
+    let (mut after, mut found) = (None::<Key>, Vec::new());
+    loop {
+        let page = store.live(after.as_ref(), 2).await.expect("the store answers");
+        assert!(page.len() <= 2);
+        let Some(last) = page.last() else { break };
+        after = Some(last.key.clone());
+        found.extend(page);
+    }
+    let expected = |name: &str| Live {
+        key: key(name),
+        unlisted_at: ["a", "9"].contains(&name).then(|| at(30)),
+        first_seen: Some(at(0)),
+        url: Some(format!("http://127.0.0.1/item/{name}").into()),
+    };
+    assert_eq!(found, ["9", "a", "a.b", "ä"].map(expected));
+}
+
+pub async fn what_is_not_listed_keeps_its_first_time<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2", "3"]).await;
+    assert_eq!(store.mark_unlisted(&keys(&["1", "never"]), at(30)).await, Ok(()));
+    assert_eq!(store.mark_unlisted(&keys(&["1", "2"]), at(60)).await, Ok(()));
+    let known = store.known(&keys(&["1", "2", "3"])).await.expect("the store answers");
+    let mut times: Vec<_> = known.into_iter().map(|it| (it.key, it.unlisted_at)).collect();
+    times.sort();
+    let expected = [(key("1"), Some(at(30))), (key("2"), Some(at(60))), (key("3"), None)];
+    assert_eq!(times, expected);
+    // What comes with a document of its own is listed.
+    let again = crate::records::same("1", r#"{"v":1}"#, store.encoding(), 90);
+    assert_eq!(store.write(&stamp("s2"), &[again]).await, Ok(Vec::new()));
+    assert_eq!(all(&store).await[0].known.unlisted_at, None);
+}
+
+pub async fn what_is_gone_keeps_everything_else<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2", "3"]).await;
+    assert_eq!(store.mark_unlisted(&keys(&["1"]), at(20)).await, Ok(()));
+    let before = all(&store).await;
+    assert_eq!(store.mark_gone(&keys(&["1"]), at(30)).await, Ok(1));
+    assert_eq!(store.mark_gone(&keys(&["1", "2", "never"]), at(60)).await, Ok(1));
+    assert_eq!(store.mark_gone(&keys(&["1", "2"]), at(60)).await, Ok(1), "as the first time");
+    assert_eq!(store.mark_gone(&[], at(60)).await, Ok(0));
+    let gone = [Some(at(30)), Some(at(60)), None];
+    let expected: Vec<Stored> = before
+        .into_iter()
+        .zip(gone)
+        .map(|(stored, gone_at)| Stored { known: Known { gone_at, ..stored.known }, ..stored })
+        .collect();
+    assert_eq!(all(&store).await, expected);
+    assert_eq!(live(&store).await, ["3"]);
+}

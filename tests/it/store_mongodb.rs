@@ -1,0 +1,158 @@
+//! MongoDB beyond the contract: what the server does for a question, and documents that others
+//! wrote beside ours.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use gleaner::record::{Fetched, Record, Seen};
+use gleaner::store::{Live, Store};
+use mongodb::Database;
+use mongodb::bson::{Document, doc};
+
+use crate::records::{at, key, keys, place, record, stamp};
+use crate::store_contract::Backend;
+use crate::store_contract::backends::{Adopted, Mongodb};
+
+async fn open<B: Backend>(backend: &B) -> Arc<dyn Store> {
+    backend.open(&place("books", "books")).await.expect("the store opens")
+}
+
+/// Writes so many records, with keys of four digits.
+async fn fill(store: &Arc<dyn Store>, number: usize) {
+    let records: Vec<Record> =
+        (0..number).map(|at| record(&format!("{at:04}"), "{}", store.encoding())).collect();
+    assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+}
+
+/// What the server did for questions to the collection `books` and changes of it, since it was
+/// told to keep a record.
+async fn done(database: &Database) -> Vec<Document> {
+    let profile = database.collection::<Document>("system.profile");
+    let books = doc! { "ns": format!("{}.books", database.name()) };
+    let found = profile.find(books).sort(doc! { "ts": 1 }).await.expect("the query runs");
+    found.try_collect().await.expect("documents")
+}
+
+async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &str) {
+    let store = open(backend).await;
+    fill(&store, 500).await;
+    let database = crate::mongod::database(uri).await;
+    database.run_command(doc! { "profile": 2 }).await.expect("a profile");
+    let page = store.live(None, 10).await.expect("the store answers");
+    store.live(Some(&page[9].key), 10).await.expect("the store answers");
+    store.read(None, 10).await.expect("the store answers");
+    let seen = Seen { key: key("0007"), at: at(60), fetched: Some(Fetched::default()) };
+    assert_eq!(store.mark_seen(&stamp("s2"), &[seen]).await, Ok(Vec::new()));
+    assert_eq!(store.mark_unlisted(&keys(&["0008", "0009"]), at(60)).await, Ok(()));
+    assert_eq!(store.mark_gone(&keys(&["0008", "0009"]), at(60)).await, Ok(2));
+    database.run_command(doc! { "profile": 0 }).await.expect("no profile");
+
+    let done = done(&database).await;
+    assert_eq!(done.len(), 6, "{done:#?}");
+    for step in done {
+        let plan = step.get_str("planSummary").unwrap_or("none");
+        // A single document is found by its id without more ado.
+        assert!(plan == format!("IXSCAN {{ {index}: 1 }}") || plan == "IDHACK", "{step}");
+        let examined =
+            step.get_i32("docsExamined").or(step.get_i64("docsExamined").map(|n| n as i32));
+        assert!(examined.is_ok_and(|examined| examined <= 11), "{step}");
+        assert!(!step.contains_key("hasSortStage"), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn questions_follow_the_index_on_the_id() {
+    let backend = Mongodb::start().await;
+    questions_follow_the_index(&backend, &backend.uri, "_id").await;
+}
+
+#[tokio::test]
+async fn d9_questions_follow_the_index_on_the_key_of_an_adopted_collection() {
+    let backend = Adopted::start().await;
+    questions_follow_the_index(&backend, &backend.0.uri, "_gleaner.key").await;
+}
+
+#[tokio::test]
+async fn d9_documents_that_were_adopted_are_live_and_are_marked() {
+    let backend = Mongodb::start().await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let books = database.collection::<Document>("books");
+    let scripts = [doc! { "id": 1, "v": 1 }, doc! { "id": "2", "v": 2 }, doc! { "v": 3 }];
+    books.insert_many(scripts).await.expect("they are inserted");
+    let store = open(&backend).await;
+    let bare = |name| Live { key: key(name), unlisted_at: None, first_seen: None, url: None };
+    assert_eq!(store.live(None, 10).await, Ok(vec![bare("1"), bare("2")]));
+    assert_eq!(store.count_live().await, Ok(2), "a document without a key is not ours");
+
+    let seen = Seen { key: key("1"), at: at(60), fetched: None };
+    assert_eq!(store.mark_seen(&stamp("s1"), &[seen]).await, Ok(Vec::new()));
+    assert_eq!(store.mark_unlisted(&keys(&["2"]), at(60)).await, Ok(()));
+    let unlisted = Live { unlisted_at: Some(at(60)), ..bare("2") };
+    assert_eq!(store.live(None, 10).await, Ok(vec![bare("1"), unlisted]));
+    assert_eq!(store.mark_gone(&keys(&["2"]), at(70)).await, Ok(1));
+    assert_eq!(store.live(None, 10).await, Ok(vec![bare("1")]));
+    assert_eq!(store.count_live().await, Ok(1));
+    let two = books.find_one(doc! { "id": "2" }).await.expect("an answer").expect("a document");
+    assert_eq!(two.get_i32("v").ok(), Some(2));
+}
+
+#[tokio::test]
+async fn documents_that_others_put_beside_ours_are_left_alone() {
+    let backend = Mongodb::start().await;
+    let store = open(&backend).await;
+    fill(&store, 2).await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let books = database.collection::<Document>("books");
+    let foreign = doc! { "_id": "foreign", "note": "mine" };
+    books.insert_one(&foreign).await.expect("it is inserted");
+    let foreign_key = keys(&["foreign"]);
+    let seen = [None, Some(Fetched::default())].map(|fetched| Seen {
+        key: foreign_key[0].clone(),
+        at: at(60),
+        fetched,
+    });
+    let named = store.mark_seen(&stamp("s2"), &seen).await.expect("an answer");
+    assert_eq!(named, [foreign_key[0].clone(), foreign_key[0].clone()]);
+    assert_eq!(store.mark_unlisted(&foreign_key, at(60)).await, Ok(()));
+    assert_eq!(store.mark_gone(&foreign_key, at(60)).await, Ok(0));
+    let found = books.find_one(doc! { "_id": "foreign" }).await.expect("an answer");
+    assert_eq!(found, Some(foreign));
+    assert_eq!(store.count_live().await, Ok(2));
+    assert_eq!(store.live(None, 10).await.map(|live| live.len()), Ok(2));
+}
+
+#[tokio::test]
+async fn d3_what_the_server_refuses_to_mark_is_named() {
+    let backend = Mongodb::start().await;
+    let store = open(&backend).await;
+    fill(&store, 3).await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let validator =
+        doc! { "$or": [{ "_gleaner.key": { "$ne": "0001" } }, { "_gleaner.etag": "never" }] };
+    let command = doc! { "collMod": "books", "validator": validator };
+    database.run_command(command).await.expect("a validator");
+    let etag = |name: &str| Fetched { etag: Some(name.into()), ..Fetched::default() };
+    let seen = ["0000", "0001", "0002"].map(|name| Seen {
+        key: key(name),
+        at: at(60),
+        fetched: Some(etag(name)),
+    });
+    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["0001"])));
+    let stored = store.read(None, 10).await.expect("the store answers");
+    let sweeps: Vec<_> = stored.iter().map(|stored| stored.known.sweep.as_deref()).collect();
+    assert_eq!(sweeps, [Some("s2"), Some("s1"), Some("s2")]);
+}
+
+#[tokio::test]
+async fn s8_the_lock_is_a_unique_index() {
+    let backend = Mongodb::start().await;
+    open(&backend).await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let sweeps = database.collection::<Document>("gleaner_sweeps");
+    let entry = |state: &str| doc! { "site": "books", "collection": "books", "state": state };
+    for state in ["complete", "complete", "failed", "running"] {
+        sweeps.insert_one(entry(state)).await.expect("it is inserted");
+    }
+    let error = sweeps.insert_one(entry("running")).await.expect_err("one runs already");
+    assert!(error.to_string().contains("E11000"), "{error}");
+}
