@@ -32,6 +32,7 @@ check: ## Formatting, lints, documentation
 bench: mongod ## Measure the main job beside the same libraries in a straight line
 	cargo bench --locked --no-run --quiet
 	cargo bench --locked --quiet --bench main_job
+	cargo bench --locked --quiet --bench html_page
 
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, each target MINUTES=1 (needs cargo-fuzz, nightly Rust)

@@ -32,7 +32,7 @@ pub struct Answer {
     /// Where it leads, as it may be shown, where that was not followed: to another host.
     pub leads_to: Option<String>,
     /// How long the last request's connection took. Nothing where it was made before, and where
-    /// [`ClientOptions::connect_clock`] is not set.
+    /// [`ClientOptions::connect_clock`](super::ClientOptions::connect_clock) is not set.
     pub connect: Option<Duration>,
     /// From the last request to the head of its answer, its connection included.
     pub head_after: Duration,
