@@ -1,6 +1,7 @@
 //! The wiring of a crawl: frontier, workers, writer and store are put together here, and this is
 //! the only place that spawns tasks.
 
+mod gone;
 mod lock;
 mod robots;
 mod verdict;
@@ -18,6 +19,7 @@ use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
 use crate::refresh::Policy;
+use crate::refresh::gone::Departures;
 use crate::secret::shown;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -88,6 +90,7 @@ pub struct Crawl {
     frontier: Arc<dyn Frontier>,
     metrics: Arc<Metrics>,
     walk: Arc<Walk>,
+    departures: Arc<Departures>,
     shutdown: Shutdown,
 }
 
@@ -140,6 +143,7 @@ impl Crawl {
             frontier: Arc::new(frontier),
             metrics,
             walk: Arc::default(),
+            departures: Arc::default(),
             shutdown,
         }
     }
@@ -159,8 +163,11 @@ impl Crawl {
             None => return self.never_began(Outcome::Interrupted, None),
         };
         info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
-        let ran = self.crew(&entry, &problems).await;
+        let mut ran = self.crew(&entry, &problems).await;
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
+        if ran.is_ok() && left == 0 {
+            ran = self.mark_gone(&entry, &problems).await;
+        }
         let snapshot = self.metrics.snapshot();
         let outcome = match &ran {
             Err(_) => Outcome::Failed,
@@ -222,6 +229,8 @@ impl Crawl {
             list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),
             walk: self.walk.clone(),
+            departures: self.departures.clone(),
+            gone_limit: self.settings.gone_limit,
         });
         let mut writer = tokio::spawn(writer.run());
         let worked = self.supervise(&crew, entry, outbox, &mut writer, problems).await;

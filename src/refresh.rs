@@ -1,6 +1,8 @@
 //! What a page means for what the store holds: new, changed or the same; and whether it has to be
 //! asked for at all. Functions of values.
 
+pub mod gone;
+
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -26,6 +26,8 @@ pub struct Settings {
     pub conditional: bool,
     /// What was fetched more recently is not asked for.
     pub max_age: Option<Duration>,
+    /// Share of the store's documents that may be marked gone at once, in percent.
+    pub gone_limit: f64,
     /// At most so many distinct items.
     pub limit: Option<u64>,
     /// Only these index pages.
@@ -65,6 +67,7 @@ impl Default for Settings {
             rate: None,
             robots: true,
             fresh: false,
+            gone_limit: 20.0,
             conditional: true,
             max_age: None,
             limit: None,

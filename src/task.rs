@@ -77,6 +77,8 @@ pub struct DetailPage {
     pub known: Option<Box<Known>>,
     /// What the list said of the item beside its key.
     pub listed: Option<Box<Listed>>,
+    /// Whether it is asked for because no list names it any more.
+    pub is_unlisted: bool,
 }
 
 /// What a list says of an item beside its key.
@@ -178,7 +180,7 @@ impl IndexPage {
 impl DetailPage {
     /// The page of an item of which nothing else is known.
     pub fn of(key: Key) -> DetailPage {
-        DetailPage { key, known: None, listed: None }
+        DetailPage { key, known: None, listed: None, is_unlisted: false }
     }
 }
 

@@ -117,6 +117,12 @@ impl Walk {
         lists.open == 0
     }
 
+    /// Whether the lists were read to their ends: no page was lost, and, where counts are exact,
+    /// they add up.
+    pub fn is_whole(&self, counts_are_exact: bool) -> bool {
+        self.lost() == 0 && (!counts_are_exact || self.mismatches().is_empty())
+    }
+
     /// How many pages could not be had, in any pass.
     pub fn lost(&self) -> u64 {
         self.lists().lost.len() as u64

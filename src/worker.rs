@@ -1,13 +1,15 @@
 //! A worker: one loop that takes a task, fetches and reads its page, and puts back what it found.
 //!
 //! Pages of the list lead to follow-ups in the frontier (`worker/list.rs`); pages of items lead to
-//! records, which go to the writer together with their lease (`worker/item.rs`); what leads to
-//! neither is tried again or given up (`worker/trouble.rs`). A worker never sleeps with a lease in
+//! records, which go to the writer together with their lease (`worker/item.rs`); items that no list
+//! names are asked for, too (`worker/unlisted.rs`); what leads to nothing is tried again or given up
+//! (`worker/trouble.rs`). A worker never sleeps with a lease in
 //! its hands.
 
 mod item;
 mod list;
 mod trouble;
+mod unlisted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -23,6 +25,7 @@ use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
+use crate::refresh::gone::Departures;
 use crate::refresh::{self, Plan, Policy};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::{PageRange, Site};
@@ -77,6 +80,10 @@ pub struct Crew {
     pub fields: FieldsFound,
     /// What the lists have said so far.
     pub walk: Arc<Walk>,
+    /// What was found out about items that may have left the site.
+    pub departures: Arc<Departures>,
+    /// Share of the store's documents that may be marked gone at once, in percent.
+    pub gone_limit: f64,
 }
 
 /// A request under way: what came of it is answered for by its lease.
@@ -172,6 +179,9 @@ impl Crew {
 
     /// What is to be done about an item.
     fn plan(&self, item: &DetailPage) -> Plan {
+        if item.is_unlisted {
+            return Plan::Fetch(None);
+        }
         let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
         refresh::plan(known, listed, &self.policy, Timestamp::now())
     }

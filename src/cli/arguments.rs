@@ -52,6 +52,10 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
     max_age: Option<Duration>,
 
+    /// Refuse to mark more than this share of the stored items gone, in percent [default: 20]
+    #[arg(long, env = "GLEANER_GONE_LIMIT", value_name = "PCT", value_parser = values::percent)]
+    gone_limit: Option<f64>,
+
     /// Another copy of the same site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
@@ -198,6 +202,7 @@ impl RunArgs {
             fresh: self.fresh || default.fresh,
             conditional: self.conditional.map_or(default.conditional, |it| it == Switch::On),
             max_age: self.max_age.or(default.max_age),
+            gone_limit: self.gone_limit.unwrap_or(default.gone_limit),
             robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
             limit: self.limit.or(default.limit),
             pages: self.pages.or(default.pages),

@@ -57,6 +57,13 @@ pub fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A share in percent.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.trim_end_matches('%').trim().parse().ok();
+    let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or_else(|| "a number from 0 to 100 is wanted".to_owned())
+}
+
 /// Requests a second.
 pub fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| is_rate(*rate));

@@ -22,6 +22,9 @@ impl Crew {
         item: DetailPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
+        if item.is_unlisted {
+            return self.unlisted_item(attempt, true).await;
+        }
         let encoding = self.store.encoding();
         let content = item.listed.as_ref().map(|listed| listed.content.clone()).unwrap_or_default();
         let is_html = self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html);

@@ -212,10 +212,11 @@ impl Crew {
             self.walk.mismatches().into_iter().filter(|it| it.listed < it.declared && !it.is_cut);
         let again = short.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
         let again: Vec<IndexRun> = if may_walk { again.collect() } else { Vec::new() };
-        if !again.is_empty() {
-            self.metrics.pass();
-            self.submit_pages(again).await?;
+        if again.is_empty() {
+            return self.submit_unlisted().await;
         }
+        self.metrics.pass();
+        self.submit_pages(again).await?;
         Ok(())
     }
 
@@ -262,7 +263,7 @@ impl Crew {
         }
         let detail = |Item { key, listed, .. }| {
             let known = known.remove(&key).map(Box::new);
-            DetailPage { key, known, listed: listed.map(Box::new) }
+            DetailPage { key, known, listed: listed.map(Box::new), is_unlisted: false }
         };
         Ok(items.into_iter().map(detail).collect())
     }

@@ -10,7 +10,8 @@ use crate::fetch::{self, FetchError, Sample};
 use crate::frontier::Lease;
 use crate::record::Failure;
 use crate::secret::shown;
-use crate::task::Page;
+use crate::status::plain;
+use crate::task::{DetailPage, Page};
 use crate::writer::Outcome;
 
 /// Why an attempt at a task came to nothing.
@@ -35,8 +36,7 @@ impl Crew {
         let Attempt { lease, sent, outbox } = attempt;
         match error {
             FetchError::Status { status: 404 | 410, .. } if lease.task().key().is_some() => {
-                self.host.succeeded();
-                return outbox.deliver(lease, Outcome::Missing).await;
+                return self.absent(Attempt { lease, sent, outbox }).await;
             }
             FetchError::Status { status: 404 | 410, .. } if is_guess(&lease) => {
                 self.host.succeeded();
@@ -62,6 +62,23 @@ impl Crew {
                 self.give_up(attempt, Trouble::Fetch(error)).await
             }
         }
+    }
+
+    /// The page of an item is not there. Where the item is listed that is believed the second
+    /// time.
+    async fn absent(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
+        let Page::Detail(item) = attempt.lease.task().page.clone() else { return Ok(()) };
+        if item.is_unlisted {
+            return self.unlisted_item(attempt, false).await;
+        }
+        self.host.succeeded();
+        if self.retries > 0 && self.departures.is_first_absence(&item.key) {
+            return self.once_more(attempt.lease).await;
+        }
+        if item.known.is_some() {
+            self.departures.absent(item.key);
+        }
+        attempt.outbox.deliver(attempt.lease, Outcome::Missing).await
     }
 
     /// A page came, but not one that can be read: again later, or given up.
@@ -94,6 +111,15 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         let Attempt { lease, outbox, .. } = attempt;
         let task = lease.task();
+        if let Page::Detail(DetailPage { key, is_unlisted: true, .. }) = &task.page {
+            // Nothing is known of it, so nothing is changed: it is no failure of the list's.
+            let (_, message, ..) = trouble.describe();
+            self.problems.note(format!(
+                "the item {} is not listed, and cannot be asked for: {message}",
+                plain(key.as_str())
+            ));
+            return Ok(self.frontier.finish(lease).await?);
+        }
         if let Page::Index(index) = &task.page
             && self.walk.answered(index, true)
         {

@@ -4,6 +4,7 @@
 mod adoption;
 mod bad_documents;
 mod documents;
+mod leaving;
 mod manners;
 mod meddler;
 mod outages;

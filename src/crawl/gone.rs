@@ -1,0 +1,48 @@
+//! After a crawl: what left the site is marked, where there is proof.
+
+use jiff::Timestamp;
+
+use super::{Crawl, CrawlError};
+use crate::problems::Problems;
+use crate::refresh::gone::{Departed, granted, refusal};
+use crate::sweep::SweepEntry;
+
+impl Crawl {
+    /// Marks what is gone, after a sweep that may do so: it came to its end, was not limited, lost
+    /// no page of the list, and its lists add up. Nothing is marked where it would be more than
+    /// the share that is granted.
+    ///
+    /// # Errors
+    /// Where the lock is lost, or the store fails.
+    pub(super) async fn mark_gone(
+        &self,
+        entry: &SweepEntry,
+        problems: &Problems,
+    ) -> Result<(), CrawlError> {
+        let listed = self.metrics.snapshot().index.listed;
+        if entry.limited
+            || listed == 0
+            || !self.walk.is_whole(self.site.total_exact)
+            || problems.has_gap()
+        {
+            return Ok(());
+        }
+        let Departed { gone, unlisted } = self.departures.all();
+        if gone.is_empty() && unlisted.is_empty() {
+            return Ok(());
+        }
+        let live = self.store.count_live().await?;
+        let most = granted(live, self.settings.gone_limit);
+        if gone.len() as u64 > most {
+            problems.gap(refusal(gone.len() as u64, live, self.settings.gone_limit));
+            return Ok(());
+        }
+        if !self.store.renew_lock(entry).await? {
+            return Err(CrawlError::LockLost);
+        }
+        let now = Timestamp::now();
+        self.store.mark_unlisted(&unlisted, now).await?;
+        self.metrics.gone(self.store.mark_gone(&gone, now).await?);
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! Items that the store holds and no list names any more: asked for by their own pages.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Attempt, Crew};
+use crate::crawl::CrawlError;
+use crate::record::{Key, Known};
+use crate::refresh::gone::{granted, refusal};
+use crate::site::Paging;
+use crate::store::Live;
+use crate::task::{Content, DetailPage, FollowUps, Listed, Page};
+
+/// Keys that a store is asked for at once.
+const AT_ONCE: usize = 1_000;
+
+impl Crew {
+    /// All lists are read: what the store holds beside what they name is submitted, too. Not where
+    /// a list may have left something out.
+    pub(super) async fn submit_unlisted(&self) -> Result<(), CrawlError> {
+        let knows_all = matches!(self.site.index.paging, Paging::Keys(_));
+        let is_partial = self.limited || self.enough.load(Relaxed) || knows_all;
+        let has_none = self.store.was_empty() || self.metrics.snapshot().index.listed == 0;
+        let is_whole = self.walk.is_whole(self.site.total_exact) && !self.problems.has_gap();
+        if is_partial || has_none || !is_whole {
+            return Ok(());
+        }
+        let live = self.store.count_live().await?;
+        let most = granted(live, self.gone_limit);
+        let mut candidates: Vec<Live> = Vec::new();
+        let mut after: Option<Key> = None;
+        loop {
+            let page = self.store.live(after.as_ref(), AT_ONCE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.key.clone());
+            for item in page {
+                if !self.frontier.has_seen(&item.key).await? {
+                    candidates.push(item);
+                }
+            }
+            if candidates.len() as u64 > most {
+                self.problems.gap(refusal(candidates.len() as u64, live, self.gone_limit));
+                return Ok(());
+            }
+        }
+        for items in candidates.chunks(AT_ONCE) {
+            self.submit_candidates(items).await?;
+        }
+        Ok(())
+    }
+
+    async fn submit_candidates(&self, items: &[Live]) -> Result<(), CrawlError> {
+        if self.site.detail.is_none() {
+            for item in items {
+                self.departures.unlisted(item.key.clone(), item.unlisted_at.is_some());
+            }
+            return Ok(());
+        }
+        let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+        let known = self.store.known(&keys).await?;
+        let mut known: HashMap<Key, Known> =
+            known.into_iter().map(|known| (known.key.clone(), known)).collect();
+        let page = |item: &Live| DetailPage {
+            key: item.key.clone(),
+            known: known.remove(&item.key).map(Box::new),
+            listed: Some(Box::new(Listed {
+                url: item.url.clone(),
+                revision: None,
+                content: Content::Nothing,
+            })),
+            is_unlisted: true,
+        };
+        let details = items.iter().map(page).collect();
+        self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
+        Ok(())
+    }
+
+    /// The page of an item that is not listed is there after all, or is not.
+    pub(super) async fn unlisted_item(
+        &self,
+        attempt: Attempt<'_>,
+        is_there: bool,
+    ) -> Result<(), CrawlError> {
+        self.host.succeeded();
+        if let Page::Detail(item) = &attempt.lease.task().page {
+            let before = item.known.as_deref().is_some_and(|known| known.unlisted_at.is_some());
+            match is_there {
+                true => self.departures.unlisted(item.key.clone(), before),
+                false => self.departures.absent(item.key.clone()),
+            }
+        }
+        Ok(self.frontier.finish(attempt.lease).await?)
+    }
+}

@@ -1,0 +1,157 @@
+//! Items that leave the site, and come back.
+
+use std::collections::BTreeSet;
+
+use gleaner::demo::Fault;
+use gleaner::record::Known;
+use gleaner::sweep::Outcome;
+
+use super::rig::{Rig, ended, says};
+use crate::store_contract::Backend;
+use crate::store_contract::backends::{Mongodb, Sqlite};
+
+/// Keys of what is marked gone.
+async fn gone<B: Backend>(rig: &Rig<B>, keys: &[String]) -> BTreeSet<String> {
+    let known = facts(rig, keys).await.into_iter();
+    known.filter(|known| known.gone_at.is_some()).map(|known| known.key.to_string()).collect()
+}
+
+async fn facts<B: Backend>(rig: &Rig<B>, keys: &[String]) -> Vec<Known> {
+    let keys: Vec<_> = keys.iter().map(|key| crate::records::key(key)).collect();
+    rig.store().await.known(&keys).await.expect("the store answers")
+}
+
+fn set(keys: &[&String]) -> BTreeSet<String> {
+    keys.iter().map(|key| (*key).clone()).collect()
+}
+
+async fn what_left_is_marked_and_what_comes_back_is_not<B: Backend>() {
+    let rig = Rig::<B>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    let first_seen = facts(&rig, &keys[5..6]).await[0].first_seen;
+    rig.demo.remove(&keys[5]);
+    rig.demo.remove(&keys[6]);
+    let report = rig.complete().await;
+    assert_eq!((report.items.same, report.items.gone, report.index.listed), (38, 2, 38));
+    assert_eq!(gone(&rig, &keys).await, set(&[&keys[5], &keys[6]]));
+    assert_eq!(rig.documents().await.len(), 40, "what is gone stays, and is marked");
+    let again = rig.complete().await;
+    assert_eq!(again.items.gone, 0, "once is enough");
+    rig.demo.restore(&keys[5], 3);
+    let back = rig.complete().await;
+    assert_eq!((back.items.gone, back.index.listed), (0, 39));
+    assert_eq!(gone(&rig, &keys).await, set(&[&keys[6]]));
+    assert_eq!(facts(&rig, &keys[5..6]).await[0].first_seen, first_seen);
+}
+
+#[tokio::test]
+async fn g4_what_left_is_marked_and_what_comes_back_is_not_in_sqlite() {
+    what_left_is_marked_and_what_comes_back_is_not::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn g4_what_left_is_marked_and_what_comes_back_is_not_in_mongodb() {
+    what_left_is_marked_and_what_comes_back_is_not::<Mongodb>().await;
+}
+
+#[tokio::test]
+async fn l1_what_is_not_listed_but_there_is_gone_only_the_second_time() {
+    let rig = Rig::<Sqlite>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    rig.demo.unlist(&keys[7]);
+    assert_eq!(rig.complete().await.items.gone, 0);
+    assert!(facts(&rig, &keys[7..8]).await[0].unlisted_at.is_some());
+    assert_eq!(rig.complete().await.items.gone, 1);
+    assert_eq!(gone(&rig, &keys).await, set(&[&keys[7]]));
+}
+
+#[tokio::test]
+async fn l1_what_is_listed_again_starts_anew() {
+    let rig = Rig::<Mongodb>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    rig.demo.unlist(&keys[7]);
+    rig.complete().await;
+    rig.demo.restore(&keys[7], 3);
+    rig.complete().await;
+    assert_eq!(facts(&rig, &keys[7..8]).await[0].unlisted_at, None);
+    rig.demo.unlist(&keys[7]);
+    assert_eq!(rig.complete().await.items.gone, 0);
+}
+
+#[tokio::test]
+async fn g3_more_than_the_share_that_is_granted_is_refused_and_says_how_to_go_ahead() {
+    let mut rig = Rig::<Sqlite>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    assert!(keys[..20].iter().all(|key| rig.demo.remove(key)));
+    let before = rig.demo.stats().requests;
+    let report = rig.incomplete().await;
+    says(&report, "nothing was marked gone");
+    says(&report, "--gone-limit");
+    assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
+    assert!(rig.demo.stats().requests - before < 25, "they are not even asked for");
+    rig.settings.gone_limit = 100.0;
+    assert_eq!(rig.complete().await.items.gone, 20);
+}
+
+#[tokio::test]
+async fn g5_a_limited_run_marks_nothing() {
+    let mut rig = Rig::<Sqlite>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    rig.demo.remove(&keys[5]);
+    rig.settings.limit = Some(10);
+    let report = ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!(report.items.gone, 0);
+    rig.settings.limit = None;
+    rig.settings.pages = "1..2".parse().ok();
+    ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn g1_what_cannot_be_asked_for_is_not_gone() {
+    for status in [500, 429, 403] {
+        let mut rig = Rig::<Sqlite>::new(40).await;
+        rig.settings.retries = 1;
+        let keys = rig.demo.keys();
+        rig.complete().await;
+        rig.demo.unlist(&keys[5]);
+        rig.demo.fault(Fault::on(format!("/api/book/{}/", keys[5])).status(status));
+        let report = ended(rig.crawl().await, Outcome::Complete);
+        assert_eq!((report.items.gone, report.items.failed), (0, 0), "{status}");
+        says(&report, "is not listed, and cannot be asked for");
+        let known = &facts(&rig, &keys[5..6]).await[0];
+        assert_eq!((known.gone_at, known.unlisted_at), (None, None));
+    }
+}
+
+#[tokio::test]
+async fn l4_after_a_lost_page_of_the_list_nothing_is_marked() {
+    let rig = Rig::<Sqlite>::new(60).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    rig.demo.remove(&keys[5]);
+    rig.demo.fault(Fault::on("/api/book/?limit=18&offset=36").status(500));
+    rig.incomplete().await;
+    assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
+}
+
+#[tokio::test]
+async fn g2_what_is_listed_but_not_there_is_asked_for_twice_and_then_missing_and_gone() {
+    let rig = Rig::<Mongodb>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    let page = format!("/api/book/{}/", keys[9]);
+    rig.demo.fault(Fault::on(&page).attempts(1..=1).status(404));
+    let report = rig.complete().await;
+    assert_eq!((report.items.missing, report.items.gone), (0, 0), "a hiccup");
+    rig.demo.clear_faults();
+    rig.demo.fault(Fault::on(&page).status(410));
+    let report = rig.complete().await;
+    assert_eq!((report.items.missing, report.items.gone, report.items.same), (1, 1, 39));
+    assert_eq!(gone(&rig, &keys).await, set(&[&keys[9]]));
+}
