@@ -131,7 +131,8 @@ async fn g1_what_cannot_be_asked_for_is_not_gone() {
 
 #[tokio::test]
 async fn l4_after_a_lost_page_of_the_list_nothing_is_marked() {
-    let rig = Rig::<Sqlite>::new(60).await;
+    let mut rig = Rig::<Sqlite>::new(60).await;
+    rig.settings.gone_limit = 100.0;
     let keys = rig.demo.keys();
     rig.complete().await;
     rig.demo.remove(&keys[5]);
