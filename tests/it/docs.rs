@@ -119,6 +119,7 @@ fn links_between_documents_lead_somewhere() {
         "CHANGELOG.md",
         "docs/architecture.md",
         "docs/configuration.md",
+        "docs/operations.md",
         "docs/performance.md",
         "docs/sites.md",
         "docs/tools.md",
