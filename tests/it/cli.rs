@@ -6,6 +6,7 @@ mod exits;
 mod fetch;
 mod output;
 mod program;
+mod reading;
 mod secrets;
 mod signals;
 mod sites;
