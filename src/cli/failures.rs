@@ -21,7 +21,7 @@ const AT_ONCE: usize = 500;
 
 /// What is said below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-A page that is had by a later crawl is taken off the list. Times are UTC.
+A page that is had by a later crawl is taken off the list.
 
 Exit codes: 0 listed, whether there are any or not, 1 the store cannot be
 reached, 2 usage, 141 whoever read the list went away.";
@@ -114,7 +114,7 @@ fn json(failure: &KeptFailure, sample: bool) -> Result<String, Exit> {
 /// One failure: page, reason and times; where; what went wrong; the sample.
 fn text(failure: &KeptFailure, sample: bool) -> String {
     let KeptFailure { page, reason, attempts, .. } = failure;
-    let time = |at: Timestamp| at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let time = |at: Timestamp| format!("{at:.0}");
     let status = failure.status.map_or_else(String::new, |status| format!(" ({status})"));
     let tries = if *attempts == 1 { "attempt" } else { "attempts" };
     let mut head = format!("{reason}{status}, {attempts} {tries}, {}", time(failure.last_at));
@@ -166,8 +166,8 @@ mod tests {
     fn a_failure_says_what_where_why_and_when() {
         assert_eq!(
             text(&failure(), true),
-            "detail/a\\u{1b}[1m: status (500), 5 attempts, 2026-11-20 10:00:00, first 2026-11-19\n  \
-             10:00:00\n  http://h.test/a\n  the site answered 500\n  | <html>\n  | \
+            "detail/a\\u{1b}[1m: status (500), 5 attempts, 2026-11-20T10:00:00Z, first\n  \
+             2026-11-19T10:00:00Z\n  http://h.test/a\n  the site answered 500\n  | <html>\n  | \
              \\u{1b}]0;title\\u{7}\n"
         );
         assert!(!text(&failure(), false).contains("html"));
