@@ -1,6 +1,7 @@
 //! The wiring of a crawl: frontier, workers, writer and store are put together here, and this is
 //! the only place that spawns tasks.
 
+mod lock;
 mod robots;
 mod verdict;
 
@@ -16,6 +17,7 @@ use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
+use crate::refresh::Policy;
 use crate::secret::shown;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -42,9 +44,17 @@ pub enum CrawlError {
     /// The frontier failed.
     #[error(transparent)]
     Frontier(#[from] FrontierError),
-    /// Another run has the lock.
-    #[error("another run holds the site")]
-    Held,
+    /// Another run holds the site.
+    #[error("another run holds the site {} since {}: {}", .0.site, lock_since(.0), holder_of(.0))]
+    Held(Box<SweepEntry>),
+    /// Others took the lock each time between looking and taking.
+    #[error("other runs took the site each time it was free; try again")]
+    Contended,
+    /// Another run took the site while this one stalled.
+    #[error(
+        "the lock on the site was lost: this run gave no sign of life for too long, and another took over"
+    )]
+    LockLost,
     /// What the site asks of crawlers cannot be known.
     #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
     Robots(FetchError),
@@ -60,6 +70,14 @@ pub enum CrawlError {
     /// A task of the crawl's own panicked: a bug.
     #[error("a part of gleaner panicked, which is a bug: {0}")]
     Panic(String),
+}
+
+fn lock_since(entry: &SweepEntry) -> String {
+    crate::sweep::lock::since(entry).to_string()
+}
+
+fn holder_of(entry: &SweepEntry) -> String {
+    entry.holder.as_ref().map_or_else(|| "an unknown process".to_owned(), ToString::to_string)
 }
 
 /// A crawl that is ready to run.
@@ -134,16 +152,14 @@ impl Crawl {
     /// Crawls, to the end or until it is told to stop.
     pub async fn run(self) -> Ended {
         let site = &self.site;
-        let limited = self.settings.is_limited();
-        let entry = SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited);
-        info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
         let problems = Arc::new(Problems::default());
-        let ran = match self.before_the_end(self.store.take_lock(&entry, None)).await {
-            Some(Ok(true)) => self.crew(&entry, &problems).await,
-            Some(Ok(false)) => Err(CrawlError::Held),
-            Some(Err(error)) => Err(error.into()),
-            None => Ok(()),
+        let (entry, _running) = match self.before_the_end(self.take_lock()).await {
+            Some(Ok(taken)) => taken,
+            Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
+            None => return self.never_began(Outcome::Interrupted, None),
         };
+        info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
+        let ran = self.crew(&entry, &problems).await;
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
         let snapshot = self.metrics.snapshot();
         let outcome = match &ran {
@@ -159,9 +175,17 @@ impl Crawl {
         self.ended(entry, error)
     }
 
+    /// The end of a crawl that never had the lock.
+    fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
+        let site = &self.site;
+        let entry = SweepEntry::begin(&site.name, &site.collection, "", self.settings.is_limited());
+        let problems = error.iter().map(ToString::to_string).collect();
+        self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
+    }
+
     /// Puts the parts together and waits for them.
     async fn crew(&self, entry: &SweepEntry, problems: &Arc<Problems>) -> Result<(), CrawlError> {
-        let Settings { retries, block_after, workers, pages, .. } = self.settings;
+        let Settings { retries, block_after, pages, conditional, max_age, .. } = self.settings;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let destination = Destination {
             store: self.store.clone(),
@@ -189,6 +213,7 @@ impl Crawl {
             host,
             robots,
             store: self.store.clone(),
+            policy: Policy { stamp: stamp.clone(), began: entry.started_at, conditional, max_age },
             stamp,
             metrics: self.metrics.clone(),
             problems: problems.clone(),
@@ -199,7 +224,7 @@ impl Crawl {
             walk: self.walk.clone(),
         });
         let mut writer = tokio::spawn(writer.run());
-        let worked = self.supervise(&crew, workers, outbox, &mut writer, problems).await;
+        let worked = self.supervise(&crew, entry, outbox, &mut writer, problems).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),
             _ => self.last_writes(&mut writer).await,
@@ -216,17 +241,18 @@ impl Crawl {
     async fn supervise(
         &self,
         crew: &Arc<Crew>,
-        count: usize,
+        entry: &SweepEntry,
         outbox: Outbox,
         writer: &mut Writing,
         problems: &Problems,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
-        for _ in 0..count {
+        for _ in 0..self.settings.workers {
             workers.spawn(crew.clone().work(outbox.clone()));
         }
         let time_is_up = self.shutdown.time_is_up(self.settings.grace);
-        tokio::pin!(time_is_up);
+        let lock = self.keep_lock(entry);
+        tokio::pin!(time_is_up, lock);
         loop {
             let ended = tokio::select! {
                 ended = workers.join_next() => ended,
@@ -235,6 +261,7 @@ impl Crawl {
                     let error = written_or_panicked(written).err();
                     return Err(CrawlError::Writer(Box::new(error.unwrap_or(CrawlError::WriterEnded))));
                 }
+                lost = &mut lock => return Err(lost),
                 () = &mut time_is_up => {
                     warn!("stopping: requests still in flight are dropped");
                     return Ok(());

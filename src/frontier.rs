@@ -33,7 +33,7 @@ use event_listener::{Event, IntoNotification};
 use tokio::time::Instant;
 
 use crate::record::Key;
-use crate::task::{FollowUps, Task};
+use crate::task::{FollowUps, Page, Task};
 
 pub use memory::{Limits, MemoryFrontier};
 pub use outstanding::Count;
@@ -143,6 +143,14 @@ impl Lease {
     /// Never: the task leaves only with the lease.
     pub fn task(&self) -> &Task {
         self.task.as_ref().expect("the task leaves only with the lease")
+    }
+
+    /// The lease on the same task, of which the store is taken to know nothing.
+    pub fn without_known(mut self) -> Lease {
+        if let Some(Task { page: Page::Detail(item), .. }) = &mut self.task {
+            item.known = None;
+        }
+        self
     }
 
     /// Ends the lease; the backend says how. Nothing is given back.

@@ -20,6 +20,12 @@ pub struct Settings {
     pub rate: Option<f64>,
     /// Whether robots.txt is obeyed.
     pub robots: bool,
+    /// Whether a new sweep begins, whatever could be gone on with.
+    pub fresh: bool,
+    /// Whether the site is told what the store has, so that it need not send it again.
+    pub conditional: bool,
+    /// What was fetched more recently is not asked for.
+    pub max_age: Option<Duration>,
     /// At most so many distinct items.
     pub limit: Option<u64>,
     /// Only these index pages.
@@ -58,6 +64,9 @@ impl Default for Settings {
             workers: 16,
             rate: None,
             robots: true,
+            fresh: false,
+            conditional: true,
+            max_age: None,
             limit: None,
             pages: None,
             timeout: Duration::from_secs(30),

@@ -3,12 +3,17 @@
 //! Log, report, ledger and exit code are made from one [`Snapshot`], so that none of them can say
 //! what another does not.
 
+mod holder;
+pub mod lock;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Snapshot;
+
+pub use holder::{Holder, Life};
 
 /// How a run of a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,21 +88,6 @@ pub struct SweepEntry {
     /// How many runs of the program it took so far.
     #[serde(default = "one")]
     pub runs: u32,
-}
-
-/// Who runs a sweep: a process, told from all others on all machines.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// Id of the machine's boot.
-    pub boot: Box<str>,
-    /// Its process namespace, in which the process's number counts.
-    pub namespace: Box<str>,
-    /// The process's number.
-    pub pid: u32,
-    /// When the process was started, in the system's ticks since the boot.
-    pub started: u64,
-    /// The machine's name, for people.
-    pub host: Box<str>,
 }
 
 /// A sweep as the ledger has it, and how its holder is.
@@ -225,14 +215,23 @@ impl SweepEntry {
         }
     }
 
-    /// The entry of the sweep once its run has ended with `outcome`.
+    /// Whether an earlier run of the program went before.
+    pub fn is_resumed(&self) -> bool {
+        self.runs > 1
+    }
+
+    /// The entry of the sweep once its run, which began `elapsed` ago, has ended with `outcome`.
     pub fn end(self, outcome: Outcome, snapshot: &Snapshot, problems: Vec<String>) -> SweepEntry {
+        let now = Timestamp::now();
+        let began = now.checked_sub(snapshot.elapsed).unwrap_or(self.started_at);
+        // As fine as stores keep times.
+        let began = began.round(jiff::Unit::Millisecond).unwrap_or(began);
         let report = Report {
             site: self.site.clone(),
             sweep: self.id.clone(),
             outcome,
-            resumed: false,
-            started_at: self.started_at,
+            resumed: self.is_resumed(),
+            started_at: began,
             elapsed_s: millis(snapshot.elapsed.as_secs_f64()),
             requests: snapshot.requests.clone(),
             index: snapshot.index.clone(),
@@ -242,7 +241,7 @@ impl SweepEntry {
         };
         SweepEntry {
             state: State::Ended(outcome),
-            ended_at: Some(Timestamp::now()),
+            ended_at: Some(now),
             report: Some(report),
             heartbeat_at: None,
             ..self

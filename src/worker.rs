@@ -13,19 +13,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::crawl::CrawlError;
 use crate::extract::PageError;
-use crate::fetch::{self, FetchError, Fetcher, Host, robots};
+use crate::fetch::{self, FetchError, Fetched, Fetcher, Host, robots};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
+use crate::refresh::{self, Plan, Policy};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::{PageRange, Site};
 use crate::store::Store;
-use crate::task::{Content, IndexPage, Page};
+use crate::task::{Content, DetailPage, IndexPage, Page};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 use trouble::Trouble;
@@ -59,6 +61,8 @@ pub struct Crew {
     pub store: Arc<dyn Store>,
     /// What is the same for all records.
     pub stamp: Stamp,
+    /// What of the store's knowledge counts.
+    pub policy: Policy,
     /// Counts.
     pub metrics: Arc<Metrics>,
     /// What the user should know.
@@ -128,6 +132,11 @@ impl Crew {
             let error = PageError::Listed(message.clone());
             return self.give_up(attempt, Trouble::List(error)).await;
         }
+        let plan = match &task.page {
+            Page::Detail(item) => self.plan(item),
+            Page::Index(_) => Plan::Fetch(None),
+        };
+        let Plan::Fetch(validators) = plan else { return self.settled(attempt, plan).await };
         let request = match self.site.request(&task.page) {
             Err(error) => {
                 let error = FetchError::Request(error.to_string());
@@ -147,13 +156,24 @@ impl Crew {
         if task.attempt > 1 {
             self.metrics.retried();
         }
-        match self.fetcher.fetch(request).await {
+        let fetched = match validators {
+            None => self.fetcher.fetch(request).await.map(Fetched::Page),
+            Some(validators) => self.fetcher.fetch_if_modified(request, &validators).await,
+        };
+        match fetched {
             Err(error) => self.no_page(attempt, error).await,
-            Ok(page) => match attempt.lease.task().page.clone() {
+            Ok(Fetched::NotModified(headers)) => self.not_modified(attempt, &headers).await,
+            Ok(Fetched::Page(page)) => match attempt.lease.task().page.clone() {
                 Page::Index(index) => self.index_page(attempt, index, page).await,
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
             },
         }
+    }
+
+    /// What is to be done about an item.
+    fn plan(&self, item: &DetailPage) -> Plan {
+        let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
+        refresh::plan(known, listed, &self.policy, Timestamp::now())
     }
 
     /// Whether more of a list is wanted.
@@ -165,7 +185,7 @@ impl Crew {
     fn asks_for(&self, page: &Page) -> bool {
         let is_wanted = match page {
             Page::Index(index) => self.is_wanted(index),
-            Page::Detail(_) => true,
+            Page::Detail(item) => matches!(self.plan(item), Plan::Fetch(_)),
         };
         is_wanted && self.site.asks_for(page)
     }

@@ -5,6 +5,7 @@
 
 mod batch;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +16,10 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::crawl::CrawlError;
-use crate::frontier::{Frontier, Lease};
+use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::Problems;
-use crate::record::{Failure, Key, PageId, Record, Stamp, Verdict};
+use crate::record::{Failure, Key, PageId, Record, Seen, Stamp, Verdict};
 use crate::store::Store;
 use batch::Batch;
 
@@ -44,6 +45,14 @@ pub enum Outcome {
     Record(Box<Record>),
     /// A task that was given up.
     Failure(Box<Failure>),
+    /// An item that need not be written: it was listed, and is what the store holds, or was
+    /// fetched recently.
+    Seen {
+        /// What is to be noted of it.
+        seen: Box<Seen>,
+        /// Whether it was fetched recently, and so not asked for.
+        is_recent: bool,
+    },
     /// An item that is listed, but its page is not there.
     Missing,
 }
@@ -138,7 +147,7 @@ impl Outcome {
         match self {
             Outcome::Record(record) => record.document.size(),
             Outcome::Failure(failure) => failure.sample.as_deref().map_or(0, str::len),
-            Outcome::Missing => 0,
+            Outcome::Seen { .. } | Outcome::Missing => 0,
         }
     }
 }
@@ -191,6 +200,7 @@ impl Destination {
     /// Brings a batch into the store and ends its leases.
     async fn commit(&self, batch: Vec<Delivery>) -> Result<(), CrawlError> {
         let (mut leases, mut records, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut unwritten, mut seen) = (Vec::new(), Vec::new());
         let mut rooms = Vec::with_capacity(batch.len());
         for Delivery { lease, what, _room } in batch {
             rooms.push(_room);
@@ -200,6 +210,10 @@ impl Destination {
                     records.push(*record);
                 }
                 Outcome::Failure(failure) => failures.push((lease, *failure)),
+                Outcome::Seen { seen: item, is_recent } => {
+                    unwritten.push((lease, is_recent));
+                    seen.push(*item);
+                }
                 Outcome::Missing => {
                     self.metrics.missing();
                     self.frontier.finish(lease).await?;
@@ -226,7 +240,33 @@ impl Destination {
             }
         }
         self.keep(failures).await?;
-        self.settle(stored).await
+        self.settle(stored).await?;
+        self.note(unwritten, seen).await
+    }
+
+    /// Notes of items that they were listed. What the store does not hold after all is fetched.
+    async fn note(&self, unwritten: Vec<(Lease, bool)>, seen: Vec<Seen>) -> Result<(), CrawlError> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let lacking: HashSet<Key> =
+            self.store.mark_seen(&self.stamp, &seen).await?.into_iter().collect();
+        let had = seen.iter().filter(|seen| !lacking.contains(&seen.key));
+        let had: Vec<PageId> = had.map(|seen| PageId::of_item(&seen.key)).collect();
+        self.store.clear_failures(&had).await?;
+        for ((lease, is_recent), seen) in unwritten.into_iter().zip(seen) {
+            if lacking.contains(&seen.key) {
+                let retry = Retry { after: Duration::ZERO, costs_attempt: false };
+                self.frontier.retry_later(lease.without_known(), retry).await?;
+                continue;
+            }
+            match is_recent {
+                true => self.metrics.skipped(),
+                false => self.metrics.settled(Verdict::Same),
+            }
+            self.frontier.finish(lease).await?;
+        }
+        Ok(())
     }
 
     /// Keeps failures and ends their leases.

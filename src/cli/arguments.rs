@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, ValueEnum};
 
 use super::client::ClientArgs;
@@ -38,6 +39,18 @@ pub struct RunArgs {
     /// Whether robots.txt is obeyed [default: on]
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
+
+    /// Begin a new sweep, whatever could be gone on with [default: off]
+    #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
+    fresh: bool,
+
+    /// Whether pages are asked for only if they changed, by ETag and Last-Modified [default: on]
+    #[arg(long, env = "GLEANER_CONDITIONAL", value_name = "ON|OFF")]
+    conditional: Option<Switch>,
+
+    /// Skip items that were fetched more recently, such as 12h [default: none]
+    #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
+    max_age: Option<Duration>,
 
     /// Another copy of the same site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
@@ -171,6 +184,9 @@ impl RunArgs {
         self.client.apply(Settings {
             workers: self.workers.unwrap_or(default.workers),
             rate: self.rate.or(default.rate),
+            fresh: self.fresh || default.fresh,
+            conditional: self.conditional.map_or(default.conditional, |it| it == Switch::On),
+            max_age: self.max_age.or(default.max_age),
             robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
             limit: self.limit.or(default.limit),
             pages: self.pages.or(default.pages),

@@ -95,6 +95,10 @@ fn finish(ended: Ended, arguments: &RunArgs, store: &StoreUrl, told: Option<Stop
     if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
         return Exit::ReaderGone;
     }
+    if let Some(held @ CrawlError::Held(_)) = &error {
+        let _ = writeln!(io::stderr(), "error: {held}");
+        return Exit::Held;
+    }
     let exit = match error {
         Some(CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))) => Exit::Usage,
         _ => Exit::of(report.outcome, told),

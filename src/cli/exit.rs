@@ -18,6 +18,8 @@ pub enum Exit {
     /// 3: finished, but something is missing; in `gleaner fetch` an answer of 400 or above, or
     /// nothing that matches.
     Incomplete,
+    /// 4: another run holds the site.
+    Held,
     /// 130 or 143: told to stop; can go on.
     Interrupted(StopSignal),
     /// 141, as of a program ended by SIGPIPE: whoever read standard output went away.
@@ -41,6 +43,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Incomplete => 3,
+            Exit::Held => 4,
             Exit::Interrupted(StopSignal::Interrupt) => 130,
             Exit::Interrupted(StopSignal::Terminate) => 143,
             Exit::ReaderGone => 141,

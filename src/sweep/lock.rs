@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::holder::{Holder, Life};
-use super::{LedgerEntry, Outcome, State, SweepEntry};
+use super::{LedgerEntry, Life, Outcome, State, SweepEntry};
 
 /// A holder that was not heard of for this long is dead, wherever it runs.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -35,7 +34,7 @@ pub fn begin(
     fresh: SweepEntry,
     entries: &[LedgerEntry],
     may_resume: bool,
-    life: impl Fn(&Holder) -> Life,
+    life: impl Fn(&SweepEntry) -> Life,
 ) -> Beginning {
     let running = entries.iter().find(|it| it.entry.state == State::Running);
     if let Some(running) = running
@@ -66,9 +65,8 @@ pub fn begin(
 }
 
 /// Whether a running sweep's holder lives, as far as can be told.
-fn lives(running: &LedgerEntry, life: impl Fn(&Holder) -> Life) -> bool {
-    let Some(holder) = &running.entry.holder else { return false };
-    match life(holder) {
+fn lives(running: &LedgerEntry, life: impl Fn(&SweepEntry) -> Life) -> bool {
+    match life(&running.entry) {
         Life::Dead => false,
         Life::Alive | Life::Elsewhere => running.silent_for.is_none_or(|silent| silent < SILENCE),
     }
@@ -98,14 +96,15 @@ pub fn since(entry: &SweepEntry) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sweep::Holder;
 
     fn holder() -> Holder {
         Holder { boot: "b".into(), namespace: "n".into(), pid: 1, started: 1, host: "h".into() }
     }
 
     fn entry(id: &str, state: State) -> SweepEntry {
-        let entry = SweepEntry::begin("books", "books", "d", false, holder());
-        SweepEntry { id: id.into(), state, ..entry }
+        let entry = SweepEntry::begin("books", "books", "d", false);
+        SweepEntry { id: id.into(), state, holder: Some(holder()), ..entry }
     }
 
     fn told(entry: SweepEntry, silent: u64) -> LedgerEntry {
@@ -148,7 +147,8 @@ mod tests {
             let expected = if goes_on { is("a", Some("a")) } else { is("fresh", None) };
             assert_eq!(begun(&last, Life::Alive), expected, "{outcome}");
         }
-        let limited = SweepEntry { limited: true, ..entry("b", State::Ended(Outcome::Interrupted)) };
+        let limited =
+            SweepEntry { limited: true, ..entry("b", State::Ended(Outcome::Interrupted)) };
         let full = entry("a", State::Ended(Outcome::Complete));
         assert_eq!(begun(&[told(limited, 0), told(full, 0)], Life::Alive), is("fresh", None));
     }
@@ -163,7 +163,8 @@ mod tests {
 
     #[test]
     fn s7_another_definition_or_a_long_pause_begins_afresh_and_says_so() {
-        let other = SweepEntry { definition: "e".into(), ..entry("a", State::Ended(Outcome::Failed)) };
+        let other =
+            SweepEntry { definition: "e".into(), ..entry("a", State::Ended(Outcome::Failed)) };
         assert_eq!(begun(&[told(other, 0)], Life::Alive), ("fresh".to_owned(), None, true));
         let mut old = entry("a", State::Ended(Outcome::Interrupted));
         old.started_at -= SignedDuration::from_hours(7 * 24 + 1);

@@ -7,10 +7,11 @@ use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
 use crate::document::Document;
 use crate::extract::{self, Detail, Format, Making};
-use crate::fetch;
-use crate::refresh::{self, Origin};
+use crate::fetch::{self, HeaderMap};
+use crate::record::{Fetched, Known, Seen};
+use crate::refresh::{self, Origin, Plan};
 use crate::secret::shown;
-use crate::task::{Content, DetailPage, Listed};
+use crate::task::{Content, DetailPage, Listed, Page};
 use crate::writer::Outcome;
 
 impl Crew {
@@ -47,6 +48,44 @@ impl Crew {
                 self.deliver(attempt, item, origin, document).await
             }
         }
+    }
+
+    /// An item that need not be asked for.
+    pub(super) async fn settled(&self, attempt: Attempt<'_>, plan: Plan) -> Result<(), CrawlError> {
+        let Attempt { lease, outbox, .. } = attempt;
+        let is_recent = match plan {
+            Plan::Done(verdict) => {
+                self.metrics.settled(verdict);
+                return Ok(self.frontier.finish(lease).await?);
+            }
+            Plan::Recent => true,
+            Plan::Same | Plan::Fetch(_) => false,
+        };
+        let Some(key) = lease.task().key().cloned() else { return Ok(()) };
+        let seen = Seen { key, at: Timestamp::now(), fetched: None };
+        outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent }).await
+    }
+
+    /// The site says that an item's page is what the store holds.
+    pub(super) async fn not_modified(
+        &self,
+        attempt: Attempt<'_>,
+        headers: &HeaderMap,
+    ) -> Result<(), CrawlError> {
+        let Attempt { lease, outbox, .. } = attempt;
+        self.host.succeeded();
+        let Page::Detail(item) = lease.task().page.clone() else { return Ok(()) };
+        let now = |name: &str| headers.get(name)?.to_str().ok().map(Box::<str>::from);
+        let known = |value: fn(&Known) -> &Option<Box<str>>| {
+            item.known.as_deref().and_then(|it| value(it).clone())
+        };
+        let fetched = Fetched {
+            etag: now("etag").or_else(|| known(|it| &it.etag)),
+            last_modified: now("last-modified").or_else(|| known(|it| &it.last_modified)),
+            revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
+        };
+        let seen = Seen { key: item.key, at: Timestamp::now(), fetched: Some(fetched) };
+        outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent: false }).await
     }
 
     /// An item that has no page of its own: all there is to it stands on the list.

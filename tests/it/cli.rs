@@ -4,6 +4,7 @@
 mod check;
 mod exits;
 mod fetch;
+mod kills;
 mod output;
 mod program;
 mod reading;

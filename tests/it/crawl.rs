@@ -9,6 +9,7 @@ mod meddler;
 mod outages;
 mod pages;
 mod panics;
+mod refreshing;
 mod retries;
 pub mod rig;
 mod stopping;

@@ -1,0 +1,104 @@
+//! The site's lock: taken before a crawl, kept while it runs, and noticed where it is lost.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::{Crawl, CrawlError};
+use crate::settings::Settings;
+use crate::sweep::lock::{self, Beginning};
+use crate::sweep::{Holder, Life, SweepEntry};
+
+/// Between two signs of life.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// Entries of the ledger that are looked at: limited runs have entries of their own.
+const ENTRIES: usize = 100;
+/// Others may take the lock between looking and taking, but not for ever.
+const TRIES: u32 = 10;
+
+/// Sweeps that this very process runs: it may have run others, and failed to say that they ended.
+static RUNNING: Mutex<Option<HashSet<Box<str>>>> = Mutex::new(None);
+
+/// A sweep that this process runs, for as long as this is held.
+pub struct Running(Box<str>);
+
+impl Running {
+    /// This process runs that sweep; nothing where it does already.
+    fn begin(id: &str) -> Option<Running> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.get_or_insert_default().insert(id.into()).then(|| Running(id.into()))
+    }
+
+    fn is(id: &str) -> bool {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().is_some_and(|running| running.contains(id))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.as_mut() {
+            running.remove(&self.0);
+        }
+    }
+}
+
+/// Whether a sweep's holder lives, as far as can be told.
+fn life(entry: &SweepEntry) -> Life {
+    match &entry.holder {
+        None => Life::Dead,
+        Some(holder) if *holder == Holder::this() && !Running::is(&entry.id) => Life::Dead,
+        Some(holder) => holder.life(),
+    }
+}
+
+impl Crawl {
+    /// Takes the lock, for a sweep of its own or for one that was not finished. Answers with its
+    /// entry, and what is to be held while it runs.
+    ///
+    /// # Errors
+    /// Where another run holds the site, or the store fails.
+    pub(super) async fn take_lock(&self) -> Result<(SweepEntry, Running), CrawlError> {
+        let Settings { fresh, .. } = self.settings;
+        let (site, limited) = (&self.site, self.settings.is_limited());
+        let own = SweepEntry {
+            holder: Some(Holder::this()),
+            ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited)
+        };
+        for _ in 0..TRIES {
+            let entries = self.store.sweeps(ENTRIES).await?;
+            match lock::begin(own.clone(), &entries, !fresh, life) {
+                Beginning::Held(holder) => return Err(CrawlError::Held(holder)),
+                Beginning::Take { entry, over, afresh } => {
+                    let Some(running) = Running::begin(&entry.id) else { continue };
+                    if !self.store.take_lock(&entry, over.as_deref()).await? {
+                        continue;
+                    }
+                    if let Some(why) = afresh {
+                        warn!("the last sweep was not finished, but a new one begins: {why}");
+                    } else if entry.is_resumed() {
+                        let (sweep, began) = (&entry.id, lock::since(&entry));
+                        info!(%sweep, %began, run = entry.runs, "the sweep that was not finished goes on");
+                    }
+                    return Ok((*entry, running));
+                }
+            }
+        }
+        Err(CrawlError::Contended)
+    }
+
+    /// Gives signs of life, and ends where the lock is lost.
+    pub(super) async fn keep_lock(&self, entry: &SweepEntry) -> CrawlError {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match self.store.renew_lock(entry).await {
+                Ok(true) => {}
+                Ok(false) => return CrawlError::LockLost,
+                Err(error) => return error.into(),
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Runs that are killed, and runs side by side.
+
+use std::time::{Duration, Instant};
+
+use gleaner::demo::{Demo, Options};
+
+use super::program::{Program, crawl};
+use super::{folder, report, sqlite, start, stored_as_served};
+
+const ITEMS: usize = 600;
+const WORKERS: u64 = 8;
+const BATCH: u64 = 20;
+
+fn slow_site() -> Demo {
+    start(Options { items: ITEMS, latency: Duration::from_millis(10), ..Options::default() })
+}
+
+fn run(demo: &Demo, store: &str, more: &[&str]) -> Program {
+    let (workers, batch) = (WORKERS.to_string(), BATCH.to_string());
+    let tuned = ["--workers", &workers, "--batch", &batch, "--flush", "20ms"];
+    crawl(demo.url(), store, &tuned).args(more)
+}
+
+/// Killed at several moments and started again until it is complete: nothing is lost, nothing is
+/// there twice, and little is asked for twice.
+fn killed_again_and_again(store: &str, stored: impl Fn(&Demo) -> usize) {
+    let demo = slow_site();
+    let mut kills = 0;
+    for at in [30, 150, 152, 330, 480, 900] {
+        let before = demo.stats().requests;
+        let running = run(&demo, store, &[]).start();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while demo.stats().requests < before + at / 3 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        running.signal("KILL");
+        assert_eq!(running.end().code, 137);
+        kills += 1;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let to = folder.path().join("report.json");
+    run(&demo, store, &["--report", to.to_str().expect("UTF-8")]).run().with(0).tells(&["goes on"]);
+    let requests = demo.stats().requests;
+    assert_eq!(stored(&demo), ITEMS);
+    let report = report(&to);
+    assert_eq!(
+        (&report["resumed"], &report["items"]["new"]),
+        (&true.into(), &(ITEMS as u64).into())
+    );
+    // One clean run, the list (and robots.txt) again each time, and what a kill found in the hands
+    // of workers, in the channel, and in the batches in flight.
+    let pages = ITEMS as u64 / 18 + 3;
+    let held = WORKERS + BATCH + 3 * BATCH;
+    let most = ITEMS as u64 + (kills + 1) * pages + kills * held;
+    assert!(requests <= most, "{requests} of at most {most}");
+}
+
+#[test]
+fn s1_s5_a_run_that_is_killed_goes_on_where_it_was_in_sqlite() {
+    let (_folder, path) = folder();
+    killed_again_and_again(&sqlite(&path), |demo| stored_as_served(&path, demo));
+}
+
+#[test]
+fn s1_s5_a_run_that_is_killed_goes_on_where_it_was_in_mongodb() {
+    let mongod = crate::mongod::fresh_database();
+    killed_again_and_again(&mongod, |demo| {
+        // A refresh that finds all of it the same says that all of it is there.
+        let folder = tempfile::tempdir().expect("a folder");
+        let to = folder.path().join("report.json");
+        run(demo, &mongod, &["--report", to.to_str().expect("UTF-8")]).run().with(0);
+        let same = report(&to)["items"]["same"].as_u64().expect("a number");
+        usize::try_from(same).expect("a count")
+    });
+}
+
+#[test]
+fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
+    let demo = slow_site();
+    let (_folder, path) = folder();
+    let first = run(&demo, &sqlite(&path), &[]).start();
+    first.says("sweep begins");
+    let second = run(&demo, &sqlite(&path), &[]).run().with(4);
+    second.tells(&["another run holds the site books since", "process"]);
+    first.end().with(0);
+    assert_eq!(stored_as_served(&path, &demo), ITEMS);
+}
+
+#[test]
+fn a_new_sweep_begins_where_the_last_was_complete_or_fresh_is_asked_for() {
+    let demo = start(Options { items: 30, ..Options::default() });
+    let (_folder, path) = folder();
+    let program = |more: &[&str]| crawl(demo.url(), &sqlite(&path), more).run().with(0);
+    assert!(!program(&[]).err.contains("goes on"));
+    assert!(!program(&[]).err.contains("goes on"));
+    assert!(!program(&["--fresh"]).err.contains("goes on"));
+}

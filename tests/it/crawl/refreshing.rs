@@ -1,0 +1,180 @@
+//! Crawls of a site that was crawled before: what was not finished goes on, what did not change is
+//! not fetched again, and one run at a time holds the site.
+
+use std::time::Duration;
+
+use gleaner::crawl::CrawlError;
+use gleaner::demo::{Fault, Options};
+use gleaner::settings::Settings;
+use gleaner::shutdown::{self, Stage};
+use gleaner::sweep::Outcome;
+
+use super::rig::{Rig, adds_up, ended, run, until};
+use crate::store_contract::backends::{Mongodb, Sqlite};
+use crate::store_contract::{Backend, Ledger};
+
+/// A rig whose crawl was told to stop after so many requests.
+async fn stopped_after<B: Backend>(items: usize, requests: u64) -> (Rig<B>, u64) {
+    let options = Options { items, latency: Duration::from_millis(5), ..Options::default() };
+    let rig = Rig::<B>::with(options).await;
+    let (trigger, shutdown) = shutdown::channel();
+    let crawl = rig.crawl_of(rig.store().await, shutdown);
+    let stop = async {
+        until("requests", async || rig.demo.stats().requests >= requests).await;
+        trigger.advance(Stage::Draining);
+    };
+    let (first, ()) = tokio::join!(run(crawl), stop);
+    assert_eq!(first.report.outcome, Outcome::Interrupted, "{:#?}", first.report);
+    let asked = rig.demo.stats().requests;
+    (rig, asked)
+}
+
+async fn an_interrupted_sweep_goes_on<B: Backend>() {
+    let (rig, asked) = stopped_after::<B>(120, 60).await;
+    let first = rig.documents().await.len() as u64;
+    let report = rig.complete().await;
+    assert!(report.resumed);
+    assert_eq!((report.items.new, report.items.same), (120, 0), "the items are the sweep's");
+    assert_eq!(report.store.written, 120 - first, "what was written is not written again");
+    let again = rig.demo.stats().requests - asked;
+    assert_eq!(again, report.index.pages + (120 - first), "the list, and what was not fetched");
+    rig.equals_the_site().await;
+    let next = rig.complete().await;
+    assert!(!next.resumed);
+    assert_eq!((next.items.same, next.items.new), (120, 0));
+}
+
+#[tokio::test]
+async fn s5_an_interrupted_sweep_goes_on_in_sqlite() {
+    an_interrupted_sweep_goes_on::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn s5_an_interrupted_sweep_goes_on_in_mongodb() {
+    an_interrupted_sweep_goes_on::<Mongodb>().await;
+}
+
+#[tokio::test]
+async fn s7_another_site_file_begins_anew_and_so_does_fresh() {
+    let (mut rig, _) = stopped_after::<Sqlite>(60, 30).await;
+    rig.site.total_exact = true;
+    rig.settings.fresh = true;
+    let report = rig.complete().await;
+    assert!(!report.resumed);
+    assert!(report.items.new < 60 && report.items.new + report.items.same == 60, "{report:#?}");
+    let (mut rig, _) = stopped_after::<Sqlite>(60, 30).await;
+    rig.site.ignore = vec![gleaner::extract::Selector::parse("$.score").expect("a path")];
+    assert!(!rig.complete().await.resumed);
+}
+
+#[tokio::test]
+async fn a_limited_run_is_never_gone_on_with() {
+    let (mut rig, _) = stopped_after::<Sqlite>(60, 30).await;
+    rig.settings.limit = Some(5);
+    let limited = ended(rig.crawl().await, Outcome::Complete);
+    assert!(!limited.resumed);
+    rig.settings.limit = None;
+    assert!(rig.complete().await.resumed, "the full one before it still is");
+}
+
+#[tokio::test]
+async fn s8_of_two_runs_at_once_the_second_refuses_and_says_who_holds_the_site() {
+    let options = Options { items: 60, latency: Duration::from_millis(20), ..Options::default() };
+    let rig = Rig::<Sqlite>::with(options).await;
+    let (_trigger, shutdown) = shutdown::channel();
+    let first = rig.crawl_of(rig.store().await, shutdown);
+    let second = async {
+        until("the first is under way", async || rig.demo.stats().requests > 2).await;
+        rig.crawl().await
+    };
+    let (first, second) = tokio::join!(run(first), second);
+    ended(first, Outcome::Complete);
+    let Some(CrawlError::Held(holder)) = &second.error else { panic!("{:?}", second.error) };
+    assert_eq!(holder.holder.as_ref().map(|holder| holder.pid), Some(std::process::id()));
+    let message = second.error.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert!(message.contains("another run holds the site books since 2"), "{message}");
+    rig.equals_the_site().await;
+}
+
+async fn etags_save_bodies<B: Backend>() {
+    let rig = Rig::<B>::with(Options { items: 40, etags: true, ..Options::default() }).await;
+    let first = rig.complete().await;
+    let before = rig.known().await;
+    let second = rig.complete().await;
+    assert_eq!((second.items.same, second.requests.not_modified), (40, 40));
+    assert_eq!(second.store.written, 0, "nothing is replaced");
+    assert!(second.requests.bytes * 5 < first.requests.bytes, "{second:#?}");
+    let after = rig.known().await;
+    for (key, known) in &after {
+        let was = &before[key];
+        assert_eq!((known.first_seen, known.changed_at), (was.first_seen, was.changed_at));
+        assert!(known.fetched_at > was.fetched_at && known.sweep != was.sweep);
+        assert_eq!((&known.etag, known.digest), (&was.etag, was.digest));
+    }
+    let key = rig.demo.keys()[3].clone();
+    rig.demo.change(&key);
+    let third = rig.complete().await;
+    assert_eq!((third.items.changed, third.items.same, third.requests.not_modified), (1, 39, 39));
+    rig.equals_the_site().await;
+}
+
+#[tokio::test]
+async fn a_refresh_by_etag_fetches_only_what_changed_into_sqlite() {
+    etags_save_bodies::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn a_refresh_by_etag_fetches_only_what_changed_into_mongodb() {
+    etags_save_bodies::<Mongodb>().await;
+}
+
+#[tokio::test]
+async fn other_rules_fetch_everything_and_so_does_conditional_off() {
+    let mut rig =
+        Rig::<Sqlite>::with(Options { items: 20, etags: true, ..Options::default() }).await;
+    rig.complete().await;
+    rig.settings.conditional = false;
+    assert_eq!(rig.complete().await.requests.not_modified, 0);
+    rig.settings.conditional = true;
+    let text = "name = 'books'\nbase_url = 'http://h'\n[index]\nurl = '/api/book/'\nquery = { limit = '{limit}', offset = '{offset}' }\n\
+                paging = { by = 'offset', limit = 18, total = '$.count' }\nitems = '$.results[*]'\nkey = '$.id'\n[detail]\n\
+                url = '/api/book/{key}/'\n[detail.fields]\nname = '$.name'\n";
+    let site = gleaner::site::Site::parse(text, "x.toml").expect("a site");
+    rig.site = gleaner::site::Site { base_url: rig.site.base_url.clone(), ..site };
+    let report = ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!(
+        (report.requests.not_modified, report.items.changed),
+        (0, 20),
+        "a new field reaches all"
+    );
+}
+
+#[tokio::test]
+async fn what_was_fetched_recently_is_skipped() {
+    let mut rig = Rig::<Mongodb>::new(25).await;
+    rig.complete().await;
+    rig.settings = Settings { max_age: Some(Duration::from_secs(3600)), ..rig.settings };
+    let before = rig.demo.stats().requests;
+    let report = rig.complete().await;
+    assert_eq!((report.items.skipped, report.items.same), (25, 0));
+    assert_eq!(rig.demo.stats().requests - before, report.index.pages);
+}
+
+#[tokio::test]
+async fn an_item_that_left_the_store_meanwhile_is_fetched_in_full() {
+    let rig = Rig::<Sqlite>::with(Options { items: 20, etags: true, ..Options::default() }).await;
+    rig.complete().await;
+    let lost = rig.demo.keys()[7].clone();
+    // While its page is being asked for, somebody deletes the document.
+    rig.demo.fault(
+        Fault::on(format!("/api/book/{lost}/")).attempts(1..=1).delay(Duration::from_millis(700)),
+    );
+    let delete = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        rig.backend.remove("books", &lost).await;
+    };
+    let (report, ()) = tokio::join!(rig.crawl(), delete);
+    adds_up(&report.report);
+    assert_eq!(report.report.outcome, Outcome::Complete, "{:#?}", report.report);
+    rig.equals_the_site().await;
+}
