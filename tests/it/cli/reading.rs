@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use gleaner::demo::Fault;
+use gleaner::demo::{Fault, Options};
 use gleaner::record::Key;
 use gleaner::store::{self, Place};
 use jiff::Timestamp;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::program::{Ended, crawl, gleaner};
-use super::{folder, read, site, sqlite};
+use super::{folder, read, site, sqlite, start};
 use crate::mongod::fresh_database;
 
 /// A store of each kind that can be read, without anything in it.
@@ -309,4 +310,33 @@ fn what_cannot_be_read_is_exit_2_and_nothing_is_made() {
     gleaner(&["sweeps", "--most", "0"]).run().with(2);
     assert!(!path.exists());
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+#[test]
+fn a_store_is_read_while_a_crawl_is_under_way() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let latency = Duration::from_millis(20);
+        let demo = start(Options { items: 400, latency, ..Options::default() });
+        let more = ["--workers", "4", "--batch", "10"];
+        let running = crawl(demo.url(), store, &more).start();
+        running.says("sweep begins");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while demo.stats().requests < 100 {
+            assert!(Instant::now() < deadline, "the crawl does not get on: {store}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let rows = on(store, "sweeps", &["--json"]).out;
+        let rows: Vec<Value> = serde_json::from_str(&rows).expect("an array");
+        assert_eq!((rows.len(), &rows[0]["state"]), (1, &"running".into()), "{store}");
+        assert!(rows[0]["silent_s"].is_number() && rows[0]["holder"]["pid"].is_number());
+        let table = on(store, "sweeps", &[]).out;
+        assert!(table.contains("process ") && table.contains("silent for"), "{table}");
+        let some = ids(&export(store, &["--verdict", "new"])).len();
+        assert!((1..400).contains(&some), "{some}");
+        running.end().with(0);
+        assert_eq!(ids(&export(store, &[])).len(), 400);
+        let table = on(store, "sweeps", &[]).out;
+        assert!(table.contains("complete") && table.contains("400 new"), "{table}");
+    }
 }
