@@ -11,7 +11,7 @@ use super::holdings::{HoldingsArgs, told};
 use super::streams::{print, say};
 use super::values;
 use crate::status::{count, plain, plain_json, seconds};
-use crate::sweep::{LedgerEntry, Report, State, SweepEntry, millis};
+use crate::sweep::{LedgerEntry, Life, Report, State, SweepEntry, millis};
 
 /// Sweeps that are listed, where nothing else is asked for.
 const MOST: usize = 20;
@@ -114,18 +114,24 @@ fn details(sweep: &LedgerEntry) -> String {
         notes.push(format!("{} runs", entry.runs));
     }
     if entry.state == State::Running {
-        notes.push(entry.holder.as_ref().map_or("nobody holds it".to_owned(), |holder| {
-            format!("process {} on {}", holder.pid, plain(&holder.host))
-        }));
-        notes.extend(
-            sweep.silent_for.map(|silent| format!("silent for {}", seconds(silent.as_secs_f64()))),
-        );
+        notes.push(holder(sweep));
     }
     if !notes.is_empty() {
         lines.push(notes.join(", "));
     }
     lines.push(plain(&entry.id));
     lines.join("\n")
+}
+
+/// Who holds a sweep that runs, and whether it lives, as far as that can be told from here.
+fn holder(sweep: &LedgerEntry) -> String {
+    let Some(holder) = &sweep.entry.holder else { return "nobody holds it".to_owned() };
+    let name = plain(&holder.to_string());
+    match (holder.life(), sweep.silent_for) {
+        (Life::Dead, _) => format!("{name}, which has ended"),
+        (_, Some(silent)) => format!("{name}, silent for {}", seconds(silent.as_secs_f64())),
+        (_, None) => name,
+    }
 }
 
 /// What became of the items, but for what there was none of, and the requests.

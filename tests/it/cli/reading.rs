@@ -340,3 +340,16 @@ fn a_store_is_read_while_a_crawl_is_under_way() {
         assert!(table.contains("complete") && table.contains("400 new"), "{table}");
     }
 }
+
+#[test]
+fn a_sweep_whose_process_was_killed_is_told_from_one_that_runs() {
+    let (_folder, path) = folder();
+    let latency = Duration::from_millis(20);
+    let demo = start(Options { items: 400, latency, ..Options::default() });
+    let running = crawl(demo.url(), &sqlite(&path), &["--workers", "4"]).start();
+    running.says("sweep begins");
+    running.signal("KILL");
+    running.end().with(137);
+    let table = on(&sqlite(&path), "sweeps", &[]).out;
+    assert!(table.contains("running") && table.contains("which has"), "{table}");
+}
