@@ -6,12 +6,16 @@ mod client;
 mod crawl;
 mod demo;
 mod exit;
+mod export;
+mod failures;
 mod fetch;
+mod holdings;
 mod logging;
 mod progress;
 mod signals;
 mod sites;
 mod streams;
+mod sweeps;
 mod tune;
 mod usage;
 mod values;
@@ -62,6 +66,15 @@ enum Command {
     /// Find out how many requests at once a site bears: this loads the site
     #[command(after_help = tune::AFTER_HELP)]
     Tune(tune::TuneArgs),
+    /// List the sweeps of a site: when, how they ended, what they counted
+    #[command(after_help = sweeps::AFTER_HELP)]
+    Sweeps(sweeps::SweepsArgs),
+    /// List what was given up of a site, and why
+    #[command(after_help = failures::AFTER_HELP)]
+    Failures(failures::FailuresArgs),
+    /// Write out the documents of a site as JSON lines or CSV
+    #[command(after_help = export::AFTER_HELP)]
+    Export(export::ExportArgs),
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -86,6 +99,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Sites(sites) => sites::run(sites).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
         Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
+        Command::Sweeps(sweeps) => sweeps::run(sweeps).await,
+        Command::Failures(failures) => failures::run(failures).await,
+        Command::Export(export) => Box::pin(export::run(export)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
             Exit::Complete

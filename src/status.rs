@@ -112,15 +112,35 @@ pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            // Marks that turn the direction of what follows are obeyed, too.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                plain.extend(c.escape_unicode());
-            }
+            c if turns_direction(c) => plain.extend(c.escape_unicode()),
             c if c.is_control() => plain.extend(c.escape_default()),
             c => plain.push(c),
         }
     }
     plain
+}
+
+/// JSON text that says the same without control characters but for line breaks and tabs, which can
+/// only stand between its tokens.
+pub fn plain_json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => plain.push(c),
+            '\r' => plain.push(' '),
+            c if turns_direction(c) || c.is_control() => {
+                // Writing to a text cannot fail.
+                let _ = write!(plain, "\\u{:04x}", u32::from(c));
+            }
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Whether it is a mark that turns the direction of what follows; terminals obey those, too.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `text` in lines of 80 columns: `first` before the first line, `further` before the others. A
@@ -167,7 +187,8 @@ fn short(number: f64) -> String {
     if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
 }
 
-fn seconds(seconds: f64) -> String {
+/// A time in seconds as `4.2 s`, from a minute on as `m:ss` or `h:mm:ss`.
+pub fn seconds(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
@@ -209,6 +230,8 @@ mod tests {
     #[test]
     fn p8_what_the_site_sent_cannot_drive_the_terminal() {
         assert_eq!(plain("a\x1b[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
+        assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(plain_json("[\r\n\t\"\u{9b}1m\u{202e}ä\"]"), "[ \n\t\"\\u009b1m\\u202eä\"]");
     }
 
     #[test]

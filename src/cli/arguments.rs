@@ -156,10 +156,7 @@ pub enum Progress {
 impl RunArgs {
     /// Where to store.
     pub fn store(&self, default: &str) -> Result<StoreUrl, Exit> {
-        let text = self.store.as_deref().unwrap_or(default);
-        let url: StoreUrl = text.parse().map_err(|error| {
-            wrong("--store", "GLEANER_STORE", &format!("{error}; it says {}", Secret::new(text)))
-        })?;
+        let url = store_url(self.store.as_deref().unwrap_or(default))?;
         let to_stdout = url == StoreUrl::JsonLines(None);
         if to_stdout && self.report_to_stdout() {
             let message = "jsonl:- and --report - would both write to standard output";
@@ -180,16 +177,8 @@ impl RunArgs {
 
     /// `site` with what the arguments say of it.
     pub fn apply(&self, site: Site) -> Result<Site, Exit> {
-        let mut site = at_base_url(site, self.base_url.as_deref())?;
-        if let Some(name) = &self.collection {
-            if !is_valid_name(name) {
-                let message = format!(
-                    "`{name}` is no name of a collection: letters, digits, _ and -, not beginning with gleaner_, sqlite_ or system."
-                );
-                return Err(wrong("--collection", "GLEANER_COLLECTION", &message));
-            }
-            site.collection = name.as_str().into();
-        }
+        let site = at_base_url(site, self.base_url.as_deref())?;
+        let site = in_collection(site, self.collection.as_deref())?;
         at_page_size(site, self.page_size)
     }
 
@@ -215,6 +204,25 @@ impl RunArgs {
             ..default
         })
     }
+}
+
+/// Where the store is.
+pub fn store_url(text: &str) -> Result<StoreUrl, Exit> {
+    text.parse().map_err(|error| {
+        wrong("--store", "GLEANER_STORE", &format!("{error}; it says {}", Secret::new(text)))
+    })
+}
+
+/// `site`, stored in the collection that is asked for.
+pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
+    let Some(name) = name else { return Ok(site) };
+    if !is_valid_name(name) {
+        let message = format!(
+            "`{name}` is no name of a collection: letters, digits, _ and -, not beginning with gleaner_, sqlite_ or system."
+        );
+        return Err(wrong("--collection", "GLEANER_COLLECTION", &message));
+    }
+    Ok(Site { collection: name.into(), ..site })
 }
 
 /// `site`, with the number of items on a page of its list that is asked for.

@@ -154,7 +154,8 @@ fn write_report(path: &Path, report: &Report) -> anyhow::Result<()> {
         .with_context(|| format!("the report cannot be written to {}", path.display()))
 }
 
-fn beside(path: &Path) -> PathBuf {
+/// Where what is to replace the file at `path` is written first.
+pub fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     path.with_file_name(name)

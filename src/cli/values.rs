@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use url::Url;
 
 use crate::secret::Secret;
@@ -27,6 +28,17 @@ pub fn timeout(text: &str) -> Result<Duration, String> {
         Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
         duration => Ok(duration),
     }
+}
+
+/// A time: `24h` back from now, or `2026-11-20T10:00:00Z`.
+pub fn since(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let back = humantime::parse_duration(text).map_err(
+        |_| "it is a duration back from now, such as 24h, or a time, such as 2026-11-20T10:00:00Z",
+    )?;
+    Timestamp::now().checked_sub(back).map_err(|_| "that is too long ago".to_owned())
 }
 
 /// `8MiB`, `500kB`, or bytes.
@@ -122,6 +134,18 @@ mod tests {
         assert!(workers("10001").is_err());
         assert_eq!(header("A: b:c "), Ok(("A".to_owned(), "b:c".to_owned())));
         assert!(header("A").is_err());
+    }
+
+    #[test]
+    fn a_time_is_a_duration_back_or_a_date_with_its_time() {
+        let time = |text| since(text).unwrap();
+        assert_eq!(time("2026-11-20T11:00:00+01:00").to_string(), "2026-11-20T10:00:00Z");
+        let day = Timestamp::now().as_second() - time("24h").as_second();
+        assert!((86_400..86_460).contains(&day), "{day}");
+        for text in ["2026-11-20", "10:00", "soon", "", "-1h"] {
+            assert!(since(text).unwrap_err().contains("24h"), "{text}");
+        }
+        assert!(since("100000years").is_err());
     }
 
     #[test]

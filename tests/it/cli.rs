@@ -7,6 +7,7 @@ mod fetch;
 mod kills;
 mod output;
 mod program;
+mod reading;
 mod secrets;
 mod signals;
 mod sites;

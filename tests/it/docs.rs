@@ -97,9 +97,35 @@ fn the_tools_are_documented_with_all_their_flags() {
 }
 
 #[test]
+fn what_reads_a_store_is_documented_with_all_its_flags() {
+    let docs = read("docs/reading.md");
+    for command in ["sweeps", "failures", "export"] {
+        let section = docs.split("\n## gleaner ").find(|section| section.starts_with(command));
+        let section = section.unwrap_or_else(|| panic!("no section on {command}"));
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `--"));
+        let named: BTreeSet<String> = rows
+            .filter_map(|row| row.split([' ', '`']).next())
+            .map(|it| format!("--{it}"))
+            .collect();
+        assert_eq!(named, flags_of_its_own(command), "{command}");
+    }
+}
+
+#[test]
 fn help_fits_a_terminal_of_80_columns() {
-    for command in ["crawl", "check", "fetch", "tune", "sites", "sites new", "demo", "completions"]
-    {
+    for command in [
+        "crawl",
+        "check",
+        "fetch",
+        "tune",
+        "sites",
+        "sites new",
+        "demo",
+        "sweeps",
+        "failures",
+        "export",
+        "completions",
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
             .args(command.split(' ').chain(["--help"]))
             .env("COLUMNS", "80")
@@ -121,6 +147,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/configuration.md",
         "docs/operations.md",
         "docs/performance.md",
+        "docs/reading.md",
         "docs/sites.md",
         "docs/tools.md",
         "docs/working-out-a-site.md",

@@ -1,0 +1,229 @@
+//! `gleaner export`: the documents of a site as JSON lines or CSV, in the order of their keys.
+//!
+//! The store is read a page at a time, so memory does not grow with it. CSV takes two passes: the
+//! first finds out which columns there are.
+
+mod choice;
+mod form;
+mod output;
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use super::exit::{Exit, failed};
+use super::holdings::{Holdings, HoldingsArgs, told};
+use super::signals::Signals;
+use super::streams::say;
+use super::usage::refused;
+use super::values;
+use crate::status::count;
+use crate::store::{StoreUrl, Stored};
+use choice::{Choice, Gone, Verdict};
+use form::{Csv, Lines, TooManyColumns};
+use output::Output;
+
+/// Documents asked of the store at once.
+const AT_ONCE: usize = 500;
+/// Sweeps among which the last full one is looked for.
+const SWEEPS: usize = 1_000;
+
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+CSV has a column _key and one for each name at the top of a document, in the
+order in which they first appear; what is nested stands there as JSON.
+
+Exit codes: 0 written, 1 the store or the output failed, 2 usage, 130 or 143
+interrupted, 141 whoever read standard output went away.";
+
+/// Arguments of `gleaner export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    holdings: HoldingsArgs,
+
+    /// What to write [default: jsonl]
+    #[arg(long, value_name = "FORM")]
+    format: Option<Format>,
+
+    /// Replace this file, once all is written [default: standard output]
+    #[arg(long, value_name = "PATH")]
+    output: Option<PathBuf>,
+
+    /// Only documents that changed since: a duration back from now, such as 24h, or a time, such
+    /// as 2026-11-20T10:00:00Z
+    #[arg(long, value_name = "D|TIME", value_parser = values::since)]
+    since: Option<Timestamp>,
+
+    /// What to do with documents that are marked gone [default: without]
+    #[arg(long, value_name = "HOW")]
+    gone: Option<Gone>,
+
+    /// Only documents that the last full sweep found to be so
+    #[arg(long, value_name = "WHAT")]
+    verdict: Option<Verdict>,
+
+    /// Write key, url and times with each document
+    #[arg(long)]
+    meta: bool,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    /// One document a line.
+    #[default]
+    Jsonl,
+    /// A table.
+    Csv,
+}
+
+/// Writes the documents out.
+pub async fn run(arguments: ExportArgs) -> Exit {
+    try_run(arguments).await.map_or_else(|exit| exit, |()| Exit::Complete)
+}
+
+async fn try_run(arguments: ExportArgs) -> Result<(), Exit> {
+    let to_file = arguments.output.as_deref().filter(|path| path.as_os_str() != "-");
+    let Some(path) = to_file else {
+        // A signal ends the process at once, also while whoever reads does not read on.
+        return export(&arguments, Output::stdout()).await;
+    };
+    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+    let output = Output::replacing(path).map_err(|error| refused("--output", &error))?;
+    tokio::select! {
+        exported = export(&arguments, output) => exported,
+        signal = signals.next() => Err(Exit::Interrupted(signal)),
+    }
+}
+
+async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
+    let holdings = arguments.holdings.open().await?;
+    if let StoreUrl::Sqlite(path) = &holdings.url
+        && output.replaces(path)
+    {
+        return Err(refused("--output", "that is the file of the store"));
+    }
+    let Some(choice) = choice(arguments, &holdings).await? else {
+        say(&format!("there is no full sweep of {}\n", holdings.what));
+        return output.finish();
+    };
+    let export = Export { holdings: &holdings, choice, meta: arguments.meta };
+    let counted = match arguments.format.unwrap_or_default() {
+        Format::Jsonl => export.lines(output).await?,
+        Format::Csv => export.csv(output).await?,
+    };
+    say(&counted.sentence(&holdings.what));
+    holdings.close().await;
+    Ok(())
+}
+
+/// Which documents; none where the sweep that is spoken of was never made.
+async fn choice(arguments: &ExportArgs, holdings: &Holdings) -> Result<Option<Choice>, Exit> {
+    let mut choice =
+        Choice { since: arguments.since, gone: arguments.gone.unwrap_or_default(), verdict: None };
+    if let Some(verdict) = arguments.verdict {
+        let sweeps = holdings.store.sweeps(SWEEPS).await.map_err(|error| told(&error))?;
+        let Some(last) = sweeps.iter().find(|sweep| !sweep.entry.limited) else {
+            return Ok(None);
+        };
+        choice.verdict = Some((verdict, last.entry.started_at));
+    }
+    Ok(Some(choice))
+}
+
+struct Export<'a> {
+    holdings: &'a Holdings,
+    choice: Choice,
+    meta: bool,
+}
+
+/// Documents in the store, and those of them that were written.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counted {
+    all: u64,
+    written: u64,
+    /// Written without fields that came while they were exported.
+    cut: u64,
+}
+
+impl Export<'_> {
+    async fn lines(&self, mut output: Output) -> Result<Counted, Exit> {
+        let lines = Lines { meta: self.meta };
+        let counted = self
+            .each_page(|chosen| {
+                let mut text = String::new();
+                for stored in chosen {
+                    lines.put(stored, &mut text);
+                }
+                output.put_json(&text)
+            })
+            .await?;
+        output.finish()?;
+        Ok(counted)
+    }
+
+    async fn csv(&self, mut output: Output) -> Result<Counted, Exit> {
+        let mut csv = Csv::new(self.meta);
+        let first = self
+            .each_page(|chosen| {
+                let noted = chosen.iter().try_for_each(|stored| csv.note_columns(&stored.text));
+                noted.map_err(|error| match error {
+                    TooManyColumns => refused("--format csv", &TooManyColumns.to_string()),
+                })
+            })
+            .await?;
+        if first.written == 0 {
+            output.finish()?;
+            return Ok(first);
+        }
+        output.put_csv(&csv.header())?;
+        let mut cut = 0;
+        let counted = self
+            .each_page(|chosen| {
+                let (rows, without) = csv.rows(chosen);
+                cut += without;
+                output.put_csv(&rows)
+            })
+            .await?;
+        output.finish()?;
+        Ok(Counted { cut, ..counted })
+    }
+
+    /// Hands over what is chosen of each page of the store.
+    async fn each_page(
+        &self,
+        mut take: impl FnMut(&[Stored]) -> Result<(), Exit>,
+    ) -> Result<Counted, Exit> {
+        let mut counted = Counted::default();
+        let mut after = None;
+        loop {
+            let page = self.holdings.store.read(after.as_ref(), AT_ONCE).await;
+            let mut page = page.map_err(|error| told(&error))?;
+            let Some(last) = page.last() else { return Ok(counted) };
+            after = Some(last.known.key.clone());
+            counted.all += page.len() as u64;
+            page.retain(|stored| self.choice.takes(&stored.known));
+            counted.written += page.len() as u64;
+            take(&page)?;
+        }
+    }
+}
+
+impl Counted {
+    fn sentence(&self, what: &str) -> String {
+        if self.all == 0 {
+            return format!("there are no documents of {what}\n");
+        }
+        let (written, all) = (count(self.written), count(self.all));
+        let mut text = format!("{written} of {all} documents of {what}\n");
+        if self.cut > 0 {
+            let cut = count(self.cut);
+            text.push_str(&format!(
+                "{cut} of them got new fields while they were exported; those are left out\n"
+            ));
+        }
+        text
+    }
+}

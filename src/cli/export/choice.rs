@@ -1,0 +1,125 @@
+//! Which documents are exported: decided by what gleaner keeps of each.
+
+use clap::ValueEnum;
+use jiff::Timestamp;
+
+use crate::record::Known;
+
+/// What to do with documents that are marked gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Gone {
+    /// Export them like the others.
+    With,
+    /// Leave them out.
+    #[default]
+    Without,
+    /// Export nothing else.
+    Only,
+}
+
+/// What a sweep found a document to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Verdict {
+    /// It was not in the store before.
+    New,
+    /// It was, with another document, or marked gone.
+    Changed,
+}
+
+/// See the module's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Choice {
+    /// Only those that changed then or later.
+    pub since: Option<Timestamp>,
+    /// What to do with those that are gone.
+    pub gone: Gone,
+    /// Only those that a sweep, which began then, found to be so.
+    pub verdict: Option<(Verdict, Timestamp)>,
+}
+
+impl Choice {
+    /// Whether a document is exported.
+    pub fn takes(&self, known: &Known) -> bool {
+        let gone = match self.gone {
+            Gone::With => true,
+            Gone::Without => known.gone_at.is_none(),
+            Gone::Only => known.gone_at.is_some(),
+        };
+        let since = self.since.is_none_or(|since| is_since(known.changed_at, since));
+        let verdict = self.verdict.is_none_or(|(verdict, begin)| match verdict {
+            Verdict::New => is_since(known.first_seen, begin),
+            Verdict::Changed => {
+                is_since(known.changed_at, begin) && !is_since(known.first_seen, begin)
+            }
+        });
+        gone && since && verdict
+    }
+}
+
+/// Whether it was then or later, in milliseconds, since stores keep no more.
+fn is_since(time: Option<Timestamp>, then: Timestamp) -> bool {
+    time.is_some_and(|time| time.as_millisecond() >= then.as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Key;
+
+    fn millis(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(millis).unwrap()
+    }
+
+    fn known(first_seen: i64, changed_at: i64, gone_at: Option<i64>) -> Known {
+        Known {
+            key: Key::new("a").unwrap(),
+            digest: None,
+            sweep: None,
+            rules: None,
+            revision: None,
+            etag: None,
+            last_modified: None,
+            first_seen: Some(millis(first_seen)),
+            fetched_at: None,
+            changed_at: Some(millis(changed_at)),
+            unlisted_at: None,
+            gone_at: gone_at.map(millis),
+        }
+    }
+
+    const ALL: Choice = Choice { since: None, gone: Gone::With, verdict: None };
+
+    #[test]
+    fn gone_documents_are_left_out_taken_along_or_taken_alone() {
+        let taken = |gone| {
+            let choice = Choice { gone, ..ALL };
+            (choice.takes(&known(1, 1, None)), choice.takes(&known(1, 1, Some(2))))
+        };
+        assert_eq!(taken(Gone::With), (true, true));
+        assert_eq!(taken(Gone::default()), (true, false));
+        assert_eq!(taken(Gone::Only), (false, true));
+    }
+
+    #[test]
+    fn times_are_compared_in_milliseconds() {
+        let since = Timestamp::from_microsecond(5_999).unwrap();
+        let choice = Choice { since: Some(since), ..ALL };
+        let taken = |changed_at| choice.takes(&known(1, changed_at, None));
+        assert_eq!((taken(4), taken(5), taken(6)), (false, true, true));
+        assert!(!choice.takes(&Known { changed_at: None, ..known(1, 9, None) }));
+    }
+
+    #[test]
+    fn a_new_document_is_not_a_changed_one() {
+        let taken = |first_seen, changed_at| {
+            [Verdict::New, Verdict::Changed].map(|verdict| {
+                let choice = Choice { verdict: Some((verdict, millis(5))), ..ALL };
+                choice.takes(&known(first_seen, changed_at, None))
+            })
+        };
+        assert_eq!(taken(5, 5), [true, false]);
+        assert_eq!(taken(5, 6), [true, false]);
+        assert_eq!(taken(4, 5), [false, true]);
+        assert_eq!(taken(4, 4), [false, false]);
+    }
+}

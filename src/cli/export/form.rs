@@ -1,0 +1,246 @@
+//! Documents as lines of JSON or rows of CSV. Numbers, texts and the order of names stay as the
+//! store has them.
+
+use indexmap::{IndexMap, IndexSet};
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::store::Stored;
+
+/// More columns than this are no table; they have to be held in memory.
+const MOST_COLUMNS: usize = 10_000;
+
+/// More names than a table can have.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the documents have more than {MOST_COLUMNS} names; --format jsonl takes any number")]
+pub struct TooManyColumns;
+
+/// One document a line.
+pub struct Lines {
+    /// Whether key, URL and times stand beside it.
+    pub meta: bool,
+}
+
+impl Lines {
+    /// Appends a document.
+    pub fn put(&self, stored: &Stored, text: &mut String) {
+        if self.meta {
+            let known = &stored.known;
+            let json = |value: Option<String>| value.map_or(Value::Null, Value::from);
+            text.push_str(&format!(
+                r#"{{"key":{},"url":{},"fetched_at":{},"first_seen":{},"changed_at":{},"#,
+                Value::from(known.key.as_str()),
+                json(stored.url.as_deref().map(str::to_owned)),
+                json(known.fetched_at.map(time)),
+                json(known.first_seen.map(time)),
+                json(known.changed_at.map(time)),
+            ));
+            if let Some(gone_at) = known.gone_at {
+                text.push_str(&format!(r#""gone_at":"{}","#, time(gone_at)));
+            }
+            text.push_str(r#""doc":"#);
+        }
+        push_line(text, &stored.text);
+        text.push_str(if self.meta { "}\n" } else { "\n" });
+    }
+}
+
+/// A table: key, where they are asked for URL and times, and each name at the top of a document.
+pub struct Csv {
+    meta: bool,
+    /// In the order of their first appearance.
+    names: IndexSet<String>,
+}
+
+/// The top of a document. Where a name stands twice, the last counts, as everywhere.
+type Fields = IndexMap<String, Box<RawValue>>;
+
+impl Csv {
+    /// A table without columns as yet.
+    pub fn new(meta: bool) -> Csv {
+        Csv { meta, names: IndexSet::new() }
+    }
+
+    /// Takes in the names of a document.
+    ///
+    /// # Errors
+    /// Where there are more than a table can have.
+    pub fn note_columns(&mut self, document: &str) -> Result<(), TooManyColumns> {
+        for name in fields(document).into_keys() {
+            self.names.insert(name);
+        }
+        if self.names.len() > MOST_COLUMNS { Err(TooManyColumns) } else { Ok(()) }
+    }
+
+    /// The first line.
+    pub fn header(&self) -> String {
+        let own = self.own();
+        // A site may use the same name as we do.
+        let title = |name: &String| match own.contains(&name.as_str()) {
+            true => format!("doc.{name}"),
+            false => name.clone(),
+        };
+        let titles = own.iter().map(|name| (*name).to_owned());
+        table([titles.chain(self.names.iter().map(title)).collect()])
+    }
+
+    /// A line a document, and how many of them have names that there is no column for.
+    pub fn rows(&self, documents: &[Stored]) -> (String, u64) {
+        let mut cut = 0;
+        let rows = documents.iter().map(|stored| {
+            let fields = fields(&stored.text);
+            cut += u64::from(fields.keys().any(|name| !self.names.contains(name)));
+            let known = &stored.known;
+            let times = [known.fetched_at, known.first_seen, known.changed_at, known.gone_at];
+            let mut row = vec![known.key.as_str().to_owned()];
+            if self.meta {
+                row.push(stored.url.as_deref().unwrap_or_default().to_owned());
+                row.extend(times.map(|at| at.map_or_else(String::new, time)));
+            }
+            row.extend(
+                self.names.iter().map(|name| fields.get(name).map_or_else(String::new, cell)),
+            );
+            row
+        });
+        let text = table(rows);
+        (text, cut)
+    }
+
+    fn own(&self) -> &'static [&'static str] {
+        let all = &["_key", "_url", "_fetched_at", "_first_seen", "_changed_at", "_gone_at"];
+        if self.meta { all } else { &all[..1] }
+    }
+}
+
+fn fields(document: &str) -> Fields {
+    // A store holds objects only.
+    serde_json::from_str(document).unwrap_or_default()
+}
+
+/// A text without its quotes, nothing for null, all else as JSON.
+#[expect(clippy::borrowed_box, reason = "the map hands it out so")]
+fn cell(value: &Box<RawValue>) -> String {
+    let json = value.get();
+    if json == "null" {
+        return String::new();
+    }
+    let text = Some(json).filter(|json| json.starts_with('"'));
+    if let Some(text) = text.and_then(|json| serde_json::from_str(json).ok()) {
+        return text;
+    }
+    let mut line = String::with_capacity(json.len());
+    push_line(&mut line, json);
+    line
+}
+
+/// JSON without line breaks: they stand between tokens only, where a space means the same.
+fn push_line(line: &mut String, json: &str) {
+    line.extend(json.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
+}
+
+fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        // Writing to memory cannot fail, and all rows are of one length.
+        let _ = writer.write_record(&row);
+    }
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
+}
+
+fn time(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Key, Known};
+
+    fn stored(key: &str, text: &str) -> Stored {
+        let at = |text: &str| Some(text.parse().unwrap());
+        Stored {
+            known: Known {
+                key: Key::new(key).unwrap(),
+                digest: None,
+                sweep: None,
+                rules: None,
+                revision: None,
+                etag: None,
+                last_modified: None,
+                first_seen: at("2026-11-20T10:00:00Z"),
+                fetched_at: at("2026-11-21T10:00:00.123456Z"),
+                changed_at: None,
+                unlisted_at: None,
+                gone_at: None,
+            },
+            url: Some("http://h.test/a".into()),
+            seen_at: None,
+            text: text.to_owned(),
+        }
+    }
+
+    fn csv(meta: bool, documents: &[Stored]) -> String {
+        let mut csv = Csv::new(meta);
+        documents.iter().for_each(|stored| csv.note_columns(&stored.text).unwrap());
+        let (rows, cut) = csv.rows(documents);
+        assert_eq!(cut, 0);
+        csv.header() + &rows
+    }
+
+    #[test]
+    fn a_line_is_the_document_or_what_is_kept_with_it() {
+        let lines = |meta, stored: &Stored| {
+            let mut text = String::new();
+            Lines { meta }.put(stored, &mut text);
+            text
+        };
+        let mut document = stored("a\"b", "{\"n\":\r\n12345678901234567890.10}");
+        assert_eq!(lines(false, &document), "{\"n\":  12345678901234567890.10}\n");
+        let head = r#"{"key":"a\"b","url":"http://h.test/a","fetched_at":"2026-11-21T10:00:00.123Z","first_seen":"2026-11-20T10:00:00.000Z","changed_at":null,"#;
+        let doc = "\"doc\":{\"n\":  12345678901234567890.10}}\n";
+        assert_eq!(lines(true, &document), format!("{head}{doc}"));
+        document.known.gone_at = document.known.first_seen;
+        let gone = r#""gone_at":"2026-11-20T10:00:00.000Z","#;
+        assert_eq!(lines(true, &document), format!("{head}{gone}{doc}"));
+    }
+
+    #[test]
+    fn columns_stand_in_the_order_in_which_they_first_appear() {
+        let documents = [
+            stored("1", r#"{"b":"x, \"y\"\nz","n":12345678901234567890.10}"#),
+            stored("2", "{\"a\":[1,\n{\"c\":\"ä\"}],\"b\":null,\"n\":true,\"n\":false}"),
+        ];
+        assert_eq!(
+            csv(false, &documents),
+            "_key,b,n,a\n1,\"x, \"\"y\"\"\nz\",12345678901234567890.10,\n2,,false,\"[1, {\"\"c\"\":\"\"ä\"\"}]\"\n"
+        );
+    }
+
+    #[test]
+    fn a_site_may_use_our_names() {
+        let documents = [stored("1", r#"{"_key":"own","_url":1}"#)];
+        assert_eq!(csv(false, &documents), "_key,doc._key,_url\n1,own,1\n");
+        assert_eq!(
+            csv(true, &documents),
+            "_key,_url,_fetched_at,_first_seen,_changed_at,_gone_at,doc._key,doc._url\n\
+             1,http://h.test/a,2026-11-21T10:00:00.123Z,2026-11-20T10:00:00.000Z,,,own,1\n"
+        );
+    }
+
+    #[test]
+    fn what_comes_between_the_passes_is_counted() {
+        let mut csv = Csv::new(false);
+        csv.note_columns(r#"{"a":1}"#).unwrap();
+        let (rows, cut) = csv.rows(&[stored("1", r#"{"z":1,"a":2}"#), stored("2", "{}")]);
+        assert_eq!((rows.as_str(), cut), ("1,2\n2,\n", 1));
+    }
+
+    #[test]
+    fn names_without_end_are_no_table() {
+        let mut csv = Csv::new(false);
+        let name = |at: usize| csv.note_columns(&format!("{{\"{at}\":1}}"));
+        let ended = (0..=MOST_COLUMNS).map(name).position(|noted| noted.is_err());
+        assert_eq!(ended, Some(MOST_COLUMNS));
+    }
+}

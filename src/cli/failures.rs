@@ -1,0 +1,185 @@
+//! `gleaner failures`: what was given up and why, page by page of the store, so that memory does
+//! not grow with it.
+//!
+//! What the site sent is shown without control characters.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use clap::Args;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::exit::{Exit, failed};
+use super::holdings::{HoldingsArgs, told};
+use super::streams::{print, say};
+use crate::status::{count, plain, plain_json, wrapped};
+use crate::store::KeptFailure;
+
+/// Failures asked of the store at once.
+const AT_ONCE: usize = 500;
+
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+A page that is had by a later crawl is taken off the list.
+
+Exit codes: 0 listed, whether there are any or not, 1 the store cannot be
+reached, 2 usage, 141 whoever read the list went away.";
+
+/// Arguments of `gleaner failures`.
+#[derive(Debug, Args)]
+pub struct FailuresArgs {
+    #[command(flatten)]
+    holdings: HoldingsArgs,
+
+    /// Print the beginning of what came, too, where it was kept
+    #[arg(long)]
+    sample: bool,
+
+    /// Print one array of failures instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the failures.
+pub async fn run(arguments: FailuresArgs) -> Exit {
+    try_run(arguments).await.map_or_else(|exit| exit, |()| Exit::Complete)
+}
+
+async fn try_run(arguments: FailuresArgs) -> Result<(), Exit> {
+    let holdings = arguments.holdings.open().await?;
+    let mut reasons: BTreeMap<Box<str>, u64> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = holdings.store.failures(after.as_ref(), AT_ONCE).await;
+        let page = page.map_err(|error| told(&error))?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.page.clone());
+        let mut text = String::new();
+        for failure in &page {
+            if arguments.json {
+                text.push_str(if reasons.is_empty() { "[\n" } else { ",\n" });
+                text.push_str(&json(failure, arguments.sample)?);
+            } else {
+                text.push_str(&self::text(failure, arguments.sample));
+            }
+            *reasons.entry(failure.reason.clone()).or_default() += 1;
+        }
+        print(text.as_bytes())?;
+    }
+    if arguments.json {
+        print(if reasons.is_empty() { b"[]\n" } else { b"\n]\n" })?;
+    }
+    say(&summary(&reasons, &holdings.what));
+    holdings.close().await;
+    Ok(())
+}
+
+/// A failure for programs.
+#[derive(Serialize)]
+struct Row<'a> {
+    kind: &'a str,
+    page: &'a str,
+    url: &'a str,
+    reason: &'a str,
+    status: Option<u16>,
+    attempts: u32,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    sweep: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample: Option<&'a str>,
+}
+
+/// One failure, a line.
+fn json(failure: &KeptFailure, sample: bool) -> Result<String, Exit> {
+    let row = Row {
+        kind: &failure.page.kind,
+        page: &failure.page.name,
+        url: &failure.url,
+        reason: &failure.reason,
+        status: failure.status,
+        attempts: failure.attempts,
+        first_at: failure.first_at,
+        last_at: failure.last_at,
+        sweep: &failure.sweep,
+        message: &failure.message,
+        sample: failure.sample.as_deref().filter(|_| sample),
+    };
+    let text = serde_json::to_string(&row).map_err(|error| failed(&error.into()))?;
+    Ok(plain_json(&text))
+}
+
+/// One failure: page, reason and times; where; what went wrong; the sample.
+fn text(failure: &KeptFailure, sample: bool) -> String {
+    let KeptFailure { page, reason, attempts, .. } = failure;
+    let time = |at: Timestamp| format!("{at:.0}");
+    let status = failure.status.map_or_else(String::new, |status| format!(" ({status})"));
+    let tries = if *attempts == 1 { "attempt" } else { "attempts" };
+    let mut head = format!("{reason}{status}, {attempts} {tries}, {}", time(failure.last_at));
+    if failure.first_at != failure.last_at {
+        let _ = write!(head, ", first {}", time(failure.first_at));
+    }
+    let mut text = wrapped(&format!("{}: ", plain(&page.to_string())), "  ", &head);
+    text.push_str(&wrapped("  ", "  ", &failure.url));
+    text.push_str(&wrapped("  ", "  ", &failure.message));
+    for line in failure.sample.as_deref().filter(|_| sample).unwrap_or_default().lines() {
+        let _ = writeln!(text, "  | {}", plain(line));
+    }
+    text
+}
+
+fn summary(reasons: &BTreeMap<Box<str>, u64>, what: &str) -> String {
+    let all = match reasons.values().sum() {
+        0 => return format!("no failures are kept of {what}\n"),
+        1 => "1 failure".to_owned(),
+        all => format!("{} failures", count(all)),
+    };
+    let named =
+        reasons.iter().map(|(reason, number)| format!("{} {}", count(*number), plain(reason)));
+    let each: Vec<String> = named.collect();
+    format!("{all} of {what}: {}\n", each.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::PageId;
+
+    fn failure() -> KeptFailure {
+        KeptFailure {
+            page: PageId { kind: "detail".into(), name: "a\u{1b}[1m".into() },
+            url: "http://h.test/a".into(),
+            reason: "status".into(),
+            message: "the site answered 500".into(),
+            status: Some(500),
+            attempts: 5,
+            sample: Some("<html>\r\n\u{1b}]0;title\u{7}".into()),
+            first_at: "2026-11-19T10:00:00Z".parse().unwrap(),
+            last_at: "2026-11-20T10:00:00.5Z".parse().unwrap(),
+            sweep: "s".into(),
+        }
+    }
+
+    #[test]
+    fn a_failure_says_what_where_why_and_when() {
+        assert_eq!(
+            text(&failure(), true),
+            "detail/a\\u{1b}[1m: status (500), 5 attempts, 2026-11-20T10:00:00Z, first\n  \
+             2026-11-19T10:00:00Z\n  http://h.test/a\n  the site answered 500\n  | <html>\n  | \
+             \\u{1b}]0;title\\u{7}\n"
+        );
+        assert!(!text(&failure(), false).contains("html"));
+    }
+
+    #[test]
+    fn programs_get_it_as_it_is() {
+        let line = json(&failure(), true).unwrap();
+        assert!(!line.contains(char::is_control), "{line}");
+        let row: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!((&row["page"], &row["status"]), (&"a\u{1b}[1m".into(), &500.into()));
+        assert_eq!(row["sample"], "<html>\r\n\u{1b}]0;title\u{7}");
+        assert!(!json(&failure(), false).unwrap().contains("sample"));
+    }
+}

@@ -1,0 +1,98 @@
+//! What a store holds of a site, opened to be read: the arguments that `gleaner sweeps`,
+//! `gleaner failures` and `gleaner export` have in common.
+//!
+//! A file that is not there is said to be so, not made.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::arguments::{in_collection, store_url};
+use super::exit::Exit;
+use super::streams::say;
+use super::usage::wrong;
+use crate::site::Site;
+use crate::store::{self, Place, Store, StoreError, StoreUrl};
+
+/// See the module's text.
+#[derive(Debug, Args)]
+pub struct HoldingsArgs {
+    /// A built-in site, or the path of a site file
+    #[arg(default_value = "books")]
+    site: String,
+
+    /// Where it is stored: mongodb://HOST/DATABASE or sqlite:PATH
+    /// [default: sqlite:gleaner.db]
+    #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
+    store: Option<String>,
+
+    /// Collection or table it is stored in [default: the site file's]
+    #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
+    collection: Option<String>,
+}
+
+/// A store that is open.
+pub struct Holdings {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Where it is.
+    pub url: StoreUrl,
+    /// What it is asked for, in words for the user.
+    pub what: String,
+}
+
+impl HoldingsArgs {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// The exit code; what stands against it is told to the user.
+    pub async fn open(&self) -> Result<Holdings, Exit> {
+        let site = Site::load(&self.site).map_err(|error| {
+            say(&format!("error: {error}\n"));
+            Exit::Usage
+        })?;
+        let url = store_url(self.store.as_deref().unwrap_or("sqlite:gleaner.db"))?;
+        let site = in_collection(site, self.collection.as_deref())?;
+        readable(&url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
+        let what = match site.name == site.collection {
+            true => format!("{} in {url}", site.name),
+            false => format!("{} in {url}, collection {}", site.name, site.collection),
+        };
+        let place = Place {
+            site: site.name.clone(),
+            collection: site.collection.clone(),
+            key_field: site.key_field(),
+        };
+        let store = store::open(&url, &place).await.map_err(|error| told(&error))?;
+        Ok(Holdings { store, url, what })
+    }
+}
+
+impl Holdings {
+    /// Lets go of the store. Nothing was written, so nothing can be lost.
+    pub async fn close(self) {
+        let _ = self.store.close().await;
+    }
+}
+
+/// Whether there is something to read.
+fn readable(url: &StoreUrl) -> Result<(), String> {
+    match url {
+        StoreUrl::JsonLines(_) => Err(format!(
+            "{url}: JSON lines are written, not read back; crawl into an SQLite file or MongoDB"
+        )),
+        StoreUrl::Sqlite(path) if !path.exists() => {
+            Err(format!("there is no file {}; a crawl makes it", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Tells what the store has to say.
+pub fn told(error: &StoreError) -> Exit {
+    say(&format!("error: {error}\n"));
+    match error {
+        StoreError::Unusable(_) => Exit::Usage,
+        _ => Exit::Failed,
+    }
+}

@@ -1,0 +1,220 @@
+//! `gleaner sweeps`: the ledger, a table for people or an array for programs.
+
+use clap::Args;
+use comfy_table::presets::NOTHING;
+use comfy_table::{CellAlignment, ContentArrangement, Table};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::exit::{Exit, failed};
+use super::holdings::{HoldingsArgs, told};
+use super::streams::{print, say};
+use super::values;
+use crate::status::{count, plain, plain_json, seconds};
+use crate::sweep::{LedgerEntry, Life, Report, State, SweepEntry, millis};
+
+/// Sweeps that are listed, where nothing else is asked for.
+const MOST: usize = 20;
+/// Columns of the table, on a terminal or not.
+const WIDTH: u16 = 80;
+
+/// What is said below the arguments in `--help`.
+pub const AFTER_HELP: &str = "\
+The newest stands first. Times are UTC; a sweep of several runs takes from the
+begin of the first to the end of the last, while requests are the last run's.
+
+Exit codes: 0 listed, 1 the store cannot be reached, 2 usage.";
+
+/// Arguments of `gleaner sweeps`.
+#[derive(Debug, Args)]
+pub struct SweepsArgs {
+    #[command(flatten)]
+    holdings: HoldingsArgs,
+
+    /// List at most so many [default: 20]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    most: Option<u64>,
+
+    /// Print one array of entries instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the ledger.
+pub async fn run(arguments: SweepsArgs) -> Exit {
+    try_run(arguments).await.map_or_else(|exit| exit, |()| Exit::Complete)
+}
+
+async fn try_run(arguments: SweepsArgs) -> Result<(), Exit> {
+    let holdings = arguments.holdings.open().await?;
+    let most =
+        arguments.most.map_or(MOST, |most| usize::try_from(most).unwrap_or(i32::MAX as usize));
+    let sweeps = holdings.store.sweeps(most).await.map_err(|error| told(&error))?;
+    if sweeps.is_empty() {
+        say(&format!("there is no sweep of {}\n", holdings.what));
+    }
+    holdings.close().await;
+    let text = match arguments.json {
+        true => json(&sweeps)?,
+        false if sweeps.is_empty() => String::new(),
+        false => table(&sweeps, Timestamp::now()),
+    };
+    print(text.as_bytes())
+}
+
+/// An entry for programs.
+#[derive(Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    entry: &'a SweepEntry,
+    /// How long the holder of a running one has given no sign of life.
+    silent_s: Option<f64>,
+}
+
+fn json(sweeps: &[LedgerEntry]) -> Result<String, Exit> {
+    let row = |LedgerEntry { entry, silent_for }: &'_ _| {
+        let silent_s = silent_for.map(|silent: std::time::Duration| millis(silent.as_secs_f64()));
+        serde_json::to_value(Row { entry, silent_s })
+    };
+    let rows: Result<Vec<serde_json::Value>, _> = sweeps.iter().map(row).collect();
+    let text = rows.and_then(|rows| serde_json::to_string_pretty(&rows));
+    Ok(plain_json(&text.map_err(|error| failed(&error.into()))?) + "\n")
+}
+
+fn table(sweeps: &[LedgerEntry], now: Timestamp) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(WIDTH);
+    table.set_header(["started (UTC)", "took", "state", "items, requests, sweep"]);
+    for sweep in sweeps {
+        let entry = &sweep.entry;
+        let took = entry.ended_at.unwrap_or(now).duration_since(entry.started_at);
+        table.add_row([
+            entry.started_at.strftime("%Y-%m-%d %H:%M").to_string(),
+            seconds(took.as_secs_f64().max(0.0)),
+            entry.state.to_string(),
+            details(sweep),
+        ]);
+    }
+    if let Some(took) = table.column_mut(1) {
+        took.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt() + "\n"
+}
+
+/// What was counted, what is to be known of the run, and the id.
+fn details(sweep: &LedgerEntry) -> String {
+    let entry = &sweep.entry;
+    let mut lines: Vec<String> = entry.report.as_ref().map(counts).into_iter().collect();
+    let mut notes = Vec::new();
+    if entry.limited {
+        notes.push("a part of the site".to_owned());
+    }
+    if entry.runs > 1 {
+        notes.push(format!("{} runs", entry.runs));
+    }
+    if entry.state == State::Running {
+        notes.push(holder(sweep));
+    }
+    if !notes.is_empty() {
+        lines.push(notes.join(", "));
+    }
+    lines.push(plain(&entry.id));
+    lines.join("\n")
+}
+
+/// Who holds a sweep that runs, and whether it lives, as far as that can be told from here.
+fn holder(sweep: &LedgerEntry) -> String {
+    let Some(holder) = &sweep.entry.holder else { return "nobody holds it".to_owned() };
+    let name = plain(&holder.to_string());
+    match (holder.life(), sweep.silent_for) {
+        (Life::Dead, _) => format!("{name}, which has ended"),
+        (_, Some(silent)) => format!("{name}, silent for {}", seconds(silent.as_secs_f64())),
+        (_, None) => name,
+    }
+}
+
+/// What became of the items, but for what there was none of, and the requests.
+fn counts(report: &Report) -> String {
+    let items = &report.items;
+    let all = [
+        (items.new, "new"),
+        (items.changed, "changed"),
+        (items.same, "same"),
+        (items.skipped, "skipped"),
+        (items.missing, "missing"),
+        (items.failed, "failed"),
+        (items.gone, "gone"),
+        (report.requests.total, "requests"),
+    ];
+    let some = all.iter().filter(|(number, name)| *number > 0 || *name == "requests");
+    some.map(|(number, name)| format!("{} {name}", count(*number))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::sweep::{Holder, Items, Outcome};
+
+    fn running(host: &str) -> LedgerEntry {
+        let mut entry = SweepEntry::begin("books", "books", "1:d", true);
+        entry.started_at = "2026-11-20T10:00:00Z".parse().unwrap();
+        entry.runs = 3;
+        entry.holder = Some(Holder {
+            boot: "b".into(),
+            namespace: "n".into(),
+            pid: 4_194_304,
+            started: 1,
+            host: host.into(),
+        });
+        LedgerEntry { entry, silent_for: Some(Duration::from_millis(75_250)) }
+    }
+
+    fn ended() -> LedgerEntry {
+        let LedgerEntry { mut entry, .. } = running("h");
+        entry.limited = false;
+        let mut entry = entry.end(Outcome::Interrupted, &Metrics::new().snapshot(), Vec::new());
+        let most = 123_456_789;
+        let items = Items {
+            new: most,
+            changed: most,
+            same: most,
+            skipped: most,
+            missing: most,
+            failed: most,
+            gone: most,
+        };
+        entry.report.iter_mut().for_each(|report| report.items = items.clone());
+        entry.ended_at = Some("2026-12-20T10:00:00Z".parse().unwrap());
+        LedgerEntry { entry, silent_for: None }
+    }
+
+    #[test]
+    fn it_fits_80_columns_whatever_stands_in_the_ledger() {
+        let host = format!("\u{1b}[31m{}", "long-name.".repeat(20));
+        let sweeps = [running(&host), ended(), running("h")];
+        let text = table(&sweeps, "2026-11-20T10:01:05Z".parse().unwrap());
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+        for sweep in &sweeps {
+            assert!(text.contains(&*sweep.entry.id), "an id can be copied: {text}");
+        }
+        for part in ["720:00:00", "1:05", "silent for 1:15", "3 runs", "123,456,789 gone"] {
+            assert!(text.contains(part), "nothing of {part}: {text}");
+        }
+    }
+
+    #[test]
+    fn programs_get_the_entries_and_how_long_their_holders_are_silent() {
+        let text = json(&[running("h\u{9b}"), ended()]).unwrap();
+        assert!(!text.contains('\u{9b}'), "{text}");
+        let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&rows[0]["state"], &rows[0]["silent_s"]), (&"running".into(), &75.25.into()));
+        assert_eq!(rows[0]["holder"]["host"], "h\u{9b}");
+        assert_eq!((&rows[1]["state"], &rows[1]["silent_s"]), (&"interrupted".into(), &().into()));
+        assert_eq!(rows[1]["report"]["items"]["gone"], 123_456_789);
+    }
+}

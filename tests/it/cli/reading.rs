@@ -1,0 +1,355 @@
+//! `gleaner sweeps`, `failures` and `export`, on stores that real crawls have filled.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use gleaner::demo::{Fault, Options};
+use gleaner::record::Key;
+use gleaner::store::{self, Place};
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::{Ended, crawl, gleaner};
+use super::{folder, read, site, sqlite, start};
+use crate::mongod::fresh_database;
+
+/// A store of each kind that can be read, without anything in it.
+fn stores() -> (TempDir, [String; 2]) {
+    let (folder, path) = folder();
+    (folder, [sqlite(&path), fresh_database()])
+}
+
+/// A command on what is stored there.
+fn on(store: &str, command: &str, more: &[&str]) -> Ended {
+    gleaner(&[command, "--store", store]).args(more).run().with(0)
+}
+
+fn export(store: &str, more: &[&str]) -> Ended {
+    on(store, "export", more)
+}
+
+fn lines(ended: &Ended) -> Vec<Value> {
+    ended.out.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+fn ids(ended: &Ended) -> Vec<String> {
+    lines(ended).iter().map(|line| line["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+fn mark_gone(store: &str, key: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let url = store.parse().expect("a store");
+        let place = Place {
+            site: "books".into(),
+            collection: "books".into(),
+            key_field: Some("id".into()),
+        };
+        let store = store::open(&url, &place).await.expect("it opens");
+        let keys = [Key::new(key).expect("a key")];
+        assert_eq!(store.mark_gone(&keys, Timestamp::now()).await, Ok(1));
+        store.close().await.expect("it closes");
+    });
+}
+
+#[test]
+fn an_export_is_what_was_served_in_the_order_of_keys() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(1_100);
+        crawl(demo.url(), store, &[]).run().with(0);
+        let ended = export(store, &[]);
+        let sorted: BTreeSet<String> = demo.keys().into_iter().collect();
+        assert_eq!(ids(&ended), sorted.into_iter().collect::<Vec<_>>(), "{store}");
+        for document in lines(&ended) {
+            assert_eq!(demo.document(document["id"].as_str().expect("an id")), Some(document));
+        }
+        ended.tells(&["1,100 of 1,100 documents of books in"]);
+        let meta = lines(&export(store, &["--meta"]));
+        let names: Vec<&String> = meta[0].as_object().expect("an object").keys().collect();
+        assert_eq!(names, ["key", "url", "fetched_at", "first_seen", "changed_at", "doc"]);
+        assert_eq!((meta.len(), &meta[0]["key"]), (1_100, &meta[0]["doc"]["id"]));
+        assert_eq!(meta[0]["first_seen"], meta[0]["changed_at"]);
+    }
+}
+
+#[test]
+fn csv_has_a_row_a_document_and_reads_back() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(40);
+        crawl(demo.url(), store, &[]).run().with(0);
+        let ended = export(store, &["--format", "csv"]);
+        let mut reader = csv::Reader::from_reader(ended.out.as_bytes());
+        let titles = reader.headers().expect("a header").clone();
+        assert_eq!(titles.get(0), Some("_key"));
+        let mut rows = 0;
+        for row in reader.records() {
+            let row = row.expect("a row");
+            let document = demo.document(&row[0]).expect("a book");
+            let document = document.as_object().expect("an object");
+            assert_eq!(
+                titles.iter().skip(1).collect::<Vec<_>>(),
+                document.keys().collect::<Vec<_>>()
+            );
+            for ((title, cell), value) in titles.iter().zip(&row).skip(1).zip(document.values()) {
+                match value {
+                    Value::Null => assert_eq!(cell, "", "{title}"),
+                    Value::String(text) => assert_eq!(cell, text, "{title}"),
+                    other => assert_eq!(&serde_json::from_str::<Value>(cell).expect(title), other),
+                }
+            }
+            rows += 1;
+        }
+        assert_eq!(rows, 40, "{store}");
+    }
+}
+
+#[test]
+fn what_is_new_changed_or_gone_can_be_told_apart() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(60);
+        crawl(demo.url(), store, &[]).run().with(0);
+        let (changed, gone) = (demo.keys().remove(7), demo.keys().remove(9));
+        let all: BTreeSet<String> = demo.keys().into_iter().collect();
+        assert_eq!(ids(&export(store, &["--verdict", "new"])).len(), 60);
+        assert!(ids(&export(store, &["--verdict", "changed"])).is_empty());
+        let between = Timestamp::now().to_string();
+        assert!(ids(&export(store, &["--since", &between])).is_empty());
+        demo.change(&changed);
+        let new = demo.insert(3);
+        crawl(demo.url(), store, &[]).run().with(0);
+        // A limited sweep is not the last full one.
+        crawl(demo.url(), store, &["--limit", "5"]).run().with(0);
+        mark_gone(store, &gone);
+        assert_eq!(ids(&export(store, &["--verdict", "new"])), [&*new]);
+        assert_eq!(ids(&export(store, &["--verdict", "changed"])), [&*changed]);
+        let since: BTreeSet<String> =
+            ids(&export(store, &["--since", &between])).into_iter().collect();
+        assert_eq!(since, BTreeSet::from([new.clone(), changed]), "{store}");
+        assert_eq!(ids(&export(store, &["--since", "1h"])).len(), 60);
+        let with: BTreeSet<String> = ids(&export(store, &["--gone", "with"])).into_iter().collect();
+        assert!(with.is_superset(&all) && with.contains(&new) && with.len() == 61);
+        assert_eq!(ids(&export(store, &["--gone", "only"])), [&*gone]);
+        let ended = export(store, &[]).tells(&["60 of 61 documents"]);
+        assert!(!ids(&ended).contains(&gone));
+        let meta = lines(&export(store, &["--gone", "only", "--meta"]));
+        assert!(meta[0]["gone_at"].is_string(), "{meta:?}");
+    }
+}
+
+#[test]
+fn a_file_is_replaced_as_a_whole_or_not_at_all() {
+    let (folder, path) = folder();
+    let demo = site(20);
+    crawl(demo.url(), &sqlite(&path), &[]).run().with(0);
+    let to = folder.path().join("books.jsonl");
+    std::fs::write(&to, "old").expect("the file is written");
+    let output = ["--output", to.to_str().expect("UTF-8")];
+    let files = || std::fs::read_dir(folder.path()).expect("the folder").count();
+    let before = files();
+    let broken = sqlite(&folder.path().join("books.jsonl"));
+    let ended = gleaner(&["export", "--store", &broken]).args(&output).run().with(2);
+    assert_eq!((read(&to).as_str(), files()), ("old", before), "{ended:?}");
+    assert_eq!(export(&sqlite(&path), &output).out, "");
+    assert_eq!(read(&to).lines().count(), 20);
+    assert_eq!(files(), before, "nothing half-written is left");
+    export(&sqlite(&path), &["--output", "/dev/null"]);
+    assert!(!Path::new("/dev/null").is_file(), "a device is written to, not replaced");
+    let folder = folder.path().to_str().expect("UTF-8");
+    for wrong in [folder, "no/such/folder/x", path.to_str().expect("UTF-8")] {
+        let ended = gleaner(&["export", "--store", &sqlite(&path), "--output", wrong]).run();
+        ended.with(2).tells(&["--output"]);
+    }
+    assert_eq!(export(&sqlite(&path), &[]).out.lines().count(), 20);
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it_quietly() {
+    let (_folder, path) = folder();
+    let demo = site(3_000);
+    demo.fault(Fault::on("/api/book/*").share(20.0, 1).status(400));
+    crawl(demo.url(), &sqlite(&path), &["--retries", "0"]).run().with(3);
+    for command in [&["export"][..], &["failures", "--json"], &["failures", "--sample"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let program = gleaner(command).args(&["--store", &sqlite(&path)]).stdout(writer.into());
+        let running = program.start();
+        let mut reader = BufReader::with_capacity(16, reader);
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a line");
+        drop(reader);
+        let ended = running.end().with(141);
+        assert_eq!((ended.err.as_str(), line.is_empty()), ("", false), "{command:?}");
+    }
+}
+
+#[test]
+fn failures_are_listed_with_what_came() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(620);
+        let lost: BTreeSet<String> = demo.keys().into_iter().skip(10).collect();
+        let odd = lost.first().expect("one").clone();
+        for key in &lost {
+            let fault = Fault::on(format!("/api/book/{key}/"));
+            demo.fault(if *key == odd {
+                fault.body("text/html", "<html>\u{202e}eltit</html>")
+            } else {
+                fault.status(400)
+            });
+        }
+        let more = ["--retries", "0", "--block-after", "10000"];
+        crawl(demo.url(), store, &more).run().with(3);
+        let ended = on(store, "failures", &[]);
+        assert!(ended.out.contains(&format!("detail/{odd}: ")), "{}", ended.out);
+        assert!(!ended.out.contains("<html>"));
+        assert!(ended.out.contains(&format!("{}/api/book/{odd}/", demo.url())));
+        let heads = ended.out.lines().filter(|line| line.starts_with("detail/"));
+        assert_eq!(heads.count(), 610, "{store}");
+        ended.tells(&["610 failures of books in", "609 status"]);
+        let sample = on(store, "failures", &["--sample"]).out;
+        assert!(sample.contains("  | <html>\\u{202e}eltit</html>"), "{sample}");
+        let controls =
+            |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
+        assert!(!controls(&sample));
+        let json = on(store, "failures", &["--json", "--sample"]).out;
+        assert!(!controls(&json));
+        let rows: Vec<Value> = serde_json::from_str(&json).expect("an array");
+        let pages: BTreeSet<String> =
+            rows.iter().map(|row| row["page"].as_str().expect("a page").to_owned()).collect();
+        assert_eq!(pages, lost);
+        let odd = rows.iter().find(|row| row["page"] == odd.as_str()).expect("the odd one");
+        assert_eq!(odd["sample"], "<html>\u{202e}eltit</html>");
+        let other = rows.iter().find(|row| row["reason"] == "status").expect("another");
+        assert_eq!((&other["status"], &other["attempts"]), (&400.into(), &1.into()));
+        demo.clear_faults();
+        crawl(demo.url(), store, &[]).run().with(0);
+        let none = on(store, "failures", &["--json"]).tells(&["no failures are kept of books in"]);
+        assert_eq!(none.out, "[]\n");
+    }
+}
+
+#[test]
+fn sweeps_are_listed_with_what_they_counted() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(30);
+        crawl(demo.url(), store, &[]).run().with(0);
+        demo.fault(Fault::on(format!("/api/book/{}/", demo.keys()[3])).status(400));
+        crawl(demo.url(), store, &[]).run().with(3);
+        crawl(demo.url(), store, &["--limit", "2"]).run().with(0);
+        let table = on(store, "sweeps", &[]).out;
+        let at = |text: &str| table.find(text).unwrap_or_else(|| panic!("no {text}: {table}"));
+        assert!(at("2 same") < at("29 same, 1 failed") && at("1 failed") < at("30 new"), "{table}");
+        assert!(at("a part of the site") < at("incomplete"), "{table}");
+        assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
+        let rows: Vec<Value> =
+            serde_json::from_str(&on(store, "sweeps", &["--json"]).out).expect("an array");
+        let states: Vec<&str> = rows.iter().filter_map(|row| row["state"].as_str()).collect();
+        assert_eq!(states, ["complete", "incomplete", "complete"], "{store}");
+        assert_eq!((&rows[0]["limited"], &rows[2]["limited"]), (&true.into(), &false.into()));
+        assert_eq!(rows[2]["report"]["items"]["new"], 30);
+        for row in &rows {
+            assert!(table.contains(row["id"].as_str().expect("an id")), "{table}");
+        }
+        let newest = on(store, "sweeps", &["--json", "--most", "1"]).out;
+        let newest: Vec<Value> = serde_json::from_str(&newest).expect("an array");
+        assert_eq!(newest, rows[..1]);
+    }
+}
+
+#[test]
+fn a_store_without_anything_of_the_site_gives_nothing_and_says_so() {
+    let (folder, stores) = stores();
+    let demo = site(3);
+    crawl(demo.url(), &stores[0], &["--collection", "others"]).run().with(0);
+    for store in &stores {
+        for more in [&["export"][..], &["export", "--format", "csv"]] {
+            let ended = on(store, more[0], &more[1..]).tells(&["there are no documents of books"]);
+            assert_eq!(ended.out, "");
+        }
+        let ended = export(store, &["--verdict", "new"]);
+        assert_eq!(ended.tells(&["there is no full sweep of books"]).out, "");
+        let ended = on(store, "sweeps", &[]).tells(&["there is no sweep of books"]);
+        assert_eq!(ended.out, "");
+        assert_eq!(on(store, "sweeps", &["--json"]).out, "[]\n");
+        assert_eq!(on(store, "failures", &[]).tells(&["no failures"]).out, "");
+    }
+    let others = export(&stores[0], &["--collection", "others"]);
+    assert_eq!(ids(&others).len(), 3);
+    others.tells(&["collection others"]);
+    drop(folder);
+}
+
+#[test]
+fn what_cannot_be_read_is_exit_2_and_nothing_is_made() {
+    let (folder, path) = folder();
+    let lines = folder.path().join("books.jsonl");
+    std::fs::write(&lines, "{}\n").expect("the file is written");
+    let lines_store = format!("jsonl:{}", lines.display());
+    for command in ["sweeps", "failures", "export"] {
+        let fails = |store: &str, texts: &[&str]| {
+            let ended = gleaner(&[command, "--store", store]).run().with(2).tells(texts);
+            assert_eq!(ended.out, "");
+        };
+        fails(&sqlite(&path), &["there is no file", "books.db"]);
+        fails(&lines_store, &["not read back"]);
+        fails("jsonl:-", &["not read back"]);
+        fails("postgres://me:s3cret@h/db", &["GLEANER_STORE"]);
+        assert_eq!(read(&lines), "{}\n");
+        gleaner(&[command, "no-such-site"]).run().with(2).tells(&["no-such-site"]);
+        gleaner(&[command]).env("GLEANER_COLLECTION", "system.x").run().with(2);
+        let away = "mongodb://127.0.0.1:9/db?serverSelectionTimeoutMS=200";
+        gleaner(&[command, "--store", away]).run().with(1).tells(&["error: "]);
+    }
+    gleaner(&["export", "--since", "soon"]).run().with(2).tells(&["--since", "24h"]);
+    gleaner(&["sweeps", "--most", "0"]).run().with(2);
+    assert!(!path.exists());
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+#[test]
+fn a_store_is_read_while_a_crawl_is_under_way() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let latency = Duration::from_millis(20);
+        let demo = start(Options { items: 400, latency, ..Options::default() });
+        let more = ["--workers", "4", "--batch", "10"];
+        let running = crawl(demo.url(), store, &more).start();
+        running.says("sweep begins");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while demo.stats().requests < 100 {
+            assert!(Instant::now() < deadline, "the crawl does not get on: {store}");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        let rows = on(store, "sweeps", &["--json"]).out;
+        let rows: Vec<Value> = serde_json::from_str(&rows).expect("an array");
+        assert_eq!((rows.len(), &rows[0]["state"]), (1, &"running".into()), "{store}");
+        assert!(rows[0]["silent_s"].is_number() && rows[0]["holder"]["pid"].is_number());
+        let table = on(store, "sweeps", &[]).out;
+        assert!(table.contains("process ") && table.contains("silent for"), "{table}");
+        let some = ids(&export(store, &["--verdict", "new"])).len();
+        assert!((1..400).contains(&some), "{some}");
+        running.end().with(0);
+        assert_eq!(ids(&export(store, &[])).len(), 400);
+        let table = on(store, "sweeps", &[]).out;
+        assert!(table.contains("complete") && table.contains("400 new"), "{table}");
+    }
+}
+
+#[test]
+fn a_sweep_whose_process_was_killed_is_told_from_one_that_runs() {
+    let (_folder, path) = folder();
+    let latency = Duration::from_millis(20);
+    let demo = start(Options { items: 400, latency, ..Options::default() });
+    let running = crawl(demo.url(), &sqlite(&path), &["--workers", "4"]).start();
+    running.says("sweep begins");
+    running.signal("KILL");
+    running.end().with(137);
+    let table = on(&sqlite(&path), "sweeps", &[]).out;
+    assert!(table.contains("running") && table.contains("which has"), "{table}");
+}
