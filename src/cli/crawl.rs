@@ -139,19 +139,33 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Whether a report can be written to `path`: known now, not hours later.
 fn try_to_write(path: &Path) -> anyhow::Result<()> {
-    let beside = beside(path);
-    std::fs::write(&beside, "")
-        .and_then(|()| std::fs::remove_file(&beside))
-        .with_context(|| format!("no report can be written to {}", path.display()))
+    let tried = match is_replaced(path) {
+        true => {
+            let beside = beside(path);
+            std::fs::write(&beside, "").and_then(|()| std::fs::remove_file(&beside))
+        }
+        false => std::fs::OpenOptions::new().write(true).open(path).map(drop),
+    };
+    tried.with_context(|| format!("no report can be written to {}", path.display()))
 }
 
 /// Replaces the report at `path` as a whole, so that nobody reads half of one.
 fn write_report(path: &Path, report: &Report) -> anyhow::Result<()> {
-    let beside = beside(path);
-    let written = std::fs::write(&beside, serde_json::to_vec_pretty(report)?);
-    written
-        .and_then(|()| std::fs::rename(&beside, path))
-        .with_context(|| format!("the report cannot be written to {}", path.display()))
+    let text = serde_json::to_vec_pretty(report)?;
+    let written = match is_replaced(path) {
+        true => {
+            let beside = beside(path);
+            std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path))
+        }
+        false => std::fs::write(path, text),
+    };
+    written.with_context(|| format!("the report cannot be written to {}", path.display()))
+}
+
+/// Whether what stands at `path` is replaced: devices and pipes are written to, since replacing
+/// them would take them away.
+pub fn is_replaced(path: &Path) -> bool {
+    !path.exists() || path.is_file()
 }
 
 /// Where what is to replace the file at `path` is written first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::cli::crawl::beside;
+use crate::cli::crawl::{beside, is_replaced};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::streams::print;
 use crate::status::{plain, plain_json};
@@ -41,7 +41,7 @@ impl Output {
     pub fn replacing(path: &Path) -> Result<Output, String> {
         let to = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         // Devices and pipes are written to: replacing them would take them away.
-        let beside = if to.exists() && !to.is_file() { None } else { Some(beside(&to)) };
+        let beside = is_replaced(&to).then(|| beside(&to));
         let file = match &beside {
             Some(beside) => File::create(beside),
             None => File::options().write(true).open(&to),

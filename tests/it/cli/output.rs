@@ -162,3 +162,18 @@ fn progress_is_lines_where_it_is_asked_for() {
     assert!(!lines.is_empty() && lines.iter().all(|line| line.contains("/s · ")), "{on}");
     assert!(!progress("off").contains(" of 60 · "));
 }
+
+#[test]
+fn a_report_into_a_pipe_is_written_and_the_pipe_stays() {
+    let demo = site(5);
+    let (folder, path) = folder();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(made.success());
+    // Both ends, so that nobody waits for the other.
+    let open = std::fs::File::options().read(true).write(true).open(&pipe).expect("the pipe opens");
+    crawl(demo.url(), &sqlite(&path), &["--report", pipe.to_str().expect("UTF-8")]).run().with(0);
+    drop(open);
+    let kind = std::fs::metadata(&pipe).expect("it is there").file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "{kind:?}");
+}
