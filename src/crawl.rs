@@ -162,7 +162,9 @@ impl Crawl {
             Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
             None => return self.never_began(Outcome::Interrupted, None),
         };
-        info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
+        if !entry.is_resumed() {
+            info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
+        }
         let mut ran = self.crew(&entry, &problems).await;
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
         if ran.is_ok() && left == 0 {
@@ -321,7 +323,8 @@ impl Crawl {
             _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(true)),
         };
         let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
-        error.or(kept.and(closed).err().map(Into::into))
+        let lost = (kept == Ok(false)).then_some(CrawlError::LockLost);
+        error.or(lost).or(kept.and(closed.map(|()| true)).err().map(Into::into))
     }
 
     fn ended(&self, entry: SweepEntry, error: Option<CrawlError>) -> Ended {
@@ -333,7 +336,9 @@ impl Crawl {
             problems.extend(error.as_ref().map(ToString::to_string));
         }
         let report = Report { outcome, problems, ..report };
-        if !matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
+        let is_silent =
+            matches!(error, Some(CrawlError::Store(StoreError::Closed) | CrawlError::Held(_)));
+        if !is_silent {
             info!(%outcome, sweep = %report.sweep, "sweep ended");
         }
         Ended { report, error }

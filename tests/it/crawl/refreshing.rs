@@ -7,7 +7,7 @@ use gleaner::crawl::CrawlError;
 use gleaner::demo::{Fault, Options};
 use gleaner::settings::Settings;
 use gleaner::shutdown::{self, Stage};
-use gleaner::sweep::Outcome;
+use gleaner::sweep::{Holder, Outcome, State, SweepEntry};
 
 use super::rig::{Rig, adds_up, ended, run, until};
 use crate::store_contract::backends::{Mongodb, Sqlite};
@@ -177,4 +177,24 @@ async fn an_item_that_left_the_store_meanwhile_is_fetched_in_full() {
     adds_up(&report.report);
     assert_eq!(report.report.outcome, Outcome::Complete, "{:#?}", report.report);
     rig.equals_the_site().await;
+}
+
+#[tokio::test]
+async fn s8_a_run_that_lost_the_lock_says_so_and_ends_nothing() {
+    let options = Options { items: 40, latency: Duration::from_millis(20), ..Options::default() };
+    let rig = Rig::<Sqlite>::with(options).await;
+    let take_over = async {
+        until("it is under way", async || rig.demo.stats().requests > 3).await;
+        let store = rig.store().await;
+        let over = store.sweeps(1).await.expect("the ledger").remove(0).entry;
+        let holder =
+            over.holder.clone().map(|it| Holder { host: "elsewhere".into(), pid: 7, ..it });
+        let entry = SweepEntry { holder, ..over.clone() };
+        assert!(store.take_lock(&entry, Some(&over)).await.expect("the store answers"));
+    };
+    let (ended, ()) = tokio::join!(rig.crawl(), take_over);
+    assert!(matches!(ended.error, Some(CrawlError::LockLost)), "{:?}", ended.error);
+    assert_eq!(ended.report.outcome, Outcome::Failed);
+    let entry = rig.store().await.sweeps(1).await.expect("the ledger").remove(0).entry;
+    assert_eq!(entry.state, State::Running, "the other one's sweep goes on");
 }
