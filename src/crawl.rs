@@ -227,6 +227,7 @@ impl Crawl {
             metrics: self.metrics.clone(),
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
+            has_failures: AtomicBool::new(!self.store.failures(None, 1).await?.is_empty()),
             enough: AtomicBool::new(false),
             list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),

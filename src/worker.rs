@@ -72,6 +72,8 @@ pub struct Crew {
     pub problems: Arc<Problems>,
     /// Ends the loop.
     pub shutdown: Shutdown,
+    /// Whether failures are kept, so that those of pages that were had since are to be taken off.
+    pub has_failures: AtomicBool,
     /// Set once the limit on items is reached: no more of the list is asked for.
     pub enough: AtomicBool,
     /// Which of the list's fields were found.

@@ -11,7 +11,7 @@ use crate::document::Digest;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
 use crate::fetch::{self, Sample};
 use crate::frontier::{Lease, Retry};
-use crate::record::{Failure, Key, Known};
+use crate::record::{Failure, Key, Known, PageId};
 use crate::secret::shown;
 use crate::site::{ItemRules, Next, PageRange, PageSaid, Paging, Seeds, Site};
 use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List};
@@ -51,7 +51,7 @@ impl Crew {
             return self.once_more(attempt.lease).await;
         }
         self.say(&index, odd, gaps);
-        self.metrics.page_read();
+        self.had(&attempt.lease).await?;
         let names = || seeds.iter().map(|seed| &**seed);
         let turn = self.walk.read(&index, names(), &said);
         self.walk.listed(&index, names(), 0, 0);
@@ -80,7 +80,7 @@ impl Crew {
         if self.may_be_a_hiccup(&index, &listing.said) {
             return self.once_more(attempt.lease).await;
         }
-        self.metrics.page_read();
+        self.had(&attempt.lease).await?;
         self.listing(attempt, index, listing, Some(&page)).await
     }
 
@@ -182,6 +182,15 @@ impl Crew {
         if is_cycle && self.site.index.paging != Paging::Sitemap {
             self.problems
                 .gap(format!("{index} says that the next page is one that was read already"));
+        }
+        Ok(())
+    }
+
+    /// A page of a list was read: if it failed before, it does not any more.
+    async fn had(&self, lease: &Lease) -> Result<(), CrawlError> {
+        self.metrics.page_read();
+        if self.has_failures.load(Relaxed) {
+            self.store.clear_failures(&[PageId::from(&lease.task().page)]).await?;
         }
         Ok(())
     }

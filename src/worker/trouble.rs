@@ -1,5 +1,7 @@
 //! What leads to no page, or to one that cannot be read: it is tried again, or given up.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use jiff::Timestamp;
 
 use super::{Attempt, Crew};
@@ -119,6 +121,9 @@ impl Crew {
                 plain(key.as_str())
             ));
             return Ok(self.frontier.finish(lease).await?);
+        }
+        if task.key().is_none() {
+            self.has_failures.store(true, Relaxed);
         }
         if let Page::Index(index) = &task.page
             && self.walk.answered(index, true)

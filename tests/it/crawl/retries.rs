@@ -180,3 +180,14 @@ async fn l4_a_lost_page_of_the_list_is_a_failure_and_said() {
     let lost: Vec<&str> = keys[36..54].iter().map(String::as_str).collect();
     rig.lacks_only(&lost).await;
 }
+
+#[tokio::test]
+async fn a_page_of_the_list_that_is_had_later_is_no_failure_any_more() {
+    let rig = Rig::<Sqlite>::new(60).await;
+    rig.demo.fault(Fault::on("/api/book/?limit=18&offset=36").status(500));
+    rig.incomplete().await;
+    assert_eq!(rig.the_failure().await.kind, "index");
+    rig.demo.clear_faults();
+    rig.complete().await;
+    assert_eq!(rig.backend.failures().await.len(), 0);
+}
