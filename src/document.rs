@@ -64,7 +64,7 @@ impl Document {
                 let digest = match page.unfit() {
                     None => digest,
                     // What stands there as a text is none.
-                    Some(what) => digest.with(what, &parse::long_integers(text)),
+                    Some(_) => digest.with(&parse::unfit_parts(text)),
                 };
                 let body = match encoding {
                     Encoding::Bson => Body::Bson(object.to_owned()),
@@ -124,8 +124,8 @@ impl Digest {
     }
 
     /// The digest of something more.
-    fn with(self, what: &str, more: &[&str]) -> Digest {
-        Digest::of(format!("{self} {what} {more:?}").as_bytes())
+    fn with(self, more: &[&str]) -> Digest {
+        Digest::of(format!("{self} {more:?}").as_bytes())
     }
 
     /// The 128 bits.

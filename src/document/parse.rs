@@ -83,15 +83,19 @@ fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
-/// The integers of a JSON text that BSON cannot hold, sorted: so the order of keys plays no part.
-pub fn long_integers(text: &[u8]) -> Vec<&str> {
+/// What of a JSON text BSON cannot hold, sorted, so that the order of keys plays no part: its long
+/// integers, and the sign of NUL where it has one.
+pub fn unfit_parts(text: &[u8]) -> Vec<&str> {
+    const NUL: &str = "\\u0000";
     let is_long = |token: &&str| {
         let digits = token.trim_start_matches('-');
         digits.len() > 34 && digits.bytes().all(|byte| byte.is_ascii_digit())
     };
-    let mut long: Vec<&str> = number_tokens(text).into_iter().filter(is_long).collect();
-    long.sort_unstable();
-    long
+    let mut parts: Vec<&str> = number_tokens(text).into_iter().filter(is_long).collect();
+    let has_nul = text.windows(NUL.len()).any(|bytes| bytes == NUL.as_bytes());
+    parts.extend(has_nul.then_some(NUL));
+    parts.sort_unstable();
+    parts
 }
 
 /// The number tokens of a JSON text in their order.

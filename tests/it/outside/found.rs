@@ -94,6 +94,10 @@ fn p5_a_digest_tells_a_long_integer_from_its_text() {
     let digits = "9".repeat(40);
     assert_ne!(digest(&format!("{{\"a\":{digits}}}")), digest(&format!("{{\"a\":\"{digits}\"}}")));
     assert_ne!(digest("{\"a\\u0000b\":1}"), digest("{\"a\\\\0b\":1}"));
+    // Two such things in one document, in either order.
+    let both = |first: &str, second: &str| digest(&format!("{{{first},{second}}}"));
+    let (long, nul) = (format!("\"x\":{digits}"), "\"\\u0000\":1");
+    assert_eq!(both(&long, nul), both(nul, &long));
 }
 
 /// Revisions, categories and cursors that are numbers keep their digits.
