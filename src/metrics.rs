@@ -26,7 +26,6 @@ pub struct Metrics {
     redirected: AtomicU64,
     not_modified: AtomicU64,
     given_up: AtomicU64,
-    lost_pages: AtomicU64,
     bytes: AtomicU64,
     /// Microseconds.
     times: Mutex<Histogram<u64>>,
@@ -60,8 +59,6 @@ pub struct Snapshot {
     pub items: Items,
     /// What the store did.
     pub store: Writes,
-    /// Pages of the list that were given up.
-    pub lost_pages: u64,
 }
 
 impl Snapshot {
@@ -92,7 +89,6 @@ impl Metrics {
             redirected: AtomicU64::default(),
             not_modified: AtomicU64::default(),
             given_up: AtomicU64::default(),
-            lost_pages: AtomicU64::default(),
             bytes: AtomicU64::default(),
             times: Mutex::new(times),
             pages: AtomicU64::default(),
@@ -180,8 +176,7 @@ impl Metrics {
     /// A task was given up.
     pub fn given_up(&self, is_item: bool) {
         self.given_up.fetch_add(1, Relaxed);
-        let counter = if is_item { &self.failed } else { &self.lost_pages };
-        counter.fetch_add(1, Relaxed);
+        self.failed.fetch_add(u64::from(is_item), Relaxed);
     }
 
     /// An item was listed that cannot be asked for.
@@ -259,7 +254,6 @@ impl Metrics {
                 retries: read(&self.store_retries),
                 blocked_s: millis(read(&self.store_blocked_us) as f64 / 1e6),
             },
-            lost_pages: read(&self.lost_pages),
         }
     }
 

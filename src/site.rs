@@ -145,7 +145,7 @@ impl Site {
     }
 
     /// Whether a page has to be asked for: else what it would say is known.
-    pub fn asks_for(&self, page: &Page) -> bool {
+    fn asks_for(&self, page: &Page) -> bool {
         match page {
             Page::Detail(_) => self.detail.is_some(),
             Page::Index(_) => !matches!(self.index.paging, Paging::Keys(_)),

@@ -123,6 +123,11 @@ impl Walk {
         self.lost() == 0 && (!counts_are_exact || self.mismatches().is_empty())
     }
 
+    /// Whether a page could not be had in an earlier pass.
+    pub fn is_lost(&self, page: &IndexPage) -> bool {
+        self.lists().lost.contains(&(page.list.clone(), page.name()))
+    }
+
     /// How many pages could not be had, in any pass.
     pub fn lost(&self) -> u64 {
         self.lists().lost.len() as u64

@@ -3,8 +3,8 @@
 //! Pages of the list lead to follow-ups in the frontier (`worker/list.rs`); pages of items lead to
 //! records, which go to the writer together with their lease (`worker/item.rs`); items that no list
 //! names are asked for, too (`worker/unlisted.rs`); what leads to nothing is tried again or given up
-//! (`worker/trouble.rs`). A worker never sleeps with a lease in
-//! its hands.
+//! (`worker/trouble.rs`). Where a host asks to wait, its tasks are set aside: no worker sleeps with
+//! their leases in its hands. Only for its turn where requests are paced, which is short, it does.
 
 mod item;
 mod list;
@@ -24,7 +24,6 @@ use crate::fetch::{self, FetchError, Fetched, Fetcher, Host, robots};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
-use crate::record::Stamp;
 use crate::refresh::gone::Departures;
 use crate::refresh::{self, Plan, Policy};
 use crate::shutdown::{Shutdown, Stage};
@@ -62,9 +61,7 @@ pub struct Crew {
     pub robots: robots::Rules,
     /// Says what is known of listed items.
     pub store: Arc<dyn Store>,
-    /// What is the same for all records.
-    pub stamp: Stamp,
-    /// What of the store's knowledge counts.
+    /// What of the store's knowledge counts, and what is the same for all records.
     pub policy: Policy,
     /// Counts.
     pub metrics: Arc<Metrics>,
@@ -110,14 +107,6 @@ impl Crew {
                 lease = self.frontier.lease() => lease?,
             };
             let Some(lease) = lease else { return Ok(()) };
-            if self.asks_for(&lease.task().page) {
-                // Dropped, the lease goes back.
-                tokio::select! {
-                    biased;
-                    () = &mut stop => return Ok(()),
-                    () = self.host.take_turn() => {}
-                }
-            }
             self.attempt(lease, &outbox).await?;
         }
     }
@@ -157,6 +146,10 @@ impl Crew {
         if self.fetcher.is_own(&request.url) && !self.robots.allow(&request.url) {
             return self.give_up(attempt, Trouble::Fetch(FetchError::Forbidden)).await;
         }
+        if !self.take_turn().await {
+            // Told to stop: dropped, the lease goes back.
+            return Ok(());
+        }
         if let Some(left) = self.host.must_wait() {
             let after = left + SPREAD.mul_f64(fastrand::f64());
             let retry = Retry { after, costs_attempt: false };
@@ -193,13 +186,17 @@ impl Crew {
         !self.enough.load(Relaxed) && !self.walk.is_over(page)
     }
 
-    /// Whether a request is to be made for a page.
-    fn asks_for(&self, page: &Page) -> bool {
-        let is_wanted = match page {
-            Page::Index(index) => self.is_wanted(index),
-            Page::Detail(item) => matches!(self.plan(item), Plan::Fetch(_)),
-        };
-        is_wanted && self.site.asks_for(page)
+    /// Waits until a request may leave, where requests are paced. False where the crawl is told to
+    /// stop before.
+    async fn take_turn(&self) -> bool {
+        if !self.host.is_paced() {
+            return true;
+        }
+        tokio::select! {
+            biased;
+            () = self.shutdown.reached(Stage::Draining) => false,
+            () = self.host.take_turn() => true,
+        }
     }
 
     /// What a page would say is known without asking for it.

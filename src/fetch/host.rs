@@ -61,6 +61,11 @@ impl Host {
         Host { block_after, mood: Mutex::new(mood), pace }
     }
 
+    /// Whether there is a least time between two requests.
+    pub fn is_paced(&self) -> bool {
+        self.pace.is_some()
+    }
+
     /// Waits until the next request may leave, where requests are paced. Whoever came first goes
     /// first.
     pub async fn take_turn(&self) {

@@ -69,7 +69,7 @@ pub fn granted(live: u64, percent: f64) -> u64 {
 /// Why nothing is marked.
 pub fn refusal(gone: u64, live: u64, limit: f64) -> String {
     format!(
-        "{gone} of {live} items in the store are not on the site any more, which is more than {limit} %: nothing was marked gone. If that is so, go ahead with a higher --gone-limit"
+        "{gone} or more of {live} items in the store are not on the list any more, or their pages are not there, which is more than {limit} %: nothing was marked gone. If they left the site, go ahead with a higher --gone-limit"
     )
 }
 

@@ -1,5 +1,7 @@
 //! Items: their pages, or what the list says of them, become records for the writer.
 
+use std::mem::take;
+
 use jiff::Timestamp;
 
 use super::trouble::Trouble;
@@ -19,14 +21,15 @@ impl Crew {
     pub(super) async fn detail_page(
         &self,
         attempt: Attempt<'_>,
-        item: DetailPage,
+        mut item: DetailPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         if item.is_unlisted {
             return self.unlisted_item(attempt, true).await;
         }
         let encoding = self.store.encoding();
-        let content = item.listed.as_ref().map(|listed| listed.content.clone()).unwrap_or_default();
+        let content =
+            item.listed.as_mut().map(|listed| take(&mut listed.content)).unwrap_or_default();
         let is_html = self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
         let read = self
             .read(page, is_html, move |site, page| {
@@ -95,11 +98,11 @@ impl Crew {
     pub(super) async fn listed_item(
         &self,
         attempt: Attempt<'_>,
-        item: DetailPage,
+        mut item: DetailPage,
     ) -> Result<(), CrawlError> {
         let nothing = || Listed { url: None, revision: None, content: Content::Nothing };
         let Listed { url, revision, content } =
-            item.listed.as_deref().cloned().unwrap_or_else(nothing);
+            item.listed.take().map_or_else(nothing, |listed| *listed);
         let encoding = self.store.encoding();
         let making = Making { listed: &content, ignore: &self.site.ignore, encoding };
         match extract::of_list(making) {

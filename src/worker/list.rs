@@ -18,7 +18,7 @@ use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List};
 use crate::walk::Turn;
 
 /// Keys that a store is asked for at once.
-const KEYS_AT_ONCE: usize = 1_000;
+pub(super) const KEYS_AT_ONCE: usize = 1_000;
 
 impl Crew {
     /// A page of a list.
@@ -51,7 +51,7 @@ impl Crew {
             return self.once_more(attempt.lease).await;
         }
         self.say(&index, odd, gaps);
-        self.had(&attempt.lease).await?;
+        self.had(&index, &attempt.lease).await?;
         let names = || seeds.iter().map(|seed| &**seed);
         let turn = self.walk.read(&index, names(), &said);
         self.walk.listed(&index, names(), 0, 0);
@@ -80,7 +80,7 @@ impl Crew {
         if self.may_be_a_hiccup(&index, &listing.said) {
             return self.once_more(attempt.lease).await;
         }
-        self.had(&attempt.lease).await?;
+        self.had(&index, &attempt.lease).await?;
         self.listing(attempt, index, listing, Some(&page)).await
     }
 
@@ -186,10 +186,12 @@ impl Crew {
         Ok(())
     }
 
-    /// A page of a list was read: if it failed before, it does not any more.
-    async fn had(&self, lease: &Lease) -> Result<(), CrawlError> {
+    /// A page of a list was read: if it failed before, it does not any more. What an earlier pass
+    /// found wrong on the page itself stays.
+    async fn had(&self, index: &IndexPage, lease: &Lease) -> Result<(), CrawlError> {
         self.metrics.page_read();
-        if self.has_failures.load(Relaxed) {
+        let may_have_failed = index.pass == 1 || self.walk.is_lost(index);
+        if may_have_failed && self.has_failures.load(Relaxed) {
             self.store.clear_failures(&[PageId::from(&lease.task().page)]).await?;
         }
         Ok(())
@@ -262,19 +264,25 @@ impl Crew {
 
     /// The listed items with what the store knows of them.
     async fn details(&self, items: Vec<Item>) -> Result<Vec<DetailPage>, CrawlError> {
-        let mut known: HashMap<Key, Known> = HashMap::new();
-        if !self.store.was_empty() {
-            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-            for keys in keys.chunks(KEYS_AT_ONCE) {
-                let answer = self.store.known(keys).await?;
-                known.extend(answer.into_iter().map(|known| (known.key.clone(), known)));
-            }
-        }
+        let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+        let mut known = self.known(&keys).await?;
         let detail = |Item { key, listed, .. }| {
             let known = known.remove(&key).map(Box::new);
             DetailPage { key, known, listed: listed.map(Box::new), is_unlisted: false }
         };
         Ok(items.into_iter().map(detail).collect())
+    }
+
+    /// What the store knows of these items.
+    pub(super) async fn known(&self, keys: &[Key]) -> Result<HashMap<Key, Known>, CrawlError> {
+        let mut known = HashMap::new();
+        if !self.store.was_empty() {
+            for keys in keys.chunks(KEYS_AT_ONCE) {
+                let answer = self.store.known(keys).await?;
+                known.extend(answer.into_iter().map(|known| (known.key.clone(), known)));
+            }
+        }
+        Ok(known)
     }
 
     /// The part of a plan that may be asked for. Where the site's own cap cuts it, that is a gap.
@@ -314,7 +322,7 @@ impl Crew {
         for _ in keyless {
             self.metrics.listed_without_key();
         }
-        Ok(self.store.keep_failures(&self.stamp, &[failure]).await?)
+        Ok(self.store.keep_failures(&self.policy.stamp, &[failure]).await?)
     }
 }
 

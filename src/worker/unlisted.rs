@@ -1,18 +1,15 @@
 //! Items that the store holds and no list names any more: asked for by their own pages.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::list::KEYS_AT_ONCE;
 use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
-use crate::record::{Key, Known};
+use crate::record::Key;
 use crate::refresh::gone::{granted, refusal};
 use crate::site::Paging;
 use crate::store::Live;
 use crate::task::{Content, DetailPage, FollowUps, Listed, Page};
-
-/// Keys that a store is asked for at once.
-const AT_ONCE: usize = 1_000;
 
 impl Crew {
     /// All lists are read: what the store holds beside what they name is submitted, too. Not where
@@ -30,7 +27,7 @@ impl Crew {
         let mut candidates: Vec<Live> = Vec::new();
         let mut after: Option<Key> = None;
         loop {
-            let page = self.store.live(after.as_ref(), AT_ONCE).await?;
+            let page = self.store.live(after.as_ref(), KEYS_AT_ONCE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key.clone());
             for item in page {
@@ -43,7 +40,7 @@ impl Crew {
                 return Ok(());
             }
         }
-        for items in candidates.chunks(AT_ONCE) {
+        for items in candidates.chunks(KEYS_AT_ONCE) {
             self.submit_candidates(items).await?;
         }
         Ok(())
@@ -57,9 +54,7 @@ impl Crew {
             return Ok(());
         }
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-        let known = self.store.known(&keys).await?;
-        let mut known: HashMap<Key, Known> =
-            known.into_iter().map(|known| (known.key.clone(), known)).collect();
+        let mut known = self.known(&keys).await?;
         let page = |item: &Live| DetailPage {
             key: item.key.clone(),
             known: known.remove(&item.key).map(Box::new),

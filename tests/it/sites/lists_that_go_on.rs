@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{crawl_served, crawl_with, settings, site_of};
 use crate::crawl::rig::says;
 use crate::served::{Answer, Asked, Served};
+use crate::store_contract::Ledger;
 use crate::store_contract::backends::Sqlite;
 
 fn list(index: &str) -> Site {
@@ -295,4 +296,21 @@ async fn a_range_of_pages_beyond_a_single_page_is_nothing() {
     let settings = Settings { pages: "2..5".parse().ok(), robots: false, ..settings() };
     crawl_with::<Sqlite>(list(""), &served, settings, Outcome::Incomplete).await;
     assert_eq!(served.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn l6_what_one_pass_found_wrong_on_a_page_another_does_not_take_back() {
+    let served = Served::start(|asked| match (asked.path.as_str(), page(asked)) {
+        ("/list", 1) => Answer::json(&json!({ "total": 4, "list": [{ "id": 1 }, { "no": 2 }] })),
+        ("/list", _) => Answer::json(&json!({})).status(500),
+        _ => Answer::not_found(),
+    });
+    let site =
+        list("query = { page = '{page}' }\npaging = { by = 'page', size = 2, total = '$.total' }");
+    let settings = Settings { retries: 0, ..settings() };
+    let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete).await;
+    assert_eq!(crawled.report.index.passes, 3);
+    let failures = crawled.backend.failures().await;
+    let reasons: Vec<&str> = failures.iter().map(|failure| failure.reason.as_str()).collect();
+    assert!(reasons.contains(&"key") && reasons.contains(&"status"), "{reasons:?}");
 }

@@ -162,7 +162,6 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
         index: Index { declared: Some(9), ..Index::default() },
         items: Items::default(),
         store: Writes::default(),
-        lost_pages: 0,
     };
     let problems = vec!["one \"problem\"".to_owned()];
     let ended = first.end(Outcome::Incomplete, &snapshot, problems);
