@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
-use crate::fetch::{Blocked, ClientError, FetchError, Fetcher, Host};
+use crate::fetch::{Blocked, ClientError, FetchError, Fetcher, Hosts};
 use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
@@ -194,7 +194,7 @@ impl Crawl {
 
     /// Puts the parts together and waits for them.
     async fn crew(&self, entry: &SweepEntry, problems: &Arc<Problems>) -> Result<(), CrawlError> {
-        let Settings { retries, block_after, pages, conditional, max_age, .. } = self.settings;
+        let Settings { retries, pages, conditional, max_age, .. } = self.settings;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let destination = Destination {
             store: self.store.clone(),
@@ -205,22 +205,24 @@ impl Crawl {
         };
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let home = self.site.home();
+        let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
+        let fetcher = fetcher.paced(hosts.clone());
         let range = self.site.page_range(pages);
         let begin = self.site.begin(range);
         self.walk.planned(begin.iter().map(IndexRun::pages).sum());
         self.frontier.submit(FollowUps { index: begin, details: Vec::new() }).await?;
-        let Some(robots) = self.robots(&fetcher).await? else { return Ok(()) };
-        let host = Arc::new(Host::new(block_after, self.interval(&robots, problems)));
+        if !self.open_home(&hosts, &fetcher).await? {
+            return Ok(());
+        }
         let crew = Arc::new(Crew {
             site: self.site.clone(),
             range,
             limited: entry.limited,
             retries,
             frontier: self.frontier.clone(),
-            fetcher: fetcher.paced(host.clone()),
-            host,
-            robots,
+            fetcher,
+            hosts,
             store: self.store.clone(),
             policy: Policy { stamp, began: entry.started_at, conditional, max_age },
             metrics: self.metrics.clone(),
@@ -243,6 +245,7 @@ impl Crawl {
         crew.list_fields.say(problems);
         crew.fields.say(problems);
         self.note_redirects(&crew, problems);
+        self.note_hosts(&crew.hosts, problems);
         // The writer's own error says more than that of a worker who found it gone.
         written.and(worked)
     }
@@ -263,7 +266,8 @@ impl Crawl {
         }
         let time_is_up = self.shutdown.time_is_up(self.settings.grace);
         let lock = self.keep_lock(entry);
-        tokio::pin!(time_is_up, lock);
+        let time = crew.hosts.keep_time();
+        tokio::pin!(time_is_up, lock, time);
         loop {
             let ended = tokio::select! {
                 ended = workers.join_next() => ended,
@@ -273,6 +277,7 @@ impl Crawl {
                     return Err(CrawlError::Writer(Box::new(error.unwrap_or(CrawlError::WriterEnded))));
                 }
                 lost = &mut lock => return Err(lost),
+                never = &mut time => match never {},
                 () = &mut time_is_up => {
                     warn!("stopping: requests still in flight are dropped");
                     return Ok(());

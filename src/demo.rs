@@ -120,6 +120,16 @@ impl Demo {
         &self.url
     }
 
+    /// Serves at most `most` requests at once from now on; above that it answers 503 at once.
+    pub fn capacity(&self, most: u64) {
+        self.site.set_capacity(most);
+    }
+
+    /// Requests that were refused because there were too many at once.
+    pub fn refused(&self) -> u64 {
+        self.site.refused()
+    }
+
     /// Adds a rule after those there are; from the next request on.
     pub fn fault(&self, fault: Fault) {
         self.site.faults.add(fault);

@@ -7,14 +7,17 @@ mod client;
 mod connect;
 mod error;
 mod host;
+mod hosts;
+mod limit;
 mod page;
+mod quota;
 mod request;
 pub mod retry;
 pub mod robots;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
@@ -28,7 +31,8 @@ use crate::secret::shown;
 pub use client::{ClientError, ClientOptions};
 pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
-pub use host::{Blocked, Host};
+pub use host::{Blocked, End, Host, Slot};
+pub use hosts::{Entered, Hosts, Manners};
 pub use page::{Answer, Fetched, Page, Redirect};
 use request::same_origin;
 pub use request::{Body, Home, Request};
@@ -52,8 +56,8 @@ pub struct Fetcher {
     connect_clock: Option<ConnectClock>,
     metrics: Arc<Metrics>,
     first_redirect: OnceLock<Redirect>,
-    /// How fast the site may be asked.
-    pace: Option<Arc<Host>>,
+    /// How fast the site's hosts may be asked.
+    hosts: Option<Arc<Hosts>>,
 }
 
 /// An answer whose body is still to be read.
@@ -88,20 +92,15 @@ impl Fetcher {
             connect_clock: options.connect_clock.clone(),
             metrics,
             first_redirect: OnceLock::new(),
-            pace: None,
+            hosts: None,
         })
     }
 
     /// The same, with requests that follow another one (redirects, connections that turned out to
-    /// be closed) paced as `host` says. The first is its caller's to pace.
-    pub fn paced(self, host: Arc<Host>) -> Fetcher {
-        Fetcher { pace: Some(host), ..self }
-    }
-
-    async fn take_turn(&self) {
-        if let Some(host) = &self.pace {
-            host.take_turn().await;
-        }
+    /// be closed) paced as `hosts` say, which hear of all answers. The first is its caller's to
+    /// pace.
+    pub fn paced(self, hosts: Arc<Hosts>) -> Fetcher {
+        Fetcher { hosts: Some(hosts), ..self }
     }
 
     /// Asks for a page, if it is not what `validators` are of (RFC 9110, section 13).
@@ -119,7 +118,7 @@ impl Fetcher {
             let value = value.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
             request.headers.extend(value.map(|value| (name, value)));
         }
-        let mut exchange = self.follow(request).await?;
+        let mut exchange = self.follow(request, self.hosts.as_deref()).await?;
         if exchange.response.status() == StatusCode::NOT_MODIFIED {
             self.metrics.not_modified(exchange.sent.elapsed());
             return Ok(Fetched::NotModified(std::mem::take(exchange.response.headers_mut())));
@@ -132,7 +131,7 @@ impl Fetcher {
     /// # Errors
     /// Whatever is not a page with status 200: see [`FetchError`].
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
-        let exchange = self.follow(request).await?;
+        let exchange = self.follow(request, self.hosts.as_deref()).await?;
         self.page(exchange).await
     }
 
@@ -149,12 +148,13 @@ impl Fetcher {
         Ok(Page { url, headers: std::mem::take(response.headers_mut()), body })
     }
 
-    /// Asks for a page and reads no more than `most` bytes of it.
+    /// Asks for a page and reads no more than `most` bytes of it. It is not paced: so hosts are
+    /// asked how fast they may be asked.
     ///
     /// # Errors
     /// As [`Fetcher::fetch`].
     pub async fn beginning(&self, request: Request, most: usize) -> Result<Page, FetchError> {
-        let Exchange { url, mut response, leads_to, .. } = self.follow(request).await?;
+        let Exchange { url, mut response, leads_to, .. } = self.follow(request, None).await?;
         if let Some(to) = leads_to {
             return Err(FetchError::RedirectRefused { to });
         }
@@ -179,7 +179,7 @@ impl Fetcher {
     /// Where there is no answer, or its body cannot be read.
     pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
         let Exchange { url, mut response, sent, redirects, leads_to } =
-            self.follow(request).await?;
+            self.follow(request, None).await?;
         let head_after = sent.elapsed();
         let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
         let body = body(&mut response, self.max_body).await?;
@@ -191,9 +191,14 @@ impl Fetcher {
         Ok(Answer { status, version, page, redirects, leads_to, connect, head_after, body_after })
     }
 
-    /// Whether a URL is of the site's own origin.
-    pub fn is_own(&self, url: &Url) -> bool {
-        self.home.is_own(url)
+    /// `url` with the site's own user and password, where it is of the site's own origin.
+    pub fn with_credentials(&self, url: Url) -> Url {
+        self.home.with_credentials(url)
+    }
+
+    /// A request was made again.
+    pub(super) fn retried(&self) {
+        self.metrics.retried();
     }
 
     /// The first redirect that was followed, where there was one.
@@ -202,14 +207,21 @@ impl Fetcher {
     }
 
     /// Makes a request, and those that its answers lead to.
-    async fn follow(&self, mut request: Request) -> Result<Exchange, FetchError> {
+    async fn follow(
+        &self,
+        mut request: Request,
+        hosts: Option<&Hosts>,
+    ) -> Result<Exchange, FetchError> {
         let mut redirects = Vec::new();
         for _ in 0..=MOST_REDIRECTS {
             if let Some(clock) = &self.connect_clock {
                 clock.reset();
             }
             let sent = Instant::now();
-            let response = self.send(&request).await?;
+            let response = self.send(&request, hosts).await?;
+            if let Some(hosts) = hosts {
+                hosts.of(&request.url).heard(response.status().as_u16(), response.headers());
+            }
             let (target, leads_to) = match self.lead(&request.url, &response) {
                 Lead::To(target) => (Some(target), None),
                 Lead::Away(to) => (None, Some(to)),
@@ -221,18 +233,22 @@ impl Fetcher {
             let status = response.status().as_u16();
             redirects.push(self.note_redirect(status, &request.url, &target));
             request = request.redirected(status, target);
-            self.take_turn().await;
+            if let Some(hosts) = hosts {
+                hosts.follow(&request.url, self).await?;
+            }
         }
         Err(FetchError::RedirectLoop)
     }
 
     /// Sends the request, once more where a kept-alive connection turned out to be closed.
-    async fn send(&self, request: &Request) -> Result<Response, FetchError> {
+    async fn send(&self, request: &Request, hosts: Option<&Hosts>) -> Result<Response, FetchError> {
         let client = self.clients.next();
         match self.send_once(client, request).await {
             Err(FetchError::Closed(_)) => {
                 self.metrics.retried();
-                self.take_turn().await;
+                if let Some(hosts) = hosts {
+                    hosts.of(&request.url).take_turn().await;
+                }
                 self.send_once(client, request).await
             }
             sent => sent,
@@ -263,7 +279,7 @@ impl Fetcher {
     /// large must not hide the status.
     async fn refusal(&self, mut response: Response) -> FetchError {
         let status = response.status().as_u16();
-        let wait = retry_after(response.headers(), SystemTime::now());
+        let wait = quota::wait(response.headers(), SystemTime::now());
         let body = body(&mut response, LARGEST_REFUSAL).await.unwrap_or_default();
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
@@ -312,38 +328,4 @@ async fn body(response: &mut Response, most: usize) -> Result<Bytes, FetchError>
         next = chunk().await?;
     }
     Ok(body.freeze())
-}
-
-/// How long the site asks to wait: `Retry-After` in seconds or as an HTTP date (RFC 9110,
-/// section 10.2.3). What is past or no time at all asks for nothing.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than fit are as long as can be; the policy caps them.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wait(text: &str) -> Option<Duration> {
-        let mut headers = HeaderMap::new();
-        headers.insert("retry-after", text.parse().unwrap());
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
-        retry_after(&headers, now)
-    }
-
-    #[test]
-    fn w2_retry_after_is_seconds_or_a_date_and_nothing_else() {
-        assert_eq!(wait("7"), Some(Duration::from_secs(7)));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:49:47 GMT"), Some(Duration::from_secs(10)));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:49:27 GMT"), None, "past");
-        assert_eq!(wait("-5"), None);
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait(""), None);
-        assert_eq!(wait("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
-use crate::fetch::{ClientOptions, Home};
+use crate::fetch::{ClientOptions, Home, Manners};
 use crate::secret::Secret;
 use crate::site::PageRange;
 
@@ -16,7 +16,9 @@ use crate::site::PageRange;
 pub struct Settings {
     /// Most requests in flight.
     pub workers: usize,
-    /// Most requests a second.
+    /// Whether there are fewer requests in flight while the site struggles.
+    pub adaptive: bool,
+    /// Most requests a second, of each host.
     pub rate: Option<f64>,
     /// Whether robots.txt is obeyed.
     pub robots: bool,
@@ -64,6 +66,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             workers: 16,
+            adaptive: true,
             rate: None,
             robots: true,
             fresh: false,
@@ -103,6 +106,19 @@ impl Settings {
     /// Whether only a part of the site is asked for.
     pub fn is_limited(&self) -> bool {
         self.limit.is_some() || self.pages.is_some()
+    }
+
+    /// How hosts are asked. Of names that take turns the first is looked for in robots.txt.
+    pub fn manners(&self) -> Manners {
+        Manners {
+            workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
+            adaptive: self.adaptive,
+            rate: self.rate,
+            robots: self.robots,
+            user_agent: self.user_agents.first().cloned().unwrap_or_default(),
+            retries: self.retries,
+            block_after: self.block_after,
+        }
     }
 
     /// How requests are made.

@@ -3,8 +3,8 @@
 //! Pages of the list lead to follow-ups in the frontier (`worker/list.rs`); pages of items lead to
 //! records, which go to the writer together with their lease (`worker/item.rs`); items that no list
 //! names are asked for, too (`worker/unlisted.rs`); what leads to nothing is tried again or given up
-//! (`worker/trouble.rs`). Where a host asks to wait, its tasks are set aside: no worker sleeps with
-//! their leases in its hands. Only for its turn where requests are paced, which is short, it does.
+//! (`worker/trouble.rs`). A task whose host has no slot for it now is parked there: no worker sleeps
+//! with its lease. It comes back with a slot, to whichever worker is idle then.
 
 mod item;
 mod list;
@@ -16,16 +16,19 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::Instant;
+use url::Url;
 
 use crate::crawl::CrawlError;
 use crate::extract::PageError;
-use crate::fetch::{self, FetchError, Fetched, Fetcher, Host, robots};
-use crate::frontier::{Frontier, Lease, Retry};
+use crate::fetch::{
+    self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
+};
+
+use crate::frontier::{Frontier, Lease};
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
 use crate::refresh::gone::Departures;
-use crate::refresh::{self, Plan, Policy};
+use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::{PageRange, Site};
 use crate::store::Store;
@@ -38,7 +41,7 @@ use trouble::Trouble;
 const LARGE: usize = 16 << 10;
 /// The lists are walked so often at most.
 const MOST_PASSES: u32 = 3;
-/// Tasks of a host that asked to wait come back spread over this, so that no burst follows.
+/// What is asked for once more at no cost comes back within this.
 const SPREAD: Duration = Duration::from_secs(1);
 
 /// What all workers share.
@@ -55,10 +58,8 @@ pub struct Crew {
     pub frontier: Arc<dyn Frontier>,
     /// Makes requests.
     pub fetcher: Fetcher,
-    /// The site's mood.
-    pub host: Arc<Host>,
-    /// What the site asks of crawlers.
-    pub robots: robots::Rules,
+    /// How fast the site's hosts are asked.
+    pub hosts: Arc<Hosts>,
     /// Says what is known of listed items.
     pub store: Arc<dyn Store>,
     /// What of the store's knowledge counts, and what is the same for all records.
@@ -88,8 +89,16 @@ pub struct Crew {
 /// A request under way: what came of it is answered for by its lease.
 struct Attempt<'a> {
     lease: Lease,
-    sent: Instant,
+    /// What it was asked with; none where nothing was asked.
+    slot: Option<Slot>,
     outbox: &'a Outbox,
+}
+
+impl Attempt<'_> {
+    /// What came of the request, where there was one.
+    fn end(&mut self, end: End<'_>) -> Result<(), Blocked> {
+        self.slot.take().map_or(Ok(()), |slot| slot.end(end))
+    }
 }
 
 impl Crew {
@@ -101,25 +110,33 @@ impl Crew {
         let stop = self.shutdown.reached(Stage::Draining);
         tokio::pin!(stop);
         loop {
-            let lease = tokio::select! {
-                biased;
-                () = &mut stop => return Ok(()),
-                lease = self.frontier.lease() => lease?,
+            let (lease, slot) = match self.hosts.ready_now() {
+                Some((lease, slot)) => (lease, Some(slot)),
+                None => tokio::select! {
+                    biased;
+                    () = &mut stop => return Ok(()),
+                    lease = self.frontier.lease() => match lease? {
+                        None => return Ok(()),
+                        Some(lease) => (lease, None),
+                    },
+                    (lease, slot) = self.hosts.ready() => (lease, Some(slot)),
+                },
             };
-            let Some(lease) = lease else { return Ok(()) };
-            self.attempt(lease, &outbox).await?;
+            if self.shutdown.stage() > Stage::Running {
+                return Ok(());
+            }
+            self.attempt(Attempt { lease, slot, outbox: &outbox }).await?;
         }
     }
 
-    async fn attempt(&self, lease: Lease, outbox: &Outbox) -> Result<(), CrawlError> {
-        if let Page::Index(index) = &lease.task().page
+    async fn attempt(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
+        let task = attempt.lease.task();
+        if let Page::Index(index) = &task.page
             && !self.is_wanted(index)
         {
             let index = index.clone();
-            return self.answered(lease, &index).await;
+            return self.answered(attempt.lease, &index).await;
         }
-        let attempt = Attempt { lease, sent: Instant::now(), outbox };
-        let task = attempt.lease.task();
         if task.attempt > self.retries.saturating_add(1) {
             return self.give_up(attempt, Trouble::Panic).await;
         }
@@ -143,25 +160,25 @@ impl Crew {
             Ok(None) => return self.known_page(attempt).await,
             Ok(Some(request)) => request,
         };
-        if self.fetcher.is_own(&request.url) && !self.robots.allow(&request.url) {
-            return self.give_up(attempt, Trouble::Fetch(FetchError::Forbidden)).await;
-        }
-        if !self.take_turn().await {
-            // Told to stop: dropped, the lease goes back.
-            return Ok(());
-        }
-        if let Some(left) = self.host.must_wait() {
-            let after = left + SPREAD.mul_f64(fastrand::f64());
-            let retry = Retry { after, costs_attempt: false };
-            return Ok(self.frontier.retry_later(attempt.lease, retry).await?);
-        }
-        if task.attempt > 1 {
+        let Some(attempt) = self.enter(attempt, &request.url).await? else { return Ok(()) };
+        self.ask(attempt, request, validators).await
+    }
+
+    /// Asks for a page, with a slot in hand.
+    async fn ask(
+        &self,
+        mut attempt: Attempt<'_>,
+        request: Request,
+        validators: Option<Validators>,
+    ) -> Result<(), CrawlError> {
+        if attempt.lease.task().attempt > 1 {
             self.metrics.retried();
         }
         let fetched = match validators {
             None => self.fetcher.fetch(request).await.map(Fetched::Page),
             Some(validators) => self.fetcher.fetch_if_modified(request, &validators).await,
         };
+        attempt.slot.iter_mut().for_each(Slot::answered);
         match fetched {
             Err(error) => self.no_page(attempt, error).await,
             Ok(Fetched::NotModified(headers)) => self.not_modified(attempt, &headers).await,
@@ -169,6 +186,41 @@ impl Crew {
                 Page::Index(index) => self.index_page(attempt, index, page).await,
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
             },
+        }
+    }
+
+    /// Takes a slot at the host of `url`, unless there is one. Nothing where the task waits for one
+    /// now, or is done with.
+    async fn enter<'a>(
+        &self,
+        attempt: Attempt<'a>,
+        url: &Url,
+    ) -> Result<Option<Attempt<'a>>, CrawlError> {
+        if attempt.slot.is_some() {
+            return Ok(Some(attempt));
+        }
+        let Attempt { lease, outbox, .. } = attempt;
+        match self.hosts.enter(url, lease) {
+            Entered::Go(lease, slot) => Ok(Some(Attempt { lease, slot: Some(slot), outbox })),
+            Entered::Parked => Ok(None),
+            Entered::Unopened(host) => {
+                self.open(&host).await;
+                Ok(None)
+            }
+            Entered::Forbidden(lease, error) => {
+                let attempt = Attempt { lease, slot: None, outbox };
+                self.give_up(attempt, Trouble::Fetch(error)).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Asks a host what it asks of crawlers; what waits for that is parked meanwhile.
+    async fn open(&self, host: &Arc<Host>) {
+        tokio::select! {
+            biased;
+            () = self.shutdown.reached(Stage::Draining) => {}
+            _ = host.open(&self.fetcher) => {}
         }
     }
 
@@ -184,19 +236,6 @@ impl Crew {
     /// Whether more of a list is wanted.
     fn is_wanted(&self, page: &IndexPage) -> bool {
         !self.enough.load(Relaxed) && !self.walk.is_over(page)
-    }
-
-    /// Waits until a request may leave, where requests are paced. False where the crawl is told to
-    /// stop before.
-    async fn take_turn(&self) -> bool {
-        if !self.host.is_paced() {
-            return true;
-        }
-        tokio::select! {
-            biased;
-            () = self.shutdown.reached(Stage::Draining) => false,
-            () = self.host.take_turn() => true,
-        }
     }
 
     /// What a page would say is known without asking for it.

@@ -32,7 +32,11 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_WORKERS", value_name = "N", value_parser = values::workers)]
     workers: Option<usize>,
 
-    /// Most requests a second, such as 20 or 0.5 [default: none]
+    /// Whether there are fewer requests in flight while the site struggles [default: on]
+    #[arg(long, env = "GLEANER_ADAPTIVE", value_name = "ON|OFF")]
+    adaptive: Option<Switch>,
+
+    /// Most requests a second and host, such as 20 or 0.5 [default: none]
     #[arg(long, env = "GLEANER_RATE", value_name = "R", value_parser = values::rate)]
     rate: Option<f64>,
 
@@ -187,6 +191,7 @@ impl RunArgs {
         let default = site.settings();
         self.client.apply(Settings {
             workers: self.workers.unwrap_or(default.workers),
+            adaptive: self.adaptive.map_or(default.adaptive, |it| it == Switch::On),
             rate: self.rate.or(default.rate),
             fresh: self.fresh || default.fresh,
             conditional: self.conditional.map_or(default.conditional, |it| it == Switch::On),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -35,6 +36,19 @@ pub(super) struct Site {
     latency: Duration,
     pacer: Option<Arc<Pacer>>,
     manners: Manners,
+    /// Most requests served at once; above, 503.
+    capacity: AtomicU64,
+    serving: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// A request that is being served. Ends by drop, so that one whose client left is counted out too.
+struct Serving<'a>(&'a AtomicU64);
+
+impl Drop for Serving<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
 }
 
 impl Site {
@@ -51,7 +65,28 @@ impl Site {
             latency,
             pacer: bandwidth.map(|bandwidth| Arc::new(Pacer::new(bandwidth))),
             manners,
+            capacity: AtomicU64::new(u64::MAX),
+            serving: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn set_capacity(&self, most: u64) {
+        self.capacity.store(most, Relaxed);
+    }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.refused.load(Relaxed)
+    }
+
+    /// Takes a request in, unless there are as many as can be served.
+    fn serve(&self) -> Option<Serving<'_>> {
+        let serving = Serving(&self.serving);
+        if self.serving.fetch_add(1, Relaxed) < self.capacity.load(Relaxed) {
+            return Some(serving);
+        }
+        self.refused.fetch_add(1, Relaxed);
+        None
     }
 
     pub(super) fn catalog(&self) -> RwLockReadGuard<'_, Catalog> {
@@ -102,6 +137,10 @@ fn connect(stream: TcpStream, site: &Arc<Site>) {
 async fn answer(site: Arc<Site>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (request, _) = request.into_parts();
     let busy = Busy::enter(&site.counters, &request);
+    let Some(_serving) = site.serve() else {
+        let refusal = routes::notice(StatusCode::SERVICE_UNAVAILABLE, "Too many at once");
+        return Ok(send(&site, &request, refusal, Ending::Whole, busy));
+    };
     let effect = site.faults.strike(path(&request)).unwrap_or_default();
     pause(site.latency + effect.delay).await;
     if effect.ending == Ending::HangUp {

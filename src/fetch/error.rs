@@ -47,6 +47,9 @@ pub enum FetchError {
     /// The site asks crawlers to leave the page alone.
     #[error("robots.txt asks crawlers to leave this page alone (--robots off passes over that)")]
     Forbidden,
+    /// What the host asks of crawlers is not known.
+    #[error("robots.txt of this page's host cannot be read, so that it is left alone: {0}")]
+    NoRules(String),
     /// The request could not be made at all.
     #[error("the request cannot be made: {0}")]
     Request(String),
@@ -82,7 +85,7 @@ impl FetchError {
             FetchError::Body(_) => "body",
             FetchError::TooLarge(_) => "size",
             FetchError::RedirectLoop | FetchError::RedirectRefused { .. } => "redirect",
-            FetchError::Forbidden => "robots",
+            FetchError::Forbidden | FetchError::NoRules(_) => "robots",
             FetchError::Request(_) => "request",
         }
     }

@@ -65,6 +65,14 @@ pub fn after_no_rules(
     }
 }
 
+/// Whether a host that answers so, or does not, is asked for too much at once.
+pub fn is_overload(error: &FetchError) -> bool {
+    matches!(
+        error,
+        FetchError::Status { status: 429 | 503 | 504 | 529, .. } | FetchError::Timeout(_)
+    )
+}
+
 /// A wait that a site asks for, as far as it is granted.
 pub fn capped(wait: Duration) -> Duration {
     wait.min(LONGEST_WAIT)
@@ -98,6 +106,7 @@ fn is_passing(error: &FetchError) -> bool {
         | FetchError::RedirectLoop
         | FetchError::RedirectRefused { .. }
         | FetchError::Forbidden
+        | FetchError::NoRules(_)
         | FetchError::Request(_) => false,
     }
 }

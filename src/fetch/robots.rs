@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use robotxt::Robots;
+use tracing::warn;
 use url::Url;
 
-use super::{FetchError, Home, Page, Request};
+use super::{FetchError, Fetcher, Home, Manners, Page, Request, retry};
 
 /// Longest delay between requests that a site can ask for.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
@@ -23,6 +24,31 @@ pub struct Rules(Robots);
 pub fn request(home: &Home) -> Option<Request> {
     let url = robotxt::robots_url(&home.site).ok()?;
     Some(Request::get(home.with_credentials(url)))
+}
+
+/// Asks the host at `root` what it asks of crawlers; again, with growing delays, while it cannot say.
+///
+/// # Errors
+/// Where it cannot be known.
+pub async fn ask(fetcher: &Fetcher, root: &Url, manners: &Manners) -> Result<Rules, FetchError> {
+    let url = manners.robots.then(|| robotxt::robots_url(root).ok()).flatten();
+    let Some(url) = url else { return Ok(Rules::none()) };
+    let mut attempt = 1;
+    loop {
+        let request = Request::get(fetcher.with_credentials(url.clone()));
+        let answer = fetcher.beginning(request, LARGEST).await;
+        let error = match Rules::of(answer, name(&manners.user_agent)) {
+            Ok(rules) => return Ok(rules),
+            Err(error) => error,
+        };
+        let delay = retry::after_no_rules(&error, attempt, manners.retries, fastrand::f64());
+        let Some(delay) = delay else { return Err(error) };
+        let host = root.host_str();
+        warn!(host, "robots.txt cannot be read ({error}); asked for again in {delay:.1?}");
+        attempt += 1;
+        fetcher.retried();
+        tokio::time::sleep(delay).await;
+    }
 }
 
 /// The name that rules are looked for by, of a crawler with this User-Agent: its product.

@@ -9,7 +9,7 @@ use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
 use crate::document::Document;
 use crate::extract::{self, Detail, Format, Making};
-use crate::fetch::{self, HeaderMap};
+use crate::fetch::{self, End, HeaderMap};
 use crate::record::{Fetched, Known, Seen};
 use crate::refresh::{self, Origin, Plan};
 use crate::secret::shown;
@@ -20,7 +20,7 @@ impl Crew {
     /// The page of an item: its record goes to the writer, which ends the lease.
     pub(super) async fn detail_page(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         mut item: DetailPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
@@ -43,7 +43,7 @@ impl Crew {
         match read {
             (page, Err(error)) => self.bad_page(attempt, error, page).await,
             (page, Ok(Detail { document, matched })) => {
-                self.host.succeeded();
+                attempt.end(End::Page)?;
                 self.fields.note(&matched);
                 let origin = Origin {
                     url: shown(&page.url).into(),
@@ -75,11 +75,11 @@ impl Crew {
     /// The site says that an item's page is what the store holds.
     pub(super) async fn not_modified(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         headers: &HeaderMap,
     ) -> Result<(), CrawlError> {
+        attempt.end(End::Page)?;
         let Attempt { lease, outbox, .. } = attempt;
-        self.host.succeeded();
         let Page::Detail(item) = lease.task().page.clone() else { return Ok(()) };
         let now = |name: &str| headers.get(name)?.to_str().ok().map(Box::<str>::from);
         let known = |value: fn(&Known) -> &Option<Box<str>>| {

@@ -9,7 +9,7 @@ use super::{Attempt, Crew, MOST_PASSES, SPREAD};
 use crate::crawl::CrawlError;
 use crate::document::Digest;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
-use crate::fetch::{self, Sample};
+use crate::fetch::{self, End, Sample};
 use crate::frontier::{Lease, Retry};
 use crate::record::{Failure, Key, Known, PageId};
 use crate::secret::shown;
@@ -37,7 +37,7 @@ impl Crew {
     /// A page that names categories: each leads to a list of its own.
     async fn seeds_page(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         index: IndexPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
@@ -46,7 +46,7 @@ impl Crew {
             Ok(found) => found,
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
-        self.host.succeeded();
+        attempt.end(End::Page)?;
         if self.may_be_a_hiccup(&index, &said) {
             return self.once_more(attempt.lease).await;
         }
@@ -63,7 +63,7 @@ impl Crew {
 
     async fn items_page(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         index: IndexPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
@@ -76,7 +76,7 @@ impl Crew {
             Ok(listing) => listing,
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
-        self.host.succeeded();
+        attempt.end(End::Page)?;
         if self.may_be_a_hiccup(&index, &listing.said) {
             return self.once_more(attempt.lease).await;
         }

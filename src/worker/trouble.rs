@@ -8,7 +8,7 @@ use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
 use crate::extract::PageError;
 use crate::fetch::retry::{self, Decision};
-use crate::fetch::{self, FetchError, Sample};
+use crate::fetch::{self, End, FetchError, Sample};
 use crate::frontier::Lease;
 use crate::record::Failure;
 use crate::secret::shown;
@@ -32,37 +32,30 @@ impl Crew {
     /// There is no page: again later, missing, or given up.
     pub(super) async fn no_page(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         error: FetchError,
     ) -> Result<(), CrawlError> {
-        let Attempt { lease, sent, outbox } = attempt;
-        match error {
-            FetchError::Status { status: 404 | 410, .. } if lease.task().key().is_some() => {
-                return self.absent(Attempt { lease, sent, outbox }).await;
-            }
-            FetchError::Status { status: 404 | 410, .. } if is_guess(&lease) => {
-                self.host.succeeded();
-                let Page::Index(index) = lease.task().page.clone() else { return Ok(()) };
-                if self.walk.is_first_empty(&index) {
-                    return self.once_more(lease).await;
-                }
-                return self.answered(lease, &index).await;
-            }
-            FetchError::Status { status: 403 | 429, wait, .. } => {
-                self.host.refused(sent, &error.to_string())?;
-                wait.iter().for_each(|wait| self.host.asked_to_wait(retry::capped(*wait)));
-            }
-            FetchError::Status { status: 503, wait: Some(wait), .. } => {
-                self.host.asked_to_wait(retry::capped(wait));
-            }
-            _ => {}
+        let is_absent = matches!(error, FetchError::Status { status: 404 | 410, .. });
+        if is_absent && attempt.lease.task().key().is_some() {
+            attempt.end(End::Absent)?;
+            return self.absent(attempt).await;
         }
-        match retry::after_error(&error, lease.task(), self.retries, fastrand::f64()) {
-            Decision::Again(retry) => Ok(self.frontier.retry_later(lease, retry).await?),
-            Decision::GiveUp => {
-                let attempt = Attempt { lease, sent, outbox };
-                self.give_up(attempt, Trouble::Fetch(error)).await
+        if is_absent && is_guess(&attempt.lease) {
+            attempt.end(End::Absent)?;
+            let Page::Index(index) = attempt.lease.task().page.clone() else { return Ok(()) };
+            if self.walk.is_first_empty(&index) {
+                return self.once_more(attempt.lease).await;
             }
+            return self.answered(attempt.lease, &index).await;
+        }
+        attempt.end(End::Trouble {
+            message: &error.to_string(),
+            is_overload: retry::is_overload(&error),
+            is_refusal: matches!(error, FetchError::Status { status: 403 | 429, .. }),
+        })?;
+        match retry::after_error(&error, attempt.lease.task(), self.retries, fastrand::f64()) {
+            Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
+            Decision::GiveUp => self.give_up(attempt, Trouble::Fetch(error)).await,
         }
     }
 
@@ -73,7 +66,6 @@ impl Crew {
         if item.is_unlisted {
             return self.unlisted_item(attempt, false).await;
         }
-        self.host.succeeded();
         if self.retries > 0 && self.departures.is_first_absence(&item.key) {
             return self.once_more(attempt.lease).await;
         }
@@ -86,16 +78,18 @@ impl Crew {
     /// A page came, but not one that can be read: again later, or given up.
     pub(super) async fn bad_page(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         error: PageError,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let number = attempt.lease.task().attempt;
         // One item that stays bad is one refusal, however often it is tried; and a field that is
         // not what the site file says is none.
-        if number == 1 && error.is_refusal() {
-            self.host.refused(attempt.sent, &error.to_string())?;
-        }
+        attempt.end(End::Trouble {
+            message: &error.to_string(),
+            is_overload: false,
+            is_refusal: number == 1 && error.is_refusal(),
+        })?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
             Decision::GiveUp => {

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::list::KEYS_AT_ONCE;
 use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
+use crate::fetch::End;
 use crate::record::Key;
 use crate::refresh::gone::{granted, refusal};
 use crate::site::Paging;
@@ -73,10 +74,10 @@ impl Crew {
     /// The page of an item that is not listed is there after all, or is not.
     pub(super) async fn unlisted_item(
         &self,
-        attempt: Attempt<'_>,
+        mut attempt: Attempt<'_>,
         is_there: bool,
     ) -> Result<(), CrawlError> {
-        self.host.succeeded();
+        attempt.end(End::Page)?;
         if let Page::Detail(item) = &attempt.lease.task().page {
             let before = item.known.as_deref().is_some_and(|known| known.unlisted_at.is_some());
             match is_there {

@@ -8,6 +8,7 @@ mod leaving;
 mod manners;
 mod meddler;
 mod outages;
+mod pacing;
 mod pages;
 mod panics;
 mod refreshing;

@@ -1,0 +1,147 @@
+//! How many requests at once a site is asked: what it bears, and no more than the settings allow.
+//!
+//! Times are compared within one test, and leniently, since these machines are busy;
+//! `cargo bench --bench pacing` measures them.
+
+use std::time::{Duration, Instant};
+
+use gleaner::demo::{Fault, Options};
+use gleaner::settings::Settings;
+use gleaner::sweep::Report;
+
+use super::rig::Rig;
+use crate::store_contract::backends::Sqlite;
+
+const LATENCY: Duration = Duration::from_millis(20);
+
+async fn rig(items: usize, workers: usize) -> Rig<Sqlite> {
+    let options = Options { items, latency: LATENCY, ..Options::default() };
+    let mut rig = Rig::with(options).await;
+    rig.settings = Settings { workers, retries: 10, ..rig.settings };
+    rig
+}
+
+/// Crawls a site that bears so many at once, with many workers and then with just as many: what
+/// came of the first, and how much longer it took.
+async fn adapted(items: usize, bears: u64) -> (Report, u64, f64) {
+    let many = rig(items, 200).await;
+    many.demo.capacity(bears);
+    let begun = Instant::now();
+    let report = many.complete().await;
+    let took = begun.elapsed();
+    many.equals_the_site().await;
+    let mut best = rig(items, bears as usize).await;
+    best.settings.adaptive = false;
+    best.demo.capacity(bears);
+    let begun = Instant::now();
+    best.complete().await;
+    (report, many.demo.refused(), took.as_secs_f64() / begun.elapsed().as_secs_f64())
+}
+
+#[tokio::test]
+async fn w4_a_site_that_bears_four_at_once_is_asked_by_about_as_many() {
+    let (report, refused, ratio) = adapted(1_200, 4).await;
+    assert!(refused * 20 < report.requests.total, "{refused} of {}", report.requests.total);
+    assert!(ratio < 1.6, "{ratio}");
+}
+
+#[tokio::test]
+async fn w4_a_site_that_bears_twenty_at_once_is_asked_by_about_as_many() {
+    let (report, refused, ratio) = adapted(2_500, 20).await;
+    assert!(refused * 20 < report.requests.total, "{refused} of {}", report.requests.total);
+    assert!(ratio < 1.6, "{ratio}");
+}
+
+#[tokio::test]
+async fn w4_a_site_that_bears_less_than_before_is_asked_less() {
+    let rig = rig(2_000, 100).await;
+    rig.demo.capacity(50);
+    let less = async {
+        while rig.demo.stats().requests < 1_000 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        rig.demo.capacity(8);
+    };
+    let (report, ()) = tokio::join!(rig.complete(), less);
+    let refused = rig.demo.refused();
+    assert!(refused * 10 < report.requests.total, "{refused} of {}", report.requests.total);
+    rig.equals_the_site().await;
+}
+
+#[tokio::test]
+async fn the_first_requests_are_few_and_the_workers_are_never_exceeded() {
+    let rig = rig(1_500, 60).await;
+    rig.demo.record();
+    rig.complete().await;
+    assert!(rig.demo.stats().max_in_flight <= 60, "{:?}", rig.demo.stats());
+    assert!(rig.demo.stats().max_in_flight > 40, "{:?}: it climbs", rig.demo.stats());
+    let asked = rig.demo.requests();
+    let first = asked[1].at;
+    let early = asked.iter().filter(|seen| seen.at > first && seen.at < first + LATENCY / 2);
+    assert!(early.count() <= 8, "no burst of all workers");
+}
+
+#[tokio::test]
+async fn w4_fast_errors_do_not_make_for_more_requests() {
+    let rig = rig(600, 16).await;
+    rig.demo.record();
+    // Answered at once, where pages take 20 ms.
+    for at in 100..500 {
+        rig.demo.fault(Fault::on(rig.page(at)).status(400));
+    }
+    let begun = Instant::now();
+    let report = rig.incomplete().await;
+    assert_eq!(report.items.failed, 400);
+    let least = LATENCY * (report.requests.total as u32 / 16);
+    assert!(begun.elapsed() >= least.mul_f64(0.9), "{:?} {least:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn w5_after_a_wait_there_is_no_burst() {
+    let rig = rig(1_000, 60).await;
+    rig.demo.record();
+    let busy = rig.page(500);
+    rig.demo.fault(Fault::on(busy).first(1).status(429).header("Retry-After", "1"));
+    rig.complete().await;
+    let asked = rig.demo.requests();
+    // What was under way when it asked for the wait may still come; then nothing does.
+    let (gap, resumed) = asked
+        .windows(2)
+        .map(|pair| (pair[1].at - pair[0].at, pair[1].at))
+        .max()
+        .expect("it was asked often");
+    assert!(gap > Duration::from_millis(700), "{gap:?}");
+    let early = |at: Duration| at >= resumed && at < resumed + LATENCY / 2;
+    let burst = asked.iter().filter(|seen| early(seen.at)).count();
+    assert!(burst <= 10, "{burst} requests at once");
+}
+
+#[tokio::test]
+async fn w1_a_spent_quota_is_waited_for() {
+    let rig = rig(60, 4).await;
+    rig.demo.record();
+    let last = rig.page(20);
+    let fault = Fault::on(last.clone()).first(1).header("RateLimit", "\"default\";r=0;t=1");
+    rig.demo.fault(fault);
+    let report = rig.complete().await;
+    assert_eq!(report.requests.retried, 0, "nothing was refused");
+    let asked = rig.demo.requests();
+    let spent = asked.iter().find(|seen| seen.path == last).expect("it was asked for").at;
+    let alone = asked.iter().filter(|seen| {
+        seen.at > spent + LATENCY * 3 && seen.at < spent + Duration::from_millis(950)
+    });
+    assert_eq!(alone.count(), 0);
+}
+
+#[tokio::test]
+async fn w3_a_site_that_refuses_everything_is_left_alone_more_and_more() {
+    let mut rig = rig(60, 16).await;
+    rig.settings.block_after = 5;
+    for at in 0..60 {
+        rig.demo.fault(Fault::on(rig.page(at)).status(429));
+    }
+    let begun = Instant::now();
+    let ended = rig.crawl().await;
+    assert!(ended.report.problems.iter().any(|it| it.contains("refuses")), "{ended:?}");
+    assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
+}
