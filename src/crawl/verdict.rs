@@ -46,7 +46,7 @@ impl Crawl {
         if found.len() > 1 {
             let passes: Vec<String> = found.iter().map(u64::to_string).collect();
             problems.note(format!(
-                "the list was short of what it declares and was walked again; items found, pass by pass: {}",
+                "the list was short of what it declares, or changed while it was walked, and was walked again; items found, pass by pass: {}",
                 passes.join(", ")
             ));
         }
@@ -54,9 +54,10 @@ impl Crawl {
 
     /// Whether each list has as many items as it declares; where not, that is a problem.
     fn add_up(&self, problems: &Problems) {
-        for Mismatch { list, declared, listed, .. } in self.walk.mismatches() {
+        for Mismatch { list, declared, listed, has_moved, .. } in self.walk.mismatches() {
+            let moved = if has_moved { ", and changed each time it was walked" } else { "" };
             problems.gap(format!(
-                "{list} does not add up: it declares {declared} items and lists {listed}"
+                "{list} does not add up: it declares {declared} items and lists {listed}{moved}"
             ));
         }
     }

@@ -215,13 +215,14 @@ impl Crew {
         Ok(self.frontier.finish(lease).await?)
     }
 
-    /// The last page of a pass is still in hand: lists that are short of what they declare are
-    /// walked once more, since items may have moved from page to page meanwhile.
+    /// The last page of a pass is still in hand: lists that are short of what they declare, or that
+    /// changed meanwhile, are walked once more, since items may have moved from page to page.
     pub(super) async fn pass_ended(&self, pass: u32) -> Result<(), CrawlError> {
         let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
-        let short =
-            self.walk.mismatches().into_iter().filter(|it| it.listed < it.declared && !it.is_cut);
-        let again = short.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
+        let doubtful = self.walk.mismatches().into_iter();
+        let doubtful =
+            doubtful.filter(|it| (it.listed < it.declared || it.has_moved) && !it.is_cut);
+        let again = doubtful.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
         let again: Vec<IndexRun> = if may_walk { again.collect() } else { Vec::new() };
         if again.is_empty() {
             return self.submit_unlisted().await;
