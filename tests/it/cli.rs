@@ -4,6 +4,7 @@
 mod check;
 mod exits;
 mod fetch;
+mod kill_loop;
 mod kills;
 mod output;
 mod program;

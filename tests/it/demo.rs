@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use gleaner::demo::{Demo, Fault, Options};
+use gleaner::demo::{Change, Churn, ChurnEvent, Demo, Fault, Options};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;
