@@ -11,15 +11,16 @@
 //! (`make kill-test ROUNDS=100 SEED=7`). The same seed makes the same changes and draws the same
 //! moments; where exactly in the program a kill falls is the machine's to say.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use gleaner::demo::Options;
+use gleaner::demo::{Options, Seen};
 use serde_json::{Value, json};
 
 use super::program::{Program, crawl};
 use super::start;
-use crate::in_step::{Churning, Findings, Holdings, Span, Whereabouts};
+use crate::in_step::{Churning, Findings, Holdings, Span};
 
 const ITEMS: usize = 400;
 const WORKERS: usize = 8;
@@ -66,7 +67,8 @@ struct Figures {
     complete: usize,
     incomplete: usize,
     details: usize,
-    details_at_most: usize,
+    again: usize,
+    again_at_most: usize,
     lists: usize,
     lists_at_most: usize,
     /// From the start after a kill to the first request, and to the end of the sweep.
@@ -84,8 +86,6 @@ struct KillLoop {
     figures: Figures,
     /// Requests, sweeps, kills and runs that were there at the last comparison.
     compared: (usize, usize, usize, usize),
-    /// Items that were live in the store then.
-    live: Vec<String>,
 }
 
 impl KillLoop {
@@ -100,7 +100,6 @@ impl KillLoop {
             rng: Rng::with_seed(seed),
             figures: Figures::default(),
             compared: (0, 0, 0, 0),
-            live: Vec::new(),
         }
     }
 
@@ -200,45 +199,46 @@ impl KillLoop {
     ///
     /// With `S` sweeps in `R` runs, `K` of which were killed:
     ///
-    /// - details: `S·D + K·(workers + 4·batch) + 2·R·X`: each of `D` items that were listed at some
-    ///   time is fetched once a sweep; a kill finds so many in the hands of workers, in the
-    ///   channel, in the batch that is made up, and in the two in flight; each of `X` items that
-    ///   were off the list at some time (and not marked gone before) may be asked for in each run:
-    ///   twice where it was listed and answers 404, once as a candidate;
+    /// - items: each may be asked for `S` times; one that was off the list at some time `2·R` times
+    ///   more (in each run twice where it was listed and answers 404, or once as a candidate).
+    ///   Requests beyond that, of all items together, are at most `K·(workers + 4·batch)`: what a
+    ///   kill finds in the hands of workers, in the channel, in the batch that is made up, and in
+    ///   the two in flight;
     /// - the rest: `R·(1 + passes·(P + E))`: robots.txt and the list's `P` pages, of which `E` may
     ///   be empty by now and are asked for again.
     fn count_requests(&mut self, holdings: &Holdings) {
         let log = self.churning.demo.requests();
         let (seen, sweeps, kills, runs) = self.compared;
-        let lists = |path: &str| path.starts_with("/api/book/?") || path == "/robots.txt";
-        let (lists, details): (Vec<_>, Vec<_>) =
-            log[seen..].iter().partition(|request| lists(&request.path));
+        let (mut lists, mut details) = (0, HashMap::new());
+        for Seen { path, .. } in &log[seen..] {
+            match path.strip_prefix("/api/book/").and_then(|rest| rest.strip_suffix('/')) {
+                Some(key) => *details.entry(key).or_insert(0) += 1,
+                None => lists += 1,
+            }
+        }
         let figures = &mut self.figures;
         let (kills, runs) = (figures.kills - kills, figures.runs - runs);
         let since = &holdings.sweeps[sweeps..];
         let during = Span { from: since[0].span().from, to: since[since.len() - 1].span().to };
         let chronicle = self.churning.chronicle();
-        let may_be = |key: &String, at: &[Whereabouts]| chronicle.may_be(key, during, at);
-        let listed = chronicle.keys().filter(|key| may_be(key, &[Whereabouts::Listed])).count();
-        let off = [Whereabouts::Unborn, Whereabouts::Unlisted, Whereabouts::Gone];
-        let absent = chronicle.keys().filter(|key| {
-            let was_there = may_be(key, &[Whereabouts::Listed]) || self.live.contains(key);
-            was_there && may_be(key, &off)
-        });
+        let allowed = |key: &str| match chronicle.is_listed_throughout(key, during) {
+            true => since.len(),
+            false => since.len() + 2 * runs,
+        };
+        let beyond = details.iter().map(|(key, times)| usize::saturating_sub(*times, allowed(key)));
+        let beyond: usize = beyond.sum();
         let (least, most) = chronicle.counts(during);
         let (pages, empty) = (most.div_ceil(PAGE), most.div_ceil(PAGE) - least / PAGE);
-        let held = WORKERS + 4 * BATCH;
-        let most_details = since.len() * listed + kills * held + 2 * runs * absent.count();
+        let most_beyond = kills * (WORKERS + 4 * BATCH);
         let most_lists = runs * (1 + MOST_PASSES * (pages + empty));
-        assert!(details.len() <= most_details, "{} details of {most_details}", details.len());
-        assert!(lists.len() <= most_lists, "{} pages of lists of {most_lists}", lists.len());
-        figures.details += details.len();
-        figures.details_at_most += most_details;
-        figures.lists += lists.len();
+        assert!(beyond <= most_beyond, "{beyond} items again, of {most_beyond} with {kills} kills");
+        assert!(lists <= most_lists, "{lists} pages of lists of {most_lists} in {runs} runs");
+        figures.details += details.values().sum::<usize>();
+        figures.again += beyond;
+        figures.again_at_most += most_beyond;
+        figures.lists += lists;
         figures.lists_at_most += most_lists;
         self.compared = (log.len(), holdings.sweeps.len(), figures.kills, figures.runs);
-        let live = holdings.documents.iter().filter(|held| held.gone_at.is_none());
-        self.live = live.map(|held| held.key.clone()).collect();
     }
 }
 
@@ -270,8 +270,9 @@ fn kill_loop(what: &str, store: String) {
         "sweeps": { "complete": figures.complete, "incomplete": figures.incomplete },
         "changes of the site": changes,
         "items at the end": items,
-        "details": { "requests": figures.details, "at most": figures.details_at_most },
-        "lists": { "requests": figures.lists, "at most": figures.lists_at_most },
+        "requests for items": figures.details,
+        "of these beyond one a sweep": { "requests": figures.again, "at most": figures.again_at_most },
+        "requests for lists": { "requests": figures.lists, "at most": figures.lists_at_most },
         "ms from start to first request": times(figures.to_first_request),
         "ms from last start to end": times(figures.to_end),
         "marks of gone checked": figures.marked_gone,

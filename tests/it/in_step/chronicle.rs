@@ -153,7 +153,7 @@ impl Churning {
                     };
                     std::thread::sleep(pause);
                     // Held over the change, so that whoever reads has all that happened.
-                    let mut chronicle = chronicle.lock().expect("nobody panicked");
+                    let Ok(mut chronicle) = chronicle.lock() else { return };
                     if rate.load(Relaxed) > 0 {
                         let from = Timestamp::now();
                         let change = demo.churn(&mut churn);
