@@ -6,8 +6,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use clap::Args;
 
-use super::arguments::RunArgs;
-use super::crawl::run_site;
+use super::crawl::{CrawlArgs, run_site};
 use super::exit::{Exit, failed};
 use super::signals::Signals;
 use super::values;
@@ -38,12 +37,12 @@ pub struct DemoArgs {
     port: Option<u16>,
 
     #[command(flatten)]
-    run: RunArgs,
+    crawl: CrawlArgs,
 }
 
 /// Starts the site and crawls it, or serves it until told to stop.
 pub async fn run(arguments: DemoArgs) -> Exit {
-    let DemoArgs { items, latency, seed, serve, port, run } = arguments;
+    let DemoArgs { items, latency, seed, serve, port, crawl } = arguments;
     let default = Options::default();
     let options = Options {
         items: items.unwrap_or(default.items),
@@ -60,7 +59,7 @@ pub async fn run(arguments: DemoArgs) -> Exit {
         return serve_until_told(&demo).await;
     }
     match site_at(demo.url()) {
-        Ok(site) => run_site(site, &run.on_this_machine(), "sqlite:demo.db").await,
+        Ok(site) => run_site(site, &crawl.on_this_machine(), "sqlite:demo.db").await,
         Err(error) => failed(&error),
     }
 }
