@@ -1,11 +1,16 @@
 //! Items that leave the site, and come back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
+use async_trait::async_trait;
 use gleaner::demo::Fault;
 use gleaner::record::Known;
+use gleaner::store::StoreError;
 use gleaner::sweep::Outcome;
 
+use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, ended, says};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
@@ -65,6 +70,35 @@ async fn l1_what_is_not_listed_but_there_is_gone_only_the_second_time() {
     assert!(facts(&rig, &keys[7..8]).await[0].unlisted_at.is_some());
     assert_eq!(rig.complete().await.items.gone, 1);
     assert_eq!(gone(&rig, &keys).await, set(&[&keys[7]]));
+}
+
+/// The ledger's last word is not written, as when a run is killed just before.
+#[derive(Default)]
+struct NoLastWord(AtomicU32);
+
+#[async_trait]
+impl Meddle for NoLastWord {
+    async fn keep_sweep(&self) -> Result<(), StoreError> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(StoreError::Failed("gone".to_owned())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn l1_the_second_time_is_not_the_same_sweep_once_more() {
+    let rig = Rig::<Sqlite>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    rig.demo.unlist(&keys[7]);
+    let meddler = Meddler { store: rig.store().await, meddle: Arc::<NoLastWord>::default() };
+    let killed = rig.crawl_into(Arc::new(meddler)).await;
+    assert_eq!(killed.report.outcome, Outcome::Failed);
+    assert!(facts(&rig, &keys[7..8]).await[0].unlisted_at.is_some(), "noted before the end");
+    let resumed = rig.complete().await;
+    assert_eq!((resumed.resumed, resumed.items.gone), (true, 0));
+    assert_eq!(rig.complete().await.items.gone, 1);
 }
 
 #[tokio::test]
