@@ -21,6 +21,7 @@ mod churn;
 mod counters;
 mod faults;
 mod ids;
+mod mix;
 mod routes;
 mod server;
 mod words;
@@ -43,6 +44,7 @@ use server::Site;
 pub use churn::{Change, Churn, ChurnEvent};
 pub use counters::{Seen, Stats};
 pub use faults::Fault;
+pub use mix::mixed_faults;
 
 /// What kind of site to start.
 #[derive(Debug, Clone)]
