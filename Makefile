@@ -27,6 +27,11 @@ kill-test: mongod ## Kill gleaner ROUNDS=100 times (SEED=N repeats), compare the
 	GLEANER_KILL_ROUNDS=$(or $(ROUNDS),100) $(if $(SEED),GLEANER_KILL_SEED=$(SEED)) \
 	  cargo test --locked --quiet --test it -- --nocapture --test-threads 1 kill_loop
 
+.PHONY: soak
+soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30, compare after each sweep
+	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) \
+	  cargo test --locked --quiet --test it -- --nocapture soak_in
+
 .PHONY: check
 check: ## Formatting, lints, documentation
 	cargo fmt --check

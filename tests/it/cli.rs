@@ -12,6 +12,7 @@ mod reading;
 mod secrets;
 mod signals;
 mod sites;
+mod soak;
 mod tune;
 mod usage;
 

@@ -93,6 +93,10 @@ impl Running {
         assert!(status.success(), "the program has ended already: {}", self.err.text());
     }
 
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the program can be waited for").is_some()
