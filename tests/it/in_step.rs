@@ -4,7 +4,7 @@
 //!
 //! - **nothing lost**: each item that was listed from the sweep's beginning to its end is stored
 //!   by this sweep and not marked gone, or was given up and is kept as a failure;
-//! - **nothing false**: each document is a version that the site served between the beginning of
+//! - **nothing made up**: each document is a version that the site served between the beginning of
 //!   the sweep that last fetched it and the time at which that says it did;
 //! - **nothing twice**: no key and no document's id is there twice;
 //! - **nothing wrongly gone**: what is marked gone was off the site (404) while the sweep ran that
@@ -28,7 +28,7 @@ pub use holdings::{Held, Holdings, Swept};
 #[derive(Debug, Default)]
 pub struct Findings {
     pub lost: Vec<String>,
-    pub false_: Vec<String>,
+    pub not_served: Vec<String>,
     pub twice: Vec<String>,
     pub wrongly_gone: Vec<String>,
     pub ledger: Vec<String>,
@@ -86,7 +86,7 @@ impl Findings {
     /// All of it in one.
     pub fn add(&mut self, other: Findings) {
         self.lost.extend(other.lost);
-        self.false_.extend(other.false_);
+        self.not_served.extend(other.not_served);
         self.twice.extend(other.twice);
         self.wrongly_gone.extend(other.wrongly_gone);
         self.ledger.extend(other.ledger);
@@ -94,8 +94,10 @@ impl Findings {
     }
 
     pub fn is_empty(&self) -> bool {
-        let Findings { lost, false_, twice, wrongly_gone, ledger, unequal } = self;
-        [lost, false_, twice, wrongly_gone, ledger, unequal].iter().all(|found| found.is_empty())
+        let Findings { lost, not_served, twice, wrongly_gone, ledger, unequal } = self;
+        [lost, not_served, twice, wrongly_gone, ledger, unequal]
+            .iter()
+            .all(|found| found.is_empty())
     }
 
     fn check_keys(&mut self, chronicle: &Chronicle, holdings: &Holdings, last: &Swept) {
@@ -119,7 +121,7 @@ impl Findings {
         held: &Held,
     ) {
         let Some(sweep) = holdings.sweeps.iter().find(|sweep| sweep.id == held.sweep) else {
-            return self.false_.push(format!("{} is of a sweep that is not there", held.key));
+            return self.not_served.push(format!("{} is of a sweep that is not there", held.key));
         };
         let in_time = held.fetched_at >= sweep.started_at
             && sweep.ended_at.is_none_or(|ended_at| held.fetched_at <= ended_at);
@@ -130,7 +132,7 @@ impl Findings {
         let served = demo.served(&held.key);
         if !in_time || !had.into_iter().any(|state| served[state.version] == held.document) {
             let version = served.iter().position(|version| *version == held.document);
-            self.false_.push(format!(
+            self.not_served.push(format!(
                 "{} is version {version:?} of {states:?} between {during:?}, by {sweep:?}",
                 held.key
             ));

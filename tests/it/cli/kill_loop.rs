@@ -277,7 +277,7 @@ fn kill_loop(what: &str, store: String) {
         "ms from last start to end": times(figures.to_end),
         "marks of gone checked": figures.marked_gone,
         "lost": findings.lost.len(),
-        "false": findings.false_.len(),
+        "not served": findings.not_served.len(),
         "twice": findings.twice.len(),
         "wrongly gone": findings.wrongly_gone.len(),
         "unequal": findings.unequal.len(),

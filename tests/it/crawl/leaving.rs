@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use gleaner::demo::Fault;
-use gleaner::record::Known;
+use gleaner::crawl::Crawl;
+use gleaner::demo::{Demo, Fault};
+use gleaner::record::{Key, Known};
+use gleaner::shutdown;
 use gleaner::store::StoreError;
 use gleaner::sweep::Outcome;
 
 use super::meddler::{Meddle, Meddler};
-use super::rig::{Rig, ended, says};
+use super::rig::{Rig, ended, run, says};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
 
@@ -189,4 +191,41 @@ async fn g2_what_is_listed_but_not_there_is_asked_for_twice_and_then_missing_and
     let report = rig.complete().await;
     assert_eq!((report.items.missing, report.items.gone, report.items.same), (1, 1, 39));
     assert_eq!(gone(&rig, &keys).await, set(&[&keys[9]]));
+}
+
+/// An item of the first page leaves once that page is read.
+struct OneLeaves {
+    demo: Demo,
+    key: String,
+}
+
+#[async_trait]
+impl Meddle for OneLeaves {
+    async fn known(&self, _keys: &[Key]) {
+        self.demo.remove(&self.key);
+    }
+}
+
+#[tokio::test]
+async fn l1_what_slips_to_a_page_that_was_read_is_found_though_the_sum_is_right() {
+    let rig = Rig::<Sqlite>::new(40).await;
+    rig.complete().await;
+    let keys = rig.demo.keys();
+    // First on the second page, until one before it leaves: then it is the last of the first.
+    let slips = rig.demo.insert(18);
+    let store = rig.store().await;
+    let Rig { demo, backend, site, settings } = rig;
+    let meddle = Arc::new(OneLeaves { demo, key: keys[3].clone() });
+    let meddler = Arc::new(Meddler { store, meddle: meddle.clone() });
+    let (_trigger, shutdown) = shutdown::channel();
+    let crawl = Crawl::new(site, settings, meddler, "the store".to_owned(), shutdown);
+    let report = ended(run(crawl).await, Outcome::Complete);
+    assert_eq!(
+        (report.index.declared, report.index.listed, report.index.passes),
+        (Some(40), 41, 2)
+    );
+    says(&report, "changed while it was walked");
+    let stored = backend.documents("books").await;
+    assert!(stored.iter().any(|(key, _)| *key == slips));
+    assert!(!meddle.demo.listed(&keys[3]) && meddle.demo.listed(&slips));
 }
