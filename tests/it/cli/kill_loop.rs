@@ -90,8 +90,8 @@ struct KillLoop {
 
 impl KillLoop {
     fn new(store: String, seed: u64) -> KillLoop {
-        let latency = Duration::from_millis(8);
-        let options = Options { items: ITEMS, seed, latency, etags: true, ..Options::default() };
+        let (latency, etags) = (Duration::from_millis(8), seed.is_multiple_of(2));
+        let options = Options { items: ITEMS, seed, latency, etags, ..Options::default() };
         let demo = start(options);
         demo.record();
         KillLoop {
