@@ -93,6 +93,11 @@ impl Running {
         assert!(status.success(), "the program has ended already: {}", self.err.text());
     }
 
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `text` stands in the log.
     pub fn says(&self, text: &str) {
         let deadline = Instant::now() + LONGEST;
