@@ -101,7 +101,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
         Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Sweeps(sweeps) => sweeps::run(sweeps).await,
-        Command::Failures(failures) => failures::run(failures).await,
+        Command::Failures(failures) => Box::pin(failures::run(failures)).await,
         Command::Export(export) => Box::pin(export::run(export)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());

@@ -11,9 +11,20 @@ use crate::fetch::{ClientOptions, Home};
 use crate::secret::Secret;
 use crate::site::PageRange;
 
+/// What a run begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// The list.
+    List,
+    /// What is kept as failures, and nothing else.
+    Failures,
+}
+
 /// Settings of a crawl.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What the run begins with.
+    pub begin: Begin,
     /// Most requests in flight.
     pub workers: usize,
     /// Most requests a second.
@@ -63,6 +74,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            begin: Begin::List,
             workers: 16,
             rate: None,
             robots: true,
@@ -102,7 +114,7 @@ pub fn is_rate(rate: f64) -> bool {
 impl Settings {
     /// Whether only a part of the site is asked for.
     pub fn is_limited(&self) -> bool {
-        self.limit.is_some() || self.pages.is_some()
+        self.limit.is_some() || self.pages.is_some() || self.begin == Begin::Failures
     }
 
     /// How requests are made.

@@ -18,6 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use crate::again::Wanted;
 use crate::crawl::CrawlError;
 use crate::extract::PageError;
 use crate::fetch::{self, FetchError, Fetched, Fetcher, Host, robots};
@@ -49,6 +50,8 @@ pub struct Crew {
     pub range: PageRange,
     /// Whether only a part of the site was asked for.
     pub limited: bool,
+    /// Which of the items that are listed are asked for.
+    pub wanted: Wanted,
     /// Further tries of a task.
     pub retries: u32,
     /// Where tasks come from and go to.

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::ClientArgs;
 use super::exit::Exit;
+use super::holdings::HoldingsArgs;
 use super::usage::wrong;
 use super::values;
 use crate::secret::Secret;
@@ -171,6 +172,11 @@ impl RunArgs {
             return Err(wrong("--store", "GLEANER_STORE", message));
         }
         Ok(url)
+    }
+
+    /// The store, to be read of `site`.
+    pub fn holdings(&self, site: &str) -> HoldingsArgs {
+        HoldingsArgs::of(site.to_owned(), self.store.clone(), self.collection.clone())
     }
 
     /// The same, for a site on this machine: no other copy of it, and no proxy.

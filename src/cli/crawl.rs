@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::arguments::{RunArgs, SweepArgs};
 use super::exit::Exit;
+use super::holdings::DEFAULT_STORE;
 use super::usage::wrong;
 use crate::site::Site;
 use crate::store::StoreUrl;
@@ -32,7 +33,7 @@ pub struct CrawlArgs {
 /// Crawls the site of that name or file.
 pub async fn run(name: &str, arguments: CrawlArgs) -> Exit {
     match Site::load(name) {
-        Ok(site) => run_site(site, &arguments, "sqlite:gleaner.db").await,
+        Ok(site) => run_site(site, &arguments, DEFAULT_STORE).await,
         Err(error) => {
             eprintln!("error: {error}");
             Exit::Usage

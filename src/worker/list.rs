@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use jiff::Timestamp;
 
 use super::{Attempt, Crew, MOST_PASSES, SPREAD};
+use crate::again::Wanted;
 use crate::crawl::CrawlError;
 use crate::document::Digest;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
@@ -157,6 +158,11 @@ impl Crew {
         }
         let Some(Next { mut runs, certain }) = self.site.after(index, said) else { return Ok(()) };
         let is_placed = runs.iter().any(|run| run.place.is_some());
+        let is_again = matches!(self.wanted, Wanted::Failed { .. });
+        if is_again && certain && !is_placed && index.number > 1 {
+            // The first page planned those behind it, and they were asked for.
+            return Ok(());
+        }
         if is_placed && said.items == 0 && self.walk.is_second_empty(index) {
             // Some sites name a next page for ever.
             return Ok(());
@@ -269,9 +275,11 @@ impl Crew {
         let mut known = self.known(&keys).await?;
         let detail = |Item { key, listed, .. }| {
             let known = known.remove(&key).map(Box::new);
-            DetailPage { key, known, listed: listed.map(Box::new), is_unlisted: false }
+            let wanted = self.wanted.takes(&key, known.is_some());
+            let listed = listed.map(Box::new);
+            wanted.then_some(DetailPage { key, known, listed, is_unlisted: false })
         };
-        Ok(items.into_iter().map(detail).collect())
+        Ok(items.into_iter().filter_map(detail).collect())
     }
 
     /// What the store knows of these items.

@@ -2,6 +2,7 @@
 //! and an exit code.
 
 mod check;
+mod every;
 mod exits;
 mod fetch;
 mod kill_loop;

@@ -93,10 +93,6 @@ impl Running {
         assert!(status.success(), "the program has ended already: {}", self.err.text());
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("the program can be waited for").is_some()
@@ -107,6 +103,11 @@ impl Running {
         // An error means that it has ended; how, its code says.
         let _ = self.child.kill();
         self.end()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until `text` stands in the log.

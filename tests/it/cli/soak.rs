@@ -113,7 +113,7 @@ impl Soak {
         self.retried += report["requests"]["retried"].as_u64().expect("a count");
         self.given_up += report["items"]["failed"].as_u64().expect("a count");
         self.complete += usize::from(report["outcome"] == "complete");
-        self.sizes.push(Size::of(self.running.pid()));
+        self.sizes.push(Size::of(self.running.id()));
         let is_of_it =
             |holdings: &Holdings| holdings.sweeps.last().is_some_and(|last| last.id == self.sweep);
         let Some(holdings) = Holdings::of(&self.store).filter(is_of_it) else {
