@@ -22,6 +22,16 @@ run: ## Crawl the site `books` into gleaner.db
 test: mongod ## Run all tests
 	cargo test --locked --quiet
 
+.PHONY: kill-test
+kill-test: mongod ## Kill gleaner ROUNDS=100 times (SEED=N repeats), compare the store with the site
+	GLEANER_KILL_ROUNDS=$(or $(ROUNDS),100) $(if $(SEED),GLEANER_KILL_SEED=$(SEED)) \
+	  cargo test --locked --quiet --test it -- --nocapture --test-threads 1 kill_loop
+
+.PHONY: soak
+soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30, compare after each sweep
+	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) \
+	  cargo test --locked --quiet --test it -- --nocapture soak_in
+
 .PHONY: check
 check: ## Formatting, lints, documentation
 	cargo fmt --check

@@ -22,7 +22,7 @@ mod values;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use arguments::RunArgs;
+use crawl::CrawlArgs;
 
 pub use exit::Exit;
 
@@ -44,6 +44,7 @@ Try it without network and database: gleaner demo";
 enum Command {
     /// Crawl a site and store every item
     #[command(
+        after_help = crawl::AFTER_HELP,
         long_about = "Crawls a site and stores every item. SITE is a built-in site (books) or the path of a site file."
     )]
     Crawl {
@@ -51,7 +52,7 @@ enum Command {
         #[arg(default_value = "books")]
         site: String,
         #[command(flatten)]
-        run: RunArgs,
+        crawl: CrawlArgs,
     },
     /// Try a site file on one page of its list and one item; nothing is stored
     #[command(after_help = check::AFTER_HELP)]
@@ -93,14 +94,14 @@ pub fn parse() -> Result<Cli, Exit> {
 /// Runs a command to its end.
 pub async fn run(cli: Cli) -> Exit {
     match cli.command {
-        Command::Crawl { site, run } => crawl::run(&site, run).await,
+        Command::Crawl { site, crawl } => Box::pin(crawl::run(&site, crawl)).await,
         Command::Check(check) => check::run(check).await,
-        Command::Demo(demo) => demo::run(demo).await,
+        Command::Demo(demo) => Box::pin(demo::run(demo)).await,
         Command::Sites(sites) => sites::run(sites).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
         Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Sweeps(sweeps) => sweeps::run(sweeps).await,
-        Command::Failures(failures) => failures::run(failures).await,
+        Command::Failures(failures) => Box::pin(failures::run(failures)).await,
         Command::Export(export) => Box::pin(export::run(export)).await,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());

@@ -1,6 +1,7 @@
 //! The wiring of a crawl: frontier, workers, writer and store are put together here, and this is
 //! the only place that spawns tasks.
 
+mod begin;
 mod gone;
 mod lock;
 mod robots;
@@ -21,12 +22,11 @@ use crate::record::Stamp;
 use crate::refresh::Policy;
 use crate::refresh::gone::Departures;
 use crate::secret::shown;
-use crate::settings::Settings;
+use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
 use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store, StoreError};
 use crate::sweep::{Outcome, Report, SweepEntry};
-use crate::task::{FollowUps, IndexRun};
 use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
@@ -176,6 +176,10 @@ impl Crawl {
             Ok(()) if left > 0 => Outcome::Interrupted,
             Ok(()) => self.verdict(&snapshot, &problems),
         };
+        if outcome == Outcome::Complete && !entry.limited {
+            ran = self.forget_failures().await;
+        }
+        let outcome = if ran.is_ok() { outcome } else { Outcome::Failed };
         if let Err(error) = &ran {
             problems.gap(error.to_string());
         }
@@ -196,8 +200,11 @@ impl Crawl {
     async fn crew(&self, entry: &SweepEntry, problems: &Arc<Problems>) -> Result<(), CrawlError> {
         let Settings { retries, pages, conditional, max_age, .. } = self.settings;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
+        let has_failures = !self.store.failures(None, 1).await?.is_empty();
         let destination = Destination {
             store: self.store.clone(),
+            has_failures,
+            notes_listed: self.settings.begin == Begin::List,
             frontier: self.frontier.clone(),
             metrics: self.metrics.clone(),
             problems: problems.clone(),
@@ -209,9 +216,7 @@ impl Crawl {
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.paced(hosts.clone());
         let range = self.site.page_range(pages);
-        let begin = self.site.begin(range);
-        self.walk.planned(begin.iter().map(IndexRun::pages).sum());
-        self.frontier.submit(FollowUps { index: begin, details: Vec::new() }).await?;
+        let wanted = self.begin(range).await?;
         if !self.open_home(&hosts, &fetcher).await? {
             return Ok(());
         }
@@ -228,7 +233,8 @@ impl Crawl {
             metrics: self.metrics.clone(),
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
-            has_failures: AtomicBool::new(!self.store.failures(None, 1).await?.is_empty()),
+            has_failures: AtomicBool::new(has_failures),
+            wanted,
             enough: AtomicBool::new(false),
             list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),
@@ -246,6 +252,9 @@ impl Crawl {
         crew.fields.say(problems);
         self.note_redirects(&crew, problems);
         self.note_hosts(&crew.hosts, problems);
+        if worked.is_ok() && written.is_ok() {
+            self.note_not_found(&crew.wanted, problems).await?;
+        }
         // The writer's own error says more than that of a worker who found it gone.
         written.and(worked)
     }

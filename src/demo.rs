@@ -17,9 +17,11 @@ mod body;
 mod books;
 mod catalog;
 mod chance;
+mod churn;
 mod counters;
 mod faults;
 mod ids;
+mod mix;
 mod routes;
 mod server;
 mod words;
@@ -39,8 +41,10 @@ use catalog::Catalog;
 use routes::Manners;
 use server::Site;
 
+pub use churn::{Change, Churn, ChurnEvent};
 pub use counters::{Seen, Stats};
 pub use faults::Fault;
+pub use mix::mixed_faults;
 
 /// What kind of site to start.
 #[derive(Debug, Clone)]
@@ -62,6 +66,9 @@ pub struct Options {
     /// Bodies are sent with gzip to clients that accept it; costs CPU for every answer. Default
     /// false.
     pub compress: bool,
+    /// Changes a second, as [`Churn`] makes them, at even intervals. Default 0: none but those
+    /// that the caller makes.
+    pub churn: f64,
 }
 
 impl Default for Options {
@@ -74,6 +81,7 @@ impl Default for Options {
             bandwidth: None,
             etags: false,
             compress: false,
+            churn: 0.0,
         }
     }
 }
@@ -108,7 +116,7 @@ impl Demo {
         let shared = Arc::clone(&site);
         let thread = thread::Builder::new()
             .name("demo-site".to_owned())
-            .spawn(move || run(shared, options.port, &ready, stopped))?;
+            .spawn(move || run(shared, &options, &ready, stopped))?;
         let gone = |_| io::Error::other("the thread of the demo site ended");
         let address = readiness.recv().map_err(gone)??;
         let url = format!("http://{address}");
@@ -205,6 +213,11 @@ impl Demo {
         self.site.catalog_mut().change(key)
     }
 
+    /// Makes the next change of `churn`, and says what it was.
+    pub fn churn(&self, churn: &mut Churn) -> Change {
+        churn.step(&mut self.site.catalog_mut())
+    }
+
     /// Closes connections and port and waits for the thread, which is a matter of milliseconds.
     pub fn stop(self) {
         drop(self);
@@ -230,13 +243,13 @@ impl fmt::Debug for Demo {
 /// The server's thread. Says through `ready` where it listens or why it cannot.
 fn run(
     site: Arc<Site>,
-    port: u16,
+    options: &Options,
     ready: &SyncSender<io::Result<SocketAddr>>,
     stopped: oneshot::Receiver<()>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let started = runtime.and_then(|runtime| {
-        let listener = runtime.block_on(async { server::listen(port) })?;
+        let listener = runtime.block_on(async { server::listen(options.port) })?;
         let address = listener.local_addr()?;
         Ok((runtime, listener, address))
     });
@@ -244,8 +257,20 @@ fn run(
         Ok((runtime, listener, address)) => {
             // The caller waits for this; should it have gone, `stopped` says so at once.
             let _ = ready.send(Ok(address));
+            let changes = change(Arc::clone(&site), options.churn, Churn::new(options.seed));
+            runtime.spawn(changes);
             runtime.block_on(server::serve(listener, site, stopped));
         }
         Err(error) => drop(ready.send(Err(error))),
+    }
+}
+
+/// Makes `rate` changes a second until the runtime ends.
+async fn change(site: Arc<Site>, rate: f64, mut churn: Churn) {
+    let Ok(interval) = Duration::try_from_secs_f64(1.0 / rate) else { return };
+    let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        churn.step(&mut site.catalog_mut());
     }
 }

@@ -21,6 +21,7 @@
 //! `docs/architecture.md` is the map. The binary is [`cli`]; a program that crawls by itself
 //! begins with [`Crawl`](crawl::Crawl).
 
+pub mod again;
 pub mod check;
 pub mod cli;
 pub mod crawl;

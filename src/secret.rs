@@ -19,7 +19,8 @@ const CREDENTIALS: [&str; 13] = [
     "token",
     "x-api-key",
 ];
-const HIDDEN: &str = "***";
+/// Stands where a credential was.
+pub const HIDDEN: &str = "***";
 /// What is shorter cannot be told from ordinary words of a message: a password, an option's value.
 const SHORT: usize = 3;
 const LONG: usize = 8;

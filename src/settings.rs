@@ -11,9 +11,20 @@ use crate::fetch::{ClientOptions, Home, Manners};
 use crate::secret::Secret;
 use crate::site::PageRange;
 
+/// What a run begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// The list.
+    List,
+    /// What is kept as failures, and nothing else.
+    Failures,
+}
+
 /// Settings of a crawl.
 #[derive(Debug, Clone)]
 pub struct Settings {
+    /// What the run begins with.
+    pub begin: Begin,
     /// Most requests in flight.
     pub workers: usize,
     /// Whether there are fewer requests in flight while the site struggles.
@@ -65,6 +76,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
+            begin: Begin::List,
             workers: 16,
             adaptive: true,
             rate: None,
@@ -105,7 +117,7 @@ pub fn is_rate(rate: f64) -> bool {
 impl Settings {
     /// Whether only a part of the site is asked for.
     pub fn is_limited(&self) -> bool {
-        self.limit.is_some() || self.pages.is_some()
+        self.limit.is_some() || self.pages.is_some() || self.begin == Begin::Failures
     }
 
     /// How hosts are asked. Of names that take turns the first is looked for in robots.txt.

@@ -202,6 +202,21 @@ impl Site {
         }
     }
 
+    /// Whether an item cannot be had without its list: it has no page of its own, or its document
+    /// holds parts of the list.
+    pub fn needs_list(&self) -> bool {
+        let keeps = match &self.index.items {
+            ItemRules::Selected { keep, .. } => *keep != Keep::Nothing,
+            ItemRules::Sitemap { .. } | ItemRules::Known => false,
+        };
+        keeps || self.detail.is_none()
+    }
+
+    /// Whether the list says where an item's page is.
+    pub fn takes_links(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.request.url.is_none())
+    }
+
     /// How many keys there are, where they are known.
     pub fn known_count(&self) -> Option<u64> {
         match &self.index.paging {

@@ -5,6 +5,7 @@
 
 mod holder;
 pub mod lock;
+pub mod schedule;
 
 use std::time::Duration;
 

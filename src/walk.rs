@@ -7,6 +7,12 @@
 //!
 //! A pass ends with its last page. Whoever has that page in its hands is told so, and by then it
 //! is known whether the lists add up: if not, they are walked once more.
+//!
+//! Where an item leaves a list while it is walked, those after it move up, and one may move from a
+//! page that is still to be read to one that was read. The sum is no proof against that: the item
+//! that left was counted, the one that moved was not. But the pages' counts tell: where they differ
+//! within a pass, the list has *moved*, and only a pass in which it did not adds up, by itself.
+//! That costs little: the items are done by then, and such a pass is a few pages.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -47,6 +53,9 @@ struct Counts {
     declared: Option<u64>,
     /// Distinct keys listed, and items without a key.
     listed: u64,
+    without_key: u64,
+    /// The last pass over it.
+    pass: u32,
     /// Digests of the keys listed, where an item may be on several lists.
     keys: HashSet<u128>,
     is_cut: bool,
@@ -64,6 +73,12 @@ struct Progress {
     first_short: Option<u64>,
     /// Pages that were found one by another, so that they are numbered as they are found.
     numbered: u64,
+    /// What the last page that was read declares.
+    declared: Option<u64>,
+    /// Whether pages declare different counts.
+    has_moved: bool,
+    /// Digests of the keys listed, in a pass after the first.
+    keys: HashSet<u128>,
     is_over: bool,
 }
 
@@ -76,7 +91,7 @@ pub struct Turn {
     pub is_over: bool,
 }
 
-/// A list that declares more or fewer items than it lists.
+/// A list that declares more or fewer items than it lists, or that moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// The list.
@@ -85,6 +100,8 @@ pub struct Mismatch {
     pub declared: u64,
     /// What it lists.
     pub listed: u64,
+    /// Whether its count changed while it was last walked, so that items may have been missed.
+    pub has_moved: bool,
     /// Whether it was ended before its time, so that another walk would end there, too.
     pub is_cut: bool,
 }
@@ -177,6 +194,10 @@ impl Walk {
         let mut lists = self.lists();
         lists.declare(&page.list, said.declared);
         let progress = lists.pass(page);
+        if let Some(declared) = said.declared {
+            let before = progress.declared.replace(declared);
+            progress.has_moved |= before.is_some_and(|before| before != declared);
+        }
         let first = match all.as_str() {
             "" => page.number,
             all => *progress.pages.entry(Digest::of(all.as_bytes()).bits()).or_insert(page.number),
@@ -187,7 +208,9 @@ impl Walk {
             progress.is_over |= progress.in_a_row(page.number) >= REPEATS;
         }
         let is_over = progress.is_over;
-        lists.counts.entry(page.list.clone()).or_default().is_cut |= is_over;
+        let counts = lists.counts.entry(page.list.clone()).or_default();
+        counts.is_cut |= is_over;
+        counts.pass = counts.pass.max(page.pass);
         Turn { repeats, is_over }
     }
 
@@ -196,22 +219,26 @@ impl Walk {
     pub fn listed<'k>(
         &self,
         page: &IndexPage,
-        names: impl Iterator<Item = &'k str>,
+        names: impl Iterator<Item = &'k str> + Clone,
         distinct: u64,
         without_key: u64,
     ) {
+        let prints = names.map(|name| Digest::of(name.as_bytes()).bits());
         let mut lists = self.lists();
         let counts = lists.counts.entry(page.list.clone()).or_default();
         counts.listed += without_key;
+        counts.without_key += without_key;
         match page.list {
             List::Items(None) => counts.listed += distinct,
             // What was listed before may have been on another list.
             List::Items(Some(_)) | List::Seeds => {
-                let prints = names.map(|name| Digest::of(name.as_bytes()).bits());
                 let before = counts.keys.len();
-                counts.keys.extend(prints);
+                counts.keys.extend(prints.clone());
                 counts.listed += (counts.keys.len() - before) as u64;
             }
+        }
+        if page.pass > 1 {
+            lists.pass(page).keys.extend(prints);
         }
         if page.list == List::Seeds {
             return;
@@ -253,9 +280,13 @@ impl Walk {
     pub fn mismatches(&self) -> Vec<Mismatch> {
         let lists = self.lists();
         let mismatch = |(list, counts): (&List, &Counts)| {
-            let declared = counts.declared.filter(|declared| *declared != counts.listed)?;
-            let (listed, is_cut) = (counts.listed, counts.is_cut);
-            Some(Mismatch { list: list.clone(), declared, listed, is_cut })
+            let (declared, listed, is_cut) = (counts.declared?, counts.listed, counts.is_cut);
+            let last = lists.passes.get(&(counts.pass, list.clone()))?;
+            let has_moved = last.has_moved;
+            let by_itself = last.keys.len() as u64 + counts.without_key;
+            let adds_up = listed == declared || (counts.pass > 1 && by_itself == declared);
+            let mismatch = Mismatch { list: list.clone(), declared, listed, has_moved, is_cut };
+            (has_moved || !adds_up).then_some(mismatch)
         };
         let mut mismatches: Vec<Mismatch> = lists.counts.iter().filter_map(mismatch).collect();
         mismatches.sort_by_key(|mismatch| mismatch.list.to_string());

@@ -18,6 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
+use crate::again::Wanted;
 use crate::crawl::CrawlError;
 use crate::extract::PageError;
 use crate::fetch::{
@@ -52,6 +53,8 @@ pub struct Crew {
     pub range: PageRange,
     /// Whether only a part of the site was asked for.
     pub limited: bool,
+    /// Which of the items that are listed are asked for.
+    pub wanted: Wanted,
     /// Further tries of a task.
     pub retries: u32,
     /// Where tasks come from and go to.

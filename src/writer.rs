@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::warn;
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::problems::Problems;
 use crate::record::{Failure, Key, PageId, Record, Seen, Stamp, Verdict};
 use crate::store::Store;
+use crate::task::Page;
 use batch::Batch;
 
 /// Batches in flight: two write 1.4 to 1.7 times as much as one, more gain nothing.
@@ -99,6 +101,11 @@ pub struct Writer {
 pub struct Destination {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// Whether the store kept failures when the crawl began.
+    pub has_failures: bool,
+    /// Whether items are asked for because a list names them, which is noted of those, too, that
+    /// cannot be had.
+    pub notes_listed: bool,
     /// Hears of finished leases.
     pub frontier: Arc<dyn Frontier>,
     /// Counts.
@@ -201,6 +208,7 @@ impl Destination {
     async fn commit(&self, batch: Vec<Delivery>) -> Result<(), CrawlError> {
         let (mut leases, mut records, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         let (mut unwritten, mut seen) = (Vec::new(), Vec::new());
+        let mut missing = Vec::new();
         let mut rooms = Vec::with_capacity(batch.len());
         for Delivery { lease, what, _room } in batch {
             rooms.push(_room);
@@ -214,10 +222,7 @@ impl Destination {
                     unwritten.push((lease, is_recent));
                     seen.push(*item);
                 }
-                Outcome::Missing => {
-                    self.metrics.missing();
-                    self.frontier.finish(lease).await?;
-                }
+                Outcome::Missing => missing.push(lease),
             }
         }
         let mut rejected = vec![None; records.len()];
@@ -239,21 +244,59 @@ impl Destination {
                 }
             }
         }
+        let now = Timestamp::now();
+        let absent = failures.iter().map(|(lease, _)| lease).chain(&missing);
+        let also = absent.filter_map(|lease| self.listed(lease, now)).collect();
+        self.note(unwritten, seen, also).await?;
         self.keep(failures).await?;
-        self.settle(stored).await?;
-        self.note(unwritten, seen).await
+        self.miss(missing).await?;
+        self.settle(stored).await
     }
 
-    /// Notes of items that they were listed. What the store does not hold after all is fetched.
-    async fn note(&self, unwritten: Vec<(Lease, bool)>, seen: Vec<Seen>) -> Result<(), CrawlError> {
+    /// That an item was listed which the store holds, though its page could not be had.
+    fn listed(&self, lease: &Lease, at: Timestamp) -> Option<Seen> {
+        match &lease.task().page {
+            Page::Detail(item) if self.notes_listed && item.known.is_some() => {
+                Some(Seen { key: item.key.clone(), at, fetched: None })
+            }
+            _ => None,
+        }
+    }
+
+    /// Ends the leases of items whose pages are not there: that is an answer, and no failure.
+    async fn miss(&self, missing: Vec<Lease>) -> Result<(), CrawlError> {
+        if self.has_failures && !missing.is_empty() {
+            let pages: Vec<PageId> =
+                missing.iter().map(|lease| PageId::from(&lease.task().page)).collect();
+            self.store.clear_failures(&pages).await?;
+        }
+        for lease in missing {
+            self.metrics.missing();
+            self.frontier.finish(lease).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes of items that they were listed, and `also` of those that cannot be had. What the
+    /// store does not hold after all is fetched.
+    async fn note(
+        &self,
+        unwritten: Vec<(Lease, bool)>,
+        mut seen: Vec<Seen>,
+        also: Vec<Seen>,
+    ) -> Result<(), CrawlError> {
+        seen.extend(also);
         if seen.is_empty() {
             return Ok(());
         }
         let lacking: HashSet<Key> =
             self.store.mark_seen(&self.stamp, &seen).await?.into_iter().collect();
+        seen.truncate(unwritten.len());
         let had = seen.iter().filter(|seen| !lacking.contains(&seen.key));
         let had: Vec<PageId> = had.map(|seen| PageId::of_item(&seen.key)).collect();
-        self.store.clear_failures(&had).await?;
+        if self.has_failures && !had.is_empty() {
+            self.store.clear_failures(&had).await?;
+        }
         for ((lease, is_recent), seen) in unwritten.into_iter().zip(seen) {
             if lacking.contains(&seen.key) {
                 let retry = Retry { after: Duration::ZERO, costs_attempt: false };
@@ -290,7 +333,7 @@ impl Destination {
 
     /// Ends the leases of what was stored.
     async fn settle(&self, stored: Vec<(Lease, Key, Verdict)>) -> Result<(), CrawlError> {
-        if !self.store.was_empty() {
+        if self.has_failures && !stored.is_empty() {
             let pages: Vec<PageId> =
                 stored.iter().map(|(_, key, _)| PageId::of_item(key)).collect();
             self.store.clear_failures(&pages).await?;

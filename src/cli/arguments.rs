@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::ClientArgs;
 use super::exit::Exit;
+use super::holdings::HoldingsArgs;
 use super::usage::wrong;
 use super::values;
 use crate::secret::Secret;
@@ -20,7 +21,7 @@ use crate::settings::Settings;
 use crate::site::{PageRange, Site, parse_base_url};
 use crate::store::{StoreUrl, is_valid_name};
 
-/// See the module's text.
+/// How a site is asked and where its items are stored: the settings of whatever crawls.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Where to store: mongodb://HOST/DATABASE, sqlite:PATH, jsonl:PATH or jsonl:-
@@ -44,21 +45,9 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
 
-    /// Begin a new sweep, whatever could be gone on with [default: off]
-    #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
-    fresh: bool,
-
     /// Whether pages are asked for only if they changed, by ETag and Last-Modified [default: on]
     #[arg(long, env = "GLEANER_CONDITIONAL", value_name = "ON|OFF")]
     conditional: Option<Switch>,
-
-    /// Skip items that were fetched more recently, such as 12h [default: none]
-    #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
-    max_age: Option<Duration>,
-
-    /// Refuse to mark more than this share of the stored items gone, in percent [default: 20]
-    #[arg(long, env = "GLEANER_GONE_LIMIT", value_name = "PCT", value_parser = values::percent)]
-    gone_limit: Option<f64>,
 
     /// Another copy of the same site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
@@ -67,14 +56,6 @@ pub struct RunArgs {
     /// Collection or table to store in [default: the site file's]
     #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
     collection: Option<String>,
-
-    /// Only the first N distinct items [default: all]
-    #[arg(long, env = "GLEANER_LIMIT", value_name = "N", value_parser = values::count)]
-    limit: Option<u64>,
-
-    /// Only these pages of the list, from 1, inclusive [default: all]
-    #[arg(long, env = "GLEANER_PAGES", value_name = "A..B")]
-    pages: Option<PageRange>,
 
     /// Items asked for on a page of the list [default: the site file's]
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
@@ -126,6 +107,34 @@ pub struct RunArgs {
     pub progress: Option<Progress>,
 }
 
+/// What is crawled of a site, and when: the settings of a crawl that goes by the list.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Begin a new sweep, whatever could be gone on with [default: off]
+    #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
+    fresh: bool,
+
+    /// Skip items that were fetched more recently, such as 12h [default: none]
+    #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
+    max_age: Option<Duration>,
+
+    /// Refuse to mark more than this share of the stored items gone, in percent [default: 20]
+    #[arg(long, env = "GLEANER_GONE_LIMIT", value_name = "PCT", value_parser = values::percent)]
+    gone_limit: Option<f64>,
+
+    /// Only the first N distinct items [default: all]
+    #[arg(long, env = "GLEANER_LIMIT", value_name = "N", value_parser = values::count)]
+    limit: Option<u64>,
+
+    /// Only these pages of the list, from 1, inclusive [default: all]
+    #[arg(long, env = "GLEANER_PAGES", value_name = "A..B")]
+    pages: Option<PageRange>,
+
+    /// Sweep after sweep, from start to start, such as 6h; what is late is skipped [default: none]
+    #[arg(long, env = "GLEANER_EVERY", value_name = "D", value_parser = values::every)]
+    pub every: Option<Duration>,
+}
+
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
@@ -169,6 +178,11 @@ impl RunArgs {
         Ok(url)
     }
 
+    /// The store, to be read of `site`.
+    pub fn holdings(&self, site: &str) -> HoldingsArgs {
+        HoldingsArgs::of(site.to_owned(), self.store.clone(), self.collection.clone())
+    }
+
     /// The same, for a site on this machine: no other copy of it, and no proxy.
     pub fn on_this_machine(self) -> RunArgs {
         RunArgs { base_url: None, client: self.client.without_proxy(), ..self }
@@ -193,13 +207,8 @@ impl RunArgs {
             workers: self.workers.unwrap_or(default.workers),
             adaptive: self.adaptive.map_or(default.adaptive, |it| it == Switch::On),
             rate: self.rate.or(default.rate),
-            fresh: self.fresh || default.fresh,
             conditional: self.conditional.map_or(default.conditional, |it| it == Switch::On),
-            max_age: self.max_age.or(default.max_age),
-            gone_limit: self.gone_limit.unwrap_or(default.gone_limit),
             robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
-            limit: self.limit.or(default.limit),
-            pages: self.pages.or(default.pages),
             retries: self.retries.unwrap_or(default.retries),
             store_wait: self.store_wait.unwrap_or(default.store_wait),
             block_after: self.block_after.unwrap_or(default.block_after),
@@ -208,6 +217,20 @@ impl RunArgs {
             grace: self.grace.unwrap_or(default.grace),
             ..default
         })
+    }
+}
+
+impl SweepArgs {
+    /// `settings`, with what the arguments say of a sweep.
+    pub fn over(&self, settings: Settings) -> Settings {
+        Settings {
+            fresh: self.fresh || settings.fresh,
+            max_age: self.max_age.or(settings.max_age),
+            gone_limit: self.gone_limit.unwrap_or(settings.gone_limit),
+            limit: self.limit.or(settings.limit),
+            pages: self.pages.or(settings.pages),
+            ..settings
+        }
     }
 }
 

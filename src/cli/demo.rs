@@ -1,22 +1,36 @@
 //! `gleaner demo`: the demo book site on loopback, crawled by the crawler that crawls any site.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
 
-use super::arguments::RunArgs;
-use super::crawl::run_site;
+use super::arguments::Switch;
+use super::crawl::{CrawlArgs, run_site};
 use super::exit::{Exit, failed};
 use super::signals::Signals;
 use super::values;
-use crate::demo::{Demo, Options};
+use crate::demo::{Demo, Options, mixed_faults};
 use crate::site::{Site, parse_base_url};
 
 /// Arguments of `gleaner demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
+    #[command(flatten)]
+    site: SiteArgs,
+
+    /// Only serve the site, print its URL, and crawl nothing
+    #[arg(long)]
+    serve: bool,
+
+    #[command(flatten)]
+    crawl: CrawlArgs,
+}
+
+/// What the demo site is like.
+#[derive(Debug, Args)]
+struct SiteArgs {
     /// Books on the site [default: 9040]
     #[arg(long, value_name = "N")]
     items: Option<usize>,
@@ -25,34 +39,62 @@ pub struct DemoArgs {
     #[arg(long, value_name = "D", value_parser = values::duration)]
     latency: Option<Duration>,
 
-    /// Decides what the books are [default: 1]
+    /// Decides what the books are, and what goes wrong or changes [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Only serve the site, print its URL, and crawl nothing
+    /// Bytes a second of all answers together, such as 2MiB [default: as fast as they go]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    bandwidth: Option<usize>,
+
+    /// Whether books have an ETag, so that a second crawl asks for what changed [default: off]
+    #[arg(long, value_name = "ON|OFF")]
+    etags: Option<Switch>,
+
+    /// Send answers compressed with gzip
     #[arg(long)]
-    serve: bool,
+    compress: bool,
+
+    /// Changes a second: books come, change, go and come back [default: none]
+    #[arg(long, value_name = "R", value_parser = values::rate)]
+    churn: Option<f64>,
+
+    /// Share of the requests that go wrong, in percent: errors, waits, broken connections, bad pages
+    /// [default: 0]
+    #[arg(long, value_name = "PCT", value_parser = values::percent)]
+    faults: Option<f64>,
 
     /// Port to serve at [default: a free one]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
+}
 
-    #[command(flatten)]
-    run: RunArgs,
+impl SiteArgs {
+    fn start(&self) -> io::Result<Demo> {
+        let default = Options::default();
+        let options = Options {
+            items: self.items.unwrap_or(default.items),
+            latency: self.latency.unwrap_or(default.latency),
+            seed: self.seed.unwrap_or(default.seed),
+            port: self.port.unwrap_or(default.port),
+            bandwidth: self.bandwidth.map(|bytes| bytes as u64),
+            etags: self.etags == Some(Switch::On),
+            compress: self.compress,
+            churn: self.churn.unwrap_or(default.churn),
+        };
+        let seed = options.seed;
+        let demo = Demo::start(options)?;
+        if let Some(percent) = self.faults.filter(|percent| *percent > 0.0) {
+            mixed_faults(percent, seed).into_iter().for_each(|fault| demo.fault(fault));
+        }
+        Ok(demo)
+    }
 }
 
 /// Starts the site and crawls it, or serves it until told to stop.
 pub async fn run(arguments: DemoArgs) -> Exit {
-    let DemoArgs { items, latency, seed, serve, port, run } = arguments;
-    let default = Options::default();
-    let options = Options {
-        items: items.unwrap_or(default.items),
-        latency: latency.unwrap_or(default.latency),
-        seed: seed.unwrap_or(default.seed),
-        port: port.unwrap_or(default.port),
-        ..default
-    };
-    let demo = match Demo::start(options) {
+    let DemoArgs { site, serve, crawl } = arguments;
+    let demo = match site.start() {
         Ok(demo) => demo,
         Err(error) => return failed(&anyhow!(error).context("the demo site cannot start")),
     };
@@ -60,7 +102,7 @@ pub async fn run(arguments: DemoArgs) -> Exit {
         return serve_until_told(&demo).await;
     }
     match site_at(demo.url()) {
-        Ok(site) => run_site(site, &run.on_this_machine(), "sqlite:demo.db").await,
+        Ok(site) => run_site(site, &crawl.on_this_machine(), "sqlite:demo.db").await,
         Err(error) => failed(&error),
     }
 }
@@ -71,7 +113,7 @@ fn site_at(url: &str) -> anyhow::Result<Site> {
 }
 
 async fn serve_until_told(demo: &Demo) -> Exit {
-    if writeln!(std::io::stdout(), "{}", demo.url()).is_err() {
+    if writeln!(io::stdout(), "{}", demo.url()).is_err() {
         return Exit::ReaderGone;
     }
     match Signals::listen() {

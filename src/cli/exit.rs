@@ -37,6 +37,19 @@ impl Exit {
         }
     }
 
+    /// What it means, in words.
+    pub fn means(self) -> &'static str {
+        match self {
+            Exit::Complete => "the sweep is complete",
+            Exit::Failed => "the sweep failed",
+            Exit::Usage => "the settings are wrong",
+            Exit::Incomplete => "the sweep is incomplete",
+            Exit::Held => "another run holds the site",
+            Exit::Interrupted(_) => "the sweep was interrupted",
+            Exit::ReaderGone => "whoever read standard output went away",
+        }
+    }
+
     fn code(self) -> u8 {
         match self {
             Exit::Complete => 0,

@@ -1,5 +1,5 @@
 //! `gleaner failures`: what was given up and why, page by page of the store, so that memory does
-//! not grow with it.
+//! not grow with it; with `--retry` a crawl of just that.
 //!
 //! What the site sent is shown without control characters.
 
@@ -10,9 +10,13 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::arguments::RunArgs;
+use super::crawl::session::{NotOpened, Session};
 use super::exit::{Exit, failed};
-use super::holdings::{HoldingsArgs, told};
+use super::holdings::{DEFAULT_STORE, readable, told};
 use super::streams::{print, say};
+use super::usage::wrong;
+use crate::settings::{Begin, Settings};
 use crate::status::{count, plain, plain_json, wrapped};
 use crate::store::KeptFailure;
 
@@ -24,13 +28,15 @@ pub const AFTER_HELP: &str = "\
 A page that is had by a later crawl is taken off the list.
 
 Exit codes: 0 listed, whether there are any or not, 1 the store cannot be
-reached, 2 usage, 141 whoever read the list went away.";
+reached, 2 usage, 141 whoever read the list went away. With --retry those of
+gleaner crawl: 0 nothing failed again, 3 something did.";
 
 /// Arguments of `gleaner failures`.
 #[derive(Debug, Args)]
 pub struct FailuresArgs {
-    #[command(flatten)]
-    holdings: HoldingsArgs,
+    /// A built-in site, or the path of a site file
+    #[arg(default_value = "books")]
+    site: String,
 
     /// Print the beginning of what came, too, where it was kept
     #[arg(long)]
@@ -39,15 +45,43 @@ pub struct FailuresArgs {
     /// Print one array of failures instead of text
     #[arg(long)]
     json: bool,
+
+    /// Crawl what failed, and nothing else, instead of listing it
+    #[arg(long, conflicts_with_all = ["sample", "json"])]
+    retry: bool,
+
+    #[command(flatten, next_help_heading = "With --retry; --store and --collection always")]
+    run: RunArgs,
 }
 
-/// Prints the failures.
+/// Prints the failures, or goes over them.
 pub async fn run(arguments: FailuresArgs) -> Exit {
-    try_run(arguments).await.map_or_else(|exit| exit, |()| Exit::Complete)
+    let ran = match arguments.retry {
+        true => retry(&arguments).await,
+        false => list(arguments).await.map(|()| Exit::Complete),
+    };
+    ran.unwrap_or_else(|exit| exit)
 }
 
-async fn try_run(arguments: FailuresArgs) -> Result<(), Exit> {
-    let holdings = arguments.holdings.open().await?;
+/// Crawls what is kept as failures: a run like any other, but for what it begins with.
+async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
+    let FailuresArgs { site, run, .. } = arguments;
+    let holdings = run.holdings(site);
+    let mut session = Session::begin(holdings.site()?, run, DEFAULT_STORE)?;
+    let url = &session.store_url;
+    readable(url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
+    let settings = Settings { begin: Begin::Failures, ..session.settings.clone() };
+    let store = session.open().await.map_err(NotOpened::tell)?;
+    if store.failures(None, 1).await.map_err(|error| told(&error))?.is_empty() {
+        let _ = store.close().await;
+        say(&summary(&BTreeMap::new(), &format!("{site} in {}", session.store_url)));
+        return Ok(Exit::Complete);
+    }
+    Ok(session.run(store, settings).await.exit)
+}
+
+async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
+    let holdings = arguments.run.holdings(&arguments.site).open().await?;
     let mut reasons: BTreeMap<Box<str>, u64> = BTreeMap::new();
     let mut after = None;
     loop {

@@ -14,6 +14,9 @@ use super::usage::wrong;
 use crate::site::Site;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
 
+/// Where a crawl stores, unless it is told otherwise.
+pub const DEFAULT_STORE: &str = "sqlite:gleaner.db";
+
 /// See the module's text.
 #[derive(Debug, Args)]
 pub struct HoldingsArgs {
@@ -42,16 +45,29 @@ pub struct Holdings {
 }
 
 impl HoldingsArgs {
+    /// The store of a site, where other arguments say which.
+    pub fn of(site: String, store: Option<String>, collection: Option<String>) -> HoldingsArgs {
+        HoldingsArgs { site, store, collection }
+    }
+
+    /// The site.
+    ///
+    /// # Errors
+    /// The exit code; what stands against it is told to the user.
+    pub fn site(&self) -> Result<Site, Exit> {
+        Site::load(&self.site).map_err(|error| {
+            say(&format!("error: {error}\n"));
+            Exit::Usage
+        })
+    }
+
     /// Opens the store.
     ///
     /// # Errors
     /// The exit code; what stands against it is told to the user.
     pub async fn open(&self) -> Result<Holdings, Exit> {
-        let site = Site::load(&self.site).map_err(|error| {
-            say(&format!("error: {error}\n"));
-            Exit::Usage
-        })?;
-        let url = store_url(self.store.as_deref().unwrap_or("sqlite:gleaner.db"))?;
+        let site = self.site()?;
+        let url = store_url(self.store.as_deref().unwrap_or(DEFAULT_STORE))?;
         let site = in_collection(site, self.collection.as_deref())?;
         readable(&url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
         let what = match site.name == site.collection {
@@ -76,7 +92,10 @@ impl Holdings {
 }
 
 /// Whether there is something to read.
-fn readable(url: &StoreUrl) -> Result<(), String> {
+///
+/// # Errors
+/// Why not, in words.
+pub fn readable(url: &StoreUrl) -> Result<(), String> {
     match url {
         StoreUrl::JsonLines(_) => Err(format!(
             "{url}: JSON lines are written, not read back; crawl into an SQLite file or MongoDB"

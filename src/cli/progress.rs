@@ -26,7 +26,7 @@ pub struct ProgressView {
 }
 
 enum Form {
-    Line(ProgressBar),
+    Line(ProgressBar, MultiProgress),
     Plain,
     Log,
     None,
@@ -37,7 +37,7 @@ impl ProgressView {
     pub fn new(when: Progress, lines: &MultiProgress) -> ProgressView {
         let (form, every) = match (when, std::io::stderr().is_terminal()) {
             (Progress::Off, _) => (Form::None, LOG),
-            (_, true) => (Form::Line(lines.add(bar())), TERMINAL),
+            (_, true) => (Form::Line(lines.add(bar()), lines.clone()), TERMINAL),
             (Progress::On, false) => (Form::Plain, PLAIN),
             (Progress::Auto, false) => (Form::Log, LOG),
         };
@@ -53,7 +53,7 @@ impl ProgressView {
         self.pace.update(&snapshot);
         let text = line(&snapshot, queued, &self.pace);
         match &self.form {
-            Form::Line(bar) => {
+            Form::Line(bar, _) => {
                 bar.set_length(snapshot.expected());
                 bar.set_position(snapshot.settled());
                 bar.set_message(text);
@@ -67,8 +67,9 @@ impl ProgressView {
 
     /// Takes the line off the terminal.
     pub fn end(&self) {
-        if let Form::Line(bar) = &self.form {
+        if let Form::Line(bar, lines) = &self.form {
             bar.finish_and_clear();
+            lines.remove(bar);
         }
     }
 }

@@ -30,6 +30,14 @@ pub fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// From the start of one sweep to that of the next.
+pub fn every(text: &str) -> Result<Duration, String> {
+    match timeout(text)? {
+        duration if duration > Duration::from_secs(366 * 86_400) => Err("at most 366d".to_owned()),
+        duration => Ok(duration),
+    }
+}
+
 /// A time: `24h` back from now, or `2026-11-20T10:00:00Z`.
 pub fn since(text: &str) -> Result<Timestamp, String> {
     if let Ok(time) = text.parse() {

@@ -93,6 +93,11 @@ impl Catalog {
         self.order.iter().map(|item| self.ids.id(*item)).collect()
     }
 
+    /// The id at a position of the list, which must be one.
+    pub(super) fn key_at(&self, position: usize) -> String {
+        self.ids.id(self.order[position])
+    }
+
     pub(super) fn is_listed(&self, key: &str) -> bool {
         self.known(key).is_some_and(|item| self.presence(item) == Presence::Listed)
     }

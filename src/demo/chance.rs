@@ -6,6 +6,7 @@
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A stream of draws (splitmix64, Steele, Lea and Flood 2014).
+#[derive(Debug)]
 pub(super) struct Chance(u64);
 
 impl Chance {

@@ -43,6 +43,7 @@ pub(super) struct Effect {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) delay: Duration,
     pub(super) body: Option<(HeaderValue, Bytes)>,
+    pub(super) no_rows: bool,
     pub(super) ending: Ending,
 }
 
@@ -166,6 +167,12 @@ impl Fault {
             panic!("{content_type:?} cannot be a content type");
         };
         self.effect.body = Some((kind, body.into()));
+        self
+    }
+
+    /// Answers as a list that has its count, but no items.
+    pub fn no_rows(mut self) -> Fault {
+        self.effect.no_rows = true;
         self
     }
 

@@ -41,6 +41,18 @@ pub(super) fn notice(status: StatusCode, detail: &str) -> Response<Bytes> {
     with_status(status, json(serde_json::json!({ "detail": detail }).to_string().into()))
 }
 
+/// The body of a list with its count, but without its rows; any other as it is.
+pub(super) fn without_rows(body: Bytes) -> Bytes {
+    let mut list: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+    match list.get_mut("results") {
+        Some(rows) => {
+            *rows = serde_json::Value::Array(Vec::new());
+            list.to_string().into()
+        }
+        None => body,
+    }
+}
+
 fn route(catalog: &Catalog, request: &Parts, etags: bool) -> Response<Bytes> {
     if request.method != Method::GET && request.method != Method::HEAD {
         let detail = format!("Method \"{}\" not allowed.", request.method);

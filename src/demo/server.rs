@@ -160,6 +160,9 @@ async fn pause(time: Duration) {
 
 /// Status, headers and body as the fault has them.
 fn disturb(mut response: Response<Bytes>, effect: &Effect) -> Response<Bytes> {
+    if effect.no_rows {
+        response = response.map(routes::without_rows);
+    }
     if let Some((kind, body)) = &effect.body {
         response = Response::new(body.clone());
         response.headers_mut().insert(CONTENT_TYPE, kind.clone());

@@ -72,7 +72,8 @@ fn lives(running: &LedgerEntry, life: impl Fn(&SweepEntry) -> Life) -> bool {
     }
 }
 
-fn is_unfinished(entry: &SweepEntry) -> bool {
+/// Whether a sweep did not come to its end, so that it may be gone on with.
+pub(super) fn is_unfinished(entry: &SweepEntry) -> bool {
     matches!(
         entry.state,
         State::Running | State::Ended(Outcome::Interrupted) | State::Ended(Outcome::Failed)

@@ -52,7 +52,7 @@ fn counts_are_compared_list_by_list() {
     }
     assert_eq!(walk.declared(), Some(5));
     let list = List::Items(Some("y".into()));
-    let short = Mismatch { list, declared: 3, listed: 1, is_cut: false };
+    let short = Mismatch { list, declared: 3, listed: 1, has_moved: false, is_cut: false };
     assert_eq!(walk.mismatches(), [short]);
     walk.listed(&of("y", 1), [].into_iter(), 0, 2);
     assert_eq!(walk.mismatches(), []);
@@ -94,6 +94,38 @@ fn counts_add_up_over_the_passes() {
     assert_eq!(walk.read(&again, ["a"].into_iter(), &declared(3)).repeats, None);
     walk.listed(&again, [].into_iter(), 1, 0);
     assert_eq!((walk.mismatches(), walk.found()), (vec![], vec![2, 1]));
+}
+
+#[test]
+fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
+    let walk = Walk::default();
+    let read = |pass: u32, number: u64, names: &[&str], says: u64, distinct: u64| {
+        let page = IndexPage { pass, ..page(number) };
+        walk.read(&page, names.iter().copied(), &declared(says));
+        walk.listed(&page, names.iter().copied(), distinct, 0);
+    };
+    // Of a, b, c, d, e the first goes, and d moves to a page that was read: the sum is right, and
+    // wrong.
+    read(1, 1, &["a", "b", "c"], 5, 3);
+    read(1, 2, &["e"], 4, 1);
+    let moved = |listed| Mismatch {
+        list: List::Items(None),
+        declared: 4,
+        listed,
+        has_moved: true,
+        is_cut: false,
+    };
+    assert_eq!(walk.mismatches(), [moved(4)]);
+    assert!(!walk.is_whole(true));
+    // d turns up, and one more comes meanwhile; the third pass is undisturbed.
+    read(2, 1, &["b", "c", "d"], 4, 1);
+    read(2, 2, &["e", "f"], 5, 1);
+    assert_eq!(walk.mismatches(), [Mismatch { declared: 5, ..moved(6) }]);
+    read(3, 1, &["b", "c", "d"], 5, 0);
+    assert_ne!(walk.mismatches(), [], "one page is not all");
+    read(3, 2, &["e", "f"], 5, 0);
+    assert_eq!(walk.mismatches(), []);
+    assert!(walk.is_whole(true));
 }
 
 #[test]

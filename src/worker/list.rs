@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use jiff::Timestamp;
 
 use super::{Attempt, Crew, MOST_PASSES, SPREAD};
+use crate::again::Wanted;
 use crate::crawl::CrawlError;
 use crate::document::Digest;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
@@ -157,6 +158,11 @@ impl Crew {
         }
         let Some(Next { mut runs, certain }) = self.site.after(index, said) else { return Ok(()) };
         let is_placed = runs.iter().any(|run| run.place.is_some());
+        let is_again = matches!(self.wanted, Wanted::Failed { .. });
+        if is_again && certain && !is_placed && index.number > 1 {
+            // The first page planned those behind it, and they were asked for.
+            return Ok(());
+        }
         if is_placed && said.items == 0 && self.walk.is_second_empty(index) {
             // Some sites name a next page for ever.
             return Ok(());
@@ -215,13 +221,14 @@ impl Crew {
         Ok(self.frontier.finish(lease).await?)
     }
 
-    /// The last page of a pass is still in hand: lists that are short of what they declare are
-    /// walked once more, since items may have moved from page to page meanwhile.
+    /// The last page of a pass is still in hand: lists that are short of what they declare, or that
+    /// changed meanwhile, are walked once more, since items may have moved from page to page.
     pub(super) async fn pass_ended(&self, pass: u32) -> Result<(), CrawlError> {
         let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
-        let short =
-            self.walk.mismatches().into_iter().filter(|it| it.listed < it.declared && !it.is_cut);
-        let again = short.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
+        let doubtful = self.walk.mismatches().into_iter();
+        let doubtful =
+            doubtful.filter(|it| (it.listed < it.declared || it.has_moved) && !it.is_cut);
+        let again = doubtful.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
         let again: Vec<IndexRun> = if may_walk { again.collect() } else { Vec::new() };
         if again.is_empty() {
             return self.submit_unlisted().await;
@@ -268,9 +275,11 @@ impl Crew {
         let mut known = self.known(&keys).await?;
         let detail = |Item { key, listed, .. }| {
             let known = known.remove(&key).map(Box::new);
-            DetailPage { key, known, listed: listed.map(Box::new), is_unlisted: false }
+            let wanted = self.wanted.takes(&key, known.is_some());
+            let listed = listed.map(Box::new);
+            wanted.then_some(DetailPage { key, known, listed, is_unlisted: false })
         };
-        Ok(items.into_iter().map(detail).collect())
+        Ok(items.into_iter().filter_map(detail).collect())
     }
 
     /// What the store knows of these items.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use jiff::Timestamp;
+
 use super::list::KEYS_AT_ONCE;
 use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
@@ -47,10 +49,19 @@ impl Crew {
         Ok(())
     }
 
+    /// Whether an earlier sweep did not list an item that was noted then. An earlier run of this
+    /// sweep, which noted it and was killed before its end, is no second witness.
+    fn was_noted_before(&self, noted_at: Option<Timestamp>) -> bool {
+        // Stores keep times to the millisecond.
+        let began = self.policy.began.as_millisecond();
+        noted_at.is_some_and(|at| at.as_millisecond() < began)
+    }
+
     async fn submit_candidates(&self, items: &[Live]) -> Result<(), CrawlError> {
         if self.site.detail.is_none() {
             for item in items {
-                self.departures.unlisted(item.key.clone(), item.unlisted_at.is_some());
+                let before = self.was_noted_before(item.unlisted_at);
+                self.departures.unlisted(item.key.clone(), before);
             }
             return Ok(());
         }
@@ -79,7 +90,8 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         attempt.end(End::Page)?;
         if let Page::Detail(item) = &attempt.lease.task().page {
-            let before = item.known.as_deref().is_some_and(|known| known.unlisted_at.is_some());
+            let noted_at = item.known.as_deref().and_then(|known| known.unlisted_at);
+            let before = self.was_noted_before(noted_at);
             match is_there {
                 true => self.departures.unlisted(item.key.clone(), before),
                 false => self.departures.absent(item.key.clone()),

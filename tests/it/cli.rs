@@ -2,8 +2,10 @@
 //! and an exit code.
 
 mod check;
+mod every;
 mod exits;
 mod fetch;
+mod kill_loop;
 mod kills;
 mod output;
 mod program;
@@ -11,6 +13,7 @@ mod reading;
 mod secrets;
 mod signals;
 mod sites;
+mod soak;
 mod tune;
 mod usage;
 

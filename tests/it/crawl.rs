@@ -2,6 +2,7 @@
 //! end every document compared with what the site says.
 
 mod adoption;
+mod again;
 mod bad_documents;
 mod documents;
 mod leaving;

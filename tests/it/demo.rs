@@ -1,10 +1,10 @@
 //! The demo site, asked over the wire: that it says what it promises, repeats itself, and fails
 //! exactly when told to.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
-use gleaner::demo::{Demo, Fault, Options};
+use gleaner::demo::{Change, Churn, ChurnEvent, Demo, Fault, Options, mixed_faults};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;

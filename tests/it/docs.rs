@@ -90,6 +90,7 @@ fn the_tools_are_documented_with_all_their_flags() {
     let named: BTreeSet<String> = rows.filter_map(named).collect();
     let mut flags = flags_of_its_own("fetch");
     flags.extend(flags_of_its_own("tune"));
+    flags.extend(flags_of_its_own("demo"));
     assert!(flags.len() > 8, "{flags:?}");
     // A crawl has it as well.
     flags.insert("--base-url".to_owned());
@@ -148,6 +149,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/operations.md",
         "docs/performance.md",
         "docs/reading.md",
+        "docs/reliability.md",
         "docs/sites.md",
         "docs/tools.md",
         "docs/working-out-a-site.md",

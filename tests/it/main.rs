@@ -8,6 +8,7 @@ mod demo;
 mod docs;
 mod frontier_contract;
 mod html_sites;
+mod in_step;
 mod mongod;
 mod outside;
 mod records;

@@ -156,3 +156,28 @@ async fn s8_the_lock_is_a_unique_index() {
     let error = sweeps.insert_one(entry("running")).await.expect_err("one runs already");
     assert!(error.to_string().contains("E11000"), "{error}");
 }
+
+/// Two connections write the same new items at the same time: now and then both upserts find
+/// nothing and both insert. The second is then an update.
+async fn upserts_that_race_are_written<B: Backend>(backend: &B) {
+    let (one, two) = (open(backend).await, open(backend).await);
+    for round in 0..20 {
+        let records: Vec<Record> = (0..200)
+            .map(|at| record(&format!("{round}-{at}"), r#"{"v":1}"#, one.encoding()))
+            .collect();
+        let (s1, s2) = (stamp("s1"), stamp("s2"));
+        let (first, second) = tokio::join!(one.write(&s1, &records), two.write(&s2, &records));
+        assert_eq!((first, second), (Ok(Vec::new()), Ok(Vec::new())));
+    }
+    assert_eq!(one.count_live().await, Ok(20 * 200), "none is lost, none is there twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d5_upserts_that_race_are_written_by_the_id() {
+    upserts_that_race_are_written(&Mongodb::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d5_upserts_that_race_are_written_by_the_key_of_an_adopted_collection() {
+    upserts_that_race_are_written(&Adopted::start().await).await;
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::cli::crawl::{beside, is_replaced};
+use crate::cli::crawl::report::{beside, is_replaced};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::streams::print;
 use crate::status::{plain, plain_json};

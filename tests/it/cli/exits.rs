@@ -100,3 +100,27 @@ fn gleaner_site(url: &str) -> String {
     let text = include_str!("../../../src/site/books.toml");
     text.replace("https://spa5.scrape.center", url)
 }
+
+#[test]
+fn what_failed_is_gone_over_by_a_command_of_its_own() {
+    let demo = site(30);
+    let page = format!("/api/book/{}/", demo.keys()[4]);
+    demo.fault(Fault::on(&page).status(400));
+    let (folder, path) = folder();
+    let store = sqlite(&path);
+    crawl(demo.url(), &store, &[]).run().with(3);
+    let again = ["failures", "books", "--retry", "--base-url", demo.url(), "--store", &store];
+    gleaner(&again).run().with(3).tells(&["failures are gone over", "1 failed"]);
+    demo.clear_faults();
+    gleaner(&again).run().with(0).tells(&["books: complete", "1 new"]);
+    assert_eq!(stored_as_served(&path, &demo), 30);
+    let requests = demo.stats().requests;
+    gleaner(&again).run().with(0).tells(&["no failures are kept of books"]);
+    assert_eq!(demo.stats().requests, requests, "there is nothing to ask for");
+    gleaner(&again).args(&["--json"]).run().with(2).tells(&["cannot be used with"]);
+    let nowhere = format!("sqlite:{}", folder.path().join("other.db").display());
+    gleaner(&["failures", "--retry", "--store", &nowhere])
+        .run()
+        .with(2)
+        .tells(&["a crawl makes it"]);
+}

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use gleaner::demo::{Demo, Options};
+use gleaner::demo::{Demo, Fault, Options};
 
 use super::program::{Program, crawl};
-use super::{folder, report, sqlite, start, stored_as_served};
+use super::{folder, report, site, sqlite, start, stored_as_served};
 
 const ITEMS: usize = 600;
 const WORKERS: u64 = 8;
@@ -94,4 +94,36 @@ fn a_new_sweep_begins_where_the_last_was_complete_or_fresh_is_asked_for() {
     assert!(!program(&[]).err.contains("goes on"));
     assert!(!program(&[]).err.contains("goes on"));
     assert!(!program(&["--fresh"]).err.contains("goes on"));
+}
+
+/// Stopped before its first page was read: what goes on then is not taken to be finished.
+fn stopped_before_the_first_page(signal: &str, code: i32) {
+    let demo = site(40);
+    demo.fault(Fault::on("/api/book/?limit=18&offset=0").first(1).delay(Duration::from_secs(40)));
+    demo.record();
+    let (folder, path) = folder();
+    let (store, to) = (sqlite(&path), folder.path().join("report.json"));
+    let running = crawl(demo.url(), &store, &["--grace", "100ms"]).start();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !demo.requests().iter().any(|seen| seen.path.contains("offset=0")) {
+        assert!(Instant::now() < deadline, "the first page is never asked for");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    running.signal(signal);
+    assert_eq!(running.end().code, code);
+    let more = ["--report", to.to_str().expect("UTF-8")];
+    crawl(demo.url(), &store, &more).run().with(0).tells(&["goes on", "40 new"]);
+    let report = report(&to);
+    assert_eq!((&report["resumed"], &report["index"]["listed"]), (&true.into(), &40.into()));
+    assert_eq!(stored_as_served(&path, &demo), 40);
+}
+
+#[test]
+fn s6_a_sweep_killed_before_its_first_page_is_not_finished() {
+    stopped_before_the_first_page("KILL", 137);
+}
+
+#[test]
+fn s6_a_sweep_interrupted_before_its_first_page_is_not_finished() {
+    stopped_before_the_first_page("INT", 130);
 }

@@ -93,6 +93,23 @@ impl Running {
         assert!(status.success(), "the program has ended already: {}", self.err.text());
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the program can be waited for").is_some()
+    }
+
+    /// Kills it, unless it has ended meanwhile.
+    pub fn kill(mut self) -> Ended {
+        // An error means that it has ended; how, its code says.
+        let _ = self.child.kill();
+        self.end()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until `text` stands in the log.
     pub fn says(&self, text: &str) {
         let deadline = Instant::now() + LONGEST;

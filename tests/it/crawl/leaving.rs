@@ -1,12 +1,19 @@
 //! Items that leave the site, and come back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use gleaner::demo::Fault;
-use gleaner::record::Known;
+use async_trait::async_trait;
+use gleaner::crawl::Crawl;
+use gleaner::demo::{Demo, Fault};
+use gleaner::record::{Key, Known};
+use gleaner::shutdown;
+use gleaner::store::StoreError;
 use gleaner::sweep::Outcome;
 
-use super::rig::{Rig, ended, says};
+use super::meddler::{Meddle, Meddler};
+use super::rig::{Rig, ended, run, says};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
 
@@ -65,6 +72,35 @@ async fn l1_what_is_not_listed_but_there_is_gone_only_the_second_time() {
     assert!(facts(&rig, &keys[7..8]).await[0].unlisted_at.is_some());
     assert_eq!(rig.complete().await.items.gone, 1);
     assert_eq!(gone(&rig, &keys).await, set(&[&keys[7]]));
+}
+
+/// The ledger's last word is not written, as when a run is killed just before.
+#[derive(Default)]
+struct NoLastWord(AtomicU32);
+
+#[async_trait]
+impl Meddle for NoLastWord {
+    async fn keep_sweep(&self) -> Result<(), StoreError> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(StoreError::Failed("gone".to_owned())),
+        }
+    }
+}
+
+#[tokio::test]
+async fn l1_the_second_time_is_not_the_same_sweep_once_more() {
+    let rig = Rig::<Sqlite>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    rig.demo.unlist(&keys[7]);
+    let meddler = Meddler { store: rig.store().await, meddle: Arc::<NoLastWord>::default() };
+    let killed = rig.crawl_into(Arc::new(meddler)).await;
+    assert_eq!(killed.report.outcome, Outcome::Failed);
+    assert!(facts(&rig, &keys[7..8]).await[0].unlisted_at.is_some(), "noted before the end");
+    let resumed = rig.complete().await;
+    assert_eq!((resumed.resumed, resumed.items.gone), (true, 0));
+    assert_eq!(rig.complete().await.items.gone, 1);
 }
 
 #[tokio::test]
@@ -155,4 +191,41 @@ async fn g2_what_is_listed_but_not_there_is_asked_for_twice_and_then_missing_and
     let report = rig.complete().await;
     assert_eq!((report.items.missing, report.items.gone, report.items.same), (1, 1, 39));
     assert_eq!(gone(&rig, &keys).await, set(&[&keys[9]]));
+}
+
+/// An item of the first page leaves once that page is read.
+struct OneLeaves {
+    demo: Demo,
+    key: String,
+}
+
+#[async_trait]
+impl Meddle for OneLeaves {
+    async fn known(&self, _keys: &[Key]) {
+        self.demo.remove(&self.key);
+    }
+}
+
+#[tokio::test]
+async fn l1_what_slips_to_a_page_that_was_read_is_found_though_the_sum_is_right() {
+    let rig = Rig::<Sqlite>::new(40).await;
+    rig.complete().await;
+    let keys = rig.demo.keys();
+    // First on the second page, until one before it leaves: then it is the last of the first.
+    let slips = rig.demo.insert(18);
+    let store = rig.store().await;
+    let Rig { demo, backend, site, settings } = rig;
+    let meddle = Arc::new(OneLeaves { demo, key: keys[3].clone() });
+    let meddler = Arc::new(Meddler { store, meddle: meddle.clone() });
+    let (_trigger, shutdown) = shutdown::channel();
+    let crawl = Crawl::new(site, settings, meddler, "the store".to_owned(), shutdown);
+    let report = ended(run(crawl).await, Outcome::Complete);
+    assert_eq!(
+        (report.index.declared, report.index.listed, report.index.passes),
+        (Some(40), 41, 2)
+    );
+    says(&report, "changed while it was walked");
+    let stored = backend.documents("books").await;
+    assert!(stored.iter().any(|(key, _)| *key == slips));
+    assert!(!meddle.demo.listed(&keys[3]) && meddle.demo.listed(&slips));
 }

@@ -57,3 +57,41 @@ async fn every_version_is_another_document() {
     assert_eq!(row["score"], seen[40]["score"]);
     assert_eq!(demo.served(&demo.keys()[0]).len(), 1);
 }
+
+#[test]
+fn the_same_seed_makes_the_same_changes_and_says_which() {
+    let changed = |seed| {
+        let (demo, mut churn) = (site(40), Churn::new(seed));
+        let changes: Vec<Change> = (0..400).map(|_| demo.churn(&mut churn)).collect();
+        (demo.keys(), changes, demo)
+    };
+    let (keys, changes, demo) = changed(3);
+    let (same_keys, same_changes, _) = changed(3);
+    assert_eq!((&keys, &changes), (&same_keys, &same_changes));
+    assert_ne!(changed(4).1, changes);
+    assert!((20..80).contains(&keys.len()), "the site keeps its size: {}", keys.len());
+    let mut events: Vec<String> = changes.iter().map(|it| format!("{:?}", it.event)).collect();
+    events.sort();
+    events.dedup();
+    assert_eq!(events, ["Added", "Changed", "Removed", "Restored", "Unlisted"]);
+    for Change { key, .. } in &changes {
+        let last =
+            changes.iter().rev().find(|it| it.key == *key && it.event != ChurnEvent::Changed);
+        let Some(last) = last else { continue };
+        let is_on = matches!(last.event, ChurnEvent::Added | ChurnEvent::Restored);
+        assert_eq!(demo.listed(key), is_on, "{key}");
+        assert_eq!(demo.document(key).is_some(), last.event != ChurnEvent::Removed, "{key}");
+    }
+}
+
+#[test]
+fn a_site_may_change_by_itself() {
+    let demo = Demo::start(Options { items: 40, churn: 200.0, ..Options::default() });
+    let demo = demo.expect("the demo site starts");
+    let before = demo.keys();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while demo.keys() == before {
+        assert!(Instant::now() < deadline, "nothing changes");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -164,3 +164,51 @@ async fn connections_closed_without_an_answer() {
     assert_eq!(status(&demo, LIST).await, 200);
     assert_eq!(demo.stats().requests, 2);
 }
+
+#[tokio::test]
+async fn a_mix_goes_wrong_in_its_share_of_requests_and_in_every_way() {
+    let demo = site(20);
+    let asked = 600;
+    mixed_faults(50.0, 1).into_iter().for_each(|fault| demo.fault(fault));
+    // What stalls is not waited for.
+    let client = Client::builder().no_proxy().timeout(Duration::from_millis(400));
+    let client = client.build().expect("a client");
+    let usual = demo.document(&demo.keys()[0]).expect("a document");
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let ask = async |path: String| {
+        let response = match client.get(format!("{}{path}", demo.url())).send().await {
+            Ok(response) => response,
+            Err(error) if error.is_timeout() => return "late".to_owned(),
+            Err(_) => return "no answer".to_owned(),
+        };
+        let status = response.status().as_u16();
+        let body = match response.bytes().await {
+            _ if status != 200 => return status.to_string(),
+            Err(error) if error.is_timeout() => return "stalled".to_owned(),
+            Err(_) => return "broken off".to_owned(),
+            Ok(body) => body,
+        };
+        match serde_json::from_slice::<Value>(&body) {
+            Err(_) => "no JSON".to_owned(),
+            Ok(page) if page["count"] == 20 && page["results"] == serde_json::json!([]) => {
+                "no rows".to_owned()
+            }
+            Ok(page) if page == usual || page["count"] == 20 => "fine".to_owned(),
+            Ok(page) => panic!("{page}"),
+        }
+    };
+    for round in 0..asked / 20 {
+        let path = |at: usize| match at {
+            0..10 => format!("{LIST}?limit=18&offset=0&round={round}-{at}"),
+            _ => page_of(&demo.keys()[0]),
+        };
+        for what in futures_util::future::join_all((0..20).map(|at| ask(path(at)))).await {
+            *seen.entry(what).or_default() += 1;
+        }
+    }
+    let wrong = asked - seen["fine"];
+    assert!((200..360).contains(&wrong), "{seen:?}");
+    for kind in ["500", "502", "503", "429", "no answer", "late", "stalled", "no JSON", "no rows"] {
+        assert!(seen.get(kind).is_some_and(|times| *times >= 2), "{kind}: {seen:?}");
+    }
+}

@@ -1,0 +1,217 @@
+//! What a run asks for that goes over failures and nothing else: a function of the site and of what
+//! is kept.
+//!
+//! A page of the list is asked for again by its number, an item by its own page: its URL is made
+//! from its key, or is the one that failed, where that was kept whole. What cannot be found so is
+//! looked for on the list, which is walked from its beginning: items whose document holds parts of
+//! the list, and pages of lists that only other pages lead to.
+
+use std::collections::HashSet;
+
+use crate::record::{Key, PageId};
+use crate::site::Site;
+use crate::store::KeptFailure;
+use crate::task::{Content, DetailPage, IndexRun, List, Listed};
+
+/// See the module's text.
+#[derive(Debug, Default)]
+pub struct Again {
+    /// Pages of lists, found by their numbers.
+    pub pages: Vec<IndexRun>,
+    /// Items that can be asked for without their list.
+    pub items: Vec<DetailPage>,
+    /// Whether the list is to be walked from its beginning.
+    pub walks: bool,
+    /// Which of the items that are listed are taken.
+    pub wanted: Wanted,
+}
+
+/// Which of the items that pages of lists name are asked for.
+#[derive(Debug, Default)]
+pub enum Wanted {
+    /// All.
+    #[default]
+    All,
+    /// Only what failed.
+    Failed {
+        /// Items that failed and can only be had by their list.
+        keys: HashSet<Key>,
+        /// Whether a page of a list failed: then also those that the store does not hold, since
+        /// they may stand on such a page.
+        unknown: bool,
+    },
+}
+
+impl Wanted {
+    /// Whether an item that is listed is asked for.
+    pub fn takes(&self, key: &Key, is_known: bool) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Failed { keys, unknown } => keys.contains(key) || (*unknown && !is_known),
+        }
+    }
+}
+
+impl Again {
+    /// What is to be asked for of `site` to go over these failures.
+    pub fn over(site: &Site, failures: impl IntoIterator<Item = KeptFailure>) -> Again {
+        let mut again = Again::default();
+        let (mut keys, mut unknown) = (HashSet::new(), false);
+        for KeptFailure { page: PageId { kind, name }, url, .. } in failures {
+            if &*kind == "index" {
+                unknown = true;
+                match numbered(site, &name) {
+                    Some(page) => again.pages.push(page),
+                    None => again.walks = true,
+                }
+                continue;
+            }
+            // What is no key was never asked for.
+            let Ok(key) = Key::new(&name) else { continue };
+            match asked_by_itself(site, &key, &url) {
+                Some(item) => again.items.push(item),
+                None => drop(keys.insert(key)),
+            }
+        }
+        again.walks |= !keys.is_empty();
+        again.wanted = Wanted::Failed { keys, unknown };
+        again
+    }
+}
+
+/// The page of a list of that name, where pages are found by their numbers.
+fn numbered(site: &Site, name: &str) -> Option<IndexRun> {
+    if !site.index.paging.is_numbered() {
+        return None;
+    }
+    let (list, number) = match (&site.seeds, name.rsplit_once('/')) {
+        (Some(_), Some((seed, number))) if seed != "[seeds]" => {
+            (List::Items(Some(seed.into())), number)
+        }
+        (None, None) => (List::Items(None), name),
+        _ => return None,
+    };
+    let number = number.parse().ok().filter(|number| *number > 0)?;
+    Some(IndexRun { list, ..IndexRun::numbered(1, number, number) })
+}
+
+/// The task of an item, where its list is not needed for it.
+fn asked_by_itself(site: &Site, key: &Key, url: &str) -> Option<DetailPage> {
+    if site.needs_list() {
+        return None;
+    }
+    let mut item = DetailPage::of(key.clone());
+    if site.takes_links() {
+        // A URL that held credentials was not kept whole.
+        let is_whole = !url.is_empty() && !url.contains(crate::secret::HIDDEN);
+        let listed = Listed { url: Some(url.into()), revision: None, content: Content::Nothing };
+        item.listed = Some(Box::new(is_whole.then_some(listed)?));
+    }
+    Some(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "name = \"s\"\nbase_url = \"http://h.test\"\nformat = \"json\"\n";
+    const PAGED: &str = "[index]\nurl = \"/l?p={page}\"\nitems = \"$[*]\"\nkey = \"$.id\"\npaging = { by = \"page\" }\n";
+
+    fn site(rest: &str) -> Site {
+        Site::parse(&format!("{HEAD}{rest}"), "s.toml").unwrap()
+    }
+
+    fn failure(kind: &str, name: &str, url: &str) -> KeptFailure {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        KeptFailure {
+            page: PageId { kind: kind.into(), name: name.into() },
+            url: url.into(),
+            reason: "status".into(),
+            message: "".into(),
+            status: Some(500),
+            attempts: 1,
+            sample: None,
+            first_at: now,
+            last_at: now,
+            sweep: "s".into(),
+        }
+    }
+
+    /// Pages by list and number, items by key and link, whether the list is walked, keys that are
+    /// looked for there.
+    type Plan = (Vec<(List, u64)>, Vec<(String, Option<String>)>, bool, Vec<String>);
+
+    fn plan(site: &Site, failures: &[(&str, &str, &str)]) -> Plan {
+        let kept = failures.iter().map(|(kind, name, url)| failure(kind, name, url));
+        let Again { pages, items, walks, wanted } = Again::over(site, kept);
+        let Wanted::Failed { keys, .. } = wanted else { panic!("all are wanted") };
+        let link = |item: DetailPage| {
+            let link = item.listed.and_then(|listed| listed.url).map(Into::into);
+            (item.key.to_string(), link)
+        };
+        let mut keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+        keys.sort();
+        let pages = pages.into_iter().map(|run| (run.list, run.from)).collect();
+        (pages, items.into_iter().map(link).collect(), walks, keys)
+    }
+
+    #[test]
+    fn an_item_with_a_page_made_from_its_key_is_asked_for_by_it() {
+        let site = site(&format!("{PAGED}[detail]\nurl = \"/i/{{key}}\"\n"));
+        let found = plan(&site, &[("detail", "7", "http://h.test/i/7")]);
+        assert_eq!(found, (vec![], vec![("7".to_owned(), None)], false, vec![]));
+    }
+
+    #[test]
+    fn a_link_that_was_kept_whole_is_asked_for_and_else_the_list_is_walked() {
+        let site = site(&format!("{PAGED}[detail]\nlink = \"$.url\"\n"));
+        let failures = [
+            ("detail", "7", "http://h.test/x7"),
+            ("detail", "8", "http://h.test/x8?token=***"),
+            ("detail", "9", ""),
+        ];
+        let items = vec![("7".to_owned(), Some("http://h.test/x7".to_owned()))];
+        let keys = vec!["8".to_owned(), "9".to_owned()];
+        assert_eq!(plan(&site, &failures), (vec![], items, true, keys));
+    }
+
+    #[test]
+    fn items_that_hold_parts_of_the_list_are_looked_for_on_it() {
+        let whole = site(PAGED);
+        let fields =
+            site(&format!("{PAGED}fields = {{ n = \"$.n\" }}\n[detail]\nurl = \"/i/{{key}}\"\n"));
+        for site in [whole, fields] {
+            let found = plan(&site, &[("detail", "7", "http://h.test/i/7")]);
+            assert_eq!(found, (vec![], vec![], true, vec!["7".to_owned()]));
+        }
+    }
+
+    #[test]
+    fn pages_of_lists_are_asked_for_by_number_where_they_have_one() {
+        let detail = "[detail]\nurl = \"/i/{key}\"\n";
+        let paged = site(&format!("{PAGED}{detail}"));
+        let index = |name| [("index", name, "http://h.test/l")];
+        let all = List::Items(None);
+        assert_eq!(plan(&paged, &index("3")), (vec![(all, 3)], vec![], false, vec![]));
+        assert_eq!(plan(&paged, &index("0")), (vec![], vec![], true, vec![]));
+        assert_eq!(plan(&paged, &index("a/3")), (vec![], vec![], true, vec![]), "another file");
+        let seeded = PAGED.replace("/l?p", "/{seed}?p");
+        let seeded = site(&format!("{seeded}{detail}[seeds]\nvalues = [\"a/b\"]\n"));
+        let list = List::Items(Some("a/b".into()));
+        assert_eq!(plan(&seeded, &index("a/b/3")), (vec![(list, 3)], vec![], false, vec![]));
+        assert_eq!(plan(&seeded, &index("[seeds]/1")), (vec![], vec![], true, vec![]));
+        let next = PAGED.replace("by = \"page\"", "by = \"next\", select = \"$.next\"");
+        let next = site(&format!("{}{detail}", next.replace("?p={page}", "")));
+        assert_eq!(plan(&next, &index("http://h.test/l")), (vec![], vec![], true, vec![]));
+    }
+
+    #[test]
+    fn what_a_lost_page_lists_is_taken_where_the_store_does_not_hold_it() {
+        let key = |text| Key::new(text).unwrap();
+        let items = Wanted::Failed { keys: HashSet::from([key("7")]), unknown: false };
+        assert!(items.takes(&key("7"), true) && !items.takes(&key("8"), false));
+        let pages = Wanted::Failed { keys: HashSet::new(), unknown: true };
+        assert!(pages.takes(&key("8"), false) && !pages.takes(&key("8"), true));
+        assert!(Wanted::All.takes(&key("8"), true));
+    }
+}

@@ -1,0 +1,74 @@
+//! The report of a run: on standard output, or in a file that is replaced as a whole.
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::sweep::Report;
+
+/// Prints the report.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn print(report: &Report) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, report)?;
+    out.write_all(b"\n").context("the report cannot be written to standard output")
+}
+
+/// Whether what went wrong is that nobody reads any more.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn Error + 'static)| match cause.downcast_ref::<io::Error>() {
+        Some(error) => Some(error.kind()),
+        None => {
+            cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind)
+        }
+    };
+    error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
+}
+
+/// Whether a report can be written to `path`: known now, not hours later.
+///
+/// # Errors
+/// Where it cannot.
+pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
+    let tried = match is_replaced(path) {
+        true => {
+            let beside = beside(path);
+            std::fs::write(&beside, "").and_then(|()| std::fs::remove_file(&beside))
+        }
+        false => std::fs::OpenOptions::new().write(true).open(path).map(drop),
+    };
+    tried.with_context(|| format!("no report can be written to {}", path.display()))
+}
+
+/// Replaces the report at `path` as a whole, so that nobody reads half of one.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let text = serde_json::to_vec_pretty(report)?;
+    let written = match is_replaced(path) {
+        true => {
+            let beside = beside(path);
+            std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path))
+        }
+        false => std::fs::write(path, text),
+    };
+    written.with_context(|| format!("the report cannot be written to {}", path.display()))
+}
+
+/// Whether what stands at `path` is replaced: devices and pipes are written to, since replacing
+/// them would take them away.
+pub fn is_replaced(path: &Path) -> bool {
+    !path.exists() || path.is_file()
+}
+
+/// Where what is to replace the file at `path` is written first.
+pub fn beside(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}

@@ -1,0 +1,180 @@
+//! What is made ready once and then crawled with, once or again and again: the site, the settings,
+//! the log, the signals; and a run from its beginning to its exit code.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::MultiProgress;
+use tracing::warn;
+
+use super::report;
+use crate::cli::arguments::RunArgs;
+use crate::cli::exit::{Exit, failed};
+use crate::cli::logging;
+use crate::cli::progress::ProgressView;
+use crate::cli::signals::{Signals, StopSignal};
+use crate::cli::streams::say;
+use crate::cli::usage::wrong;
+use crate::crawl::{Crawl, CrawlError, Ended};
+use crate::fetch::ClientError;
+use crate::settings::Settings;
+use crate::shutdown::{self, Stage};
+use crate::site::Site;
+use crate::status::summary;
+use crate::store::{self, Place, Store, StoreError, StoreUrl};
+
+/// See the module's text.
+pub struct Session<'a> {
+    /// Where to store.
+    pub store_url: StoreUrl,
+    /// The settings that the arguments and the site file make.
+    pub settings: Settings,
+    site: Site,
+    arguments: &'a RunArgs,
+    lines: MultiProgress,
+    signals: Signals,
+}
+
+/// Why a store is not open.
+pub enum NotOpened {
+    /// It cannot be opened.
+    Store(StoreError),
+    /// A signal came first.
+    Told(StopSignal),
+}
+
+/// How a run ended.
+pub struct Ran {
+    /// The exit code.
+    pub exit: Exit,
+    /// Whether it was told to stop meanwhile.
+    pub is_told: bool,
+}
+
+impl<'a> Session<'a> {
+    /// Makes everything ready to crawl `site`, into the store at `default_store` where no other is
+    /// asked for, and begins to log.
+    ///
+    /// # Errors
+    /// The exit code; what stands against it is told to the user.
+    pub fn begin(
+        site: Site,
+        arguments: &'a RunArgs,
+        default_store: &str,
+    ) -> Result<Session<'a>, Exit> {
+        let store_url = arguments.store(default_store)?;
+        let site = arguments.apply(site)?;
+        let settings = arguments.settings(&site)?;
+        let lines = MultiProgress::new();
+        let form = arguments.log_format.unwrap_or_default();
+        logging::begin(form, arguments.log_file.as_deref(), lines.clone())
+            .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
+        if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.report_to_stdout()) {
+            let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));
+            report::try_to_write(path).map_err(message)?;
+        }
+        let signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+        Ok(Session { store_url, settings, site, arguments, lines, signals })
+    }
+
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or a signal comes first.
+    pub async fn open(&mut self) -> Result<Arc<dyn Store>, NotOpened> {
+        let place = Place {
+            site: self.site.name.clone(),
+            collection: self.site.collection.clone(),
+            key_field: self.site.key_field(),
+        };
+        tokio::select! {
+            store = store::open(&self.store_url, &place) => store.map_err(NotOpened::Store),
+            signal = self.signals.next() => Err(NotOpened::Told(signal)),
+        }
+    }
+
+    /// Waits, or answers with the signal that comes first.
+    pub async fn pause(&mut self, time: Duration) -> Option<StopSignal> {
+        tokio::select! {
+            signal = self.signals.next() => Some(signal),
+            () = tokio::time::sleep(time) => None,
+        }
+    }
+
+    /// Crawls into `store`, and says how it ended in all the places where it is to be said.
+    pub async fn run(&mut self, store: Arc<dyn Store>, settings: Settings) -> Ran {
+        let (trigger, shutdown) = shutdown::channel();
+        let name = self.store_url.to_string();
+        let crawl = Crawl::new(self.site.clone(), settings, store, name, shutdown);
+        let view = crawl.view();
+        let mut progress =
+            ProgressView::new(self.arguments.progress.unwrap_or_default(), &self.lines);
+        let mut told: Option<StopSignal> = None;
+        let ended = {
+            let running = crawl.run();
+            tokio::pin!(running);
+            loop {
+                tokio::select! {
+                    ended = &mut running => break ended,
+                    signal = self.signals.next() => {
+                        if told.is_some() {
+                            progress.end();
+                            say("stopped at once; what was written is whole\n");
+                            return Ran { exit: Exit::Interrupted(signal), is_told: true };
+                        }
+                        told = Some(signal);
+                        warn!("stopping: requests in flight are brought home; once more stops at once");
+                        trigger.advance(Stage::Draining);
+                    }
+                    () = progress.show(&view) => {}
+                }
+            }
+        };
+        progress.end();
+        Ran { exit: self.finish(ended, told), is_told: told.is_some() }
+    }
+
+    fn finish(&self, ended: Ended, told: Option<StopSignal>) -> Exit {
+        let Ended { report, error } = ended;
+        if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
+            return Exit::ReaderGone;
+        }
+        if let Some(held @ CrawlError::Held(_)) = &error {
+            let _ = writeln!(io::stderr(), "error: {held}");
+            return Exit::Held;
+        }
+        let exit = match error {
+            Some(CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))) => {
+                Exit::Usage
+            }
+            _ => Exit::of(report.outcome, told),
+        };
+        let reported = match &self.arguments.report {
+            None => Ok(()),
+            Some(_) if self.arguments.report_to_stdout() => report::print(&report),
+            Some(path) => report::write(path, &report),
+        };
+        // Nobody may be reading any more, which is no reason to panic.
+        let _ = write!(io::stderr(), "{}", summary(&report, &self.store_url.to_string()));
+        match reported {
+            Ok(()) => exit,
+            Err(error) if report::is_broken_pipe(&error) => Exit::ReaderGone,
+            Err(error) if exit == Exit::Complete => failed(&error),
+            Err(error) => {
+                failed(&error);
+                exit
+            }
+        }
+    }
+}
+
+impl NotOpened {
+    /// Tells why the store is not open; the exit code of a command that needs it.
+    pub fn tell(self) -> Exit {
+        match self {
+            NotOpened::Told(signal) => Exit::Interrupted(signal),
+            NotOpened::Store(error) => crate::cli::holdings::told(&error),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Before a crawl: what it begins with, the list or what is kept as failures.
+
+use std::collections::HashMap;
+
+use tracing::info;
+
+use super::{Crawl, CrawlError};
+use crate::again::{Again, Wanted};
+use crate::problems::Problems;
+use crate::record::{Key, Known};
+use crate::settings::Begin;
+use crate::site::PageRange;
+use crate::store::KeptFailure;
+use crate::task::{DetailPage, FollowUps, IndexRun};
+
+/// Failures, and keys, that a store is asked for at once.
+const AT_ONCE: usize = 1_000;
+
+impl Crawl {
+    /// Submits what the run begins with. Answers which of the items that will be listed are wanted.
+    ///
+    /// # Errors
+    /// Where the store or the frontier fails.
+    pub(super) async fn begin(&self, range: PageRange) -> Result<Wanted, CrawlError> {
+        let again = match self.settings.begin {
+            Begin::List => Again { walks: true, ..Again::default() },
+            Begin::Failures => Again::over(&self.site, self.failures().await?),
+        };
+        let Again { pages, mut items, walks, wanted } = again;
+        if let Wanted::Failed { keys, .. } = &wanted {
+            let (pages, items) = (pages.len(), items.len() + keys.len());
+            info!(items, pages, walks_the_list = walks, "failures are gone over");
+        }
+        let mut index = if walks { self.site.begin(range) } else { Vec::new() };
+        index.extend(pages.into_iter().filter_map(|run| range.clip(run)));
+        self.look_up(&mut items).await?;
+        let planned: u64 = index.iter().map(IndexRun::pages).sum();
+        self.walk.planned(planned);
+        let submitted = self.frontier.submit(FollowUps { index, details: items }).await?;
+        self.walk.known_already(planned - submitted.index);
+        self.metrics.listed(submitted.details, None);
+        Ok(wanted)
+    }
+
+    /// Says how many items that failed were not found on the list.
+    pub(super) async fn note_not_found(
+        &self,
+        wanted: &Wanted,
+        problems: &Problems,
+    ) -> Result<(), CrawlError> {
+        let Wanted::Failed { keys, .. } = wanted else { return Ok(()) };
+        let mut absent = 0_u64;
+        for key in keys {
+            absent += u64::from(!self.frontier.has_seen(key).await?);
+        }
+        if absent > 0 && self.frontier.outstanding().await?.total() == 0 {
+            problems.note(format!(
+                "{absent} of the items that failed are not on the list any more; the next sweep that is complete forgets them"
+            ));
+        }
+        Ok(())
+    }
+
+    /// Nothing failed in a sweep over the whole site: what is still kept is of items and pages that
+    /// it does not have any more.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(super) async fn forget_failures(&self) -> Result<(), CrawlError> {
+        loop {
+            let failures = self.store.failures(None, AT_ONCE).await?;
+            if failures.is_empty() {
+                return Ok(());
+            }
+            let pages: Vec<_> = failures.into_iter().map(|failure| failure.page).collect();
+            self.store.clear_failures(&pages).await?;
+        }
+    }
+
+    /// All failures that are kept.
+    async fn failures(&self) -> Result<Vec<KeptFailure>, CrawlError> {
+        let mut all: Vec<KeptFailure> = Vec::new();
+        loop {
+            let after = all.last().map(|failure| &failure.page);
+            let failures = self.store.failures(after, AT_ONCE).await?;
+            if failures.is_empty() {
+                return Ok(all);
+            }
+            // Samples are for people.
+            all.extend(failures.into_iter().map(|it| KeptFailure { sample: None, ..it }));
+        }
+    }
+
+    /// Adds what the store knows of these items.
+    async fn look_up(&self, items: &mut [DetailPage]) -> Result<(), CrawlError> {
+        for items in items.chunks_mut(AT_ONCE) {
+            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+            let known = self.store.known(&keys).await?;
+            let mut known: HashMap<Key, Known> =
+                known.into_iter().map(|known| (known.key.clone(), known)).collect();
+            for item in items {
+                item.known = known.remove(&item.key).map(Box::new);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,171 @@
+//! Whether a store is in step with a site that changes: the claims, checked item by item.
+//!
+//! After any sweep that came to its end, complete or not, however often it was killed:
+//!
+//! - **nothing lost**: each item that was listed from the sweep's beginning to its end is stored
+//!   by this sweep and not marked gone, or was given up and is kept as a failure;
+//! - **nothing made up**: each document is a version that the site served between the beginning of
+//!   the sweep that last fetched it and the time at which that says it did;
+//! - **nothing twice**: no key and no document's id is there twice;
+//! - **nothing wrongly gone**: what is marked gone was off the site (404) while the sweep ran that
+//!   marked it, or was off the list then and in an earlier sweep, which had noted it;
+//! - **the ledger agrees**: no sweep begins before the one before it has come to its end.
+//!
+//! After a sweep in which nothing changed, the store **equals** the site ([`Findings::equal`]).
+//! What the site was when is known from [`Churning`], the store is read by [`Holdings`].
+
+mod chronicle;
+mod holdings;
+
+use std::collections::HashSet;
+
+use gleaner::demo::Demo;
+
+pub use chronicle::{Chronicle, Churning, Span, Whereabouts};
+pub use holdings::{Held, Holdings, Swept};
+
+/// What stands against the claims, in sentences; nothing, as a rule.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub lost: Vec<String>,
+    pub not_served: Vec<String>,
+    pub twice: Vec<String>,
+    pub wrongly_gone: Vec<String>,
+    pub ledger: Vec<String>,
+    pub unequal: Vec<String>,
+}
+
+impl Findings {
+    /// Checks the claims after the sweep that ended last.
+    pub fn of(churning: &Churning, holdings: &Holdings) -> Findings {
+        let mut findings = Findings::default();
+        let chronicle = churning.chronicle();
+        findings.check_ledger(&holdings.sweeps);
+        let Some(last) = holdings.sweeps.last().filter(|sweep| sweep.is_over()) else {
+            return findings;
+        };
+        findings.check_keys(&chronicle, holdings, last);
+        let (mut keys, mut ids) = (HashSet::new(), HashSet::new());
+        for held in &holdings.documents {
+            let id = held.document["id"].as_str().unwrap_or_default();
+            if id != held.key || !keys.insert(&held.key) || !ids.insert(id) {
+                findings.twice.push(format!("{} with the document of {id}", held.key));
+            }
+            findings.check_document(&churning.demo, &chronicle, holdings, held);
+            findings.check_mark(&chronicle, holdings, held);
+        }
+        findings
+    }
+
+    /// Checks that the store equals the site as it is now, which has not changed since before the
+    /// last sweep began.
+    pub fn equal(demo: &Demo, holdings: &Holdings) -> Findings {
+        let mut unequal = Vec::new();
+        let live = holdings.documents.iter().filter(|held| held.gone_at.is_none());
+        let keys: HashSet<&str> = live.map(|held| held.key.as_str()).collect();
+        for key in demo.keys().iter().filter(|key| !keys.contains(key.as_str())) {
+            unequal.push(format!("{key} is listed and not stored"));
+        }
+        for Held { key, document, unlisted_at, gone_at, .. } in &holdings.documents {
+            let page = demo.document(key);
+            let wrong = match (demo.listed(key), page) {
+                (true, Some(page)) if page != *document => "is stored as another document",
+                (true, _) if unlisted_at.is_some() || gone_at.is_some() => "is listed and marked",
+                (true, _) => continue,
+                (false, Some(_)) if unlisted_at.is_none() && gone_at.is_none() => {
+                    "is not listed, which is not noted"
+                }
+                (false, None) if gone_at.is_none() => "is off the site and not marked gone",
+                (false, _) => continue,
+            };
+            unequal.push(format!("{key} {wrong}"));
+        }
+        Findings { unequal, ..Findings::default() }
+    }
+
+    /// All of it in one.
+    pub fn add(&mut self, other: Findings) {
+        self.lost.extend(other.lost);
+        self.not_served.extend(other.not_served);
+        self.twice.extend(other.twice);
+        self.wrongly_gone.extend(other.wrongly_gone);
+        self.ledger.extend(other.ledger);
+        self.unequal.extend(other.unequal);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        let Findings { lost, not_served, twice, wrongly_gone, ledger, unequal } = self;
+        [lost, not_served, twice, wrongly_gone, ledger, unequal]
+            .iter()
+            .all(|found| found.is_empty())
+    }
+
+    fn check_keys(&mut self, chronicle: &Chronicle, holdings: &Holdings, last: &Swept) {
+        let of_last = |held: &&Held| held.sweep == last.id && held.gone_at.is_none();
+        let stored = holdings.documents.iter().filter(of_last).map(|held| held.key.as_str());
+        let given_up = holdings.failures.iter().filter(|(_, sweep)| *sweep == last.id);
+        let had: HashSet<&str> = stored.chain(given_up.map(|(key, _)| key.as_str())).collect();
+        for key in chronicle.keys().filter(|key| !had.contains(key.as_str())) {
+            if chronicle.is_listed_throughout(key, last.span()) {
+                let held = holdings.documents.iter().find(|held| held.key == *key);
+                self.lost.push(format!("{key} was listed throughout {last:?}: {held:?}"));
+            }
+        }
+    }
+
+    fn check_document(
+        &mut self,
+        demo: &Demo,
+        chronicle: &Chronicle,
+        holdings: &Holdings,
+        held: &Held,
+    ) {
+        let Some(sweep) = holdings.sweeps.iter().find(|sweep| sweep.id == held.sweep) else {
+            return self.not_served.push(format!("{} is of a sweep that is not there", held.key));
+        };
+        let in_time = held.fetched_at >= sweep.started_at
+            && sweep.ended_at.is_none_or(|ended_at| held.fetched_at <= ended_at);
+        let during = sweep.until(held.fetched_at);
+        let has_page = [Whereabouts::Listed, Whereabouts::Unlisted];
+        let states = chronicle.states(&held.key, during);
+        let had = states.iter().filter(|state| has_page.contains(&state.whereabouts));
+        let served = demo.served(&held.key);
+        if !in_time || !had.into_iter().any(|state| served[state.version] == held.document) {
+            let version = served.iter().position(|version| *version == held.document);
+            self.not_served.push(format!(
+                "{} is version {version:?} of {states:?} between {during:?}, by {sweep:?}",
+                held.key
+            ));
+        }
+    }
+
+    fn check_mark(&mut self, chronicle: &Chronicle, holdings: &Holdings, held: &Held) {
+        let Some(gone_at) = held.gone_at else { return };
+        let sweep_at = |at| {
+            let is_in = |sweep: &&Swept| (sweep.span().from..=sweep.span().to).contains(&at);
+            holdings.sweeps.iter().rev().find(is_in)
+        };
+        let off_the_list = [Whereabouts::Unborn, Whereabouts::Unlisted, Whereabouts::Gone];
+        let was_off = |sweep: &Swept| chronicle.may_be(&held.key, sweep.span(), &off_the_list);
+        let marked_by = sweep_at(gone_at);
+        let is_proven = marked_by.is_some_and(|sweep| {
+            let noted_by = held.unlisted_at.and_then(sweep_at);
+            let twice = noted_by.is_some_and(|noted| noted.id != sweep.id && was_off(noted));
+            chronicle.may_be(&held.key, sweep.span(), &[Whereabouts::Gone])
+                || (was_off(sweep) && twice)
+        });
+        if !is_proven {
+            let states = marked_by.map(|sweep| chronicle.states(&held.key, sweep.span()));
+            self.wrongly_gone.push(format!("{held:?}, which was {states:?}, by {marked_by:?}"));
+        }
+    }
+
+    fn check_ledger(&mut self, sweeps: &[Swept]) {
+        for pair in sweeps.windows(2) {
+            let ended = pair[0].ended_at.filter(|_| pair[0].is_over());
+            if ended.is_none_or(|ended| ended > pair[1].started_at) {
+                self.ledger.push(format!("{:?} begins before the end of {:?}", pair[1], pair[0]));
+            }
+        }
+    }
+}
