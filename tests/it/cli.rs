@@ -2,6 +2,7 @@
 //! and an exit code.
 
 mod check;
+mod descriptors;
 mod exits;
 mod fetch;
 mod kills;
