@@ -5,6 +5,7 @@ mod check;
 mod descriptors;
 mod exits;
 mod fetch;
+mod full_disk;
 mod kills;
 mod output;
 mod program;

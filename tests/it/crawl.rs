@@ -3,13 +3,18 @@
 
 mod adoption;
 mod bad_documents;
+mod bad_wire;
 mod documents;
+mod ends;
+mod failover;
+mod hosts;
 mod leaving;
 mod manners;
 mod meddler;
 mod outages;
 mod pages;
 mod panics;
+mod raw;
 mod refreshing;
 mod retries;
 pub mod rig;
