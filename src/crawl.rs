@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
+use crate::descriptors;
 use crate::fetch::{Blocked, ClientError, FetchError, Fetcher, Hosts};
 use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
@@ -86,6 +87,8 @@ fn holder_of(entry: &SweepEntry) -> String {
 pub struct Crawl {
     site: Arc<Site>,
     settings: Settings,
+    /// What is to be said where there are fewer workers than were asked for.
+    fewer_workers: Option<String>,
     store: Arc<dyn Store>,
     frontier: Arc<dyn Frontier>,
     metrics: Arc<Metrics>,
@@ -127,6 +130,10 @@ impl Crawl {
         store_name: String,
         shutdown: Shutdown,
     ) -> Crawl {
+        let options = settings.client_options(site.home());
+        let (workers, fewer_workers) =
+            descriptors::fitted(settings.workers, &options, descriptors::limit());
+        let settings = Settings { workers, ..settings };
         let metrics = Arc::new(Metrics::new());
         let patience = Patience(settings.store_wait);
         let patient = PatientStore::new(store, store_name, patience, metrics.clone());
@@ -139,6 +146,7 @@ impl Crawl {
         Crawl {
             site: Arc::new(site),
             settings,
+            fewer_workers,
             store: Arc::new(patient),
             frontier: Arc::new(frontier),
             metrics,
@@ -164,6 +172,10 @@ impl Crawl {
         };
         if !entry.is_resumed() {
             info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
+        }
+        if let Some(said) = &self.fewer_workers {
+            warn!("{said}");
+            problems.note(said);
         }
         let mut ran = self.crew(&entry, &problems).await;
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());

@@ -3,6 +3,7 @@
 //! What went wrong is a [`FetchError`]; whether it is worth another try is decided in
 //! [`retry`], by a function of values. `fetch/` is the only place that knows the HTTP library.
 
+mod address;
 mod client;
 mod connect;
 mod error;

@@ -26,6 +26,7 @@ pub mod check;
 pub mod cli;
 pub mod crawl;
 pub mod demo;
+pub mod descriptors;
 pub mod document;
 pub mod draft;
 pub mod extract;

