@@ -102,6 +102,8 @@ pub struct Mismatch {
     pub listed: u64,
     /// Whether its count changed while it was last walked, so that items may have been missed.
     pub has_moved: bool,
+    /// Whether its last walk, by itself, found fewer items than it declares.
+    pub is_short: bool,
     /// Whether it was ended before its time, so that another walk would end there, too.
     pub is_cut: bool,
 }
@@ -283,9 +285,14 @@ impl Walk {
             let (declared, listed, is_cut) = (counts.declared?, counts.listed, counts.is_cut);
             let last = lists.passes.get(&(counts.pass, list.clone()))?;
             let has_moved = last.has_moved;
-            let by_itself = last.keys.len() as u64 + counts.without_key;
-            let adds_up = listed == declared || (counts.pass > 1 && by_itself == declared);
-            let mismatch = Mismatch { list: list.clone(), declared, listed, has_moved, is_cut };
+            let last_listed = match counts.pass {
+                0 | 1 => listed,
+                _ => last.keys.len() as u64 + counts.without_key,
+            };
+            let adds_up = listed == declared || last_listed == declared;
+            let is_short = last_listed < declared;
+            let list = list.clone();
+            let mismatch = Mismatch { list, declared, listed, has_moved, is_short, is_cut };
             (has_moved || !adds_up).then_some(mismatch)
         };
         let mut mismatches: Vec<Mismatch> = lists.counts.iter().filter_map(mismatch).collect();

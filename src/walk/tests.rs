@@ -52,7 +52,8 @@ fn counts_are_compared_list_by_list() {
     }
     assert_eq!(walk.declared(), Some(5));
     let list = List::Items(Some("y".into()));
-    let short = Mismatch { list, declared: 3, listed: 1, has_moved: false, is_cut: false };
+    let short =
+        Mismatch { list, declared: 3, listed: 1, has_moved: false, is_short: true, is_cut: false };
     assert_eq!(walk.mismatches(), [short]);
     walk.listed(&of("y", 1), [].into_iter(), 0, 2);
     assert_eq!(walk.mismatches(), []);
@@ -113,6 +114,7 @@ fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
         declared: 4,
         listed,
         has_moved: true,
+        is_short: false,
         is_cut: false,
     };
     assert_eq!(walk.mismatches(), [moved(4)]);
@@ -126,6 +128,20 @@ fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
     read(3, 2, &["e", "f"], 5, 0);
     assert_eq!(walk.mismatches(), []);
     assert!(walk.is_whole(true));
+}
+
+#[test]
+fn l1_a_walk_that_misses_items_by_itself_is_short_though_more_were_listed_before() {
+    let walk = Walk::default();
+    let read = |pass: u32, names: &[&str], distinct: u64| {
+        let page = IndexPage { pass, ..page(1) };
+        walk.read(&page, names.iter().copied(), &declared(3));
+        walk.listed(&page, names.iter().copied(), distinct, 0);
+        walk.mismatches().first().map(|it| (it.listed, it.is_short))
+    };
+    assert_eq!(read(1, &["a", "b", "c", "d"], 4), Some((4, false)), "it never says the truth");
+    assert_eq!(read(2, &["b", "c"], 0), Some((4, true)));
+    assert_eq!(read(3, &["b", "c", "e"], 1), None, "all that is on it now");
 }
 
 #[test]

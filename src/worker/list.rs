@@ -226,8 +226,7 @@ impl Crew {
     pub(super) async fn pass_ended(&self, pass: u32) -> Result<(), CrawlError> {
         let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
         let doubtful = self.walk.mismatches().into_iter();
-        let doubtful =
-            doubtful.filter(|it| (it.listed < it.declared || it.has_moved) && !it.is_cut);
+        let doubtful = doubtful.filter(|it| (it.is_short || it.has_moved) && !it.is_cut);
         let again = doubtful.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
         let again: Vec<IndexRun> = if may_walk { again.collect() } else { Vec::new() };
         if again.is_empty() {
