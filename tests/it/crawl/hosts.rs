@@ -1,17 +1,19 @@
 //! Hosts that a site leads to: what they may be told, and where they may be.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gleaner::fetch::{FetchError, Fetcher, Home, Request};
 use gleaner::metrics::Metrics;
 use gleaner::settings::Settings;
+use gleaner::site::Site;
 use gleaner::sweep::Outcome;
 use serde_json::json;
 use url::Url;
 
 use super::rig::{Rig, ended};
-use crate::served::{Answer, Served};
+use crate::served::{Answer, Asked, Served};
+use crate::store_contract::Ledger;
 use crate::store_contract::backends::Sqlite;
 
 /// Asks for a page of `other` as a page of a site at `site` would lead to it.
@@ -76,4 +78,92 @@ async fn w10_credentials_and_cookies_stay_with_the_site() {
         assert!(!told.contains("s3cret") && !told.contains("cookie"), "{told}");
         assert_eq!(asked.header("authorization"), "");
     }
+}
+
+/// A site whose items are on two other hosts by turns, and these.
+async fn spread(items: usize, even: &Served, odd: &Served) -> (Rig<Sqlite>, Served) {
+    let pages = [even.url().to_owned(), odd.url().to_owned()];
+    let hosts = pages.clone().map(|url| url.trim_start_matches("http://").into());
+    let site = Served::start(move |asked| match asked.path.as_str() {
+        "/list" => {
+            let row = |id: usize| json!({ "id": id, "link": format!("{}/{id}/", pages[id % 2]) });
+            Answer::json(&json!({ "rows": (0..items).map(row).collect::<Vec<_>>() }))
+        }
+        _ => Answer::not_found(),
+    });
+    let text = format!(
+        "name = 'books'\nbase_url = '{}'\n[index]\nurl = '/list'\nitems = '$.rows[*]'\nkey = '$.id'\n[detail]\nlink = '$.link'\n",
+        site.url()
+    );
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    rig.site = Site::parse(&text, "test.toml").expect("a site");
+    rig.site.hosts = hosts.into();
+    rig.settings.robots = true;
+    (rig, site)
+}
+
+fn item(asked: &Asked) -> Answer {
+    Answer::json(&json!({ "id": asked.path.trim_matches('/') }))
+}
+
+#[tokio::test]
+async fn w1_while_one_host_waits_the_others_go_on() {
+    let begun = Instant::now();
+    let busy = Served::start(move |asked| match begun.elapsed() < Duration::from_millis(1_500) {
+        true if asked.path != "/robots.txt" => {
+            Answer::text(String::new()).status(429).header("retry-after", "2")
+        }
+        _ => item(asked),
+    });
+    let idle = Served::start(item);
+    let (rig, _site) = spread(400, &busy, &idle).await;
+    let report = ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!(report.items.new, 400);
+    let resumed = busy.requests().iter().map(|asked| asked.at).max().expect("it was asked");
+    let last = idle.requests().iter().map(|asked| asked.at).max().expect("it was asked");
+    assert!(resumed > last + Duration::from_millis(500), "{:?}", resumed - last);
+    let refused = busy.count("/") - 1 - 200;
+    assert!(refused <= 8, "{refused} were under way when it asked to wait");
+}
+
+#[tokio::test]
+async fn w12_each_host_is_asked_for_its_own_rules_once() {
+    let rules = |text: &'static str| {
+        move |asked: &Asked| match asked.path.as_str() {
+            "/robots.txt" => Answer::text(text.to_owned()),
+            "/6/" => Answer::text(String::new()).status(302).header("location", "/hidden/6/"),
+            _ => item(asked),
+        }
+    };
+    let even = Served::start(rules("User-agent: *\nDisallow: /4/\nDisallow: /hidden/\n"));
+    let odd = Served::start(rules("User-agent: *\nCrawl-delay: 0.05\n"));
+    let (rig, site) = spread(20, &even, &odd).await;
+    let begun = Instant::now();
+    let report = ended(rig.crawl().await, Outcome::Incomplete);
+    assert_eq!((report.items.new, report.items.failed), (18, 2), "{report:#?}");
+    let failures = rig.backend.failures().await;
+    assert!(failures.iter().all(|failure| &*failure.reason == "robots"), "{failures:?}");
+    for host in [&even, &odd, &site] {
+        assert_eq!(host.count("/robots.txt"), 1);
+    }
+    assert_eq!(even.requests()[0].path, "/robots.txt", "before its first page");
+    assert_eq!((even.count("/4/"), even.count("/hidden/")), (0, 0));
+    assert!(begun.elapsed() >= Duration::from_millis(50 * 9), "{:?}", begun.elapsed());
+    super::rig::says(&report, "asks for 50ms between requests");
+}
+
+#[tokio::test]
+async fn w12_another_host_whose_rules_cannot_be_read_is_left_alone() {
+    let closed = Served::start(|asked| match asked.path.as_str() {
+        "/robots.txt" => Answer::text(String::new()).status(500),
+        _ => item(asked),
+    });
+    let open = Served::start(item);
+    let (mut rig, _site) = spread(20, &closed, &open).await;
+    rig.settings.retries = 1;
+    let report = ended(rig.crawl().await, Outcome::Incomplete);
+    assert_eq!((report.items.new, report.items.failed), (10, 10));
+    assert_eq!(closed.count("/"), 2, "nothing but the rules, twice");
+    let failures = rig.backend.failures().await;
+    assert!(failures.iter().all(|it| it.message.contains("cannot be read")), "{failures:?}");
 }

@@ -1,0 +1,124 @@
+//! How close the adaptive number of requests in flight comes to the best fixed one, on a site that
+//! serves so many at once and answers 503 above: with 200 workers against just as many workers as
+//! it bears, turn by turn in one process; also where what it bears changes half-way.
+//!
+//! `cargo bench --bench pacing`: a table, medians of three runs.
+
+use std::time::{Duration, Instant};
+
+use gleaner::crawl::Crawl;
+use gleaner::demo::{Demo, Options};
+use gleaner::settings::Settings;
+use gleaner::shutdown;
+use gleaner::site::{Site, parse_base_url};
+use gleaner::store::{self, Place};
+use gleaner::sweep::Outcome;
+
+const RUNS: usize = 3;
+const WORKERS: usize = 200;
+const LATENCY: Duration = Duration::from_millis(40);
+
+/// What a site bears before and after half of the requests, and how many books it has.
+const SITES: [(u64, u64, usize); 7] = [
+    (4, 4, 2_000),
+    (20, 20, 9_040),
+    (100, 100, 9_040),
+    (20, 100, 9_040),
+    (100, 20, 9_040),
+    (4, 100, 4_000),
+    (100, 4, 4_000),
+];
+
+/// What came of a crawl.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    elapsed: f64,
+    /// Share of the requests that were refused, in percent.
+    refused: f64,
+    most: u64,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    println!(
+        "| bears, before → after | books | refused, adaptive | most in flight | wall beside the best fixed number | best fixed, refused | others |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (before, after, books) in SITES {
+        let measure = |workers: usize, adaptive: bool| {
+            let mut runs: Vec<Run> = (0..RUNS)
+                .map(|_| runtime.block_on(crawl((before, after), books, workers, adaptive)))
+                .collect();
+            runs.sort_by(|a, b| a.elapsed.total_cmp(&b.elapsed));
+            runs[RUNS / 2]
+        };
+        let adapted = measure(WORKERS, true);
+        let mut fixed: Vec<(u64, Run)> = [before, after, (before * after).isqrt()]
+            .into_iter()
+            .map(|number| (number, measure(number as usize, false)))
+            .collect();
+        fixed.dedup_by_key(|(number, _)| *number);
+        // One that is refused often is not the best, however fast.
+        fixed.sort_by(|(_, a), (_, b)| {
+            (a.refused >= 2.0, a.elapsed)
+                .partial_cmp(&(b.refused >= 2.0, b.elapsed))
+                .expect("numbers")
+        });
+        let (best, run) = fixed[0];
+        let others: Vec<String> = fixed[1..]
+            .iter()
+            .map(|(number, run)| format!("{number}: {:.2} s, {:.1} %", run.elapsed, run.refused))
+            .collect();
+        println!(
+            "| {before} → {after} | {books} | {:.2} % | {} | {:.2} s / {:.2} s = {:.2} | {best}, {:.2} % | {} |",
+            adapted.refused,
+            adapted.most,
+            adapted.elapsed,
+            run.elapsed,
+            adapted.elapsed / run.elapsed,
+            run.refused,
+            others.join("; ")
+        );
+    }
+}
+
+/// Crawls a site that bears so many, into a new file.
+async fn crawl(bears: (u64, u64), books: usize, workers: usize, adaptive: bool) -> Run {
+    let options = Options { items: books, latency: LATENCY, ..Options::default() };
+    let demo = Demo::start(options).expect("the site starts");
+    demo.capacity(bears.0);
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("books.db").display());
+    let base_url = parse_base_url(demo.url()).expect("a URL");
+    let site = Site { base_url, ..Site::load("books").expect("built in") };
+    let place =
+        Place { site: site.name.clone(), collection: site.collection.clone(), key_field: None };
+    let store = store::open(&url.parse().expect("a store"), &place).await.expect("it opens");
+    // What is refused is asked for again until it is had.
+    let settings = Settings {
+        workers,
+        adaptive,
+        robots: false,
+        retries: 100,
+        block_after: u32::MAX,
+        ..Settings::default()
+    };
+    let (_trigger, shutdown) = shutdown::channel();
+    let crawl = Crawl::new(site, settings, store, url, shutdown);
+    let begun = Instant::now();
+    let changes = async {
+        while demo.stats().requests < books as u64 / 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        demo.capacity(bears.1);
+    };
+    let (ended, ()) = tokio::join!(crawl.run(), changes);
+    assert_eq!(ended.report.outcome, Outcome::Complete, "{:?}", ended.error);
+    let stats = demo.stats();
+    Run {
+        elapsed: begun.elapsed().as_secs_f64(),
+        refused: demo.refused() as f64 / stats.requests as f64 * 100.0,
+        most: stats.max_in_flight,
+    }
+}
