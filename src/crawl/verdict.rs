@@ -58,7 +58,7 @@ impl Crawl {
     /// Whether each list has as many items as it declares; where not, that is a problem.
     fn add_up(&self, problems: &Problems) {
         for Mismatch { list, declared, listed, has_moved, .. } in self.walk.mismatches() {
-            let moved = if has_moved { ", and changed each time it was walked" } else { "" };
+            let moved = if has_moved { ", and changed while it was last walked" } else { "" };
             problems.gap(format!(
                 "{list} does not add up: it declares {declared} items and lists {listed}{moved}"
             ));

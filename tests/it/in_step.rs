@@ -3,7 +3,9 @@
 //! After any sweep that came to its end, complete or not, however often it was killed:
 //!
 //! - **nothing lost**: each item that was listed from the sweep's beginning to its end is stored
-//!   by this sweep and not marked gone, or was given up and is kept as a failure;
+//!   by this sweep and not marked gone, or was given up and is kept as a failure, or slipped from
+//!   page to page unseen (no count tells, where one item goes as another comes): then this sweep
+//!   has asked for it by its own page and noted that no list named it;
 //! - **nothing made up**: each document is a version that the site served between the beginning of
 //!   the sweep that last fetched it and the time at which that says it did;
 //! - **nothing twice**: no key and no document's id is there twice;
@@ -104,7 +106,13 @@ impl Findings {
         let of_last = |held: &&Held| held.sweep == last.id && held.gone_at.is_none();
         let stored = holdings.documents.iter().filter(of_last).map(|held| held.key.as_str());
         let given_up = holdings.failures.iter().filter(|(_, sweep)| *sweep == last.id);
-        let had: HashSet<&str> = stored.chain(given_up.map(|(key, _)| key.as_str())).collect();
+        let noted = |at| (last.span().from..=last.span().to).contains(&at);
+        let slipped = holdings.documents.iter().filter(|held| {
+            held.gone_at.is_none() && held.sweep != last.id && held.unlisted_at.is_some_and(noted)
+        });
+        let given_up = given_up.map(|(key, _)| key.as_str());
+        let slipped = slipped.map(|held| held.key.as_str());
+        let had: HashSet<&str> = stored.chain(given_up).chain(slipped).collect();
         for key in chronicle.keys().filter(|key| !had.contains(key.as_str())) {
             if chronicle.is_listed_throughout(key, last.span()) {
                 let held = holdings.documents.iter().find(|held| held.key == *key);

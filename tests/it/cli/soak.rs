@@ -72,7 +72,6 @@ impl Soak {
         let demo = start(Options { compress: true, ..site });
         mixed_faults(FAULTS, seed).into_iter().for_each(|fault| demo.fault(fault));
         let churning = Churning::begin(demo, seed);
-        churning.at(CHURN);
         let report = folder.join("report.json");
         let every = format!("{}s", plan.every.as_secs());
         let running = crawl(churning.demo.url(), store, &["--every", &every])
@@ -129,6 +128,9 @@ impl Soak {
     /// the first sweep that begins later.
     fn run(&mut self, plan: &Plan) {
         let began = Instant::now();
+        // What slips from page to page is noted where the store knows it: it has to know them.
+        self.one_sweep();
+        self.churning.at(CHURN);
         while began.elapsed() < plan.lasts {
             self.one_sweep();
         }
