@@ -148,6 +148,7 @@ fn links_between_documents_lead_somewhere() {
         "docs/operations.md",
         "docs/performance.md",
         "docs/reading.md",
+        "docs/reliability.md",
         "docs/sites.md",
         "docs/tools.md",
         "docs/working-out-a-site.md",

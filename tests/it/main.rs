@@ -11,6 +11,7 @@ mod html_sites;
 mod mongod;
 mod outside;
 mod records;
+mod reliability;
 mod served;
 mod sites;
 mod store_contract;

@@ -156,3 +156,18 @@ async fn s8_the_lock_is_a_unique_index() {
     let error = sweeps.insert_one(entry("running")).await.expect_err("one runs already");
     assert!(error.to_string().contains("E11000"), "{error}");
 }
+
+/// Who comes second finds the key there (E11000) and replaces.
+#[tokio::test]
+async fn d5_writers_that_race_for_keys_store_each_once() {
+    let backend = Mongodb::start().await;
+    let stores = futures_util::future::join_all((0..6).map(|_| open(&backend))).await;
+    let stamp = stamp("s");
+    let records: Vec<_> =
+        (0..300).map(|key| record(&key.to_string(), "{}", stores[0].encoding())).collect();
+    let writes = stores.iter().map(|store| store.write(&stamp, &records));
+    for rejected in futures_util::future::join_all(writes).await {
+        assert_eq!(rejected, Ok(Vec::new()));
+    }
+    assert_eq!(stores[0].count_live().await, Ok(300));
+}
