@@ -193,29 +193,33 @@ impl Crew {
     }
 
     /// Takes a slot at the host of `url`, unless there is one. Nothing where the task waits for one
-    /// now, or is done with.
+    /// now, or the page may not be asked for.
     async fn enter<'a>(
         &self,
         attempt: Attempt<'a>,
         url: &Url,
     ) -> Result<Option<Attempt<'a>>, CrawlError> {
-        if attempt.slot.is_some() {
-            return Ok(Some(attempt));
-        }
-        let Attempt { lease, outbox, .. } = attempt;
-        match self.hosts.enter(url, lease) {
-            Entered::Go(lease, slot) => Ok(Some(Attempt { lease, slot: Some(slot), outbox })),
-            Entered::Parked => Ok(None),
-            Entered::Unopened(host) => {
-                self.open(&host).await;
-                Ok(None)
+        let Attempt { lease, slot, outbox } = attempt;
+        let entered = match slot {
+            None => self.hosts.enter(url, lease),
+            // What it may be asked for may have become known meanwhile.
+            Some(slot) => match slot.host().allows(url) {
+                Ok(()) => Entered::Go(lease, slot),
+                Err(error) => Entered::Forbidden(lease, error),
+            },
+        };
+        match entered {
+            Entered::Go(lease, slot) => {
+                return Ok(Some(Attempt { lease, slot: Some(slot), outbox }));
             }
+            Entered::Parked => {}
+            Entered::Unopened(host) => self.open(&host).await,
             Entered::Forbidden(lease, error) => {
                 let attempt = Attempt { lease, slot: None, outbox };
                 self.give_up(attempt, Trouble::Fetch(error)).await?;
-                Ok(None)
             }
         }
+        Ok(None)
     }
 
     /// Asks a host what it asks of crawlers; what waits for that is parked meanwhile.

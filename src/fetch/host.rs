@@ -72,8 +72,11 @@ pub enum End<'a> {
     Page,
     /// The page is not there, says the host.
     Absent,
-    /// Nothing was asked.
-    Unused,
+    /// Nothing came of it, for no fault of the host's.
+    Unused {
+        /// Whether it was asked at all.
+        was_sent: bool,
+    },
     /// No page, for this reason.
     Trouble {
         /// Why, for people.
@@ -326,7 +329,13 @@ impl State {
                 self.mood.succeeded();
                 Ok(())
             }
-            End::Unused => Ok(()),
+            End::Unused { was_sent } => {
+                // Its turn is another's.
+                if let Some(Pace { interval, next }) = self.pace.as_mut().filter(|_| !was_sent) {
+                    *next = next.checked_sub(*interval).unwrap_or(*next);
+                }
+                Ok(())
+            }
             End::Trouble { message, is_overload, is_refusal } => {
                 let usual = self.limit.usual().unwrap_or(UNKNOWN);
                 self.held.push(Reverse(sent.at + usual));
@@ -375,8 +384,8 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if !self.has_ended {
-            // Dropped with its worker, or not needed.
-            let _ = self.ended(End::Unused);
+            // Not needed, or dropped with its worker.
+            let _ = self.ended(End::Unused { was_sent: self.took.is_some() });
         }
     }
 }

@@ -20,5 +20,6 @@ mod raw;
 mod refreshing;
 mod retries;
 pub mod rig;
+mod size;
 mod stopping;
 mod wire;

@@ -190,3 +190,18 @@ async fn d5_an_upsert_that_came_too_early_is_tried_again_in_an_adopted_collectio
     let backend = Adopted::start().await;
     an_upsert_that_came_too_early_is_tried_again(&backend, &backend.0.uri).await;
 }
+
+/// Who comes second finds the key there (E11000) and replaces.
+#[tokio::test]
+async fn d5_writers_that_race_for_keys_store_each_once() {
+    let backend = Mongodb::start().await;
+    let stores = futures_util::future::join_all((0..6).map(|_| open(&backend))).await;
+    let stamp = stamp("s");
+    let records: Vec<_> =
+        (0..300).map(|key| record(&key.to_string(), "{}", stores[0].encoding())).collect();
+    let writes = stores.iter().map(|store| store.write(&stamp, &records));
+    for rejected in futures_util::future::join_all(writes).await {
+        assert_eq!(rejected, Ok(Vec::new()));
+    }
+    assert_eq!(stores[0].count_live().await, Ok(300));
+}

@@ -20,11 +20,14 @@ fn crawled(limit: &str, items: usize, workers: usize) -> String {
     let to = folder.path().join("report.json");
     let workers = workers.to_string();
     let arguments = ["crawl", "books", "--base-url", &url, "--workers", &workers, "--page-size"];
-    let more = ["1000", "--store", &sqlite(&path), "--report", to.to_str().expect("UTF-8")];
-    let ended = gleaner_after(limit, &[&arguments[..], &more[..]].concat()).run().with(0);
+    let store = sqlite(&path);
+    let more = ["1000", "--store", &store, "--report", to.to_str().expect("UTF-8")];
+    let patient = ["--connect-timeout", "50s", "--read-timeout", "50s", "--timeout", "55s"];
+    let ended =
+        gleaner_after(limit, &[&arguments[..], &more[..], &patient[..]].concat()).run().with(0);
     server.signal("TERM");
     server.end().with(0);
-    all_went_well(&to);
+    all_went_well(&to, items);
     assert_eq!(stored_as_served(&path, &site(items)), items);
     let said = &report(&to)["problems"];
     let warned = ended.err.contains("WARN") && ended.err.contains("instead of");
@@ -32,12 +35,12 @@ fn crawled(limit: &str, items: usize, workers: usize) -> String {
     ended.err
 }
 
-/// No connection failed for want of a descriptor, for that would have been tried again and again.
-/// A few may be lost to a machine that is busy.
-fn all_went_well(to: &Path) {
+/// No connection failed for want of a descriptor: each of those would be tried again and again. Some
+/// are lost to a machine that is too busy to answer thousands at once in time.
+fn all_went_well(to: &Path, items: usize) {
     let report = report(to);
     let retried = report["requests"]["retried"].as_u64().expect("a number");
-    assert!(retried < 20, "{report:#}");
+    assert!(retried < items as u64 / 10, "{report:#}");
     assert_eq!(report["items"]["failed"], 0);
 }
 

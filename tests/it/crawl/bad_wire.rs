@@ -241,3 +241,37 @@ async fn w8_what_comes_unasked_for_is_no_answer_to_the_next_request() {
         assert_eq!((report.items.new, failures.len()), (u64::from(ITEMS), 0));
     }
 }
+
+/// What is kept of the list of a site that cannot be reached.
+async fn out_of_reach(url: &str) -> KeptFailure {
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    rig.site = books_at(url);
+    rig.settings.retries = 1;
+    let report = ended(rig.crawl().await, Outcome::Incomplete);
+    assert_eq!(report.items.new, 0);
+    rig.the_failure().await
+}
+
+#[tokio::test]
+async fn w6_a_name_that_nobody_knows_is_a_failure_that_says_so() {
+    // A name that there never is (RFC 6761).
+    let failure = out_of_reach("http://no-such-host.invalid").await;
+    assert_eq!((&*failure.reason, failure.attempts), ("connect", 2), "{failure:?}");
+    assert!(failure.message.contains("lookup address"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn w6_what_speaks_no_tls_is_a_failure_that_says_so() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("https://{}", listener.local_addr().expect("an address"));
+    let noise = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            use tokio::io::AsyncWriteExt;
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+        }
+    });
+    let failure = out_of_reach(&url).await;
+    noise.abort();
+    assert_eq!((&*failure.reason, failure.attempts), ("connect", 2), "{failure:?}");
+    assert!(failure.message.contains("InvalidContentType"), "{failure:?}");
+}

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
+use gleaner::sweep::Outcome;
 
 use super::rig::Rig;
 use crate::store_contract::Backend;
@@ -37,4 +38,17 @@ async fn s9_a_last_request_that_fails_and_is_tried_again_is_no_end() {
         assert!(report.requests.retried >= 2, "{report:#?}");
         rig.equals_the_site().await;
     }
+}
+
+#[tokio::test]
+async fn s6_a_sweep_that_never_got_past_its_first_page_starts_over() {
+    let mut rig = Rig::<Sqlite>::new(40).await;
+    rig.settings.block_after = 2;
+    rig.demo.fault(Fault::on("/api/book/*").status(429));
+    let first = rig.crawl().await.report;
+    assert_eq!((first.outcome, first.index.listed), (Outcome::Failed, 0), "{first:#?}");
+    rig.demo.clear_faults();
+    let report = rig.complete().await;
+    assert_eq!((report.resumed, report.items.new), (true, 40));
+    rig.equals_the_site().await;
 }

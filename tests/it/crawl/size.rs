@@ -1,0 +1,65 @@
+//! Much of everything: long pages, many known items.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use gleaner::record::Key;
+use gleaner::site::Site;
+use gleaner::sweep::Outcome;
+use serde_json::json;
+
+use super::meddler::{Meddle, Meddler};
+use super::rig::{Rig, ended};
+use crate::served::{Answer, Served};
+use crate::store_contract::backends::Sqlite;
+
+/// How many keys the store was asked for, question by question.
+#[derive(Default)]
+struct Questions(Mutex<Vec<usize>>);
+
+#[async_trait]
+impl Meddle for Questions {
+    async fn known(&self, keys: &[Key]) {
+        self.0.lock().expect("nobody panicked").push(keys.len());
+    }
+}
+
+#[tokio::test]
+async fn z1_a_refresh_asks_for_what_is_known_a_page_at_a_time() {
+    let mut rig = Rig::<Sqlite>::new(1500).await;
+    rig.site.index.paging.set_limit(500);
+    assert_eq!(rig.complete().await.items.new, 1500);
+    let questions = Arc::new(Questions::default());
+    let store = Meddler { store: rig.store().await, meddle: questions.clone() };
+    let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Complete);
+    assert_eq!(report.items.same, 1500);
+    let asked = questions.0.lock().expect("nobody panicked").clone();
+    assert_eq!(asked, [500; 3]);
+}
+
+#[tokio::test]
+async fn z2_a_page_of_a_hundred_thousand_items_works() {
+    const ITEMS: usize = 100_000;
+    let rows: Vec<_> = (0..ITEMS).map(|id| json!({ "id": id, "name": "a book" })).collect();
+    let page = json!({ "count": ITEMS, "rows": rows }).to_string();
+    let served = Served::start(move |_| Answer::body(page.clone(), "application/json"));
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    let file = format!(
+        r#"
+name = "books"
+base_url = "{}"
+collection = "books"
+format = "json"
+[index]
+url = "/all"
+items = "$.rows[*]"
+key = "$.id"
+"#,
+        served.url()
+    );
+    rig.site = Site::parse(&file, "all.toml").expect("a site file");
+    let report = ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!((report.items.new, report.requests.total), (ITEMS as u64, 1));
+    assert_eq!(rig.store().await.count_live().await, Ok(ITEMS as u64));
+}

@@ -1,0 +1,158 @@
+//! One host, with time that stands still until it is moved: who may ask it, and when.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gleaner::fetch::{End, Entered, Fetcher, HeaderMap, Home, Host, Hosts, Manners, Slot};
+use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
+use gleaner::metrics::Metrics;
+use gleaner::record::Key;
+use gleaner::settings::Settings;
+use gleaner::task::{DetailPage, FollowUps};
+use tokio::time::Instant;
+use url::Url;
+
+/// What failed keeps its place for so long where no page came yet.
+const UNKNOWN: Duration = Duration::from_millis(100);
+
+/// A host that forbids nothing, and tasks.
+struct Rig {
+    hosts: Hosts,
+    frontier: MemoryFrontier,
+}
+
+async fn rig(workers: u32, rate: Option<f64>) -> Rig {
+    let manners = Manners {
+        workers,
+        adaptive: false,
+        rate,
+        robots: false,
+        user_agent: String::new(),
+        retries: 0,
+        block_after: 3,
+    };
+    let home = Home { site: Url::parse("http://h/").expect("a URL"), hosts: Vec::new() };
+    let hosts = Hosts::new(&home, manners);
+    let options = Settings::default().client_options(home);
+    let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).expect("a client");
+    assert!(hosts.home().open(&fetcher).await.is_ok());
+    let frontier = MemoryFrontier::new(Limits { low_water: 1_000, items: u64::MAX });
+    let item = |n: u32| DetailPage::of(Key::new(&n.to_string()).expect("a key"));
+    let details = (0..200).map(item).collect();
+    frontier.submit(FollowUps { index: Vec::new(), details }).await.expect("submitted");
+    Rig { hosts, frontier }
+}
+
+impl Rig {
+    fn host(&self) -> &Arc<Host> {
+        self.hosts.home()
+    }
+
+    /// A task comes: its slot, where there is one at once.
+    async fn enter(&self) -> Option<Slot> {
+        let lease = self.frontier.lease().await.expect("it leases").expect("a task");
+        match self.hosts.enter(self.host().root(), lease) {
+            Entered::Go(_, slot) => Some(slot),
+            Entered::Parked => None,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Slots of parked tasks whose time has come by now.
+    fn arrived(&self) -> Vec<Slot> {
+        self.host().release();
+        std::iter::from_fn(|| self.hosts.ready_now()).map(|(_, slot)| slot).collect()
+    }
+
+    fn heard(&self, status: u16, seconds: &str) {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", seconds.parse().expect("a value"));
+        self.host().heard(status, &headers);
+    }
+}
+
+/// `time` from now, as exactly as clocks are.
+fn is_in(at: Option<Instant>, time: Duration) {
+    assert_eq!(at.map(|at| at - Instant::now()), Some(time));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_leave_one_interval_apart_and_none_is_saved_up() {
+    let rig = rig(50, Some(10.0)).await;
+    let mut slots = vec![rig.enter().await.expect("the first")];
+    for _ in 0..6 {
+        assert!(rig.enter().await.is_none());
+    }
+    is_in(rig.host().release(), Duration::from_millis(100));
+    tokio::time::advance(Duration::from_millis(99)).await;
+    assert_eq!(rig.arrived().len(), 0);
+    for wait in [Duration::from_millis(1), Duration::from_secs(5), Duration::from_millis(100)] {
+        tokio::time::advance(wait).await;
+        let arrived = rig.arrived();
+        assert_eq!(arrived.len(), 1, "after {wait:?}: what was not used is not caught up");
+        slots.extend(arrived);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_is_not_used_is_the_next_ones() {
+    let rig = rig(50, Some(10.0)).await;
+    let unused = rig.enter().await;
+    assert!(rig.enter().await.is_none());
+    drop(unused);
+    assert_eq!(rig.arrived().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w1_the_longest_wait_counts() {
+    let rig = rig(50, None).await;
+    rig.heard(429, "5");
+    rig.heard(503, "1");
+    rig.heard(200, "60");
+    assert!(rig.enter().await.is_none());
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert_eq!(rig.arrived().len(), 0);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(rig.arrived().len(), 1);
+    rig.heard(429, "99999999999");
+    assert!(rig.enter().await.is_none());
+    is_in(rig.host().release(), Duration::from_secs(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_parked_first_goes_first_when_a_slot_is_free() {
+    let rig = rig(2, None).await;
+    let (first, second) = (rig.enter().await, rig.enter().await);
+    assert!(first.is_some() && second.is_some());
+    assert!(rig.enter().await.is_none() && rig.enter().await.is_none());
+    assert_eq!(rig.host().release(), None, "time alone does not bring a slot");
+    assert_eq!(first.expect("a slot").end(End::Page), Ok(()));
+    let (lease, _slot) = rig.hosts.ready_now().expect("one that was parked");
+    assert_eq!(lease.task().key().map(Key::as_str), Some("2"));
+    assert!(rig.hosts.ready_now().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn w4_what_failed_keeps_its_place_for_a_while() {
+    let rig = rig(1, None).await;
+    let slot = rig.enter().await.expect("a slot");
+    assert!(rig.enter().await.is_none());
+    tokio::time::advance(Duration::from_millis(3)).await;
+    let failed = End::Trouble { message: "500", is_overload: false, is_refusal: false };
+    assert_eq!(slot.end(failed), Ok(()));
+    assert_eq!(rig.arrived().len(), 0);
+    is_in(rig.host().release(), UNKNOWN - Duration::from_millis(3));
+    tokio::time::advance(UNKNOWN).await;
+    assert_eq!(rig.arrived().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w3_refusals_in_a_row_end_it() {
+    let rig = rig(1, None).await;
+    let refused = End::Trouble { message: "403", is_overload: false, is_refusal: true };
+    for borne in [true, true, false] {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        let slot = rig.enter().await.expect("a slot");
+        assert_eq!(slot.end(refused).is_ok(), borne);
+    }
+}
