@@ -153,7 +153,9 @@ impl Host {
             let pace = || interval.map(|interval| Pace { interval, next: Instant::now() });
             state.pace = state.pace.take().or_else(pace);
         });
-        self.release();
+        if self.release().is_some() {
+            self.wake.keeper.notify_one();
+        }
         rules
     }
 
@@ -176,8 +178,9 @@ impl Host {
 
     /// A slot for a request that may leave now. Where none may, the lease is parked.
     pub fn enter(self: &Arc<Self>, lease: Lease) -> Option<(Lease, Slot)> {
-        let is_open = self.rules.initialized();
         let entered = self.with(|state| {
+            // Looked at under the lock: whoever opens the host releases what is parked afterwards.
+            let is_open = self.rules.initialized();
             let now = Instant::now();
             if is_open && state.parked.is_empty() && state.may_go(now) {
                 return Ok((lease, state.admit(now)));
