@@ -91,6 +91,18 @@ pub struct Known {
     pub gone_at: Option<Timestamp>,
 }
 
+impl Known {
+    /// What the page came with when it was last fetched.
+    pub fn ages(&self) -> Ages {
+        let Known { etag, last_modified, revision, .. } = self;
+        Ages {
+            etag: etag.clone(),
+            last_modified: last_modified.clone(),
+            revision: revision.clone(),
+        }
+    }
+}
+
 /// A record against what the store knew of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -149,9 +161,18 @@ pub struct Seen {
     pub fetched: Option<Fetched>,
 }
 
-/// What is kept of a page that said that nothing has changed: what is absent is taken off.
+/// What is kept of a page that said that nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fetched {
+    /// It came with what the store holds, which stays: one statement notes this of many items.
+    Same,
+    /// It came with these instead.
+    With(Ages),
+}
+
+/// What tells one age of an item from another: what is absent is taken off.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Fetched {
+pub struct Ages {
     /// Validator for the next conditional request.
     pub etag: Option<Box<str>>,
     /// Validator for the next conditional request.

@@ -113,10 +113,10 @@ impl Home {
 
 /// Whether a URL is of the same origin, or of its https twin.
 pub(super) fn same_origin(from: &Url, to: &Url) -> bool {
-    let origin = |url: &Url| (url.scheme().to_owned(), url.port_or_known_default());
-    let twin = origin(from) == ("http".to_owned(), Some(80))
-        && origin(to) == ("https".to_owned(), Some(443));
-    from.host() == to.host() && (origin(from) == origin(to) || twin)
+    let [from_origin, to_origin] =
+        [from, to].map(|url| (url.scheme(), url.port_or_known_default()));
+    let is_twin = from_origin == ("http", Some(80)) && to_origin == ("https", Some(443));
+    from.host() == to.host() && (from_origin == to_origin || is_twin)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::crawl::CrawlError;
 use crate::document::Document;
 use crate::extract::{self, Detail, Format, Making};
 use crate::fetch::{self, End, HeaderMap};
-use crate::record::{Fetched, Known, Seen};
+use crate::record::{Ages, Fetched, Known, Seen};
 use crate::refresh::{self, Origin, Plan};
 use crate::secret::shown;
 use crate::task::{Content, DetailPage, Listed, Page};
@@ -80,17 +80,17 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         attempt.end(End::Page)?;
         let Attempt { lease, outbox, .. } = attempt;
-        let Page::Detail(item) = lease.task().page.clone() else { return Ok(()) };
+        let Page::Detail(item) = &lease.task().page else { return Ok(()) };
         let now = |name: &str| headers.get(name)?.to_str().ok().map(Box::<str>::from);
-        let known = |value: fn(&Known) -> &Option<Box<str>>| {
-            item.known.as_deref().and_then(|it| value(it).clone())
-        };
-        let fetched = Fetched {
-            etag: now("etag").or_else(|| known(|it| &it.etag)),
-            last_modified: now("last-modified").or_else(|| known(|it| &it.last_modified)),
+        let before = item.known.as_deref().map(Known::ages).unwrap_or_default();
+        let ages = Ages {
+            etag: now("etag").or_else(|| before.etag.clone()),
+            last_modified: now("last-modified").or_else(|| before.last_modified.clone()),
             revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
         };
-        let seen = Seen { key: item.key, at: Timestamp::now(), fetched: Some(fetched) };
+        let fetched = if ages == before { Fetched::Same } else { Fetched::With(ages) };
+        let key = item.key.clone();
+        let seen = Seen { key, at: Timestamp::now(), fetched: Some(fetched) };
         outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent: false }).await
     }
 

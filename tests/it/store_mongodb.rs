@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use gleaner::record::{Fetched, Record, Seen};
+use gleaner::record::{Ages, Fetched, Record, Seen};
 use gleaner::store::{Live, Store};
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -41,7 +41,7 @@ async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &
     let page = store.live(None, 10).await.expect("the store answers");
     store.live(Some(&page[9].key), 10).await.expect("the store answers");
     store.read(None, 10).await.expect("the store answers");
-    let seen = Seen { key: key("0007"), at: at(60), fetched: Some(Fetched::default()) };
+    let seen = Seen { key: key("0007"), at: at(60), fetched: Some(Fetched::Same) };
     assert_eq!(store.mark_seen(&stamp("s2"), &[seen]).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["0008", "0009"]), at(60)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["0008", "0009"]), at(60)).await, Ok(2));
@@ -106,7 +106,7 @@ async fn documents_that_others_put_beside_ours_are_left_alone() {
     let foreign = doc! { "_id": "foreign", "note": "mine" };
     books.insert_one(&foreign).await.expect("it is inserted");
     let foreign_key = keys(&["foreign"]);
-    let seen = [None, Some(Fetched::default())].map(|fetched| Seen {
+    let seen = [None, Some(Fetched::Same)].map(|fetched| Seen {
         key: foreign_key[0].clone(),
         at: at(60),
         fetched,
@@ -131,7 +131,7 @@ async fn d3_what_the_server_refuses_to_mark_is_named() {
         doc! { "$or": [{ "_gleaner.key": { "$ne": "0001" } }, { "_gleaner.etag": "never" }] };
     let command = doc! { "collMod": "books", "validator": validator };
     database.run_command(command).await.expect("a validator");
-    let etag = |name: &str| Fetched { etag: Some(name.into()), ..Fetched::default() };
+    let etag = |name: &str| Fetched::With(Ages { etag: Some(name.into()), ..Ages::default() });
     let seen = ["0000", "0001", "0002"].map(|name| Seen {
         key: key(name),
         at: at(60),

@@ -10,7 +10,7 @@ use mongodb::options::Hint;
 
 use super::facts::{self, date};
 use super::{LONGEST_CALL, LONGEST_LOOK, MongodbStore, answer};
-use crate::record::{Fetched, Key, Seen, Stamp};
+use crate::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::{Live, StoreError};
 
 /// Most keys in one command.
@@ -70,11 +70,12 @@ async fn mark_these(
 fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp) -> Document {
     let mut set = doc! { "_gleaner.seen_at": date(at) };
     let mut unset = doc! { "_gleaner.unlisted_at": "" };
-    if let Some(fetched) = fetched {
+    if fetched.is_some() {
         set.insert("_gleaner.sweep", &*stamp.sweep);
         set.insert("_gleaner.rules", &*stamp.rules);
         set.insert("_gleaner.fetched_at", date(at));
-        let Fetched { etag, last_modified, revision } = fetched;
+    }
+    if let Some(Fetched::With(Ages { etag, last_modified, revision })) = fetched {
         for (path, age) in facts::AGES.iter().zip([etag, last_modified, revision]) {
             match age {
                 Some(age) => set.insert(path.as_str(), &**age),

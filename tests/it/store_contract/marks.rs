@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gleaner::record::{Fetched, Key, Known, Record, Seen};
+use gleaner::record::{Ages, Fetched, Key, Known, Record, Seen};
 use gleaner::store::{Live, Store, Stored};
 
 use super::{Ledger, books};
@@ -49,31 +49,33 @@ pub async fn what_was_listed_is_marked_seen<B: Ledger>() {
 
 pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
     let backend = B::start().await;
-    let store = filled(&backend, &["1", "2", "3", "4"]).await;
+    let store = filled(&backend, &["1", "2", "3", "4", "5"]).await;
     let before = all(&store).await;
+    assert!(before.iter().all(|stored| stored.known.etag.is_some()), "an ETag to keep or lose");
     assert_eq!(store.mark_unlisted(&keys(&["1"]), at(30)).await, Ok(()));
-    let named = Fetched {
+    let named = Fetched::With(Ages {
         etag: Some("\"new\"".into()),
         last_modified: Some("now".into()),
         revision: Some("7".into()),
-    };
-    let bare = Fetched::default();
+    });
+    let bare = Fetched::With(Ages::default());
     let seen = [
-        not_modified("1", 60, named.clone()),
+        not_modified("1", 60, named),
         not_modified("2", 60, bare.clone()),
         listed("3", 60),
         not_modified("4", 60, bare),
+        not_modified("5", 60, Fetched::Same),
     ];
     let stamp = gleaner::record::Stamp { rules: "1:new".into(), ..stamp("s2") };
     assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
     let expected = |stored: &Stored, fetched: &Option<Fetched>| {
         let mut stored = Stored { seen_at: Some(at(60)), ..stored.clone() };
-        if let Some(Fetched { etag, last_modified, revision }) = fetched.clone() {
+        if let Some(fetched) = fetched.clone() {
             let (sweep, rules) = (Some("s2".into()), Some("1:new".into()));
-            let fetched_at = Some(at(60));
-            let known = stored.known;
-            stored.known =
-                Known { sweep, rules, fetched_at, etag, last_modified, revision, ..known };
+            stored.known = Known { sweep, rules, fetched_at: Some(at(60)), ..stored.known };
+            if let Fetched::With(Ages { etag, last_modified, revision }) = fetched {
+                stored.known = Known { etag, last_modified, revision, ..stored.known };
+            }
         }
         stored
     };
@@ -86,7 +88,7 @@ pub async fn what_is_not_there_is_named<B: Ledger>() {
     let backend = B::start().await;
     let store = filled(&backend, &["1", "2", "a\u{0}b"]).await;
     backend.remove("books", "2").await;
-    let etag = Fetched { etag: Some("\"1\"".into()), ..Fetched::default() };
+    let etag = Fetched::With(Ages { etag: Some("\"1\"".into()), ..Ages::default() });
     let seen = [
         not_modified("1", 60, etag.clone()),
         not_modified("2", 60, etag),
@@ -113,9 +115,9 @@ pub async fn g4_what_is_marked_gone_is_named_and_stays_gone<B: Ledger>() {
     assert_eq!(store.mark_unlisted(&keys(&["1", "2"]), at(20)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["1", "2"]), at(30)).await, Ok(2));
     let seen = [
-        not_modified("1", 60, Fetched::default()),
+        not_modified("1", 60, Fetched::Same),
         listed("2", 60),
-        not_modified("3", 60, Fetched::default()),
+        not_modified("3", 60, Fetched::Same),
     ];
     let mut named = store.mark_seen(&stamp("s2"), &seen).await.expect("they are marked");
     named.sort();
@@ -132,12 +134,8 @@ pub async fn marking_a_batch_twice_changes_nothing<B: Ledger>() {
     let backend = B::start().await;
     let store = filled(&backend, &["1", "2"]).await;
     // An item can stand twice in a batch: its list page was read again.
-    let seen = [
-        not_modified("1", 60, Fetched::default()),
-        listed("2", 60),
-        listed("2", 60),
-        listed("3", 60),
-    ];
+    let seen =
+        [not_modified("1", 60, Fetched::Same), listed("2", 60), listed("2", 60), listed("3", 60)];
     assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["3"])));
     let after_one = all(&store).await;
     assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["3"])));
@@ -150,7 +148,7 @@ pub async fn many_are_marked_at_once<B: Ledger>() {
     let names: Vec<String> = (0..2500).map(|at| format!("{at:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let store = filled(&backend, &names).await;
-    let etag = |name: &str| Fetched { etag: Some(name.into()), ..Fetched::default() };
+    let etag = |name: &str| Fetched::With(Ages { etag: Some(name.into()), ..Ages::default() });
     let seen: Vec<Seen> = names.iter().map(|name| not_modified(name, 60, etag(name))).collect();
     assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
     for stored in all(&store).await {

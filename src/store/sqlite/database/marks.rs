@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::{Result, params};
 
 use super::{Database, KEYS_AT_ONCE, begin, list};
-use crate::record::{Fetched, Key, Seen, Stamp};
+use crate::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::Live;
 use crate::store::sqlite::row::{self, time};
 
@@ -15,8 +15,10 @@ use crate::store::sqlite::row::{self, time};
 pub struct Marks {
     /// Time.
     seen: String,
-    /// Sweep, rules, time, ETag, Last-Modified, revision.
+    /// Sweep, rules, time.
     fetched: String,
+    /// ETag, Last-Modified, revision.
+    aged: String,
     absent: String,
     live: String,
     count: String,
@@ -33,8 +35,12 @@ impl Marks {
         Marks {
             seen: format!("UPDATE {table} SET seen_at = ?2, unlisted_at = NULL WHERE {keys}"),
             fetched: format!(
-                "UPDATE {table} SET sweep = ?2, rules = ?3, fetched_at = ?4, etag = ?5, \
-                   last_modified = ?6, revision = ?7 WHERE {keys} AND gone_at IS NULL"
+                "UPDATE {table} SET sweep = ?2, rules = ?3, fetched_at = ?4 \
+                 WHERE {keys} AND gone_at IS NULL"
+            ),
+            aged: format!(
+                "UPDATE {table} SET etag = ?2, last_modified = ?3, revision = ?4 \
+                 WHERE {keys} AND gone_at IS NULL"
             ),
             absent: format!(
                 "SELECT value FROM json_each(?1) WHERE NOT EXISTS \
@@ -65,22 +71,28 @@ impl Database {
             let keys = list(seen.iter().map(|seen| &seen.key));
             let last = seen.iter().map(|seen| seen.at).max().map(time);
             transaction.prepare_cached(&sql.seen)?.execute((&keys, last))?;
-            let mut alike: BTreeMap<&Fetched, Vec<&Seen>> = BTreeMap::new();
-            for seen in seen {
-                if let Some(fetched) = &seen.fetched {
-                    alike.entry(fetched).or_default().push(seen);
-                }
-            }
-            for (fetched, seen) in alike {
-                let Fetched { etag, last_modified, revision } = fetched;
+            let fetched: Vec<&Seen> = seen.iter().filter(|seen| seen.fetched.is_some()).collect();
+            if let Some(last) = fetched.iter().map(|seen| seen.at).max() {
                 transaction.prepare_cached(&sql.fetched)?.execute(params![
-                    list(seen.iter().map(|seen| &seen.key)),
+                    list(fetched.iter().map(|seen| &seen.key)),
                     stamp.sweep,
                     stamp.rules,
-                    seen.iter().map(|seen| seen.at).max().map(time),
+                    time(last),
+                ])?;
+            }
+            let mut alike: BTreeMap<&Ages, Vec<&Key>> = BTreeMap::new();
+            for seen in fetched {
+                if let Some(Fetched::With(ages)) = &seen.fetched {
+                    alike.entry(ages).or_default().push(&seen.key);
+                }
+            }
+            for (Ages { etag, last_modified, revision }, keys) in alike {
+                let keys = list(keys);
+                transaction.prepare_cached(&sql.aged)?.execute(params![
+                    keys,
                     etag,
                     last_modified,
-                    revision,
+                    revision
                 ])?;
             }
             let mut statement = transaction.prepare_cached(&sql.absent)?;
@@ -145,8 +157,8 @@ mod tests {
     fn documents_are_found_by_their_index() {
         let folder = tempfile::tempdir().unwrap();
         let (_, database) = opened(&folder);
-        let Marks { seen, fetched, absent, live, count: _, unlisted, gone } = &database.marks;
-        for sql in [seen, fetched, absent, live, unlisted, gone] {
+        let Marks { seen, fetched, aged, absent, live, count: _, unlisted, gone } = &database.marks;
+        for sql in [seen, fetched, aged, absent, live, unlisted, gone] {
             let plan = plan(&database, sql);
             assert!(plan.contains("SEARCH books USING"), "{sql}: {plan}");
             assert!(!plan.contains("SCAN books") && !plan.contains("TEMP B-TREE"), "{plan}");
