@@ -60,6 +60,7 @@ bench: mongod ## Measure the main job beside the same libraries in a straight li
 	cargo bench --locked --no-run --quiet
 	cargo bench --locked --quiet --bench main_job
 	cargo bench --locked --quiet --bench html_page
+	cargo bench --locked --quiet --bench pacing
 
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, each target MINUTES=1 (needs cargo-fuzz, nightly Rust)

@@ -1,8 +1,7 @@
 //! What the job costs without a crawler around it: the floor that gleaner is measured against.
 //!
 //! The same libraries in a straight line: no retries, no limits, no digest, no ledger, any error
-//! ends it. Takes the site's URL, a MongoDB URI with a database, and how many requests are in
-//! flight. `make bench` runs it beside gleaner.
+//! ends it. It runs in a process of its own: `main_job straight-line URL MONGODB-URI WORKERS`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
@@ -123,13 +122,8 @@ async fn upsert(database: &mongodb::Database, batch: &[(String, RawDocumentBuf)]
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [base, uri, workers] = arguments.as_slice() else {
-        // `cargo bench` without a name runs every bench; this one is started by `main_job`.
-        return Ok(());
-    };
+/// Crawls the site at `base` into the database that `uri` names, with `workers` requests in flight.
+pub async fn crawl(base: &str, uri: &str, workers: usize) -> Result<()> {
     let client = mongodb::Client::with_uri_str(uri).await?;
     let database = client.default_database().context("a database in the URI")?;
     let unique = mongodb::options::IndexOptions::builder().unique(true).build();
@@ -138,10 +132,10 @@ async fn main() -> Result<()> {
     let (jobs, taken) = async_channel::unbounded();
     let (documents, written) = async_channel::bounded(2 * BATCH);
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let crawl = Arc::new(Crawl { base: base.clone(), http, jobs, pending: AtomicUsize::new(0) });
+    let crawl = Arc::new(Crawl { base: base.to_owned(), http, jobs, pending: AtomicUsize::new(0) });
     crawl.push(Job::List(0))?;
     let mut tasks = tokio::task::JoinSet::new();
-    for _ in 0..workers.parse()? {
+    for _ in 0..workers {
         tasks.spawn(crawl.clone().work(taken.clone(), documents.clone()));
     }
     drop(documents);

@@ -1,0 +1,164 @@
+//! The main job, measured: gleaner beside the same libraries in a straight line and beside wrk, on
+//! one site and one MongoDB server, in one run. `make bench` runs it.
+//!
+//! Site and server are processes of their own. Clients take turns, so that whatever else the
+//! machine does hits all alike, and of the runs the median is told. The figures go to stdout as
+//! tables and to `target/bench.json`.
+
+#![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
+
+mod clients;
+mod refresh;
+mod servers;
+mod straight_line;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::json;
+
+use clients::{Run, gleaner, median};
+use servers::{SiteKind, start_mongod, start_site};
+
+/// Documents of the whole job.
+const ITEMS: u64 = 9_040;
+const PAGE: u64 = 18;
+const RUNS: usize = 3;
+/// Documents, latency in milliseconds, requests in flight. Fewer documents where one run would
+/// take long.
+const CELLS: [(u64, u64, u64); 6] = [
+    (ITEMS, 0, 50),
+    (1_000, 20, 5),
+    (ITEMS, 20, 50),
+    (ITEMS, 20, 200),
+    (2_000, 200, 50),
+    (ITEMS, 200, 200),
+];
+/// Round trips before all workers are busy: robots.txt, the first page, and the climb.
+const CLIMB: u64 = 5;
+/// wrk runs for so many seconds.
+const WRK: u64 = 4;
+const NAMES: [&str; 4] = ["wrk", "straight line, MongoDB", "gleaner, MongoDB", "gleaner, SQLite"];
+
+/// A client in a cell.
+#[derive(Serialize)]
+struct Row {
+    documents: u64,
+    latency_ms: u64,
+    workers: u64,
+    client: &'static str,
+    run: Run,
+    cpu_us_a_request: f64,
+    /// `(ceil(requests / workers) + 5) × latency / wall`; of wrk, which does not climb, without the 5.
+    efficiency: Option<f64>,
+    wall_times: f64,
+    cpu_times: f64,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((mode, rest)) if mode == "site" => servers::serve_site(rest),
+        Some((mode, rest)) if mode == "straight-line" => straight(rest),
+        _ if arguments.iter().any(|argument| argument == "--bench") => bench(),
+        _ => Ok(()),
+    }
+}
+
+fn straight(arguments: &[String]) -> Result<()> {
+    let [base, uri, workers] = arguments else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(straight_line::crawl(base, uri, workers.parse()?))
+}
+
+fn bench() -> Result<()> {
+    let folder = std::env::temp_dir().join(format!("gleaner-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)?;
+    let (mongod, mongodb) = start_mongod(&folder)?;
+    println!("medians of {RUNS} runs\n");
+    println!(
+        "| documents | latency | workers | client | wall s | CPU µs a request | peak MiB | efficiency | wall × | CPU × |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|");
+    let mut rows = Vec::new();
+    for cell in CELLS {
+        rows.extend(measure_cell(&folder, &mongodb, cell)?);
+    }
+    let refreshes = refresh::measure(&folder, &mongodb)?;
+    let all = json!({ "runs": RUNS, "cells": rows, "refreshes": refreshes });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
+    std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
+    drop(mongod);
+    std::fs::remove_dir_all(folder).context("the bench's folder")
+}
+
+fn measure_cell(
+    folder: &Path,
+    mongodb: &str,
+    (items, latency, workers): (u64, u64, u64),
+) -> Result<Vec<Row>> {
+    let requests = items + items.div_ceil(PAGE);
+    let (_site, base) = start_site(SiteKind { items, latency, etags: false, bandwidth: 0 })?;
+    let pages = pages_of(folder, &base, items)?;
+    let mut runs: [Vec<Run>; 4] = Default::default();
+    for round in 0..RUNS {
+        let name = |client: &str| format!("b{items}_{latency}_{workers}_{client}_{round}");
+        let uri = |client: &str| format!("{mongodb}/{}", name(client));
+        let file = format!("sqlite:{}", folder.join(name("q")).display());
+        let mut straight = std::process::Command::new(std::env::current_exe()?);
+        straight.args(["straight-line", &base, &uri("s"), &workers.to_string()]);
+        runs[0].extend(clients::wrk(&base, &pages, workers, requests, WRK));
+        runs[1].push(clients::measure(straight)?);
+        runs[2].push(clients::measure(gleaner("books", &base, &uri("g"), workers))?);
+        runs[3].push(clients::measure(gleaner("books", &base, &file, workers))?);
+    }
+    let floor = median(&runs[1]);
+    let measured = NAMES.iter().zip(&runs).filter(|(_, runs)| !runs.is_empty());
+    let rows: Vec<Row> = measured
+        .map(|(client, runs)| {
+            let run = median(runs);
+            let climb = if *client == "wrk" { 0 } else { CLIMB };
+            let ideal = (requests.div_ceil(workers) + climb) as f64 * latency as f64 / 1e3;
+            Row {
+                documents: items,
+                latency_ms: latency,
+                workers,
+                client,
+                run,
+                cpu_us_a_request: run.cpu * 1e6 / requests as f64,
+                efficiency: (latency > 0).then_some(ideal / run.wall),
+                wall_times: run.wall / floor.wall,
+                cpu_times: run.cpu / floor.cpu,
+            }
+        })
+        .collect();
+    rows.iter().for_each(print);
+    Ok(rows)
+}
+
+fn print(row: &Row) {
+    let Row { documents, latency_ms, workers, client, run, .. } = row;
+    let efficiency = row.efficiency.map_or_else(|| "–".to_owned(), |it| format!("{it:.3}"));
+    println!(
+        "| {documents} | {latency_ms} ms | {workers} | {client} | {:.2} | {:.0} | {:.0} | {efficiency} | {:.2} | {:.2} |",
+        run.wall, row.cpu_us_a_request, run.peak_mib, row.wall_times, row.cpu_times,
+    );
+}
+
+/// The paths of all pages of the site, a line each, for wrk.
+fn pages_of(folder: &Path, base: &str, items: u64) -> Result<PathBuf> {
+    let records = folder.join("records.jsonl");
+    clients::measure(gleaner("books", base, &format!("jsonl:{}", records.display()), 200))?;
+    let mut paths: Vec<String> = (0..items.div_ceil(PAGE))
+        .map(|page| format!("/api/book/?limit={PAGE}&offset={}", page * PAGE))
+        .collect();
+    for line in std::fs::read_to_string(records)?.lines() {
+        let record: serde_json::Value = serde_json::from_str(line)?;
+        let key = record.get("key").and_then(serde_json::Value::as_str).context("a key")?;
+        paths.push(format!("/api/book/{key}/"));
+    }
+    let pages = folder.join("pages.txt");
+    std::fs::write(&pages, paths.join("\n") + "\n")?;
+    Ok(pages)
+}
