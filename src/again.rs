@@ -57,7 +57,7 @@ impl Again {
     pub fn over(site: &Site, failures: impl IntoIterator<Item = KeptFailure>) -> Again {
         let mut again = Again::default();
         let (mut keys, mut unknown) = (HashSet::new(), false);
-        for KeptFailure { page: PageId { kind, name }, url, .. } in failures {
+        for KeptFailure { page: PageId { kind, name }, url, first_at, .. } in failures {
             if &*kind == "index" {
                 unknown = true;
                 match numbered(site, &name) {
@@ -69,7 +69,8 @@ impl Again {
             // What is no key was never asked for.
             let Ok(key) = Key::new(&name) else { continue };
             match asked_by_itself(site, &key, &url) {
-                Some(item) => again.items.push(item),
+                // It was listed when it failed first. What the store says is newer.
+                Some(item) => again.items.push(DetailPage { seen_at: Some(first_at), ..item }),
                 None => drop(keys.insert(key)),
             }
         }

@@ -48,7 +48,7 @@ pub enum CrawlError {
     #[error(transparent)]
     Frontier(#[from] FrontierError),
     /// Another run holds the site.
-    #[error("another run holds the site {} since {}: {}", .0.site, lock_since(.0), holder_of(.0))]
+    #[error("another run holds the site {}: {}", .0.site, holder_of(.0))]
     Held(Box<SweepEntry>),
     /// Others took the lock each time between looking and taking.
     #[error("other runs took the site each time it was free; try again")]
@@ -75,12 +75,11 @@ pub enum CrawlError {
     Panic(String),
 }
 
-fn lock_since(entry: &SweepEntry) -> String {
-    crate::sweep::lock::since(entry).to_string()
-}
-
+/// Which process, and since when: where it goes on with a sweep, only that sweep's begin is known.
 fn holder_of(entry: &SweepEntry) -> String {
-    entry.holder.as_ref().map_or_else(|| "an unknown process".to_owned(), ToString::to_string)
+    let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), ToString::to_string);
+    let how = if entry.is_resumed() { "goes on with the sweep of" } else { "since" };
+    format!("{who}, {how} {}", crate::sweep::lock::since(entry))
 }
 
 /// A crawl that is ready to run.
@@ -210,13 +209,14 @@ impl Crawl {
 
     /// Puts the parts together and waits for them.
     async fn crew(&self, entry: &SweepEntry, problems: &Arc<Problems>) -> Result<(), CrawlError> {
-        let Settings { retries, pages, conditional, max_age, .. } = self.settings;
+        let Settings { retries, pages, max_age, begin, .. } = self.settings;
+        // What failed is asked for in full: an answer without a document says nothing of the list.
+        let conditional = self.settings.conditional && begin == Begin::List;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let has_failures = !self.store.failures(None, 1).await?.is_empty();
         let destination = Destination {
             store: self.store.clone(),
             has_failures,
-            notes_listed: self.settings.begin == Begin::List,
             frontier: self.frontier.clone(),
             metrics: self.metrics.clone(),
             problems: problems.clone(),

@@ -185,10 +185,10 @@ impl Metrics {
         self.failed.fetch_add(1, Relaxed);
     }
 
-    /// A record was stored.
+    /// A record was stored; one that is the same without writing its document.
     pub fn stored(&self, verdict: Verdict) {
         self.counter(verdict).fetch_add(1, Relaxed);
-        self.written.fetch_add(1, Relaxed);
+        self.written.fetch_add(u64::from(verdict != Verdict::Same), Relaxed);
     }
 
     fn counter(&self, verdict: Verdict) -> &AtomicU64 {

@@ -85,6 +85,8 @@ pub struct Known {
     pub fetched_at: Option<Timestamp>,
     /// When its document last changed.
     pub changed_at: Option<Timestamp>,
+    /// When it was last listed.
+    pub seen_at: Option<Timestamp>,
     /// Since when the list leaves it out.
     pub unlisted_at: Option<Timestamp>,
     /// Since when it is marked gone.
@@ -138,6 +140,10 @@ pub struct Record {
     pub first_seen: Timestamp,
     /// When the document last changed: now, unless the verdict is same.
     pub changed_at: Timestamp,
+    /// When it was last listed: now, unless it was asked for without its list.
+    pub seen_at: Timestamp,
+    /// Since when the list leaves it out, where it was asked for without its list.
+    pub unlisted_at: Option<Timestamp>,
 }
 
 /// What is the same for all records of a run.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::document::{Digest, Document};
-use crate::record::{Key, Known, Record, Stamp, Verdict};
-use crate::task::{Content, Listed};
+use crate::record::{Known, Record, Stamp, Verdict};
+use crate::task::{Content, DetailPage, Listed};
 
 /// Where a document came from, and what the site says of its age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,13 +121,9 @@ pub fn verdict(known: Option<&Known>, digest: Digest) -> Verdict {
 }
 
 /// The record of an item that was fetched at `now`.
-pub fn record(
-    key: Key,
-    origin: Origin,
-    document: Document,
-    known: Option<&Known>,
-    now: Timestamp,
-) -> Record {
+pub fn record(item: DetailPage, origin: Origin, document: Document, now: Timestamp) -> Record {
+    let DetailPage { key, known, seen_at, .. } = item;
+    let known = known.as_deref();
     let verdict = verdict(known, document.digest);
     let back = known.is_some_and(|known| known.gone_at.is_some());
     let unchanged = known.filter(|_| verdict == Verdict::Same && !back);
@@ -142,6 +138,8 @@ pub fn record(
         verdict,
         first_seen: known.and_then(|known| known.first_seen).unwrap_or(now),
         changed_at: unchanged.and_then(|known| known.changed_at).unwrap_or(now),
+        seen_at: seen_at.unwrap_or(now),
+        unlisted_at: seen_at.and(known).and_then(|known| known.unlisted_at),
     }
 }
 
@@ -151,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::document::{Encoding, Json};
+    use crate::record::Key;
 
     fn seconds(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
@@ -168,6 +167,7 @@ mod tests {
             first_seen: Some(seconds(1)),
             fetched_at: Some(seconds(2)),
             changed_at: Some(seconds(2)),
+            seen_at: Some(seconds(2)),
             unlisted_at: None,
             gone_at,
         }
@@ -176,8 +176,9 @@ mod tests {
     fn made(known: Option<&Known>) -> (Verdict, i64, i64) {
         let text = Bytes::from_static(br#"{"a":1}"#);
         let document = Document::new(&Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
-        let key = Key::new("1").unwrap();
-        let record = record(key, Origin::default(), document, known, seconds(9));
+        let known = known.cloned().map(Box::new);
+        let item = DetailPage { known, ..DetailPage::of(Key::new("1").unwrap()) };
+        let record = record(item, Origin::default(), document, seconds(9));
         (record.verdict, record.first_seen.as_second(), record.changed_at.as_second())
     }
 

@@ -86,7 +86,7 @@ pub fn summary(report: &Report, store: &str) -> String {
     parts.push(named(items.failed, "failed"));
     row("items", &parts);
     let declared = index.declared.map_or("not declared".to_owned(), |n| named(n, "declared"));
-    row("list", &[named(index.listed, "listed"), declared, named(index.pages, "pages")]);
+    row("list", &[named(index.listed, "listed"), declared, counted(index.pages, "page", "pages")]);
     let mut parts = vec![named(requests.total, "made")];
     parts.extend(some(requests.retried, "retried"));
     parts.extend(some(requests.redirected, "redirected"));
@@ -97,8 +97,8 @@ pub fn summary(report: &Report, store: &str) -> String {
         short(requests.p99_ms)
     ));
     row("requests", &parts);
-    let mut parts =
-        vec![named(writes.written, "written"), named(writes.batches, "batches"), store.to_owned()];
+    let batches = counted(writes.batches, "batch", "batches");
+    let mut parts = vec![named(writes.written, "written"), batches, store.to_owned()];
     parts.extend((writes.blocked_s > 0.0).then(|| format!("waited {}", seconds(writes.blocked_s))));
     row("store", &parts);
     for problem in &report.problems {
@@ -183,6 +183,11 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number and what there is so many of.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
 fn short(number: f64) -> String {
     if number < 10.0 { format!("{number:.1}") } else { format!("{number:.0}") }
 }
@@ -249,6 +254,8 @@ mod tests {
     fn times_and_numbers_read_well() {
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(count(12), "12");
+        assert_eq!(counted(1, "page", "pages"), "1 page");
+        assert_eq!(counted(1_200, "page", "pages"), "1,200 pages");
         assert_eq!(clock(Duration::from_secs(3_725)), "1:02:05");
         assert_eq!(seconds(4.21), "4.2 s");
         assert_eq!(seconds(75.0), "1:15");

@@ -195,8 +195,6 @@ pub struct Stored {
     pub known: Known,
     /// Where it was fetched.
     pub url: Option<Box<str>>,
-    /// When it was last listed.
-    pub seen_at: Option<Timestamp>,
     /// The document as JSON text, as the site gave it.
     pub text: String,
 }

@@ -189,7 +189,7 @@ pub struct Items {
 pub struct Writes {
     /// Batches written.
     pub batches: u64,
-    /// Records written.
+    /// Documents written; those that are the same are not.
     pub written: u64,
     /// Calls to the store that were made again.
     pub retries: u64,

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -79,6 +80,8 @@ pub struct DetailPage {
     pub listed: Option<Box<Listed>>,
     /// Whether it is asked for because no list names it any more.
     pub is_unlisted: bool,
+    /// When it was last listed, where it is asked for without its list.
+    pub seen_at: Option<Timestamp>,
 }
 
 /// What a list says of an item beside its key.
@@ -180,7 +183,7 @@ impl IndexPage {
 impl DetailPage {
     /// The page of an item of which nothing else is known.
     pub fn of(key: Key) -> DetailPage {
-        DetailPage { key, known: None, listed: None, is_unlisted: false }
+        DetailPage { key, known: None, listed: None, is_unlisted: false, seen_at: None }
     }
 }
 

@@ -103,9 +103,6 @@ pub struct Destination {
     pub store: Arc<dyn Store>,
     /// Whether the store kept failures when the crawl began.
     pub has_failures: bool,
-    /// Whether items are asked for because a list names them, which is noted of those, too, that
-    /// cannot be had.
-    pub notes_listed: bool,
     /// Hears of finished leases.
     pub frontier: Arc<dyn Frontier>,
     /// Counts.
@@ -256,7 +253,7 @@ impl Destination {
     /// That an item was listed which the store holds, though its page could not be had.
     fn listed(&self, lease: &Lease, at: Timestamp) -> Option<Seen> {
         match &lease.task().page {
-            Page::Detail(item) if self.notes_listed && item.known.is_some() => {
+            Page::Detail(item) if item.seen_at.is_none() && item.known.is_some() => {
                 Some(Seen { key: item.key.clone(), at, fetched: None })
             }
             _ => None,

@@ -17,7 +17,7 @@ use super::holdings::{DEFAULT_STORE, readable, told};
 use super::streams::{print, say};
 use super::usage::wrong;
 use crate::settings::{Begin, Settings};
-use crate::status::{count, plain, plain_json, wrapped};
+use crate::status::{count, counted, plain, plain_json, wrapped};
 use crate::store::KeptFailure;
 
 /// Failures asked of the store at once.
@@ -150,8 +150,8 @@ fn text(failure: &KeptFailure, sample: bool) -> String {
     let KeptFailure { page, reason, attempts, .. } = failure;
     let time = |at: Timestamp| format!("{at:.0}");
     let status = failure.status.map_or_else(String::new, |status| format!(" ({status})"));
-    let tries = if *attempts == 1 { "attempt" } else { "attempts" };
-    let mut head = format!("{reason}{status}, {attempts} {tries}, {}", time(failure.last_at));
+    let tries = counted(u64::from(*attempts), "attempt", "attempts");
+    let mut head = format!("{reason}{status}, {tries}, {}", time(failure.last_at));
     if failure.first_at != failure.last_at {
         let _ = write!(head, ", first {}", time(failure.first_at));
     }
@@ -165,11 +165,10 @@ fn text(failure: &KeptFailure, sample: bool) -> String {
 }
 
 fn summary(reasons: &BTreeMap<Box<str>, u64>, what: &str) -> String {
-    let all = match reasons.values().sum() {
-        0 => return format!("no failures are kept of {what}\n"),
-        1 => "1 failure".to_owned(),
-        all => format!("{} failures", count(all)),
-    };
+    if reasons.is_empty() {
+        return format!("no failures are kept of {what}\n");
+    }
+    let all = counted(reasons.values().sum(), "failure", "failures");
     let named =
         reasons.iter().map(|(reason, number)| format!("{} {}", count(*number), plain(reason)));
     let each: Vec<String> = named.collect();

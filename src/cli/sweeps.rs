@@ -113,11 +113,11 @@ fn details(sweep: &LedgerEntry) -> String {
     if entry.runs > 1 {
         notes.push(format!("{} runs", entry.runs));
     }
-    if entry.state == State::Running {
-        notes.push(holder(sweep));
-    }
     if !notes.is_empty() {
         lines.push(notes.join(", "));
+    }
+    if entry.state == State::Running {
+        lines.push(holder(sweep));
     }
     lines.push(plain(&entry.id));
     lines.join("\n")

@@ -54,8 +54,12 @@ impl Crawl {
             absent += u64::from(!self.frontier.has_seen(key).await?);
         }
         if absent > 0 && self.frontier.outstanding().await?.total() == 0 {
+            let which = match absent {
+                1 => "an item that failed is".to_owned(),
+                absent => format!("{absent} items that failed are"),
+            };
             problems.note(format!(
-                "{absent} of the items that failed are not on the list any more; the next sweep that is complete forgets them"
+                "{which} not on the list any more; what failed and is not there is forgotten by the next sweep that is complete"
             ));
         }
         Ok(())
@@ -100,6 +104,7 @@ impl Crawl {
                 known.into_iter().map(|known| (known.key.clone(), known)).collect();
             for item in items {
                 item.known = known.remove(&item.key).map(Box::new);
+                item.seen_at = item.known.as_ref().and_then(|it| it.seen_at).or(item.seen_at);
             }
         }
         Ok(())

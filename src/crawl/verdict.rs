@@ -4,6 +4,7 @@ use super::Crawl;
 use crate::metrics::Snapshot;
 use crate::problems::Problems;
 use crate::settings::Begin;
+use crate::status::counted;
 use crate::sweep::Outcome;
 use crate::walk::Mismatch;
 use crate::worker::Crew;
@@ -14,16 +15,20 @@ impl Crawl {
         let Snapshot { index, items, .. } = snapshot;
         let lost_pages = self.walk.lost();
         if items.failed > 0 {
-            problems.gap(format!("{} items could not be stored", items.failed));
+            problems.gap(counted(
+                items.failed,
+                "item could not be stored",
+                "items could not be stored",
+            ));
         }
         if lost_pages > 0 {
-            problems.gap(format!("{lost_pages} pages of the list were lost"));
+            let (one, many) = ("page of the list was lost", "pages of the list were lost");
+            problems.gap(counted(lost_pages, one, many));
         }
         if items.missing > 0 {
-            problems.note(format!(
-                "{} items are listed but their pages are not there (404 or 410)",
-                items.missing
-            ));
+            let one = "item is listed but its page is not there (404 or 410)";
+            let many = "items are listed but their pages are not there (404 or 410)";
+            problems.note(counted(items.missing, one, many));
         }
         self.note_passes(problems);
         match index.declared {

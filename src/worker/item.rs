@@ -122,8 +122,7 @@ impl Crew {
         origin: Origin,
         document: Document,
     ) -> Result<(), CrawlError> {
-        let DetailPage { key, known, .. } = item;
-        let record = refresh::record(key, origin, document, known.as_deref(), Timestamp::now());
+        let record = refresh::record(item, origin, document, Timestamp::now());
         attempt.outbox.deliver(attempt.lease, Outcome::Record(Box::new(record))).await
     }
 }

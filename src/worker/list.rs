@@ -276,7 +276,7 @@ impl Crew {
             let known = known.remove(&key).map(Box::new);
             let wanted = self.wanted.takes(&key, known.is_some());
             let listed = listed.map(Box::new);
-            wanted.then_some(DetailPage { key, known, listed, is_unlisted: false })
+            wanted.then_some(DetailPage { known, listed, ..DetailPage::of(key) })
         };
         Ok(items.into_iter().filter_map(detail).collect())
     }

@@ -68,7 +68,6 @@ impl Crew {
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
         let mut known = self.known(&keys).await?;
         let page = |item: &Live| DetailPage {
-            key: item.key.clone(),
             known: known.remove(&item.key).map(Box::new),
             listed: Some(Box::new(Listed {
                 url: item.url.clone(),
@@ -76,6 +75,7 @@ impl Crew {
                 content: Content::Nothing,
             })),
             is_unlisted: true,
+            ..DetailPage::of(item.key.clone())
         };
         let details = items.iter().map(page).collect();
         self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;

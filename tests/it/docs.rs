@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use gleaner::site::Site;
+use gleaner::store::{Place, StoreUrl};
+use rusqlite::Connection;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -207,4 +209,36 @@ fn every_example_of_a_site_file_is_one() {
     for example in examples {
         Site::parse(&example, "docs/sites.md").unwrap_or_else(|error| panic!("{error}\n{example}"));
     }
+}
+
+/// An SQLite file as a crawl leaves it.
+async fn made_by_a_store(path: &Path) -> Connection {
+    let url: StoreUrl = format!("sqlite:{}", path.display()).parse().expect("a URL");
+    let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+    let store = gleaner::store::open(&url, &place).await.expect("the store opens");
+    store.close().await.expect("it closes");
+    Connection::open(path).expect("SQLite opens it")
+}
+
+#[tokio::test]
+async fn what_a_store_holds_is_documented_and_can_be_asked_for_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = made_by_a_store(&folder.path().join("a.db")).await;
+    let docs = read("docs/operations.md");
+    let all = docs.clone() + &read("docs/reading.md");
+    for table in ["books", "gleaner_sweeps", "gleaner_failures"] {
+        let rows = file.prepare(&format!("SELECT * FROM {table}")).expect("a table");
+        assert!(rows.column_count() > 8, "{table}");
+        for name in rows.column_names() {
+            assert!(all.contains(&format!("`{name}`")), "nothing on {table}.{name}");
+        }
+    }
+    let asked = docs.split("```sql\n").nth(1).and_then(|rest| rest.split("```").next());
+    file.execute_batch(asked.expect("statements")).expect("SQL");
+    // Times are text, and are compared with text of the same form.
+    let form = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 0, 'unixepoch')";
+    let zero: String = file.query_row(form, [], |row| row.get(0)).expect("a time");
+    assert_eq!(zero, format!("{:.3}", jiff::Timestamp::UNIX_EPOCH));
+    let ours = "gone_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')";
+    assert!(docs.contains(ours));
 }

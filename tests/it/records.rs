@@ -48,6 +48,8 @@ pub fn record(key: &str, text: &str, encoding: Encoding) -> Record {
         verdict: Verdict::New,
         first_seen: at(0),
         changed_at: at(0),
+        seen_at: at(0),
+        unlisted_at: None,
     }
 }
 
@@ -58,13 +60,15 @@ pub fn changed(key: &str, text: &str, encoding: Encoding, seconds: i64) -> Recor
         verdict: Verdict::Changed,
         fetched_at: at,
         changed_at: at,
+        seen_at: at,
         ..record(key, text, encoding)
     }
 }
 
 /// A record of what was stored at time 0 and is found the same so many seconds later.
 pub fn same(key: &str, text: &str, encoding: Encoding, seconds: i64) -> Record {
-    Record { verdict: Verdict::Same, fetched_at: at(seconds), ..record(key, text, encoding) }
+    let at = at(seconds);
+    Record { verdict: Verdict::Same, fetched_at: at, seen_at: at, ..record(key, text, encoding) }
 }
 
 /// The document's text in a record, where it is text.

@@ -118,6 +118,7 @@ macro_rules! fact_checks {
         }
         checks! { $backend, marks:
             what_was_listed_is_marked_seen
+            what_was_asked_for_without_its_list_is_not_noted_as_listed
             what_was_not_modified_is_marked_fetched
             what_is_not_there_is_named
             g4_what_is_marked_gone_is_named_and_stays_gone

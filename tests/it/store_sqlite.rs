@@ -142,7 +142,7 @@ async fn same_of_what_another_program_changed_replaces_it() {
     let stored = store.read(None, 1).await.expect("the store answers");
     assert_eq!(stored[0].text, r#"{"v":1}"#);
     assert_eq!(stored[0].known.digest, Some(first.document.digest));
-    assert_eq!(stored[0].seen_at, Some(at(60)));
+    assert_eq!(stored[0].known.seen_at, Some(at(60)));
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ mod tests {
             first_seen: Some(millis(first_seen)),
             fetched_at: None,
             changed_at: Some(millis(changed_at)),
+            seen_at: None,
             unlisted_at: None,
             gone_at: gone_at.map(millis),
         }

@@ -171,11 +171,11 @@ mod tests {
                 first_seen: at("2026-11-20T10:00:00Z"),
                 fetched_at: at("2026-11-21T10:00:00.123456Z"),
                 changed_at: None,
+                seen_at: None,
                 unlisted_at: None,
                 gone_at: None,
             },
             url: Some("http://h.test/a".into()),
-            seen_at: None,
             text: text.to_owned(),
         }
     }

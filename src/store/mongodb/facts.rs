@@ -12,6 +12,8 @@ use crate::store::{Live, Stored};
 /// Where stands what the site says of an item's age: ETag, Last-Modified, the list's revision.
 pub const AGES: [&CStr; 3] =
     [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
+/// Where stands since when the list leaves an item out.
+const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -60,7 +62,7 @@ pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
     let mut set = RawDocumentBuf::new();
     set.append(cstr!("_gleaner.sweep"), &*stamp.sweep);
     set.append(cstr!("_gleaner.rules"), &*stamp.rules);
-    set.append(cstr!("_gleaner.seen_at"), date(record.fetched_at));
+    set.append(cstr!("_gleaner.seen_at"), date(record.seen_at));
     set.append(cstr!("_gleaner.fetched_at"), date(record.fetched_at));
     set
 }
@@ -70,6 +72,10 @@ pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
 pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf {
     set.append(cstr!("_gleaner.changed_at"), date(record.changed_at));
     let mut unset = RawDocumentBuf::new();
+    match record.unlisted_at {
+        Some(at) => set.append(UNLISTED_AT, date(at)),
+        None => unset.append(UNLISTED_AT, ""),
+    }
     let ages = [&record.etag, &record.last_modified, &record.revision];
     for (path, age) in AGES.into_iter().zip(ages) {
         match age {
@@ -80,9 +86,9 @@ pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf 
     unset
 }
 
-/// The paths to take off of records without validators and revision.
-pub fn no_ages() -> RawDocumentBuf {
-    AGES.into_iter().map(|path| (path, "")).collect()
+/// The paths to take off of records without validators, revision and times of their own.
+pub fn nothing_alone() -> RawDocumentBuf {
+    AGES.into_iter().chain([UNLISTED_AT]).map(|path| (path, "")).collect()
 }
 
 /// What is known of a document.
@@ -101,6 +107,7 @@ pub fn known(document: &RawDocument) -> Option<Known> {
         first_seen: time("first_seen"),
         fetched_at: time("fetched_at"),
         changed_at: time("changed_at"),
+        seen_at: time("seen_at"),
         unlisted_at: time("unlisted_at"),
         gone_at: time("gone_at"),
     })
@@ -134,7 +141,6 @@ pub fn stored(document: &RawDocument) -> Option<Stored> {
     Some(Stored {
         known: known(document)?,
         url: facts.get_str("url").ok().map(Into::into),
-        seen_at: facts.get_datetime("seen_at").ok().and_then(timestamp),
         text: document::to_text(&site),
     })
 }
@@ -160,9 +166,12 @@ fn of_record(record: &Record, stamp: &Stamp, own: Option<RawDocumentBuf>) -> Raw
     append_text(&mut facts, cstr!("etag"), record.etag.as_deref());
     append_text(&mut facts, cstr!("last_modified"), record.last_modified.as_deref());
     facts.append(cstr!("first_seen"), date(record.first_seen));
-    facts.append(cstr!("seen_at"), date(record.fetched_at));
+    facts.append(cstr!("seen_at"), date(record.seen_at));
     facts.append(cstr!("fetched_at"), date(record.fetched_at));
     facts.append(cstr!("changed_at"), date(record.changed_at));
+    if let Some(at) = record.unlisted_at {
+        facts.append(cstr!("unlisted_at"), date(at));
+    }
     if let Some(own) = own {
         facts.append(cstr!("own"), own);
     }

@@ -205,7 +205,8 @@ async fn touch(
         let alone = record.etag.is_some()
             || record.last_modified.is_some()
             || record.revision.is_some()
-            || record.changed_at == record.fetched_at;
+            || record.changed_at == record.fetched_at
+            || record.seen_at != record.fetched_at;
         if alone {
             let mut set = facts::touch(record, stamp);
             let unset = facts::touch_alone(&mut set, record);
@@ -226,7 +227,7 @@ async fn touch(
             Layout::Own => query.append(cstr!("_id"), any),
             Layout::Adopted => query.append(cstr!("_gleaner.key"), any),
         }
-        let unset = facts::no_ages();
+        let unset = facts::nothing_alone();
         updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
     }
     let reply = match store.connection.command(command_of(store, updates)).await {
@@ -250,7 +251,6 @@ fn touch_update(
     multi: bool,
 ) -> RawDocumentBuf {
     unset.append(cstr!("_gleaner.gone_at"), "");
-    unset.append(cstr!("_gleaner.unlisted_at"), "");
     let mut change = RawDocumentBuf::new();
     change.append(cstr!("$set"), set);
     change.append(cstr!("$unset"), unset);

@@ -144,26 +144,10 @@ fn put(
     row: &Row,
     text: &str,
 ) -> Result<()> {
-    let Row { key, url, digest, etag, last_modified, first_seen, fetched_at, changed_at, .. } = row;
-    let key = key.as_str();
-    if row.is_same {
-        let refreshed = transaction.prepare_cached(&sql.refresh)?.execute(params![
-            key,
-            stamp.sweep,
-            stamp.rules,
-            etag,
-            last_modified,
-            fetched_at,
-            changed_at,
-            digest,
-            row.revision,
-        ])?;
-        if refreshed > 0 {
-            return Ok(());
-        }
-    }
-    transaction.prepare_cached(&sql.put)?.execute(params![
-        key,
+    let Row { key, url, digest, etag, last_modified, first_seen, fetched_at, .. } = row;
+    let Row { changed_at, seen_at, unlisted_at, .. } = row;
+    let values = params![
+        key.as_str(),
         stamp.sweep,
         stamp.rules,
         etag,
@@ -175,7 +159,13 @@ fn put(
         first_seen,
         text,
         row.revision,
-    ])?;
+        seen_at,
+        unlisted_at,
+    ];
+    if row.is_same && transaction.prepare_cached(&sql.refresh)?.execute(values)? > 0 {
+        return Ok(());
+    }
+    transaction.prepare_cached(&sql.put)?.execute(values)?;
     Ok(())
 }
 
@@ -220,6 +210,8 @@ mod tests {
             first_seen: time.into(),
             fetched_at: time.into(),
             changed_at: time.into(),
+            seen_at: time.into(),
+            unlisted_at: None,
             is_same: false,
         };
         (0..number).map(row).collect()

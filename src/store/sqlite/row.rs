@@ -11,9 +11,9 @@ use crate::store::Stored;
 
 /// The columns that [`known`] reads, in its order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
-                         fetched_at, changed_at, unlisted_at, gone_at";
+                         fetched_at, changed_at, seen_at, unlisted_at, gone_at";
 /// The columns that [`stored`] reads after those of [`KNOWN`].
-pub const BESIDE: &str = "url, seen_at, doc";
+pub const BESIDE: &str = "url, doc";
 
 /// A record in a form that can go to another thread; its text is shared, not copied.
 pub struct Row {
@@ -29,6 +29,8 @@ pub struct Row {
     pub first_seen: String,
     pub fetched_at: String,
     pub changed_at: String,
+    pub seen_at: String,
+    pub unlisted_at: Option<String>,
     pub is_same: bool,
 }
 
@@ -48,6 +50,8 @@ impl Row {
             first_seen: time(record.first_seen),
             fetched_at: time(record.fetched_at),
             changed_at: time(record.changed_at),
+            seen_at: time(record.seen_at),
+            unlisted_at: record.unlisted_at.map(time),
             is_same: record.verdict == Verdict::Same,
         })
     }
@@ -72,19 +76,15 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
         first_seen: parsed(row, 7)?,
         fetched_at: parsed(row, 8)?,
         changed_at: parsed(row, 9)?,
-        unlisted_at: parsed(row, 10)?,
-        gone_at: parsed(row, 11)?,
+        seen_at: parsed(row, 10)?,
+        unlisted_at: parsed(row, 11)?,
+        gone_at: parsed(row, 12)?,
     })
 }
 
 /// A document, from the columns [`KNOWN`] and [`BESIDE`].
 pub fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
-    Ok(Stored {
-        known: known(row)?,
-        url: row.get(12)?,
-        seen_at: parsed(row, 13)?,
-        text: row.get(14)?,
-    })
+    Ok(Stored { known: known(row)?, url: row.get(13)?, text: row.get(14)? })
 }
 
 /// The key in the first column.

@@ -14,7 +14,8 @@ pub struct Statements {
 impl Statements {
     /// The statements for this table, whose name is quoted.
     ///
-    /// `refresh` asks for the digest too: a row that is not what "same" was said of is replaced.
+    /// `put` and `refresh` take the same parameters, of which `refresh` needs fewer. It asks for the
+    /// digest too: a row that is not what "same" was said of is replaced.
     pub fn on(table: &str) -> Statements {
         let (known, beside) = (row::KNOWN, row::BESIDE);
         Statements {
@@ -23,19 +24,20 @@ impl Statements {
             ),
             put: format!(
                 "INSERT INTO {table} (key, sweep, rules, etag, last_modified, fetched_at, seen_at, \
-                   changed_at, digest, url, first_seen, doc, revision) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+                   changed_at, digest, url, first_seen, doc, revision, unlisted_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?13, ?7, ?8, ?9, ?10, ?11, ?12, ?14) \
                  ON CONFLICT (key) DO UPDATE SET sweep = excluded.sweep, rules = excluded.rules, \
                    etag = excluded.etag, last_modified = excluded.last_modified, \
                    fetched_at = excluded.fetched_at, seen_at = excluded.seen_at, \
                    changed_at = excluded.changed_at, digest = excluded.digest, \
                    url = excluded.url, first_seen = coalesce(first_seen, excluded.first_seen), \
-                   doc = excluded.doc, revision = excluded.revision, unlisted_at = NULL, gone_at = NULL"
+                   doc = excluded.doc, revision = excluded.revision, \
+                   unlisted_at = excluded.unlisted_at, gone_at = NULL"
             ),
             refresh: format!(
                 "UPDATE {table} SET sweep = ?2, rules = ?3, etag = ?4, last_modified = ?5, \
-                   fetched_at = ?6, seen_at = ?6, changed_at = ?7, revision = ?9, \
-                   unlisted_at = NULL, gone_at = NULL WHERE key = ?1 AND digest = ?8"
+                   fetched_at = ?6, changed_at = ?7, revision = ?12, seen_at = ?13, \
+                   unlisted_at = ?14, gone_at = NULL WHERE key = ?1 AND digest = ?8"
             ),
             read: format!(
                 "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"

@@ -81,7 +81,13 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
     let first = run(&demo, &sqlite(&path), &[]).start();
     first.says("sweep begins");
     let second = run(&demo, &sqlite(&path), &[]).run().with(4);
-    second.tells(&["another run holds the site books since", "process"]);
+    second.tells(&["another run holds the site books: process", ", since 20"]);
+    // One that goes on with a sweep has not held the site since that began.
+    first.signal("KILL");
+    first.end();
+    let first = run(&demo, &sqlite(&path), &[]).start();
+    first.says("goes on");
+    run(&demo, &sqlite(&path), &[]).run().with(4).tells(&[", goes on with the sweep of 20"]);
     first.end().with(0);
     assert_eq!(stored_as_served(&path, &demo), ITEMS);
 }

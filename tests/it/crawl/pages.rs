@@ -95,7 +95,7 @@ async fn p2_a_broken_page_of_the_list_is_tried_again_and_then_lost() {
     rig.demo.clear_faults();
     rig.demo.fault(Fault::on(second).body("application/json", "{\"count\":40,\"resu"));
     let report = rig.incomplete().await;
-    says(&report, "1 pages of the list were lost");
+    says(&report, "1 page of the list was lost");
     assert_eq!((report.items.same, report.index.listed), (22, 22));
     rig.equals_the_site().await;
 }

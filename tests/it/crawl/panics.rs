@@ -54,7 +54,7 @@ async fn s10_a_task_that_panics_for_ever_is_given_up_and_named() {
     let store = Meddler { store: rig.store().await, meddle };
     let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Incomplete);
     says(&report, "a worker panicked, which is a bug: a test's own panic");
-    says(&report, "1 pages of the list were lost");
+    says(&report, "1 page of the list was lost");
     assert_eq!((report.items.same, report.index.listed), (42, 42));
     let failure = rig.the_failure().await;
     assert_eq!((&*failure.kind, &*failure.page, &*failure.reason), ("index", "2", "panic"));

@@ -92,7 +92,11 @@ async fn s8_of_two_runs_at_once_the_second_refuses_and_says_who_holds_the_site()
     let Some(CrawlError::Held(holder)) = &second.error else { panic!("{:?}", second.error) };
     assert_eq!(holder.holder.as_ref().map(|holder| holder.pid), Some(std::process::id()));
     let message = second.error.as_ref().map(ToString::to_string).unwrap_or_default();
-    assert!(message.contains("another run holds the site books since 2"), "{message}");
+    assert!(
+        message.contains("another run holds the site books: process ")
+            && message.contains(", since 2"),
+        "{message}"
+    );
     rig.equals_the_site().await;
 }
 

@@ -32,7 +32,7 @@ async fn what_does_not_pass_is_kept_as_a_failure<B: Ledger>() {
     let report = rig.incomplete().await;
     assert_eq!((report.items.new, report.items.failed), (29, 1));
     assert_eq!((report.requests.retried, report.requests.failed), (2, 1));
-    says(&report, "1 items could not be stored");
+    says(&report, "1 item could not be stored");
     let key = rig.demo.keys().remove(7);
     rig.lacks_only(&[&key]).await;
     let failure = rig.the_failure().await;
@@ -172,7 +172,7 @@ async fn l4_a_lost_page_of_the_list_is_a_failure_and_said() {
     rig.settings.retries = 1;
     rig.demo.fault(Fault::on("/api/book/?limit=18&offset=36").status(500));
     let report = rig.incomplete().await;
-    says(&report, "1 pages of the list were lost");
+    says(&report, "1 page of the list was lost");
     says(&report, "it declares 60 items and lists 42");
     let failure = rig.the_failure().await;
     assert_eq!((&*failure.kind, &*failure.page, failure.attempts), ("index", "3", 2));

@@ -50,7 +50,7 @@ async fn w6_a_refused_connection_is_a_failure_that_says_so() {
     rig.settings.retries = 1;
     let ended = rig.crawl().await;
     assert_eq!(ended.report.outcome.to_string(), "incomplete");
-    says(&ended.report, "1 pages of the list were lost");
+    says(&ended.report, "1 page of the list was lost");
     let failure = rig.the_failure().await;
     assert_eq!((&*failure.reason, failure.status, failure.attempts), ("connect", None, 2));
     assert!(failure.message.contains("refused"), "{failure:?}");

@@ -149,6 +149,7 @@ pub async fn what_is_known_of_an_item_travels_with_it<B: Backend>() {
         first_seen: Some(crate::records::at(1)),
         fetched_at: None,
         changed_at: None,
+        seen_at: None,
         unlisted_at: None,
         gone_at: None,
     };

@@ -139,7 +139,7 @@ async fn who_is_no_browser_gets_nothing_and_is_told_so() {
     let crawled =
         crawl_with::<Sqlite>(site(DOUBAN), &served, settings(), Outcome::Incomplete).await;
     crawled.holds([]);
-    says(&crawled.report, "pages of the list were lost");
+    says(&crawled.report, "1 page of the list was lost");
     let failures = crawled.backend.failures().await;
     assert_eq!((failures.len(), failures[0].status), (1, Some(418)));
     assert_eq!(served.count("/subject/"), 0);

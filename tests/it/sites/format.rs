@@ -1,5 +1,8 @@
 //! What a site file can say beside its paging, each on a served site.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use gleaner::sweep::Outcome;
 use serde_json::{Value, json};
 
@@ -65,11 +68,11 @@ async fn a_page_without_its_document_is_a_failure() {
 }
 
 async fn ignored_parts_are_no_change<B: Backend>() {
-    let views = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let views = Arc::new(AtomicU64::new(0));
     let served = three(
         |id| json!({ "id": id }),
         move |id| {
-            let views = views.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let views = views.fetch_add(1, Relaxed);
             json!({ "id": id, "views": views, "list": [{ "n": id, "score": views }] })
         },
     );
@@ -91,6 +94,40 @@ async fn ignored_parts_are_no_change_in_sqlite() {
 #[tokio::test]
 async fn ignored_parts_are_no_change_in_mongodb() {
     ignored_parts_are_no_change::<Mongodb>().await;
+}
+
+/// What the list says to be as it was is not asked for, under the same rules.
+async fn a_revision_saves_the_request<B: Backend>() {
+    let second_at = Arc::new(AtomicU64::new(1));
+    let at = second_at.clone();
+    let served = three(
+        move |id| json!({ "id": id, "at": if id == 2 { at.load(Relaxed) } else { 1 } }),
+        |id| json!({ "id": id, "name": "n" }),
+    );
+    let site = |rest: &str| {
+        site_of(&(by("") + "revision = '$.at'\n[detail]\nurl = '/page/{key}'\n" + rest))
+    };
+    let first = crawl_served::<B>(site(""), &served).await;
+    assert_eq!(served.count("/page/"), 3);
+    let again = crawl_into(first.backend, site(""), &served, settings(), Outcome::Complete).await;
+    assert_eq!((again.report.items.same, served.count("/page/")), (3, 3), "none is asked for");
+    second_at.store(2, Relaxed);
+    let third = crawl_into(again.backend, site(""), &served, settings(), Outcome::Complete).await;
+    assert_eq!((third.report.items.same, served.count("/page/")), (3, 4), "its page is the same");
+    let rules = site("fields = { name = '$.name' }\n");
+    let other = crawl_into(third.backend, rules, &served, settings(), Outcome::Complete).await;
+    assert_eq!((other.report.items.changed, served.count("/page/")), (3, 7), "by other rules");
+    other.holds(keyed(|_| json!({ "name": "n" })));
+}
+
+#[tokio::test]
+async fn a_revision_saves_the_request_in_sqlite() {
+    a_revision_saves_the_request::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn a_revision_saves_the_request_in_mongodb() {
+    a_revision_saves_the_request::<Mongodb>().await;
 }
 
 #[tokio::test]

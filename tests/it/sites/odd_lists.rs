@@ -99,15 +99,15 @@ async fn behind_the_last_page_a_404_is_the_end_and_elsewhere_it_is_a_lost_page()
     let sized =
         "query = { page = '{page}' }\npaging = { by = 'page', size = 5, total = '$.total' }";
     let crawled = crawl_with::<Sqlite>(list(sized), &served, settings(), Outcome::Incomplete).await;
-    says(&crawled.report, "1 pages of the list were lost");
+    says(&crawled.report, "1 page of the list was lost");
 }
 
 #[tokio::test]
 async fn l7_next_links_in_a_circle_or_to_other_hosts_end_the_list() {
     for (next, words) in [
         ("/list?page=2", "index page 3 says that the next page is one that was read already"),
-        ("http://169.254.169.254/latest", "1 pages of the list were lost"),
-        ("file:///etc/passwd", "1 pages of the list were lost"),
+        ("http://169.254.169.254/latest", "1 page of the list was lost"),
+        ("file:///etc/passwd", "1 page of the list was lost"),
     ] {
         let served = Served::start(move |asked| {
             let page = page(asked);
@@ -161,7 +161,7 @@ async fn l4_a_lost_page_of_categories_is_a_gap() {
     );
     let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
     assert_eq!(crawled.report.items.new, 2);
-    says(&crawled.report, "1 pages of the list were lost");
+    says(&crawled.report, "1 page of the list was lost");
 }
 
 #[tokio::test]

@@ -34,6 +34,10 @@ async fn live(store: &Arc<dyn Store>) -> Vec<String> {
     live.into_iter().map(|live| live.key.to_string()).collect()
 }
 
+fn noted(stored: Stored) -> Stored {
+    Stored { known: Known { seen_at: Some(at(60)), ..stored.known }, ..stored }
+}
+
 pub async fn what_was_listed_is_marked_seen<B: Ledger>() {
     let backend = B::start().await;
     let store = filled(&backend, &["1", "2", "3"]).await;
@@ -42,9 +46,30 @@ pub async fn what_was_listed_is_marked_seen<B: Ledger>() {
     let seen = [listed("1", 60), listed("2", 60)];
     assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
     let [one, two, three] = <[Stored; 3]>::try_from(before).expect("three documents");
-    let seen = |stored| Stored { seen_at: Some(at(60)), ..stored };
     let known = Known { unlisted_at: Some(at(30)), ..three.known.clone() };
-    assert_eq!(all(&store).await, [seen(one), seen(two), Stored { known, ..three }]);
+    assert_eq!(all(&store).await, [noted(one), noted(two), Stored { known, ..three }]);
+}
+
+pub async fn what_was_asked_for_without_its_list_is_not_noted_as_listed<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2"]).await;
+    assert_eq!(store.mark_unlisted(&keys(&["1", "2"]), at(30)).await, Ok(()));
+    let encoding = store.encoding();
+    let not_listed = |record| Record { seen_at: at(0), unlisted_at: Some(at(30)), ..record };
+    let text = all(&store).await.remove(0).text;
+    let records = [
+        not_listed(crate::records::same("1", &text, encoding, 60)),
+        not_listed(crate::records::changed("2", r#"{"v":2}"#, encoding, 60)),
+        Record { seen_at: at(50), ..crate::records::changed("3", "{}", encoding, 60) },
+    ];
+    assert_eq!(store.write(&stamp("s2"), &records).await, Ok(Vec::new()));
+    let found: Vec<_> = all(&store)
+        .await
+        .into_iter()
+        .map(|it| (it.known.fetched_at, it.known.seen_at, it.known.unlisted_at))
+        .collect();
+    let times = |seen, unlisted: Option<i64>| (Some(at(60)), Some(at(seen)), unlisted.map(at));
+    assert_eq!(found, [times(0, Some(30)), times(0, Some(30)), times(50, None)]);
 }
 
 pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
@@ -69,7 +94,7 @@ pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
     let stamp = gleaner::record::Stamp { rules: "1:new".into(), ..stamp("s2") };
     assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
     let expected = |stored: &Stored, fetched: &Option<Fetched>| {
-        let mut stored = Stored { seen_at: Some(at(60)), ..stored.clone() };
+        let mut stored = noted(stored.clone());
         if let Some(fetched) = fetched.clone() {
             let (sweep, rules) = (Some("s2".into()), Some("1:new".into()));
             stored.known = Known { sweep, rules, fetched_at: Some(at(60)), ..stored.known };
@@ -101,7 +126,7 @@ pub async fn what_is_not_there_is_named<B: Ledger>() {
     let found: Vec<_> = all(&store)
         .await
         .into_iter()
-        .map(|it| (it.known.key, it.known.sweep, it.seen_at))
+        .map(|it| (it.known.key, it.known.sweep, it.known.seen_at))
         .collect();
     let sweep = |id: &str| Some(Box::from(id));
     let expected =
@@ -123,10 +148,10 @@ pub async fn g4_what_is_marked_gone_is_named_and_stays_gone<B: Ledger>() {
     named.sort();
     assert_eq!(named, keys(&["1", "2"]));
     for stored in &all(&store).await[..2] {
-        let Known { sweep, fetched_at, etag, gone_at, unlisted_at, .. } = &stored.known;
+        let Known { sweep, fetched_at, etag, gone_at, unlisted_at, seen_at, .. } = &stored.known;
         assert_eq!((sweep.as_deref(), *fetched_at), (Some("s1"), Some(at(0))), "not fetched");
         assert!(etag.is_some());
-        assert_eq!((*gone_at, *unlisted_at, stored.seen_at), (Some(at(30)), None, Some(at(60))));
+        assert_eq!((*gone_at, *unlisted_at, *seen_at), (Some(at(30)), None, Some(at(60))));
     }
 }
 
@@ -153,7 +178,8 @@ pub async fn many_are_marked_at_once<B: Ledger>() {
     assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
     for stored in all(&store).await {
         assert_eq!(stored.known.etag.as_deref(), Some(stored.known.key.as_str()));
-        assert_eq!((stored.known.sweep.as_deref(), stored.seen_at), (Some("s2"), Some(at(60))));
+        let Known { sweep, seen_at, .. } = &stored.known;
+        assert_eq!((sweep.as_deref(), *seen_at), (Some("s2"), Some(at(60))));
     }
     let keys = keys(&names);
     assert_eq!(store.mark_unlisted(&keys, at(70)).await, Ok(()));
