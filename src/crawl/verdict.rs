@@ -14,16 +14,14 @@ impl Crawl {
     pub(super) fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
         let Snapshot { index, items, .. } = snapshot;
         let lost_pages = self.walk.lost();
+        let why = if self.store.keeps_failures() { ": gleaner failures says why" } else { "" };
         if items.failed > 0 {
-            problems.gap(counted(
-                items.failed,
-                "item could not be stored",
-                "items could not be stored",
-            ));
+            let (one, many) = ("item could not be stored", "items could not be stored");
+            problems.gap(counted(items.failed, one, many) + why);
         }
         if lost_pages > 0 {
             let (one, many) = ("page of the list was lost", "pages of the list were lost");
-            problems.gap(counted(lost_pages, one, many));
+            problems.gap(counted(lost_pages, one, many) + why);
         }
         if items.missing > 0 {
             let one = "item is listed but its page is not there (404 or 410)";

@@ -68,9 +68,10 @@ fn sweeps_follow_one_another_from_start_to_start_and_a_signal_while_waiting_is_e
     running.signal("INT");
     let code = running.end().code;
     assert!(code == 0 || code == 130, "{code}");
+    crawl(demo.url(), &store, &[]).run().with(0);
+    let before = sweeps(&store).len();
     let waiting = every(&demo, &store, "1h", &[]);
     waiting.says("waiting for the next sweep");
-    let before = sweeps(&store).len();
     waiting.signal("TERM");
     waiting.end().with(0);
     assert_eq!(sweeps(&store).len(), before);

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use gleaner::crawl::Crawl;
 use gleaner::demo::{Demo, Fault};
 use gleaner::record::{Key, Known};
+use gleaner::settings::{Begin, Settings};
 use gleaner::shutdown;
 use gleaner::store::StoreError;
 use gleaner::sweep::Outcome;
@@ -133,19 +134,34 @@ async fn g3_more_than_the_share_that_is_granted_is_refused_and_says_how_to_go_ah
     assert_eq!(rig.complete().await.items.gone, 20);
 }
 
+/// Not of what is not listed, nor of what is listed and not there; also where the part that is asked
+/// for is as large as the site.
 #[tokio::test]
 async fn g5_a_limited_run_marks_nothing() {
     let mut rig = Rig::<Sqlite>::new(40).await;
     let keys = rig.demo.keys();
     rig.complete().await;
+    let failing = rig.page(8);
+    rig.demo.fault(Fault::on(&failing).status(400));
+    rig.incomplete().await;
+    rig.demo.clear_faults();
+    rig.demo.fault(Fault::on(&failing).status(404));
     rig.demo.remove(&keys[5]);
-    rig.settings.limit = Some(10);
-    let report = ended(rig.crawl().await, Outcome::Complete);
-    assert_eq!(report.items.gone, 0);
-    rig.settings.limit = None;
-    rig.settings.pages = "1..2".parse().ok();
-    ended(rig.crawl().await, Outcome::Complete);
-    assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
+    let usual = rig.settings.clone();
+    for settings in [
+        Settings { begin: Begin::Failures, ..usual.clone() },
+        Settings { limit: Some(10), ..usual.clone() },
+        Settings { limit: Some(1_000), ..usual.clone() },
+        Settings { pages: "1..2".parse().ok(), ..usual.clone() },
+        Settings { pages: "1..99".parse().ok(), ..usual.clone() },
+    ] {
+        rig.settings = settings;
+        let items = ended(rig.crawl().await, Outcome::Complete).items;
+        assert_eq!((items.missing, items.gone), (1, 0), "{:?}", rig.settings);
+        assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
+    }
+    rig.settings = usual;
+    assert_eq!(rig.complete().await.items.gone, 2);
 }
 
 #[tokio::test]

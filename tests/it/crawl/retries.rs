@@ -32,7 +32,7 @@ async fn what_does_not_pass_is_kept_as_a_failure<B: Ledger>() {
     let report = rig.incomplete().await;
     assert_eq!((report.items.new, report.items.failed), (29, 1));
     assert_eq!((report.requests.retried, report.requests.failed), (2, 1));
-    says(&report, "1 item could not be stored");
+    says(&report, "1 item could not be stored: gleaner failures says why");
     let key = rig.demo.keys().remove(7);
     rig.lacks_only(&[&key]).await;
     let failure = rig.the_failure().await;
@@ -62,6 +62,7 @@ async fn in_json_lines_a_failure_is_a_problem_of_the_report() {
     let report = rig.incomplete().await;
     let key = rig.demo.keys().remove(7);
     says(&report, &format!("item {key} at {}{}", rig.demo.url(), rig.page(7)));
+    assert!(report.problems.iter().all(|it| !it.contains("gleaner failures")), "none are kept");
     rig.lacks_only(&[&key]).await;
 }
 
