@@ -4,6 +4,8 @@
 //!
 //! `cargo bench --bench pacing`: a table, medians of three runs.
 
+#![expect(clippy::print_stdout, reason = "the table is what this program is for")]
+
 use std::time::{Duration, Instant};
 
 use gleaner::crawl::Crawl;
