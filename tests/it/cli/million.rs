@@ -196,8 +196,7 @@ impl InStep {
             Crawl::new(self.site(), settings, store, "the store".into(), shutdown).run().await
         });
         assert_eq!(ended(report, Outcome::Complete).items.same, self.items as u64);
-        let asked = questions.0.lock().expect("nobody panicked").clone();
-        asked
+        questions.0.lock().expect("nobody panicked").clone()
     }
 }
 
