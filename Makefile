@@ -33,6 +33,11 @@ soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30, compa
 	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) \
 	  cargo test --locked --quiet --test it -- --nocapture soak_in
 
+.PHONY: million
+million: mongod ## Refresh ITEMS=1000000 known items, say what each takes (PROFILE=release)
+	GLEANER_MILLION_ITEMS=$(or $(ITEMS),1000000) cargo test --locked --quiet $(if $(PROFILE),--profile $(PROFILE)) \
+	  --test it -- --nocapture --test-threads 1 z1_a_refresh_holds
+
 .PHONY: check
 check: deny ## Formatting, lints, documentation, dependencies
 	cargo fmt --check

@@ -140,6 +140,7 @@ impl Crawl {
         let in_hands = settings.workers * 2 + batching(&settings).holds();
         let frontier = MemoryFrontier::new(Limits {
             low_water: in_hands as u64,
+            pages: settings.workers as u64,
             items: settings.limit.unwrap_or(u64::MAX),
         });
         Crawl {

@@ -6,7 +6,8 @@
 //!    anyone can lease it. What was seen costs nothing.
 //! 2. **Lease** hands a task to one worker at a time. Detail tasks go first; index tasks are
 //!    handed out only while the details outstanding (queued, leased or set aside) are below the
-//!    low-water mark. So no lane needs a bound, and nobody who puts ever waits.
+//!    low-water mark, and only so many are leased at once, since a lease may wait for its host. So
+//!    no lane needs a bound, and nobody who puts ever waits.
 //! 3. A lease ends exactly once: **finished**, **retried later**, or dropped, which gives it back.
 //!    A drop by a panic costs an attempt.
 //! 4. **The end is exact**: `lease` answers `None` when nothing is queued, leased or set aside,

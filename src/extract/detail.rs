@@ -61,8 +61,11 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
 /// # Errors
 /// Where the list has nothing that can be one.
 pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
-    let text = Bytes::from_static(b"{}");
-    let document = made(Json::parse(&text)?, &text, making)?;
+    let (text, listed) = match making.listed {
+        Content::Object(text) => (Bytes::copy_from_slice(text.as_bytes()), &Content::Nothing),
+        nothing => (Bytes::from_static(b"{}"), nothing),
+    };
+    let document = made(Json::parse(&text)?, &text, Making { listed, ..making })?;
     Ok(Detail { document, matched: Vec::new() })
 }
 

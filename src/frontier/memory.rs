@@ -5,6 +5,7 @@
 //! so no wake-up is lost. A worker that finds more than it takes wakes the next.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use async_trait::async_trait;
 use event_listener::{Event, IntoNotification};
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use super::outstanding::{Count, Outstanding};
 use super::seen::{Seen, Sight};
 use super::set_aside::SetAside;
+use super::steps::AtomicU64;
 use super::{Frontier, FrontierError, Lease, Retry, Returns, Submitted, steps};
 use crate::record::Key;
 use crate::task::{DetailPage, FollowUps, IndexRun, Page, Task};
@@ -24,6 +26,10 @@ pub struct Limits {
     /// Index tasks are handed out while fewer details than this are outstanding; at least 1.
     /// Details that wait in the writer count, so it must be more than the writer holds.
     pub low_water: u64,
+    /// At most so many index tasks are leased at once; at least 1. A lease that waits for its host is
+    /// in nobody's hands: without this bound all pages of a list would wait there, and all that they
+    /// list would be here when they come.
+    pub pages: u64,
     /// At most so many distinct items are taken.
     pub items: u64,
 }
@@ -32,6 +38,9 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct MemoryFrontier {
     low_water: u64,
+    most_pages: u64,
+    /// Index tasks that are leased.
+    pages: AtomicU64,
     index: Lane<IndexEntry>,
     details: Lane<Task>,
     set_aside: SetAside,
@@ -55,6 +64,8 @@ impl MemoryFrontier {
         let (returns, returned) = Returns::new(changed.clone());
         MemoryFrontier {
             low_water: limits.low_water.max(1),
+            most_pages: limits.pages.max(1),
+            pages: AtomicU64::new(0),
             index: Lane::new(),
             details: Lane::new(),
             set_aside: SetAside::default(),
@@ -72,10 +83,13 @@ impl MemoryFrontier {
         if let Some(task) = self.details.pop() {
             return Some(task);
         }
-        if self.outstanding.count().details >= self.low_water {
+        let has_enough = self.outstanding.count().details >= self.low_water;
+        if has_enough || self.pages.load(Acquire) >= self.most_pages {
             return None;
         }
-        match self.index.pop()? {
+        let entry = self.index.pop()?;
+        self.pages.fetch_add(1, AcqRel);
+        match entry {
             IndexEntry::Again(task) => Some(task),
             IndexEntry::Planned(run) => {
                 let (page, rest) = run.split();
@@ -92,7 +106,9 @@ impl MemoryFrontier {
     fn collect(&self) {
         let returned = || {
             steps::point();
-            self.returned.try_recv().ok()
+            let task = self.returned.try_recv().ok()?;
+            self.ended(&task.page);
+            Some(task)
         };
         while let Some(task) = returned().or_else(|| self.set_aside.take_due()) {
             match task.page {
@@ -100,6 +116,14 @@ impl MemoryFrontier {
                 Page::Detail(_) => self.details.push(task),
             }
             self.wake(1);
+        }
+    }
+
+    /// A lease of this page has ended. Says whether no other page could be leased meanwhile.
+    fn ended(&self, page: &Page) -> bool {
+        match page {
+            Page::Index(_) => self.pages.fetch_sub(1, AcqRel) >= self.most_pages,
+            Page::Detail(_) => false,
         }
     }
 
@@ -174,10 +198,11 @@ impl Frontier for MemoryFrontier {
 
     async fn finish(&self, lease: Lease) -> Result<(), FrontierError> {
         let Some(task) = lease.end() else { return Ok(()) };
+        let was_full = self.ended(&task.page);
         let left = self.outstanding.remove(&task.page);
         if left.is_zero() {
             self.wake(usize::MAX);
-        } else if left.details + 1 == self.low_water {
+        } else if was_full || left.details + 1 == self.low_water {
             self.wake(1);
         }
         Ok(())
@@ -185,6 +210,7 @@ impl Frontier for MemoryFrontier {
 
     async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError> {
         let Some(mut task) = lease.end() else { return Ok(()) };
+        self.ended(&task.page);
         task.attempt += u32::from(retry.costs_attempt);
         task.waits += u32::from(!retry.costs_attempt);
         self.set_aside.put(Instant::now() + retry.after, task);

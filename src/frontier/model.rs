@@ -137,8 +137,11 @@ fn change(counts: &Finished, page: &str, change: impl FnOnce(&mut u32)) -> u32 {
 }
 
 fn crawl(crew: Crew) {
-    let frontier =
-        Arc::new(MemoryFrontier::new(Limits { low_water: crew.low_water, items: u64::MAX }));
+    let frontier = Arc::new(MemoryFrontier::new(Limits {
+        low_water: crew.low_water,
+        pages: 1,
+        items: u64::MAX,
+    }));
     let (finished, held) = (Finished::default(), Finished::default());
     future::block_on(async {
         let seed = FollowUps { index: vec![IndexRun::numbered(1, 1, 1)], details: vec![] };

@@ -9,6 +9,7 @@ mod fetch;
 mod full_disk;
 mod kill_loop;
 mod kills;
+mod million;
 mod output;
 mod program;
 mod reading;

@@ -11,7 +11,7 @@ mod failover;
 mod hosts;
 mod leaving;
 mod manners;
-mod meddler;
+pub mod meddler;
 mod outages;
 mod pacing;
 mod pages;

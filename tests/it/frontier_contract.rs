@@ -30,7 +30,7 @@ impl Backend for Memory {
 
 /// An empty frontier that hands out pages of the list while less than 1,000 details are there.
 fn start<B: Backend>() -> Arc<dyn Frontier> {
-    B::start(Limits { low_water: 1_000, items: u64::MAX })
+    B::start(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX })
 }
 
 /// Index pages `from..=to` of the first pass.
@@ -111,6 +111,7 @@ macro_rules! every_check {
             what_was_seen_costs_nothing
             details_go_first
             pages_of_the_list_wait_until_details_are_few
+            few_pages_of_the_list_are_leased_at_once
             the_lowest_mark_lets_pages_through_one_by_one
             a_limit_holds_for_distinct_items
             a_long_run_is_handed_out_lazily_and_in_order

@@ -36,7 +36,8 @@ async fn rig(workers: u32, rate: Option<f64>) -> Rig {
     let options = Settings::default().client_options(home);
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).expect("a client");
     assert!(hosts.home().open(&fetcher).await.is_ok());
-    let frontier = MemoryFrontier::new(Limits { low_water: 1_000, items: u64::MAX });
+    let frontier =
+        MemoryFrontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX });
     let item = |n: u32| DetailPage::of(Key::new(&n.to_string()).expect("a key"));
     let details = (0..200).map(item).collect();
     frontier.submit(FollowUps { index: Vec::new(), details }).await.expect("submitted");

@@ -2,7 +2,7 @@
 //! as the site has them, the bad one never is, and the reason says what was wrong.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use gleaner::sweep::{Outcome, Report};
@@ -28,14 +28,30 @@ fn send(bytes: impl Into<Vec<u8>>) -> Step {
     Step::Send(bytes.into())
 }
 
+/// Time for a whole request where silence is to end it.
+const LONG: Duration = Duration::from_secs(20);
+/// Longer than two attempts take, and shorter than one of them where it has to wait for the other
+/// limit than the one that it is about.
+const IN_TIME: Duration = Duration::from_secs(15);
+
 /// The site crawled, the bad page being bad the first `times` times.
 async fn crawled(steps: &[Step], times: u32, outcome: Outcome) -> (Report, Vec<KeptFailure>) {
+    crawled_within(LONG, steps, times, outcome).await
+}
+
+/// The same, with so much time for a whole request.
+async fn crawled_within(
+    timeout: Duration,
+    steps: &[Step],
+    times: u32,
+    outcome: Outcome,
+) -> (Report, Vec<KeptFailure>) {
     let site = RawSite::start(steps, times).await;
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = books_at(&site.url);
     rig.settings.retries = 1;
     rig.settings.read_timeout = Duration::from_secs(1);
-    rig.settings.timeout = Duration::from_secs(4);
+    rig.settings.timeout = timeout;
     rig.settings.max_body = 64 << 10;
     let crawled = rig.crawl().await;
     let failures = rig.backend.failures().await;
@@ -52,21 +68,26 @@ async fn crawled(steps: &[Step], times: u32, outcome: Outcome) -> (Report, Vec<K
 
 /// Each case once mended at the second attempt, and once never.
 async fn hold(cases: Vec<Case>) {
-    let begun = Instant::now();
+    hold_within(LONG, cases).await;
+}
+
+/// The same, with so much time for a whole request.
+async fn hold_within(timeout: Duration, cases: Vec<Case>) {
     let each = cases.iter().map(async |Case { name, steps, reason, words }| {
         eprintln!("{name}");
-        let (report, failures) = crawled(steps, u32::MAX, Outcome::Incomplete).await;
+        let (report, failures) =
+            crawled_within(timeout, steps, u32::MAX, Outcome::Incomplete).await;
+        assert!(report.elapsed_s < IN_TIME.as_secs_f64(), "{name}: {} s", report.elapsed_s);
         assert_eq!((failures.len(), report.items.failed), (1, 1), "{name}: {failures:?}");
         let KeptFailure { page, reason: why, message, attempts, .. } = &failures[0];
         assert_eq!((page.as_str(), *attempts), (BAD, 2), "{name}: {message}");
         assert_eq!(why, reason, "{name}: {message}");
         assert!(message.contains(words), "{name}: {message}");
-        let (report, failures) = crawled(steps, 1, Outcome::Complete).await;
+        let (report, failures) = crawled_within(timeout, steps, 1, Outcome::Complete).await;
         assert_eq!((failures.len(), report.items.new), (0, u64::from(ITEMS)), "{name}");
         assert!(report.requests.retried >= 1, "{name}: {report:#?}");
     });
     join_all(each).await;
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
@@ -121,6 +142,15 @@ async fn w7_what_stalls_or_trickles_ends_in_time() {
         ),
     ])
     .await;
+}
+
+/// Never silent for long, and so ended by the time for the whole request.
+#[tokio::test]
+async fn w7_a_body_that_trickles_ends_in_time() {
+    let head = send(format!("{HEAD}Content-Length: 900\r\n\r\n"));
+    let trickle = Step::Slowly(vec![b' '; 900], Duration::from_millis(50));
+    let case = case("a body that trickles", vec![head, trickle], "timeout", "");
+    hold_within(Duration::from_secs(2), vec![case]).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use crate::mongod::Mongod;
 use crate::mongod::replica_set::ReplicaSet;
 use crate::store_contract::backends::Mongodb;
 
-const ITEMS: usize = 400;
+const ITEMS: usize = 200;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("the work is done")
@@ -40,7 +40,7 @@ async fn longest_silence(view: &View, is_over: impl Fn() -> bool) -> Duration {
 /// long nothing was written.
 async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, usize, Duration) {
     let options =
-        Options { items: ITEMS, latency: Duration::from_millis(30), ..Options::default() };
+        Options { items: ITEMS, latency: Duration::from_millis(20), ..Options::default() };
     let mut rig = Rig::over(Mongodb { uri: set.uri("books") }, options);
     (rig.settings.workers, rig.settings.batch) = (4, 10);
     let (mut set, primary) = blocking(move || {

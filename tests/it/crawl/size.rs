@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use gleaner::demo::Options;
 use gleaner::record::Key;
 use gleaner::site::Site;
 use gleaner::sweep::Outcome;
@@ -38,10 +40,32 @@ async fn z1_a_refresh_asks_for_what_is_known_a_page_at_a_time() {
     assert_eq!(asked, [500; 3]);
 }
 
+/// A site whose host has fewer slots than there are workers: pages of its list do not all wait for one
+/// at once, before items that were listed long ago.
+#[tokio::test]
+async fn z1_a_list_is_not_read_far_ahead_of_its_items() {
+    let latency = Duration::from_millis(5);
+    let mut rig = Rig::<Sqlite>::with(Options { items: 1000, latency, ..Options::default() }).await;
+    (rig.settings.workers, rig.settings.batch) = (12, 10);
+    rig.demo.record();
+    assert_eq!(rig.complete().await.items.new, 1000);
+    let mark = 12 * 2 + 10 * 4;
+    let (mut listed, mut asked, mut most) = (0_i32, 0, 0);
+    for request in rig.demo.requests() {
+        match request.path.contains("offset=") {
+            true => listed += 18,
+            false => asked += 1,
+        }
+        most = most.max(listed - asked);
+    }
+    // What is below the mark, and a page in each worker's hands.
+    assert!(most <= mark + 12 * 18, "{most} items are listed and not asked for");
+}
+
 #[tokio::test]
 async fn z2_a_page_of_a_hundred_thousand_items_works() {
     const ITEMS: usize = 100_000;
-    let rows: Vec<_> = (0..ITEMS).map(|id| json!({ "id": id, "name": "a book" })).collect();
+    let rows: Vec<_> = (0..ITEMS).map(|id| json!({ "id": id })).collect();
     let page = json!({ "count": ITEMS, "rows": rows }).to_string();
     let served = Served::start(move |_| Answer::body(page.clone(), "application/json"));
     let mut rig = Rig::<Sqlite>::new(1).await;

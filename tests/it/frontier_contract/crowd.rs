@@ -52,7 +52,7 @@ async fn work(frontier: Arc<dyn Frontier>, done: Arc<Mutex<HashMap<String, u32>>
 }
 
 pub async fn a_crowd_finishes_every_item_once<B: Backend>() {
-    let frontier = B::start(Limits { low_water: 100, items: u64::MAX });
+    let frontier = B::start(Limits { low_water: 100, pages: u64::MAX, items: u64::MAX });
     submit(&frontier, pages(1, 1)).await;
     let done = Arc::new(Mutex::new(HashMap::new()));
     let workers: Vec<_> =

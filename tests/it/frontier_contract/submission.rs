@@ -35,7 +35,7 @@ pub async fn details_go_first<B: Backend>() {
 }
 
 pub async fn pages_of_the_list_wait_until_details_are_few<B: Backend>() {
-    let frontier = B::start(Limits { low_water: 3, items: u64::MAX });
+    let frontier = B::start(Limits { low_water: 3, pages: u64::MAX, items: u64::MAX });
     submit(&frontier, FollowUps { details: details(&["a", "b", "c", "d"]).details, ..pages(1, 3) })
         .await;
     // Leased ones count.
@@ -62,8 +62,36 @@ pub async fn pages_of_the_list_wait_until_details_are_few<B: Backend>() {
     assert_eq!(outstanding(&frontier).await, (3, 2));
 }
 
+/// Leases may wait for their host: then few are handed out, however few details there are.
+pub async fn few_pages_of_the_list_are_leased_at_once<B: Backend>() {
+    let frontier = B::start(Limits { low_water: 1_000, pages: 2, items: u64::MAX });
+    submit(&frontier, pages(1, 9)).await;
+    let (first, second) = (lease(&frontier), lease(&frontier));
+    nothing_yet(&frontier);
+    // Details are no pages.
+    submit(&frontier, details(&["a"])).await;
+    let item = lease_of(&frontier, "item a");
+    nothing_yet(&frontier);
+    finish(&frontier, item).await;
+    nothing_yet(&frontier);
+    let waiting = frontier.lease();
+    finish(&frontier, first).await;
+    let third = waiting.now_or_never().expect("at once").expect("a lease").expect("a task");
+    assert_eq!(number(&third), 3);
+    nothing_yet(&frontier);
+    // One that is set aside, or given back, is not leased.
+    let retry = Retry { after: Duration::from_secs(60), costs_attempt: false };
+    frontier.retry_later(second, retry).await.expect("it is set aside");
+    assert_eq!(number(&lease(&frontier)), 4, "and given back at once");
+    let _pages = [lease(&frontier)];
+    nothing_yet(&frontier);
+    drop(third);
+    let _third = lease(&frontier);
+    nothing_yet(&frontier);
+}
+
 pub async fn the_lowest_mark_lets_pages_through_one_by_one<B: Backend>() {
-    let frontier = B::start(Limits { low_water: 0, items: u64::MAX });
+    let frontier = B::start(Limits { low_water: 0, pages: u64::MAX, items: u64::MAX });
     submit(&frontier, pages(1, 2)).await;
     for at in 1..=2 {
         let page = lease(&frontier);
@@ -80,7 +108,7 @@ pub async fn the_lowest_mark_lets_pages_through_one_by_one<B: Backend>() {
 }
 
 pub async fn a_limit_holds_for_distinct_items<B: Backend>() {
-    let frontier = B::start(Limits { low_water: 9, items: 3 });
+    let frontier = B::start(Limits { low_water: 9, pages: u64::MAX, items: 3 });
     assert_eq!(submit(&frontier, details(&["a", "b", "a"])).await, added(0, 2));
     // What was seen is not over the limit, and the last place is one.
     assert_eq!(submit(&frontier, details(&["a", "c", "b"])).await, added(0, 1));

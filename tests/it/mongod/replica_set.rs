@@ -18,7 +18,7 @@ pub struct ReplicaSet {
 
 impl ReplicaSet {
     /// Starts three servers and waits until one of them is primary. A primary that is silent is
-    /// replaced after 2 s instead of the usual 10, so that tests need not wait.
+    /// replaced after 1 s instead of the usual 10, so that tests need not wait.
     pub fn start() -> ReplicaSet {
         let starting: Vec<_> =
             (0..3).map(|_| thread::spawn(|| Mongod::of_set(Some(NAME)))).collect();
@@ -28,7 +28,7 @@ impl ReplicaSet {
         let hosts = set.members.iter().enumerate();
         let hosts: Vec<Document> =
             hosts.map(|(at, member)| doc! { "_id": at as i32, "host": member.place() }).collect();
-        let settings = doc! { "electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500 };
+        let settings = doc! { "electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 200 };
         let config = doc! { "_id": NAME, "members": hosts, "settings": settings };
         ask(&set.members[0], doc! { "replSetInitiate": config }).expect("the set is made");
         set.primary();
