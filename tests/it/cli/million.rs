@@ -36,7 +36,7 @@ const PAGE: usize = 1_000;
 /// Items of the refresh that the large one is compared with.
 const FEW: usize = 5_000;
 /// Items of the large one in all tests: enough to tell what is held of each from what is held anyway.
-const MANY: usize = 40_000;
+const MANY: usize = 30_000;
 /// Bytes that an item may add. The seen set takes 17 to 40 of them, and in the middle of growing a
 /// little more; a key alone would take as much again, all that is known of an item ten times as much.
 const MOST_BYTES: usize = 48;
