@@ -18,17 +18,17 @@ use gleaner::sweep::Outcome;
 
 const RUNS: usize = 3;
 const WORKERS: usize = 200;
-const LATENCY: Duration = Duration::from_millis(40);
+const LATENCY: Duration = Duration::from_millis(20);
 
 /// What a site bears before and after half of the requests, and how many books it has.
 const SITES: [(u64, u64, usize); 7] = [
-    (4, 4, 2_000),
-    (20, 20, 9_040),
+    (4, 4, 1_200),
+    (20, 20, 4_000),
     (100, 100, 9_040),
-    (20, 100, 9_040),
-    (100, 20, 9_040),
-    (4, 100, 4_000),
-    (100, 4, 4_000),
+    (20, 100, 6_000),
+    (100, 20, 6_000),
+    (4, 100, 2_000),
+    (100, 4, 2_000),
 ];
 
 /// What came of a crawl.

@@ -1,5 +1,6 @@
 //! The main job, measured: gleaner beside the same libraries in a straight line and beside wrk, on
-//! one site and one MongoDB server, in one run. `make bench` runs it.
+//! one site and one MongoDB server, in one run. `make bench` runs it; with the argument `refresh` it
+//! measures refreshes alone.
 //!
 //! Site and server are processes of their own. Clients take turns, so that whatever else the
 //! machine does hits all alike, and of the runs the median is told. The figures go to stdout as
@@ -82,7 +83,8 @@ fn bench() -> Result<()> {
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
-    for cell in CELLS {
+    let is_refresh_only = std::env::args().any(|argument| argument == "refresh");
+    for cell in CELLS.into_iter().filter(|_| !is_refresh_only) {
         rows.extend(measure_cell(&folder, &mongodb, cell)?);
     }
     let refreshes = refresh::measure(&folder, &mongodb)?;
