@@ -5,13 +5,13 @@
 //! concurrency. It begins low and climbs by one with each success, which doubles it in a round
 //! trip, until the host refuses or slows down. From then on:
 //!
-//! - **Refused** (429, 503, time-outs): a tenth less than were in flight when the request left
+//! - **Refused** (429, 503, time-outs): a twentieth less than were in flight when the request left
 //!   that was refused first; that number is the *ceiling*. Of refusals of one burst only the first
 //!   counts. Where fewer are refused again, half.
 //! - **Slower**: the median of a round of requests lies above twice the usual: a quarter less. Where
 //!   that does not make the host faster, it is not we who make it slow, and its new pace is the
 //!   usual one.
-//! - **Afterwards** it climbs fast to a tenth below the ceiling, then by one a round. At the ceiling
+//! - **Afterwards** it climbs fast to a twentieth below the ceiling, then by one a round. At the ceiling
 //!   itself patience is needed: each time that the host refuses there again, twice as many successes
 //!   are waited for, so that a host that bears no more is not asked again and again. Where it bears
 //!   it for a round, it is a ceiling no more, and the climb begins anew.
@@ -26,7 +26,7 @@ use tokio::time::Instant;
 /// Where the climb begins.
 const START: u32 = 8;
 /// What is left of the requests in flight after a refusal.
-const AFTER_REFUSAL: f64 = 0.9;
+const AFTER_REFUSAL: f64 = 0.95;
 /// The same, where a refusal follows although there were fewer already.
 const AFTER_ANOTHER: f64 = 0.5;
 /// What is left of the limit where the host has slowed down.
