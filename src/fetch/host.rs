@@ -225,7 +225,8 @@ impl Host {
             _ => quota::spent(headers, self.with(|state| state.in_flight)),
         };
         if let Some(wait) = wait.map(retry::capped).filter(|wait| !wait.is_zero()) {
-            debug!(host = %self.root, ?wait, "the host asks to wait");
+            // Its URL may hold credentials; its name does not.
+            debug!(host = self.root.host_str(), ?wait, "the host asks to wait");
             self.wait(wait);
         }
     }
