@@ -10,12 +10,11 @@
 //! `GLEANER_MILLION_ITEMS` says how many (`make million ITEMS=1000000`).
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use gleaner::crawl::Crawl;
-use gleaner::record::{Key, Record, Stamp};
+use gleaner::record::{Record, Stamp};
 use gleaner::settings::Settings;
 use gleaner::shutdown;
 use gleaner::site::Site;
@@ -26,7 +25,7 @@ use tempfile::TempDir;
 
 use super::program::gleaner;
 use super::report;
-use crate::crawl::meddler::{Meddle, Meddler};
+use crate::crawl::meddler::{Meddler, Questions};
 use crate::crawl::rig::ended;
 use crate::records::{place, record};
 use crate::served::{Answer, Asked, Served};
@@ -61,17 +60,6 @@ struct Took {
     /// The most memory it ever had, in bytes.
     peak: usize,
     time: Duration,
-}
-
-/// How many keys the store was asked for, question by question.
-#[derive(Default)]
-struct Questions(Mutex<Vec<usize>>);
-
-#[async_trait]
-impl Meddle for Questions {
-    async fn known(&self, keys: &[Key]) {
-        self.0.lock().expect("nobody panicked").push(keys.len());
-    }
 }
 
 fn site_file(base_url: &str) -> String {

@@ -1,6 +1,6 @@
 //! A store around a store, in whose calls a test meddles.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use gleaner::document::Encoding;
@@ -125,5 +125,16 @@ impl<M: Meddle> Store for Meddler<M> {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
+    }
+}
+
+/// How many keys the store was asked for, question by question.
+#[derive(Default)]
+pub struct Questions(pub Mutex<Vec<usize>>);
+
+#[async_trait]
+impl Meddle for Questions {
+    async fn known(&self, keys: &[Key]) {
+        self.0.lock().expect("nobody panicked").push(keys.len());
     }
 }

@@ -1,31 +1,17 @@
 //! Much of everything: long pages, many known items.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use gleaner::demo::Options;
-use gleaner::record::Key;
 use gleaner::site::Site;
 use gleaner::sweep::Outcome;
 use serde_json::json;
 
-use super::meddler::{Meddle, Meddler};
+use super::meddler::{Meddler, Questions};
 use super::rig::{Rig, ended};
 use crate::served::{Answer, Served};
 use crate::store_contract::backends::Sqlite;
-
-/// How many keys the store was asked for, question by question.
-#[derive(Default)]
-struct Questions(Mutex<Vec<usize>>);
-
-#[async_trait]
-impl Meddle for Questions {
-    async fn known(&self, keys: &[Key]) {
-        self.0.lock().expect("nobody panicked").push(keys.len());
-    }
-}
 
 #[tokio::test]
 async fn z1_a_refresh_asks_for_what_is_known_a_page_at_a_time() {
