@@ -2,6 +2,7 @@
 //! the only place that spawns tasks.
 
 mod begin;
+mod error;
 mod gone;
 mod lock;
 mod robots;
@@ -15,8 +16,8 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{error, info, warn};
 
 use crate::descriptors;
-use crate::fetch::{Blocked, ClientError, FetchError, Fetcher, Hosts};
-use crate::frontier::{Frontier, FrontierError, Limits, MemoryFrontier};
+use crate::fetch::{Fetcher, Hosts};
+use crate::frontier::{Frontier, Limits, MemoryFrontier};
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
@@ -31,56 +32,11 @@ use crate::sweep::{Outcome, Report, SweepEntry};
 use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
+pub use error::CrawlError;
+use error::panic_message;
 
 /// What was fetched is given this long to be written once the grace time is over.
 const LAST_WRITES: Duration = Duration::from_secs(5);
-
-/// What ends a crawl early.
-#[derive(Debug, thiserror::Error)]
-pub enum CrawlError {
-    /// The store failed.
-    #[error("the store failed: {0}")]
-    Store(#[from] StoreError),
-    /// The site refuses.
-    #[error(transparent)]
-    Blocked(#[from] Blocked),
-    /// The frontier failed.
-    #[error(transparent)]
-    Frontier(#[from] FrontierError),
-    /// Another run holds the site.
-    #[error("another run holds the site {}: {}", .0.site, holder_of(.0))]
-    Held(Box<SweepEntry>),
-    /// Others took the lock each time between looking and taking.
-    #[error("other runs took the site each time it was free; try again")]
-    Contended,
-    /// Another run took the site while this one stalled.
-    #[error(
-        "the lock on the site was lost: this run gave no sign of life for too long, and another took over"
-    )]
-    LockLost,
-    /// What the site asks of crawlers cannot be known.
-    #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
-    Robots(FetchError),
-    /// The HTTP client could not be made.
-    #[error(transparent)]
-    Client(#[from] ClientError),
-    /// The writer has ended, and says itself why.
-    #[error("the writer has ended")]
-    WriterEnded,
-    /// The writer has ended before the workers, because of this.
-    #[error(transparent)]
-    Writer(Box<CrawlError>),
-    /// A task of the crawl's own panicked: a bug.
-    #[error("a part of gleaner panicked, which is a bug: {0}")]
-    Panic(String),
-}
-
-/// Which process, and since when: where it goes on with a sweep, only that sweep's begin is known.
-fn holder_of(entry: &SweepEntry) -> String {
-    let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), ToString::to_string);
-    let how = if entry.is_resumed() { "goes on with the sweep of" } else { "since" };
-    format!("{who}, {how} {}", crate::sweep::lock::since(entry))
-}
 
 /// A crawl that is ready to run.
 pub struct Crawl {
@@ -383,15 +339,4 @@ fn written_or_panicked(
 
 fn batching(settings: &Settings) -> Batching {
     Batching { items: settings.batch, flush: settings.flush }
-}
-
-fn panic_message(error: JoinError) -> String {
-    match error.try_into_panic() {
-        Err(error) => error.to_string(),
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            text.unwrap_or_else(|| "no message".to_owned())
-        }
-    }
 }

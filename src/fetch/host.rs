@@ -8,9 +8,8 @@
 //! usually takes, so that fast errors do not make for more requests.
 
 mod mood;
+mod state;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,20 +20,11 @@ use tokio::time::Instant;
 use tracing::debug;
 use url::Url;
 
-use super::limit::{Limit, Sent};
+use super::limit::Sent;
 use super::{FetchError, Fetcher, Manners, quota, retry, robots};
 use crate::frontier::Lease;
 pub use mood::Blocked;
-use mood::Mood;
-
-/// How late a timer may ring.
-const LATE: Duration = Duration::from_millis(2);
-/// What failed keeps its place for so long where the usual time is not known yet.
-const UNKNOWN: Duration = Duration::from_millis(100);
-/// Wait after a refusal where no more than one request was in flight, doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest such wait.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+use state::State;
 
 /// See the module's text.
 #[derive(Debug)]
@@ -88,47 +78,17 @@ pub enum End<'a> {
     },
 }
 
-#[derive(Debug)]
-struct State {
-    limit: Limit,
-    in_flight: u32,
-    /// Places of requests that failed, until then.
-    held: BinaryHeap<Reverse<Instant>>,
-    pace: Option<Pace>,
-    waits_until: Option<Instant>,
-    parked: VecDeque<Lease>,
-    mood: Mood,
-    /// The pause after the next refusal of a single request.
-    pause: Duration,
-}
-
-/// A request leaves, and the next one not before its time.
-#[derive(Debug)]
-struct Pace {
-    interval: Duration,
-    next: Instant,
-}
-
 impl Host {
     /// The host at `root`, of which nothing is known.
     pub fn new(root: Url, manners: Arc<Manners>, wake: Arc<Wake>) -> Host {
-        let state = State {
-            limit: Limit::new(manners.workers, manners.adaptive),
-            in_flight: 0,
-            held: BinaryHeap::new(),
-            pace: None,
-            waits_until: None,
-            parked: VecDeque::new(),
-            mood: Mood::default(),
-            pause: FIRST_PAUSE,
-        };
+        let state = Mutex::new(State::new(&manners));
         Host {
             root,
             manners,
             wake,
             rules: OnceCell::new(),
             is_opening: AtomicBool::new(false),
-            state: Mutex::new(state),
+            state,
         }
     }
 
@@ -148,11 +108,7 @@ impl Host {
             self.rules.get_or_init(|| robots::ask(fetcher, &self.root, &self.manners)).await;
         let own = self.manners.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let asked = rules.as_ref().ok().and_then(robots::Rules::delay).map(|(delay, _)| delay);
-        self.with(|state| {
-            let interval = own.max(asked);
-            let pace = || interval.map(|interval| Pace { interval, next: Instant::now() });
-            state.pace = state.pace.take().or_else(pace);
-        });
+        self.with(|state| state.keep_pace(own.max(asked), Instant::now()));
         if self.release().is_some() {
             self.wake.keeper.notify_one();
         }
@@ -182,11 +138,7 @@ impl Host {
             // Looked at under the lock: whoever opens the host releases what is parked afterwards.
             let is_open = self.rules.initialized();
             let now = Instant::now();
-            if is_open && state.parked.is_empty() && state.may_go(now) {
-                return Ok((lease, state.admit(now)));
-            }
-            state.parked.push_back(lease);
-            Err(is_open && state.next(now).is_some())
+            state.enter(lease, is_open, now).ok_or_else(|| is_open && state.next(now).is_some())
         });
         match entered {
             Ok((lease, sent)) => Some((lease, self.slot(sent))),
@@ -202,18 +154,7 @@ impl Host {
     /// Waits until a request that follows another one (a redirect, a connection that turned out
     /// to be closed) may leave.
     pub async fn take_turn(&self) {
-        let at = self.with(|state| {
-            let now = Instant::now();
-            let free = state.waits_until.map_or(now, |at| at.max(now));
-            match &mut state.pace {
-                None => free,
-                Some(pace) => {
-                    let at = pace.next.max(free);
-                    pace.next = at + pace.interval;
-                    at
-                }
-            }
-        });
+        let at = self.with(|state| state.turn(Instant::now()));
         tokio::time::sleep_until(at).await;
     }
 
@@ -222,23 +163,13 @@ impl Host {
         let wait = match status {
             429 | 503 => quota::wait(headers, std::time::SystemTime::now()),
             // Those in flight may take what is left.
-            _ => quota::spent(headers, self.with(|state| state.in_flight)),
+            _ => quota::spent(headers, self.with(|state| state.in_flight())),
         };
         if let Some(wait) = wait.map(retry::capped).filter(|wait| !wait.is_zero()) {
             // Its URL may hold credentials; its name does not.
             debug!(host = self.root.host_str(), ?wait, "the host asks to wait");
-            self.wait(wait);
+            self.with(|state| state.leave_alone(wait, Instant::now()));
         }
-    }
-
-    /// Leaves the host alone for `wait`, and begins low afterwards.
-    fn wait(&self, wait: Duration) {
-        self.with(|state| {
-            let now = Instant::now();
-            let until = now + wait;
-            state.waits_until = Some(state.waits_until.map_or(until, |at| at.max(until)));
-            state.limit.restart(now);
-        });
     }
 
     /// Hands what was parked and may leave now to idle workers. Says when there will be more.
@@ -249,16 +180,12 @@ impl Host {
         loop {
             let released = self.with(|state| {
                 let now = Instant::now();
-                if state.parked.is_empty() || !state.may_go(now) {
-                    return Err(state.next(now));
-                }
-                Ok(state.parked.pop_front().map(|lease| (lease, state.admit(now))))
+                state.hand_out(now).ok_or_else(|| state.next(now))
             });
             match released {
                 Err(next) => return next,
-                Ok(None) => return None,
                 // Fails only where the crawl has ended; then the lease goes back.
-                Ok(Some((lease, sent))) => {
+                Ok((lease, sent)) => {
                     let _ = self.wake.ready.try_send((lease, self.slot(sent)));
                 }
             }
@@ -267,7 +194,7 @@ impl Host {
 
     /// In words: that it bears no more than so many requests at once, where that is known.
     pub fn bears(&self) -> Option<u32> {
-        self.with(|state| state.limit.ceiling().map(|_| state.limit.now()))
+        self.with(|state| state.bears())
     }
 
     fn slot(self: &Arc<Self>, sent: Sent) -> Slot {
@@ -276,81 +203,6 @@ impl Host {
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl State {
-    fn may_go(&mut self, now: Instant) -> bool {
-        while self.held.peek().is_some_and(|Reverse(until)| *until <= now) {
-            self.held.pop();
-        }
-        self.waits_until.is_none_or(|until| until <= now)
-            && self.has_room()
-            && self.pace.as_ref().is_none_or(|pace| pace.next <= now)
-    }
-
-    fn has_room(&self) -> bool {
-        self.in_flight as usize + self.held.len() < self.limit.now() as usize
-    }
-
-    fn admit(&mut self, now: Instant) -> Sent {
-        self.in_flight += 1;
-        if let Some(Pace { interval, next }) = &mut self.pace {
-            // A timer that rang late must not slow down all that follow; nor is more than that made
-            // up for.
-            *next = (*next + *interval).max(now + *interval - LATE.min(*interval));
-        }
-        Sent { at: now, among: self.in_flight }
-    }
-
-    /// When the next of those that are parked may leave, where time alone decides that.
-    fn next(&self, now: Instant) -> Option<Instant> {
-        if self.parked.is_empty() {
-            return None;
-        }
-        let waits_until = self.waits_until.filter(|until| *until > now);
-        let room = match self.has_room() {
-            true => None,
-            false => Some(self.held.peek()?.0),
-        };
-        let turn = self.pace.as_ref().map(|pace| pace.next);
-        Some(waits_until.max(room).max(turn).unwrap_or(now))
-    }
-
-    /// What a request came to.
-    fn end(&mut self, sent: Sent, took: Duration, end: End<'_>, most: u32) -> Result<(), Blocked> {
-        let now = Instant::now();
-        let was_reached = !self.has_room();
-        self.in_flight = self.in_flight.saturating_sub(1);
-        match end {
-            End::Page => {
-                self.limit.succeeded(sent, took, was_reached, now);
-                self.pause = FIRST_PAUSE;
-                self.mood.succeeded();
-                Ok(())
-            }
-            End::Absent => {
-                self.mood.succeeded();
-                Ok(())
-            }
-            End::Unused { was_sent } => {
-                // Its turn is another's.
-                if let Some(Pace { interval, next }) = self.pace.as_mut().filter(|_| !was_sent) {
-                    *next = next.checked_sub(*interval).unwrap_or(*next);
-                }
-                Ok(())
-            }
-            End::Trouble { message, is_overload, is_refusal } => {
-                let usual = self.limit.usual().unwrap_or(UNKNOWN);
-                self.held.push(Reverse(sent.at + usual));
-                if is_overload && self.limit.refused(sent, now) && sent.among == 1 {
-                    let until = now + self.pause;
-                    self.waits_until = Some(self.waits_until.map_or(until, |at| at.max(until)));
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                }
-                self.mood.troubled(sent.at, is_refusal, message, most)
-            }
-        }
     }
 }
 

@@ -6,8 +6,9 @@
 //! trip, until the host refuses or slows down. From then on:
 //!
 //! - **Refused** (429, 503, time-outs): a twentieth less than were in flight when the request left
-//!   that was refused first; that number is the *ceiling*. Of refusals of one burst only the first
-//!   counts. Where fewer are refused again, half.
+//!   that was refused first; that number is the *ceiling*. After further refusals of the same
+//!   burst it is one above what is still in flight: those are served. Where fewer are refused again,
+//!   half.
 //! - **Slower**: the median of a round of requests lies above twice the usual: a quarter less. Where
 //!   that does not make the host faster, it is not we who make it slow, and its new pace is the
 //!   usual one.
@@ -33,8 +34,10 @@ const AFTER_ANOTHER: f64 = 0.5;
 const AFTER_SLOWNESS: f64 = 0.75;
 /// Least successes in a round, so that a median says something.
 const LEAST_ROUND: u32 = 10;
-/// Most successes that are waited for before a ceiling is tried again.
+/// Most successes that are waited for before a ceiling is tried again, or
 const MOST_PATIENCE: u32 = 200;
+/// as many as these rounds have, where that is more.
+const MOST_ROUNDS: u32 = 8;
 /// What comes on top of twice the usual time: below that nobody suffers, and much of it is our own.
 const SLACK: Duration = Duration::from_millis(20);
 
@@ -127,15 +130,22 @@ impl Limit {
         }
     }
 
-    /// The host refused a request, or did not answer it in time. Says whether that lowers the
-    /// limit: not where a request of the same burst did before.
-    pub fn refused(&mut self, sent: Sent, now: Instant) -> bool {
-        if !self.is_adaptive || self.lowered_at.is_some_and(|at| sent.at < at) {
+    /// The host refused a request, or did not answer it in time, while `served` others were in
+    /// flight. Says whether it is the first of its burst.
+    pub fn refused(&mut self, sent: Sent, served: u32, now: Instant) -> bool {
+        if !self.is_adaptive {
+            return false;
+        }
+        if self.lowered_at.is_some_and(|at| sent.at < at) {
+            if let Some(ceiling) = &mut self.ceiling {
+                *ceiling = (*ceiling).min(served + 1);
+                self.now = self.now.min(share(*ceiling, AFTER_REFUSAL));
+            }
             return false;
         }
         let was_tried = self.ceiling.is_some_and(|ceiling| sent.among >= ceiling);
-        self.patience =
-            if was_tried { (self.patience * 2).min(MOST_PATIENCE) } else { LEAST_ROUND };
+        let most = MOST_PATIENCE.max(sent.among * MOST_ROUNDS);
+        self.patience = if was_tried { (self.patience * 2).min(most) } else { LEAST_ROUND };
         let left = if self.was_lowered { AFTER_ANOTHER } else { AFTER_REFUSAL };
         self.ceiling = Some(sent.among);
         self.lower(share(sent.among, left), now);

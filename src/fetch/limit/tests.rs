@@ -11,7 +11,16 @@ const LATENCY: u64 = 20_000;
 const REFUSAL: u64 = 300;
 
 /// A site that serves so many at once, by the number of requests so far.
-struct Bears<'a>(&'a dyn Fn(u64) -> u32);
+struct Bears<'a> {
+    bears: &'a dyn Fn(u64) -> u32,
+    /// How far its times are from the mean, in thousandths: with few, answers come in bursts.
+    spread: u64,
+}
+
+/// Times differ by a tenth, unless a test says otherwise.
+const SPREAD: u64 = 100;
+/// Answers come one by one, in bunches, and all at once.
+const SPREADS: [u64; 3] = [SPREAD, 20, 2];
 
 /// What came of it: requests, those refused, the time in microseconds, most in flight.
 #[derive(Debug)]
@@ -47,9 +56,9 @@ impl Bears<'_> {
                 in_flight += 1;
                 run.requests += 1;
                 run.most = run.most.max(in_flight);
-                let (time, what) = answer(serving + 1, self.0(run.requests));
+                let (time, what) = answer(serving + 1, (self.bears)(run.requests));
                 serving += u32::from(what == Answer::Page);
-                let time = time * chance.u64(900..1_100) / 1_000;
+                let time = time * chance.u64(1_000 - self.spread..1_000 + self.spread) / 1_000;
                 events.push(Reverse((now + time, run.requests, what, now, in_flight)));
             }
             let Some(Reverse((time, _, what, sent, among))) = events.pop() else { break };
@@ -70,7 +79,7 @@ impl Bears<'_> {
                 }
                 Answer::Refusal => {
                     run.refused += 1;
-                    limit.refused(sent_at, at(now));
+                    limit.refused(sent_at, in_flight, at(now));
                     held += 1;
                     events.push(Reverse((sent + LATENCY, 0, Answer::Free, sent, among)));
                 }
@@ -88,13 +97,14 @@ fn refuses(serving: u32, bears: u32) -> (u64, Answer) {
 }
 
 fn refusing(workers: u32, pages: u64, bears: &dyn Fn(u64) -> u32) -> Run {
-    Bears(bears).run(Limit::new(workers, true), pages, refuses)
+    Bears { bears, spread: SPREAD }.run(Limit::new(workers, true), pages, refuses)
 }
 
 #[test]
 fn it_finds_what_a_site_bears_and_is_seldom_refused() {
-    for bears in [4, 20, 100] {
-        let run = refusing(200, 9_000, &|_| bears);
+    for (bears, spread) in [4, 20, 100].into_iter().flat_map(|bears| SPREADS.map(|by| (bears, by)))
+    {
+        let run = Bears { bears: &|_| bears, spread }.run(Limit::new(200, true), 9_000, refuses);
         let best = 9_000 / u64::from(bears) * LATENCY;
         assert!(run.refused * 50 < run.requests, "{bears}: {run:?}");
         assert!(run.elapsed as f64 <= best as f64 * 1.15, "{bears}: {run:?}, best {best}");
@@ -103,10 +113,13 @@ fn it_finds_what_a_site_bears_and_is_seldom_refused() {
 
 #[test]
 fn it_follows_a_site_that_bears_more_or_less_than_before() {
-    for (before, after) in [(4, 100), (100, 4), (20, 100), (100, 20)] {
-        let run = refusing(200, 9_000, &|requests| if requests < 4_500 { before } else { after });
+    let changes = [(4, 100), (100, 4), (20, 100), (100, 20)];
+    for ((before, after), spread) in
+        changes.into_iter().flat_map(|change| SPREADS.map(|by| (change, by)))
+    {
+        let bears = |requests| if requests < 4_500 { before } else { after };
+        let run = Bears { bears: &bears, spread }.run(Limit::new(200, true), 9_000, refuses);
         let best = (4_500 / u64::from(before) + 4_500 / u64::from(after)) * LATENCY;
-        eprintln!("{run:?}");
         assert!(run.refused * 50 < run.requests, "{before} {after}: {run:?}");
         assert!(run.elapsed as f64 <= best as f64 * 1.15, "{before} {after}: {run:?}, best {best}");
     }
@@ -122,7 +135,7 @@ fn it_climbs_to_the_workers_in_a_few_round_trips_and_never_above() {
 
 #[test]
 fn a_site_that_refuses_at_random_is_not_left_to_one_request_at_a_time() {
-    let run = Bears(&|_| 0).run(Limit::new(50, true), 9_000, {
+    let run = Bears { bears: &|_| 0, spread: SPREAD }.run(Limit::new(50, true), 9_000, {
         let chance = std::cell::RefCell::new(fastrand::Rng::with_seed(1));
         move |_, _| match chance.borrow_mut().f64() < 0.02 {
             true => (REFUSAL, Answer::Refusal),
@@ -136,7 +149,7 @@ fn a_site_that_refuses_at_random_is_not_left_to_one_request_at_a_time() {
 fn a_site_that_queues_is_not_made_to_queue_much() {
     // With more than 20 in service each takes as much longer.
     let queues = |serving: u32, _| (LATENCY * 5 * u64::from(serving.max(20)) / 20, Answer::Page);
-    let run = Bears(&|_| 0).run(Limit::new(200, true), 9_000, queues);
+    let run = Bears { bears: &|_| 0, spread: SPREAD }.run(Limit::new(200, true), 9_000, queues);
     assert!(run.last < 80, "{run:?}");
     assert!(run.elapsed as f64 <= (9_000 / 20 * LATENCY * 5) as f64 * 1.2, "{run:?}");
 }
@@ -144,14 +157,16 @@ fn a_site_that_queues_is_not_made_to_queue_much() {
 #[test]
 fn a_site_that_becomes_slow_by_itself_is_asked_as_before() {
     let slow = |requests: u64| if requests < 3_000 { 1 } else { 5 };
-    let run = Bears(&slow)
-        .run(Limit::new(50, true), 9_000, |_, times| (LATENCY * u64::from(times), Answer::Page));
+    let run =
+        Bears { bears: &slow, spread: SPREAD }.run(Limit::new(50, true), 9_000, |_, times| {
+            (LATENCY * u64::from(times), Answer::Page)
+        });
     assert!(run.last >= 45, "{run:?}");
 }
 
 #[test]
 fn without_adaptation_it_stays_as_it_is() {
-    let run = Bears(&|_| 4).run(Limit::new(50, false), 500, refuses);
+    let run = Bears { bears: &|_| 4, spread: SPREAD }.run(Limit::new(50, false), 500, refuses);
     assert_eq!((run.most, run.last), (50, 50));
 }
 
@@ -175,6 +190,6 @@ fn w4_nothing_but_a_success_at_the_limit_makes_it_grow() {
     let sent = Sent { at: now, among: 1 };
     (0..500).for_each(|_| limit.succeeded(sent, Duration::from_millis(20), false, now));
     assert_eq!(limit.now(), START, "nobody waited");
-    assert!(limit.refused(Sent { at: now, among: 8 }, now));
+    assert!(limit.refused(Sent { at: now, among: 8 }, 7, now));
     assert_eq!(limit.now(), 7);
 }

@@ -1,0 +1,67 @@
+//! What ends a crawl early.
+
+use tokio::task::JoinError;
+
+use crate::fetch::{Blocked, ClientError, FetchError};
+use crate::frontier::FrontierError;
+use crate::store::StoreError;
+use crate::sweep::SweepEntry;
+
+/// What ends a crawl early.
+#[derive(Debug, thiserror::Error)]
+pub enum CrawlError {
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
+    /// The site refuses.
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    /// The frontier failed.
+    #[error(transparent)]
+    Frontier(#[from] FrontierError),
+    /// Another run holds the site.
+    #[error("another run holds the site {}: {}", .0.site, holder_of(.0))]
+    Held(Box<SweepEntry>),
+    /// Others took the lock each time between looking and taking.
+    #[error("other runs took the site each time it was free; try again")]
+    Contended,
+    /// Another run took the site while this one stalled.
+    #[error(
+        "the lock on the site was lost: this run gave no sign of life for too long, and another took over"
+    )]
+    LockLost,
+    /// What the site asks of crawlers cannot be known.
+    #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
+    Robots(FetchError),
+    /// The HTTP client could not be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The writer has ended, and says itself why.
+    #[error("the writer has ended")]
+    WriterEnded,
+    /// The writer has ended before the workers, because of this.
+    #[error(transparent)]
+    Writer(Box<CrawlError>),
+    /// A task of the crawl's own panicked: a bug.
+    #[error("a part of gleaner panicked, which is a bug: {0}")]
+    Panic(String),
+}
+
+/// Which process, and since when: where it goes on with a sweep, only that sweep's begin is known.
+fn holder_of(entry: &SweepEntry) -> String {
+    let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), ToString::to_string);
+    let how = if entry.is_resumed() { "goes on with the sweep of" } else { "since" };
+    format!("{who}, {how} {}", crate::sweep::lock::since(entry))
+}
+
+/// What a task panicked with.
+pub fn panic_message(error: JoinError) -> String {
+    match error.try_into_panic() {
+        Err(error) => error.to_string(),
+        Ok(panic) => {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+            text.unwrap_or_else(|| "no message".to_owned())
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What a host is known to bear: its slots, its pace, its waits, and who waits for it.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::mood::{Blocked, Mood};
+use super::{End, Manners};
+use crate::fetch::limit::{Limit, Sent};
+use crate::frontier::Lease;
+
+/// How late a timer may ring.
+const LATE: Duration = Duration::from_millis(2);
+/// What failed keeps its place for so long where the usual time is not known yet.
+const UNKNOWN: Duration = Duration::from_millis(100);
+/// Wait after a refusal where no more than one request was in flight, doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest such wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+
+/// See the module's text.
+#[derive(Debug)]
+pub struct State {
+    limit: Limit,
+    in_flight: u32,
+    /// Places of requests that failed, until then.
+    held: BinaryHeap<Reverse<Instant>>,
+    pace: Option<Pace>,
+    waits_until: Option<Instant>,
+    parked: VecDeque<Lease>,
+    mood: Mood,
+    /// The pause after the next refusal of a single request.
+    pause: Duration,
+}
+
+/// A request leaves, and the next one not before its time.
+#[derive(Debug)]
+struct Pace {
+    interval: Duration,
+    next: Instant,
+}
+
+impl State {
+    /// Of a host of which nothing is known.
+    pub fn new(manners: &Manners) -> State {
+        State {
+            limit: Limit::new(manners.workers, manners.adaptive),
+            in_flight: 0,
+            held: BinaryHeap::new(),
+            pace: None,
+            waits_until: None,
+            parked: VecDeque::new(),
+            mood: Mood::default(),
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// How many requests are in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// How many it bears at once, where that is known.
+    pub fn bears(&self) -> Option<u32> {
+        self.limit.ceiling().map(|_| self.limit.now())
+    }
+
+    /// From `now` on a request leaves each `interval`, where there is one. The first word holds.
+    pub fn keep_pace(&mut self, interval: Option<Duration>, now: Instant) {
+        let pace = || interval.map(|interval| Pace { interval, next: now });
+        self.pace = self.pace.take().or_else(pace);
+    }
+
+    /// A task wants to leave: it does, or is parked, which it always is where the host `is_open`
+    /// not yet.
+    pub fn enter(&mut self, lease: Lease, is_open: bool, now: Instant) -> Option<(Lease, Sent)> {
+        if is_open && self.parked.is_empty() && self.may_go(now) {
+            return Some((lease, self.admit(now)));
+        }
+        self.parked.push_back(lease);
+        None
+    }
+
+    /// The first that was parked, where it may leave now.
+    pub fn hand_out(&mut self, now: Instant) -> Option<(Lease, Sent)> {
+        if self.parked.is_empty() || !self.may_go(now) {
+            return None;
+        }
+        let lease = self.parked.pop_front()?;
+        Some((lease, self.admit(now)))
+    }
+
+    /// When a request that has its place may leave.
+    pub fn turn(&mut self, now: Instant) -> Instant {
+        let free = self.waits_until.map_or(now, |at| at.max(now));
+        let Some(pace) = &mut self.pace else { return free };
+        let at = pace.next.max(free);
+        pace.next = at + pace.interval;
+        at
+    }
+
+    /// Nothing leaves for `wait`, and little at once afterwards.
+    pub fn leave_alone(&mut self, wait: Duration, now: Instant) {
+        self.pause_until(now + wait);
+        self.limit.restart(now);
+    }
+
+    fn pause_until(&mut self, until: Instant) {
+        self.waits_until = Some(self.waits_until.map_or(until, |at| at.max(until)));
+    }
+
+    fn may_go(&mut self, now: Instant) -> bool {
+        while self.held.peek().is_some_and(|Reverse(until)| *until <= now) {
+            self.held.pop();
+        }
+        self.waits_until.is_none_or(|until| until <= now)
+            && self.has_room()
+            && self.pace.as_ref().is_none_or(|pace| pace.next <= now)
+    }
+
+    fn has_room(&self) -> bool {
+        self.in_flight as usize + self.held.len() < self.limit.now() as usize
+    }
+
+    fn admit(&mut self, now: Instant) -> Sent {
+        self.in_flight += 1;
+        if let Some(Pace { interval, next }) = &mut self.pace {
+            // A timer that rang late must not slow down all that follow; nor is more than that made
+            // up for.
+            *next = (*next + *interval).max(now + *interval - LATE.min(*interval));
+        }
+        Sent { at: now, among: self.in_flight }
+    }
+
+    /// When the next of those that are parked may leave, where time alone decides that.
+    pub fn next(&self, now: Instant) -> Option<Instant> {
+        if self.parked.is_empty() {
+            return None;
+        }
+        let waits_until = self.waits_until.filter(|until| *until > now);
+        let room = match self.has_room() {
+            true => None,
+            false => Some(self.held.peek()?.0),
+        };
+        let turn = self.pace.as_ref().map(|pace| pace.next);
+        Some(waits_until.max(room).max(turn).unwrap_or(now))
+    }
+
+    /// What a request came to; `most` refusals in a row are a block.
+    ///
+    /// # Errors
+    /// Where the host refuses for good.
+    pub fn end(
+        &mut self,
+        sent: Sent,
+        took: Duration,
+        end: End<'_>,
+        most: u32,
+    ) -> Result<(), Blocked> {
+        let now = Instant::now();
+        let was_reached = !self.has_room();
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match end {
+            End::Page => {
+                self.limit.succeeded(sent, took, was_reached, now);
+                self.pause = FIRST_PAUSE;
+                self.mood.succeeded();
+                Ok(())
+            }
+            End::Absent => {
+                self.mood.succeeded();
+                Ok(())
+            }
+            End::Unused { was_sent } => {
+                // Its turn is another's.
+                if let Some(Pace { interval, next }) = self.pace.as_mut().filter(|_| !was_sent) {
+                    *next = next.checked_sub(*interval).unwrap_or(*next);
+                }
+                Ok(())
+            }
+            End::Trouble { message, is_overload, is_refusal } => {
+                let usual = self.limit.usual().unwrap_or(UNKNOWN);
+                self.held.push(Reverse(sent.at + usual));
+                if is_overload && self.limit.refused(sent, self.in_flight, now) && sent.among == 1 {
+                    self.pause_until(now + self.pause);
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+                self.mood.troubled(sent.at, is_refusal, message, most)
+            }
+        }
+    }
+}
