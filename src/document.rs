@@ -8,6 +8,7 @@
 mod canonical;
 mod indent;
 mod parse;
+pub mod raw;
 mod text;
 
 use bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};

@@ -11,6 +11,7 @@ use std::collections::hash_map::Entry;
 use bson::raw::{CStr, RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use super::Digest;
+use super::raw::{Element, Elements, Value};
 
 /// Some object repeats a key.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +20,7 @@ pub struct RepeatedKey;
 /// The digest of `document`.
 pub fn digest(document: &RawDocument) -> Result<Digest, RepeatedKey> {
     let mut form = Vec::with_capacity(document.as_bytes().len() * 5 / 4);
-    write_object(&mut form, document)?;
+    write_object(&mut form, Elements::of(document))?;
     Ok(Digest::of(&form))
 }
 
@@ -59,62 +60,57 @@ fn last_wins_in(array: &RawArray) -> RawArrayBuf {
     kept
 }
 
-fn write_object(form: &mut Vec<u8>, document: &RawDocument) -> Result<(), RepeatedKey> {
-    let mut members: Vec<(&str, RawBsonRef<'_>)> =
-        document.iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
-    members.sort_by_key(|(key, _)| *key);
-    if members.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+fn write_object(form: &mut Vec<u8>, elements: Elements<'_>) -> Result<(), RepeatedKey> {
+    let mut members: Vec<Element<'_>> = elements.collect();
+    members.sort_by_key(|member| member.name);
+    if members.windows(2).any(|pair| pair[0].name == pair[1].name) {
         return Err(RepeatedKey);
     }
     form.push(b'{');
     write_length(form, members.len());
-    for (key, value) in members {
-        write_text(form, key);
+    for Element { name, value } in members {
+        write_text(form, name);
         write_value(form, value)?;
     }
     Ok(())
 }
 
-fn write_value(form: &mut Vec<u8>, value: RawBsonRef<'_>) -> Result<(), RepeatedKey> {
+fn write_value(form: &mut Vec<u8>, value: Value<'_>) -> Result<(), RepeatedKey> {
     match value {
-        RawBsonRef::Document(inner) => write_object(form, inner)?,
-        RawBsonRef::Array(inner) => {
+        Value::Document(elements) => write_object(form, elements)?,
+        Value::Array(elements) => {
             form.push(b'[');
-            for value in inner.into_iter().flatten() {
-                write_value(form, value)?;
+            for element in elements {
+                write_value(form, element.value)?;
             }
             form.push(b']');
         }
-        RawBsonRef::String(text) => {
+        Value::Text(text) => {
             form.push(b'"');
             write_text(form, text);
         }
-        RawBsonRef::Int32(number) => write_integer(form, number.into()),
-        RawBsonRef::Int64(number) => write_integer(form, number),
-        RawBsonRef::Double(number) => {
-            form.push(b'd');
+        Value::Integer(number) => {
+            form.push(b'i');
             form.extend(number.to_le_bytes());
         }
-        RawBsonRef::Decimal128(number) => {
-            form.push(b'D');
-            form.extend(number.bytes());
+        Value::Double(bytes) => {
+            form.push(b'd');
+            form.extend(bytes);
         }
-        RawBsonRef::Boolean(true) => form.push(b't'),
-        RawBsonRef::Boolean(false) => form.push(b'f'),
-        // JSON has no other types, so nothing else comes here than null.
-        _ => form.push(b'0'),
+        Value::Decimal(bytes) => {
+            form.push(b'D');
+            form.extend(bytes);
+        }
+        Value::Boolean(true) => form.push(b't'),
+        Value::Boolean(false) => form.push(b'f'),
+        Value::Null => form.push(b'0'),
     }
     Ok(())
 }
 
-fn write_integer(form: &mut Vec<u8>, number: i64) {
-    form.push(b'i');
-    form.extend(number.to_le_bytes());
-}
-
-fn write_text(form: &mut Vec<u8>, text: &str) {
+fn write_text(form: &mut Vec<u8>, text: &[u8]) {
     write_length(form, text.len());
-    form.extend(text.as_bytes());
+    form.extend(text);
 }
 
 fn write_length(form: &mut Vec<u8>, length: usize) {

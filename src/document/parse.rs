@@ -5,7 +5,6 @@
 //! The raw interface of `bson` is used because its serde interface gives meaning to some keys.
 
 use std::borrow::Cow;
-use std::io::Write;
 use std::str::FromStr;
 
 use bson::raw::{CStr, CString, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
@@ -13,6 +12,8 @@ use bson::spec::ElementType;
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use simdutf8::compat::from_utf8;
+
+use super::raw::{Place, Writing};
 
 /// From here on a float may be an integer that did not fit.
 const PERHAPS_AN_INTEGER: f64 = 9_223_372_036_854_775_808.0;
@@ -133,11 +134,10 @@ fn string_length(text: &[u8]) -> usize {
     text.len()
 }
 
-/// One pass over a text. Bytes are written front to back, each value where it stays: the library's
-/// own way to build documents copies what is nested once a level.
+/// One pass over a text.
 #[derive(Default)]
 struct Walk<'t> {
-    bytes: Vec<u8>,
+    writing: Writing,
     tokens: Option<std::vec::IntoIter<&'t str>>,
     needs_tokens: bool,
     unfit: Option<&'static str>,
@@ -146,27 +146,11 @@ struct Walk<'t> {
 impl<'t> Walk<'t> {
     fn run(&mut self, text: &str) -> Result<RawDocumentBuf, serde_json::Error> {
         // Names of elements take some more than JSON's commas.
-        self.bytes = Vec::with_capacity(text.len() + text.len() / 8 + 64);
-        let root = self.open();
+        self.writing = Writing::with_capacity(text.len() + text.len() / 8 + 64);
         let mut json = serde_json::Deserializer::from_str(text);
         Put { walk: self, place: Place::Member(cstr!("")) }.deserialize(&mut json)?;
         json.end()?;
-        self.close(root);
-        RawDocumentBuf::from_bytes(std::mem::take(&mut self.bytes)).map_err(Error::custom)
-    }
-
-    /// Begins an object or a list, whose length is not known yet.
-    fn open(&mut self) -> usize {
-        let start = self.bytes.len();
-        self.bytes.extend([0; 4]);
-        start
-    }
-
-    /// Ends the object or list that begins at `start`.
-    fn close(&mut self, start: usize) {
-        self.bytes.push(0);
-        let length = length(self.bytes.len() - start);
-        self.bytes[start..start + 4].copy_from_slice(&length);
+        std::mem::take(&mut self.writing).end().map_err(Error::custom)
     }
 
     fn token(&mut self) -> Option<&'t str> {
@@ -214,48 +198,15 @@ impl<'t> Walk<'t> {
     }
 }
 
-/// What the next value is in: the object's member of that name, or the list's next element.
-enum Place<'a> {
-    Member(&'a CStr),
-    Element(usize),
-}
-
 struct Put<'a, 'w, 't> {
     walk: &'w mut Walk<'t>,
     place: Place<'a>,
 }
 
-impl<'a, 'w, 't> Put<'a, 'w, 't> {
+impl Put<'_, '_, '_> {
     fn put<E>(self, value: RawBsonRef<'_>) -> Result<(), E> {
-        let bytes = &mut self.begin(value.element_type()).bytes;
-        match value {
-            RawBsonRef::Boolean(value) => bytes.push(u8::from(value)),
-            RawBsonRef::Int32(value) => bytes.extend(value.to_le_bytes()),
-            RawBsonRef::Int64(value) => bytes.extend(value.to_le_bytes()),
-            RawBsonRef::Double(value) => bytes.extend(value.to_le_bytes()),
-            RawBsonRef::Decimal128(value) => bytes.extend(value.bytes()),
-            RawBsonRef::String(text) => {
-                bytes.extend(length(text.len() + 1));
-                bytes.extend(text.as_bytes());
-                bytes.push(0);
-            }
-            // JSON has no other scalars than null, which is its type and nothing else.
-            _ => {}
-        }
+        self.walk.writing.put(self.place, value);
         Ok(())
-    }
-
-    /// Writes the type and name that a value begins with.
-    fn begin(self, kind: ElementType) -> &'w mut Walk<'t> {
-        let bytes = &mut self.walk.bytes;
-        bytes.push(kind as u8);
-        match self.place {
-            Place::Member(name) => bytes.extend(name.as_str().as_bytes()),
-            // Writing to memory does not fail.
-            Place::Element(number) => drop(write!(bytes, "{number}")),
-        }
-        bytes.push(0);
-        self.walk
     }
 }
 
@@ -311,34 +262,28 @@ impl<'de> Visitor<'de> for Put<'_, '_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        let walk = self.begin(ElementType::Array);
-        let start = walk.open();
+        let walk = self.walk;
+        let start = walk.writing.nest(self.place, ElementType::Array);
         for number in 0.. {
             let place = Place::Element(number);
             if list.next_element_seed(Put { walk: &mut *walk, place })?.is_none() {
                 break;
             }
         }
-        walk.close(start);
+        walk.writing.close(start);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let walk = self.begin(ElementType::EmbeddedDocument);
-        let start = walk.open();
+        let walk = self.walk;
+        let start = walk.writing.nest(self.place, ElementType::EmbeddedDocument);
         while let Some(key) = map.next_key_seed(KeyText)? {
             let key = walk.key(&key);
             map.next_value_seed(Put { walk: &mut *walk, place: Place::Member(&key) })?;
         }
-        walk.close(start);
+        walk.writing.close(start);
         Ok(())
     }
-}
-
-/// A length as BSON has it. Over 2 GiB, where the cap on bodies has cut long before, it is wrong,
-/// and the document is refused when it is complete.
-fn length(bytes: usize) -> [u8; 4] {
-    i32::try_from(bytes).unwrap_or(i32::MAX).to_le_bytes()
 }
 
 /// A key, borrowed from the text where it has no escapes.

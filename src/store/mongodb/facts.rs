@@ -1,10 +1,13 @@
 //! The sub-document `_gleaner`, which holds what gleaner keeps of an item, and the site's document
 //! around it.
 
-use bson::raw::{CStr, RawDocument, RawDocumentBuf, cstr};
+use std::borrow::Cow;
+
+use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use jiff::Timestamp;
 
 use super::layout::Layout;
+use crate::document::raw::{Element, Elements, Place, Writing};
 use crate::document::{self, Body};
 use crate::record::{Key, Known, Record, Stamp};
 use crate::store::{Live, Stored};
@@ -17,19 +20,42 @@ const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
 
-/// A document ready to be written.
-pub struct Prepared {
-    /// Everything: key, the site's fields, `_gleaner`.
-    pub document: RawDocumentBuf,
+/// A document ready to be written: key, the site's fields, `_gleaner`.
+pub struct Prepared<'r> {
+    /// Where it is the document's `_id`.
+    key: Option<&'r str>,
+    body: Cow<'r, RawDocument>,
+    facts: RawDocumentBuf,
     /// Whether a field's name begins with `$`, which a plain replacement refuses.
     pub has_operators: bool,
+}
+
+impl Prepared<'_> {
+    /// Bytes of the document.
+    pub fn size(&self) -> usize {
+        let key = self.key.map_or(0, |key| "?_id??????".len() + key.len());
+        key + self.body.as_bytes().len() + "?_gleaner?".len() + self.facts.as_bytes().len()
+    }
+
+    /// Writes the document's elements.
+    pub fn write(&self, into: &mut Writing) {
+        if let Some(key) = self.key {
+            into.put(Place::Member(cstr!("_id")), RawBsonRef::String(key));
+        }
+        into.splice(&self.body);
+        into.document(Place::Member(cstr!("_gleaner")), |into| into.splice(&self.facts));
+    }
 }
 
 /// The document to write for a record.
 ///
 /// # Errors
 /// Says why MongoDB cannot hold it.
-pub fn prepare(record: &Record, stamp: &Stamp, layout: Layout) -> Result<Prepared, String> {
+pub fn prepare<'r>(
+    record: &'r Record,
+    stamp: &Stamp,
+    layout: Layout,
+) -> Result<Prepared<'r>, String> {
     let Body::Bson(body) = &record.document.body else {
         return Err("it was not made into BSON".to_owned());
     };
@@ -37,24 +63,21 @@ pub fn prepare(record: &Record, stamp: &Stamp, layout: Layout) -> Result<Prepare
         return Err(format!("it holds {unfit}, which BSON cannot"));
     }
     let names = Names::of(body);
-    let mut head = RawDocumentBuf::new();
-    if layout == Layout::Own {
-        head.append(cstr!("_id"), record.key.as_str());
-    }
-    let mut tail = RawDocumentBuf::new();
-    let document = if names.reserved {
+    let (body, own) = if names.reserved {
         let (kept, own) = set_apart(body);
-        tail.append(cstr!("_gleaner"), of_record(record, stamp, Some(own)));
-        joined([&head, &kept, &tail])
+        (Cow::Owned(kept), Some(own))
     } else {
-        tail.append(cstr!("_gleaner"), of_record(record, stamp, None));
-        joined([&head, body, &tail])
+        (Cow::Borrowed(&**body), None)
     };
-    let size = document.as_bytes().len();
-    if size > LARGEST {
-        return Err(format!("it has {size} bytes as BSON, and MongoDB holds {LARGEST}"));
+    let key = (layout == Layout::Own).then(|| record.key.as_str());
+    let facts = of_record(record, stamp, own);
+    let prepared = Prepared { key, body, facts, has_operators: names.operators };
+    match prepared.size() {
+        size if size > LARGEST => {
+            Err(format!("it has {size} bytes as BSON, and MongoDB holds {LARGEST}"))
+        }
+        _ => Ok(prepared),
     }
-    Ok(Prepared { document, has_operators: names.operators })
 }
 
 /// What is written of a record whose document did not change, as the paths to set.
@@ -193,10 +216,9 @@ struct Names {
 impl Names {
     fn of(body: &RawDocument) -> Names {
         let mut names = Names { reserved: false, operators: false };
-        for element in body.iter_elements().flatten() {
-            let name = element.key().as_str();
-            names.reserved |= matches!(name, "_id" | "_gleaner");
-            names.operators |= name.starts_with('$');
+        for Element { name, .. } in Elements::of(body) {
+            names.reserved |= matches!(name, b"_id" | b"_gleaner");
+            names.operators |= name.starts_with(b"$");
         }
         names
     }
@@ -211,19 +233,4 @@ fn set_apart(body: &RawDocument) -> (RawDocumentBuf, RawDocumentBuf) {
         part.append(name, value);
     }
     (kept, own)
-}
-
-/// The elements of several documents in one. A BSON document is its length in four bytes, its
-/// elements, and a zero byte; elements hold nothing that depends on their place.
-fn joined(parts: [&RawDocument; 3]) -> RawDocumentBuf {
-    let elements = |part: &RawDocument| part.as_bytes().len() - 5;
-    let size = parts.iter().map(|part| elements(part)).sum::<usize>() + 5;
-    let mut bytes = Vec::with_capacity(size);
-    bytes.extend(i32::try_from(size).unwrap_or(i32::MAX).to_le_bytes());
-    for part in parts {
-        bytes.extend(&part.as_bytes()[4..part.as_bytes().len() - 1]);
-    }
-    bytes.push(0);
-    // Fails only over 2 GiB, where the body cap has cut long before.
-    RawDocumentBuf::from_bytes(bytes).unwrap_or_default()
 }

@@ -1,23 +1,27 @@
 //! Records to `update` commands and back to rejections.
 
-use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
+use bson::raw::{CStr, RawArrayBuf, RawBsonRef, RawDocumentBuf, cstr};
 use futures_util::future::BoxFuture;
 
 use super::MongodbStore;
 use super::answer::{self, Fault};
 use super::facts::{self, Prepared};
 use super::layout::Layout;
+use crate::document::raw::{Place, Writing};
 use crate::record::{Record, Stamp, Verdict};
 use crate::store::{Rejection, Store, StoreError};
 
 /// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each update
 /// adds some around its document.
 const COMMAND_BYTES: usize = 12 << 20;
+/// Bytes that an update has around its document and its key, at most.
+const UPDATE_BYTES: usize = 128;
 
-/// An update, and the place of its record in the batch.
-struct Update {
+/// A record to be written, and its place in the batch.
+struct Update<'r> {
     at: usize,
-    bytes: RawDocumentBuf,
+    key: &'r str,
+    document: Prepared<'r>,
 }
 
 /// Writes a batch: those new or changed are replaced, those that are the same are touched.
@@ -48,62 +52,49 @@ async fn replace(
     let mut updates = Vec::with_capacity(places.len());
     let mut bytes = 0;
     for &at in places {
-        match facts::prepare(&records[at], stamp, store.layout) {
+        let record = &records[at];
+        match facts::prepare(record, stamp, store.layout) {
             Err(reason) => rejections.push(Rejection { at, reason }),
-            Ok(prepared) => {
-                let size = prepared.document.as_bytes().len();
+            Ok(document) => {
+                let size = document.size();
                 if bytes + size > COMMAND_BYTES && !updates.is_empty() {
-                    rejections.extend(send(store, std::mem::take(&mut updates)).await?);
+                    rejections.extend(send(store, &updates).await?);
+                    updates.clear();
                     bytes = 0;
                 }
                 bytes += size;
-                let bytes = replacement(&records[at], prepared, store.layout);
-                updates.push(Update { at, bytes });
+                updates.push(Update { at, key: record.key.as_str(), document });
             }
         }
     }
     if !updates.is_empty() {
-        rejections.extend(send(store, updates).await?);
+        rejections.extend(send(store, &updates).await?);
     }
     Ok(rejections)
 }
 
-fn replacement(record: &Record, prepared: Prepared, layout: Layout) -> RawDocumentBuf {
-    let mut update = RawDocumentBuf::new();
-    update.append(cstr!("q"), query(record, layout));
-    if prepared.has_operators {
-        // A replacement refuses names that begin with `$`; a literal does not look at them.
-        let mut literal = RawDocumentBuf::new();
-        literal.append(cstr!("$literal"), prepared.document);
-        let mut stage = RawDocumentBuf::new();
-        stage.append(cstr!("$replaceWith"), literal);
-        let mut pipeline = RawArrayBuf::new();
-        pipeline.push(stage);
-        update.append(cstr!("u"), pipeline);
-    } else {
-        update.append(cstr!("u"), prepared.document);
-    }
-    update.append(cstr!("upsert"), true);
-    update
+fn query(key: &str, layout: Layout) -> RawDocumentBuf {
+    let mut query = RawDocumentBuf::new();
+    query.append(key_field(layout), key);
+    query
 }
 
-fn query(record: &Record, layout: Layout) -> RawDocumentBuf {
-    let mut query = RawDocumentBuf::new();
+/// What documents are found by.
+fn key_field(layout: Layout) -> &'static CStr {
     match layout {
-        Layout::Own => query.append(cstr!("_id"), record.key.as_str()),
-        Layout::Adopted => query.append(cstr!("_gleaner.key"), record.key.as_str()),
+        Layout::Own => cstr!("_id"),
+        Layout::Adopted => cstr!("_gleaner.key"),
     }
-    query
 }
 
 /// Sends updates in one command. What the command as a whole refuses because of some document is
 /// halved until that document is found.
-fn send(
-    store: &MongodbStore,
-    updates: Vec<Update>,
-) -> BoxFuture<'_, Result<Vec<Rejection>, StoreError>> {
+fn send<'a>(
+    store: &'a MongodbStore,
+    updates: &'a [Update<'a>],
+) -> BoxFuture<'a, Result<Vec<Rejection>, StoreError>> {
     Box::pin(async move {
-        let reply = match store.connection.command(command(store, &updates)).await {
+        let reply = match store.connection.command(command(store, updates)).await {
             Ok(reply) => reply,
             Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
                 return halve(store, updates, reason).await;
@@ -111,21 +102,11 @@ fn send(
             Err(error) => return Err(error),
         };
         let mut rejections = Vec::new();
-        let mut again = Vec::new();
         for (index, fault) in answer::faults(&reply)? {
+            let Some(update) = updates.get(index) else { continue };
             match fault {
-                Fault::Document(reason) => {
-                    rejections.extend(
-                        updates.get(index).map(|update| Rejection { at: update.at, reason }),
-                    );
-                }
-                Fault::Race(reason) => again.push((index, reason)),
-            }
-        }
-        let mut updates: Vec<Option<Update>> = updates.into_iter().map(Some).collect();
-        for (index, reason) in again {
-            if let Some(update) = updates.get_mut(index).and_then(Option::take) {
-                rejections.extend(once_more(store, update, reason).await?);
+                Fault::Document(reason) => rejections.push(Rejection { at: update.at, reason }),
+                Fault::Race(reason) => rejections.extend(once_more(store, update, reason).await?),
             }
         }
         Ok(rejections)
@@ -134,14 +115,14 @@ fn send(
 
 async fn halve(
     store: &MongodbStore,
-    mut updates: Vec<Update>,
+    updates: &[Update<'_>],
     reason: String,
 ) -> Result<Vec<Rejection>, StoreError> {
-    if let [only] = updates.as_slice() {
+    if let [only] = updates {
         return Ok(vec![Rejection { at: only.at, reason }]);
     }
-    let second = updates.split_off(updates.len() / 2);
-    let mut rejections = send(store, updates).await?;
+    let (first, second) = updates.split_at(updates.len() / 2);
+    let mut rejections = send(store, first).await?;
     rejections.extend(send(store, second).await?);
     Ok(rejections)
 }
@@ -151,21 +132,52 @@ async fn halve(
 /// way, and the document cannot be stored.
 async fn once_more(
     store: &MongodbStore,
-    update: Update,
+    update: &Update<'_>,
     reason: String,
 ) -> Result<Option<Rejection>, StoreError> {
-    let at = update.at;
-    let reply = store.connection.command(command(store, &[update])).await?;
+    let update = std::slice::from_ref(update);
+    let reply = store.connection.command(command(store, update)).await?;
     let failed = !answer::faults(&reply)?.is_empty();
-    Ok(failed.then_some(Rejection { at, reason }))
+    Ok(failed.then_some(Rejection { at: update[0].at, reason }))
 }
 
-fn command(store: &MongodbStore, updates: &[Update]) -> RawDocumentBuf {
-    let mut list = RawArrayBuf::new();
-    for update in updates {
-        list.push(&update.bytes);
+/// The command, in the one buffer that it is sent from.
+fn command(store: &MongodbStore, updates: &[Update<'_>]) -> RawDocumentBuf {
+    let size = |update: &Update<'_>| update.document.size() + update.key.len() + UPDATE_BYTES;
+    let mut command = Writing::with_capacity(updates.iter().map(size).sum::<usize>() + 1_024);
+    command.put(Place::Member(cstr!("update")), RawBsonRef::String(&store.place.collection));
+    command.array(Place::Member(cstr!("updates")), |list| {
+        for (number, update) in updates.iter().enumerate() {
+            list.document(Place::Element(number), |item| replacement(item, update, store.layout));
+        }
+    });
+    command.put(Place::Member(cstr!("ordered")), RawBsonRef::Boolean(false));
+    let concern = RawDocumentBuf::try_from(&store.connection.write_concern).unwrap_or_default();
+    command.document(Place::Member(cstr!("writeConcern")), |into| into.splice(&concern));
+    // Fails only over 2 GiB, and a command is cut long before.
+    command.end().unwrap_or_default()
+}
+
+fn replacement(item: &mut Writing, update: &Update<'_>, layout: Layout) {
+    let Update { key, document, .. } = update;
+    item.document(Place::Member(cstr!("q")), |query| {
+        query.put(Place::Member(key_field(layout)), RawBsonRef::String(key));
+    });
+    let new = Place::Member(cstr!("u"));
+    if document.has_operators {
+        // A replacement refuses names that begin with `$`; a literal does not look at them.
+        item.array(new, |pipeline| {
+            pipeline.document(Place::Element(0), |stage| {
+                stage.document(Place::Member(cstr!("$replaceWith")), |with| {
+                    let literal = Place::Member(cstr!("$literal"));
+                    with.document(literal, |into| document.write(into));
+                });
+            });
+        });
+    } else {
+        item.document(new, |into| document.write(into));
     }
-    command_of(store, list)
+    item.put(Place::Member(cstr!("upsert")), RawBsonRef::Boolean(true));
 }
 
 fn command_of(store: &MongodbStore, updates: RawArrayBuf) -> RawDocumentBuf {
@@ -210,7 +222,7 @@ async fn touch(
         if alone {
             let mut set = facts::touch(record, stamp);
             let unset = facts::touch_alone(&mut set, record);
-            updates.push(touch_update(query(record, store.layout), set, unset, false));
+            updates.push(touch_update(query(record.key.as_str(), store.layout), set, unset, false));
         } else {
             alike.push(record);
         }
@@ -223,10 +235,7 @@ async fn touch(
         let mut any = RawDocumentBuf::new();
         any.append(cstr!("$in"), keys);
         let mut query = RawDocumentBuf::new();
-        match store.layout {
-            Layout::Own => query.append(cstr!("_id"), any),
-            Layout::Adopted => query.append(cstr!("_gleaner.key"), any),
-        }
+        query.append(key_field(store.layout), any);
         let unset = facts::nothing_alone();
         updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
     }
