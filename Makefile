@@ -67,6 +67,14 @@ bench: mongod ## Measure the main job beside the same libraries in a straight li
 	cargo bench --locked --quiet --bench html_page
 	cargo bench --locked --quiet --bench pacing
 
+.PHONY: count
+count: mongod ## Count the instructions a request takes (needs valgrind)
+	cargo bench --locked --quiet --bench main_job -- count
+
+.PHONY: parts
+parts: ## Measure the parts that cost, one by one
+	cargo bench --locked --quiet --bench parts
+
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, each target MINUTES=1 (needs cargo-fuzz, nightly Rust)
 	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz; rustup toolchain install nightly"; exit 1; }

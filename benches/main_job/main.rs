@@ -1,6 +1,6 @@
 //! The main job, measured: gleaner beside the same libraries in a straight line and beside wrk, on
 //! one site and one MongoDB server, in one run. `make bench` runs it; with the argument `refresh` it
-//! measures refreshes alone.
+//! measures refreshes alone, with `count` (`make count`) it counts instructions.
 //!
 //! Site and server are processes of their own. Clients take turns, so that whatever else the
 //! machine does hits all alike, and of the runs the median is told. The figures go to stdout as
@@ -9,11 +9,13 @@
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 
 mod clients;
+mod count;
 mod refresh;
 mod servers;
 mod straight_line;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -61,30 +63,42 @@ fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.split_first() {
         Some((mode, rest)) if mode == "site" => servers::serve_site(rest),
-        Some((mode, rest)) if mode == "straight-line" => straight(rest),
+        Some((mode, rest)) if mode == "straight-line" => run_straight(rest),
         _ if arguments.iter().any(|argument| argument == "--bench") => bench(),
         _ => Ok(()),
     }
 }
 
-fn straight(arguments: &[String]) -> Result<()> {
+fn run_straight(arguments: &[String]) -> Result<()> {
     let [base, uri, workers] = arguments else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(straight_line::crawl(base, uri, workers.parse()?))
 }
 
+/// The straight line in a process of its own, which is this program again.
+fn straight(base: &str, store: &str, workers: u64) -> Result<Command> {
+    let mut straight = Command::new(std::env::current_exe()?);
+    straight.args(["straight-line", base, store, &workers.to_string()]);
+    Ok(straight)
+}
+
 fn bench() -> Result<()> {
+    let is_asked_for = |what: &str| std::env::args().any(|argument| argument == what);
     let folder = std::env::temp_dir().join(format!("gleaner-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let (mongod, mongodb) = start_mongod(&folder)?;
+    if is_asked_for("count") {
+        count::measure(&folder, &mongodb)?;
+        drop(mongod);
+        return std::fs::remove_dir_all(folder).context("the bench's folder");
+    }
     println!("medians of {RUNS} runs\n");
     println!(
         "| documents | latency | workers | client | wall s | CPU µs a request | peak MiB | efficiency | wall × | CPU × |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
-    let is_refresh_only = std::env::args().any(|argument| argument == "refresh");
-    for cell in CELLS.into_iter().filter(|_| !is_refresh_only) {
+    for cell in CELLS.into_iter().filter(|_| !is_asked_for("refresh")) {
         rows.extend(measure_cell(&folder, &mongodb, cell)?);
     }
     let refreshes = refresh::measure(&folder, &mongodb)?;
@@ -108,8 +122,7 @@ fn measure_cell(
         let name = |client: &str| format!("b{items}_{latency}_{workers}_{client}_{round}");
         let uri = |client: &str| format!("{mongodb}/{}", name(client));
         let file = format!("sqlite:{}", folder.join(name("q")).display());
-        let mut straight = std::process::Command::new(std::env::current_exe()?);
-        straight.args(["straight-line", &base, &uri("s"), &workers.to_string()]);
+        let straight = straight(&base, &uri("s"), workers)?;
         runs[0].extend(clients::wrk(&base, &pages, workers, requests, WRK));
         runs[1].push(clients::measure(straight)?);
         runs[2].push(clients::measure(gleaner("books", &base, &uri("g"), workers))?);

@@ -6,8 +6,6 @@
 //! is its length in four bytes, its elements, and a zero byte; an element is its type, its name with
 //! a zero byte, and its value, which does not depend on its place (bsonspec.org, version 1.1).
 
-use std::io::Write;
-
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf};
 use bson::spec::ElementType;
 
@@ -34,7 +32,7 @@ impl Writing {
         writing
     }
 
-    /// Writes a scalar that JSON has.
+    /// Writes a scalar: a time, or one that JSON has.
     pub fn put(&mut self, place: Place<'_>, value: RawBsonRef<'_>) {
         self.begin(place, value.element_type());
         let bytes = &mut self.bytes;
@@ -43,6 +41,7 @@ impl Writing {
             RawBsonRef::Int32(value) => bytes.extend(value.to_le_bytes()),
             RawBsonRef::Int64(value) => bytes.extend(value.to_le_bytes()),
             RawBsonRef::Double(value) => bytes.extend(value.to_le_bytes()),
+            RawBsonRef::DateTime(time) => bytes.extend(time.timestamp_millis().to_le_bytes()),
             RawBsonRef::Decimal128(value) => bytes.extend(value.bytes()),
             RawBsonRef::String(text) => {
                 bytes.extend(length(text.len() + 1));
@@ -99,8 +98,9 @@ impl Writing {
         self.bytes.push(kind as u8);
         match place {
             Place::Member(name) => self.bytes.extend(name.as_str().as_bytes()),
-            // Writing to memory does not fail.
-            Place::Element(number) => drop(write!(self.bytes, "{number}")),
+            Place::Element(number) => {
+                self.bytes.extend(itoa::Buffer::new().format(number).as_bytes());
+            }
         }
         self.bytes.push(0);
     }

@@ -17,6 +17,8 @@ pub const AGES: [&CStr; 3] =
     [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
 /// Where stands since when the list leaves an item out.
 const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
+/// What is kept of an item usually takes fewer bytes.
+const FACTS_BYTES: usize = 512;
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -70,7 +72,7 @@ pub fn prepare<'r>(
         (Cow::Borrowed(&**body), None)
     };
     let key = (layout == Layout::Own).then(|| record.key.as_str());
-    let facts = of_record(record, stamp, own);
+    let facts = of_record(record, stamp, own.as_deref());
     let prepared = Prepared { key, body, facts, has_operators: names.operators };
     match prepared.size() {
         size if size > LARGEST => {
@@ -178,33 +180,37 @@ pub fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(date.timestamp_millis()).ok()
 }
 
-fn of_record(record: &Record, stamp: &Stamp, own: Option<RawDocumentBuf>) -> RawDocumentBuf {
-    let mut facts = RawDocumentBuf::new();
-    facts.append(cstr!("key"), record.key.as_str());
-    facts.append(cstr!("url"), &*record.url);
-    facts.append(cstr!("sweep"), &*stamp.sweep);
-    facts.append(cstr!("digest"), record.document.digest.to_string());
-    facts.append(cstr!("rules"), &*stamp.rules);
-    append_text(&mut facts, cstr!("revision"), record.revision.as_deref());
-    append_text(&mut facts, cstr!("etag"), record.etag.as_deref());
-    append_text(&mut facts, cstr!("last_modified"), record.last_modified.as_deref());
-    facts.append(cstr!("first_seen"), date(record.first_seen));
-    facts.append(cstr!("seen_at"), date(record.seen_at));
-    facts.append(cstr!("fetched_at"), date(record.fetched_at));
-    facts.append(cstr!("changed_at"), date(record.changed_at));
-    if let Some(at) = record.unlisted_at {
-        facts.append(cstr!("unlisted_at"), date(at));
+fn of_record(record: &Record, stamp: &Stamp, own: Option<&RawDocument>) -> RawDocumentBuf {
+    let digest = record.document.digest.to_string();
+    let texts = [
+        (cstr!("key"), Some(record.key.as_str())),
+        (cstr!("url"), Some(&*record.url)),
+        (cstr!("sweep"), Some(&*stamp.sweep)),
+        (cstr!("digest"), Some(&*digest)),
+        (cstr!("rules"), Some(&*stamp.rules)),
+        (cstr!("revision"), record.revision.as_deref()),
+        (cstr!("etag"), record.etag.as_deref()),
+        (cstr!("last_modified"), record.last_modified.as_deref()),
+    ];
+    let times = [
+        (cstr!("first_seen"), Some(record.first_seen)),
+        (cstr!("seen_at"), Some(record.seen_at)),
+        (cstr!("fetched_at"), Some(record.fetched_at)),
+        (cstr!("changed_at"), Some(record.changed_at)),
+        (cstr!("unlisted_at"), record.unlisted_at),
+    ];
+    let mut facts = Writing::with_capacity(FACTS_BYTES);
+    for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
+        facts.put(Place::Member(name), RawBsonRef::String(text));
+    }
+    for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
+        facts.put(Place::Member(name), RawBsonRef::DateTime(date(time)));
     }
     if let Some(own) = own {
-        facts.append(cstr!("own"), own);
+        facts.document(Place::Member(cstr!("own")), |into| into.splice(own));
     }
-    facts
-}
-
-fn append_text(facts: &mut RawDocumentBuf, name: &CStr, text: Option<&str>) {
-    if let Some(text) = text {
-        facts.append(name, text);
-    }
+    // Fails only over 2 GiB.
+    facts.end().unwrap_or_default()
 }
 
 /// What is odd about a document's names.

@@ -1,0 +1,181 @@
+//! The parts that cost, one by one (`make parts`). Times on a busy machine are noisy; `make count`
+//! counts the instructions of the whole instead.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, Throughput};
+use gleaner::demo::{Demo, Options};
+use gleaner::document::{Document, Encoding, Json};
+use gleaner::extract::{self, Making};
+use gleaner::fetch::{HeaderMap, Page};
+use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
+use gleaner::record::{Key, Record, Stamp};
+use gleaner::refresh::{self, Origin};
+use gleaner::site::Site;
+use gleaner::store::{self, Place, StoreUrl};
+use gleaner::task::{Content, DetailPage, FollowUps};
+use jiff::Timestamp;
+
+const BATCH: u64 = 500;
+const MANY: u64 = 10_000_000;
+
+fn key(number: u64) -> Key {
+    Key::new(&number.to_string()).expect("a number is a key")
+}
+
+fn listed(numbers: impl Iterator<Item = u64>) -> FollowUps {
+    FollowUps { index: Vec::new(), details: numbers.map(|it| DetailPage::of(key(it))).collect() }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+fn frontier() -> MemoryFrontier {
+    MemoryFrontier::new(Limits { low_water: 2_000, pages: 100, items: u64::MAX })
+}
+
+/// Lease, submit one more, finish: `cycles` of them by each of `threads`.
+fn cycle(threads: u64, cycles: u64) -> Duration {
+    let frontier = Arc::new(frontier());
+    runtime().block_on(frontier.submit(listed(0..threads))).expect("it takes them");
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        for thread in 1..=threads {
+            let frontier = &frontier;
+            scope.spawn(move || {
+                runtime().block_on(async {
+                    for number in 0..cycles {
+                        let lease = frontier.lease().await.expect("it answers").expect("a task");
+                        let more = listed(std::iter::once(thread << 40 | number));
+                        frontier.submit(more).await.expect("it takes it");
+                        frontier.finish(lease).await.expect("it ends");
+                    }
+                });
+            });
+        }
+    });
+    begun.elapsed()
+}
+
+fn frontiers(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("frontier cycle");
+    group.throughput(Throughput::Elements(1)).sample_size(20);
+    for threads in [1, 8, 64] {
+        group.bench_function(format!("{threads} threads"), |bencher| {
+            bencher.iter_custom(|cycles| cycle(threads, cycles.div_ceil(threads)));
+        });
+    }
+    group.finish();
+}
+
+/// A key that is new to a seen set of ten million.
+fn seen(criterion: &mut Criterion) {
+    let (runtime, frontier) = (runtime(), frontier());
+    let take = |number: u64| {
+        runtime.block_on(async {
+            frontier.submit(listed(std::iter::once(number))).await.expect("it takes it");
+            let lease = frontier.lease().await.expect("it answers").expect("a task");
+            // One task stays, so that the end does not come.
+            if number > 0 {
+                frontier.finish(lease).await.expect("it ends");
+            } else {
+                std::mem::forget(lease);
+            }
+        });
+    };
+    (0..MANY).for_each(take);
+    let mut next = MANY..;
+    criterion.bench_function("seen set of ten million, a new item", |bencher| {
+        bencher.iter(|| next.by_ref().take(1).for_each(take));
+    });
+    criterion.bench_function("seen set of ten million, one that was seen", |bencher| {
+        bencher.iter(|| black_box(runtime.block_on(frontier.has_seen(&key(7_777_777)))));
+    });
+}
+
+fn page(url: &str, body: Vec<u8>) -> Page {
+    Page { url: url.parse().expect("a URL"), headers: HeaderMap::new(), body: body.into() }
+}
+
+/// A page of the demo site's list and one of its items, as they are sent.
+fn pages() -> (Site, Page, Page) {
+    let demo = Demo::start(Options { items: 100, ..Options::default() }).expect("the demo site");
+    let keys = demo.keys();
+    let rows: Vec<_> = keys[..18].iter().filter_map(|key| demo.document(key)).collect();
+    let list = serde_json::json!({ "count": 100, "results": rows.iter().map(|row| {
+        let field = |name: &str| row.get(name).cloned();
+        serde_json::json!({ "id": field("id"), "name": field("name"), "authors": field("authors"),
+            "cover": field("cover"), "score": field("score") })
+    }).collect::<Vec<_>>() });
+    let mut bodies: Vec<Vec<u8>> = rows.iter().map(|row| row.to_string().into_bytes()).collect();
+    bodies.sort_by_key(Vec::len);
+    let median = bodies.swap_remove(bodies.len() / 2);
+    let site = Site::load("books").expect("it is built in");
+    (site, page("http://h/", list.to_string().into_bytes()), page("http://h/1/", median))
+}
+
+fn reading(criterion: &mut Criterion) {
+    let (site, index, detail) = pages();
+    criterion.bench_function("page of a list to 18 items", |bencher| {
+        bencher.iter(|| extract::index(&site, black_box(&index)).expect("a list"));
+    });
+    let rules = site.detail.as_ref().expect("pages of items");
+    let making = Making { listed: &Content::Nothing, ignore: &[], encoding: Encoding::Bson };
+    let mut group = criterion.benchmark_group("page of an item");
+    group.throughput(Throughput::Bytes(detail.body.len() as u64));
+    group.bench_function("to a document", |bencher| {
+        bencher.iter(|| extract::detail(rules, black_box(&detail), making).expect("a document"));
+    });
+    group.bench_function("JSON to BSON", |bencher| {
+        bencher.iter(|| Json::parse(black_box(&detail.body)).expect("JSON"));
+    });
+    let json = Json::parse(&detail.body).expect("JSON");
+    group.bench_function("BSON to a document with its digest", |bencher| {
+        bencher.iter(|| Document::new(black_box(&json), &detail.body, Encoding::Bson));
+    });
+    group.finish();
+}
+
+fn origin() -> Origin {
+    Origin { url: "http://h/1/".into(), etag: None, last_modified: None, revision: None }
+}
+
+fn batches(criterion: &mut Criterion) {
+    let (_, _, detail) = pages();
+    let body: Bytes = detail.body;
+    let runtime = runtime();
+    let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("parts.db").display());
+    let url: StoreUrl = url.parse().expect("a store's URL");
+    let store = runtime.block_on(store::open(&url, &place)).expect("a store");
+    let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+    let record = |number: u64| -> Record {
+        let json = Json::parse(&body).expect("JSON");
+        let document = Document::new(&json, &body, Encoding::Text).expect("a document");
+        refresh::record(DetailPage::of(key(number)), origin(), document, Timestamp::now())
+    };
+    let mut group = criterion.benchmark_group("batch of 500 into SQLite");
+    group.throughput(Throughput::Elements(BATCH)).sample_size(20);
+    group.bench_function("the same keys again", |bencher| {
+        bencher.iter_batched(
+            || (0..BATCH).map(record).collect::<Vec<_>>(),
+            |records| runtime.block_on(store.write(&stamp, &records)).expect("it writes"),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    reading(&mut criterion);
+    frontiers(&mut criterion);
+    batches(&mut criterion);
+    seen(&mut criterion);
+    criterion.final_summary();
+}
