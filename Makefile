@@ -67,6 +67,18 @@ bench: mongod ## Measure the main job beside the same libraries in a straight li
 	cargo bench --locked --quiet --bench html_page
 	cargo bench --locked --quiet --bench pacing
 
+# Versions that work together; what cannot be had is passed over, and the benchmark says so.
+.PHONY: bench-peers
+bench-peers: mongod ## Measure other crawlers on the main job (installs them into target/peers)
+	@mkdir -p target/peers
+	@[ -x target/peers/venv/bin/scrapy ] || { python3 -m venv target/peers/venv && \
+	  target/peers/venv/bin/pip install --quiet aiohttp==3.14.5 pymongo==4.20.0 Scrapy==2.19.0; } || \
+	  echo "no aiohttp and no Scrapy: pip could not install them"
+	@[ -d target/peers/node_modules/@crawlee/http ] || ! command -v npm >/dev/null || \
+	  npm install --silent --prefix target/peers @crawlee/http@3.18.1 mongodb@7.8.0 || \
+	  echo "no Crawlee: npm could not install it"
+	cargo bench --locked --quiet --bench main_job -- peers
+
 .PHONY: count
 count: mongod ## Count the instructions a request takes (needs valgrind)
 	cargo bench --locked --quiet --bench main_job -- count

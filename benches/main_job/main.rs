@@ -1,6 +1,7 @@
 //! The main job, measured: gleaner beside the same libraries in a straight line and beside wrk, on
 //! one site and one MongoDB server, in one run. `make bench` runs it; with the argument `refresh` it
-//! measures refreshes alone, with `count` (`make count`) it counts instructions.
+//! measures refreshes alone, with `count` (`make count`) it counts instructions, with `peers`
+//! (`make bench-peers`) it measures other crawlers.
 //!
 //! Site and server are processes of their own. Clients take turns, so that whatever else the
 //! machine does hits all alike, and of the runs the median is told. The figures go to stdout as
@@ -10,6 +11,7 @@
 
 mod clients;
 mod count;
+mod peers;
 mod refresh;
 mod servers;
 mod straight_line;
@@ -87,26 +89,29 @@ fn bench() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("gleaner-bench-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;
     let (mongod, mongodb) = start_mongod(&folder)?;
-    if is_asked_for("count") {
-        count::measure(&folder, &mongodb)?;
-        drop(mongod);
-        return std::fs::remove_dir_all(folder).context("the bench's folder");
-    }
+    let all = match (is_asked_for("count"), is_asked_for("peers")) {
+        (true, _) => json!({ "counts": count::measure(&folder, &mongodb)? }),
+        (_, true) => json!({ "runs": RUNS, "peers": peers::measure(&mongodb)? }),
+        _ => main_job(&folder, &mongodb, is_asked_for("refresh"))?,
+    };
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
+    std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
+    drop(mongod);
+    std::fs::remove_dir_all(folder).context("the bench's folder")
+}
+
+fn main_job(folder: &Path, mongodb: &str, refreshes_alone: bool) -> Result<serde_json::Value> {
     println!("medians of {RUNS} runs\n");
     println!(
         "| documents | latency | workers | client | wall s | CPU µs a request | peak MiB | efficiency | wall × | CPU × |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
-    for cell in CELLS.into_iter().filter(|_| !is_asked_for("refresh")) {
-        rows.extend(measure_cell(&folder, &mongodb, cell)?);
+    for cell in CELLS.into_iter().filter(|_| !refreshes_alone) {
+        rows.extend(measure_cell(folder, mongodb, cell)?);
     }
-    let refreshes = refresh::measure(&folder, &mongodb)?;
-    let all = json!({ "runs": RUNS, "cells": rows, "refreshes": refreshes });
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
-    std::fs::write(path, serde_json::to_vec_pretty(&all)?)?;
-    drop(mongod);
-    std::fs::remove_dir_all(folder).context("the bench's folder")
+    let refreshes = refresh::measure(folder, mongodb)?;
+    Ok(json!({ "runs": RUNS, "cells": rows, "refreshes": refreshes }))
 }
 
 fn measure_cell(

@@ -3,7 +3,12 @@
 //! plan of a million numbered pages costs no more than one.
 //!
 //! The fingerprint is blake3, cut to 128 bits, since keys come from outside and collisions of
-//! faster hashes can be made on purpose. Its bits are uniform, so the map takes them as they are.
+//! faster hashes can be made on purpose. Its bits are uniform, so no other hash is needed.
+//!
+//! A hash table doubles when it is full, and right after that half of it is empty. The map's shards
+//! are given uneven shares of the items, the largest twice that of the smallest and the others evenly
+//! between on a logarithmic scale, so that they double one after another: the map takes 27 to 29
+//! bytes an item whatever their number, and there is no moment at which all of it is doubled.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -20,11 +25,14 @@ use crate::task::{IndexRun, List};
 /// The seen set.
 #[derive(Debug)]
 pub struct Seen {
-    prints: DashMap<u128, (), BuildHasherDefault<Uniform>>,
+    prints: DashMap<u128, (), BuildHasherDefault<Uneven>>,
     most_items: u64,
     items: AtomicU64,
     pages: Mutex<HashMap<(u32, List), Spans>>,
 }
+
+/// Shards of the map; a power of two.
+const SHARDS: usize = 64;
 
 /// First and last page of each run without holes, in no order; none touches another.
 type Spans = Vec<(u64, u64)>;
@@ -44,7 +52,7 @@ impl Seen {
     /// Nothing was seen. At most `most_items` distinct items will be taken.
     pub fn new(most_items: u64) -> Seen {
         Seen {
-            prints: DashMap::default(),
+            prints: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
             most_items,
             items: AtomicU64::new(0),
             pages: Mutex::default(),
@@ -128,11 +136,12 @@ fn take_span(spans: &mut Spans, from: u64, to: u64) -> Spans {
     unseen
 }
 
-/// Takes the upper half of a uniform 128-bit value as its hash.
+/// A hash that gives the map's shards their shares. A map takes its shard from the bits below the
+/// seven highest, and a table in it a tag from those seven and a place from the lowest.
 #[derive(Debug, Default)]
-pub struct Uniform(u64);
+pub struct Uneven(u64);
 
-impl Hasher for Uniform {
+impl Hasher for Uneven {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -144,6 +153,37 @@ impl Hasher for Uniform {
     }
 
     fn write_u128(&mut self, print: u128) {
-        self.0 = (print >> 64) as u64;
+        let (high, low) = ((print >> 64) as u64, print as u64);
+        // From 0 to 1, and so is its logarithm; a shard further up takes more of them.
+        let share = (high >> 11) as f64 / (1_u64 << 53) as f64;
+        let shard = ((1.0 + share).log2() * SHARDS as f64) as u64;
+        let below = u64::BITS - 7 - SHARDS.ilog2();
+        let others = !((SHARDS as u64 - 1) << below);
+        self.0 = low & others | shard << below;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes of the tables, of which seven in eight buckets can be filled, with a tag for each.
+    fn bytes(seen: &Seen) -> f64 {
+        (seen.prints.capacity() * 8 / 7 * (size_of::<u128>() + 1)) as f64
+    }
+
+    #[test]
+    fn z1_an_item_takes_27_to_29_bytes_however_many_there_are() {
+        let seen = Seen::new(u64::MAX);
+        let mut an_item = Vec::new();
+        for number in 0..400_000_u32 {
+            let print = item_print(&Key::new(&number.to_string()).unwrap());
+            assert_eq!(seen.prints.insert(print, ()), None);
+            if number > 50_000 && number % 10_000 == 0 {
+                an_item.push(bytes(&seen) / f64::from(number));
+            }
+        }
+        assert!(an_item.iter().all(|bytes| (26.5..29.5).contains(bytes)), "{an_item:?}");
+        assert!(seen.has(&Key::new("7").unwrap()) && !seen.has(&Key::new("-7").unwrap()));
     }
 }
