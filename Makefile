@@ -13,11 +13,11 @@ help: ## Print this
 
 .PHONY: demo
 demo: ## Crawl the demo book site into demo.db: no network, no database
-	cargo run --release --locked -- demo
+	cargo run --profile quick --locked -- demo
 
 .PHONY: run
 run: ## Crawl the site `books` into gleaner.db
-	cargo run --release --locked -- crawl books
+	cargo run --profile quick --locked -- crawl books
 
 .PHONY: test
 test: mongod ## Run all tests
@@ -62,10 +62,9 @@ cargo-deny:
 
 .PHONY: bench
 bench: mongod ## Measure the main job beside the same libraries in a straight line
-	cargo bench --locked --no-run --quiet
 	cargo bench --locked --quiet --bench main_job
-	cargo bench --locked --quiet --bench html_page
-	cargo bench --locked --quiet --bench pacing
+	cargo bench --locked --quiet --profile quick --bench html_page
+	cargo bench --locked --quiet --profile quick --bench pacing
 
 # Versions that work together; what cannot be had is passed over, and the benchmark says so.
 .PHONY: bench-peers
@@ -85,7 +84,7 @@ count: mongod ## Count the instructions a request takes (needs valgrind)
 
 .PHONY: parts
 parts: ## Measure the parts that cost, one by one
-	cargo bench --locked --quiet --bench parts
+	cargo bench --locked --quiet --profile quick --bench parts
 
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, each target MINUTES=1 (needs cargo-fuzz, nightly Rust)
