@@ -17,6 +17,8 @@
 //!   are waited for, so that a host that bears no more is not asked again and again. Where it bears
 //!   it for a round, it is a ceiling no more, and the climb begins anew.
 //!
+//! Once it has refused, requests are spread over at least half of a round trip.
+//!
 //! Only successes that came while the limit was reached make it grow: a fast error never does. A
 //! function of what it is told; it reads no clock.
 
@@ -112,6 +114,13 @@ impl Limit {
     /// The usual time of a request, once there is one.
     pub fn usual(&self) -> Option<Duration> {
         self.usual
+    }
+
+    /// So long lies between two requests at a host that has refused: half of what would be if they
+    /// were spread evenly. Answers come in bursts, and where each were replaced at once, a burst would
+    /// be refused before the first refusal is heard of.
+    pub fn spacing(&self) -> Option<Duration> {
+        self.ceiling.and(self.usual).map(|usual| usual / (2 * self.now))
     }
 
     /// A request succeeded, which took `took`. `was_reached` says whether another would have left

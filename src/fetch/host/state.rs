@@ -28,6 +28,8 @@ pub struct State {
     /// Places of requests that failed, until then.
     held: BinaryHeap<Reverse<Instant>>,
     pace: Option<Pace>,
+    /// Where requests are spread, the next leaves then.
+    spread: Instant,
     waits_until: Option<Instant>,
     parked: VecDeque<Lease>,
     mood: Mood,
@@ -50,6 +52,7 @@ impl State {
             in_flight: 0,
             held: BinaryHeap::new(),
             pace: None,
+            spread: Instant::now(),
             waits_until: None,
             parked: VecDeque::new(),
             mood: Mood::default(),
@@ -117,6 +120,7 @@ impl State {
         }
         self.waits_until.is_none_or(|until| until <= now)
             && self.has_room()
+            && self.spread <= now
             && self.pace.as_ref().is_none_or(|pace| pace.next <= now)
     }
 
@@ -130,6 +134,9 @@ impl State {
             // A timer that rang late must not slow down all that follow; nor is more than that made
             // up for.
             *next = (*next + *interval).max(now + *interval - LATE.min(*interval));
+        }
+        if let Some(spacing) = self.limit.spacing() {
+            self.spread = (self.spread + spacing).max(now + spacing - LATE);
         }
         Sent { at: now, among: self.in_flight }
     }
@@ -145,7 +152,8 @@ impl State {
             false => Some(self.held.peek()?.0),
         };
         let turn = self.pace.as_ref().map(|pace| pace.next);
-        Some(waits_until.max(room).max(turn).unwrap_or(now))
+        let spread = Some(self.spread).filter(|at| *at > now);
+        Some(waits_until.max(room).max(turn).max(spread).unwrap_or(now))
     }
 
     /// What a request came to; `most` refusals in a row are a block.
