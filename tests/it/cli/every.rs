@@ -78,14 +78,20 @@ fn sweeps_follow_one_another_from_start_to_start_and_a_signal_while_waiting_is_e
     assert_eq!(stored_as_served(&path, &demo), 20);
 }
 
+/// A loop whose sweep is under way, and slow.
+fn in_mid_sweep(demo: &Demo, store: &str) -> Running {
+    demo.fault(Fault::on("/api/book/*").delay(Duration::from_millis(100)));
+    let running = every(demo, store, "1h", &["--workers", "2"]);
+    until("the crawl gets on", || demo.stats().requests > 8);
+    running
+}
+
 #[test]
 fn a_signal_in_a_sweep_ends_the_loop_and_the_next_loop_goes_on_at_once() {
     let demo = site(40);
-    demo.fault(Fault::on("/api/book/*").delay(Duration::from_millis(100)));
     let (_folder, path) = folder();
     let store = sqlite(&path);
-    let running = every(&demo, &store, "1h", &["--workers", "2"]);
-    until("the crawl gets on", || demo.stats().requests > 8);
+    let running = in_mid_sweep(&demo, &store);
     running.signal("TERM");
     running.end().with(143).tells(&["books: interrupted"]);
     demo.clear_faults();
@@ -100,11 +106,9 @@ fn a_signal_in_a_sweep_ends_the_loop_and_the_next_loop_goes_on_at_once() {
 #[test]
 fn a_sweep_that_is_killed_goes_on_when_the_loop_is_started_again() {
     let demo = site(40);
-    demo.fault(Fault::on("/api/book/*").delay(Duration::from_millis(100)));
     let (_folder, path) = folder();
     let store = sqlite(&path);
-    let running = every(&demo, &store, "1h", &["--workers", "2"]);
-    until("the crawl gets on", || demo.stats().requests > 8);
+    let running = in_mid_sweep(&demo, &store);
     running.signal("KILL");
     assert_eq!(running.end().code, 137);
     demo.clear_faults();

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use gleaner::crawl::CrawlError;
+use gleaner::crawl::{CrawlError, Ended, View};
 use gleaner::demo::{Demo, Options};
 use gleaner::record::Record;
 use gleaner::shutdown;
 use gleaner::store::{StoreError, StoreUrl};
 use gleaner::sweep::Outcome;
+use tokio::task::JoinHandle;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, ended, run, says, until};
@@ -69,33 +70,58 @@ fn with_own_server() -> (Mongod, Rig<Mongodb>) {
     (server, rig)
 }
 
+/// A crawl whose server was stopped in the middle of it.
+struct Orphaned {
+    server: Mongod,
+    view: View,
+    crawl: JoinHandle<Ended>,
+    _trigger: shutdown::Trigger,
+}
+
+impl Orphaned {
+    async fn of(rig: &Rig<Mongodb>, mut server: Mongod) -> Orphaned {
+        let (trigger, shutdown) = shutdown::channel();
+        let crawl = rig.crawl_of(rig.store().await, shutdown);
+        let view = crawl.view();
+        let crawl = tokio::spawn(run(crawl));
+        until("the crawl gets on", async || view.now().await.0.items.new >= 50).await;
+        let server = blocking(move || {
+            server.stop();
+            server
+        });
+        Orphaned { server: server.await, view, crawl, _trigger: trigger }
+    }
+}
+
+async fn restarted(mut server: Mongod) -> Mongod {
+    let server = blocking(move || {
+        server.restart();
+        server
+    });
+    server.await
+}
+
+/// For how long the server is away beyond what it takes to be missed; in all tests not at all.
+fn outage() -> Duration {
+    let seconds = std::env::var("GLEANER_OUTAGE_SECONDS").ok();
+    Duration::from_secs(seconds.map_or(0, |it| it.parse().expect("a number of seconds")))
+}
+
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("the work is done")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d1_mongodb_that_stops_and_comes_back_loses_nothing() {
-    let (mut server, rig) = blocking(with_own_server).await;
-    let (_trigger, shutdown) = shutdown::channel();
-    let crawl = rig.crawl_of(rig.store().await, shutdown);
-    let view = crawl.view();
-    let crawl = tokio::spawn(run(crawl));
-    until("the crawl gets on", async || view.now().await.0.items.new >= 50).await;
-    let server = blocking(move || {
-        server.stop();
-        server
-    });
-    let mut server = server.await;
+    let (server, rig) = blocking(with_own_server).await;
+    let Orphaned { server, view, crawl, _trigger } = Orphaned::of(&rig, server).await;
     until("the store is missed", async || view.now().await.0.store.retries > 0).await;
+    tokio::time::sleep(outage()).await;
     let (now, asked) = (view.now().await.0, rig.demo.stats().requests);
     assert!(now.items.new < 400);
     let in_hands = asked - now.items.new - now.index.pages;
     assert!(in_hands <= 4 + 10 + 10 + 2 * 10, "{in_hands} records at once");
-    let _server = blocking(move || {
-        server.restart();
-        server
-    });
-    let _server = _server.await;
+    let _server = restarted(server).await;
     let report = ended(crawl.await.expect("no panic"), Outcome::Complete);
     rig.equals_the_site().await;
     assert_eq!(report.items.new, 400);
@@ -105,18 +131,9 @@ async fn d1_mongodb_that_stops_and_comes_back_loses_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_mongodb_that_never_comes_back_ends_the_run_in_stated_time() {
-    let (mut server, mut rig) = blocking(with_own_server).await;
+    let (server, mut rig) = blocking(with_own_server).await;
     rig.settings.store_wait = Duration::from_secs(1);
-    let (_trigger, shutdown) = shutdown::channel();
-    let crawl = rig.crawl_of(rig.store().await, shutdown);
-    let view = crawl.view();
-    let crawl = tokio::spawn(run(crawl));
-    until("the crawl gets on", async || view.now().await.0.items.new >= 50).await;
-    let server = blocking(move || {
-        server.stop();
-        server
-    });
-    let mut server = server.await;
+    let Orphaned { server, crawl, _trigger, .. } = Orphaned::of(&rig, server).await;
     let stopped = Instant::now();
     let ended = crawl.await.expect("no panic");
     assert!(stopped.elapsed() < Duration::from_secs(20), "{:?}", stopped.elapsed());
@@ -127,11 +144,7 @@ async fn d2_mongodb_that_never_comes_back_ends_the_run_in_stated_time() {
     assert_eq!(ended.report.outcome, Outcome::Failed);
     says(&ended.report, "did not come back");
     // What was acknowledged is there, and the next run brings the rest.
-    let _server = blocking(move || {
-        server.restart();
-        server
-    });
-    let _server = _server.await;
+    let _server = restarted(server).await;
     assert!(rig.documents().await.len() as u64 >= ended.report.store.written);
     rig.complete().await;
     rig.equals_the_site().await;
