@@ -62,7 +62,7 @@ pub trait Store: Send + Sync {
     /// and lose `unlisted_at`; of those that were fetched also sweep, rules, time, validators and
     /// revision are written. Answers with those whose document the store does not hold or has
     /// marked gone: they have to be fetched without conditions. Of one that is marked gone only
-    /// that it was listed is noted. Items that are noted together may get the latest of their
+    /// `seen_at` is noted: the mark, and `unlisted_at` that led to it, stay until it is stored anew. Items that are noted together may get the latest of their
     /// times.
     ///
     /// # Errors

@@ -61,7 +61,8 @@ async fn mark_these(
     let absent: Vec<&Seen> = seen.iter().filter(|seen| !is_fit(seen)).collect();
     if let Some(last) = absent.iter().map(|seen| seen.at).max() {
         let query = of_keys(store, absent.iter().map(|seen| &seen.key));
-        let change = seen_at(last, None, stamp);
+        // What is gone keeps its mark and what it was marked by, until it is stored anew.
+        let change = doc! { "$set": { "_gleaner.seen_at": date(last) } };
         update(store, vec![doc! { "q": query, "u": change, "multi": true }]).await?;
     }
     Ok(absent.into_iter().map(|seen| seen.key.clone()).collect())

@@ -151,7 +151,11 @@ pub async fn g4_what_is_marked_gone_is_named_and_stays_gone<B: Ledger>() {
         let Known { sweep, fetched_at, etag, gone_at, unlisted_at, seen_at, .. } = &stored.known;
         assert_eq!((sweep.as_deref(), *fetched_at), (Some("s1"), Some(at(0))), "not fetched");
         assert!(etag.is_some());
-        assert_eq!((*gone_at, *unlisted_at, *seen_at), (Some(at(30)), None, Some(at(60))));
+        assert_eq!(
+            (*gone_at, *unlisted_at, *seen_at),
+            (Some(at(30)), Some(at(20)), Some(at(60))),
+            "what it was marked by stays with the mark"
+        );
     }
 }
 

@@ -33,7 +33,12 @@ impl Marks {
     pub fn on(table: &str) -> Marks {
         let keys = "key IN (SELECT value FROM json_each(?1))";
         Marks {
-            seen: format!("UPDATE {table} SET seen_at = ?2, unlisted_at = NULL WHERE {keys}"),
+            // What is gone keeps its mark and what it was marked by, until it is stored anew.
+            seen: format!(
+                "UPDATE {table} SET seen_at = ?2, \
+                   unlisted_at = CASE WHEN gone_at IS NULL THEN NULL ELSE unlisted_at END \
+                 WHERE {keys}"
+            ),
             fetched: format!(
                 "UPDATE {table} SET sweep = ?2, rules = ?3, fetched_at = ?4 \
                  WHERE {keys} AND gone_at IS NULL"
