@@ -22,9 +22,13 @@ struct Rig {
 }
 
 async fn rig(workers: u32, rate: Option<f64>) -> Rig {
+    rig_that(workers, rate, false).await
+}
+
+async fn rig_that(workers: u32, rate: Option<f64>, adaptive: bool) -> Rig {
     let manners = Manners {
         workers,
-        adaptive: false,
+        adaptive,
         rate,
         robots: false,
         user_agent: String::new(),
@@ -156,4 +160,37 @@ async fn w3_refusals_in_a_row_end_it() {
         let slot = rig.enter().await.expect("a slot");
         assert_eq!(slot.end(refused).is_ok(), borne);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn w4_a_burst_of_answers_makes_for_no_burst_at_a_host_that_has_refused() {
+    let rig = rig_that(100, None, true).await;
+    let answered = |slots: &mut Vec<Slot>| {
+        for mut slot in slots.drain(..) {
+            slot.answered();
+            assert_eq!(slot.end(End::Page), Ok(()));
+        }
+    };
+    let mut slots: Vec<Slot> = Vec::new();
+    for _ in 0..200 {
+        slots.extend(rig.enter().await);
+    }
+    for most in [8, 16, 32] {
+        assert_eq!(slots.len(), most, "twice as many as before");
+        tokio::time::advance(Duration::from_millis(20)).await;
+        answered(&mut slots);
+        slots.extend(rig.arrived());
+    }
+    tokio::time::advance(Duration::from_millis(20)).await;
+    let refused = End::Trouble { message: "503", is_overload: true, is_refusal: false };
+    assert_eq!(slots.pop().expect("one").end(refused), Ok(()));
+    answered(&mut slots);
+    let mut on_their_way = rig.arrived();
+    let at_once = on_their_way.len();
+    assert!((1..20).contains(&at_once), "{at_once} at once");
+    for _ in 0..10 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+        on_their_way.extend(rig.arrived());
+    }
+    assert!(on_their_way.len() >= 50, "{at_once} at once, {} in 10 ms", on_their_way.len());
 }
