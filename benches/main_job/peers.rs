@@ -56,7 +56,7 @@ pub fn measure(mongodb: &str) -> Result<Vec<Beside>> {
             for (number, (_, runner, script)) in peers.iter().enumerate() {
                 let script = root.join("benches/peers").join(script);
                 let peer =
-                    command(root, runner, &script, &base, &uri(&number.to_string()), workers);
+                    command(root, runner, &script, &base, &uri(&number.to_string()), workers)?;
                 runs[number + 1].push(clients::measure(peer)?);
             }
         }
@@ -93,13 +93,13 @@ fn command(
     base: &str,
     uri: &str,
     workers: u64,
-) -> Command {
+) -> Result<Command> {
     let peers: PathBuf = root.join("target/peers");
     let is_node = script.extension().is_some_and(|extension| extension == "mjs");
     let mut command = if is_node {
         // Modules are looked for beside the script.
         let copy = peers.join(script.file_name().unwrap_or_default());
-        let _ = std::fs::copy(script, &copy);
+        std::fs::copy(script, &copy)?;
         let mut node = Command::new("node");
         node.arg(copy);
         node
@@ -109,5 +109,5 @@ fn command(
         python
     };
     command.args([base, uri, &workers.to_string()]);
-    command
+    Ok(command)
 }

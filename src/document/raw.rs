@@ -2,7 +2,7 @@
 //! was checked when it was made.
 //!
 //! The library's own way to build documents copies what is nested once a level, and its own way to
-//! walk them checks each text anew; together they were a fifth of what a page costs. A BSON document
+//! walk them checks each text anew; together they were a quarter of a crawl's instructions. A BSON document
 //! is its length in four bytes, its elements, and a zero byte; an element is its type, its name with
 //! a zero byte, and its value, which does not depend on its place (bsonspec.org, version 1.1).
 

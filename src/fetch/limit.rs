@@ -36,9 +36,9 @@ const AFTER_ANOTHER: f64 = 0.5;
 const AFTER_SLOWNESS: f64 = 0.75;
 /// Least successes in a round, so that a median says something.
 const LEAST_ROUND: u32 = 10;
-/// Most successes that are waited for before a ceiling is tried again, or
+/// Most successes that are waited for before a ceiling is tried again.
 const MOST_PATIENCE: u32 = 200;
-/// as many as these rounds have, where that is more.
+/// The same in rounds: where so many rounds have more successes, those are waited for.
 const MOST_ROUNDS: u32 = 8;
 /// What comes on top of twice the usual time: below that nobody suffers, and much of it is our own.
 const SLACK: Duration = Duration::from_millis(20);

@@ -28,8 +28,8 @@ pub struct State {
     /// Places of requests that failed, until then.
     held: BinaryHeap<Reverse<Instant>>,
     pace: Option<Pace>,
-    /// Where requests are spread, the next leaves then.
-    spread: Instant,
+    /// Where requests are spread, the next leaves not before this.
+    spread: Option<Instant>,
     waits_until: Option<Instant>,
     parked: VecDeque<Lease>,
     mood: Mood,
@@ -52,7 +52,7 @@ impl State {
             in_flight: 0,
             held: BinaryHeap::new(),
             pace: None,
-            spread: Instant::now(),
+            spread: None,
             waits_until: None,
             parked: VecDeque::new(),
             mood: Mood::default(),
@@ -120,7 +120,7 @@ impl State {
         }
         self.waits_until.is_none_or(|until| until <= now)
             && self.has_room()
-            && self.spread <= now
+            && self.spread.is_none_or(|at| at <= now)
             && self.pace.as_ref().is_none_or(|pace| pace.next <= now)
     }
 
@@ -136,7 +136,9 @@ impl State {
             *next = (*next + *interval).max(now + *interval - LATE.min(*interval));
         }
         if let Some(spacing) = self.limit.spacing() {
-            self.spread = (self.spread + spacing).max(now + spacing - LATE);
+            // What was not used is made up for, up to what a late timer loses.
+            let made_up = now + spacing - LATE;
+            self.spread = Some(self.spread.map_or(made_up, |at| (at + spacing).max(made_up)));
         }
         Sent { at: now, among: self.in_flight }
     }
@@ -152,7 +154,7 @@ impl State {
             false => Some(self.held.peek()?.0),
         };
         let turn = self.pace.as_ref().map(|pace| pace.next);
-        let spread = Some(self.spread).filter(|at| *at > now);
+        let spread = self.spread.filter(|at| *at > now);
         Some(waits_until.max(room).max(turn).max(spread).unwrap_or(now))
     }
 

@@ -19,6 +19,10 @@ pub const AGES: [&CStr; 3] =
 const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
 /// What is kept of an item usually takes fewer bytes.
 const FACTS_BYTES: usize = 512;
+/// Bytes of an `_id` around its text: type, name with a zero, length, zero.
+const ID_BYTES: usize = 1 + 4 + 4 + 1;
+/// Bytes before the sub-document: type, name with a zero.
+const FACTS_NAME: usize = 1 + 9;
 /// Largest document that MongoDB holds, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -35,8 +39,8 @@ pub struct Prepared<'r> {
 impl Prepared<'_> {
     /// Bytes of the document.
     pub fn size(&self) -> usize {
-        let key = self.key.map_or(0, |key| "?_id??????".len() + key.len());
-        key + self.body.as_bytes().len() + "?_gleaner?".len() + self.facts.as_bytes().len()
+        let key = self.key.map_or(0, |key| ID_BYTES + key.len());
+        key + self.body.as_bytes().len() + FACTS_NAME + self.facts.as_bytes().len()
     }
 
     /// Writes the document's elements.
@@ -239,4 +243,34 @@ fn set_apart(body: &RawDocument) -> (RawDocumentBuf, RawDocumentBuf) {
         part.append(name, value);
     }
     (kept, own)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::document::{Document, Encoding, Json};
+    use crate::refresh::{self, Origin};
+    use crate::task::DetailPage;
+
+    #[test]
+    fn the_size_of_what_is_prepared_is_that_of_what_is_written() {
+        let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+        for text in [r#"{}"#, r#"{"a":"é"}"#, r#"{"_id":1,"$b":[2],"_gleaner":{"c":3}}"#] {
+            let text = Bytes::from(text);
+            let json = Json::parse(&text).unwrap();
+            let document = Document::new(&json, &text, Encoding::Bson).unwrap();
+            let origin =
+                Origin { url: "u".into(), etag: None, last_modified: None, revision: None };
+            let item = DetailPage::of(Key::new("key").unwrap());
+            let record = refresh::record(item, origin, document, Timestamp::UNIX_EPOCH);
+            for layout in [Layout::Own, Layout::Adopted] {
+                let prepared = prepare(&record, &stamp, layout).unwrap();
+                let mut written = Writing::with_capacity(0);
+                prepared.write(&mut written);
+                assert_eq!(written.end().unwrap().as_bytes().len(), prepared.size());
+            }
+        }
+    }
 }

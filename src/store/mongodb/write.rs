@@ -16,6 +16,8 @@ use crate::store::{Rejection, Store, StoreError};
 const COMMAND_BYTES: usize = 12 << 20;
 /// Bytes that an update has around its document and its key, at most.
 const UPDATE_BYTES: usize = 128;
+/// Bytes that a command usually has around its updates.
+const COMMAND_AROUND: usize = 1_024;
 
 /// A record to be written, and its place in the batch.
 struct Update<'r> {
@@ -141,16 +143,25 @@ async fn once_more(
     Ok(failed.then_some(Rejection { at: update[0].at, reason }))
 }
 
-/// The command, in the one buffer that it is sent from.
+/// The command that brings documents, new or in place of others.
 fn command(store: &MongodbStore, updates: &[Update<'_>]) -> RawDocumentBuf {
     let size = |update: &Update<'_>| update.document.size() + update.key.len() + UPDATE_BYTES;
-    let mut command = Writing::with_capacity(updates.iter().map(size).sum::<usize>() + 1_024);
-    command.put(Place::Member(cstr!("update")), RawBsonRef::String(&store.place.collection));
-    command.array(Place::Member(cstr!("updates")), |list| {
+    command_of(store, updates.iter().map(size).sum(), |list| {
         for (number, update) in updates.iter().enumerate() {
             list.document(Place::Element(number), |item| replacement(item, update, store.layout));
         }
-    });
+    })
+}
+
+/// The command with these updates of about so many bytes, in the one buffer that it is sent from.
+fn command_of(
+    store: &MongodbStore,
+    bytes: usize,
+    updates: impl FnOnce(&mut Writing),
+) -> RawDocumentBuf {
+    let mut command = Writing::with_capacity(bytes + COMMAND_AROUND);
+    command.put(Place::Member(cstr!("update")), RawBsonRef::String(&store.place.collection));
+    command.array(Place::Member(cstr!("updates")), updates);
     command.put(Place::Member(cstr!("ordered")), RawBsonRef::Boolean(false));
     let concern = RawDocumentBuf::try_from(&store.connection.write_concern).unwrap_or_default();
     command.document(Place::Member(cstr!("writeConcern")), |into| into.splice(&concern));
@@ -180,16 +191,6 @@ fn replacement(item: &mut Writing, update: &Update<'_>, layout: Layout) {
     item.put(Place::Member(cstr!("upsert")), RawBsonRef::Boolean(true));
 }
 
-fn command_of(store: &MongodbStore, updates: RawArrayBuf) -> RawDocumentBuf {
-    let mut command = RawDocumentBuf::new();
-    command.append(cstr!("update"), &*store.place.collection);
-    command.append(cstr!("updates"), updates);
-    command.append(cstr!("ordered"), false);
-    let concern = RawDocumentBuf::try_from(&store.connection.write_concern);
-    command.append(cstr!("writeConcern"), concern.unwrap_or_default());
-    command
-}
-
 /// How marking went.
 enum Touched {
     /// All were there.
@@ -211,7 +212,7 @@ async fn touch(
     if same.is_empty() {
         return Ok(Touched::All);
     }
-    let mut updates = RawArrayBuf::new();
+    let mut updates: Vec<RawDocumentBuf> = Vec::new();
     let mut alike: Vec<&Record> = Vec::new();
     for record in same.iter().map(|&at| &records[at]) {
         let alone = record.etag.is_some()
@@ -239,7 +240,13 @@ async fn touch(
         let unset = facts::nothing_alone();
         updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
     }
-    let reply = match store.connection.command(command_of(store, updates)).await {
+    let bytes = updates.iter().map(|update| update.as_bytes().len() + UPDATE_BYTES).sum();
+    let command = command_of(store, bytes, |list| {
+        for (number, update) in updates.iter().enumerate() {
+            list.document(Place::Element(number), |item| item.splice(update));
+        }
+    });
+    let reply = match store.connection.command(command).await {
         Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
             return Ok(Touched::Refused);
         }
