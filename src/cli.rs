@@ -35,8 +35,8 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete, 4 another run holds
-the site, 130 or 143 interrupted.
+Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete,
+4 another run holds the site, 130 or 143 interrupted.
 
 Try it without network and database: gleaner demo";
 
