@@ -14,6 +14,7 @@ mod rules;
 mod template;
 mod written;
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -138,17 +139,33 @@ impl Site {
     /// Where the site file and what the list said make none that may be made.
     pub fn request(&self, page: &Page) -> Result<Option<Request>, RequestError> {
         match page {
-            page if !self.asks_for(page) => Ok(None),
+            page if self.template(page).is_none() => Ok(None),
             Page::Detail(detail) => self.detail_request(detail),
             Page::Index(index) => self.index_request(index).map(Some),
         }
     }
 
-    /// Whether a page has to be asked for: else what it would say is known.
-    fn asks_for(&self, page: &Page) -> bool {
+    /// A URL of the host that a page is asked of: the site's own, unless a link or a template leads
+    /// elsewhere. Nothing where the page need not be asked for.
+    pub fn host(&self, page: &Page) -> Option<Cow<'_, Url>> {
+        let template = self.template(page)?;
+        let home = Cow::Borrowed(&self.base_url);
+        let is_linked =
+            matches!(page, Page::Index(index) if matches!(index.place, Some(Place::Url(_))));
+        if template.is_below_base() && !is_linked {
+            return Some(home);
+        }
+        // What makes no request makes trouble wherever it waits.
+        let request = self.request(page).ok().flatten();
+        Some(request.map_or(home, |request| Cow::Owned(request.url)))
+    }
+
+    /// How a page is asked for; nothing where it need not be.
+    fn template(&self, page: &Page) -> Option<&RequestTemplate> {
         match page {
-            Page::Detail(_) => self.detail.is_some(),
-            Page::Index(_) => !matches!(self.index.paging, Paging::Keys(_)),
+            Page::Detail(_) => self.detail.as_ref().map(|detail| &detail.request),
+            Page::Index(_) if matches!(self.index.paging, Paging::Keys(_)) => None,
+            Page::Index(index) => Some(self.rules_of(&index.list).0),
         }
     }
 

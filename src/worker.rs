@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use url::Url;
 
 use crate::again::Wanted;
 use crate::crawl::CrawlError;
@@ -155,16 +154,37 @@ impl Crew {
             Page::Index(_) => Plan::Fetch(None),
         };
         let Plan::Fetch(validators) = plan else { return self.settled(attempt, plan).await };
-        let request = match self.site.request(&task.page) {
-            Err(error) => {
-                let error = FetchError::Request(error.to_string());
-                return self.give_up(attempt, Trouble::Fetch(error)).await;
-            }
-            Ok(None) => return self.known_page(attempt).await,
-            Ok(Some(request)) => request,
-        };
-        let Some(attempt) = self.enter(attempt, &request.url).await? else { return Ok(()) };
-        self.ask(attempt, request, validators).await
+        let Some(attempt) = self.enter(attempt).await else { return Ok(()) };
+        match self.request(&attempt) {
+            Ok(Some(request)) => self.ask(attempt, request, validators).await,
+            Ok(None) => self.known_page(attempt).await,
+            Err(error) => self.give_up(attempt, Trouble::Fetch(error)).await,
+        }
+    }
+
+    /// Takes a slot at the page's host, unless there is one or none is needed. Nothing where the
+    /// task waits for one now.
+    async fn enter<'a>(&self, attempt: Attempt<'a>) -> Option<Attempt<'a>> {
+        let host = self.site.host(&attempt.lease.task().page);
+        let (None, Some(url)) = (&attempt.slot, host) else { return Some(attempt) };
+        let Attempt { lease, outbox, .. } = attempt;
+        match self.hosts.enter(&url, lease) {
+            Entered::Go(lease, slot) => return Some(Attempt { lease, slot: Some(slot), outbox }),
+            Entered::Parked => {}
+            Entered::Unopened(host) => self.open(&host).await,
+        }
+        None
+    }
+
+    /// The request for a page, made when it may leave: until then a task is all that waits.
+    /// Nothing where none is needed.
+    fn request(&self, attempt: &Attempt<'_>) -> Result<Option<Request>, FetchError> {
+        let request = self.site.request(&attempt.lease.task().page);
+        let request = request.map_err(|error| FetchError::Request(error.to_string()))?;
+        if let (Some(request), Some(slot)) = (&request, &attempt.slot) {
+            slot.host().allows(&request.url)?;
+        }
+        Ok(request)
     }
 
     /// Asks for a page, with a slot in hand.
@@ -190,36 +210,6 @@ impl Crew {
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
             },
         }
-    }
-
-    /// Takes a slot at the host of `url`, unless there is one. Nothing where the task waits for one
-    /// now, or the page may not be asked for.
-    async fn enter<'a>(
-        &self,
-        attempt: Attempt<'a>,
-        url: &Url,
-    ) -> Result<Option<Attempt<'a>>, CrawlError> {
-        let Attempt { lease, slot, outbox } = attempt;
-        let entered = match slot {
-            None => self.hosts.enter(url, lease),
-            // What it may be asked for may have become known meanwhile.
-            Some(slot) => match slot.host().allows(url) {
-                Ok(()) => Entered::Go(lease, slot),
-                Err(error) => Entered::Forbidden(lease, error),
-            },
-        };
-        match entered {
-            Entered::Go(lease, slot) => {
-                return Ok(Some(Attempt { lease, slot: Some(slot), outbox }));
-            }
-            Entered::Parked => {}
-            Entered::Unopened(host) => self.open(&host).await,
-            Entered::Forbidden(lease, error) => {
-                let attempt = Attempt { lease, slot: None, outbox };
-                self.give_up(attempt, Trouble::Fetch(error)).await?;
-            }
-        }
-        Ok(None)
     }
 
     /// Asks a host what it asks of crawlers; what waits for that is parked meanwhile.

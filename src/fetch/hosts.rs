@@ -50,8 +50,6 @@ pub enum Entered {
     Parked,
     /// The same; and the host was not asked for its rules yet, which the caller is to do.
     Unopened(Arc<Host>),
-    /// The page may not be asked for.
-    Forbidden(Lease, FetchError),
 }
 
 impl Hosts {
@@ -97,12 +95,9 @@ impl Hosts {
         std::iter::once(&self.home).chain(others.values()).cloned().collect()
     }
 
-    /// A task wants to ask for a page.
+    /// A task wants to ask for a page of the host that `url` is of.
     pub fn enter(&self, url: &Url, lease: Lease) -> Entered {
         let host = self.of(url);
-        if let Err(error) = host.allows(url) {
-            return Entered::Forbidden(lease, error);
-        }
         match host.enter(lease) {
             Some((lease, slot)) => Entered::Go(lease, slot),
             None if host.is_to_be_opened() => Entered::Unopened(host),

@@ -107,6 +107,11 @@ impl RequestTemplate {
             }
     }
 
+    /// Whether all its pages are below the site's base URL.
+    pub fn is_below_base(&self) -> bool {
+        self.url.as_ref().is_some_and(|template| !template.is_absolute())
+    }
+
     /// The host that the template names, where it names one.
     pub fn host(&self) -> Option<Box<str>> {
         let template = self.url.as_ref().filter(|template| template.is_absolute())?;
@@ -174,8 +179,9 @@ impl BodyTemplate {
 
 /// Whether a text is a whole URL: it begins with a scheme.
 pub fn is_whole(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, _)| {
-        !scheme.is_empty() && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        rest.starts_with("//") && !scheme.is_empty() && scheme.chars().all(plain)
     })
 }
 
@@ -214,7 +220,7 @@ fn parsed(url: &str) -> Result<Url, RequestError> {
 /// Whether a part of the path is `.` or `..`.
 fn has_dot_segment(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
-    path.split('/').any(|segment| matches!(segment, "." | ".."))
+    path.contains('.') && path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ use crate::extract::plain;
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Most texts take fewer bytes.
+const USUAL: usize = 64;
+
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
@@ -138,14 +141,14 @@ impl Template {
 
     /// The text with what the placeholders stand for, percent-encoded for a path segment.
     pub fn encoded(&self, values: Values<'_>) -> String {
-        self.render(|placeholder| {
-            utf8_percent_encode(&values.text(placeholder), SEGMENT).to_string()
+        self.render(|text, placeholder| {
+            text.extend(utf8_percent_encode(&values.text(placeholder), SEGMENT));
         })
     }
 
     /// The text with what the placeholders stand for, as it is.
     pub fn plain(&self, values: Values<'_>) -> String {
-        self.render(|placeholder| values.text(placeholder).into_owned())
+        self.render(|text, placeholder| text.push_str(&values.text(placeholder)))
     }
 
     /// Whether a placeholder stands in it.
@@ -170,12 +173,12 @@ impl Template {
         self.0.contains(&Part::Placeholder(placeholder))
     }
 
-    fn render(&self, value: impl Fn(Placeholder) -> String) -> String {
-        let mut text = String::new();
+    fn render(&self, put: impl Fn(&mut String, Placeholder)) -> String {
+        let mut text = String::with_capacity(USUAL);
         for part in &self.0 {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Placeholder(placeholder) => text.push_str(&value(*placeholder)),
+                Part::Placeholder(placeholder) => put(&mut text, *placeholder),
             }
         }
         text
@@ -185,7 +188,7 @@ impl Template {
 /// As it was written.
 impl std::fmt::Display for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.render(|placeholder| format!("{{{}}}", placeholder.name())))
+        f.write_str(&self.render(|text, placeholder| text.push_str(&placeholder.text())))
     }
 }
 
