@@ -58,35 +58,30 @@ impl Document {
     ///
     /// # Errors
     /// Where the page is valid JSON but no object.
-    pub fn new(page: &Json, text: &Bytes, encoding: Encoding) -> Result<Document, JsonError> {
-        let object = page.object().ok_or(JsonError::NoObject)?;
-        match canonical::digest(object) {
+    pub fn new(page: Json, text: &Bytes, encoding: Encoding) -> Result<Document, JsonError> {
+        let unfit = page.unfit();
+        let object = page.into_object().ok_or(JsonError::NoObject)?;
+        match canonical::digest(&object) {
             Ok(digest) => {
-                let digest = match page.unfit() {
+                let digest = match unfit {
                     None => digest,
                     // What stands there as a text is none.
                     Some(_) => digest.with(&parse::unfit_parts(text)),
                 };
                 let body = match encoding {
-                    Encoding::Bson => Body::Bson(object.to_owned()),
+                    Encoding::Bson => Body::Bson(object),
                     Encoding::Text => Body::Text(parse::trimmed(text)),
                 };
-                Ok(Document { body, digest, unfit: page.unfit() })
+                Ok(Document { body, digest, unfit })
             }
-            Err(canonical::RepeatedKey) => Document::last_wins(object, page, encoding),
+            Err(canonical::RepeatedKey) if unfit.is_some() => Err(JsonError::RepeatedKeyInUnfit),
+            Err(canonical::RepeatedKey) => Document::last_wins(&object, encoding),
         }
     }
 
     /// The rare case: some object in it repeats a key, so the text as sent would be read
     /// differently by different readers.
-    fn last_wins(
-        object: &RawDocument,
-        page: &Json,
-        encoding: Encoding,
-    ) -> Result<Document, JsonError> {
-        if page.unfit().is_some() {
-            return Err(JsonError::RepeatedKeyInUnfit);
-        }
+    fn last_wins(object: &RawDocument, encoding: Encoding) -> Result<Document, JsonError> {
         let object = canonical::last_wins(object);
         let digest = canonical::digest(&object).map_err(|_| JsonError::RepeatedKeyInUnfit)?;
         let body = match encoding {
@@ -175,7 +170,7 @@ mod tests {
 
     fn document(text: &str, encoding: Encoding) -> Result<Document, JsonError> {
         let bytes = Bytes::copy_from_slice(text.as_bytes());
-        Document::new(&Json::parse(&bytes)?, &bytes, encoding)
+        Document::new(Json::parse(&bytes)?, &bytes, encoding)
     }
 
     fn text(text: &str) -> String {
@@ -291,7 +286,7 @@ mod tests {
         for bad in bad {
             let bytes = Bytes::copy_from_slice(bad);
             let made =
-                Json::parse(&bytes).and_then(|page| Document::new(&page, &bytes, Encoding::Text));
+                Json::parse(&bytes).and_then(|page| Document::new(page, &bytes, Encoding::Text));
             assert!(made.is_err(), "{}", String::from_utf8_lossy(&bad[..bad.len().min(20)]));
         }
     }

@@ -175,7 +175,7 @@ mod tests {
 
     fn made(known: Option<&Known>) -> (Verdict, i64, i64) {
         let text = Bytes::from_static(br#"{"a":1}"#);
-        let document = Document::new(&Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
+        let document = Document::new(Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
         let known = known.cloned().map(Box::new);
         let item = DetailPage { known, ..DetailPage::of(Key::new("1").unwrap()) };
         let record = record(item, Origin::default(), document, seconds(9));
@@ -187,7 +187,7 @@ mod tests {
         let digest = Digest::of(b"");
         let same = {
             let text = Bytes::from_static(br#"{"a":1}"#);
-            Document::new(&Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap().digest
+            Document::new(Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap().digest
         };
         assert_eq!(made(None), (Verdict::New, 9, 9));
         assert_eq!(made(Some(&known(Some(digest), None))), (Verdict::Changed, 1, 9));

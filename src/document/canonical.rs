@@ -13,15 +13,26 @@ use bson::raw::{CStr, RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocumen
 use super::Digest;
 use super::raw::{Element, Elements, Value};
 
+/// A document and what is in it usually have fewer members at a time.
+const MEMBERS: usize = 32;
+
 /// Some object repeats a key.
 #[derive(Debug, Clone, Copy)]
 pub struct RepeatedKey;
 
+/// A form that is being written.
+struct Form<'d> {
+    bytes: Vec<u8>,
+    /// Members of the object that is being written, after those of the objects it is in.
+    members: Vec<Element<'d>>,
+}
+
 /// The digest of `document`.
 pub fn digest(document: &RawDocument) -> Result<Digest, RepeatedKey> {
-    let mut form = Vec::with_capacity(document.as_bytes().len() * 5 / 4);
-    write_object(&mut form, Elements::of(document))?;
-    Ok(Digest::of(&form))
+    let bytes = Vec::with_capacity(document.as_bytes().len() * 5 / 4);
+    let mut form = Form { bytes, members: Vec::with_capacity(MEMBERS) };
+    form.object(Elements::of(document))?;
+    Ok(Digest::of(&form.bytes))
 }
 
 /// `document` with the last value of each repeated key, in the place of the first.
@@ -60,59 +71,62 @@ fn last_wins_in(array: &RawArray) -> RawArrayBuf {
     kept
 }
 
-fn write_object(form: &mut Vec<u8>, elements: Elements<'_>) -> Result<(), RepeatedKey> {
-    let mut members: Vec<Element<'_>> = elements.collect();
-    members.sort_by_key(|member| member.name);
-    if members.windows(2).any(|pair| pair[0].name == pair[1].name) {
-        return Err(RepeatedKey);
+impl<'d> Form<'d> {
+    fn object(&mut self, elements: Elements<'d>) -> Result<(), RepeatedKey> {
+        let start = self.members.len();
+        self.members.extend(elements);
+        let own = &mut self.members[start..];
+        own.sort_unstable_by_key(|member| member.name);
+        if own.windows(2).any(|pair| pair[0].name == pair[1].name) {
+            return Err(RepeatedKey);
+        }
+        let end = self.members.len();
+        self.bytes.push(b'{');
+        self.length(end - start);
+        for at in start..end {
+            let Element { name, value } = self.members[at];
+            self.text(name);
+            self.value(value)?;
+        }
+        self.members.truncate(start);
+        Ok(())
     }
-    form.push(b'{');
-    write_length(form, members.len());
-    for Element { name, value } in members {
-        write_text(form, name);
-        write_value(form, value)?;
-    }
-    Ok(())
-}
 
-fn write_value(form: &mut Vec<u8>, value: Value<'_>) -> Result<(), RepeatedKey> {
-    match value {
-        Value::Document(elements) => write_object(form, elements)?,
-        Value::Array(elements) => {
-            form.push(b'[');
-            for element in elements {
-                write_value(form, element.value)?;
+    fn value(&mut self, value: Value<'d>) -> Result<(), RepeatedKey> {
+        match value {
+            Value::Document(elements) => self.object(elements)?,
+            Value::Array(elements) => {
+                self.bytes.push(b'[');
+                for element in elements {
+                    self.value(element.value)?;
+                }
+                self.bytes.push(b']');
             }
-            form.push(b']');
+            Value::Text(text) => {
+                self.bytes.push(b'"');
+                self.text(text);
+            }
+            Value::Integer(number) => self.scalar(b'i', &number.to_le_bytes()),
+            Value::Double(bytes) => self.scalar(b'd', bytes),
+            Value::Decimal(bytes) => self.scalar(b'D', bytes),
+            Value::Boolean(true) => self.bytes.push(b't'),
+            Value::Boolean(false) => self.bytes.push(b'f'),
+            Value::Null => self.bytes.push(b'0'),
         }
-        Value::Text(text) => {
-            form.push(b'"');
-            write_text(form, text);
-        }
-        Value::Integer(number) => {
-            form.push(b'i');
-            form.extend(number.to_le_bytes());
-        }
-        Value::Double(bytes) => {
-            form.push(b'd');
-            form.extend(bytes);
-        }
-        Value::Decimal(bytes) => {
-            form.push(b'D');
-            form.extend(bytes);
-        }
-        Value::Boolean(true) => form.push(b't'),
-        Value::Boolean(false) => form.push(b'f'),
-        Value::Null => form.push(b'0'),
+        Ok(())
     }
-    Ok(())
-}
 
-fn write_text(form: &mut Vec<u8>, text: &[u8]) {
-    write_length(form, text.len());
-    form.extend(text);
-}
+    fn scalar(&mut self, kind: u8, bytes: &[u8]) {
+        self.bytes.push(kind);
+        self.bytes.extend_from_slice(bytes);
+    }
 
-fn write_length(form: &mut Vec<u8>, length: usize) {
-    form.extend((length as u64).to_le_bytes());
+    fn text(&mut self, text: &[u8]) {
+        self.length(text.len());
+        self.bytes.extend_from_slice(text);
+    }
+
+    fn length(&mut self, length: usize) {
+        self.bytes.extend_from_slice(&(length as u64).to_le_bytes());
+    }
 }

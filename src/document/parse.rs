@@ -23,8 +23,10 @@ const NUL_IN_KEY: &str = "a NUL character in a key";
 /// A JSON page: any value, held as BSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Json {
-    /// The value under an empty key, since BSON has documents only.
     root: RawDocumentBuf,
+    /// Whether the root is the page's value. Else that is in it under an empty key, since BSON has
+    /// documents only.
+    is_object: bool,
     unfit: Option<&'static str>,
 }
 
@@ -58,23 +60,42 @@ impl Json {
             walk = Walk { tokens: Some(tokens), ..Walk::default() };
             root = walk.run(text)?;
         }
-        Ok(Json { root, unfit: walk.unfit })
+        Ok(Json { root, is_object: is_object(text), unfit: walk.unfit })
     }
 
     /// The page's value.
     pub fn value(&self) -> RawBsonRef<'_> {
-        self.root.get("").ok().flatten().unwrap_or(RawBsonRef::Null)
+        match self.object() {
+            Some(object) => RawBsonRef::Document(object),
+            None => self.root.get("").ok().flatten().unwrap_or(RawBsonRef::Null),
+        }
     }
 
     /// The page's value, where it is an object.
     pub fn object(&self) -> Option<&RawDocument> {
-        self.value().as_document()
+        self.is_object.then_some(&*self.root)
+    }
+
+    /// The page's value, where it is an object, for who keeps it.
+    pub fn into_object(self) -> Option<RawDocumentBuf> {
+        if !self.is_object {
+            return None;
+        }
+        let mut bytes = self.root.into_bytes();
+        // More was set aside than most pages take.
+        bytes.shrink_to_fit();
+        RawDocumentBuf::from_bytes(bytes).ok()
     }
 
     /// What in the page BSON cannot hold; it stands in it as text.
     pub fn unfit(&self) -> Option<&'static str> {
         self.unfit
     }
+}
+
+/// Whether a JSON text is an object.
+fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
 }
 
 /// `body` without byte order mark and white space around it, sharing its memory.
@@ -148,7 +169,11 @@ impl<'t> Walk<'t> {
         // Names of elements take some more than JSON's commas.
         self.writing = Writing::with_capacity(text.len() + text.len() / 8 + 64);
         let mut json = serde_json::Deserializer::from_str(text);
-        Put { walk: self, place: Place::Member(cstr!("")) }.deserialize(&mut json)?;
+        if is_object(text) {
+            json.deserialize_map(Members(self))?;
+        } else {
+            Put { walk: self, place: Place::Member(cstr!("")) }.deserialize(&mut json)?;
+        }
         json.end()?;
         std::mem::take(&mut self.writing).end().map_err(Error::custom)
     }
@@ -274,14 +299,31 @@ impl<'de> Visitor<'de> for Put<'_, '_, '_> {
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
         let walk = self.walk;
         let start = walk.writing.nest(self.place, ElementType::EmbeddedDocument);
+        Members(&mut *walk).visit_map(map)?;
+        walk.writing.close(start);
+        Ok(())
+    }
+}
+
+/// The members of an object, into the document that is being written.
+struct Members<'w, 't>(&'w mut Walk<'t>);
+
+impl<'de> Visitor<'de> for Members<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Members(walk) = self;
         while let Some(key) = map.next_key_seed(KeyText)? {
             let key = walk.key(&key);
             map.next_value_seed(Put { walk: &mut *walk, place: Place::Member(&key) })?;
         }
-        walk.writing.close(start);
         Ok(())
     }
 }

@@ -38,14 +38,16 @@ impl Writing {
         let bytes = &mut self.bytes;
         match value {
             RawBsonRef::Boolean(value) => bytes.push(u8::from(value)),
-            RawBsonRef::Int32(value) => bytes.extend(value.to_le_bytes()),
-            RawBsonRef::Int64(value) => bytes.extend(value.to_le_bytes()),
-            RawBsonRef::Double(value) => bytes.extend(value.to_le_bytes()),
-            RawBsonRef::DateTime(time) => bytes.extend(time.timestamp_millis().to_le_bytes()),
-            RawBsonRef::Decimal128(value) => bytes.extend(value.bytes()),
+            RawBsonRef::Int32(value) => bytes.extend_from_slice(&value.to_le_bytes()),
+            RawBsonRef::Int64(value) => bytes.extend_from_slice(&value.to_le_bytes()),
+            RawBsonRef::Double(value) => bytes.extend_from_slice(&value.to_le_bytes()),
+            RawBsonRef::DateTime(time) => {
+                bytes.extend_from_slice(&time.timestamp_millis().to_le_bytes())
+            }
+            RawBsonRef::Decimal128(value) => bytes.extend_from_slice(&value.bytes()),
             RawBsonRef::String(text) => {
-                bytes.extend(length(text.len() + 1));
-                bytes.extend(text.as_bytes());
+                bytes.extend_from_slice(&length(text.len() + 1));
+                bytes.extend_from_slice(text.as_bytes());
                 bytes.push(0);
             }
             // JSON has no other scalars than null, which is its type and nothing else.
@@ -75,7 +77,7 @@ impl Writing {
 
     /// Writes the elements of a document into the one that is being written.
     pub fn splice(&mut self, document: &RawDocument) {
-        self.bytes.extend(elements_of(document.as_bytes()));
+        self.bytes.extend_from_slice(elements_of(document.as_bytes()));
     }
 
     /// Ends the document or list that begins at `start`.
@@ -97,9 +99,9 @@ impl Writing {
     fn begin(&mut self, place: Place<'_>, kind: ElementType) {
         self.bytes.push(kind as u8);
         match place {
-            Place::Member(name) => self.bytes.extend(name.as_str().as_bytes()),
+            Place::Member(name) => self.bytes.extend_from_slice(name.as_str().as_bytes()),
             Place::Element(number) => {
-                self.bytes.extend(itoa::Buffer::new().format(number).as_bytes());
+                self.bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
             }
         }
         self.bytes.push(0);
@@ -107,7 +109,7 @@ impl Writing {
 
     fn open(&mut self) -> usize {
         let start = self.bytes.len();
-        self.bytes.extend([0; 4]);
+        self.bytes.extend_from_slice(&[0; 4]);
         start
     }
 }

@@ -132,11 +132,12 @@ fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageEr
         }
         Content::Unreadable(message) => return Err(PageError::Listed(message.clone())),
     };
-    let mut document = Document::new(&json, &text, encoding)?;
-    if !ignore.is_empty() {
-        document.digest = digest_without(ignore, &json)?;
-    }
-    Ok(document)
+    let digest = match ignore {
+        [] => None,
+        ignore => Some(digest_without(ignore, &json)?),
+    };
+    let document = Document::new(json, &text, encoding)?;
+    Ok(Document { digest: digest.unwrap_or(document.digest), ..document })
 }
 
 /// The members of both objects; where both have one, that of the page.
@@ -151,5 +152,5 @@ fn merged(listed: &str, page: &[u8]) -> Result<String, JsonError> {
 /// The digest of a document without the parts that play no part in it.
 fn digest_without(ignore: &[Selector], json: &Json) -> Result<Digest, JsonError> {
     let kept = Bytes::from(json::without(ignore, json.value()).to_string());
-    Ok(Document::new(&Json::parse(&kept)?, &kept, Encoding::Text)?.digest)
+    Ok(Document::new(Json::parse(&kept)?, &kept, Encoding::Text)?.digest)
 }

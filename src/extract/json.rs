@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json_path::{JsonPath, PathElement};
 
 use super::NoKey;
+use crate::document::raw::Elements;
 use crate::record::Key;
 
 /// Brackets of an expression within one another.
@@ -302,9 +303,10 @@ fn follow<'a>(value: RawBsonRef<'a>, steps: &[Step], found: &mut Vec<Found<'a>>)
     match (step, value) {
         (Step::Member(name), RawBsonRef::Document(object)) => {
             // The last of a repeated key wins. Only the value that is asked for is looked into.
-            let members = object.iter_elements().flatten();
-            let last = members.filter(|member| member.key().as_str() == &**name).last();
-            if let Some(value) = last.and_then(|member| member.value().ok()) {
+            let members = Elements::of(object).enumerate();
+            let last = members.filter(|(_, member)| member.name == name.as_bytes()).last();
+            let member = last.and_then(|(at, _)| object.iter_elements().nth(at)?.ok());
+            if let Some(value) = member.and_then(|member| member.value().ok()) {
                 follow(value, rest, found);
             }
         }

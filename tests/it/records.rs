@@ -32,7 +32,7 @@ pub fn stamp(sweep: &str) -> Stamp {
 pub fn document(text: &str, encoding: Encoding) -> Document {
     let text = Bytes::copy_from_slice(text.as_bytes());
     let page = Json::parse(&text).expect("JSON");
-    Document::new(&page, &text, encoding).expect("a document")
+    Document::new(page, &text, encoding).expect("a document")
 }
 
 /// A new record, fetched at time 0.

@@ -260,7 +260,7 @@ mod tests {
         for text in [r#"{}"#, r#"{"a":"é"}"#, r#"{"_id":1,"$b":[2],"_gleaner":{"c":3}}"#] {
             let text = Bytes::from(text);
             let json = Json::parse(&text).unwrap();
-            let document = Document::new(&json, &text, Encoding::Bson).unwrap();
+            let document = Document::new(json, &text, Encoding::Bson).unwrap();
             let origin =
                 Origin { url: "u".into(), etag: None, last_modified: None, revision: None };
             let item = DetailPage::of(Key::new("key").unwrap());

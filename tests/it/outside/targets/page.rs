@@ -120,7 +120,7 @@ fn same_whatever_its_order(text: &str) {
 /// The digest of a document as it is, nothing ignored.
 pub fn digest(text: &str) -> Result<Digest, JsonError> {
     let bytes = Bytes::copy_from_slice(text.as_bytes());
-    Ok(Document::new(&Json::parse(&bytes)?, &bytes, Encoding::Text)?.digest)
+    Ok(Document::new(Json::parse(&bytes)?, &bytes, Encoding::Text)?.digest)
 }
 
 /// JSON text with the members of all its objects the other way round. No key may be repeated.
