@@ -165,8 +165,10 @@ impl Crew {
     /// Takes a slot at the page's host, unless there is one or none is needed. Nothing where the
     /// task waits for one now.
     async fn enter<'a>(&self, attempt: Attempt<'a>) -> Option<Attempt<'a>> {
-        let host = self.site.host(&attempt.lease.task().page);
-        let (None, Some(url)) = (&attempt.slot, host) else { return Some(attempt) };
+        if attempt.slot.is_some() {
+            return Some(attempt);
+        }
+        let Some(url) = self.site.host(&attempt.lease.task().page) else { return Some(attempt) };
         let Attempt { lease, outbox, .. } = attempt;
         match self.hosts.enter(&url, lease) {
             Entered::Go(lease, slot) => return Some(Attempt { lease, slot: Some(slot), outbox }),
