@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::descriptors;
 use crate::fetch::{Fetcher, Hosts};
@@ -32,8 +32,7 @@ use crate::sweep::{Outcome, Report, SweepEntry};
 use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
-pub use error::CrawlError;
-use error::panic_message;
+pub use error::{CrawlError, panic_message};
 
 /// What was fetched is given this long to be written once the grace time is over.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -92,8 +91,9 @@ impl Crawl {
         let metrics = Arc::new(Metrics::new());
         let patience = Patience(settings.store_wait);
         let patient = PatientStore::new(store, store_name, patience, metrics.clone());
-        // What the writer holds counts as outstanding: the mark must lie above it.
-        let in_hands = settings.workers * 2 + batching(&settings).holds();
+        // What workers (two tasks each) and writer hold counts as outstanding: the mark must lie above
+        // that, by what they take next.
+        let in_hands = settings.workers * 3 + batching(&settings).holds();
         let frontier = MemoryFrontier::new(Limits {
             low_water: in_hands as u64,
             pages: settings.workers as u64,
@@ -212,7 +212,7 @@ impl Crawl {
             gone_limit: self.settings.gone_limit,
         });
         let mut writer = tokio::spawn(writer.run());
-        let worked = self.supervise(&crew, entry, outbox, &mut writer, problems).await;
+        let worked = self.supervise(&crew, entry, outbox, &mut writer).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),
             _ => self.last_writes(&mut writer).await,
@@ -228,15 +228,13 @@ impl Crawl {
         written.and(worked)
     }
 
-    /// Runs the workers until they end, the crawl fails, or the time to stop has run out. A worker
-    /// that panics is replaced: its task went back and has one attempt less.
+    /// Runs the workers until they end, the crawl fails, or the time to stop has run out.
     async fn supervise(
         &self,
         crew: &Arc<Crew>,
         entry: &SweepEntry,
         outbox: Outbox,
         writer: &mut Writing,
-        problems: &Problems,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
         for _ in 0..self.settings.workers {
@@ -263,14 +261,7 @@ impl Crawl {
             };
             match ended {
                 None => return Ok(()),
-                Some(Ok(Ok(()))) => {}
-                Some(Ok(Err(error))) => return Err(error),
-                Some(Err(panic)) => {
-                    let message = panic_message(panic);
-                    error!(message, "a worker panicked, which is a bug; another takes its place");
-                    problems.note(format!("a worker panicked, which is a bug: {message}"));
-                    workers.spawn(crew.clone().work(outbox.clone()));
-                }
+                Some(worked) => worked.unwrap_or_else(|panic| Err(panic.into()))?,
             }
         }
     }
@@ -334,7 +325,7 @@ type Writing = JoinHandle<Result<(), CrawlError>>;
 fn written_or_panicked(
     written: Result<Result<(), CrawlError>, JoinError>,
 ) -> Result<(), CrawlError> {
-    written.unwrap_or_else(|panic| Err(CrawlError::Panic(panic_message(panic))))
+    written.unwrap_or_else(|panic| Err(panic.into()))
 }
 
 fn batching(settings: &Settings) -> Batching {

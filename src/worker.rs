@@ -5,25 +5,29 @@
 //! names are asked for, too (`worker/unlisted.rs`); what leads to nothing is tried again or given up
 //! (`worker/trouble.rs`). A task whose host has no slot for it now is parked there: no worker sleeps
 //! with its lease. It comes back with a slot, to whichever worker is idle then.
+//!
+//! A worker has one request in flight, and reads the answer to the one before meanwhile.
 
 mod item;
 mod list;
 mod trouble;
 mod unlisted;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
+use tracing::error;
 
 use crate::again::Wanted;
-use crate::crawl::CrawlError;
+use crate::crawl::{CrawlError, panic_message};
 use crate::extract::PageError;
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
 };
-
 use crate::frontier::{Frontier, Lease};
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
@@ -32,7 +36,7 @@ use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::{PageRange, Site};
 use crate::store::Store;
-use crate::task::{Content, DetailPage, IndexPage, Page};
+use crate::task::{Content, IndexPage, Page};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 use trouble::Trouble;
@@ -96,6 +100,12 @@ struct Attempt<'a> {
     outbox: &'a Outbox,
 }
 
+/// What came of a request, which is still to be read.
+struct Answer<'a> {
+    attempt: Attempt<'a>,
+    fetched: Fetched,
+}
+
 impl Attempt<'_> {
     /// What came of the request, where there was one.
     fn end(&mut self, end: End<'_>) -> Result<(), Blocked> {
@@ -104,61 +114,109 @@ impl Attempt<'_> {
 }
 
 impl Crew {
-    /// Works until the frontier has ended or the crawl is to stop.
+    /// Works until the frontier has ended or the crawl is to stop. An answer is read while the next
+    /// request is under way.
     ///
     /// # Errors
     /// Whatever ends the whole crawl.
     pub async fn work(self: Arc<Crew>, outbox: Outbox) -> Result<(), CrawlError> {
         let stop = self.shutdown.reached(Stage::Draining);
         tokio::pin!(stop);
+        let mut unread = None;
         loop {
-            let (lease, slot) = match self.hosts.ready_now() {
-                Some((lease, slot)) => (lease, Some(slot)),
+            let next = match self.hosts.ready_now() {
+                _ if self.shutdown.stage() > Stage::Running => None,
+                Some((lease, slot)) => Some((lease, Some(slot))),
                 None => tokio::select! {
                     biased;
-                    () = &mut stop => return Ok(()),
-                    lease = self.frontier.lease() => match lease? {
-                        None => return Ok(()),
-                        Some(lease) => (lease, None),
-                    },
-                    (lease, slot) = self.hosts.ready() => (lease, Some(slot)),
+                    () = &mut stop => None,
+                    lease = self.frontier.lease() => lease?.map(|lease| (lease, None)),
+                    (lease, slot) = self.hosts.ready() => Some((lease, Some(slot))),
+                    // What was not read yet may lead to more.
+                    () = std::future::ready(()), if unread.is_some() => None,
                 },
             };
-            if self.shutdown.stage() > Stage::Running {
+            if next.is_none() && unread.is_none() {
                 return Ok(());
             }
-            self.attempt(Attempt { lease, slot, outbox: &outbox }).await?;
+            let next = next.map(|(lease, slot)| Attempt { lease, slot, outbox: &outbox });
+            let asking = self.surviving(self.attempt(next));
+            let reading = self.surviving(self.read_answer(unread));
+            (unread, ()) = tokio::try_join!(asking, reading)?;
         }
     }
 
-    async fn attempt(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
+    /// A panic is a bug, and takes no more along than the task in hand, which goes back and has one
+    /// attempt less.
+    async fn surviving<T: Default>(
+        &self,
+        work: impl Future<Output = Result<T, CrawlError>>,
+    ) -> Result<T, CrawlError> {
+        AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+            let message = panic_message(&*panic);
+            error!(message, "a worker panicked, which is a bug; its task goes back");
+            self.problems.note(format!("a worker panicked, which is a bug: {message}"));
+            Ok(T::default())
+        })
+    }
+
+    /// Asks for a page, where it is to be asked for and may be now.
+    async fn attempt<'a>(
+        &self,
+        attempt: Option<Attempt<'a>>,
+    ) -> Result<Option<Answer<'a>>, CrawlError> {
+        let Some(attempt) = attempt else { return Ok(None) };
         let task = attempt.lease.task();
         if let Page::Index(index) = &task.page
             && !self.is_wanted(index)
         {
             let index = index.clone();
-            return self.answered(attempt.lease, &index).await;
-        }
-        if task.attempt > self.retries.saturating_add(1) {
-            return self.give_up(attempt, Trouble::Panic).await;
-        }
-        if let Page::Detail(item) = &task.page
+            self.answered(attempt.lease, &index).await?;
+        } else if task.attempt > self.retries.saturating_add(1) {
+            self.give_up(attempt, Trouble::Panic).await?;
+        } else if let Page::Detail(item) = &task.page
             && let Some(Content::Unreadable(message)) = item.listed.as_ref().map(|it| &it.content)
         {
             // The list says what it says: asking for the item's page would not help.
             let error = PageError::Listed(message.clone());
-            return self.give_up(attempt, Trouble::List(error)).await;
+            self.give_up(attempt, Trouble::List(error)).await?;
+        } else {
+            match self.plan(&task.page) {
+                Plan::Fetch(validators) => return self.ask(attempt, validators).await,
+                plan => self.settled(attempt, plan).await?,
+            }
         }
-        let plan = match &task.page {
-            Page::Detail(item) => self.plan(item),
-            Page::Index(_) => Plan::Fetch(None),
+        Ok(None)
+    }
+
+    /// Asks for a page once there is a slot at its host. What leads to none is dealt with at once,
+    /// so that a host which struggles is not asked for more.
+    async fn ask<'a>(
+        &self,
+        attempt: Attempt<'a>,
+        validators: Option<Validators>,
+    ) -> Result<Option<Answer<'a>>, CrawlError> {
+        let Some(mut attempt) = self.enter(attempt).await else { return Ok(None) };
+        let request = match self.request(&attempt) {
+            Ok(Some(request)) => request,
+            Ok(None) => return self.known_page(attempt).await.map(|()| None),
+            Err(error) => {
+                return self.give_up(attempt, Trouble::Fetch(error)).await.map(|()| None);
+            }
         };
-        let Plan::Fetch(validators) = plan else { return self.settled(attempt, plan).await };
-        let Some(attempt) = self.enter(attempt).await else { return Ok(()) };
-        match self.request(&attempt) {
-            Ok(Some(request)) => self.ask(attempt, request, validators).await,
-            Ok(None) => self.known_page(attempt).await,
-            Err(error) => self.give_up(attempt, Trouble::Fetch(error)).await,
+        if attempt.lease.task().attempt > 1 {
+            self.metrics.retried();
+        }
+        let fetched = match validators {
+            None => self.fetcher.fetch(request).await.map(Fetched::Page),
+            Some(validators) => self.fetcher.fetch_if_modified(request, &validators).await,
+        };
+        match fetched {
+            Err(error) => self.no_page(attempt, error).await.map(|()| None),
+            Ok(fetched) => {
+                attempt.slot.iter_mut().for_each(Slot::answered);
+                Ok(Some(Answer { attempt, fetched }))
+            }
         }
     }
 
@@ -189,25 +247,14 @@ impl Crew {
         Ok(request)
     }
 
-    /// Asks for a page, with a slot in hand.
-    async fn ask(
-        &self,
-        mut attempt: Attempt<'_>,
-        request: Request,
-        validators: Option<Validators>,
-    ) -> Result<(), CrawlError> {
-        if attempt.lease.task().attempt > 1 {
-            self.metrics.retried();
-        }
-        let fetched = match validators {
-            None => self.fetcher.fetch(request).await.map(Fetched::Page),
-            Some(validators) => self.fetcher.fetch_if_modified(request, &validators).await,
-        };
-        attempt.slot.iter_mut().for_each(Slot::answered);
+    /// Reads what came, after the requests that may leave now: on one thread, those would else wait
+    /// for all pages that came at once to be read.
+    async fn read_answer(&self, answer: Option<Answer<'_>>) -> Result<(), CrawlError> {
+        let Some(Answer { attempt, fetched }) = answer else { return Ok(()) };
+        tokio::task::yield_now().await;
         match fetched {
-            Err(error) => self.no_page(attempt, error).await,
-            Ok(Fetched::NotModified(headers)) => self.not_modified(attempt, &headers).await,
-            Ok(Fetched::Page(page)) => match attempt.lease.task().page.clone() {
+            Fetched::NotModified(headers) => self.not_modified(attempt, &headers).await,
+            Fetched::Page(page) => match attempt.lease.task().page.clone() {
                 Page::Index(index) => self.index_page(attempt, index, page).await,
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
             },
@@ -223,8 +270,9 @@ impl Crew {
         }
     }
 
-    /// What is to be done about an item.
-    fn plan(&self, item: &DetailPage) -> Plan {
+    /// What is to be done about a page.
+    fn plan(&self, page: &Page) -> Plan {
+        let Page::Detail(item) = page else { return Plan::Fetch(None) };
         if item.is_unlisted {
             return Plan::Fetch(None);
         }

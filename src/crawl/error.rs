@@ -1,5 +1,7 @@
 //! What ends a crawl early.
 
+use std::any::Any;
+
 use tokio::task::JoinError;
 
 use crate::fetch::{Blocked, ClientError, FetchError};
@@ -54,14 +56,18 @@ fn holder_of(entry: &SweepEntry) -> String {
     format!("{who}, {how} {}", crate::sweep::lock::since(entry))
 }
 
-/// What a task panicked with.
-pub fn panic_message(error: JoinError) -> String {
-    match error.try_into_panic() {
-        Err(error) => error.to_string(),
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-            text.unwrap_or_else(|| "no message".to_owned())
-        }
+impl From<JoinError> for CrawlError {
+    fn from(error: JoinError) -> CrawlError {
+        CrawlError::Panic(match error.try_into_panic() {
+            Err(error) => error.to_string(),
+            Ok(panic) => panic_message(&*panic),
+        })
     }
+}
+
+/// What was said in a panic.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "no message".to_owned())
 }

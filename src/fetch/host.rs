@@ -4,8 +4,9 @@
 //! parked: nobody sleeps with it. When a slot is free, a wait is over, or it is time for the next
 //! request, the first that was parked is handed to a worker that is idle, with its slot.
 //!
-//! A slot ends with what came of its request. What failed keeps its place for as long as a page
-//! usually takes, so that fast errors do not make for more requests.
+//! A slot's place is another's once a page is there; the slot ends with what that was worth. What
+//! failed keeps its place for as long as a page usually takes, so that fast errors do not make for
+//! more requests.
 
 mod mood;
 mod state;
@@ -24,7 +25,7 @@ use super::limit::Sent;
 use super::{FetchError, Fetcher, Manners, quota, retry, robots};
 use crate::frontier::Lease;
 pub use mood::Blocked;
-use state::State;
+use state::{Answered, State};
 
 /// See the module's text.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ pub struct Wake {
 pub struct Slot {
     host: Arc<Host>,
     sent: Sent,
-    took: Option<Duration>,
+    answered: Option<Answered>,
     has_ended: bool,
 }
 
@@ -198,7 +199,7 @@ impl Host {
     }
 
     fn slot(self: &Arc<Self>, sent: Sent) -> Slot {
-        Slot { host: self.clone(), sent, took: None, has_ended: false }
+        Slot { host: self.clone(), sent, answered: None, has_ended: false }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -212,9 +213,11 @@ impl Slot {
         &self.host
     }
 
-    /// The whole answer is there; what it is worth is still to be seen.
+    /// The whole answer is there: the next request may leave. What the answer is worth is still to
+    /// be seen.
     pub fn answered(&mut self) {
-        self.took = Some(self.sent.at.elapsed());
+        self.answered = Some(self.host.with(|state| state.answered(self.sent)));
+        self.release();
     }
 
     /// What came of the request.
@@ -227,13 +230,19 @@ impl Slot {
 
     fn ended(&mut self, end: End<'_>) -> Result<(), Blocked> {
         self.has_ended = true;
-        let took = self.took.unwrap_or_else(|| self.sent.at.elapsed());
         let most = self.host.manners.block_after;
-        let ended = self.host.with(|state| state.end(self.sent, took, end, most));
+        let ended = self.host.with(|state| {
+            let answered = self.answered.unwrap_or_else(|| state.answered(self.sent));
+            state.end(self.sent, answered, end, most)
+        });
+        self.release();
+        ended
+    }
+
+    fn release(&self) {
         if self.host.release().is_some() {
             self.host.wake.keeper.notify_one();
         }
-        ended
     }
 }
 
@@ -241,7 +250,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         if !self.has_ended {
             // Not needed, or dropped with its worker.
-            let _ = self.ended(End::Unused { was_sent: self.took.is_some() });
+            let _ = self.ended(End::Unused { was_sent: self.answered.is_some() });
         }
     }
 }

@@ -44,6 +44,15 @@ struct Pace {
     next: Instant,
 }
 
+/// A request that is in flight no more.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered {
+    /// How long it was.
+    took: Duration,
+    /// Whether another would have left but for the limit.
+    was_reached: bool,
+}
+
 impl State {
     /// Of a host of which nothing is known.
     pub fn new(manners: &Manners) -> State {
@@ -158,20 +167,25 @@ impl State {
         Some(waits_until.max(room).max(turn).max(spread).unwrap_or(now))
     }
 
-    /// What a request came to; `most` refusals in a row are a block.
+    /// A request is answered, and its place is another's.
+    pub fn answered(&mut self, sent: Sent) -> Answered {
+        let was_reached = !self.has_room();
+        self.in_flight = self.in_flight.saturating_sub(1);
+        Answered { took: sent.at.elapsed(), was_reached }
+    }
+
+    /// What a request that was answered came to; `most` refusals in a row are a block.
     ///
     /// # Errors
     /// Where the host refuses for good.
     pub fn end(
         &mut self,
         sent: Sent,
-        took: Duration,
+        Answered { took, was_reached }: Answered,
         end: End<'_>,
         most: u32,
     ) -> Result<(), Blocked> {
         let now = Instant::now();
-        let was_reached = !self.has_room();
-        self.in_flight = self.in_flight.saturating_sub(1);
         match end {
             End::Page => {
                 self.limit.succeeded(sent, took, was_reached, now);

@@ -3,13 +3,16 @@
 //! Times are compared within one test, and leniently, since these machines are busy;
 //! `cargo bench --bench pacing` measures them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use gleaner::demo::{Fault, Options};
+use gleaner::demo::{Demo, Fault, Options};
 use gleaner::settings::Settings;
-use gleaner::sweep::Report;
+use gleaner::sweep::{Outcome, Report};
 
-use super::rig::Rig;
+use super::meddler::{Meddle, Meddler};
+use super::rig::{Rig, books_at, ended};
 use crate::store_contract::backends::Sqlite;
 
 const LATENCY: Duration = Duration::from_millis(20);
@@ -144,4 +147,38 @@ async fn w3_a_site_that_refuses_everything_is_left_alone_more_and_more() {
     let ended = rig.crawl().await;
     assert!(ended.report.problems.iter().any(|it| it.contains("refuses")), "{ended:?}");
     assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
+}
+
+/// Looks, when an item's page is read, whether the next request is under way.
+struct LooksAhead {
+    demo: Arc<Demo>,
+    ahead: AtomicU32,
+}
+
+impl Meddle for LooksAhead {
+    fn encoding(&self) {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(100) {
+            if self.demo.stats().in_flight == 1 {
+                self.ahead.fetch_add(1, Relaxed);
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_read_while_the_next_request_is_under_way() {
+    let mut rig = rig(17, 1).await;
+    let options = Options { items: 17, latency: Duration::from_millis(100), ..Options::default() };
+    let demo = Arc::new(Demo::start(options).expect("the demo site starts"));
+    rig.site = books_at(demo.url());
+    let meddle = Arc::new(LooksAhead { demo: demo.clone(), ahead: AtomicU32::new(0) });
+    let store = Arc::new(Meddler { store: rig.store().await, meddle: meddle.clone() });
+    let report = ended(rig.crawl_into(store).await, Outcome::Complete);
+    assert_eq!(report.items.new, 17);
+    // The last page has no next one. No more than one request is in flight, whatever is read.
+    assert!(meddle.ahead.load(Relaxed) >= 15, "{}", meddle.ahead.load(Relaxed));
+    assert_eq!(demo.stats().max_in_flight, 1);
 }
