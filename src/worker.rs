@@ -14,6 +14,7 @@ mod trouble;
 mod unlisted;
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -140,9 +141,9 @@ impl Crew {
                 return Ok(());
             }
             let next = next.map(|(lease, slot)| Attempt { lease, slot, outbox: &outbox });
-            let asking = self.surviving(self.attempt(next));
-            let reading = self.surviving(self.read_answer(unread));
-            (unread, ()) = tokio::try_join!(asking, reading)?;
+            // Where they stand: to move them costs as much as to read a page.
+            let (asking, reading) = (pin!(self.attempt(next)), pin!(self.read_answer(unread)));
+            (unread, ()) = tokio::try_join!(self.surviving(asking), self.surviving(reading))?;
         }
     }
 

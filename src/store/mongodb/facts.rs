@@ -122,56 +122,98 @@ pub fn nothing_alone() -> RawDocumentBuf {
 
 /// What is known of a document.
 pub fn known(document: &RawDocument) -> Option<Known> {
-    let facts = document.get_document("_gleaner").ok()?;
-    let text = |name: &str| facts.get_str(name).ok().map(Into::into);
-    let time = |name: &str| facts.get_datetime(name).ok().and_then(timestamp);
-    Some(Known {
-        key: Key::new(facts.get_str("key").ok()?).ok()?,
-        digest: facts.get_str("digest").ok().and_then(|digest| digest.parse().ok()),
-        sweep: text("sweep"),
-        rules: text("rules"),
-        revision: text("revision"),
-        etag: text("etag"),
-        last_modified: text("last_modified"),
-        first_seen: time("first_seen"),
-        fetched_at: time("fetched_at"),
-        changed_at: time("changed_at"),
-        seen_at: time("seen_at"),
-        unlisted_at: time("unlisted_at"),
-        gone_at: time("gone_at"),
-    })
+    Facts::of(document)?.known()
 }
 
 /// A document of which only some facts were read.
 pub fn live(document: &RawDocument) -> Option<Live> {
-    let facts = document.get_document("_gleaner").ok()?;
-    let time = |name: &str| facts.get_datetime(name).ok().and_then(timestamp);
-    Some(Live {
-        key: Key::new(facts.get_str("key").ok()?).ok()?,
-        unlisted_at: time("unlisted_at"),
-        first_seen: time("first_seen"),
-        url: facts.get_str("url").ok().map(Into::into),
-    })
+    let Facts { key, url, first_seen, unlisted_at, .. } = Facts::of(document)?;
+    Some(Live { key: Key::new(key?).ok()?, unlisted_at, first_seen, url: url.map(Into::into) })
 }
 
 /// A document as it is read back: the site's own fields, and what is known of it.
 pub fn stored(document: &RawDocument) -> Option<Stored> {
-    let facts = document.get_document("_gleaner").ok()?;
-    let own = facts.get_document("own").ok();
+    let facts = Facts::of(document)?;
     let mut site = RawDocumentBuf::new();
     for (name, value) in document.iter().flatten() {
         if !matches!(name.as_str(), "_id" | "_gleaner") {
             site.append(name, value);
         }
     }
-    for (name, value) in own.iter().flat_map(|own| own.iter().flatten()) {
+    for (name, value) in facts.own.iter().flat_map(|own| own.iter().flatten()) {
         site.append(name, value);
     }
     Some(Stored {
-        known: known(document)?,
-        url: facts.get_str("url").ok().map(Into::into),
+        known: facts.known()?,
+        url: facts.url.map(Into::into),
         text: document::to_text(&site),
     })
+}
+
+/// The sub-document, read in one pass: each look for a name would go through those before it.
+#[derive(Default)]
+struct Facts<'d> {
+    key: Option<&'d str>,
+    url: Option<&'d str>,
+    sweep: Option<&'d str>,
+    digest: Option<&'d str>,
+    rules: Option<&'d str>,
+    revision: Option<&'d str>,
+    etag: Option<&'d str>,
+    last_modified: Option<&'d str>,
+    first_seen: Option<Timestamp>,
+    fetched_at: Option<Timestamp>,
+    changed_at: Option<Timestamp>,
+    seen_at: Option<Timestamp>,
+    unlisted_at: Option<Timestamp>,
+    gone_at: Option<Timestamp>,
+    own: Option<&'d RawDocument>,
+}
+
+impl<'d> Facts<'d> {
+    fn of(document: &'d RawDocument) -> Option<Facts<'d>> {
+        let mut facts = Facts::default();
+        for (name, value) in document.get_document("_gleaner").ok()?.iter().flatten() {
+            match (name.as_str(), value) {
+                ("key", RawBsonRef::String(text)) => facts.key = Some(text),
+                ("url", RawBsonRef::String(text)) => facts.url = Some(text),
+                ("sweep", RawBsonRef::String(text)) => facts.sweep = Some(text),
+                ("digest", RawBsonRef::String(text)) => facts.digest = Some(text),
+                ("rules", RawBsonRef::String(text)) => facts.rules = Some(text),
+                ("revision", RawBsonRef::String(text)) => facts.revision = Some(text),
+                ("etag", RawBsonRef::String(text)) => facts.etag = Some(text),
+                ("last_modified", RawBsonRef::String(text)) => facts.last_modified = Some(text),
+                ("first_seen", RawBsonRef::DateTime(time)) => facts.first_seen = timestamp(time),
+                ("fetched_at", RawBsonRef::DateTime(time)) => facts.fetched_at = timestamp(time),
+                ("changed_at", RawBsonRef::DateTime(time)) => facts.changed_at = timestamp(time),
+                ("seen_at", RawBsonRef::DateTime(time)) => facts.seen_at = timestamp(time),
+                ("unlisted_at", RawBsonRef::DateTime(time)) => facts.unlisted_at = timestamp(time),
+                ("gone_at", RawBsonRef::DateTime(time)) => facts.gone_at = timestamp(time),
+                ("own", RawBsonRef::Document(own)) => facts.own = Some(own),
+                _ => {}
+            }
+        }
+        Some(facts)
+    }
+
+    fn known(&self) -> Option<Known> {
+        let text = |text: Option<&str>| text.map(Into::into);
+        Some(Known {
+            key: Key::new(self.key?).ok()?,
+            digest: self.digest.and_then(|digest| digest.parse().ok()),
+            sweep: text(self.sweep),
+            rules: text(self.rules),
+            revision: text(self.revision),
+            etag: text(self.etag),
+            last_modified: text(self.last_modified),
+            first_seen: self.first_seen,
+            fetched_at: self.fetched_at,
+            changed_at: self.changed_at,
+            seen_at: self.seen_at,
+            unlisted_at: self.unlisted_at,
+            gone_at: self.gone_at,
+        })
+    }
 }
 
 /// A time as MongoDB holds it: to the millisecond.

@@ -15,7 +15,7 @@ use crate::store::sqlite::row::{self, time};
 pub struct Marks {
     /// Time.
     seen: String,
-    /// Sweep, rules, time.
+    /// Time, sweep, rules.
     fetched: String,
     /// ETag, Last-Modified, revision.
     aged: String,
@@ -32,16 +32,19 @@ impl Marks {
     /// The statements for this table, whose name is quoted.
     pub fn on(table: &str) -> Marks {
         let keys = "key IN (SELECT value FROM json_each(?1))";
+        // What is gone keeps its mark and what it was marked by, until it is stored anew.
+        let unless_gone = |column: &str, value: &str| {
+            format!("{column} = CASE WHEN gone_at IS NULL THEN {value} ELSE {column} END")
+        };
+        let listed = format!("seen_at = ?2, {}", unless_gone("unlisted_at", "NULL"));
+        let sweep = unless_gone("sweep", "?3");
+        let rules = unless_gone("rules", "?4");
+        let fetched_at = unless_gone("fetched_at", "?2");
         Marks {
-            // What is gone keeps its mark and what it was marked by, until it is stored anew.
-            seen: format!(
-                "UPDATE {table} SET seen_at = ?2, \
-                   unlisted_at = CASE WHEN gone_at IS NULL THEN NULL ELSE unlisted_at END \
-                 WHERE {keys}"
-            ),
+            seen: format!("UPDATE {table} SET {listed} WHERE {keys}"),
+            // In one statement: each writes a row's page anew.
             fetched: format!(
-                "UPDATE {table} SET sweep = ?2, rules = ?3, fetched_at = ?4 \
-                 WHERE {keys} AND gone_at IS NULL"
+                "UPDATE {table} SET {listed}, {sweep}, {rules}, {fetched_at} WHERE {keys}"
             ),
             aged: format!(
                 "UPDATE {table} SET etag = ?2, last_modified = ?3, revision = ?4 \
@@ -73,17 +76,16 @@ impl Database {
         let sql = &self.marks;
         let mut absent = Vec::new();
         for seen in seen.chunks(KEYS_AT_ONCE) {
-            let keys = list(seen.iter().map(|seen| &seen.key));
-            let last = seen.iter().map(|seen| seen.at).max().map(time);
-            transaction.prepare_cached(&sql.seen)?.execute((&keys, last))?;
-            let fetched: Vec<&Seen> = seen.iter().filter(|seen| seen.fetched.is_some()).collect();
+            let (fetched, skipped): (Vec<&Seen>, Vec<&Seen>) =
+                seen.iter().partition(|seen| seen.fetched.is_some());
+            if let Some(last) = skipped.iter().map(|seen| seen.at).max() {
+                let keys = list(skipped.iter().map(|seen| &seen.key));
+                transaction.prepare_cached(&sql.seen)?.execute((keys, time(last)))?;
+            }
             if let Some(last) = fetched.iter().map(|seen| seen.at).max() {
-                transaction.prepare_cached(&sql.fetched)?.execute(params![
-                    list(fetched.iter().map(|seen| &seen.key)),
-                    stamp.sweep,
-                    stamp.rules,
-                    time(last),
-                ])?;
+                let keys = list(fetched.iter().map(|seen| &seen.key));
+                let values = (keys, time(last), &stamp.sweep, &stamp.rules);
+                transaction.prepare_cached(&sql.fetched)?.execute(values)?;
             }
             let mut alike: BTreeMap<&Ages, Vec<&Key>> = BTreeMap::new();
             for seen in fetched {
@@ -100,8 +102,9 @@ impl Database {
                     revision
                 ])?;
             }
+            let keys = list(seen.iter().map(|seen| &seen.key));
             let mut statement = transaction.prepare_cached(&sql.absent)?;
-            for key in statement.query_map([&keys], row::key)? {
+            for key in statement.query_map([keys], row::key)? {
                 absent.push(key?);
             }
         }
