@@ -148,26 +148,35 @@ fn origin() -> Origin {
     Origin { url: "http://h/1/".into(), etag: None, last_modified: None, revision: None }
 }
 
+/// Records of the same document, each with a key of its own.
+fn records(body: &Bytes, encoding: Encoding) -> Vec<Record> {
+    let record = |number: u64| {
+        let json = Json::parse(body).expect("JSON");
+        let document = Document::new(json, body, encoding).expect("a document");
+        refresh::record(DetailPage::of(key(number)), origin(), document, Timestamp::now())
+    };
+    (0..BATCH).map(record).collect()
+}
+
 fn batches(criterion: &mut Criterion) {
     let (_, _, detail) = pages();
     let body: Bytes = detail.body;
+    let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+    let mut group = criterion.benchmark_group("batch of 500");
+    group.throughput(Throughput::Elements(BATCH)).sample_size(20);
+    let bson = records(&body, Encoding::Bson);
+    group.bench_function("to a command to MongoDB", |bencher| {
+        bencher.iter(|| store::update_command("books", &stamp, black_box(&bson)).expect("it fits"));
+    });
     let runtime = runtime();
     let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("parts.db").display());
     let url: StoreUrl = url.parse().expect("a store's URL");
     let store = runtime.block_on(store::open(&url, &place)).expect("a store");
-    let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
-    let record = |number: u64| -> Record {
-        let json = Json::parse(&body).expect("JSON");
-        let document = Document::new(json, &body, Encoding::Text).expect("a document");
-        refresh::record(DetailPage::of(key(number)), origin(), document, Timestamp::now())
-    };
-    let mut group = criterion.benchmark_group("batch of 500 into SQLite");
-    group.throughput(Throughput::Elements(BATCH)).sample_size(20);
-    group.bench_function("the same keys again", |bencher| {
+    group.bench_function("into SQLite, the same keys again", |bencher| {
         bencher.iter_batched(
-            || (0..BATCH).map(record).collect::<Vec<_>>(),
+            || records(&body, Encoding::Text),
             |records| runtime.block_on(store.write(&stamp, &records)).expect("it writes"),
             BatchSize::LargeInput,
         );

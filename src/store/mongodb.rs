@@ -32,6 +32,7 @@ use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
 use crate::secret::Secret;
 use crate::sweep::{LedgerEntry, SweepEntry};
 use layout::Layout;
+pub use write::update_command;
 
 /// A server that does not answer within this is away: at the start, and each time it is looked
 /// for while the crawl runs.

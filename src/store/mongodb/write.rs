@@ -1,12 +1,13 @@
 //! Records to `update` commands and back to rejections.
 
 use bson::raw::{CStr, RawArrayBuf, RawBsonRef, RawDocumentBuf, cstr};
+use bson::{Document as Bson, doc};
 use futures_util::future::BoxFuture;
 
-use super::MongodbStore;
 use super::answer::{self, Fault};
 use super::facts::{self, Prepared};
 use super::layout::Layout;
+use super::{Connection, MongodbStore};
 use crate::document::raw::{Place, Writing};
 use crate::record::{Record, Stamp, Verdict};
 use crate::store::{Rejection, Store, StoreError};
@@ -24,6 +25,50 @@ struct Update<'r> {
     at: usize,
     key: &'r str,
     document: Prepared<'r>,
+}
+
+impl<'r> Update<'r> {
+    fn of(
+        (at, record): (usize, &'r Record),
+        stamp: &Stamp,
+        layout: Layout,
+    ) -> Result<Update<'r>, Rejection> {
+        let document = facts::prepare(record, stamp, layout);
+        let document = document.map_err(|reason| Rejection { at, reason })?;
+        Ok(Update { at, key: record.key.as_str(), document })
+    }
+}
+
+/// What commands are made for.
+#[derive(Clone, Copy)]
+struct Target<'s> {
+    collection: &'s str,
+    layout: Layout,
+    write_concern: &'s Bson,
+}
+
+impl<'s> Target<'s> {
+    fn of(store: &'s MongodbStore) -> Target<'s> {
+        let MongodbStore { connection: Connection { write_concern, .. }, place, layout, .. } =
+            store;
+        Target { collection: &place.collection, layout: *layout, write_concern }
+    }
+}
+
+/// The command that brings new and changed records into a collection that gleaner made, all of
+/// them at once: so what it costs to build one can be measured without a server.
+///
+/// # Errors
+/// The first record that MongoDB cannot hold.
+pub fn update_command(
+    collection: &str,
+    stamp: &Stamp,
+    records: &[Record],
+) -> Result<RawDocumentBuf, Rejection> {
+    let target =
+        Target { collection, layout: Layout::Own, write_concern: &doc! { "w": "majority" } };
+    let updates = records.iter().enumerate().map(|it| Update::of(it, stamp, target.layout));
+    Ok(command(target, &updates.collect::<Result<Vec<_>, _>>()?))
 }
 
 /// Writes a batch: those new or changed are replaced, those that are the same are touched.
@@ -54,18 +99,17 @@ async fn replace(
     let mut updates = Vec::with_capacity(places.len());
     let mut bytes = 0;
     for &at in places {
-        let record = &records[at];
-        match facts::prepare(record, stamp, store.layout) {
-            Err(reason) => rejections.push(Rejection { at, reason }),
-            Ok(document) => {
-                let size = document.size();
+        match Update::of((at, &records[at]), stamp, store.layout) {
+            Err(rejection) => rejections.push(rejection),
+            Ok(update) => {
+                let size = update.document.size();
                 if bytes + size > COMMAND_BYTES && !updates.is_empty() {
                     rejections.extend(send(store, &updates).await?);
                     updates.clear();
                     bytes = 0;
                 }
                 bytes += size;
-                updates.push(Update { at, key: record.key.as_str(), document });
+                updates.push(update);
             }
         }
     }
@@ -96,7 +140,7 @@ fn send<'a>(
     updates: &'a [Update<'a>],
 ) -> BoxFuture<'a, Result<Vec<Rejection>, StoreError>> {
     Box::pin(async move {
-        let reply = match store.connection.command(command(store, updates)).await {
+        let reply = match store.connection.command(command(Target::of(store), updates)).await {
             Ok(reply) => reply,
             Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
                 return halve(store, updates, reason).await;
@@ -138,32 +182,32 @@ async fn once_more(
     reason: String,
 ) -> Result<Option<Rejection>, StoreError> {
     let update = std::slice::from_ref(update);
-    let reply = store.connection.command(command(store, update)).await?;
+    let reply = store.connection.command(command(Target::of(store), update)).await?;
     let failed = !answer::faults(&reply)?.is_empty();
     Ok(failed.then_some(Rejection { at: update[0].at, reason }))
 }
 
 /// The command that brings documents, new or in place of others.
-fn command(store: &MongodbStore, updates: &[Update<'_>]) -> RawDocumentBuf {
+fn command(target: Target<'_>, updates: &[Update<'_>]) -> RawDocumentBuf {
     let size = |update: &Update<'_>| update.document.size() + update.key.len() + UPDATE_BYTES;
-    command_of(store, updates.iter().map(size).sum(), |list| {
+    command_of(target, updates.iter().map(size).sum(), |list| {
         for (number, update) in updates.iter().enumerate() {
-            list.document(Place::Element(number), |item| replacement(item, update, store.layout));
+            list.document(Place::Element(number), |item| replacement(item, update, target.layout));
         }
     })
 }
 
 /// The command with these updates of about so many bytes, in the one buffer that it is sent from.
 fn command_of(
-    store: &MongodbStore,
+    target: Target<'_>,
     bytes: usize,
     updates: impl FnOnce(&mut Writing),
 ) -> RawDocumentBuf {
     let mut command = Writing::with_capacity(bytes + COMMAND_AROUND);
-    command.put(Place::Member(cstr!("update")), RawBsonRef::String(&store.place.collection));
+    command.put(Place::Member(cstr!("update")), RawBsonRef::String(target.collection));
     command.array(Place::Member(cstr!("updates")), updates);
     command.put(Place::Member(cstr!("ordered")), RawBsonRef::Boolean(false));
-    let concern = RawDocumentBuf::try_from(&store.connection.write_concern).unwrap_or_default();
+    let concern = RawDocumentBuf::try_from(target.write_concern).unwrap_or_default();
     command.document(Place::Member(cstr!("writeConcern")), |into| into.splice(&concern));
     // Fails only over 2 GiB, and a command is cut long before.
     command.end().unwrap_or_default()
@@ -241,7 +285,7 @@ async fn touch(
         updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
     }
     let bytes = updates.iter().map(|update| update.as_bytes().len() + UPDATE_BYTES).sum();
-    let command = command_of(store, bytes, |list| {
+    let command = command_of(Target::of(store), bytes, |list| {
         for (number, update) in updates.iter().enumerate() {
             list.document(Place::Element(number), |item| item.splice(update));
         }
