@@ -249,7 +249,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if !self.has_ended {
-            // Not needed, or dropped with its worker.
+            // Not needed, or dropped by a panic or with its worker.
             let _ = self.ended(End::Unused { was_sent: self.answered.is_some() });
         }
     }

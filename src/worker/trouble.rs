@@ -24,7 +24,7 @@ pub enum Trouble {
     Page(PageError, Option<Sample>),
     /// What the list says of the item is not what it should be.
     List(PageError),
-    /// The task ended the worker that held it, as often as it may be tried.
+    /// The task led to a panic as often as it may be tried.
     Panic,
 }
 

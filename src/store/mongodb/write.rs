@@ -332,3 +332,37 @@ async fn vanished(
     let found: std::collections::HashSet<_> = found.into_iter().map(|known| known.key).collect();
     Ok(same.into_iter().filter(|&at| !found.contains(&records[at].key)).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{Document, Encoding, Json};
+    use crate::record::Key;
+    use crate::refresh::{self, Origin};
+    use crate::task::DetailPage;
+
+    fn record(key: &str, text: &'static str) -> Record {
+        let text = Bytes::from_static(text.as_bytes());
+        let document = Document::new(Json::parse(&text).unwrap(), &text, Encoding::Bson).unwrap();
+        let item = DetailPage::of(Key::new(key).unwrap());
+        refresh::record(item, Origin::default(), document, Timestamp::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn a_command_brings_each_record_by_its_key_or_names_the_one_that_cannot_be_held() {
+        let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+        let fit = || record("1", r#"{"a":1}"#);
+        let command = update_command("books", &stamp, &[fit(), record("2", "{}")]).unwrap();
+        assert_eq!(command.get_str("update").unwrap(), "books");
+        let updates = command.get_array("updates").unwrap();
+        let keys = updates.into_iter().flatten().filter_map(|update| update.as_document());
+        let keys = keys.map(|update| update.get_document("q").unwrap().get_str("_id").unwrap());
+        assert_eq!(keys.collect::<Vec<_>>(), ["1", "2"]);
+        let unfit = record("2", "{\"a\\u0000b\":1}");
+        let refused = update_command("books", &stamp, &[fit(), unfit]).unwrap_err();
+        assert_eq!(refused.at, 1, "{}", refused.reason);
+    }
+}

@@ -22,7 +22,7 @@ impl Meddle for PanicsAtFirst {
 }
 
 #[tokio::test]
-async fn s10_workers_that_panic_are_replaced_and_nothing_is_lost() {
+async fn s10_a_panic_takes_its_own_task_along_and_nothing_is_lost() {
     let mut rig = Rig::<Sqlite>::new(60).await;
     rig.settings.retries = 4;
     let meddle = Arc::new(PanicsAtFirst(AtomicU32::new(9)));
