@@ -166,7 +166,7 @@ fn batches(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH)).sample_size(20);
     let bson = records(&body, Encoding::Bson);
     group.bench_function("to a command to MongoDB", |bencher| {
-        bencher.iter(|| store::update_command("books", &stamp, black_box(&bson)).expect("it fits"));
+        bencher.iter(|| store::insert_command("books", &stamp, black_box(&bson)).expect("it fits"));
     });
     let runtime = runtime();
     let place = Place { site: "books".into(), collection: "books".into(), key_field: None };

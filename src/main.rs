@@ -5,7 +5,7 @@
 
 use std::process::ExitCode;
 
-use gleaner::{cli, descriptors};
+use gleaner::{cli, descriptors, memory};
 
 fn main() -> ExitCode {
     let arguments = match cli::parse() {
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
         Err(exit) => return exit.into(),
     };
     descriptors::raise();
+    memory::keep();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -27,7 +27,7 @@ use crate::document::Encoding;
 use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
 use crate::sweep::{LedgerEntry, SweepEntry};
 
-pub use mongodb::update_command;
+pub use mongodb::insert_command;
 pub use patient::{Patience, PatientStore};
 pub use url::{StoreUrl, StoreUrlError};
 

@@ -1,19 +1,23 @@
-//! MongoDB: `update` commands with many updates, unordered, which every supported server takes.
+//! MongoDB: `insert` and `update` commands with many documents, unordered, which every supported
+//! server takes.
 //!
-//! The driver's own way to write many documents at once needs server 8.0, and one command a
-//! document costs many times as much. What `run_command` leaves to its caller is done here: the
+//! The driver's own way to write many documents of both kinds at once needs server 8.0, and one
+//! command a document costs many times as much. What `run_command` leaves to its caller is done here: the
 //! write concern is given, errors inside a successful answer are read, a call has a time limit,
 //! and no future of the driver is dropped half-way (each call is a task of its own).
 
 mod adopt;
 mod answer;
+mod driver;
 mod facts;
 mod failures;
 mod layout;
 mod ledger;
 mod marks;
+mod touch;
 mod write;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,8 +35,9 @@ use crate::document::Encoding;
 use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
 use crate::secret::Secret;
 use crate::sweep::{LedgerEntry, SweepEntry};
+use driver::Driver;
 use layout::Layout;
-pub use write::update_command;
+pub use write::insert_command;
 
 /// A server that does not answer within this is away: at the start, and each time it is looked
 /// for while the crawl runs.
@@ -55,6 +60,7 @@ pub struct MongodbStore {
 /// A database, and how to speak to it.
 #[derive(Clone)]
 struct Connection {
+    driver: Arc<Driver>,
     database: Database,
     write_concern: Bson,
     uri: Secret,
@@ -131,11 +137,15 @@ impl Connection {
         options.selection_criteria =
             Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         let write_concern = write_concern(uri, options.write_concern.as_ref())?;
-        let client = Client::with_options(options).map_err(unusable)?;
+        let no_thread =
+            |error| StoreError::Failed(format!("{uri}: no thread for the driver: {error}"));
+        let driver = Driver::start().map_err(no_thread)?;
+        let client = driver.within(|| Client::with_options(options)).map_err(unusable)?;
         let database = client
             .default_database()
             .ok_or_else(|| StoreError::Unusable(format!("{uri}: names no database")))?;
-        let connection = Connection { database, write_concern, uri: uri.clone() };
+        let driver = Arc::new(driver);
+        let connection = Connection { driver, database, write_concern, uri: uri.clone() };
         connection.ping().await?;
         Ok(connection)
     }
@@ -154,13 +164,13 @@ impl Connection {
         })
     }
 
-    /// Runs a call of the driver to its end, on a task of its own, and waits for it up to `limit`.
+    /// Runs a call of the driver to its end, on the driver's thread, and waits for it up to `limit`.
     async fn call<T: Send + 'static>(
         &self,
         limit: Duration,
         call: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        match tokio::time::timeout(limit, tokio::spawn(call)).await {
+        match tokio::time::timeout(limit, self.driver.run(call)).await {
             Err(_) => {
                 let seconds = limit.as_secs();
                 Err(StoreError::Unavailable(format!("no answer within {seconds} s")))
@@ -295,7 +305,11 @@ impl Store for MongodbStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.connection.database.client().clone().shutdown().immediate(true).await;
-        Ok(())
+        let client = self.connection.database.client().clone();
+        let shut = async move {
+            client.shutdown().immediate(true).await;
+            Ok(())
+        };
+        self.connection.call(LONGEST_CALL, shut).await
     }
 }

@@ -191,6 +191,33 @@ async fn d5_an_upsert_that_came_too_early_is_tried_again_in_an_adopted_collectio
     an_upsert_that_came_too_early_is_tried_again(&backend, &backend.0.uri).await;
 }
 
+/// What the server did, by its own record.
+#[tokio::test]
+async fn what_is_new_is_inserted_and_what_is_there_is_replaced() {
+    let backend = Mongodb::start().await;
+    let store = open(&backend).await;
+    let database = crate::mongod::database(&backend.uri).await;
+    database.run_command(doc! { "profile": 2 }).await.expect("a profile");
+    let write = |name: &str, text: &str| record(name, text, store.encoding());
+    for (text, named) in [(r#"{"v":1}"#, "d"), (r#"{"v":2}"#, "a")] {
+        let plain = ["a", "b", "c"].map(|name| (name, text));
+        let all = plain.into_iter().chain([(named, r#"{"$v":1}"#)]);
+        let batch: Vec<_> = all.map(|(name, text)| write(name, text)).collect();
+        assert_eq!(store.write(&stamp("s"), &batch).await, Ok(Vec::new()));
+    }
+    database.run_command(doc! { "profile": 0 }).await.expect("no profile");
+
+    let done = done(&database).await;
+    let ops: Vec<_> = done.iter().filter_map(|step| step.get_str("op").ok()).collect();
+    let first = ["insert", "update"];
+    let again = ["insert", "update", "update", "update", "update"];
+    assert_eq!(ops, [first.as_slice(), &again].concat(), "{done:#?}");
+    assert_eq!(done[0].get_i32("ninserted").ok(), Some(3), "{done:#?}");
+    let stored = store.read(None, 10).await.expect("the store answers");
+    let texts: Vec<_> = stored.iter().map(|stored| &*stored.text).collect();
+    assert_eq!(texts, [r#"{"$v":1}"#, r#"{"v":2}"#, r#"{"v":2}"#, r#"{"$v":1}"#]);
+}
+
 /// Who comes second finds the key there (E11000) and replaces.
 #[tokio::test]
 async fn d5_writers_that_race_for_keys_store_each_once() {

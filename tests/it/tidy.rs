@@ -12,8 +12,8 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     ("mongodb::", &["store/mongodb", "store.rs"]),
     ("rusqlite", &["store/sqlite"]),
     ("clap", &["cli"]),
-    ("tokio::spawn(", &["crawl.rs", "store/mongodb.rs", "demo"]),
-    (".spawn(", &["crawl.rs", "store/thread.rs", "demo"]),
+    ("tokio::spawn(", &["crawl.rs", "demo"]),
+    (".spawn(", &["crawl.rs", "store/thread.rs", "store/mongodb/driver.rs", "demo"]),
     ("anyhow", &["main.rs", "cli"]),
     ("process::exit", &["main.rs"]),
 ];

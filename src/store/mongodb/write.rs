@@ -1,77 +1,102 @@
-//! Records to `update` commands and back to rejections.
+//! Records to commands and back to rejections: what is new is inserted, and what is there, or turns
+//! out to be, is replaced.
 
-use bson::raw::{CStr, RawArrayBuf, RawBsonRef, RawDocumentBuf, cstr};
+use bson::raw::{CStr, RawBsonRef, RawDocumentBuf, cstr};
 use bson::{Document as Bson, doc};
 use futures_util::future::BoxFuture;
 
 use super::answer::{self, Fault};
 use super::facts::{self, Prepared};
 use super::layout::Layout;
+use super::touch::{self, Touched};
 use super::{Connection, MongodbStore};
 use crate::document::raw::{Place, Writing};
 use crate::record::{Record, Stamp, Verdict};
-use crate::store::{Rejection, Store, StoreError};
+use crate::store::{Rejection, StoreError};
 
-/// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each update
+/// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each entry
 /// adds some around its document.
 const COMMAND_BYTES: usize = 12 << 20;
-/// Bytes that an update has around its document and its key, at most.
-const UPDATE_BYTES: usize = 128;
-/// Bytes that a command usually has around its updates.
+/// Bytes that an entry has around its document and its key, at most.
+pub const ENTRY_BYTES: usize = 128;
+/// Bytes that a command usually has around its entries.
 const COMMAND_AROUND: usize = 1_024;
 
 /// A record to be written, and its place in the batch.
-struct Update<'r> {
+struct Entry<'r> {
     at: usize,
     key: &'r str,
+    is_new: bool,
     document: Prepared<'r>,
 }
 
-impl<'r> Update<'r> {
+impl<'r> Entry<'r> {
     fn of(
         (at, record): (usize, &'r Record),
         stamp: &Stamp,
         layout: Layout,
-    ) -> Result<Update<'r>, Rejection> {
+    ) -> Result<Entry<'r>, Rejection> {
         let document = facts::prepare(record, stamp, layout);
         let document = document.map_err(|reason| Rejection { at, reason })?;
-        Ok(Update { at, key: record.key.as_str(), document })
+        let is_new = record.verdict == Verdict::New;
+        Ok(Entry { at, key: record.key.as_str(), is_new, document })
     }
+
+    /// Servers before 5.0 do not insert names that begin with `$`.
+    fn way(&self) -> Way {
+        if self.is_new && !self.document.has_operators { Way::Insert } else { Way::Upsert }
+    }
+
+    /// Bytes in a command, at most.
+    fn size(&self) -> usize {
+        self.document.size() + self.key.len() + ENTRY_BYTES
+    }
+}
+
+/// How a command brings documents into the collection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Where there is none of that key. It takes the server less than half as long as an upsert.
+    Insert,
+    /// In place of the one that is there, if there is one.
+    Upsert,
 }
 
 /// What commands are made for.
 #[derive(Clone, Copy)]
-struct Target<'s> {
+pub struct Target<'s> {
     collection: &'s str,
     layout: Layout,
     write_concern: &'s Bson,
 }
 
 impl<'s> Target<'s> {
-    fn of(store: &'s MongodbStore) -> Target<'s> {
+    /// The collection of `store`.
+    pub fn of(store: &'s MongodbStore) -> Target<'s> {
         let MongodbStore { connection: Connection { write_concern, .. }, place, layout, .. } =
             store;
         Target { collection: &place.collection, layout: *layout, write_concern }
     }
 }
 
-/// The command that brings new and changed records into a collection that gleaner made, all of
-/// them at once: so what it costs to build one can be measured without a server.
+/// The command that inserts records into a collection that gleaner made, all of them at once: so
+/// what it costs to build one can be measured without a server.
 ///
 /// # Errors
 /// The first record that MongoDB cannot hold.
-pub fn update_command(
+pub fn insert_command(
     collection: &str,
     stamp: &Stamp,
     records: &[Record],
 ) -> Result<RawDocumentBuf, Rejection> {
     let target =
         Target { collection, layout: Layout::Own, write_concern: &doc! { "w": "majority" } };
-    let updates = records.iter().enumerate().map(|it| Update::of(it, stamp, target.layout));
-    Ok(command(target, &updates.collect::<Result<Vec<_>, _>>()?))
+    let entries = records.iter().enumerate().map(|it| Entry::of(it, stamp, target.layout));
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    Ok(command(target, Way::Insert, &entries.iter().collect::<Vec<_>>()))
 }
 
-/// Writes a batch: those new or changed are replaced, those that are the same are touched.
+/// Writes a batch: those new or changed are written in full, those that are the same are touched.
 pub async fn write(
     store: &MongodbStore,
     stamp: &Stamp,
@@ -79,81 +104,92 @@ pub async fn write(
 ) -> Result<Vec<Rejection>, StoreError> {
     let is_same = |at: &usize| records[*at].verdict == Verdict::Same;
     let (same, other): (Vec<usize>, Vec<usize>) = (0..records.len()).partition(is_same);
-    let mut rejections = replace(store, stamp, records, &other).await?;
-    let again = match touch(store, stamp, records, &same).await? {
+    let mut rejections = bring(store, stamp, records, &other).await?;
+    let again = match touch::touch(store, stamp, records, &same).await? {
         Touched::All => Vec::new(),
-        Touched::NotAll => vanished(store, records, same).await?,
+        Touched::NotAll => touch::vanished(store, records, same).await?,
         Touched::Refused => same,
     };
-    rejections.extend(replace(store, stamp, records, &again).await?);
+    rejections.extend(bring(store, stamp, records, &again).await?);
     Ok(rejections)
 }
 
-async fn replace(
+async fn bring(
     store: &MongodbStore,
     stamp: &Stamp,
     records: &[Record],
     places: &[usize],
 ) -> Result<Vec<Rejection>, StoreError> {
-    let mut rejections = Vec::new();
-    let mut updates = Vec::with_capacity(places.len());
-    let mut bytes = 0;
+    let (mut entries, mut rejections) = (Vec::with_capacity(places.len()), Vec::new());
     for &at in places {
-        match Update::of((at, &records[at]), stamp, store.layout) {
+        match Entry::of((at, &records[at]), stamp, store.layout) {
+            Ok(entry) => entries.push(entry),
             Err(rejection) => rejections.push(rejection),
-            Ok(update) => {
-                let size = update.document.size();
-                if bytes + size > COMMAND_BYTES && !updates.is_empty() {
-                    rejections.extend(send(store, &updates).await?);
-                    updates.clear();
-                    bytes = 0;
-                }
-                bytes += size;
-                updates.push(update);
-            }
         }
     }
-    if !updates.is_empty() {
-        rejections.extend(send(store, &updates).await?);
+    for way in [Way::Insert, Way::Upsert] {
+        let entries: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.way() == way).collect();
+        for entries in in_commands(&entries) {
+            rejections.extend(send(store, way, entries).await?);
+        }
     }
     Ok(rejections)
 }
 
-fn query(key: &str, layout: Layout) -> RawDocumentBuf {
-    let mut query = RawDocumentBuf::new();
-    query.append(key_field(layout), key);
-    query
+/// As many as fit into one command each; at least one.
+fn in_commands<'a, 'r>(
+    mut entries: &'a [&'a Entry<'r>],
+) -> impl Iterator<Item = &'a [&'a Entry<'r>]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = entries.iter().take_while(|entry| {
+            bytes += entry.document.size();
+            bytes <= COMMAND_BYTES
+        });
+        let (first, rest) = entries.split_at_checked(fits.count().max(1))?;
+        entries = rest;
+        Some(first)
+    })
 }
 
 /// What documents are found by.
-fn key_field(layout: Layout) -> &'static CStr {
+pub fn key_field(layout: Layout) -> &'static CStr {
     match layout {
         Layout::Own => cstr!("_id"),
         Layout::Adopted => cstr!("_gleaner.key"),
     }
 }
 
-/// Sends updates in one command. What the command as a whole refuses because of some document is
-/// halved until that document is found.
+/// Sends entries in one command. What the command as a whole refuses because of some document is
+/// halved until that document is found; what turns out to be there is replaced.
 fn send<'a>(
     store: &'a MongodbStore,
-    updates: &'a [Update<'a>],
+    way: Way,
+    entries: &'a [&'a Entry<'a>],
 ) -> BoxFuture<'a, Result<Vec<Rejection>, StoreError>> {
     Box::pin(async move {
-        let reply = match store.connection.command(command(Target::of(store), updates)).await {
+        let reply = match store.connection.command(command(Target::of(store), way, entries)).await {
             Ok(reply) => reply,
             Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
-                return halve(store, updates, reason).await;
+                return halve(store, way, entries, reason).await;
             }
             Err(error) => return Err(error),
         };
-        let mut rejections = Vec::new();
+        let (mut rejections, mut raced) = (Vec::new(), Vec::new());
         for (index, fault) in answer::faults(&reply)? {
-            let Some(update) = updates.get(index) else { continue };
+            let Some(&entry) = entries.get(index) else { continue };
             match fault {
-                Fault::Document(reason) => rejections.push(Rejection { at: update.at, reason }),
-                Fault::Race(reason) => rejections.extend(once_more(store, update, reason).await?),
+                Fault::Document(reason) => rejections.push(Rejection { at: entry.at, reason }),
+                Fault::Race(reason) => raced.push((entry, reason)),
             }
+        }
+        if way == Way::Insert && !raced.is_empty() {
+            let there: Vec<_> = raced.iter().map(|(entry, _)| *entry).collect();
+            rejections.extend(send(store, Way::Upsert, &there).await?);
+            return Ok(rejections);
+        }
+        for (entry, reason) in raced {
+            rejections.extend(once_more(store, entry, reason).await?);
         }
         Ok(rejections)
     })
@@ -161,15 +197,16 @@ fn send<'a>(
 
 async fn halve(
     store: &MongodbStore,
-    updates: &[Update<'_>],
+    way: Way,
+    entries: &[&Entry<'_>],
     reason: String,
 ) -> Result<Vec<Rejection>, StoreError> {
-    if let [only] = updates {
+    if let [only] = entries {
         return Ok(vec![Rejection { at: only.at, reason }]);
     }
-    let (first, second) = updates.split_at(updates.len() / 2);
-    let mut rejections = send(store, first).await?;
-    rejections.extend(send(store, second).await?);
+    let (first, second) = entries.split_at(entries.len() / 2);
+    let mut rejections = send(store, way, first).await?;
+    rejections.extend(send(store, way, second).await?);
     Ok(rejections)
 }
 
@@ -178,34 +215,41 @@ async fn halve(
 /// way, and the document cannot be stored.
 async fn once_more(
     store: &MongodbStore,
-    update: &Update<'_>,
+    entry: &Entry<'_>,
     reason: String,
 ) -> Result<Option<Rejection>, StoreError> {
-    let update = std::slice::from_ref(update);
-    let reply = store.connection.command(command(Target::of(store), update)).await?;
+    let command = command(Target::of(store), Way::Upsert, &[entry]);
+    let reply = store.connection.command(command).await?;
     let failed = !answer::faults(&reply)?.is_empty();
-    Ok(failed.then_some(Rejection { at: update[0].at, reason }))
+    Ok(failed.then_some(Rejection { at: entry.at, reason }))
 }
 
-/// The command that brings documents, new or in place of others.
-fn command(target: Target<'_>, updates: &[Update<'_>]) -> RawDocumentBuf {
-    let size = |update: &Update<'_>| update.document.size() + update.key.len() + UPDATE_BYTES;
-    command_of(target, updates.iter().map(size).sum(), |list| {
-        for (number, update) in updates.iter().enumerate() {
-            list.document(Place::Element(number), |item| replacement(item, update, target.layout));
+fn command(target: Target<'_>, way: Way, entries: &[&Entry<'_>]) -> RawDocumentBuf {
+    let bytes = entries.iter().map(|entry| entry.size()).sum();
+    command_of(target, way, bytes, |list| {
+        for (number, entry) in entries.iter().enumerate() {
+            list.document(Place::Element(number), |item| match way {
+                Way::Insert => entry.document.write(item),
+                Way::Upsert => replacement(item, entry, target.layout),
+            });
         }
     })
 }
 
-/// The command with these updates of about so many bytes, in the one buffer that it is sent from.
-fn command_of(
+/// The command with these entries of about so many bytes, in the one buffer that it is sent from.
+pub fn command_of(
     target: Target<'_>,
+    way: Way,
     bytes: usize,
-    updates: impl FnOnce(&mut Writing),
+    entries: impl FnOnce(&mut Writing),
 ) -> RawDocumentBuf {
+    let (name, list) = match way {
+        Way::Insert => (cstr!("insert"), cstr!("documents")),
+        Way::Upsert => (cstr!("update"), cstr!("updates")),
+    };
     let mut command = Writing::with_capacity(bytes + COMMAND_AROUND);
-    command.put(Place::Member(cstr!("update")), RawBsonRef::String(target.collection));
-    command.array(Place::Member(cstr!("updates")), updates);
+    command.put(Place::Member(name), RawBsonRef::String(target.collection));
+    command.array(Place::Member(list), entries);
     command.put(Place::Member(cstr!("ordered")), RawBsonRef::Boolean(false));
     let concern = RawDocumentBuf::try_from(target.write_concern).unwrap_or_default();
     command.document(Place::Member(cstr!("writeConcern")), |into| into.splice(&concern));
@@ -213,8 +257,8 @@ fn command_of(
     command.end().unwrap_or_default()
 }
 
-fn replacement(item: &mut Writing, update: &Update<'_>, layout: Layout) {
-    let Update { key, document, .. } = update;
+fn replacement(item: &mut Writing, entry: &Entry<'_>, layout: Layout) {
+    let Entry { key, document, .. } = entry;
     item.document(Place::Member(cstr!("q")), |query| {
         query.put(Place::Member(key_field(layout)), RawBsonRef::String(key));
     });
@@ -233,104 +277,6 @@ fn replacement(item: &mut Writing, update: &Update<'_>, layout: Layout) {
         item.document(new, |into| document.write(into));
     }
     item.put(Place::Member(cstr!("upsert")), RawBsonRef::Boolean(true));
-}
-
-/// How marking went.
-enum Touched {
-    /// All were there.
-    All,
-    /// Some were not there.
-    NotAll,
-    /// The server refuses the change of some: written in full, that one is found.
-    Refused,
-}
-
-/// Marks documents that did not change as seen. One statement marks all but those with validators,
-/// a revision or a time of their own.
-async fn touch(
-    store: &MongodbStore,
-    stamp: &Stamp,
-    records: &[Record],
-    same: &[usize],
-) -> Result<Touched, StoreError> {
-    if same.is_empty() {
-        return Ok(Touched::All);
-    }
-    let mut updates: Vec<RawDocumentBuf> = Vec::new();
-    let mut alike: Vec<&Record> = Vec::new();
-    for record in same.iter().map(|&at| &records[at]) {
-        let alone = record.etag.is_some()
-            || record.last_modified.is_some()
-            || record.revision.is_some()
-            || record.changed_at == record.fetched_at
-            || record.seen_at != record.fetched_at;
-        if alone {
-            let mut set = facts::touch(record, stamp);
-            let unset = facts::touch_alone(&mut set, record);
-            updates.push(touch_update(query(record.key.as_str(), store.layout), set, unset, false));
-        } else {
-            alike.push(record);
-        }
-    }
-    if let Some(last) = alike.iter().max_by_key(|record| record.fetched_at) {
-        let mut keys = RawArrayBuf::new();
-        for record in &alike {
-            keys.push(record.key.as_str());
-        }
-        let mut any = RawDocumentBuf::new();
-        any.append(cstr!("$in"), keys);
-        let mut query = RawDocumentBuf::new();
-        query.append(key_field(store.layout), any);
-        let unset = facts::nothing_alone();
-        updates.push(touch_update(query, facts::touch(last, stamp), unset, true));
-    }
-    let bytes = updates.iter().map(|update| update.as_bytes().len() + UPDATE_BYTES).sum();
-    let command = command_of(Target::of(store), bytes, |list| {
-        for (number, update) in updates.iter().enumerate() {
-            list.document(Place::Element(number), |item| item.splice(update));
-        }
-    });
-    let reply = match store.connection.command(command).await {
-        Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
-            return Ok(Touched::Refused);
-        }
-        reply => reply?,
-    };
-    let touched = reply.get_i32("n").ok().and_then(|n| usize::try_from(n).ok());
-    Ok(match answer::faults(&reply)?.is_empty() {
-        false => Touched::Refused,
-        true if touched == Some(same.len()) => Touched::All,
-        true => Touched::NotAll,
-    })
-}
-
-fn touch_update(
-    query: RawDocumentBuf,
-    set: RawDocumentBuf,
-    mut unset: RawDocumentBuf,
-    multi: bool,
-) -> RawDocumentBuf {
-    unset.append(cstr!("_gleaner.gone_at"), "");
-    let mut change = RawDocumentBuf::new();
-    change.append(cstr!("$set"), set);
-    change.append(cstr!("$unset"), unset);
-    let mut update = RawDocumentBuf::new();
-    update.append(cstr!("q"), query);
-    update.append(cstr!("u"), change);
-    update.append(cstr!("multi"), multi);
-    update
-}
-
-/// Of the records that were taken to be in the store, those that are not.
-async fn vanished(
-    store: &MongodbStore,
-    records: &[Record],
-    same: Vec<usize>,
-) -> Result<Vec<usize>, StoreError> {
-    let keys: Vec<_> = same.iter().map(|&at| records[at].key.clone()).collect();
-    let found = store.known(&keys).await?;
-    let found: std::collections::HashSet<_> = found.into_iter().map(|known| known.key).collect();
-    Ok(same.into_iter().filter(|&at| !found.contains(&records[at].key)).collect())
 }
 
 #[cfg(test)]
@@ -355,14 +301,14 @@ mod tests {
     fn a_command_brings_each_record_by_its_key_or_names_the_one_that_cannot_be_held() {
         let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
         let fit = || record("1", r#"{"a":1}"#);
-        let command = update_command("books", &stamp, &[fit(), record("2", "{}")]).unwrap();
-        assert_eq!(command.get_str("update").unwrap(), "books");
-        let updates = command.get_array("updates").unwrap();
-        let keys = updates.into_iter().flatten().filter_map(|update| update.as_document());
-        let keys = keys.map(|update| update.get_document("q").unwrap().get_str("_id").unwrap());
+        let command = insert_command("books", &stamp, &[fit(), record("2", "{}")]).unwrap();
+        assert_eq!(command.get_str("insert").unwrap(), "books");
+        let documents = command.get_array("documents").unwrap();
+        let keys = documents.into_iter().flatten().filter_map(|document| document.as_document());
+        let keys = keys.map(|document| document.get_str("_id").unwrap());
         assert_eq!(keys.collect::<Vec<_>>(), ["1", "2"]);
         let unfit = record("2", "{\"a\\u0000b\":1}");
-        let refused = update_command("books", &stamp, &[fit(), unfit]).unwrap_err();
+        let refused = insert_command("books", &stamp, &[fit(), unfit]).unwrap_err();
         assert_eq!(refused.at, 1, "{}", refused.reason);
     }
 }

@@ -1,0 +1,47 @@
+//! The thread that MongoDB's driver works on.
+//!
+//! A batch is copied, checked and sent in one go of some milliseconds, in which no page would be asked
+//! for if that were done where pages are.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::{io, thread};
+
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// A runtime on a thread of its own, which ends when this is dropped; nobody waits for that.
+pub struct Driver {
+    runtime: Handle,
+    _end: oneshot::Sender<Infallible>,
+}
+
+impl Driver {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Where the system has none to give.
+    pub fn start() -> io::Result<Driver> {
+        let owned = runtime::Builder::new_current_thread().enable_all().build()?;
+        let (end, ended) = oneshot::channel();
+        let runtime = owned.handle().clone();
+        let serve = move || drop(owned.block_on(ended));
+        thread::Builder::new().name("gleaner-mongodb".to_owned()).spawn(serve)?;
+        Ok(Driver { runtime, _end: end })
+    }
+
+    /// Does what starts tasks of the driver's own.
+    pub fn within<T>(&self, start: impl FnOnce() -> T) -> T {
+        let _entered = self.runtime.enter();
+        start()
+    }
+
+    /// Runs `call` to its end, whether or not somebody waits for that.
+    pub fn run<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime.spawn(call)
+    }
+}

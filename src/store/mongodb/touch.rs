@@ -1,0 +1,109 @@
+//! Records whose documents did not change: marked as seen, without writing them.
+
+use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
+
+use super::write::{ENTRY_BYTES, Target, Way, command_of, key_field};
+use super::{MongodbStore, answer, facts};
+use crate::document::raw::Place;
+use crate::record::{Record, Stamp};
+use crate::store::{Store, StoreError};
+
+/// How marking went.
+pub enum Touched {
+    /// All were there.
+    All,
+    /// Some were not there.
+    NotAll,
+    /// The server refuses the change of some: written in full, that one is found.
+    Refused,
+}
+
+/// Marks documents that did not change as seen. One statement marks all but those with validators,
+/// a revision or a time of their own.
+pub async fn touch(
+    store: &MongodbStore,
+    stamp: &Stamp,
+    records: &[Record],
+    same: &[usize],
+) -> Result<Touched, StoreError> {
+    if same.is_empty() {
+        return Ok(Touched::All);
+    }
+    let mut updates: Vec<RawDocumentBuf> = Vec::new();
+    let mut alike: Vec<&Record> = Vec::new();
+    for record in same.iter().map(|&at| &records[at]) {
+        let alone = record.etag.is_some()
+            || record.last_modified.is_some()
+            || record.revision.is_some()
+            || record.changed_at == record.fetched_at
+            || record.seen_at != record.fetched_at;
+        if alone {
+            let mut set = facts::touch(record, stamp);
+            let unset = facts::touch_alone(&mut set, record);
+            let mut query = RawDocumentBuf::new();
+            query.append(key_field(store.layout), record.key.as_str());
+            updates.push(update(query, set, unset, false));
+        } else {
+            alike.push(record);
+        }
+    }
+    if let Some(last) = alike.iter().max_by_key(|record| record.fetched_at) {
+        let mut keys = RawArrayBuf::new();
+        for record in &alike {
+            keys.push(record.key.as_str());
+        }
+        let mut any = RawDocumentBuf::new();
+        any.append(cstr!("$in"), keys);
+        let mut query = RawDocumentBuf::new();
+        query.append(key_field(store.layout), any);
+        let unset = facts::nothing_alone();
+        updates.push(update(query, facts::touch(last, stamp), unset, true));
+    }
+    let bytes = updates.iter().map(|update| update.as_bytes().len() + ENTRY_BYTES).sum();
+    let command = command_of(Target::of(store), Way::Upsert, bytes, |list| {
+        for (number, update) in updates.iter().enumerate() {
+            list.document(Place::Element(number), |item| item.splice(update));
+        }
+    });
+    let reply = match store.connection.command(command).await {
+        Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
+            return Ok(Touched::Refused);
+        }
+        reply => reply?,
+    };
+    let touched = reply.get_i32("n").ok().and_then(|n| usize::try_from(n).ok());
+    Ok(match answer::faults(&reply)?.is_empty() {
+        false => Touched::Refused,
+        true if touched == Some(same.len()) => Touched::All,
+        true => Touched::NotAll,
+    })
+}
+
+fn update(
+    query: RawDocumentBuf,
+    set: RawDocumentBuf,
+    mut unset: RawDocumentBuf,
+    multi: bool,
+) -> RawDocumentBuf {
+    unset.append(cstr!("_gleaner.gone_at"), "");
+    let mut change = RawDocumentBuf::new();
+    change.append(cstr!("$set"), set);
+    change.append(cstr!("$unset"), unset);
+    let mut update = RawDocumentBuf::new();
+    update.append(cstr!("q"), query);
+    update.append(cstr!("u"), change);
+    update.append(cstr!("multi"), multi);
+    update
+}
+
+/// Of the records that were taken to be in the store, those that are not.
+pub async fn vanished(
+    store: &MongodbStore,
+    records: &[Record],
+    same: Vec<usize>,
+) -> Result<Vec<usize>, StoreError> {
+    let keys: Vec<_> = same.iter().map(|&at| records[at].key.clone()).collect();
+    let found = store.known(&keys).await?;
+    let found: std::collections::HashSet<_> = found.into_iter().map(|known| known.key).collect();
+    Ok(same.into_iter().filter(|&at| !found.contains(&records[at].key)).collect())
+}
