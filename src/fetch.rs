@@ -38,7 +38,7 @@ pub use page::{Answer, Fetched, Page, Redirect};
 use request::same_origin;
 pub use request::{Body, Home, Request};
 pub use reqwest::Method;
-pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+pub use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
 
 /// Redirects followed before a chain of them is called a loop.
 const MOST_REDIRECTS: usize = 10;

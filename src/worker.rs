@@ -6,7 +6,8 @@
 //! (`worker/trouble.rs`). A task whose host has no slot for it now is parked there: no worker sleeps
 //! with its lease. It comes back with a slot, to whichever worker is idle then.
 //!
-//! A worker has one request in flight, and reads the answer to the one before meanwhile.
+//! A worker has one request in flight, and reads the answer to the one before meanwhile. What is rarer
+//! than the page of an item is boxed, so that a worker is small: there are many, and they take turns.
 
 mod item;
 mod list;
@@ -174,13 +175,13 @@ impl Crew {
             let index = index.clone();
             self.answered(attempt.lease, &index).await?;
         } else if task.attempt > self.retries.saturating_add(1) {
-            self.give_up(attempt, Trouble::Panic).await?;
+            Box::pin(self.give_up(attempt, Trouble::Panic)).await?;
         } else if let Page::Detail(item) = &task.page
             && let Some(Content::Unreadable(message)) = item.listed.as_ref().map(|it| &it.content)
         {
             // The list says what it says: asking for the item's page would not help.
             let error = PageError::Listed(message.clone());
-            self.give_up(attempt, Trouble::List(error)).await?;
+            Box::pin(self.give_up(attempt, Trouble::List(error))).await?;
         } else {
             match self.plan(&task.page) {
                 Plan::Fetch(validators) => return self.ask(attempt, validators).await,
@@ -200,9 +201,10 @@ impl Crew {
         let Some(mut attempt) = self.enter(attempt).await else { return Ok(None) };
         let request = match self.request(&attempt) {
             Ok(Some(request)) => request,
-            Ok(None) => return self.known_page(attempt).await.map(|()| None),
+            Ok(None) => return Box::pin(self.known_page(attempt)).await.map(|()| None),
             Err(error) => {
-                return self.give_up(attempt, Trouble::Fetch(error)).await.map(|()| None);
+                let given_up = Box::pin(self.give_up(attempt, Trouble::Fetch(error)));
+                return given_up.await.map(|()| None);
             }
         };
         if attempt.lease.task().attempt > 1 {
@@ -213,7 +215,7 @@ impl Crew {
             Some(validators) => self.fetcher.fetch_if_modified(request, &validators).await,
         };
         match fetched {
-            Err(error) => self.no_page(attempt, error).await.map(|()| None),
+            Err(error) => Box::pin(self.no_page(attempt, error)).await.map(|()| None),
             Ok(fetched) => {
                 attempt.slot.iter_mut().for_each(Slot::answered);
                 Ok(Some(Answer { attempt, fetched }))
@@ -232,7 +234,7 @@ impl Crew {
         match self.hosts.enter(&url, lease) {
             Entered::Go(lease, slot) => return Some(Attempt { lease, slot: Some(slot), outbox }),
             Entered::Parked => {}
-            Entered::Unopened(host) => self.open(&host).await,
+            Entered::Unopened(host) => Box::pin(self.open(&host)).await,
         }
         None
     }
@@ -256,7 +258,7 @@ impl Crew {
         match fetched {
             Fetched::NotModified(headers) => self.not_modified(attempt, &headers).await,
             Fetched::Page(page) => match attempt.lease.task().page.clone() {
-                Page::Index(index) => self.index_page(attempt, index, page).await,
+                Page::Index(index) => Box::pin(self.index_page(attempt, index, page)).await,
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
             },
         }

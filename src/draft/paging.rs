@@ -200,7 +200,7 @@ impl Count {
     pub fn on(&self, seen: &Seen) -> Option<u64> {
         match self {
             Count::Body(path) => number(path.find(&seen.body)?),
-            Count::Header(name) => seen.page.header(name)?.trim().parse().ok(),
+            Count::Header(name) => seen.page.header(&**name)?.trim().parse().ok(),
         }
     }
 }

@@ -107,7 +107,7 @@ pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
 /// A number that a page says, or what is odd about it.
 fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64>, Option<String>) {
     let (place, found) = match said {
-        Said::Header(name) => (&**name, Ok(page.header(name).map(whole_number))),
+        Said::Header(name) => (&**name, Ok(page.header(&**name).map(whole_number))),
         Said::Field(rule) => (rule.select.text(), counted(rule, scope)),
     };
     match found {

@@ -13,7 +13,7 @@ mod state;
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::HeaderMap;
 use tokio::sync::{Notify, OnceCell};
@@ -162,7 +162,7 @@ impl Host {
     /// The host has answered: it may ask for a wait, or say how much more it allows.
     pub fn heard(&self, status: u16, headers: &HeaderMap) {
         let wait = match status {
-            429 | 503 => quota::wait(headers, std::time::SystemTime::now()),
+            429 | 503 => quota::wait(headers, SystemTime::now()),
             // Those in flight may take what is left.
             _ => quota::spent(headers, self.with(|state| state.in_flight())),
         };
@@ -180,6 +180,9 @@ impl Host {
         }
         loop {
             let released = self.with(|state| {
+                if !state.has_parked() {
+                    return Err(None);
+                }
                 let now = Instant::now();
                 state.hand_out(now).ok_or_else(|| state.next(now))
             });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::StatusCode;
-use reqwest::header::HeaderMap;
+use reqwest::header::{AsHeaderName, CONTENT_TYPE, HeaderMap};
 use url::Url;
 
 /// A page as it came.
@@ -61,13 +61,13 @@ pub struct Redirect {
 }
 
 impl Page {
-    /// The first header of that name (in small letters), where it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    /// The first header of that name, where it is text.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// What the site says that the body is.
     pub fn content_type(&self) -> Option<&str> {
-        self.header("content-type")
+        self.header(CONTENT_TYPE)
     }
 }

@@ -6,15 +6,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use sfv::{Dictionary, KeyRef, List, ListEntry, Parameters, Parser};
 
 /// A reset of more seconds is a time since 1970.
 const EPOCH: u64 = 1_000_000_000;
 
+/// The field that says both. Like the others it is a name once and for all, not to be read for each
+/// answer.
+static FIELD: HeaderName = HeaderName::from_static("ratelimit");
 /// Fields that say what is left, and until when.
-const FIELDS: [(&str, &str); 2] =
-    [("ratelimit-remaining", "ratelimit-reset"), ("x-ratelimit-remaining", "x-ratelimit-reset")];
+static FIELDS: [[HeaderName; 2]; 2] = [
+    [HeaderName::from_static("ratelimit-remaining"), HeaderName::from_static("ratelimit-reset")],
+    [
+        HeaderName::from_static("x-ratelimit-remaining"),
+        HeaderName::from_static("x-ratelimit-reset"),
+    ],
+];
 
 /// What is left of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,13 +35,13 @@ struct Quota {
 
 /// How long a host asks to wait that does not answer now (429, 503).
 pub fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    retry_after(headers, now).or_else(|| quota(headers, now).map(|quota| quota.reset))
+    retry_after(headers, now).or_else(|| quota(headers, || now).map(|quota| quota.reset))
 }
 
 /// How long there is nothing left of a quota, where `others` requests are in flight that may take
 /// of it, too.
 pub fn spent(headers: &HeaderMap, others: u32) -> Option<Duration> {
-    let quota = quota(headers, SystemTime::now())?;
+    let quota = quota(headers, SystemTime::now)?;
     (quota.remaining < u64::from(others.max(1))).then_some(quota.reset)
 }
 
@@ -46,17 +54,17 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     httpdate::parse_http_date(text).ok()?.duration_since(now).ok()
 }
 
-fn quota(headers: &HeaderMap, now: SystemTime) -> Option<Quota> {
-    if let Some(field) = headers.get("ratelimit") {
+fn quota(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Quota> {
+    if let Some(field) = headers.get(&FIELD) {
         return listed(field.as_bytes()).or_else(|| named(field.as_bytes()));
     }
-    FIELDS.iter().find_map(|(remaining, reset)| {
-        let number = |name: &str| whole(headers.get(name)?.to_str().ok()?.trim());
+    FIELDS.iter().find_map(|[remaining, reset]| {
+        let number = |name: &HeaderName| whole(headers.get(name)?.to_str().ok()?.trim());
         let reset = number(reset)?;
         let reset = match reset > EPOCH {
             false => Duration::from_secs(reset),
             true => (SystemTime::UNIX_EPOCH + Duration::from_secs(reset.min(u32::MAX.into())))
-                .duration_since(now)
+                .duration_since(now())
                 .unwrap_or_default(),
         };
         Some(Quota { remaining: number(remaining)?, reset })

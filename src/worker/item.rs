@@ -9,7 +9,7 @@ use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
 use crate::document::Document;
 use crate::extract::{self, Detail, Format, Making};
-use crate::fetch::{self, End, HeaderMap};
+use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::record::{Ages, Fetched, Known, Seen};
 use crate::refresh::{self, Origin, Plan};
 use crate::secret::shown;
@@ -25,7 +25,7 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         if item.is_unlisted {
-            return self.unlisted_item(attempt, true).await;
+            return Box::pin(self.unlisted_item(attempt, true)).await;
         }
         let encoding = self.store.encoding();
         let content =
@@ -41,14 +41,14 @@ impl Crew {
             })
             .await;
         match read {
-            (page, Err(error)) => self.bad_page(attempt, error, page).await,
+            (page, Err(error)) => Box::pin(self.bad_page(attempt, error, page)).await,
             (page, Ok(Detail { document, matched })) => {
                 attempt.end(End::Page)?;
                 self.fields.note(&matched);
                 let origin = Origin {
                     url: shown(&page.url).into(),
-                    etag: page.header("etag").map(Into::into),
-                    last_modified: page.header("last-modified").map(Into::into),
+                    etag: page.header(ETAG).map(Into::into),
+                    last_modified: page.header(LAST_MODIFIED).map(Into::into),
                     revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
                 };
                 self.deliver(attempt, item, origin, document).await
@@ -81,11 +81,11 @@ impl Crew {
         attempt.end(End::Page)?;
         let Attempt { lease, outbox, .. } = attempt;
         let Page::Detail(item) = &lease.task().page else { return Ok(()) };
-        let now = |name: &str| headers.get(name)?.to_str().ok().map(Box::<str>::from);
+        let now = |name: HeaderName| headers.get(name)?.to_str().ok().map(Box::<str>::from);
         let before = item.known.as_deref().map(Known::ages).unwrap_or_default();
         let ages = Ages {
-            etag: now("etag").or_else(|| before.etag.clone()),
-            last_modified: now("last-modified").or_else(|| before.last_modified.clone()),
+            etag: now(ETAG).or_else(|| before.etag.clone()),
+            last_modified: now(LAST_MODIFIED).or_else(|| before.last_modified.clone()),
             revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
         };
         let fetched = if ages == before { Fetched::Same } else { Fetched::With(ages) };
