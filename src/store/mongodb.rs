@@ -151,10 +151,7 @@ impl Connection {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        let database = self.database.clone();
-        let limit = SELECTION + Duration::from_millis(500);
-        let answer =
-            self.call(limit, async move { database.run_command(doc! { "ping": 1 }).await });
+        let answer = self.run(SELECTION + Duration::from_millis(500), doc! { "ping": 1 });
         answer.await.map(|_| ()).map_err(|error| match error {
             StoreError::Unavailable(why) => StoreError::Unavailable(format!(
                 "{} cannot be reached: {why}. Is the server running, and may this machine connect to it?",
@@ -185,11 +182,41 @@ impl Connection {
         self.call(LONGEST_CALL, async move { database.run_raw_command(command).await }).await
     }
 
-    /// Runs a command that changes something; whether it did is in the reply.
-    async fn change(&self, mut command: Bson) -> Result<Bson, StoreError> {
-        command.insert("writeConcern", &self.write_concern);
+    async fn run(&self, limit: Duration, command: Bson) -> Result<Bson, StoreError> {
         let database = self.database.clone();
-        self.call(LONGEST_CALL, async move { database.run_command(command).await }).await
+        self.call(limit, async move { database.run_command(command).await }).await
+    }
+
+    /// Runs a command that changes something; whether it did is in the reply.
+    async fn change(&self, command: Bson) -> Result<Bson, StoreError> {
+        self.change_within(LONGEST_CALL, command).await
+    }
+
+    /// The same for what may take long.
+    async fn change_within(&self, limit: Duration, mut command: Bson) -> Result<Bson, StoreError> {
+        command.insert("writeConcern", &self.write_concern);
+        self.run(limit, command).await
+    }
+
+    /// What a pipeline makes of a collection, which has to fit into one answer.
+    async fn aggregate(
+        &self,
+        limit: Duration,
+        collection: &str,
+        pipeline: Vec<Bson>,
+    ) -> Result<Vec<Bson>, StoreError> {
+        let all = doc! { "batchSize": i32::MAX };
+        let command = doc! { "aggregate": collection, "pipeline": pipeline, "allowDiskUse": true, "cursor": all };
+        answer::whole(self.run(limit, command).await?)
+    }
+
+    /// How many documents there are. Looks at every one, in the order in which they lie: faster
+    /// than by an index, which would lead to every document too.
+    async fn count(&self, collection: &str, filter: Bson) -> Result<u64, StoreError> {
+        let pipeline = vec![doc! { "$match": filter }, doc! { "$count": "n" }];
+        let command = doc! { "aggregate": collection, "pipeline": pipeline, "hint": { "$natural": 1 }, "cursor": {} };
+        let found = answer::whole(self.run(LONGEST_LOOK, command).await?)?;
+        Ok(found.first().map_or(0, answer::count))
     }
 
     async fn first_document(&self, collection: &str) -> Result<Option<RawDocumentBuf>, StoreError> {

@@ -5,12 +5,9 @@
 //! index is made on it. Nothing else of the documents is touched.
 
 use bson::{Document as Bson, doc};
-use futures_util::TryStreamExt;
-use mongodb::IndexModel;
-use mongodb::options::IndexOptions;
 use tracing::{info, warn};
 
-use super::{Connection, LONGEST_LOOK};
+use super::{Connection, LONGEST_LOOK, answer};
 use crate::store::{Place, StoreError};
 
 /// So many duplicates are named in an error.
@@ -50,12 +47,7 @@ async fn refuse_duplicates(
         doc! { "$sort": { "_id": 1 } },
         doc! { "$limit": NAMED + 1 },
     ];
-    let collection = connection.database.collection::<Bson>(&place.collection);
-    let found: Vec<Bson> = connection
-        .call(LONGEST_LOOK, async move {
-            collection.aggregate(pipeline).allow_disk_use(true).await?.try_collect().await
-        })
-        .await?;
+    let found = connection.aggregate(LONGEST_LOOK, &place.collection, pipeline).await?;
     if found.is_empty() {
         return Ok(());
     }
@@ -81,24 +73,20 @@ async fn stamp(
     field: &str,
     key: &Bson,
 ) -> Result<(), StoreError> {
-    let collection = connection.database.collection::<Bson>(&place.collection);
     let unstamped = doc! { "_gleaner.key": { "$exists": false }, field: { "$ne": null } };
-    let update = vec![doc! { "$set": { "_gleaner": { "key": key.clone() } } }];
+    let stamp = vec![doc! { "$set": { "_gleaner": { "key": key.clone() } } }];
+    let update = doc! { "q": unstamped, "u": stamp, "multi": true };
     let keyless = doc! { "_gleaner.key": { "$in": [null, ""] } };
-    let counted = collection.clone();
-    let stamped = connection
-        .call(LONGEST_LOOK, async move { collection.update_many(unstamped, update).await })
-        .await?;
-    if stamped.modified_count > 0 {
+    let command = doc! { "update": &*place.collection, "updates": [update] };
+    let stamped = answer::done(&connection.change_within(LONGEST_LOOK, command).await?)?;
+    if stamped > 0 {
         info!(
             collection = %place.collection,
-            documents = stamped.modified_count,
+            documents = stamped,
             "adopted documents that others wrote"
         );
     }
-    let keyless = connection
-        .call(LONGEST_LOOK, async move { counted.count_documents(keyless).await })
-        .await?;
+    let keyless = connection.count(&place.collection, keyless).await?;
     if keyless > 0 {
         warn!(collection = %place.collection, documents = keyless, field, "documents without a key are left alone");
     }
@@ -106,16 +94,14 @@ async fn stamp(
 }
 
 async fn make_index(connection: &Connection, place: &Place) -> Result<(), StoreError> {
-    let options = IndexOptions::builder()
-        .unique(true)
+    let index = doc! {
+        "key": { "_gleaner.key": 1 },
+        "name": "_gleaner.key_1",
+        "unique": true,
         // The planner uses a partial index only where it sees that the query asks for a part of
         // it: it does so for `$gt`, not for `$type`.
-        .partial_filter_expression(doc! { "_gleaner.key": { "$gt": "" } })
-        .build();
-    let index = IndexModel::builder().keys(doc! { "_gleaner.key": 1 }).options(options).build();
-    let collection = connection.database.collection::<Bson>(&place.collection);
-    connection
-        .call(LONGEST_LOOK, async move { collection.create_index(index).await })
-        .await
-        .map(|_| ())
+        "partialFilterExpression": { "_gleaner.key": { "$gt": "" } },
+    };
+    let command = doc! { "createIndexes": &*place.collection, "indexes": [index] };
+    answer::done(&connection.change_within(LONGEST_LOOK, command).await?).map(drop)
 }

@@ -62,6 +62,26 @@ pub fn count(reply: &Document) -> u64 {
     reply.get_i32("n").map_or(0, |n| u64::from(n.unsigned_abs()))
 }
 
+/// What a command's cursor gives, all at once.
+///
+/// # Errors
+/// Where there is more than fits into one answer.
+pub fn whole(mut reply: Document) -> Result<Vec<Document>, StoreError> {
+    let wrong = |what: &str| StoreError::Failed(format!("the answer {what}"));
+    let cursor = reply.get_document_mut("cursor").map_err(|_| wrong("has no cursor"))?;
+    if cursor.get_i64("id").is_ok_and(|more| more != 0) {
+        return Err(wrong("would be larger than 16 MiB"));
+    }
+    let Some(Bson::Array(batch)) = cursor.remove("firstBatch") else {
+        return Err(wrong("has no documents"));
+    };
+    let documents = batch.into_iter().filter_map(|found| match found {
+        Bson::Document(document) => Some(document),
+        _ => None,
+    });
+    Ok(documents.collect())
+}
+
 /// Whether a command was refused because a unique index has such an entry already.
 pub fn is_duplicate(reply: &Document) -> bool {
     let errors = reply.get_array("writeErrors").into_iter().flatten();

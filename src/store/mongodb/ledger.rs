@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
-use futures_util::TryStreamExt;
 
 use super::facts::{date, timestamp};
 use super::layout::Layout;
@@ -66,11 +65,7 @@ pub async fn sweeps(
         doc! { "$limit": most },
         doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
     ];
-    let sweeps = connection.database.collection::<Document>(SWEEPS);
-    let found: Vec<Document> = connection
-        .call(LONGEST_CALL, async move { sweeps.aggregate(pipeline).await?.try_collect().await })
-        .await?;
-    found.into_iter().map(read).collect()
+    connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?.into_iter().map(read).collect()
 }
 
 /// See [`crate::store::Store::take_lock`].

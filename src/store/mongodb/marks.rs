@@ -6,10 +6,9 @@ use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::options::Hint;
 
 use super::facts::{self, date};
-use super::{LONGEST_CALL, LONGEST_LOOK, MongodbStore, answer};
+use super::{LONGEST_CALL, MongodbStore, answer};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::{Live, StoreError};
 
@@ -131,18 +130,13 @@ async fn find(
         .await
 }
 
-/// See [`crate::store::Store::count_live`]. Looks at every document, in the order in which they
-/// lie: faster than by an index, which would lead to every document too.
+/// See [`crate::store::Store::count_live`].
 pub async fn count_live(store: &MongodbStore) -> Result<u64, StoreError> {
     let filter = doc! {
         "_gleaner.key": { "$gt": "" },
         "_gleaner.gone_at": { "$exists": false },
     };
-    let collection = store.connection.database.collection::<Document>(&store.place.collection);
-    let count = async move {
-        collection.count_documents(filter).hint(Hint::Keys(doc! { "$natural": 1 })).await
-    };
-    store.connection.call(LONGEST_LOOK, count).await
+    store.connection.count(&store.place.collection, filter).await
 }
 
 /// See [`crate::store::Store::mark_unlisted`].
