@@ -198,6 +198,15 @@ impl Connection {
         self.run(limit, command).await
     }
 
+    /// Runs a command that only reads, as the URI's read concern asks, which a command does not
+    /// carry by itself.
+    async fn look(&self, limit: Duration, mut command: Bson) -> Result<Vec<Bson>, StoreError> {
+        if let Some(Ok(concern)) = self.database.read_concern().map(bson::serialize_to_bson) {
+            command.insert("readConcern", concern);
+        }
+        answer::whole(self.run(limit, command).await?)
+    }
+
     /// What a pipeline makes of a collection, which has to fit into one answer.
     async fn aggregate(
         &self,
@@ -207,7 +216,7 @@ impl Connection {
     ) -> Result<Vec<Bson>, StoreError> {
         let all = doc! { "batchSize": i32::MAX };
         let command = doc! { "aggregate": collection, "pipeline": pipeline, "allowDiskUse": true, "cursor": all };
-        answer::whole(self.run(limit, command).await?)
+        self.look(limit, command).await
     }
 
     /// How many documents there are. Looks at every one, in the order in which they lie: faster
@@ -215,7 +224,7 @@ impl Connection {
     async fn count(&self, collection: &str, filter: Bson) -> Result<u64, StoreError> {
         let pipeline = vec![doc! { "$match": filter }, doc! { "$count": "n" }];
         let command = doc! { "aggregate": collection, "pipeline": pipeline, "hint": { "$natural": 1 }, "cursor": {} };
-        let found = answer::whole(self.run(LONGEST_LOOK, command).await?)?;
+        let found = self.look(LONGEST_LOOK, command).await?;
         Ok(found.first().map_or(0, answer::count))
     }
 

@@ -21,15 +21,16 @@ const DUPLICATE: i32 = 11_000;
 /// Errors that a command's documents caused carry this, so that a batch can be halved.
 const OF_DOCUMENTS: &str = "the documents of this command: ";
 
-/// Why one update of a command was not made.
+/// Why one entry of a command was not written.
 pub enum Fault {
     /// The document cannot be stored.
     Document(String),
-    /// Another write came first, or something that is not known: worth one more try, alone.
+    /// The key is there already, another write came first, or something that is not known: worth one
+    /// more try.
     Race(String),
 }
 
-/// The updates of a command that were not made, by their place in it.
+/// The entries of a command that were not written, by their place in it.
 ///
 /// # Errors
 /// Where the server could not write for reasons of its own, or did not get the acknowledgement
@@ -59,7 +60,13 @@ pub fn done(reply: &Document) -> Result<u64, StoreError> {
 
 /// How many documents a command says that it found, or made.
 pub fn count(reply: &Document) -> u64 {
-    reply.get_i32("n").map_or(0, |n| u64::from(n.unsigned_abs()))
+    match reply.get("n") {
+        Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or_default(),
+        Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or_default(),
+        // A cast of a number that is no count gives the nearest one that is.
+        Some(Bson::Double(n)) => *n as u64,
+        _ => 0,
+    }
 }
 
 /// What a command's cursor gives, all at once.

@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::mpsc;
 use std::{io, thread};
 
 use tokio::runtime::{self, Handle};
@@ -23,11 +24,18 @@ impl Driver {
     /// # Errors
     /// Where the system has none to give.
     pub fn start() -> io::Result<Driver> {
-        let owned = runtime::Builder::new_current_thread().enable_all().build()?;
         let (end, ended) = oneshot::channel();
-        let runtime = owned.handle().clone();
-        let serve = move || drop(owned.block_on(ended));
+        let (tell, told) = mpsc::channel();
+        // Made there, since a runtime may not be dropped where another one runs.
+        let serve = move || match runtime::Builder::new_current_thread().enable_all().build() {
+            Err(error) => drop(tell.send(Err(error))),
+            Ok(runtime) => {
+                let _ = tell.send(Ok(runtime.handle().clone()));
+                drop(runtime.block_on(ended));
+            }
+        };
         thread::Builder::new().name("gleaner-mongodb".to_owned()).spawn(serve)?;
+        let runtime = told.recv().map_err(io::Error::other)??;
         Ok(Driver { runtime, _end: end })
     }
 

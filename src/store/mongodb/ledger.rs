@@ -16,6 +16,8 @@ use crate::sweep::{LedgerEntry, SweepEntry};
 
 const SWEEPS: &str = "gleaner_sweeps";
 const RUNNING: &str = "running";
+/// So many entries are asked for at once: one answer holds them, however long their reports are.
+const AT_ONCE: usize = 100;
 /// Where an entry has dates.
 const DATES: [&str; 3] = ["started_at", "ended_at", "heartbeat_at"];
 
@@ -55,17 +57,28 @@ pub async fn sweeps(
     place: &Place,
     most: usize,
 ) -> Result<Vec<LedgerEntry>, StoreError> {
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    if most == 0 {
-        return Ok(Vec::new());
+    let mut entries = Vec::new();
+    let mut filter = doc! { "site": &*place.site, "collection": &*place.collection };
+    while entries.len() < most {
+        let some = AT_ONCE.min(most - entries.len());
+        let pipeline = vec![
+            doc! { "$match": filter.clone() },
+            doc! { "$sort": { "_id": -1 } },
+            doc! { "$limit": some as i64 },
+            doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
+        ];
+        let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
+        let Some(last) = found.last().and_then(|entry| entry.get("_id")) else { break };
+        filter.insert("_id", doc! { "$lt": last });
+        let is_end = found.len() < some;
+        for entry in found {
+            entries.push(read(entry)?);
+        }
+        if is_end {
+            break;
+        }
     }
-    let pipeline = vec![
-        doc! { "$match": { "site": &*place.site, "collection": &*place.collection } },
-        doc! { "$sort": { "_id": -1 } },
-        doc! { "$limit": most },
-        doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
-    ];
-    connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?.into_iter().map(read).collect()
+    Ok(entries)
 }
 
 /// See [`crate::store::Store::take_lock`].

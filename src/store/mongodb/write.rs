@@ -143,7 +143,7 @@ fn in_commands<'a, 'r>(
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let fits = entries.iter().take_while(|entry| {
-            bytes += entry.document.size();
+            bytes += entry.size();
             bytes <= COMMAND_BYTES
         });
         let (first, rest) = entries.split_at_checked(fits.count().max(1))?;
