@@ -12,7 +12,7 @@ use crate::mongod::Mongod;
 use crate::mongod::replica_set::ReplicaSet;
 use crate::store_contract::backends::Mongodb;
 
-const ITEMS: usize = 200;
+const ITEMS: usize = 1_000;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("the work is done")
