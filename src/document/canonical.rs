@@ -5,7 +5,6 @@
 //! form exactly where they differ in nothing but the order of keys. Version 1; a change to the
 //! form changes the version in [`Digest`]'s text.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -25,29 +24,7 @@ pub struct RepeatedKey;
 struct Form<'d> {
     bytes: Vec<u8>,
     /// Members of the object that is being written, after those of the objects it is in.
-    members: Vec<Member<'d>>,
-}
-
-/// A member with the first eight bytes of its name, by which nearly all names are told apart. No name
-/// holds a zero, so a shorter one comes first as it does among texts.
-#[derive(Clone, Copy)]
-struct Member<'d> {
-    beginning: u64,
-    element: Element<'d>,
-}
-
-impl<'d> Member<'d> {
-    fn of(element: Element<'d>) -> Member<'d> {
-        let mut beginning = [0; 8];
-        let length = element.name.len().min(beginning.len());
-        beginning[..length].copy_from_slice(&element.name[..length]);
-        Member { beginning: u64::from_be_bytes(beginning), element }
-    }
-
-    fn order(&self, other: &Member<'_>) -> Ordering {
-        let by_beginning = self.beginning.cmp(&other.beginning);
-        by_beginning.then_with(|| self.element.name.cmp(other.element.name))
-    }
+    members: Vec<Element<'d>>,
 }
 
 /// The digest of `document`.
@@ -97,17 +74,17 @@ fn last_wins_in(array: &RawArray) -> RawArrayBuf {
 impl<'d> Form<'d> {
     fn object(&mut self, elements: Elements<'d>) -> Result<(), RepeatedKey> {
         let start = self.members.len();
-        self.members.extend(elements.map(Member::of));
+        self.members.extend(elements);
         let own = &mut self.members[start..];
-        own.sort_unstable_by(Member::order);
-        if own.windows(2).any(|pair| pair[0].order(&pair[1]).is_eq()) {
+        own.sort_unstable_by_key(|member| member.name);
+        if own.windows(2).any(|pair| pair[0].name == pair[1].name) {
             return Err(RepeatedKey);
         }
         let end = self.members.len();
         self.bytes.push(b'{');
         self.length(end - start);
         for at in start..end {
-            let Element { name, value } = self.members[at].element;
+            let Element { name, value } = self.members[at];
             self.text(name);
             self.value(value)?;
         }

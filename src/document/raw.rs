@@ -9,21 +9,6 @@
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf};
 use bson::spec::ElementType;
 
-/// The types of what JSON has.
-mod kind {
-    use bson::spec::ElementType;
-
-    pub const DOCUMENT: u8 = ElementType::EmbeddedDocument as u8;
-    pub const ARRAY: u8 = ElementType::Array as u8;
-    pub const TEXT: u8 = ElementType::String as u8;
-    pub const INT32: u8 = ElementType::Int32 as u8;
-    pub const INT64: u8 = ElementType::Int64 as u8;
-    pub const DOUBLE: u8 = ElementType::Double as u8;
-    pub const DECIMAL: u8 = ElementType::Decimal128 as u8;
-    pub const BOOLEAN: u8 = ElementType::Boolean as u8;
-    pub const NULL: u8 = ElementType::Null as u8;
-}
-
 /// A document that is being written.
 #[derive(Debug, Default)]
 pub struct Writing {
@@ -198,23 +183,25 @@ impl<'d> Iterator for Elements<'d> {
         let end = rest.iter().position(|byte| *byte == 0)?;
         let (name, rest) = rest.split_at(end);
         self.0 = rest.get(1..)?;
-        let value = match *kind {
-            kind::DOCUMENT => Value::Document(Elements(elements_of(self.take_long(0)?))),
-            kind::ARRAY => Value::Array(Elements(elements_of(self.take_long(0)?))),
+        let value = match ElementType::from(*kind)? {
+            ElementType::EmbeddedDocument => {
+                Value::Document(Elements(elements_of(self.take_long(0)?)))
+            }
+            ElementType::Array => Value::Array(Elements(elements_of(self.take_long(0)?))),
             // Four bytes of length before it, and a zero behind.
-            kind::TEXT => match self.take_long(4)? {
+            ElementType::String => match self.take_long(4)? {
                 [_, _, _, _, text @ .., 0] => Value::Text(text),
                 _ => return None,
             },
-            kind::INT32 => {
+            ElementType::Int32 => {
                 let bytes = self.take(4)?.first_chunk()?;
                 Value::Integer(i32::from_le_bytes(*bytes).into())
             }
-            kind::INT64 => Value::Integer(i64::from_le_bytes(*self.take(8)?.first_chunk()?)),
-            kind::DOUBLE => Value::Double(self.take(8)?),
-            kind::DECIMAL => Value::Decimal(self.take(16)?),
-            kind::BOOLEAN => Value::Boolean(self.take(1)? != [0]),
-            kind::NULL => Value::Null,
+            ElementType::Int64 => Value::Integer(i64::from_le_bytes(*self.take(8)?.first_chunk()?)),
+            ElementType::Double => Value::Double(self.take(8)?),
+            ElementType::Decimal128 => Value::Decimal(self.take(16)?),
+            ElementType::Boolean => Value::Boolean(self.take(1)? != [0]),
+            ElementType::Null => Value::Null,
             _ => return None,
         };
         Some(Element { name, value })

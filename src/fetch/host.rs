@@ -180,9 +180,6 @@ impl Host {
         }
         loop {
             let released = self.with(|state| {
-                if !state.has_parked() {
-                    return Err(None);
-                }
                 let now = Instant::now();
                 state.hand_out(now).ok_or_else(|| state.next(now))
             });

@@ -218,6 +218,24 @@ async fn what_is_new_is_inserted_and_what_is_there_is_replaced() {
     assert_eq!(texts, [r#"{"$v":1}"#, r#"{"v":2}"#, r#"{"v":2}"#, r#"{"$v":1}"#]);
 }
 
+/// A command does not carry it by itself.
+#[tokio::test]
+async fn what_is_asked_by_a_command_follows_the_read_concern_of_the_uri() {
+    let backend = Mongodb::start().await;
+    fill(&open(&backend).await, 2).await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let mark = if backend.uri.contains('?') { '&' } else { '?' };
+    let asks = Mongodb { uri: format!("{}{mark}readConcernLevel=majority", backend.uri) };
+    let store = open(&asks).await;
+    database.run_command(doc! { "profile": 2 }).await.expect("a profile");
+    assert_eq!(store.count_live().await, Ok(2));
+    database.run_command(doc! { "profile": 0 }).await.expect("no profile");
+    let done = done(&database).await;
+    let [count] = done.as_slice() else { panic!("{done:#?}") };
+    let concern = count.get_document("command").and_then(|it| it.get_document("readConcern"));
+    assert_eq!(concern.and_then(|it| it.get_str("level")).ok(), Some("majority"), "{count:#?}");
+}
+
 /// Who comes second finds the key there (E11000) and replaces.
 #[tokio::test]
 async fn d5_writers_that_race_for_keys_store_each_once() {

@@ -74,11 +74,6 @@ impl State {
         self.in_flight
     }
 
-    /// Whether a task waits for its time.
-    pub fn has_parked(&self) -> bool {
-        !self.parked.is_empty()
-    }
-
     /// How many it bears at once, where that is known.
     pub fn bears(&self) -> Option<u32> {
         self.limit.ceiling().map(|_| self.limit.now())

@@ -53,3 +53,26 @@ impl Driver {
         self.runtime.spawn(call)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn calls_run_on_the_driver_s_thread_also_where_nobody_waits() {
+        let driver = Driver::start().unwrap();
+        let name = driver.run(async { thread::current().name().map(str::to_owned) });
+        assert_eq!(name.await.unwrap().as_deref(), Some("gleaner-mongodb"));
+        let (done, told) = oneshot::channel();
+        drop(driver.run(async { done.send(()) }));
+        assert_eq!(told.await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn the_thread_ends_with_its_owner() {
+        let driver = Driver::start().unwrap();
+        let waiting = driver.run(std::future::pending::<()>());
+        drop(driver);
+        assert!(waiting.await.unwrap_err().is_cancelled());
+    }
+}

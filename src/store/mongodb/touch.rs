@@ -60,7 +60,7 @@ pub async fn touch(
         updates.push(update(query, facts::touch(last, stamp), unset, true));
     }
     let bytes = updates.iter().map(|update| update.as_bytes().len() + ENTRY_BYTES).sum();
-    let command = command_of(Target::of(store), Way::Upsert, bytes, |list| {
+    let command = command_of(Target::of(store), Way::Update, bytes, |list| {
         for (number, update) in updates.iter().enumerate() {
             list.document(Place::Element(number), |item| item.splice(update));
         }
@@ -71,10 +71,9 @@ pub async fn touch(
         }
         reply => reply?,
     };
-    let touched = reply.get_i32("n").ok().and_then(|n| usize::try_from(n).ok());
     Ok(match answer::faults(&reply)?.is_empty() {
         false => Touched::Refused,
-        true if touched == Some(same.len()) => Touched::All,
+        true if answer::count(&reply) == same.len() as u64 => Touched::All,
         true => Touched::NotAll,
     })
 }

@@ -26,7 +26,7 @@ const COMMAND_AROUND: usize = 1_024;
 struct Entry<'r> {
     at: usize,
     key: &'r str,
-    is_new: bool,
+    way: Way,
     document: Prepared<'r>,
 }
 
@@ -38,13 +38,12 @@ impl<'r> Entry<'r> {
     ) -> Result<Entry<'r>, Rejection> {
         let document = facts::prepare(record, stamp, layout);
         let document = document.map_err(|reason| Rejection { at, reason })?;
-        let is_new = record.verdict == Verdict::New;
-        Ok(Entry { at, key: record.key.as_str(), is_new, document })
-    }
-
-    /// Servers before 5.0 do not insert names that begin with `$`.
-    fn way(&self) -> Way {
-        if self.is_new && !self.document.has_operators { Way::Insert } else { Way::Upsert }
+        let way = match record.verdict {
+            // Servers before 5.0 do not insert names that begin with `$`.
+            Verdict::New if !document.has_operators => Way::Insert,
+            _ => Way::Update,
+        };
+        Ok(Entry { at, key: record.key.as_str(), way, document })
     }
 
     /// Bytes in a command, at most.
@@ -53,13 +52,13 @@ impl<'r> Entry<'r> {
     }
 }
 
-/// How a command brings documents into the collection.
+/// By which command documents are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// Where there is none of that key. It takes the server less than half as long as an upsert.
+    /// There is none of that key. It takes the server less than half as long as an upsert.
     Insert,
-    /// In place of the one that is there, if there is one.
-    Upsert,
+    /// There is one, or there may be: it is replaced or changed.
+    Update,
 }
 
 /// What commands are made for.
@@ -127,8 +126,8 @@ async fn bring(
             Err(rejection) => rejections.push(rejection),
         }
     }
-    for way in [Way::Insert, Way::Upsert] {
-        let entries: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.way() == way).collect();
+    for way in [Way::Insert, Way::Update] {
+        let entries: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.way == way).collect();
         for entries in in_commands(&entries) {
             rejections.extend(send(store, way, entries).await?);
         }
@@ -185,7 +184,7 @@ fn send<'a>(
         }
         if way == Way::Insert && !raced.is_empty() {
             let there: Vec<_> = raced.iter().map(|(entry, _)| *entry).collect();
-            rejections.extend(send(store, Way::Upsert, &there).await?);
+            rejections.extend(send(store, Way::Update, &there).await?);
             return Ok(rejections);
         }
         for (entry, reason) in raced {
@@ -218,7 +217,7 @@ async fn once_more(
     entry: &Entry<'_>,
     reason: String,
 ) -> Result<Option<Rejection>, StoreError> {
-    let command = command(Target::of(store), Way::Upsert, &[entry]);
+    let command = command(Target::of(store), Way::Update, &[entry]);
     let reply = store.connection.command(command).await?;
     let failed = !answer::faults(&reply)?.is_empty();
     Ok(failed.then_some(Rejection { at: entry.at, reason }))
@@ -230,7 +229,7 @@ fn command(target: Target<'_>, way: Way, entries: &[&Entry<'_>]) -> RawDocumentB
         for (number, entry) in entries.iter().enumerate() {
             list.document(Place::Element(number), |item| match way {
                 Way::Insert => entry.document.write(item),
-                Way::Upsert => replacement(item, entry, target.layout),
+                Way::Update => replacement(item, entry, target.layout),
             });
         }
     })
@@ -245,7 +244,7 @@ pub fn command_of(
 ) -> RawDocumentBuf {
     let (name, list) = match way {
         Way::Insert => (cstr!("insert"), cstr!("documents")),
-        Way::Upsert => (cstr!("update"), cstr!("updates")),
+        Way::Update => (cstr!("update"), cstr!("updates")),
     };
     let mut command = Writing::with_capacity(bytes + COMMAND_AROUND);
     command.put(Place::Member(name), RawBsonRef::String(target.collection));
