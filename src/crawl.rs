@@ -18,6 +18,7 @@ use tracing::{info, warn};
 use crate::descriptors;
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits, MemoryFrontier};
+use crate::lookup;
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
@@ -179,6 +180,7 @@ impl Crawl {
             problems: problems.clone(),
             stamp: stamp.clone(),
         };
+        let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let home = self.site.home();
         let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
@@ -197,6 +199,7 @@ impl Crawl {
             frontier: self.frontier.clone(),
             fetcher,
             hosts,
+            lookup,
             store: self.store.clone(),
             policy: Policy { stamp, began: entry.started_at, conditional, max_age },
             metrics: self.metrics.clone(),
@@ -212,6 +215,7 @@ impl Crawl {
             gone_limit: self.settings.gone_limit,
         });
         let mut writer = tokio::spawn(writer.run());
+        tokio::spawn(lookups.run());
         let worked = self.supervise(&crew, entry, outbox, &mut writer).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),

@@ -32,6 +32,7 @@ pub mod draft;
 pub mod extract;
 pub mod fetch;
 pub mod frontier;
+pub mod lookup;
 pub mod memory;
 pub mod metrics;
 pub mod problems;

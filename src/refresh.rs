@@ -145,6 +145,8 @@ pub fn record(item: DetailPage, origin: Origin, document: Document, now: Timesta
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bytes::Bytes;
 
     use super::*;
@@ -176,7 +178,7 @@ mod tests {
     fn made(known: Option<&Known>) -> (Verdict, i64, i64) {
         let text = Bytes::from_static(br#"{"a":1}"#);
         let document = Document::new(Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap();
-        let known = known.cloned().map(Box::new);
+        let known = known.cloned().map(Arc::new);
         let item = DetailPage { known, ..DetailPage::of(Key::new("1").unwrap()) };
         let record = record(item, Origin::default(), document, seconds(9));
         (record.verdict, record.first_seen.as_second(), record.changed_at.as_second())

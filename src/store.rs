@@ -70,12 +70,19 @@ pub trait Store: Send + Sync {
     /// Where the batch as a whole could not be written; parts of it may have been.
     async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError>;
 
-    /// Documents that are not marked gone in the order of their keys, at most `most`, after
-    /// `after`, without what is in them.
+    /// Keys in their order, at most `most`, after `after`, of all documents that there are: also of
+    /// those marked gone, and of those that others put beside ours. An index holds them, so that no
+    /// document is read.
     ///
     /// # Errors
     /// Where the store cannot be asked.
-    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError>;
+    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError>;
+
+    /// The documents of `keys` (at most 1,000) that are not marked gone, without what is in them.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError>;
 
     /// How many documents are not marked gone.
     ///

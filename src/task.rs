@@ -75,7 +75,7 @@ pub struct DetailPage {
     /// The item.
     pub key: Key,
     /// What the store knew of the item when it was listed.
-    pub known: Option<Box<Known>>,
+    pub known: Option<Arc<Known>>,
     /// What the list said of the item beside its key.
     pub listed: Option<Box<Listed>>,
     /// Whether it is asked for because no list names it any more.

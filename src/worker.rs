@@ -31,6 +31,7 @@ use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
 };
 use crate::frontier::{Frontier, Lease};
+use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, Problems};
 use crate::refresh::gone::Departures;
@@ -69,6 +70,8 @@ pub struct Crew {
     /// How fast the site's hosts are asked.
     pub hosts: Arc<Hosts>,
     /// Says what is known of listed items.
+    pub lookup: Lookup,
+    /// Where failures are kept, and what there is beside listed items.
     pub store: Arc<dyn Store>,
     /// What of the store's knowledge counts, and what is the same for all records.
     pub policy: Policy,

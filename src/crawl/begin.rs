@@ -1,6 +1,7 @@
 //! Before a crawl: what it begins with, the list or what is kept as failures.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tracing::info;
 
@@ -100,10 +101,10 @@ impl Crawl {
         for items in items.chunks_mut(AT_ONCE) {
             let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
             let known = self.store.known(&keys).await?;
-            let mut known: HashMap<Key, Known> =
-                known.into_iter().map(|known| (known.key.clone(), known)).collect();
+            let mut known: HashMap<Key, Arc<Known>> =
+                known.into_iter().map(|known| (known.key.clone(), Arc::new(known))).collect();
             for item in items {
-                item.known = known.remove(&item.key).map(Box::new);
+                item.known = known.remove(&item.key);
                 item.seen_at = item.known.as_ref().and_then(|it| it.seen_at).or(item.seen_at);
             }
         }

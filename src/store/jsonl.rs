@@ -94,7 +94,11 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
-    async fn live(&self, _: Option<&Key>, _: usize) -> Result<Vec<Live>, StoreError> {
+    async fn keys(&self, _: Option<&Key>, _: usize) -> Result<Vec<Key>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn live(&self, _: &[Key]) -> Result<Vec<Live>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -23,8 +23,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Document as Bson, doc};
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use mongodb::options::FindOptions;
 
 use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
@@ -78,20 +78,20 @@ impl MongodbStore {
         filter
     }
 
-    /// Documents in an order, at most so many.
+    /// What is found by these keys.
+    fn of_keys<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Bson {
+        let keys: Vec<&str> = keys.into_iter().map(Key::as_str).collect();
+        doc! { self.layout.key_path(): { "$in": keys } }
+    }
+
+    /// Documents of the collection, at most so many.
     async fn find(
         &self,
         filter: Bson,
-        sort: Bson,
-        most: i64,
+        options: FindOptions,
+        most: usize,
     ) -> Result<Vec<RawDocumentBuf>, StoreError> {
-        let collection =
-            self.connection.database.collection::<RawDocumentBuf>(&self.place.collection);
-        self.connection
-            .call(LONGEST_CALL, async move {
-                collection.find(filter).sort(sort).limit(most).await?.try_collect().await
-            })
-            .await
+        self.connection.find(&self.place.collection, filter, options, most).await
     }
 }
 
@@ -106,17 +106,8 @@ impl Store for MongodbStore {
     }
 
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
-        let keys: Vec<&str> = keys.iter().map(Key::as_str).collect();
-        let filter = doc! { self.layout.key_path(): { "$in": keys } };
-        let collection =
-            self.connection.database.collection::<RawDocumentBuf>(&self.place.collection);
-        let found: Vec<RawDocumentBuf> = self
-            .connection
-            .call(LONGEST_CALL, async move {
-                let found = collection.find(filter).projection(doc! { "_gleaner": 1 });
-                found.await?.try_collect().await
-            })
-            .await?;
+        let facts = FindOptions::builder().projection(doc! { "_gleaner": 1 }).build();
+        let found = self.find(self.of_keys(keys), facts, keys.len()).await?;
         Ok(found.iter().filter_map(|document| facts::known(document)).collect())
     }
 
@@ -128,8 +119,12 @@ impl Store for MongodbStore {
         marks::mark_seen(self, stamp, seen).await
     }
 
-    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
-        marks::live(self, after, most).await
+    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
+        marks::keys(self, after, most).await
+    }
+
+    async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
+        marks::live(self, keys).await
     }
 
     async fn count_live(&self) -> Result<u64, StoreError> {
@@ -181,8 +176,7 @@ impl Store for MongodbStore {
     }
 
     async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let order = doc! { self.layout.key_path(): 1 };
+        let order = FindOptions::builder().sort(doc! { self.layout.key_path(): 1 }).build();
         let found = self.find(self.after(after), order, most).await?;
         Ok(found.iter().filter_map(|document| facts::stored(document)).collect())
     }

@@ -105,9 +105,14 @@ impl Store for SqliteStore {
         self.ask(move |database| database.mark_seen(&stamp, &seen)).await
     }
 
-    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
+    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
         let after = after.cloned();
-        self.ask(move |database| database.live(after.as_ref(), most)).await
+        self.ask(move |database| database.keys(after.as_ref(), most)).await
+    }
+
+    async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
+        let keys = keys.to_vec();
+        self.ask(move |database| database.live(&keys)).await
     }
 
     async fn count_live(&self) -> Result<u64, StoreError> {

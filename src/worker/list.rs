@@ -1,6 +1,5 @@
 //! Pages of lists: what they list goes into the frontier, then their task is done.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::Timestamp;
@@ -12,14 +11,11 @@ use crate::document::Digest;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
 use crate::fetch::{self, End, Sample};
 use crate::frontier::{Lease, Retry};
-use crate::record::{Failure, Key, Known, PageId};
+use crate::record::{Failure, Key, PageId};
 use crate::secret::shown;
 use crate::site::{ItemRules, Next, PageRange, PageSaid, Paging, Seeds, Site};
 use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List};
 use crate::walk::Turn;
-
-/// Keys that a store is asked for at once.
-pub(super) const KEYS_AT_ONCE: usize = 1_000;
 
 impl Crew {
     /// A page of a list.
@@ -271,26 +267,14 @@ impl Crew {
     /// The listed items with what the store knows of them.
     async fn details(&self, items: Vec<Item>) -> Result<Vec<DetailPage>, CrawlError> {
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-        let mut known = self.known(&keys).await?;
+        let known = self.lookup.known(keys).await?;
         let detail = |Item { key, listed, .. }| {
-            let known = known.remove(&key).map(Box::new);
+            let known = known.get(&key).cloned();
             let wanted = self.wanted.takes(&key, known.is_some());
             let listed = listed.map(Box::new);
             wanted.then_some(DetailPage { known, listed, ..DetailPage::of(key) })
         };
         Ok(items.into_iter().filter_map(detail).collect())
-    }
-
-    /// What the store knows of these items.
-    pub(super) async fn known(&self, keys: &[Key]) -> Result<HashMap<Key, Known>, CrawlError> {
-        let mut known = HashMap::new();
-        if !self.store.was_empty() {
-            for keys in keys.chunks(KEYS_AT_ONCE) {
-                let answer = self.store.known(keys).await?;
-                known.extend(answer.into_iter().map(|known| (known.key.clone(), known)));
-            }
-        }
-        Ok(known)
     }
 
     /// The part of a plan that may be asked for. Where the site's own cap cuts it, that is a gap.

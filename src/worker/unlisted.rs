@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::Timestamp;
 
-use super::list::KEYS_AT_ONCE;
 use super::{Attempt, Crew};
 use crate::crawl::CrawlError;
 use crate::fetch::End;
+use crate::lookup::KEYS_AT_ONCE;
 use crate::record::Key;
 use crate::refresh::gone::{granted, refusal};
 use crate::site::Paging;
@@ -25,20 +25,22 @@ impl Crew {
         if is_partial || has_none || !is_whole {
             return Ok(());
         }
-        let live = self.store.count_live().await?;
-        let most = granted(live, self.gone_limit);
         let mut candidates: Vec<Live> = Vec::new();
+        let mut live = None;
         let mut after: Option<Key> = None;
         loop {
-            let page = self.store.live(after.as_ref(), KEYS_AT_ONCE).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.key.clone());
-            for item in page {
-                if !self.frontier.has_seen(&item.key).await? {
-                    candidates.push(item);
-                }
+            let keys = self.store.keys(after.as_ref(), KEYS_AT_ONCE).await?;
+            let Some(last) = keys.last() else { break };
+            after = Some(last.clone());
+            candidates.extend(self.not_listed(keys).await?);
+            if candidates.is_empty() {
+                continue;
             }
-            if candidates.len() as u64 > most {
+            let live = match live {
+                Some(live) => live,
+                None => *live.insert(self.store.count_live().await?),
+            };
+            if candidates.len() as u64 > granted(live, self.gone_limit) {
                 self.problems.gap(refusal(candidates.len() as u64, live, self.gone_limit));
                 return Ok(());
             }
@@ -47,6 +49,20 @@ impl Crew {
             self.submit_candidates(items).await?;
         }
         Ok(())
+    }
+
+    /// The documents of these keys that no list named and that are not marked gone.
+    async fn not_listed(&self, keys: Vec<Key>) -> Result<Vec<Live>, CrawlError> {
+        let mut unlisted = Vec::new();
+        for key in keys {
+            if !self.frontier.has_seen(&key).await? {
+                unlisted.push(key);
+            }
+        }
+        Ok(match unlisted.is_empty() {
+            true => Vec::new(),
+            false => self.store.live(&unlisted).await?,
+        })
     }
 
     /// Whether an earlier sweep did not list an item that was noted then. An earlier run of this
@@ -66,9 +82,9 @@ impl Crew {
             return Ok(());
         }
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-        let mut known = self.known(&keys).await?;
+        let known = self.lookup.known(keys).await?;
         let page = |item: &Live| DetailPage {
-            known: known.remove(&item.key).map(Box::new),
+            known: known.get(&item.key).cloned(),
             listed: Some(Box::new(Listed {
                 url: item.url.clone(),
                 revision: None,

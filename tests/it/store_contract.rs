@@ -124,7 +124,7 @@ macro_rules! fact_checks {
             g4_what_is_marked_gone_is_named_and_stays_gone
             marking_a_batch_twice_changes_nothing
             many_are_marked_at_once
-            live_goes_on_after_a_key_and_leaves_out_what_is_gone
+            keys_go_on_after_one_and_live_leaves_out_what_is_gone
             what_is_not_listed_keeps_its_first_time
             what_is_gone_keeps_everything_else
         }

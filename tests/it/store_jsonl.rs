@@ -132,7 +132,8 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     assert_eq!(store.mark_seen(&stamp("s"), &seen).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["1"]), at(0)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["1"]), at(0)).await, Ok(0));
-    assert_eq!(store.live(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.keys(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.live(&keys(&["1"])).await, Ok(Vec::new()));
     assert_eq!(store.count_live().await, Ok(0));
     assert_eq!(store.close().await, Ok(()));
     assert_eq!(std::fs::read(&path).expect("the file"), b"");

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bson::raw::RawDocumentBuf;
 use bson::{Document as Bson, doc};
+use futures_util::TryStreamExt;
 use mongodb::options::{
-    Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern,
+    Acknowledgment, ClientOptions, FindOptions, ReadPreference, SelectionCriteria, WriteConcern,
 };
 use mongodb::{Client, Database};
 
@@ -155,6 +156,24 @@ impl Connection {
         let command = doc! { "aggregate": collection, "pipeline": pipeline, "hint": { "$natural": 1 }, "cursor": {} };
         let found = self.look(LONGEST_LOOK, command).await?;
         Ok(found.first().map_or(0, answer::count))
+    }
+
+    /// Documents of a collection, at most so many. They come in one answer where they fit into one.
+    pub async fn find(
+        &self,
+        collection: &str,
+        filter: Bson,
+        mut options: FindOptions,
+        most: usize,
+    ) -> Result<Vec<RawDocumentBuf>, StoreError> {
+        let collection = self.database.collection::<RawDocumentBuf>(collection);
+        options.limit = Some(i64::try_from(most).unwrap_or(i64::MAX));
+        // Without it, all but the first hundred are asked for once more.
+        options.batch_size = Some(u32::try_from(most).unwrap_or(i32::MAX as u32));
+        self.call(LONGEST_CALL, async move {
+            collection.find(filter).with_options(options).await?.try_collect().await
+        })
+        .await
     }
 
     /// Some document of a collection.

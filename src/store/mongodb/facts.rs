@@ -120,6 +120,14 @@ pub fn nothing_alone() -> RawDocumentBuf {
     AGES.into_iter().chain([UNLISTED_AT]).map(|path| (path, "")).collect()
 }
 
+/// The key of a document of which nothing else may have been read.
+pub fn key(document: &RawDocument, layout: Layout) -> Option<&str> {
+    match layout {
+        Layout::Own => document.get_str("_id").ok(),
+        Layout::Adopted => document.get_document("_gleaner").ok()?.get_str("key").ok(),
+    }
+}
+
 /// What is known of a document.
 pub fn known(document: &RawDocument) -> Option<Known> {
     Facts::of(document)?.known()

@@ -4,10 +4,10 @@
 //! no slash, so that the entries of a collection stand together, ordered by kind and page.
 
 use bson::{Bson, Document, doc};
-use futures_util::TryStreamExt;
+use mongodb::options::FindOptions;
 
 use super::facts::{date, timestamp};
-use super::{Connection, LONGEST_CALL, answer};
+use super::{Connection, answer};
 use crate::record::{Failure, PageId, Stamp};
 use crate::store::{KeptFailure, Place, StoreError};
 
@@ -55,14 +55,9 @@ pub async fn read(
     // What begins with a slash comes before what begins with a zero, the character after it.
     let end = format!("{}/{}0", place.site, place.collection);
     let filter = doc! { "_id": { "$gt": from, "$lt": end } };
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
-    let failures = connection.database.collection::<Document>(FAILURES);
-    let found: Vec<Document> = connection
-        .call(LONGEST_CALL, async move {
-            failures.find(filter).sort(doc! { "_id": 1 }).limit(most).await?.try_collect().await
-        })
-        .await?;
-    Ok(found.iter().filter_map(kept).collect())
+    let order = FindOptions::builder().sort(doc! { "_id": 1 }).build();
+    let found = connection.find(FAILURES, filter, order, most).await?;
+    Ok(found.iter().filter_map(|found| kept(&Document::try_from(found).ok()?)).collect())
 }
 
 fn id(place: &Place, page: &PageId) -> String {

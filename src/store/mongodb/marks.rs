@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
-use futures_util::TryStreamExt;
 use jiff::Timestamp;
+use mongodb::options::FindOptions;
 
 use super::facts::{self, date};
-use super::{LONGEST_CALL, MongodbStore, answer};
+use super::{MongodbStore, answer};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::{Live, StoreError};
 
@@ -55,7 +54,9 @@ async fn mark_these(
     if refused.is_empty() && answer::count(&reply) == seen.len() as u64 {
         return Ok(Vec::new());
     }
-    let found = live_of(store, seen.iter().map(|seen| &seen.key)).await?;
+    let keys: Vec<Key> = seen.iter().map(|seen| seen.key.clone()).collect();
+    let found = live(store, &keys).await?;
+    let found: HashSet<&Key> = found.iter().map(|live| &live.key).collect();
     let is_fit = |seen: &Seen| found.contains(&seen.key) && !refused.contains(&seen.key);
     let absent: Vec<&Seen> = seen.iter().filter(|seen| !is_fit(seen)).collect();
     if let Some(last) = absent.iter().map(|seen| seen.at).max() {
@@ -86,48 +87,43 @@ fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp) -> Document 
     doc! { "$set": set, "$unset": unset }
 }
 
-/// Of these keys, those whose documents are there and not marked gone.
-async fn live_of<'a>(
-    store: &MongodbStore,
-    keys: impl Iterator<Item = &'a Key>,
-) -> Result<HashSet<Key>, StoreError> {
-    let mut filter = of_keys(store, keys);
-    filter.insert("_gleaner.gone_at", doc! { "$exists": false });
-    let found = find(store, filter, 0).await?;
-    Ok(found.iter().filter_map(|found| facts::live(found)).map(|live| live.key).collect())
-}
-
-/// See [`crate::store::Store::live`].
-pub async fn live(
+/// See [`crate::store::Store::keys`].
+pub async fn keys(
     store: &MongodbStore,
     after: Option<&Key>,
     most: usize,
-) -> Result<Vec<Live>, StoreError> {
-    let mut filter = store.after(after);
-    filter.insert("_gleaner.gone_at", doc! { "$exists": false });
-    let found = find(store, filter, i64::try_from(most).unwrap_or(i64::MAX)).await?;
-    Ok(found.iter().filter_map(|found| facts::live(found)).collect())
+) -> Result<Vec<Key>, StoreError> {
+    let path = store.layout.key_path();
+    let mut after = after.map_or("", Key::as_str).to_owned();
+    loop {
+        let filter = doc! { path: { "$gt": &after } };
+        let mut only = doc! { "_id": 0 };
+        only.insert(path, 1);
+        let options = FindOptions::builder().projection(only).sort(doc! { path: 1 }).build();
+        let found = store.find(filter, options, most).await?;
+        let texts = found.iter().filter_map(|found| facts::key(found, store.layout));
+        let texts: Vec<&str> = texts.collect();
+        let keys =
+            texts.iter().filter_map(|text| Key::new(text).ok().filter(|key| key.as_str() == *text));
+        let keys: Vec<Key> = keys.collect();
+        match texts.last() {
+            // What others put there may have names that are no keys.
+            Some(last) if keys.is_empty() => after = (*last).to_owned(),
+            _ => return Ok(keys),
+        }
+    }
 }
 
-/// Keys and marks in the order of the keys; without `most`, all.
-async fn find(
-    store: &MongodbStore,
-    filter: Document,
-    most: i64,
-) -> Result<Vec<RawDocumentBuf>, StoreError> {
+/// See [`crate::store::Store::live`].
+pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
+    let mut filter = of_keys(store, keys);
+    filter.insert("_gleaner.gone_at", doc! { "$exists": false });
     let wanted = ["key", "url", "first_seen", "unlisted_at"];
-    let mut projection = doc! { "_id": 0 };
-    projection.extend(wanted.map(|name| (format!("_gleaner.{name}"), 1.into())));
-    let order = doc! { store.layout.key_path(): 1 };
-    let collection =
-        store.connection.database.collection::<RawDocumentBuf>(&store.place.collection);
-    store
-        .connection
-        .call(LONGEST_CALL, async move {
-            let found = collection.find(filter).projection(projection).sort(order).limit(most);
-            found.await?.try_collect().await
-        })
-        .await
+    let wanted: Document =
+        wanted.into_iter().map(|name| (format!("_gleaner.{name}"), 1.into())).collect();
+    let options = FindOptions::builder().projection(wanted).build();
+    let found = store.find(filter, options, keys.len()).await?;
+    Ok(found.iter().filter_map(|found| facts::live(found)).collect())
 }
 
 /// See [`crate::store::Store::count_live`].
@@ -175,9 +171,8 @@ pub async fn mark_gone(
 
 /// A query for documents of ours with these keys.
 fn of_keys<'a>(store: &MongodbStore, keys: impl IntoIterator<Item = &'a Key>) -> Document {
-    let keys: Vec<&str> = keys.into_iter().map(Key::as_str).collect();
     let mut query = doc! { "_gleaner.key": { "$gt": "" } };
-    query.insert(store.layout.key_path(), doc! { "$in": keys });
+    query.extend(store.of_keys(keys));
     query
 }
 

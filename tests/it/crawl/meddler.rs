@@ -65,8 +65,12 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.mark_seen(stamp, seen).await
     }
 
-    async fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>, StoreError> {
-        self.store.live(after, most).await
+    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
+        self.store.keys(after, most).await
+    }
+
+    async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
+        self.store.live(keys).await
     }
 
     async fn count_live(&self) -> Result<u64, StoreError> {

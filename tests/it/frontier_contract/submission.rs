@@ -181,7 +181,7 @@ pub async fn what_is_known_of_an_item_travels_with_it<B: Backend>() {
         unlisted_at: None,
         gone_at: None,
     };
-    let page = DetailPage { known: Some(Box::new(known)), ..DetailPage::of(key("a")) };
+    let page = DetailPage { known: Some(Arc::new(known)), ..DetailPage::of(key("a")) };
     let frontier = start::<B>();
     submit(&frontier, FollowUps { index: Vec::new(), details: vec![page.clone()] }).await;
     let leased = lease(&frontier);

@@ -11,7 +11,7 @@ use crate::store::Live;
 use crate::store::sqlite::row::{self, time};
 
 /// The statements on the collection's table. The first parameter is a JSON list of keys, but for
-/// `live`, which takes a key and how many.
+/// `keys`, which takes a key and how many.
 pub struct Marks {
     /// Time.
     seen: String,
@@ -20,6 +20,7 @@ pub struct Marks {
     /// ETag, Last-Modified, revision.
     aged: String,
     absent: String,
+    keys: String,
     live: String,
     count: String,
     /// Time.
@@ -54,9 +55,10 @@ impl Marks {
                 "SELECT value FROM json_each(?1) WHERE NOT EXISTS \
                    (SELECT 1 FROM {table} WHERE key = value AND gone_at IS NULL)"
             ),
+            keys: format!("SELECT key FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"),
             live: format!(
                 "SELECT key, unlisted_at, first_seen, url FROM {table} \
-                 WHERE key > ?1 AND gone_at IS NULL ORDER BY key LIMIT ?2"
+                 WHERE {keys} AND gone_at IS NULL"
             ),
             count: format!("SELECT count(*) FROM {table} WHERE gone_at IS NULL"),
             unlisted: format!(
@@ -111,11 +113,17 @@ impl Database {
         transaction.commit().map(|()| absent)
     }
 
-    /// See [`crate::store::Store::live`].
-    pub fn live(&self, after: Option<&Key>, most: usize) -> Result<Vec<Live>> {
+    /// See [`crate::store::Store::keys`].
+    pub fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>> {
         // No key is empty, so all of them come after the empty text.
         let after = after.map_or("", Key::as_str);
         let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = self.connection.prepare_cached(&self.marks.keys)?;
+        statement.query_map((after, most), row::key)?.collect()
+    }
+
+    /// See [`crate::store::Store::live`].
+    pub fn live(&self, keys: &[Key]) -> Result<Vec<Live>> {
         let mut statement = self.connection.prepare_cached(&self.marks.live)?;
         let live = |row: &rusqlite::Row<'_>| {
             Ok(Live {
@@ -125,7 +133,7 @@ impl Database {
                 url: row.get(3)?,
             })
         };
-        statement.query_map((after, most), live)?.collect()
+        statement.query_map([list(keys)], live)?.collect()
     }
 
     /// See [`crate::store::Store::count_live`].
@@ -165,11 +173,13 @@ mod tests {
     fn documents_are_found_by_their_index() {
         let folder = tempfile::tempdir().unwrap();
         let (_, database) = opened(&folder);
-        let Marks { seen, fetched, aged, absent, live, count: _, unlisted, gone } = &database.marks;
-        for sql in [seen, fetched, aged, absent, live, unlisted, gone] {
+        let Marks { seen, fetched, aged, absent, keys, live, count: _, unlisted, gone } =
+            &database.marks;
+        for sql in [seen, fetched, aged, absent, keys, live, unlisted, gone] {
             let plan = plan(&database, sql);
             assert!(plan.contains("SEARCH books USING"), "{sql}: {plan}");
             assert!(!plan.contains("SCAN books") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
+        assert!(plan(&database, keys).contains("COVERING INDEX"), "no row is read");
     }
 }
