@@ -139,6 +139,7 @@ impl Crew {
                     (lease, slot) = self.hosts.ready() => Some((lease, Some(slot))),
                     // What was not read yet may lead to more.
                     () = std::future::ready(()), if unread.is_some() => None,
+                    never = outbox.idle() => match never {},
                 },
             };
             if next.is_none() && unread.is_none() {

@@ -6,13 +6,14 @@
 mod batch;
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -64,6 +65,7 @@ pub enum Outcome {
 pub struct Outbox {
     channel: async_channel::Sender<Delivery>,
     room: Arc<Semaphore>,
+    idle: Arc<Notify>,
 }
 
 /// The writer's end of the channel. When it goes, those who wait for room are told, and what was
@@ -71,6 +73,8 @@ pub struct Outbox {
 struct Inbox {
     channel: async_channel::Receiver<Delivery>,
     room: Arc<Semaphore>,
+    /// A worker has nothing to do.
+    idle: Arc<Notify>,
 }
 
 impl Drop for Inbox {
@@ -124,8 +128,9 @@ impl Batching {
 pub fn channel(batching: Batching, destination: Destination) -> (Outbox, Writer) {
     let (sender, receiver) = async_channel::bounded(batching.items);
     let room = Arc::new(Semaphore::new(CHANNEL_BYTES));
-    let inbox = Inbox { channel: receiver, room: room.clone() };
-    (Outbox { channel: sender, room }, Writer { channel: inbox, batching, destination })
+    let idle = Arc::new(Notify::new());
+    let inbox = Inbox { channel: receiver, room: room.clone(), idle: idle.clone() };
+    (Outbox { channel: sender, room, idle }, Writer { channel: inbox, batching, destination })
 }
 
 impl Outbox {
@@ -143,6 +148,13 @@ impl Outbox {
             .send(Delivery { lease, what, _room })
             .await
             .map_err(|_| CrawlError::WriterEnded)
+    }
+
+    /// Says that a worker has nothing to do, once it is waited for: what the writer holds may be all
+    /// that is left. Never ends.
+    pub async fn idle(&self) -> Infallible {
+        self.idle.notify_one();
+        std::future::pending().await
     }
 }
 
@@ -185,6 +197,8 @@ impl Writer {
                         }
                     }
                 },
+                // The last task may have ended without the writer.
+                () = inbox.idle.notified(), if !batch.is_empty() => {}
                 () = &mut flush, if !batch.is_empty() && commits.len() < IN_FLIGHT => {}
                 else => {}
             }

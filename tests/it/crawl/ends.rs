@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
+use gleaner::settings::Settings;
 use gleaner::sweep::Outcome;
 
 use super::rig::Rig;
@@ -51,4 +52,16 @@ async fn s6_a_sweep_that_never_got_past_its_first_page_starts_over() {
     let report = rig.complete().await;
     assert_eq!((report.resumed, report.items.new), (true, 40));
     rig.equals_the_site().await;
+}
+
+/// The last to end is a page of the list, in a worker's hands: the writer, which has the rest, is told.
+#[tokio::test]
+async fn what_is_left_with_the_writer_does_not_wait_for_its_time() {
+    let mut rig = Rig::<Sqlite>::new(40).await;
+    let (flush, max_age) = (Duration::from_secs(30), Some(Duration::from_secs(3600)));
+    rig.settings = Settings { flush, max_age, ..rig.settings };
+    let begun = Instant::now();
+    assert_eq!(rig.complete().await.items.new, 40);
+    assert_eq!(rig.complete().await.items.skipped, 40);
+    assert!(begun.elapsed() < flush, "{:?}", begun.elapsed());
 }
