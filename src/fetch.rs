@@ -15,6 +15,7 @@ mod quota;
 mod request;
 pub mod retry;
 pub mod robots;
+mod trust;
 
 use std::sync::Arc;
 use std::sync::OnceLock;

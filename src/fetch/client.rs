@@ -3,12 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use reqwest::Certificate;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use tracing::warn;
 
 use super::address::Guard;
-use super::{ConnectClock, Home};
+use super::{ConnectClock, Home, trust};
 use crate::secret::Secret;
 
 /// Idle connections are let go before usual servers close them, since a request on a connection
@@ -67,7 +65,8 @@ impl Clients {
     pub fn new(options: &ClientOptions) -> Result<Clients, ClientError> {
         let turns = options.user_agents.len().max(options.proxies.len()).max(1);
         let guard = Guard::of(&options.home);
-        let clients = (0..turns).map(|turn| client(options, &guard, turn));
+        let tls = trust::config().map_err(|error| ClientError::Build(error.to_string()))?;
+        let clients = (0..turns).map(|turn| client(options, &guard, &tls, turn));
         Ok(Clients { clients: clients.collect::<Result<_, _>>()?, turn: AtomicUsize::new(0) })
     }
 
@@ -83,22 +82,9 @@ impl Clients {
 fn client(
     options: &ClientOptions,
     guard: &Guard,
+    tls: &rustls::ClientConfig,
     turn: usize,
 ) -> Result<reqwest::Client, ClientError> {
-    if let Ok(client) = builder(options, guard, turn)?.build() {
-        return Ok(client);
-    }
-    let builder = builder(options, guard, turn)?.tls_certs_only(compiled_in_roots()?);
-    let client = builder.build().map_err(|error| not_built(&error))?;
-    warn!("this system has no certificates of its own; the compiled-in ones are used");
-    Ok(client)
-}
-
-fn builder(
-    options: &ClientOptions,
-    guard: &Guard,
-    turn: usize,
-) -> Result<reqwest::ClientBuilder, ClientError> {
     let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
     let mut builder = reqwest::Client::builder()
         .timeout(options.timeout)
@@ -107,6 +93,7 @@ fn builder(
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
         .dns_resolver(guard.clone())
+        .tls_backend_preconfigured(tls.clone())
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false);
@@ -127,7 +114,7 @@ fn builder(
     } else if !options.system_proxy {
         builder = builder.no_proxy();
     }
-    Ok(builder)
+    builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
 }
 
 /// The library takes a proxy of a kind that it does not know and then goes past it, straight to
@@ -139,17 +126,6 @@ fn check_proxy(secret: &Secret) -> Result<(), ClientError> {
         Ok(url) if ["http", "https", "socks5", "socks5h"].contains(&url.scheme()) => Ok(()),
         Ok(url) => wrong(format!("{}: is none of http, https, socks5", url.scheme())),
     }
-}
-
-/// The compiled-in roots of trust, for a system that has none of its own: without them no client
-/// can be made there, not even for plain HTTP.
-fn compiled_in_roots() -> Result<Vec<Certificate>, ClientError> {
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    roots.map(|root| Certificate::from_der(root).map_err(|error| not_built(&error))).collect()
-}
-
-fn not_built(error: &reqwest::Error) -> ClientError {
-    ClientError::Build(format!("{error:?}"))
 }
 
 /// Pairs of name and value as headers whose values are kept out of logs.

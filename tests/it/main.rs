@@ -21,3 +21,4 @@ mod store_jsonl;
 mod store_mongodb;
 mod store_sqlite;
 mod tidy;
+mod tls;

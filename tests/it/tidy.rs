@@ -7,8 +7,9 @@ const LONGEST_FILE: usize = 400;
 /// Longest function, in lines.
 const LONGEST_FUNCTION: usize = 75;
 /// What may be used where: a text, and the beginnings of the paths that may hold it.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("reqwest", &["fetch"]),
+    ("rustls::", &["fetch"]),
     ("mongodb::", &["store/mongodb", "store.rs"]),
     ("rusqlite", &["store/sqlite"]),
     ("clap", &["cli"]),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::program::{Ended, Program, gleaner};
 use super::{folder, site};
 use crate::served::{Answer, Served};
+use crate::tls::Tls;
 
 fn fetch(url: &str, more: &[&str]) -> Program {
     gleaner(&["fetch", url]).args(more)
@@ -186,4 +187,23 @@ fn a_reader_that_went_away_ends_it_quietly() {
     drop(reader);
     let ended = fetch(&format!("{}/api/book/", demo.url()), &["-q"]).stdout(writer.into()).run();
     assert_eq!(ended.with(141).err, "");
+}
+
+#[test]
+fn tls_trusts_whom_the_system_does_and_asks_it_only_then() {
+    let ((folder, _), site) = (folder(), Tls::start(r#"{"a":1}"#));
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let (vouched, none) = (write("own.pem", &site.certificate), write("none.pem", ""));
+    let trusting =
+        |url: &str, certificates: &str| fetch(url, &[]).env("SSL_CERT_FILE", certificates);
+    let ended = trusting(&site.url, &vouched).run().with(0);
+    assert_eq!(ended.out, r#"{"a":1}"#);
+    let compiled_in = "no certificates of its own; the compiled-in ones are used";
+    trusting(&site.url, &none).run().with(1).tells(&[compiled_in, "UnknownIssuer"]);
+    let ended = trusting(mirror().url(), &none).run().with(0);
+    assert!(!ended.err.contains(compiled_in), "{}", ended.err);
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use gleaner::sweep::{Outcome, Report};
-use tokio_rustls::rustls;
 
 use super::raw::{BAD, ITEMS, RawSite, Step, answer, document};
 use super::rig::{Rig, books_at, ended};
 use crate::store_contract::backends::Sqlite;
 use crate::store_contract::{KeptFailure, Ledger};
+use crate::tls::Tls;
 
 /// A way to break it, and reason and words of the failure that is kept where it is never mended.
 struct Case {
@@ -309,23 +309,7 @@ async fn w6_what_speaks_no_tls_is_a_failure_that_says_so() {
 
 #[tokio::test]
 async fn w6_a_certificate_that_nobody_vouches_for_is_a_failure_that_says_so() {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(own.signing_key.serialize_der());
-    let config = rustls::ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key.expect("a key"))
-        .expect("they belong together");
-    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let port = listener.local_addr().expect("an address").port();
-    let site = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            // The client leaves in the middle of it.
-            let _ = acceptor.accept(stream).await;
-        }
-    });
-    let failure = out_of_reach(&format!("https://localhost:{port}")).await;
-    site.abort();
+    let failure = out_of_reach(&Tls::start("{}").url).await;
     assert_eq!((&*failure.reason, failure.attempts), ("connect", 2), "{failure:?}");
     assert!(failure.message.contains("UnknownIssuer"), "{failure:?}");
 }
