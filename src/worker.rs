@@ -15,7 +15,7 @@ mod trouble;
 mod unlisted;
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -125,9 +125,25 @@ impl Crew {
     /// # Errors
     /// Whatever ends the whole crawl.
     pub async fn work(self: Arc<Crew>, outbox: Outbox) -> Result<(), CrawlError> {
-        let stop = self.shutdown.reached(Stage::Draining);
-        tokio::pin!(stop);
+        let mut stop = pin!(self.shutdown.reached(Stage::Draining));
         let mut unread = None;
+        loop {
+            // Where they stand: to move them costs as much as to read a page.
+            let (asking, reading) =
+                (pin!(self.next_answer(&outbox, stop.as_mut())), pin!(self.read_answer(unread)));
+            match tokio::try_join!(asking, self.surviving(reading))? {
+                (None, ()) => return Ok(()),
+                (answer, ()) => unread = answer,
+            }
+        }
+    }
+
+    /// Takes tasks until one leads to an answer that is to be read; nothing at the end.
+    async fn next_answer<'a>(
+        &self,
+        outbox: &'a Outbox,
+        mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
+    ) -> Result<Option<Answer<'a>>, CrawlError> {
         loop {
             let next = match self.hosts.ready_now() {
                 _ if self.shutdown.stage() > Stage::Running => None,
@@ -137,18 +153,13 @@ impl Crew {
                     () = &mut stop => None,
                     lease = self.frontier.lease() => lease?.map(|lease| (lease, None)),
                     (lease, slot) = self.hosts.ready() => Some((lease, Some(slot))),
-                    // What was not read yet may lead to more.
-                    () = std::future::ready(()), if unread.is_some() => None,
-                    never = outbox.idle() => match never {},
                 },
             };
-            if next.is_none() && unread.is_none() {
-                return Ok(());
+            let Some((lease, slot)) = next else { return Ok(None) };
+            let attempt = pin!(self.attempt(Attempt { lease, slot, outbox }));
+            if let Some(answer) = self.surviving(attempt).await? {
+                return Ok(Some(answer));
             }
-            let next = next.map(|(lease, slot)| Attempt { lease, slot, outbox: &outbox });
-            // Where they stand: to move them costs as much as to read a page.
-            let (asking, reading) = (pin!(self.attempt(next)), pin!(self.read_answer(unread)));
-            (unread, ()) = tokio::try_join!(self.surviving(asking), self.surviving(reading))?;
         }
     }
 
@@ -167,17 +178,13 @@ impl Crew {
     }
 
     /// Asks for a page, where it is to be asked for and may be now.
-    async fn attempt<'a>(
-        &self,
-        attempt: Option<Attempt<'a>>,
-    ) -> Result<Option<Answer<'a>>, CrawlError> {
-        let Some(attempt) = attempt else { return Ok(None) };
+    async fn attempt<'a>(&self, attempt: Attempt<'a>) -> Result<Option<Answer<'a>>, CrawlError> {
         let task = attempt.lease.task();
         if let Page::Index(index) = &task.page
             && !self.is_wanted(index)
         {
             let index = index.clone();
-            self.answered(attempt.lease, &index).await?;
+            self.answered(attempt, &index).await?;
         } else if task.attempt > self.retries.saturating_add(1) {
             Box::pin(self.give_up(attempt, Trouble::Panic)).await?;
         } else if let Page::Detail(item) = &task.page
@@ -275,6 +282,13 @@ impl Crew {
             () = self.shutdown.reached(Stage::Draining) => {}
             _ = host.open(&self.fetcher) => {}
         }
+    }
+
+    /// Ends a task that led to nothing for the writer.
+    async fn finish(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
+        self.frontier.finish(attempt.lease).await?;
+        attempt.outbox.look();
+        Ok(())
     }
 
     /// What is to be done about a page.

@@ -6,7 +6,6 @@
 mod batch;
 
 use std::collections::HashSet;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +64,7 @@ pub enum Outcome {
 pub struct Outbox {
     channel: async_channel::Sender<Delivery>,
     room: Arc<Semaphore>,
-    idle: Arc<Notify>,
+    look: Arc<Notify>,
 }
 
 /// The writer's end of the channel. When it goes, those who wait for room are told, and what was
@@ -73,8 +72,7 @@ pub struct Outbox {
 struct Inbox {
     channel: async_channel::Receiver<Delivery>,
     room: Arc<Semaphore>,
-    /// A worker has nothing to do.
-    idle: Arc<Notify>,
+    look: Arc<Notify>,
 }
 
 impl Drop for Inbox {
@@ -128,9 +126,9 @@ impl Batching {
 pub fn channel(batching: Batching, destination: Destination) -> (Outbox, Writer) {
     let (sender, receiver) = async_channel::bounded(batching.items);
     let room = Arc::new(Semaphore::new(CHANNEL_BYTES));
-    let idle = Arc::new(Notify::new());
-    let inbox = Inbox { channel: receiver, room: room.clone(), idle: idle.clone() };
-    (Outbox { channel: sender, room, idle }, Writer { channel: inbox, batching, destination })
+    let look = Arc::new(Notify::new());
+    let inbox = Inbox { channel: receiver, room: room.clone(), look: look.clone() };
+    (Outbox { channel: sender, room, look }, Writer { channel: inbox, batching, destination })
 }
 
 impl Outbox {
@@ -150,11 +148,10 @@ impl Outbox {
             .map_err(|_| CrawlError::WriterEnded)
     }
 
-    /// Says that a worker has nothing to do, once it is waited for: what the writer holds may be all
-    /// that is left. Never ends.
-    pub async fn idle(&self) -> Infallible {
-        self.idle.notify_one();
-        std::future::pending().await
+    /// Says that a task ended which led to nothing for the writer: what it holds may be all that is
+    /// left.
+    pub fn look(&self) {
+        self.look.notify_one();
     }
 }
 
@@ -198,7 +195,7 @@ impl Writer {
                     }
                 },
                 // The last task may have ended without the writer.
-                () = inbox.idle.notified(), if !batch.is_empty() => {}
+                () = inbox.look.notified(), if !batch.is_empty() => {}
                 () = &mut flush, if !batch.is_empty() && commits.len() < IN_FLIGHT => {}
                 else => {}
             }

@@ -58,15 +58,15 @@ impl Crew {
 
     /// An item that need not be asked for.
     pub(super) async fn settled(&self, attempt: Attempt<'_>, plan: Plan) -> Result<(), CrawlError> {
-        let Attempt { lease, outbox, .. } = attempt;
         let is_recent = match plan {
             Plan::Done(verdict) => {
                 self.metrics.settled(verdict);
-                return Ok(self.frontier.finish(lease).await?);
+                return self.finish(attempt).await;
             }
             Plan::Recent => true,
             Plan::Same | Plan::Fetch(_) => false,
         };
+        let Attempt { lease, outbox, .. } = attempt;
         let Some(key) = lease.task().key().cloned() else { return Ok(()) };
         let seen = Seen { key, at: Timestamp::now(), fetched: None };
         outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent }).await

@@ -55,7 +55,7 @@ impl Crew {
         let lists = self.site.lists(seeds.iter().cloned(), self.range);
         self.submit_pages(lists).await?;
         self.go_on(&index, &said, turn).await?;
-        self.answered(attempt.lease, &index).await
+        self.answered(attempt, &index).await
     }
 
     async fn items_page(
@@ -101,7 +101,6 @@ impl Crew {
         page: Option<&fetch::Page>,
     ) -> Result<(), CrawlError> {
         let Listing { items, said, odd, gaps } = listing;
-        let lease = attempt.lease;
         self.say(&index, odd, gaps);
         let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
         let items: Vec<Item> = items.into_iter().flatten().collect();
@@ -123,7 +122,7 @@ impl Crew {
         let is_counted = index.pass == 1 && index.number >= self.range.from;
         let keyless = if is_counted { keyless } else { Vec::new() };
         let without_key = keyless.len() as u64;
-        self.keep_keyless(&lease, page, keyless).await?;
+        self.keep_keyless(&attempt.lease, page, keyless).await?;
         // Pages before the range are read only because they lead to those in it.
         let details =
             if index.number < self.range.from { vec![] } else { self.details(items).await? };
@@ -136,7 +135,7 @@ impl Crew {
         if !submitted.limited {
             self.go_on(&index, &said, turn).await?;
         }
-        self.answered(lease, &index).await
+        self.answered(attempt, &index).await
     }
 
     /// Submits the pages that follow a page, where its list goes on.
@@ -210,11 +209,15 @@ impl Crew {
     }
 
     /// Ends the lease of a page of a list, all that it leads to being submitted.
-    pub(super) async fn answered(&self, lease: Lease, index: &IndexPage) -> Result<(), CrawlError> {
+    pub(super) async fn answered(
+        &self,
+        attempt: Attempt<'_>,
+        index: &IndexPage,
+    ) -> Result<(), CrawlError> {
         if self.walk.answered(index, false) {
             self.pass_ended(index.pass).await?;
         }
-        Ok(self.frontier.finish(lease).await?)
+        self.finish(attempt).await
     }
 
     /// The last page of a pass is still in hand: lists that are short of what they declare, or that

@@ -46,7 +46,7 @@ impl Crew {
             if self.walk.is_first_empty(&index) {
                 return self.once_more(attempt.lease).await;
             }
-            return self.answered(attempt.lease, &index).await;
+            return self.answered(attempt, &index).await;
         }
         attempt.end(End::Trouble {
             message: &error.to_string(),
@@ -105,8 +105,7 @@ impl Crew {
         attempt: Attempt<'_>,
         trouble: Trouble,
     ) -> Result<(), CrawlError> {
-        let Attempt { lease, outbox, .. } = attempt;
-        let task = lease.task();
+        let task = attempt.lease.task();
         if let Page::Detail(DetailPage { key, is_unlisted: true, .. }) = &task.page {
             // Nothing is known of it, so nothing is changed: it is no failure of the list's.
             let (_, message, ..) = trouble.describe();
@@ -114,7 +113,7 @@ impl Crew {
                 "the item {} is not listed, and cannot be asked for: {message}",
                 plain(key.as_str())
             ));
-            return Ok(self.frontier.finish(lease).await?);
+            return self.finish(attempt).await;
         }
         if task.key().is_none() {
             self.has_failures.store(true, Relaxed);
@@ -137,6 +136,7 @@ impl Crew {
             sample: sample.map(Sample::into_text),
             at: Timestamp::now(),
         };
+        let Attempt { lease, outbox, .. } = attempt;
         outbox.deliver(lease, Outcome::Failure(Box::new(failure))).await
     }
 }

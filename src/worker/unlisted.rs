@@ -113,6 +113,6 @@ impl Crew {
                 false => self.departures.absent(item.key.clone()),
             }
         }
-        Ok(self.frontier.finish(attempt.lease).await?)
+        self.finish(attempt).await
     }
 }
