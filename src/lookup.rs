@@ -22,6 +22,9 @@ use crate::store::{Store, StoreError};
 /// Most keys that a store is asked for at once.
 pub const KEYS_AT_ONCE: usize = 1_000;
 
+/// Where a question has so many keys, no page is added: one of as many still goes along with them.
+const ENOUGH: usize = KEYS_AT_ONCE / 2;
+
 /// What the store knows of the items that were asked for together, by their keys.
 pub type Answer = Arc<HashMap<Key, Arc<Known>>>;
 
@@ -75,7 +78,7 @@ impl Lookups {
         while let Ok(first) = self.questions.recv().await {
             let mut keys = first.keys.to_vec();
             let mut askers = vec![first.answer];
-            while keys.len() < KEYS_AT_ONCE
+            while keys.len() < ENOUGH
                 && let Ok(next) = self.questions.try_recv()
             {
                 keys.extend(next.keys.iter().cloned());
