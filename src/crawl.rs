@@ -215,7 +215,11 @@ impl Crawl {
             gone_limit: self.settings.gone_limit,
         });
         let mut writer = tokio::spawn(writer.run());
-        tokio::spawn(lookups.run());
+        // They end with the crew, whatever they wait for.
+        let mut answering = JoinSet::new();
+        for _ in 0..lookup::AT_ONCE {
+            answering.spawn(lookups.clone().run());
+        }
         let worked = self.supervise(&crew, entry, outbox, &mut writer).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),

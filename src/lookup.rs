@@ -1,9 +1,9 @@
-//! What the store knows of listed items: one loop that asks it for the items of all pages that
-//! wait for an answer at once.
+//! What the store knows of listed items: a loop that asks it for the items of all pages that wait
+//! for an answer at once.
 //!
-//! While one answer is awaited, what comes is gathered, and is the next question: no timer, and
-//! no page waits for another that may not come. A question costs a database more than the eighteen
-//! keys of a usual page do.
+//! While answers are awaited, what comes is gathered, and is the next question: no timer, and no page
+//! waits for another that may not come. A question costs a database more than the eighteen keys of a
+//! usual page do. The loop runs twice, so that an answer that is late does not hold up all pages.
 //!
 //! Promises: each page is answered, by what the store said after it asked. Where a question for
 //! several pages panics, each asks alone, so that only the one whose fault it is panics.
@@ -15,10 +15,14 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender};
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
+use tracing::error;
 
+use crate::crawl::panic_message;
 use crate::record::{Key, Known};
 use crate::store::{Store, StoreError};
 
+/// Questions that are asked at once.
+pub const AT_ONCE: usize = 2;
 /// Most keys that a store is asked for at once.
 pub const KEYS_AT_ONCE: usize = 1_000;
 
@@ -34,7 +38,8 @@ pub struct Lookup {
     store: Arc<dyn Store>,
 }
 
-/// See the module's text.
+/// See the module's text. Copies share the questions.
+#[derive(Clone)]
 pub struct Lookups {
     questions: Receiver<Question>,
     store: Arc<dyn Store>,
@@ -63,7 +68,7 @@ impl Lookup {
         }
         let keys = Arc::from(keys);
         let (answer, answered) = oneshot::channel();
-        // Where they have ended, the question is gone, and so is its answer.
+        // Fails only after the end, when the answer is gone with the question.
         let _ = self.questions.send(Question { keys: Arc::clone(&keys), answer }).await;
         match answered.await {
             Ok(answer) => answer,
@@ -85,7 +90,14 @@ impl Lookups {
                 askers.push(next.answer);
             }
             let answer = AssertUnwindSafe(ask(&*self.store, &keys)).catch_unwind();
-            let Ok(answer) = answer.await else { continue };
+            let answer = match answer.await {
+                Ok(answer) => answer,
+                Err(panic) => {
+                    let message = panic_message(&*panic);
+                    error!(message, "a look-up panicked, which is a bug; each page asks alone");
+                    continue;
+                }
+            };
             for asker in askers {
                 // Fails where the asker stopped waiting, which is its right.
                 let _ = asker.send(answer.clone());

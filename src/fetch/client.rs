@@ -85,6 +85,9 @@ fn client(
     tls: &rustls::ClientConfig,
     turn: usize,
 ) -> Result<reqwest::Client, ClientError> {
+    let mut tls = tls.clone();
+    // Else the site could tell by a ticket that those who take turns are one.
+    tls.resumption = rustls::client::Resumption::default();
     let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
     let mut builder = reqwest::Client::builder()
         .timeout(options.timeout)
@@ -93,7 +96,7 @@ fn client(
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
         .dns_resolver(guard.clone())
-        .tls_backend_preconfigured(tls.clone())
+        .tls_backend_preconfigured(tls)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false);

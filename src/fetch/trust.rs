@@ -13,7 +13,7 @@ use rustls::{
 };
 use tracing::warn;
 
-/// How TLS connections are made. Copies share what they trust.
+/// How TLS connections are made. Copies share what they trust, and the sessions that they resume.
 ///
 /// # Errors
 /// Where the cryptography cannot do what TLS needs.

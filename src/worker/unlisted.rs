@@ -26,7 +26,7 @@ impl Crew {
             return Ok(());
         }
         let mut candidates: Vec<Live> = Vec::new();
-        let mut live = None;
+        let mut counted = None;
         let mut after: Option<Key> = None;
         loop {
             let keys = self.store.keys(after.as_ref(), KEYS_AT_ONCE).await?;
@@ -36,9 +36,9 @@ impl Crew {
             if candidates.is_empty() {
                 continue;
             }
-            let live = match live {
+            let live = match counted {
                 Some(live) => live,
-                None => *live.insert(self.store.count_live().await?),
+                None => *counted.insert(self.store.count_live().await?),
             };
             if candidates.len() as u64 > granted(live, self.gone_limit) {
                 self.problems.gap(refusal(candidates.len() as u64, live, self.gone_limit));

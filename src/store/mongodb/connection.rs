@@ -169,7 +169,7 @@ impl Connection {
         let collection = self.database.collection::<RawDocumentBuf>(collection);
         options.limit = Some(i64::try_from(most).unwrap_or(i64::MAX));
         // Without it, all but the first hundred are asked for once more.
-        options.batch_size = Some(u32::try_from(most).unwrap_or(i32::MAX as u32));
+        options.batch_size = Some(i32::try_from(most).map_or(i32::MAX as u32, i32::unsigned_abs));
         self.call(LONGEST_CALL, async move {
             collection.find(filter).with_options(options).await?.try_collect().await
         })

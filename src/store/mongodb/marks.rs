@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use bson::raw::RawDocument;
 use bson::{Bson, Document, doc};
 use jiff::Timestamp;
 use mongodb::options::FindOptions;
@@ -123,7 +124,12 @@ pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, Store
         wanted.into_iter().map(|name| (format!("_gleaner.{name}"), 1.into())).collect();
     let options = FindOptions::builder().projection(wanted).build();
     let found = store.find(filter, options, keys.len()).await?;
-    Ok(found.iter().filter_map(|found| facts::live(found)).collect())
+    // A copy of a document of ours, under another id, is not ours.
+    let is_ours = |found: &RawDocument, live: &Live| {
+        facts::key(found, store.layout) == Some(live.key.as_str())
+    };
+    let live = found.iter().filter_map(|found| Some((found, facts::live(found)?)));
+    Ok(live.filter(|(found, live)| is_ours(found, live)).map(|(_, live)| live).collect())
 }
 
 /// See [`crate::store::Store::count_live`].

@@ -15,7 +15,7 @@ use super::rig::{Rig, ended};
 use crate::served::{Answer, Served};
 use crate::store_contract::backends::Sqlite;
 
-/// Takes its time to answer the second question.
+/// Takes its time to answer the second question and the third, and what comes meanwhile is gathered.
 #[derive(Default)]
 struct Slow(Questions);
 
@@ -24,7 +24,7 @@ impl Meddle for Slow {
     async fn known(&self, keys: &[Key]) {
         self.0.known(keys).await;
         let asked = self.0.0.lock().expect("nobody panicked").len();
-        if asked == 2 {
+        if matches!(asked, 2 | 3) {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
     }
@@ -46,16 +46,18 @@ async fn pages_that_wait_for_the_store_ask_it_together() {
 
 #[tokio::test]
 async fn z1_a_refresh_asks_for_what_is_known_by_a_thousand_at_most() {
-    let mut rig = Rig::<Sqlite>::new(1500).await;
-    rig.site.index.paging.set_limit(500);
-    assert_eq!(rig.complete().await.items.new, 1500);
-    let questions = Arc::new(Questions::default());
-    let store = Meddler { store: rig.store().await, meddle: questions.clone() };
+    let mut rig = Rig::<Sqlite>::new(300 * 8).await;
+    rig.site.index.paging.set_limit(300);
+    rig.settings.workers = 30;
+    assert_eq!(rig.complete().await.items.new, 2400);
+    let slow = Arc::new(Slow::default());
+    let store = Meddler { store: rig.store().await, meddle: slow.clone() };
     let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Complete);
-    assert_eq!(report.items.same, 1500);
-    let asked = questions.0.lock().expect("nobody panicked").clone();
-    assert_eq!(asked.iter().sum::<usize>(), 1500);
-    assert!(asked.iter().all(|keys| *keys <= 1000), "{asked:?}");
+    assert_eq!(report.items.same, 2400);
+    let asked = slow.0.0.lock().expect("nobody panicked").clone();
+    assert_eq!(asked.iter().sum::<usize>(), 2400);
+    // And no page is cut in two.
+    assert!(asked.iter().all(|keys| *keys <= 1000 && keys % 300 == 0), "{asked:?}");
 }
 
 /// A site whose host has fewer slots than there are workers: pages of its list do not all wait for one
