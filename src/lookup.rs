@@ -106,7 +106,11 @@ impl Lookups {
     }
 }
 
-async fn ask(store: &dyn Store, keys: &[Key]) -> Result<Answer, StoreError> {
+/// What `store` knows of these items, asked at once.
+///
+/// # Errors
+/// Where the store cannot be asked.
+pub async fn ask(store: &dyn Store, keys: &[Key]) -> Result<Answer, StoreError> {
     let mut answer = HashMap::with_capacity(keys.len());
     for keys in keys.chunks(KEYS_AT_ONCE) {
         let known = store.known(keys).await?;

@@ -1,20 +1,18 @@
 //! Before a crawl: what it begins with, the list or what is kept as failures.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
 use tracing::info;
 
 use super::{Crawl, CrawlError};
 use crate::again::{Again, Wanted};
+use crate::lookup;
 use crate::problems::Problems;
-use crate::record::{Key, Known};
+use crate::record::Key;
 use crate::settings::Begin;
 use crate::site::PageRange;
 use crate::store::KeptFailure;
 use crate::task::{DetailPage, FollowUps, IndexRun};
 
-/// Failures, and keys, that a store is asked for at once.
+/// Failures that a store is asked for at once.
 const AT_ONCE: usize = 1_000;
 
 impl Crawl {
@@ -98,15 +96,11 @@ impl Crawl {
 
     /// Adds what the store knows of these items.
     async fn look_up(&self, items: &mut [DetailPage]) -> Result<(), CrawlError> {
-        for items in items.chunks_mut(AT_ONCE) {
-            let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-            let known = self.store.known(&keys).await?;
-            let mut known: HashMap<Key, Arc<Known>> =
-                known.into_iter().map(|known| (known.key.clone(), Arc::new(known))).collect();
-            for item in items {
-                item.known = known.remove(&item.key);
-                item.seen_at = item.known.as_ref().and_then(|it| it.seen_at).or(item.seen_at);
-            }
+        let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
+        let known = lookup::ask(&*self.store, &keys).await?;
+        for item in items {
+            item.known = known.get(&item.key).cloned();
+            item.seen_at = item.known.as_ref().and_then(|it| it.seen_at).or(item.seen_at);
         }
         Ok(())
     }

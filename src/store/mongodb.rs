@@ -56,9 +56,9 @@ impl MongodbStore {
         let look = async {
             let connection = Connection::open(uri).await?;
             ledger::check_owner(&connection, place).await?;
-            let was_empty = connection.first_document(&place.collection).await?.is_none();
-            let layout = layout::of(&connection, place).await?;
-            Ok((connection, was_empty, layout))
+            let first = connection.find_one(&place.collection, doc! {}).await?;
+            let layout = layout::of(&connection, place, first.as_deref()).await?;
+            Ok((connection, first.is_none(), layout))
         };
         let late = |_| StoreError::Unavailable(format!("{uri} does not answer in time"));
         let (connection, was_empty, layout) =

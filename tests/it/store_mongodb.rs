@@ -52,7 +52,8 @@ async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &
     assert_eq!(done.len(), 7, "{done:#?}");
     for (number, step) in done.into_iter().enumerate() {
         let plan = step.get_str("planSummary").unwrap_or("none");
-        // Keys stand in the index, and no document is read. A single document is found by its id without more ado.
+        // Keys stand in the index, and no document is read. A single document is found by its id
+        // without more ado.
         assert!(plan == format!("IXSCAN {{ {index}: 1 }}") || plan == "IDHACK", "{step}");
         let most = if number < 2 { 0 } else { 11 };
         let examined =

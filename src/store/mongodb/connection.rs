@@ -177,12 +177,13 @@ impl Connection {
     }
 
     /// Some document of a collection.
-    pub async fn first_document(
+    pub async fn find_one(
         &self,
         collection: &str,
+        filter: Bson,
     ) -> Result<Option<RawDocumentBuf>, StoreError> {
-        let collection = self.database.collection::<RawDocumentBuf>(collection);
-        self.call(LONGEST_CALL, async move { collection.find_one(doc! {}).await }).await
+        let found = self.find(collection, filter, FindOptions::default(), 1).await?;
+        Ok(found.into_iter().next())
     }
 }
 

@@ -3,7 +3,7 @@
 use bson::doc;
 use bson::raw::RawDocument;
 
-use super::{Connection, LONGEST_CALL};
+use super::Connection;
 use crate::store::{Place, StoreError};
 
 /// See the module's text.
@@ -33,19 +33,20 @@ impl Layout {
     }
 }
 
-/// The layout of a collection: what the ledger says, or, where it says nothing, what the
-/// collection looks like.
-pub async fn of(connection: &Connection, place: &Place) -> Result<Layout, StoreError> {
-    let ledger = connection.database.collection::<bson::Document>("gleaner_sweeps");
+/// The layout of a collection: what the ledger says, or, where it says nothing, what its first
+/// document looks like.
+pub async fn of(
+    connection: &Connection,
+    place: &Place,
+    first: Option<&RawDocument>,
+) -> Result<Layout, StoreError> {
     let filter = doc! { "collection": &*place.collection, "layout": { "$exists": true } };
-    let entry = connection.call(LONGEST_CALL, async move { ledger.find_one(filter).await });
-    if let Some(entry) = entry.await? {
+    if let Some(entry) = connection.find_one("gleaner_sweeps", filter).await? {
         let adopted = entry.get_str("layout").is_ok_and(|name| name == Layout::Adopted.name());
         return Ok(if adopted { Layout::Adopted } else { Layout::Own });
     }
-    let first = connection.first_document(&place.collection).await?;
     Ok(match first {
-        Some(document) if !is_ours(&document) => Layout::Adopted,
+        Some(document) if !is_ours(document) => Layout::Adopted,
         _ => Layout::Own,
     })
 }

@@ -23,9 +23,8 @@ const DATES: [&str; 3] = ["started_at", "ended_at", "heartbeat_at"];
 
 /// Refuses a collection that belongs to another site.
 pub async fn check_owner(connection: &Connection, place: &Place) -> Result<(), StoreError> {
-    let sweeps = connection.database.collection::<Document>(SWEEPS);
     let others = doc! { "collection": &*place.collection, "site": { "$ne": &*place.site } };
-    let other = connection.call(LONGEST_CALL, async move { sweeps.find_one(others).await }).await?;
+    let other = connection.find_one(SWEEPS, others).await?;
     match other.as_ref().map(|entry| entry.get_str("site").unwrap_or("another site")) {
         None => Ok(()),
         Some(owner) => Err(StoreError::Unusable(format!(

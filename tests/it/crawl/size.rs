@@ -9,53 +9,61 @@ use gleaner::record::Key;
 use gleaner::site::Site;
 use gleaner::sweep::Outcome;
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::meddler::{Meddle, Meddler, Questions};
-use super::rig::{Rig, ended};
+use super::rig::{Rig, ended, until};
 use crate::served::{Answer, Served};
 use crate::store_contract::backends::Sqlite;
 
-/// Takes its time to answer the second question and the third, and what comes meanwhile is gathered.
-#[derive(Default)]
-struct Slow(Questions);
+/// Answers the second question and the third when it is told to: what comes meanwhile is gathered.
+struct Held {
+    questions: Questions,
+    gate: Semaphore,
+}
 
 #[async_trait]
-impl Meddle for Slow {
+impl Meddle for Held {
     async fn known(&self, keys: &[Key]) {
-        self.0.known(keys).await;
-        let asked = self.0.0.lock().expect("nobody panicked").len();
-        if matches!(asked, 2 | 3) {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+        self.questions.known(keys).await;
+        let number = self.questions.0.lock().expect("nobody panicked").len();
+        if matches!(number, 2 | 3) {
+            self.gate.acquire().await.expect("it stays open").forget();
         }
     }
 }
 
+/// With how many keys a refresh asks the store, which answers when the whole list was asked for.
+async fn asked(pages: usize, page_size: u64) -> Vec<usize> {
+    let items = pages * page_size as usize;
+    let mut rig = Rig::<Sqlite>::new(items).await;
+    rig.site.index.paging.set_limit(page_size);
+    rig.settings.workers = 30;
+    assert_eq!(rig.complete().await.items.new, items as u64);
+    let held = Arc::new(Held { questions: Questions::default(), gate: Semaphore::new(0) });
+    let store = Meddler { store: rig.store().await, meddle: held.clone() };
+    rig.demo.record();
+    let lists = || rig.demo.requests().iter().filter(|it| it.path.contains("offset=")).count();
+    let release = async {
+        until("the list", async || lists() >= pages).await;
+        held.gate.add_permits(2);
+    };
+    let (ended_as, ()) = tokio::join!(rig.crawl_into(Arc::new(store)), release);
+    assert_eq!(ended(ended_as, Outcome::Complete).items.same, items as u64);
+    let asked = held.questions.0.lock().expect("nobody panicked").clone();
+    assert_eq!(asked.iter().sum::<usize>(), items);
+    asked
+}
+
 #[tokio::test]
 async fn pages_that_wait_for_the_store_ask_it_together() {
-    let mut rig = Rig::<Sqlite>::new(18 * 20).await;
-    rig.settings.workers = 30;
-    rig.complete().await;
-    let slow = Arc::new(Slow::default());
-    let store = Meddler { store: rig.store().await, meddle: slow.clone() };
-    let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Complete);
-    assert_eq!(report.items.same, 360);
-    let asked = slow.0.0.lock().expect("nobody panicked").clone();
-    assert_eq!(asked.iter().sum::<usize>(), 360);
+    let asked = asked(20, 18).await;
     assert!(asked.len() < 8, "{asked:?}");
 }
 
 #[tokio::test]
 async fn z1_a_refresh_asks_for_what_is_known_by_a_thousand_at_most() {
-    let mut rig = Rig::<Sqlite>::new(300 * 8).await;
-    rig.site.index.paging.set_limit(300);
-    rig.settings.workers = 30;
-    assert_eq!(rig.complete().await.items.new, 2400);
-    let slow = Arc::new(Slow::default());
-    let store = Meddler { store: rig.store().await, meddle: slow.clone() };
-    let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Complete);
-    assert_eq!(report.items.same, 2400);
-    let asked = slow.0.0.lock().expect("nobody panicked").clone();
-    assert_eq!(asked.iter().sum::<usize>(), 2400);
+    let asked = asked(8, 300).await;
     // And no page is cut in two.
     assert!(asked.iter().all(|keys| *keys <= 1000 && keys % 300 == 0), "{asked:?}");
 }
