@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{info, warn};
 
@@ -24,7 +25,6 @@ use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
 use crate::refresh::Policy;
 use crate::refresh::gone::Departures;
-use crate::secret::shown;
 use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
 use crate::site::Site;
@@ -34,6 +34,8 @@ use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
 pub use error::{CrawlError, panic_message};
+use lock::Running;
+use robots::is_open;
 
 /// What was fetched is given this long to be written once the grace time is over.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -50,6 +52,15 @@ pub struct Crawl {
     walk: Arc<Walk>,
     departures: Arc<Departures>,
     shutdown: Shutdown,
+}
+
+/// A crawl that holds the lock, and may ask the site.
+struct Begun {
+    entry: SweepEntry,
+    /// Held while it runs.
+    running: Running,
+    hosts: Arc<Hosts>,
+    fetcher: Fetcher,
 }
 
 /// How a crawl ended.
@@ -120,21 +131,18 @@ impl Crawl {
 
     /// Crawls, to the end or until it is told to stop.
     pub async fn run(self) -> Ended {
-        let site = &self.site;
         let problems = Arc::new(Problems::default());
-        let (entry, _running) = match self.before_the_end(self.take_lock()).await {
-            Some(Ok(taken)) => taken,
-            Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
-            None => return self.never_began(Outcome::Interrupted, None),
-        };
-        if !entry.is_resumed() {
-            info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
-        }
+        let Begun { entry, running: _running, hosts, fetcher } =
+            match self.before_the_end(Box::pin(self.start())).await {
+                Some(Ok(begun)) => begun,
+                Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
+                None => return self.never_began(Outcome::Interrupted, None),
+            };
         if let Some(said) = &self.fewer_workers {
             warn!("{said}");
             problems.note(said);
         }
-        let mut ran = self.crew(&entry, &problems).await;
+        let mut ran = self.crew(&entry, hosts, fetcher, &problems).await;
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
         if ran.is_ok() && left == 0 {
             ran = self.mark_gone(&entry, &problems).await;
@@ -165,8 +173,27 @@ impl Crawl {
         self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
     }
 
+    /// Takes the lock, and asks the site meanwhile what it asks of crawlers: both take a while. It
+    /// is asked for nothing where another run holds it.
+    async fn start(&self) -> Result<Begun, CrawlError> {
+        let claim = self.claim().await?;
+        let home = self.site.home();
+        let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
+        let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
+        let fetcher = fetcher.paced(hosts.clone());
+        let opening = self.open_home(&hosts, &fetcher).map(Ok);
+        let ((entry, running), ()) = tokio::try_join!(self.take_lock(claim), opening)?;
+        Ok(Begun { entry, running, hosts, fetcher })
+    }
+
     /// Puts the parts together and waits for them.
-    async fn crew(&self, entry: &SweepEntry, problems: &Arc<Problems>) -> Result<(), CrawlError> {
+    async fn crew(
+        &self,
+        entry: &SweepEntry,
+        hosts: Arc<Hosts>,
+        fetcher: Fetcher,
+        problems: &Arc<Problems>,
+    ) -> Result<(), CrawlError> {
         let Settings { retries, pages, max_age, begin, .. } = self.settings;
         // What failed is asked for in full: an answer without a document says nothing of the list.
         let conditional = self.settings.conditional && begin == Begin::List;
@@ -182,13 +209,9 @@ impl Crawl {
         };
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
-        let home = self.site.home();
-        let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
-        let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
-        let fetcher = fetcher.paced(hosts.clone());
         let range = self.site.page_range(pages);
         let wanted = self.begin(range).await?;
-        if !self.open_home(&hosts, &fetcher).await? {
+        if !is_open(&hosts)? {
             return Ok(());
         }
         let crew = Arc::new(Crew {

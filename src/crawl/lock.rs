@@ -7,8 +7,8 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::{Crawl, CrawlError};
-use crate::settings::Settings;
-use crate::sweep::lock::{self, Beginning};
+use crate::secret::shown;
+use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};
 
 /// Between two signs of life.
@@ -56,38 +56,57 @@ fn life(entry: &SweepEntry) -> Life {
 }
 
 impl Crawl {
-    /// Takes the lock, for a sweep of its own or for one that was not finished. Answers with its
-    /// entry, and what is to be held while it runs.
+    /// What the lock is to be taken for, as the ledger stands now: a sweep of its own, or one that
+    /// was not finished.
     ///
     /// # Errors
     /// Where another run holds the site, or the store fails.
-    pub(super) async fn take_lock(&self) -> Result<(SweepEntry, Running), CrawlError> {
-        let Settings { fresh, .. } = self.settings;
-        let (site, limited) = (&self.site, self.settings.is_limited());
+    pub(super) async fn claim(&self) -> Result<Claim, CrawlError> {
+        let site = &self.site;
+        let limited = self.settings.is_limited();
         let own = SweepEntry {
             holder: Some(Holder::this()),
             ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited)
         };
+        let entries = self.store.sweeps(ENTRIES).await?;
+        match lock::begin(own, &entries, !self.settings.fresh, life) {
+            Beginning::Held(holder) => Err(CrawlError::Held(holder)),
+            Beginning::Take(claim) => Ok(claim),
+        }
+    }
+
+    /// Takes the lock. Answers with the sweep's entry, and what is to be held while it runs.
+    ///
+    /// # Errors
+    /// Where another run was faster, or the store fails.
+    pub(super) async fn take_lock(
+        &self,
+        mut claim: Claim,
+    ) -> Result<(SweepEntry, Running), CrawlError> {
         for _ in 0..TRIES {
-            let entries = self.store.sweeps(ENTRIES).await?;
-            match lock::begin(own.clone(), &entries, !fresh, life) {
-                Beginning::Held(holder) => return Err(CrawlError::Held(holder)),
-                Beginning::Take { entry, over, afresh } => {
-                    let Some(running) = Running::begin(&entry.id) else { continue };
-                    if !self.store.take_lock(&entry, over.as_deref()).await? {
-                        continue;
-                    }
-                    if let Some(why) = afresh {
-                        warn!("the last sweep was not finished, but a new one begins: {why}");
-                    } else if entry.is_resumed() {
-                        let (sweep, began) = (&entry.id, lock::since(&entry));
-                        info!(%sweep, %began, run = entry.runs, "the sweep that was not finished goes on");
-                    }
-                    return Ok((*entry, running));
-                }
+            let Claim { entry, over, afresh } = &claim;
+            if let Some(running) = Running::begin(&entry.id)
+                && self.store.take_lock(entry, over.as_deref()).await?
+            {
+                self.say_begun(entry, afresh.as_deref());
+                return Ok((*claim.entry, running));
             }
+            claim = self.claim().await?;
         }
         Err(CrawlError::Contended)
+    }
+
+    fn say_begun(&self, entry: &SweepEntry, afresh: Option<&str>) {
+        if let Some(why) = afresh {
+            warn!("the last sweep was not finished, but a new one begins: {why}");
+        }
+        if entry.is_resumed() {
+            let (sweep, began) = (&entry.id, lock::since(entry));
+            info!(%sweep, %began, run = entry.runs, "the sweep that was not finished goes on");
+        } else {
+            let site = &self.site;
+            info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
+        }
     }
 
     /// Gives signs of life, and ends where the lock is lost.

@@ -8,23 +8,13 @@ use crate::problems::Problems;
 use crate::shutdown::Stage;
 
 impl Crawl {
-    /// Asks the site's own host what it asks of crawlers. False where the crawl is to stop before
-    /// that is known.
-    ///
-    /// # Errors
-    /// Where it cannot be known.
-    pub(super) async fn open_home(
-        &self,
-        hosts: &Hosts,
-        fetcher: &Fetcher,
-    ) -> Result<bool, CrawlError> {
+    /// Asks the site's own host what it asks of crawlers, unless the crawl is to stop before that is
+    /// known.
+    pub(super) async fn open_home(&self, hosts: &Hosts, fetcher: &Fetcher) {
         tokio::select! {
             biased;
-            () = self.shutdown.reached(Stage::Draining) => Ok(false),
-            rules = hosts.home().open(fetcher) => match rules {
-                Ok(_) => Ok(true),
-                Err(error) => Err(CrawlError::Robots(error.clone())),
-            }
+            () = self.shutdown.reached(Stage::Draining) => {}
+            _ = hosts.home().open(fetcher) => {}
         }
     }
 
@@ -46,5 +36,17 @@ impl Crawl {
                 );
             }
         }
+    }
+}
+
+/// Whether it is known what the site's own host asks of crawlers.
+///
+/// # Errors
+/// Where it cannot be known.
+pub(super) fn is_open(hosts: &Hosts) -> Result<bool, CrawlError> {
+    match hosts.home().rules() {
+        None => Ok(false),
+        Some(Ok(_)) => Ok(true),
+        Some(Err(error)) => Err(CrawlError::Robots(error.clone())),
     }
 }

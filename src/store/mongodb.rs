@@ -63,7 +63,6 @@ impl MongodbStore {
         let late = |_| StoreError::Unavailable(format!("{uri} does not answer in time"));
         let (connection, was_empty, layout) =
             tokio::time::timeout(OPENING, look).await.map_err(late)??;
-        ledger::prepare(&connection).await?;
         if layout == Layout::Adopted {
             adopt::adopt(&connection, place).await?;
         }

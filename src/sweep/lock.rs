@@ -15,17 +15,21 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How a run begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Beginning {
-    /// With this entry, over that one where there is one to be gone on with or ended.
-    Take {
-        /// What the ledger is to say.
-        entry: Box<SweepEntry>,
-        /// What it says now.
-        over: Option<Box<SweepEntry>>,
-        /// Why an unfinished sweep is not gone on with, where that is so.
-        afresh: Option<String>,
-    },
+    /// With the lock, if it can be taken for this.
+    Take(Claim),
     /// Another run holds the site.
     Held(Box<SweepEntry>),
+}
+
+/// What the lock is to be taken for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claim {
+    /// What the ledger is to say.
+    pub entry: Box<SweepEntry>,
+    /// What it says now, where there is an entry to be gone on with or ended.
+    pub over: Option<Box<SweepEntry>>,
+    /// Why an unfinished sweep is not gone on with, where that is so.
+    pub afresh: Option<String>,
 }
 
 /// Decides how a run that would begin with `fresh` begins, by the ledger's `entries`, newest
@@ -58,9 +62,9 @@ pub fn begin(
             };
             // A limited run that died after it holds the lock, and is ended.
             let over = over.or_else(|| Some(Box::new(last.clone())));
-            Beginning::Take { entry: Box::new(entry), over, afresh: None }
+            Beginning::Take(Claim { entry: Box::new(entry), over, afresh: None })
         }
-        None => Beginning::Take { entry: Box::new(fresh), over, afresh },
+        None => Beginning::Take(Claim { entry: Box::new(fresh), over, afresh }),
     }
 }
 
@@ -116,7 +120,7 @@ mod tests {
     fn begun(entries: &[LedgerEntry], life: Life) -> (String, Option<String>, bool) {
         match begin(entry("fresh", State::Running), entries, true, |_| life) {
             Beginning::Held(entry) => (format!("held by {}", entry.id), None, false),
-            Beginning::Take { entry, over, afresh } => {
+            Beginning::Take(Claim { entry, over, afresh }) => {
                 (entry.id.to_string(), over.map(|over| over.id.to_string()), afresh.is_some())
             }
         }
@@ -172,6 +176,6 @@ mod tests {
         assert_eq!(begun(&[told(old, 0)], Life::Alive), ("fresh".to_owned(), None, true));
         let last = [told(entry("a", State::Ended(Outcome::Interrupted)), 0)];
         let afresh = begin(entry("fresh", State::Running), &last, false, |_| Life::Alive);
-        assert!(matches!(afresh, Beginning::Take { entry, .. } if &*entry.id == "fresh"));
+        assert!(matches!(afresh, Beginning::Take(Claim { entry, .. }) if &*entry.id == "fresh"));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use gleaner::record::{Ages, Fetched, Record, Seen};
 use gleaner::store::{Live, Store};
+use gleaner::sweep::{Holder, SweepEntry};
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 
@@ -166,15 +167,29 @@ async fn d3_what_the_server_refuses_to_mark_is_named() {
 #[tokio::test]
 async fn s8_the_lock_is_a_unique_index() {
     let backend = Mongodb::start().await;
-    open(&backend).await;
+    let begun = SweepEntry::begin("books", "books", "", false);
+    let begun = SweepEntry { holder: Some(Holder::this()), ..begun };
+    assert_eq!(open(&backend).await.take_lock(&begun, None).await, Ok(true));
     let database = crate::mongod::database(&backend.uri).await;
     let sweeps = database.collection::<Document>("gleaner_sweeps");
     let entry = |state: &str| doc! { "site": "books", "collection": "books", "state": state };
-    for state in ["complete", "complete", "failed", "running"] {
+    for state in ["complete", "complete", "failed"] {
         sweeps.insert_one(entry(state)).await.expect("it is inserted");
     }
     let error = sweeps.insert_one(entry("running")).await.expect_err("one runs already");
     assert!(error.to_string().contains("E11000"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_only_looked_at_stays_as_it_is() {
+    let backend = Mongodb::start().await;
+    let store = open(&backend).await;
+    assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
+    assert_eq!(store.failures(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.keys(None, 10).await, Ok(Vec::new()));
+    let database = crate::mongod::database(&backend.uri).await;
+    let collections = database.list_collection_names().await.expect("the server answers");
+    assert_eq!(collections, [""; 0]);
 }
 
 /// Servers try most upserts that race again by themselves. What they answer with E11000 all the same

@@ -36,7 +36,7 @@ pub async fn check_owner(connection: &Connection, place: &Place) -> Result<(), S
 
 /// Makes the index that the lock is. Ends as failed what runs without a holder: earlier versions
 /// left such entries when they were killed, and several of one site would stand against the index.
-pub async fn prepare(connection: &Connection) -> Result<(), StoreError> {
+async fn prepare(connection: &Connection) -> Result<(), StoreError> {
     let abandoned = doc! { "state": RUNNING, "holder": { "$exists": false } };
     let update = doc! { "q": abandoned, "u": end_as_failed(), "multi": true };
     answer::done(&connection.change(doc! { "update": SWEEPS, "updates": [update] }).await?)?;
@@ -87,6 +87,7 @@ pub async fn take_lock(
     entry: &SweepEntry,
     over: Option<&SweepEntry>,
 ) -> Result<bool, StoreError> {
+    prepare(connection).await?;
     if renew_lock(connection, entry).await? {
         return Ok(true);
     }

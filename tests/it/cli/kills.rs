@@ -77,17 +77,24 @@ fn s1_s5_a_run_that_is_killed_goes_on_where_it_was_in_mongodb() {
 #[test]
 fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
     let demo = slow_site();
+    demo.record();
+    let asked_for_rules = |times| {
+        let asked = demo.requests().into_iter().filter(|request| request.path == "/robots.txt");
+        assert_eq!(asked.count(), times, "the site is asked by who holds the lock");
+    };
     let (_folder, path) = folder();
     let first = run(&demo, &sqlite(&path), &[]).start();
     first.says("sweep begins");
     let second = run(&demo, &sqlite(&path), &[]).run().with(4);
     second.tells(&["another run holds the site books: process", ", since 20"]);
+    asked_for_rules(1);
     // One that goes on with a sweep has not held the site since that began.
     first.signal("KILL");
     first.end();
     let first = run(&demo, &sqlite(&path), &[]).start();
     first.says("goes on");
     run(&demo, &sqlite(&path), &[]).run().with(4).tells(&[", goes on with the sweep of 20"]);
+    asked_for_rules(2);
     first.end().with(0);
     assert_eq!(stored_as_served(&path, &demo), ITEMS);
 }

@@ -1,13 +1,17 @@
 //! What a site's owner asks for: robots.txt, and no more requests than the settings allow.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_trait::async_trait;
 use gleaner::crawl::CrawlError;
-use gleaner::demo::Fault;
+use gleaner::demo::{Demo, Fault, Options};
 use gleaner::settings::Settings;
+use gleaner::store::StoreError;
 use gleaner::sweep::Outcome;
 
-use super::rig::{Rig, says};
+use super::meddler::{Meddle, Meddler};
+use super::rig::{Rig, books_at, ended, says};
 use crate::store_contract::backends::Sqlite;
 
 async fn rig(items: usize, robots: &str) -> Rig<Sqlite> {
@@ -94,4 +98,31 @@ async fn a_crawl_that_is_told_to_stop_does_not_wait_for_its_turn() {
     let (ended, ()) = tokio::join!(super::rig::run(crawl), stop);
     assert_eq!(ended.report.outcome, Outcome::Interrupted);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// A ledger that takes its first entry when the site has been asked for something.
+struct Slow(Arc<Demo>);
+
+#[async_trait]
+impl Meddle for Slow {
+    async fn keep_sweep(&self) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        while self.0.requests().is_empty() {
+            assert!(begun.elapsed() < Duration::from_secs(10), "the site is not asked");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert_eq!(self.0.requests()[0].path, "/robots.txt");
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_the_site_asks_for_is_read_while_the_lock_is_taken() {
+    let mut rig = rig(5, "").await;
+    let demo = Arc::new(Demo::start(Options { items: 5, ..Options::default() }).expect("a site"));
+    demo.record();
+    rig.site = books_at(demo.url());
+    let store = Meddler { store: rig.store().await, meddle: Arc::new(Slow(demo)) };
+    let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Complete);
+    assert_eq!(report.items.new, 5);
 }
