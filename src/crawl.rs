@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{info, warn};
 
@@ -54,7 +53,7 @@ pub struct Crawl {
     shutdown: Shutdown,
 }
 
-/// A crawl that holds the lock, and may ask the site.
+/// A crawl that holds the lock, of a site that was asked what it asks of crawlers.
 struct Begun {
     entry: SweepEntry,
     /// Held while it runs.
@@ -173,16 +172,16 @@ impl Crawl {
         self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
     }
 
-    /// Takes the lock, and asks the site meanwhile what it asks of crawlers: both take a while. It
-    /// is asked for nothing where another run holds it.
+    /// Takes the lock, and asks the site meanwhile what it asks of crawlers: both take a while. Where
+    /// another run is found to hold it, the site is asked for nothing.
     async fn start(&self) -> Result<Begun, CrawlError> {
         let claim = self.claim().await?;
         let home = self.site.home();
         let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.paced(hosts.clone());
-        let opening = self.open_home(&hosts, &fetcher).map(Ok);
-        let ((entry, running), ()) = tokio::try_join!(self.take_lock(claim), opening)?;
+        let opening = self.open_home(&hosts, &fetcher);
+        let (entry, running) = self.take_lock_during(opening, claim).await?;
         Ok(Begun { entry, running, hosts, fetcher })
     }
 

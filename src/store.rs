@@ -262,7 +262,7 @@ pub enum StoreError {
     Closed,
 }
 
-/// Opens the store at `url` for `place`, making what is missing.
+/// Opens the store at `url` for `place`.
 ///
 /// # Errors
 /// Where it cannot be reached within 5 s, cannot be opened, or belongs to another site.

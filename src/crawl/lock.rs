@@ -1,9 +1,11 @@
 //! The site's lock: taken before a crawl, kept while it runs, and noticed where it is lost.
 
 use std::collections::HashSet;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::maybe_done;
 use tracing::{info, warn};
 
 use super::{Crawl, CrawlError};
@@ -75,14 +77,30 @@ impl Crawl {
         }
     }
 
-    /// Takes the lock. Answers with the sweep's entry, and what is to be held while it runs.
+    /// Takes the lock while `opening` goes on, and keeps it until that ends: a site that struggles may
+    /// be waited for longer than a lock lasts. Answers with the sweep's entry, and what is to be
+    /// held while it runs.
     ///
     /// # Errors
-    /// Where another run was faster, or the store fails.
-    pub(super) async fn take_lock(
+    /// Where another run was faster, the lock is lost, or the store fails.
+    pub(super) async fn take_lock_during(
         &self,
-        mut claim: Claim,
+        opening: impl Future<Output = ()>,
+        claim: Claim,
     ) -> Result<(SweepEntry, Running), CrawlError> {
+        let (mut opening, mut taking) = (pin!(maybe_done(opening)), pin!(self.take_lock(claim)));
+        let (entry, running) = tokio::select! {
+            taken = &mut taking => taken,
+            () = &mut opening => taking.await,
+        }?;
+        tokio::select! {
+            biased;
+            () = opening => Ok((entry, running)),
+            lost = self.keep_lock(&entry) => Err(lost),
+        }
+    }
+
+    async fn take_lock(&self, mut claim: Claim) -> Result<(SweepEntry, Running), CrawlError> {
         for _ in 0..TRIES {
             let Claim { entry, over, afresh } = &claim;
             if let Some(running) = Running::begin(&entry.id)

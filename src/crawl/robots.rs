@@ -39,7 +39,7 @@ impl Crawl {
     }
 }
 
-/// Whether it is known what the site's own host asks of crawlers.
+/// Whether the site's own host has said what it asks of crawlers.
 ///
 /// # Errors
 /// Where it cannot be known.

@@ -47,7 +47,7 @@ pub struct MongodbStore {
 }
 
 impl MongodbStore {
-    /// Connects, and makes the collection ready: an empty one, one of ours, or one that others
+    /// Connects, and finds out what the collection is: an empty one, one of ours, or one that others
     /// filled, which is adopted.
     ///
     /// # Errors

@@ -145,9 +145,10 @@ impl<'a> Session<'a> {
             return Exit::Held;
         }
         let exit = match error {
-            Some(CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))) => {
-                Exit::Usage
-            }
+            Some(
+                CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))
+                | CrawlError::Store(StoreError::Unusable(_)),
+            ) => Exit::Usage,
             _ => Exit::of(report.outcome, told),
         };
         let reported = match &self.arguments.report {

@@ -9,8 +9,9 @@ use crate::store::StoreError;
 /// BadValue, FailedToParse, dotted names, names with `$`, a foreign `_id`, failed validation,
 /// document too large (three codes).
 const DOCUMENT_FAULTS: [i32; 9] = [2, 9, 15, 52, 66, 121, 10334, 17419, 17420];
-/// Authentication failed, not authorized, unknown commands and options: waiting changes nothing.
-const SETUP_FAULTS: [i32; 6] = [13, 18, 59, 72, 73, 8000];
+/// Authentication failed, not authorized, unknown commands and options, another index of that name or
+/// kind, a view: waiting changes nothing.
+const SETUP_FAULTS: [i32; 9] = [13, 18, 59, 72, 73, 85, 86, 166, 8000];
 /// Network, elections, shutdown, locks, time limits, disk: the server's own troubles, which pass.
 const PASSING: [i32; 22] = [
     6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
@@ -102,6 +103,9 @@ fn fault(error: &Document) -> Result<(usize, Fault), StoreError> {
     let message = error.get_str("errmsg").unwrap_or("no message").to_owned();
     let index = error.get_i32("index").ok().and_then(|index| usize::try_from(index).ok());
     match (index, code) {
+        (_, code) if SETUP_FAULTS.contains(&code) => {
+            Err(StoreError::Unusable(format!("{message} (code {code})")))
+        }
         (Some(index), code) if DOCUMENT_FAULTS.contains(&code) => {
             Ok((index, Fault::Document(format!("{message} (code {code})"))))
         }

@@ -87,7 +87,6 @@ pub async fn take_lock(
     entry: &SweepEntry,
     over: Option<&SweepEntry>,
 ) -> Result<bool, StoreError> {
-    prepare(connection).await?;
     if renew_lock(connection, entry).await? {
         return Ok(true);
     }
@@ -97,6 +96,7 @@ pub async fn take_lock(
             return Ok(false);
         }
     }
+    prepare(connection).await?;
     let written = written(entry, layout)?;
     let alive = doc! { "heartbeat_at": "$$NOW" };
     let put = vec![doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": written }, alive] } }];

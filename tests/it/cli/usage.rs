@@ -1,6 +1,10 @@
 //! What is wrong with what the user typed: exit 2, and where to look.
 
-use super::program::gleaner;
+use std::time::{Duration, Instant};
+
+use mongodb::bson::doc;
+
+use super::program::{crawl, gleaner};
 use super::{folder, site, sqlite, stored_as_served};
 
 #[test]
@@ -86,4 +90,19 @@ fn help_is_a_result() {
         assert!(ended.out.contains("gleaner") && ended.err.is_empty(), "{ended:?}");
     }
     assert!(gleaner(&["completions", "bash"]).run().with(0).out.contains("_gleaner"));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_exit_2_at_once() {
+    let (demo, uri) = (site(5), crate::mongod::fresh_database());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let view = doc! { "create": "gleaner_sweeps", "viewOn": "others", "pipeline": [] };
+        crate::mongod::database(&uri).await.run_command(view).await.expect("a view");
+    });
+    let begun = Instant::now();
+    for more in [&[][..], &["--every", "1h"]] {
+        crawl(demo.url(), &uri, more).run().with(2).tells(&["is a view"]);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
 }

@@ -1,7 +1,7 @@
 //! Crawls of a site that was crawled before: what was not finished goes on, what did not change is
 //! not fetched again, and one run at a time holds the site.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gleaner::crawl::CrawlError;
 use gleaner::demo::{Fault, Options};
@@ -183,13 +183,13 @@ async fn an_item_that_left_the_store_meanwhile_is_fetched_in_full() {
     rig.equals_the_site().await;
 }
 
-#[tokio::test]
-async fn s8_a_run_that_lost_the_lock_says_so_and_ends_nothing() {
-    let options = Options { items: 40, latency: Duration::from_millis(20), ..Options::default() };
-    let rig = Rig::<Sqlite>::with(options).await;
+/// A crawl that another one takes the lock from, once it has made so many requests.
+async fn loses_the_lock_after(requests: u64, rig: &Rig<Sqlite>) {
     let take_over = async {
-        until("it is under way", async || rig.demo.stats().requests > 3).await;
+        until("it is under way", async || rig.demo.stats().requests >= requests).await;
         let store = rig.store().await;
+        until("it has the lock", async || !store.sweeps(1).await.expect("a ledger").is_empty())
+            .await;
         let over = store.sweeps(1).await.expect("the ledger").remove(0).entry;
         let holder =
             over.holder.clone().map(|it| Holder { host: "elsewhere".into(), pid: 7, ..it });
@@ -201,4 +201,21 @@ async fn s8_a_run_that_lost_the_lock_says_so_and_ends_nothing() {
     assert_eq!(ended.report.outcome, Outcome::Failed);
     let entry = rig.store().await.sweeps(1).await.expect("the ledger").remove(0).entry;
     assert_eq!(entry.state, State::Running, "the other one's sweep goes on");
+}
+
+#[tokio::test]
+async fn s8_a_run_that_lost_the_lock_says_so_and_ends_nothing() {
+    let options = Options { items: 40, latency: Duration::from_millis(20), ..Options::default() };
+    loses_the_lock_after(4, &Rig::with(options).await).await;
+}
+
+#[tokio::test]
+async fn s8_a_run_whose_site_is_slow_to_say_what_it_asks_for_keeps_the_lock_meanwhile() {
+    let mut rig = Rig::<Sqlite>::new(5).await;
+    rig.settings.robots = true;
+    rig.demo.fault(Fault::on("/robots.txt").delay(Duration::from_secs(40)));
+    let begun = Instant::now();
+    loses_the_lock_after(1, &rig).await;
+    assert!(begun.elapsed() < Duration::from_secs(14), "{:?}", begun.elapsed());
+    assert_eq!(rig.demo.stats().requests, 1);
 }
