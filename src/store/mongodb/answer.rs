@@ -11,12 +11,13 @@ use crate::store::StoreError;
 const DOCUMENT_FAULTS: [i32; 9] = [2, 9, 15, 52, 66, 121, 10334, 17419, 17420];
 /// Authentication failed, not authorized, unknown commands and options, another index of that name or
 /// kind, a view: waiting changes nothing.
-const SETUP_FAULTS: [i32; 9] = [13, 18, 59, 72, 73, 85, 86, 166, 8000];
+const SETUP_FAULTS: [i32; 9] = [NOT_AUTHORIZED, 18, 59, 72, 73, 85, 86, 166, 8000];
 /// Network, elections, shutdown, locks, time limits, disk: the server's own troubles, which pass.
 const PASSING: [i32; 22] = [
     6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
     13435, 13436, 14031,
 ];
+const NOT_AUTHORIZED: i32 = 13;
 /// A unique index has such an entry already.
 const DUPLICATE: i32 = 11_000;
 /// Errors that a command's documents caused carry this, so that a batch can be halved.
@@ -151,7 +152,14 @@ pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
 /// The error in few words: what the driver prints holds its whole state.
 fn plain(error: &Error) -> String {
     match &*error.kind {
-        ErrorKind::Command(command) => format!("{} (code {})", command.message, command.code),
+        ErrorKind::Command(command) => {
+            // Where that is not authorized, the whole command is in it.
+            let message = match command.message.split_once(", ") {
+                Some((begin, _)) if command.code == NOT_AUTHORIZED => format!("{begin}, … }}"),
+                _ => command.message.clone(),
+            };
+            format!("{message} (code {})", command.code)
+        }
         ErrorKind::Io(error) => error.to_string(),
         ErrorKind::ServerSelection { message, .. } => selection(message),
         ErrorKind::Authentication { message, .. } => format!("authentication failed: {message}"),

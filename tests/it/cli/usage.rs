@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 
 use super::program::{crawl, gleaner};
 use super::{folder, site, sqlite, stored_as_served};
+use crate::mongod::Mongod;
 
 #[test]
 fn an_unknown_flag_is_exit_2() {
@@ -92,17 +93,35 @@ fn help_is_a_result() {
     assert!(gleaner(&["completions", "bash"]).run().with(0).out.contains("_gleaner"));
 }
 
-#[test]
-fn a_ledger_that_cannot_be_written_is_exit_2_at_once() {
-    let (demo, uri) = (site(5), crate::mongod::fresh_database());
+/// Does something with a database, as its administrator.
+fn administer(uri: &str, command: Document) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let view = doc! { "create": "gleaner_sweeps", "viewOn": "others", "pipeline": [] };
-        crate::mongod::database(&uri).await.run_command(view).await.expect("a view");
+        let database = crate::mongod::database(uri).await;
+        database.run_command(command).await.expect("the server does it");
     });
+}
+
+#[test]
+fn a_ledger_that_is_none_is_exit_2_at_once() {
+    let (demo, uri) = (site(5), crate::mongod::fresh_database());
+    administer(&uri, doc! { "create": "gleaner_sweeps", "viewOn": "others", "pipeline": [] });
     let begun = Instant::now();
     for more in [&[][..], &["--every", "1h"]] {
         crawl(demo.url(), &uri, more).run().with(2).tells(&["is a view"]);
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn who_may_only_read_can_look_and_not_crawl() {
+    let (demo, mongod) = (site(5), Mongod::with(&["--auth"]));
+    let user = |name: &str, role: &str| doc! { "createUser": name, "pwd": "p", "roles": [role] };
+    administer(&mongod.uri("admin"), user("root", "root"));
+    let uri = |name: &str| mongod.uri("d").replace("//", &format!("//{name}:p@"));
+    administer(&format!("{}?authSource=admin", uri("root")), user("reader", "read"));
+    let said = "not authorized on d to execute command { update: \"gleaner_sweeps\", … } (code 13)";
+    crawl(demo.url(), &uri("reader"), &[]).run().with(2).tells(&[said]);
+    let sweeps = gleaner(&["sweeps", "books", "--store", &uri("reader")]).run();
+    sweeps.with(0).tells(&["there is no sweep of books"]);
 }

@@ -9,6 +9,9 @@ use mongodb::bson::{Document, doc};
 use super::Mongod;
 
 const NAME: &str = "gleaner";
+/// A primary that is told to end goes on for 15 s otherwise, for clients to notice.
+const OPTIONS: [&str; 4] =
+    ["--replSet", NAME, "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=500"];
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// See the module's text. Its functions block: they are for threads outside of runtimes.
@@ -20,8 +23,7 @@ impl ReplicaSet {
     /// Starts three servers and waits until one of them is primary. A primary that is silent is
     /// replaced after 1 s instead of the usual 10, so that tests need not wait.
     pub fn start() -> ReplicaSet {
-        let starting: Vec<_> =
-            (0..3).map(|_| thread::spawn(|| Mongod::of_set(Some(NAME)))).collect();
+        let starting: Vec<_> = (0..3).map(|_| thread::spawn(|| Mongod::with(&OPTIONS))).collect();
         let members: Vec<Mongod> =
             starting.into_iter().map(|it| it.join().expect("the server starts")).collect();
         let set = ReplicaSet { members };
