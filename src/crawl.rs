@@ -58,6 +58,8 @@ struct Begun {
     entry: SweepEntry,
     /// Held while it runs.
     running: Running,
+    /// What ended it before it asked for a page, where the lock was lost by then.
+    kept: Result<(), CrawlError>,
     hosts: Arc<Hosts>,
     fetcher: Fetcher,
 }
@@ -131,7 +133,7 @@ impl Crawl {
     /// Crawls, to the end or until it is told to stop.
     pub async fn run(self) -> Ended {
         let problems = Arc::new(Problems::default());
-        let Begun { entry, running: _running, hosts, fetcher } =
+        let Begun { entry, running: _running, kept, hosts, fetcher } =
             match self.before_the_end(Box::pin(self.start())).await {
                 Some(Ok(begun)) => begun,
                 Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
@@ -141,7 +143,10 @@ impl Crawl {
             warn!("{said}");
             problems.note(said);
         }
-        let mut ran = self.crew(&entry, hosts, fetcher, &problems).await;
+        let mut ran = match kept {
+            Ok(()) => self.crew(&entry, hosts, fetcher, &problems).await,
+            lost => lost,
+        };
         let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
         if ran.is_ok() && left == 0 {
             ran = self.mark_gone(&entry, &problems).await;
@@ -181,8 +186,8 @@ impl Crawl {
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.paced(hosts.clone());
         let opening = self.open_home(&hosts, &fetcher);
-        let (entry, running) = self.take_lock_during(opening, claim).await?;
-        Ok(Begun { entry, running, hosts, fetcher })
+        let (entry, running, kept) = self.take_lock_during(opening, claim).await?;
+        Ok(Begun { entry, running, kept, hosts, fetcher })
     }
 
     /// Puts the parts together and waits for them.

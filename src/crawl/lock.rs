@@ -78,26 +78,27 @@ impl Crawl {
     }
 
     /// Takes the lock while `opening` goes on, and keeps it until that ends: a site that struggles may
-    /// be waited for longer than a lock lasts. Answers with the sweep's entry, and what is to be
-    /// held while it runs.
+    /// be waited for longer than a lock lasts. Answers with the sweep's entry, what is to be held while
+    /// it runs, and what became of the lock by then.
     ///
     /// # Errors
-    /// Where another run was faster, the lock is lost, or the store fails.
+    /// Where another run was faster, or the store fails.
     pub(super) async fn take_lock_during(
         &self,
         opening: impl Future<Output = ()>,
         claim: Claim,
-    ) -> Result<(SweepEntry, Running), CrawlError> {
+    ) -> Result<(SweepEntry, Running, Result<(), CrawlError>), CrawlError> {
         let (mut opening, mut taking) = (pin!(maybe_done(opening)), pin!(self.take_lock(claim)));
         let (entry, running) = tokio::select! {
             taken = &mut taking => taken,
             () = &mut opening => taking.await,
         }?;
-        tokio::select! {
+        let kept = tokio::select! {
             biased;
-            () = opening => Ok((entry, running)),
+            () = opening => Ok(()),
             lost = self.keep_lock(&entry) => Err(lost),
-        }
+        };
+        Ok((entry, running, kept))
     }
 
     async fn take_lock(&self, mut claim: Claim) -> Result<(SweepEntry, Running), CrawlError> {

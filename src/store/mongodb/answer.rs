@@ -17,6 +17,7 @@ const PASSING: [i32; 22] = [
     6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
     13435, 13436, 14031,
 ];
+/// The message holds the whole command.
 const NOT_AUTHORIZED: i32 = 13;
 /// A unique index has such an entry already.
 const DUPLICATE: i32 = 11_000;
@@ -153,7 +154,6 @@ pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
 fn plain(error: &Error) -> String {
     match &*error.kind {
         ErrorKind::Command(command) => {
-            // Where that is not authorized, the whole command is in it.
             let message = match command.message.split_once(", ") {
                 Some((begin, _)) if command.code == NOT_AUTHORIZED => format!("{begin}, … }}"),
                 _ => command.message.clone(),

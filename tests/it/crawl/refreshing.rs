@@ -201,6 +201,7 @@ async fn loses_the_lock_after(requests: u64, rig: &Rig<Sqlite>) {
     assert_eq!(ended.report.outcome, Outcome::Failed);
     let entry = rig.store().await.sweeps(1).await.expect("the ledger").remove(0).entry;
     assert_eq!(entry.state, State::Running, "the other one's sweep goes on");
+    assert_eq!(ended.report.sweep, entry.id, "what is said is said of that sweep");
 }
 
 #[tokio::test]
