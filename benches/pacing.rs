@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use gleaner::crawl::Crawl;
 use gleaner::demo::{Demo, Options};
+use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::shutdown;
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::{self, Place};
-use gleaner::sweep::Outcome;
 
 const RUNS: usize = 3;
 const WORKERS: usize = 200;

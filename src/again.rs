@@ -8,7 +8,8 @@
 
 use std::collections::HashSet;
 
-use crate::record::{Key, PageId};
+use crate::failure::PageId;
+use crate::record::Key;
 use crate::site::Site;
 use crate::store::KeptFailure;
 use crate::task::{Content, DetailPage, IndexRun, List, Listed};

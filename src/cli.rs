@@ -11,6 +11,7 @@ mod failures;
 mod fetch;
 mod holdings;
 mod logging;
+mod overrides;
 mod progress;
 mod signals;
 mod sites;

@@ -2,7 +2,6 @@
 //! the only place that spawns tasks.
 
 mod begin;
-mod error;
 mod gone;
 mod lock;
 mod robots;
@@ -16,6 +15,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{info, warn};
 
 use crate::descriptors;
+use crate::error::CrawlError;
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits, MemoryFrontier};
 use crate::lookup;
@@ -24,15 +24,15 @@ use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
 use crate::refresh::Policy;
 use crate::refresh::gone::Departures;
+use crate::report::{Outcome, Report};
 use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
 use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store, StoreError};
-use crate::sweep::{Outcome, Report, SweepEntry};
+use crate::sweep::SweepEntry;
 use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
-pub use error::{CrawlError, panic_message};
 use lock::Running;
 use robots::is_open;
 

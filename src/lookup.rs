@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use crate::crawl::panic_message;
+use crate::error::panic_message;
 use crate::record::{Key, Known};
 use crate::store::{Store, StoreError};
 

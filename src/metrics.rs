@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::record::Verdict;
-use crate::sweep::{Index, Items, Requests, Writes, millis};
+use crate::report::{Index, Items, Requests, Writes, millis};
 
 /// Longest request that is told apart from longer ones, in microseconds: 20 minutes.
 const LONGEST: u64 = 1_200_000_000;

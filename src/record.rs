@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{Digest, Document};
-use crate::task::Page;
 
 /// Longest key in bytes; what is longer is no identity but an accident.
 const LONGEST_KEY: usize = 1024;
@@ -185,63 +184,4 @@ pub struct Ages {
     pub last_modified: Option<Box<str>>,
     /// The list's word on when the item changed.
     pub revision: Option<Box<str>>,
-}
-
-/// A page's name in what is kept of failures. Ordered by kind, then by name.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PageId {
-    /// `detail` or `index`.
-    pub kind: Box<str>,
-    /// Tells it from others of its kind: an item's key, or a list page's number or place.
-    pub name: Box<str>,
-}
-
-/// A task that was given up.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Failure {
-    /// What was asked for.
-    pub page: Page,
-    /// Where, without credentials.
-    pub url: Box<str>,
-    /// What went wrong, as one lower-case word: `status`, `timeout`, `connect`, ….
-    pub reason: &'static str,
-    /// What went wrong, for people.
-    pub message: String,
-    /// HTTP status, where there was an answer.
-    pub status: Option<u16>,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// The beginning of what came instead, at most 2 KiB.
-    pub sample: Option<Box<str>>,
-    /// When it was given up.
-    pub at: Timestamp,
-}
-
-impl Failure {
-    /// The failure's identity in a store, one entry a page of a site, however often it fails.
-    pub fn id(&self) -> PageId {
-        PageId::from(&self.page)
-    }
-}
-
-impl PageId {
-    /// The page of an item.
-    pub fn of_item(key: &Key) -> PageId {
-        PageId { kind: "detail".into(), name: key.as_str().into() }
-    }
-}
-
-impl From<&Page> for PageId {
-    fn from(page: &Page) -> PageId {
-        match page {
-            Page::Index(index) => PageId { kind: "index".into(), name: index.name().into() },
-            Page::Detail(detail) => PageId::of_item(&detail.key),
-        }
-    }
-}
-
-impl std::fmt::Display for PageId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.kind, self.name)
-    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::fetch::{ClientOptions, Home, Manners};
 use crate::secret::Secret;
-use crate::site::PageRange;
+use crate::task::PageRange;
 
 /// What a run begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,13 +24,13 @@ use crate::document::Digest;
 use crate::extract::{FieldRule, Select, Selector};
 use crate::fetch::{Home, Request};
 use crate::settings::Settings;
-use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, Place};
+use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
 use request::RequestTemplate;
 use template::Values;
 
 pub use built_in::BuiltIn;
 pub use error::SiteError;
-pub use paging::{LastPage, Next, NextPage, PageRange, PageRangeError, PageSaid, Paging, Said};
+pub use paging::{LastPage, Next, NextPage, PageSaid, Paging, Said};
 pub use request::RequestError;
 pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Seeds, SeedsPage};
 

@@ -24,7 +24,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::failure::{Failure, PageId};
+use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 pub use mongodb::insert_command;

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::record::{Key, Known};
 use crate::secret::shown;
-use crate::status::plain;
+use crate::wording::plain;
 
 /// One request to make, with the number of the attempt it is (from 1).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +124,15 @@ pub struct IndexRun {
     pub is_guess: bool,
 }
 
+/// Which index pages may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRange {
+    /// First, from 1.
+    pub from: u64,
+    /// Last, inclusive.
+    pub to: u64,
+}
+
 /// What an index page leads to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct FollowUps {
@@ -213,6 +222,37 @@ impl IndexRun {
     }
 }
 
+impl PageRange {
+    /// The part of `run` inside the range.
+    pub fn clip(self, run: IndexRun) -> Option<IndexRun> {
+        // Pages that lead to one another cannot be begun in the middle.
+        let from = if run.place.is_some() { run.from } else { run.from.max(self.from) };
+        let clipped = IndexRun { from, to: run.to.min(self.to), ..run };
+        (clipped.from <= clipped.to).then_some(clipped)
+    }
+}
+
+impl std::str::FromStr for PageRange {
+    type Err = PageRangeError;
+
+    fn from_str(text: &str) -> Result<PageRange, PageRangeError> {
+        let (from, to) = match text.split_once("..") {
+            Some((from, to)) => (from, to),
+            None => (text, text),
+        };
+        let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
+        match (number(from), number(to)) {
+            (Some(from), Some(to)) if from <= to => Ok(PageRange { from, to }),
+            _ => Err(PageRangeError),
+        }
+    }
+}
+
+/// A text is no range of pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a range of pages is A..B, from 1, inclusive, such as 1..20")]
+pub struct PageRangeError;
+
 impl std::fmt::Display for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -240,5 +280,23 @@ impl std::fmt::Display for List {
             List::Items(None) => f.write_str("the list"),
             List::Items(Some(seed)) => write!(f, "the list of {}", plain(seed)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_read_and_clip() {
+        assert_eq!("2..5".parse(), Ok(PageRange { from: 2, to: 5 }));
+        assert_eq!("3".parse(), Ok(PageRange { from: 3, to: 3 }));
+        for bad in ["0..2", "5..2", "a..b", "", "1.."] {
+            assert_eq!(bad.parse::<PageRange>(), Err(PageRangeError), "{bad}");
+        }
+        let run = IndexRun::numbered(1, 2, 503);
+        let clipped = |range: PageRange| range.clip(run.clone()).map(|run| (run.from, run.to));
+        assert_eq!(clipped(PageRange { from: 1, to: 3 }), Some((2, 3)));
+        assert_eq!(clipped(PageRange { from: 1, to: 1 }), None);
     }
 }

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use tracing::error;
 
 use crate::again::Wanted;
-use crate::crawl::{CrawlError, panic_message};
+use crate::error::{CrawlError, panic_message};
 use crate::extract::PageError;
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
@@ -37,8 +37,9 @@ use crate::problems::{FieldsFound, Problems};
 use crate::refresh::gone::Departures;
 use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
-use crate::site::{PageRange, Site};
+use crate::site::Site;
 use crate::store::Store;
+use crate::task::PageRange;
 use crate::task::{Content, IndexPage, Page};
 use crate::walk::Walk;
 use crate::writer::Outbox;

@@ -16,11 +16,12 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::crawl::CrawlError;
+use crate::error::CrawlError;
+use crate::failure::{Failure, PageId};
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::metrics::Metrics;
 use crate::problems::Problems;
-use crate::record::{Failure, Key, PageId, Record, Seen, Stamp, Verdict};
+use crate::record::{Key, Record, Seen, Stamp, Verdict};
 use crate::store::Store;
 use crate::task::Page;
 use batch::Batch;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::SHOWN;
 use crate::extract::{Item, Listing, NoKey};
 use crate::site::{ItemRules, Keep, LastPage, Next, NextPage, PageSaid, Paging, Site};
-use crate::status::count;
 use crate::task::{Content, IndexPage, Place};
+use crate::wording::count;
 
 /// What a page of the list has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

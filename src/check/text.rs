@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter, Write};
 
 use super::{Asked, Check, ListFacts, Named};
 use crate::document::indented;
-use crate::status::{count, plain, wrapped};
+use crate::wording::{count, plain, wrapped};
 
 /// Columns of a row's name.
 const NAME: usize = 10;

@@ -14,12 +14,13 @@ use clap::{Args, ValueEnum};
 use super::client::ClientArgs;
 use super::exit::Exit;
 use super::holdings::HoldingsArgs;
+use super::overrides::{at_base_url, at_page_size, in_collection, store_url};
 use super::usage::wrong;
 use super::values;
-use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::site::{PageRange, Site, parse_base_url};
-use crate::store::{StoreUrl, is_valid_name};
+use crate::site::Site;
+use crate::store::StoreUrl;
+use crate::task::PageRange;
 
 /// How a site is asked and where its items are stored: the settings of whatever crawls.
 #[derive(Debug, Args)]
@@ -232,44 +233,4 @@ impl SweepArgs {
             ..settings
         }
     }
-}
-
-/// Where the store is.
-pub fn store_url(text: &str) -> Result<StoreUrl, Exit> {
-    text.parse().map_err(|error| {
-        wrong("--store", "GLEANER_STORE", &format!("{error}; it says {}", Secret::new(text)))
-    })
-}
-
-/// `site`, stored in the collection that is asked for.
-pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
-    let Some(name) = name else { return Ok(site) };
-    if !is_valid_name(name) {
-        let message = format!(
-            "`{name}` is no name of a collection: letters, digits, _ and -, not beginning with gleaner_, sqlite_ or system."
-        );
-        return Err(wrong("--collection", "GLEANER_COLLECTION", &message));
-    }
-    Ok(Site { collection: name.into(), ..site })
-}
-
-/// `site`, with the number of items on a page of its list that is asked for.
-pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
-    let Some(items) = items else { return Ok(site) };
-    if site.index.paging.limit().is_none() {
-        let message = "the list of this site is not asked for by a number of items";
-        return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
-    }
-    site.index.paging.set_limit(items);
-    Ok(site)
-}
-
-/// `site`, or its copy at the base URL that is asked for.
-pub fn at_base_url(site: Site, base_url: Option<&str>) -> Result<Site, Exit> {
-    let Some(text) = base_url else { return Ok(site) };
-    let base_url = parse_base_url(text).map_err(|error| {
-        let message = format!("{error}; it says {}", Secret::new(text));
-        wrong("--base-url", "GLEANER_BASE_URL", &message)
-    })?;
-    Ok(Site { base_url, ..site })
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::arguments::{Switch, at_base_url, at_page_size};
+use super::arguments::Switch;
 use super::client::{ClientArgs, no_client};
 use super::exit::{Exit, failed};
+use super::overrides::{at_base_url, at_page_size};
 use super::signals::Signals;
 use super::streams::{print, say};
 use super::values;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::signals::StopSignal;
-use crate::sweep::Outcome;
+use crate::report::Outcome;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use super::holdings::{DEFAULT_STORE, readable, told};
 use super::streams::{print, say};
 use super::usage::wrong;
 use crate::settings::{Begin, Settings};
-use crate::status::{count, counted, plain, plain_json, wrapped};
 use crate::store::KeptFailure;
+use crate::wording::{count, counted, plain, plain_json, wrapped};
 
 /// Failures asked of the store at once.
 const AT_ONCE: usize = 500;
@@ -178,7 +178,7 @@ fn summary(reasons: &BTreeMap<Box<str>, u64>, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::PageId;
+    use crate::failure::PageId;
 
     fn failure() -> KeptFailure {
         KeptFailure {

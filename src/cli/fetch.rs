@@ -25,7 +25,7 @@ use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method};
 use crate::metrics::Metrics;
 use crate::secret::shown;
 use crate::settings::Settings;
-use crate::status::{millis, plain};
+use crate::wording::{millis, plain};
 use body::Shown;
 use select::Expression;
 

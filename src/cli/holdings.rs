@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::arguments::{in_collection, store_url};
 use super::exit::Exit;
+use super::overrides::{in_collection, store_url};
 use super::streams::say;
 use super::usage::wrong;
 use crate::site::Site;

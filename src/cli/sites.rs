@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::exit::Exit;
 use super::streams::{self, say};
 use crate::site::{self, BuiltIn};
-use crate::status::wrapped;
+use crate::wording::wrapped;
 
 /// Arguments of `gleaner sites`.
 #[derive(Debug, Args)]

@@ -10,8 +10,9 @@ use super::exit::{Exit, failed};
 use super::holdings::{HoldingsArgs, told};
 use super::streams::{print, say};
 use super::values;
-use crate::status::{count, plain, plain_json, seconds};
-use crate::sweep::{LedgerEntry, Life, Report, State, SweepEntry, millis};
+use crate::report::{Report, millis};
+use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
+use crate::wording::{count, plain, plain_json, seconds};
 
 /// Sweeps that are listed, where nothing else is asked for.
 const MOST: usize = 20;
@@ -157,7 +158,8 @@ mod tests {
 
     use super::*;
     use crate::metrics::Metrics;
-    use crate::sweep::{Holder, Items, Outcome};
+    use crate::report::{Items, Outcome};
+    use crate::sweep::Holder;
 
     fn running(host: &str) -> LedgerEntry {
         let mut entry = SweepEntry::begin("books", "books", "1:d", true);

@@ -15,10 +15,11 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use indicatif::MultiProgress;
 
-use super::arguments::{LogFormat, at_base_url};
+use super::arguments::LogFormat;
 use super::client::{ClientArgs, no_client};
 use super::exit::{Exit, failed};
 use super::logging;
+use super::overrides::at_base_url;
 use super::signals::{Signals, StopSignal};
 use super::streams::{print, say};
 use super::usage::refused;
@@ -28,8 +29,8 @@ use crate::metrics::Metrics;
 use crate::secret::shown;
 use crate::settings::Settings;
 use crate::site::Site;
-use crate::status::plain;
 use crate::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
+use crate::wording::plain;
 
 /// Requests in all, where nothing else is asked for.
 const MOST_REQUESTS: usize = 1000;

@@ -2,14 +2,15 @@
 
 use tracing::info;
 
-use super::{Crawl, CrawlError};
+use super::Crawl;
 use crate::again::{Again, Wanted};
+use crate::error::CrawlError;
 use crate::lookup;
 use crate::problems::Problems;
 use crate::record::Key;
 use crate::settings::Begin;
-use crate::site::PageRange;
 use crate::store::KeptFailure;
+use crate::task::PageRange;
 use crate::task::{DetailPage, FollowUps, IndexRun};
 
 /// Failures that a store is asked for at once.

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Crawl, CrawlError};
+use super::Crawl;
+use crate::error::CrawlError;
 use crate::problems::Problems;
 use crate::refresh::gone::{Departed, granted, refusal};
 use crate::sweep::SweepEntry;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use futures_util::future::maybe_done;
 use tracing::{info, warn};
 
-use super::{Crawl, CrawlError};
+use super::Crawl;
+use crate::error::CrawlError;
 use crate::secret::shown;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};

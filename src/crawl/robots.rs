@@ -2,7 +2,8 @@
 
 use tracing::info;
 
-use super::{Crawl, CrawlError};
+use super::Crawl;
+use crate::error::CrawlError;
 use crate::fetch::{Fetcher, Hosts};
 use crate::problems::Problems;
 use crate::shutdown::Stage;

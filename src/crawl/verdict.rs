@@ -3,10 +3,10 @@
 use super::Crawl;
 use crate::metrics::Snapshot;
 use crate::problems::Problems;
+use crate::report::Outcome;
 use crate::settings::Begin;
-use crate::status::counted;
-use crate::sweep::Outcome;
 use crate::walk::Mismatch;
+use crate::wording::counted;
 use crate::worker::Crew;
 
 impl Crawl {

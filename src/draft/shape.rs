@@ -111,5 +111,5 @@ pub fn scalar(value: &Value) -> Option<String> {
 pub fn addresses(page: &Value) -> Vec<String> {
     let members = page.as_object().into_iter().flat_map(|members| members.values());
     let urls = members.filter_map(Value::as_str).filter(|text| text.starts_with("http"));
-    urls.take(SHOWN).map(crate::status::plain).collect()
+    urls.take(SHOWN).map(crate::wording::plain).collect()
 }

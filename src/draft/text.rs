@@ -8,7 +8,7 @@ use super::detail::{Detail, Place};
 use super::paging::{At, Count, End, NextAt, Onward, Paging};
 use super::{Path, Shape, names};
 use crate::secret::shown;
-use crate::status::{count, plain, wrapped};
+use crate::wording::{count, plain, wrapped};
 
 /// Everything that a site file says.
 #[derive(Debug, Clone)]

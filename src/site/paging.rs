@@ -75,15 +75,6 @@ pub enum NextPage {
     LinkHeader,
 }
 
-/// Which index pages may be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageRange {
-    /// First, from 1.
-    pub from: u64,
-    /// Last, inclusive.
-    pub to: u64,
-}
-
 /// What an index page said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageSaid {
@@ -241,37 +232,6 @@ fn placed(page: &IndexPage, places: &[Place]) -> Option<Next> {
     (!runs.is_empty()).then_some(Next { runs, certain: true })
 }
 
-impl PageRange {
-    /// The part of `run` inside the range.
-    pub fn clip(self, run: IndexRun) -> Option<IndexRun> {
-        // Pages that lead to one another cannot be begun in the middle.
-        let from = if run.place.is_some() { run.from } else { run.from.max(self.from) };
-        let clipped = IndexRun { from, to: run.to.min(self.to), ..run };
-        (clipped.from <= clipped.to).then_some(clipped)
-    }
-}
-
-impl std::str::FromStr for PageRange {
-    type Err = PageRangeError;
-
-    fn from_str(text: &str) -> Result<PageRange, PageRangeError> {
-        let (from, to) = match text.split_once("..") {
-            Some((from, to)) => (from, to),
-            None => (text, text),
-        };
-        let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number > 0);
-        match (number(from), number(to)) {
-            (Some(from), Some(to)) if from <= to => Ok(PageRange { from, to }),
-            _ => Err(PageRangeError),
-        }
-    }
-}
-
-/// A text is no range of pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a range of pages is A..B, from 1, inclusive, such as 1..20")]
-pub struct PageRangeError;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -371,18 +331,5 @@ mod tests {
         let found: Vec<_> = runs.iter().map(|run| (run.from, run.to, run.place.clone())).collect();
         assert_eq!(found, [(5, 5, Some(place("a"))), (6, 6, Some(place("b")))]);
         assert_eq!(runs[0].list, List::Items(None));
-    }
-
-    #[test]
-    fn ranges_are_read_and_clip() {
-        assert_eq!("2..5".parse(), Ok(PageRange { from: 2, to: 5 }));
-        assert_eq!("3".parse(), Ok(PageRange { from: 3, to: 3 }));
-        for bad in ["0..2", "5..2", "a..b", "", "1.."] {
-            assert_eq!(bad.parse::<PageRange>(), Err(PageRangeError), "{bad}");
-        }
-        let run = IndexRun::numbered(1, 2, 503);
-        let clipped = |range: PageRange| range.clip(run.clone()).map(|run| (run.from, run.to));
-        assert_eq!(clipped(PageRange { from: 1, to: 3 }), Some((2, 3)));
-        assert_eq!(clipped(PageRange { from: 1, to: 1 }), None);
     }
 }

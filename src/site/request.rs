@@ -177,14 +177,6 @@ impl BodyTemplate {
     }
 }
 
-/// Whether a text is a whole URL: it begins with a scheme.
-pub fn is_whole(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(scheme, rest)| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-        rest.starts_with("//") && !scheme.is_empty() && scheme.chars().all(plain)
-    })
-}
-
 /// Names and values; without those that are empty because their placeholder is.
 fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'t String, String)> {
     let rendered = templates.iter().map(|(name, value)| (name, value, value.plain(values)));

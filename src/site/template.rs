@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::request::is_whole;
 use crate::extract::plain;
 
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
@@ -328,6 +327,14 @@ fn unknown(name: &str, allowed: &[Placeholder]) -> TemplateError {
         several => format!("there are {}", several.join(", ")),
     };
     TemplateError::Unknown(name.to_owned(), offered)
+}
+
+/// Whether a text is a whole URL: it begins with a scheme.
+fn is_whole(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(scheme, rest)| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        rest.starts_with("//") && !scheme.is_empty() && scheme.chars().all(plain)
+    })
 }
 
 #[cfg(test)]

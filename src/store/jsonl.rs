@@ -15,7 +15,8 @@ use serde_json::Value;
 use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
 use crate::document::{Body, Encoding};
-use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::failure::{Failure, PageId};
+use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.

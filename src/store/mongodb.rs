@@ -8,6 +8,7 @@
 
 mod adopt;
 mod answer;
+mod command;
 mod connection;
 mod driver;
 mod facts;
@@ -28,7 +29,8 @@ use mongodb::options::FindOptions;
 
 use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::failure::{Failure, PageId};
+use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::secret::Secret;
 use crate::sweep::{LedgerEntry, SweepEntry};
 use connection::{Connection, LONGEST_CALL, LONGEST_LOOK};

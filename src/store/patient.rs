@@ -12,8 +12,9 @@ use tracing::{info, warn};
 
 use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
+use crate::failure::{Failure, PageId};
 use crate::metrics::Metrics;
-use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// Delay before the second call; doubled with each further one.

@@ -22,7 +22,8 @@ use self::row::Row;
 use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
-use crate::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use crate::failure::{Failure, PageId};
+use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LedgerEntry, Life, Outcome, State, SweepEntry};
+use super::{LedgerEntry, Life, State, SweepEntry};
+use crate::report::Outcome;
 
 /// A holder that was not heard of for this long is dead, wherever it runs.
 const SILENCE: Duration = Duration::from_secs(60);

@@ -59,7 +59,8 @@ pub fn next(ago: Duration, every: Duration) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::{Outcome, State};
+    use crate::report::Outcome;
+    use crate::sweep::State;
 
     const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::trouble::Trouble;
 use super::{Attempt, Crew};
-use crate::crawl::CrawlError;
 use crate::document::Document;
+use crate::error::CrawlError;
 use crate::extract::{self, Detail, Format, Making};
 use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::record::{Ages, Fetched, Known, Seen};

@@ -6,14 +6,16 @@ use jiff::Timestamp;
 
 use super::{Attempt, Crew, MOST_PASSES, SPREAD};
 use crate::again::Wanted;
-use crate::crawl::CrawlError;
 use crate::document::Digest;
+use crate::error::CrawlError;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
+use crate::failure::{Failure, PageId};
 use crate::fetch::{self, End, Sample};
 use crate::frontier::{Lease, Retry};
-use crate::record::{Failure, Key, PageId};
+use crate::record::Key;
 use crate::secret::shown;
-use crate::site::{ItemRules, Next, PageRange, PageSaid, Paging, Seeds, Site};
+use crate::site::{ItemRules, Next, PageSaid, Paging, Seeds, Site};
+use crate::task::PageRange;
 use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List};
 use crate::walk::Turn;
 

@@ -5,15 +5,15 @@ use std::sync::atomic::Ordering::Relaxed;
 use jiff::Timestamp;
 
 use super::{Attempt, Crew};
-use crate::crawl::CrawlError;
+use crate::error::CrawlError;
 use crate::extract::PageError;
+use crate::failure::Failure;
 use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::frontier::Lease;
-use crate::record::Failure;
 use crate::secret::shown;
-use crate::status::plain;
 use crate::task::{DetailPage, Page};
+use crate::wording::plain;
 use crate::writer::Outcome;
 
 /// Why an attempt at a task came to nothing.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use jiff::Timestamp;
 
 use super::{Attempt, Crew};
-use crate::crawl::CrawlError;
+use crate::error::CrawlError;
 use crate::fetch::End;
 use crate::lookup::KEYS_AT_ONCE;
 use crate::record::Key;

@@ -1,8 +1,8 @@
 //! Sites of HTML pages, and mixed ones: crawled from a copy on loopback, and checked field by field.
 
 use gleaner::demo::{Demo, Fault, Options};
+use gleaner::report::{Outcome, Report};
 use gleaner::site::{Site, parse_base_url};
-use gleaner::sweep::{Outcome, Report};
 use serde_json::{Value, json};
 
 use crate::crawl::rig::{Rig, adds_up, says, settings};

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use gleaner::document::{Body, Document, Encoding, Json};
-use gleaner::record::{Failure, Key, Record, Stamp, Verdict};
+use gleaner::failure::Failure;
+use gleaner::record::{Key, Record, Stamp, Verdict};
 use gleaner::store::Place;
 use gleaner::task::{DetailPage, IndexPage, Page};
 use jiff::Timestamp;

@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use gleaner::crawl::{Crawl, Ended};
+use gleaner::report::{Outcome, Report};
 use gleaner::settings::Settings;
 use gleaner::shutdown;
 use gleaner::site::{Site, parse_base_url};
-use gleaner::sweep::{Outcome, Report};
 use serde_json::Value;
 
 use crate::crawl::rig::{adds_up, run};

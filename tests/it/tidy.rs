@@ -1,5 +1,6 @@
 //! The rules of the house, as tests: sizes, module docs, who may use what, names of files.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Longest file, in lines, its tests included.
@@ -127,6 +128,35 @@ fn libraries_stay_where_they_belong() {
         }
     }
     assert_none(wrong);
+}
+
+/// The parts of the crate that `source` uses, by their names in `lib.rs`.
+fn used_by(source: &Source) -> impl Iterator<Item = String> {
+    let code = source.product().lines().filter_map(|line| line.split("//").next());
+    code.flat_map(|code| code.split("crate::").skip(1)).map(|path| {
+        path.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>()
+    })
+}
+
+#[test]
+fn no_parts_use_each_other_in_a_circle() {
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources("src") {
+        let part = source.path.split(['/', '.']).next().unwrap_or_default().to_owned();
+        // A site's rules are made of selectors, and pages are read by a site's rules.
+        let is_apart =
+            |used: &String| *used != part && [part.as_str(), used.as_str()] != ["extract", "site"];
+        let used = used_by(&source).filter(|used| !used.is_empty() && is_apart(used));
+        uses.entry(part.clone()).or_default().extend(used);
+    }
+    assert!(uses["cli"].contains("crawl") && uses["crawl"].contains("worker"), "{uses:?}");
+    // Taken off from the ground up: what uses nothing that is still there.
+    while let Some(part) = uses.iter().find(|(_, used)| used.is_empty()).map(|(part, _)| part) {
+        let part = part.clone();
+        uses.remove(&part);
+        uses.values_mut().for_each(|used| used.retain(|used| *used != part));
+    }
+    assert_none(uses.iter().map(|(part, used)| format!("{part} uses {used:?}")).collect());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::sweep::Report;
+use crate::report::Report;
 
 /// Prints the report.
 ///

@@ -9,7 +9,7 @@ use anyhow::Context;
 use crate::cli::crawl::report::{beside, is_replaced};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::streams::print;
-use crate::status::{plain, plain_json};
+use crate::wording::{plain, plain_json};
 
 /// See the module's text. A file is left as it was where the export is not finished.
 pub enum Output {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::document::indented;
 use crate::extract::html::decode;
 use crate::fetch::Page;
-use crate::status::plain;
+use crate::wording::plain;
 
 /// Bytes that are looked through for what only binary bodies have.
 const HEAD: usize = 8192;

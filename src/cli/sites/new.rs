@@ -22,7 +22,7 @@ use crate::fetch::{Answer, FetchError, Fetcher, Home, Request};
 use crate::secret::shown;
 use crate::settings::Settings;
 use crate::site::Site;
-use crate::status::{plain, wrapped};
+use crate::wording::{plain, wrapped};
 
 /// Requests that find out how the list goes on, at most.
 const PAGING_PROBES: usize = 5;

@@ -9,9 +9,9 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
-use crate::status::millis;
-use crate::sweep::millis as rounded;
+use crate::report::millis as rounded;
 use crate::tune::{Level, Stop, workers};
+use crate::wording::millis;
 
 /// Characters of the longest bar.
 const LONGEST: usize = 56;

@@ -8,7 +8,8 @@ use mongodb::options::FindOptions;
 
 use super::facts::{date, timestamp};
 use super::{Connection, answer};
-use crate::record::{Failure, PageId, Stamp};
+use crate::failure::{Failure, PageId};
+use crate::record::Stamp;
 use crate::store::{KeptFailure, Place, StoreError};
 
 const FAILURES: &str = "gleaner_failures";

@@ -2,7 +2,7 @@
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 
-use super::write::{ENTRY_BYTES, Target, Way, command_of, key_field};
+use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::{MongodbStore, answer, facts};
 use crate::document::raw::Place;
 use crate::record::{Record, Stamp};

@@ -1,15 +1,16 @@
 //! Records to commands and back to rejections: what is new is inserted, and what is there, or turns
 //! out to be, is replaced.
 
-use bson::raw::{CStr, RawBsonRef, RawDocumentBuf, cstr};
-use bson::{Document as Bson, doc};
+use bson::doc;
+use bson::raw::{RawBsonRef, RawDocumentBuf, cstr};
 use futures_util::future::BoxFuture;
 
+use super::MongodbStore;
 use super::answer::{self, Fault};
+use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::facts::{self, Prepared};
 use super::layout::Layout;
 use super::touch::{self, Touched};
-use super::{Connection, MongodbStore};
 use crate::document::raw::{Place, Writing};
 use crate::record::{Record, Stamp, Verdict};
 use crate::store::{Rejection, StoreError};
@@ -17,11 +18,6 @@ use crate::store::{Rejection, StoreError};
 /// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each entry
 /// adds some around its document.
 const COMMAND_BYTES: usize = 12 << 20;
-/// Bytes that an entry has around its document and its key, at most.
-pub const ENTRY_BYTES: usize = 128;
-/// Bytes that a command usually has around its entries.
-const COMMAND_AROUND: usize = 1_024;
-
 /// A record to be written, and its place in the batch.
 struct Entry<'r> {
     at: usize,
@@ -49,32 +45,6 @@ impl<'r> Entry<'r> {
     /// Bytes in a command, at most.
     fn size(&self) -> usize {
         self.document.size() + self.key.len() + ENTRY_BYTES
-    }
-}
-
-/// By which command documents are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// There is none of that key. It takes the server less than half as long as an upsert.
-    Insert,
-    /// There is one, or there may be: it is replaced or changed.
-    Update,
-}
-
-/// What commands are made for.
-#[derive(Clone, Copy)]
-pub struct Target<'s> {
-    collection: &'s str,
-    layout: Layout,
-    write_concern: &'s Bson,
-}
-
-impl<'s> Target<'s> {
-    /// The collection of `store`.
-    pub fn of(store: &'s MongodbStore) -> Target<'s> {
-        let MongodbStore { connection: Connection { write_concern, .. }, place, layout, .. } =
-            store;
-        Target { collection: &place.collection, layout: *layout, write_concern }
     }
 }
 
@@ -151,14 +121,6 @@ fn in_commands<'a, 'r>(
     })
 }
 
-/// What documents are found by.
-pub fn key_field(layout: Layout) -> &'static CStr {
-    match layout {
-        Layout::Own => cstr!("_id"),
-        Layout::Adopted => cstr!("_gleaner.key"),
-    }
-}
-
 /// Sends entries in one command. What the command as a whole refuses because of some document is
 /// halved until that document is found; what turns out to be there is replaced.
 fn send<'a>(
@@ -233,27 +195,6 @@ fn command(target: Target<'_>, way: Way, entries: &[&Entry<'_>]) -> RawDocumentB
             });
         }
     })
-}
-
-/// The command with these entries of about so many bytes, in the one buffer that it is sent from.
-pub fn command_of(
-    target: Target<'_>,
-    way: Way,
-    bytes: usize,
-    entries: impl FnOnce(&mut Writing),
-) -> RawDocumentBuf {
-    let (name, list) = match way {
-        Way::Insert => (cstr!("insert"), cstr!("documents")),
-        Way::Update => (cstr!("update"), cstr!("updates")),
-    };
-    let mut command = Writing::with_capacity(bytes + COMMAND_AROUND);
-    command.put(Place::Member(name), RawBsonRef::String(target.collection));
-    command.array(Place::Member(list), entries);
-    command.put(Place::Member(cstr!("ordered")), RawBsonRef::Boolean(false));
-    let concern = RawDocumentBuf::try_from(target.write_concern).unwrap_or_default();
-    command.document(Place::Member(cstr!("writeConcern")), |into| into.splice(&concern));
-    // Fails only over 2 GiB, and a command is cut long before.
-    command.end().unwrap_or_default()
 }
 
 fn replacement(item: &mut Writing, entry: &Entry<'_>, layout: Layout) {

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Demo, Fault};
+use gleaner::report::Outcome;
 use gleaner::store::{Place, StoreUrl};
-use gleaner::sweep::{LedgerEntry, Outcome, State};
+use gleaner::sweep::{LedgerEntry, State};
 
 use super::program::{Running, crawl, gleaner};
 use super::{folder, read, report, site, sqlite, stored_as_served};

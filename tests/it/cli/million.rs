@@ -16,11 +16,11 @@ use std::time::{Duration, Instant};
 
 use gleaner::crawl::Crawl;
 use gleaner::record::{Record, Stamp};
+use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::shutdown;
 use gleaner::site::Site;
 use gleaner::store::{Store, StoreUrl};
-use gleaner::sweep::Outcome;
 use serde_json::json;
 use tempfile::TempDir;
 

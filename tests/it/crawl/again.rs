@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use gleaner::demo::{Fault, Options};
+use gleaner::report::{Outcome, Report};
 use gleaner::settings::{Begin, Settings};
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::Stored;
-use gleaner::sweep::{Outcome, Report, State};
+use gleaner::sweep::State;
 use serde_json::json;
 
 use super::rig::{Rig, ended, says};

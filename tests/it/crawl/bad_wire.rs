@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gleaner::sweep::{Outcome, Report};
+use gleaner::report::{Outcome, Report};
 
 use super::raw::{BAD, ITEMS, RawSite, Step, answer, document};
 use super::rig::{Rig, books_at, ended};

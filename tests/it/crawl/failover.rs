@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use gleaner::crawl::View;
 use gleaner::demo::Options;
+use gleaner::report::Outcome;
 use gleaner::shutdown;
-use gleaner::sweep::Outcome;
 
 use super::rig::{Rig, ended, run, until};
 use crate::mongod::Mongod;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use gleaner::fetch::{FetchError, Fetcher, Home, Request};
 use gleaner::metrics::Metrics;
+use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::site::Site;
-use gleaner::sweep::Outcome;
 use serde_json::json;
 use url::Url;
 

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use gleaner::crawl::Crawl;
 use gleaner::demo::{Demo, Fault};
 use gleaner::record::{Key, Known};
+use gleaner::report::Outcome;
 use gleaner::settings::{Begin, Settings};
 use gleaner::shutdown;
 use gleaner::store::StoreError;
-use gleaner::sweep::Outcome;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, ended, run, says};

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use gleaner::crawl::CrawlError;
 use gleaner::demo::{Demo, Fault, Options};
+use gleaner::error::CrawlError;
+use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::store::StoreError;
-use gleaner::sweep::Outcome;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, books_at, ended, says};

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use gleaner::document::Encoding;
-use gleaner::record::{Failure, Key, Known, PageId, Record, Seen, Stamp};
+use gleaner::failure::{Failure, PageId};
+use gleaner::record::{Key, Known, Record, Seen, Stamp};
 use gleaner::store::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
 use gleaner::sweep::{LedgerEntry, SweepEntry};
 use jiff::Timestamp;

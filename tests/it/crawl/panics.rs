@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use async_trait::async_trait;
 use gleaner::record::Key;
-use gleaner::sweep::Outcome;
+use gleaner::report::Outcome;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, ended, says};

@@ -3,11 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::CrawlError;
 use gleaner::demo::{Fault, Options};
+use gleaner::error::CrawlError;
+use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::shutdown::{self, Stage};
-use gleaner::sweep::{Holder, Outcome, State, SweepEntry};
+use gleaner::sweep::{Holder, State, SweepEntry};
 
 use super::rig::{Rig, adds_up, ended, run, until};
 use crate::store_contract::backends::{Mongodb, Sqlite};

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::CrawlError;
 use gleaner::demo::Fault;
-use gleaner::sweep::Outcome;
+use gleaner::error::CrawlError;
+use gleaner::report::Outcome;
 
 use super::rig::{Rig, says};
 use crate::store_contract::backends::{JsonLines, Mongodb, Sqlite};

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use gleaner::crawl::{Crawl, Ended};
 use gleaner::demo::{Demo, Options};
 use gleaner::record::{Key, Known};
+use gleaner::report::{Outcome, Report};
 use gleaner::settings::Settings;
 use gleaner::shutdown::{self, Shutdown};
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::Store;
-use gleaner::sweep::{Outcome, Report};
 use serde_json::Value;
 
 use crate::records::place;

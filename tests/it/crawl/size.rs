@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gleaner::demo::Options;
 use gleaner::record::Key;
+use gleaner::report::Outcome;
 use gleaner::site::Site;
-use gleaner::sweep::Outcome;
 use serde_json::json;
 use tokio::sync::Semaphore;
 

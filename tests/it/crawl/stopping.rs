@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use gleaner::crawl::Ended;
 use gleaner::demo::{Demo, Fault, Options, Seen};
 use gleaner::record::Record;
+use gleaner::report::Outcome;
 use gleaner::shutdown::{self, Stage};
 use gleaner::store::{Store, StoreError};
-use gleaner::sweep::Outcome;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, run, until};

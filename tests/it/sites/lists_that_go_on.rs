@@ -3,9 +3,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::site::Site;
-use gleaner::sweep::Outcome;
 use serde_json::{Value, json};
 
 use super::{crawl_served, crawl_with, settings, site_of};

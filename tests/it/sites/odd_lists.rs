@@ -1,7 +1,7 @@
 //! Lists that lie, repeat themselves, or never end.
 
-use gleaner::site::PageRange;
-use gleaner::sweep::Outcome;
+use gleaner::report::Outcome;
+use gleaner::task::PageRange;
 use serde_json::{Value, json};
 
 use super::{crawl_served, crawl_with, settings, site_of};

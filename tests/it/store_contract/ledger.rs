@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use gleaner::failure::{Failure, PageId};
 use gleaner::metrics::Snapshot;
-use gleaner::record::{Failure, PageId};
+use gleaner::report::{Index, Items, Outcome, Requests, Writes};
 use gleaner::store::{self, StoreError};
-use gleaner::sweep::{Index, Items, Outcome, Requests, State, SweepEntry, Writes};
+use gleaner::sweep::{State, SweepEntry};
 
 use super::lock::begun;
 use super::{KeptFailure, Ledger, books};

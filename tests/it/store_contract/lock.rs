@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gleaner::report::Outcome;
 use gleaner::store::Store;
-use gleaner::sweep::{Holder, LedgerEntry, Outcome, State, SweepEntry};
+use gleaner::sweep::{Holder, LedgerEntry, State, SweepEntry};
 
 use super::{Ledger, books};
 use crate::records::{at, place};

@@ -3,7 +3,8 @@
 use rusqlite::{Result, Row, params};
 
 use super::{Database, KEYS_AT_ONCE, begin};
-use crate::record::{Failure, PageId, Stamp};
+use crate::failure::{Failure, PageId};
+use crate::record::Stamp;
 use crate::store::sqlite::row::{required_time, time};
 use crate::store::{KeptFailure, Place};
 

@@ -2,7 +2,8 @@
 
 use gleaner::fetch::{Home, Request};
 use gleaner::record::Key;
-use gleaner::site::{PageRange, PageSaid, Site};
+use gleaner::site::{PageSaid, Site};
+use gleaner::task::PageRange;
 use gleaner::task::{Content, DetailPage, IndexPage, IndexRun, List, Listed, Page, Place};
 
 use super::time::in_time;

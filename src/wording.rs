@@ -1,0 +1,142 @@
+//! How texts, numbers and times are put to people.
+//!
+//! What came from the site is shown without control characters, so that it cannot drive a terminal.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+/// Columns of a line that is wrapped.
+const WIDTH: usize = 80;
+/// `text` with control characters shown instead of sent to the terminal.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if turns_direction(c) => plain.extend(c.escape_unicode()),
+            c if c.is_control() => plain.extend(c.escape_default()),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// JSON text that says the same without control characters but for line breaks and tabs, which can
+/// only stand between its tokens.
+pub fn plain_json(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => plain.push(c),
+            '\r' => plain.push(' '),
+            c if turns_direction(c) || c.is_control() => {
+                // Writing to a text cannot fail.
+                let _ = write!(plain, "\\u{:04x}", u32::from(c));
+            }
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// Whether it is a mark that turns the direction of what follows; terminals obey those, too.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// `text` in lines of 80 columns: `first` before the first line, `further` before the others. A
+/// word that is longer than a line has one of its own: a URL in two pieces cannot be copied.
+pub fn wrapped(first: &str, further: &str, text: &str) -> String {
+    let mut lines = String::new();
+    let mut line = first.to_owned();
+    let mut is_begun = false;
+    for word in plain(text).split(' ').filter(|word| !word.is_empty()) {
+        if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            lines.push_str(line.trim_end());
+            lines.push('\n');
+            line = further.to_owned();
+            is_begun = false;
+        }
+        if is_begun {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_begun = true;
+    }
+    lines + line.trim_end() + "\n"
+}
+
+/// A time as `3.4 ms`.
+pub fn millis(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
+
+/// A number with its thousands apart.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A number and what there is so many of.
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// A time in seconds as `4.2 s`, from a minute on as `m:ss` or `h:mm:ss`.
+pub fn seconds(seconds: f64) -> String {
+    if seconds < 60.0 {
+        return format!("{seconds:.1} s");
+    }
+    clock(Duration::from_secs_f64(seconds))
+}
+
+/// `m:ss` or `h:mm:ss`.
+pub fn clock(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_what_the_site_sent_cannot_drive_the_terminal() {
+        assert_eq!(plain("a\x1b[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
+        assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(plain_json("[\r\n\t\"\u{9b}1m\u{202e}ä\"]"), "[ \n\t\"\\u009b1m\\u202eä\"]");
+    }
+
+    #[test]
+    fn long_texts_are_wrapped_between_words() {
+        let words = "word ".repeat(40);
+        let text = wrapped("a: ", "   ", &words);
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(text.lines().nth(1).map(|line| line.starts_with("   word")), Some(true));
+        assert_eq!(wrapped("a: ", "", &"x".repeat(99)), format!("a: {}\n", "x".repeat(99)));
+        assert_eq!(wrapped("a: ", "", "b\u{1b} c"), "a: b\\u{1b} c\n");
+        assert_eq!(wrapped("a: ", "", ""), "a:\n");
+    }
+
+    #[test]
+    fn times_and_numbers_read_well() {
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(count(12), "12");
+        assert_eq!(counted(1, "page", "pages"), "1 page");
+        assert_eq!(counted(1_200, "page", "pages"), "1,200 pages");
+        assert_eq!(clock(Duration::from_secs(3_725)), "1:02:05");
+        assert_eq!(seconds(4.21), "4.2 s");
+        assert_eq!(seconds(75.0), "1:15");
+    }
+}
