@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// Columns of a line that is wrapped.
 const WIDTH: usize = 80;
+
 /// `text` with control characters shown instead of sent to the terminal.
 pub fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
