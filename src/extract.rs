@@ -76,6 +76,9 @@ pub enum PageError {
     /// What the site file requires is not there.
     #[error("the page has no {0}, which `require` in the site file asks for")]
     Require(String),
+    /// The part that is the document is not there.
+    #[error("the page has no {0}, which is the document by `document` in the site file")]
+    NoDocument(String),
 }
 
 impl PageError {
@@ -95,7 +98,7 @@ impl PageError {
             | PageError::LinkHeader => "page",
             PageError::Listed(_) => "list",
             PageError::Field(error) => error.reason(),
-            PageError::Require(_) => "require",
+            PageError::Require(_) | PageError::NoDocument(_) => "require",
         }
     }
 }

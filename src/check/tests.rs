@@ -56,7 +56,11 @@ fn warnings_name_what_is_odd_about_a_list() {
     };
     one(OFFSET, r#"{"n":2,"r":[{"id":1},{"id":1}]}"#, "2 items but 1 keys (1 is there again)");
     one(OFFSET, r#"{"n":2,"r":[{"id":1},{"no":1}]}"#, "1 of 2 items have no key; the first:");
-    one(OFFSET, r#"{"n":"many","r":[{"id":1},{"id":2}]}"#, "the count at $.n is text");
+    one(
+        OFFSET,
+        r#"{"n":"many","r":[{"id":1},{"id":2}]}"#,
+        "the count at $.n is a text that is no whole number",
+    );
     one(
         OFFSET,
         r#"{"n":9,"r":[{"id":1}]}"#,

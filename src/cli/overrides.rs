@@ -29,8 +29,8 @@ pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
 /// `site`, with the number of items on a page of its list that is asked for.
 pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
     let Some(items) = items else { return Ok(site) };
-    if site.index.paging.limit().is_none() {
-        let message = "the list of this site is not asked for by a number of items";
+    if !site.index.takes_page_size() {
+        let message = "the list of this site is not asked for by a number of items: there is no {limit} in its request";
         return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
     }
     site.index.paging.set_limit(items);

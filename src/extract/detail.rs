@@ -1,5 +1,6 @@
 //! The page of an item to its document.
 
+use bson::raw::RawBsonRef;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
@@ -69,7 +70,8 @@ pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
     Ok(Detail { document, matched: Vec::new() })
 }
 
-/// Whether a page has all that makes it one.
+/// Whether a page has all that makes it one. A member that is null is not there: so error pages of
+/// APIs that answer 200 look.
 ///
 /// # Errors
 /// The first that it has not.
@@ -77,7 +79,7 @@ pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
     for select in selects {
         let matches = match (select, scope) {
             (Select::Json(selector), Scope::Json { value, .. }) => {
-                !selector.select(value).is_empty()
+                selector.select(value).iter().any(|found| found.as_raw() != RawBsonRef::Null)
             }
             (Select::Css(selector), Scope::Html(scope)) => selector.matches(scope)?,
             _ => false,
@@ -107,7 +109,7 @@ fn of_part(
     json: &Json,
     making: Making<'_>,
 ) -> Result<Detail, PageError> {
-    let missing = || PageError::Require(part.text().to_owned());
+    let missing = || PageError::NoDocument(part.text().to_owned());
     let found = part.select(json.value());
     let value = found.first().ok_or_else(missing)?.as_raw();
     let unfit = json.unfit();

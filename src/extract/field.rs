@@ -3,9 +3,10 @@
 //! A field that does not match is left out; one that is required and does not match, or that
 //! cannot be made what it should be, is an error that names it. On HTML pages what is empty when
 //! trimmed counts as not matched. On JSON pages values that need no conversion stay what they are,
-//! white space and all; null is not converted but counts as not matched.
+//! white space and all; null counts as not matched where it would be converted or is required.
 //!
-//! Values are JSON text throughout and never pass through a double, so that digits survive.
+//! Values are JSON text throughout, so that digits survive; but fractions of a JSON page were read
+//! as doubles before, and `12.50` is `12.5`.
 
 mod convert;
 mod error;
@@ -98,6 +99,17 @@ impl FieldRule {
     /// The rule that is a selector and nothing else.
     pub fn new(select: Select) -> FieldRule {
         FieldRule { select, regex: None, kind: None, many: false, required: false, trim: true }
+    }
+
+    /// What the rule found, as it stands for something in a request: what a URL was taken from
+    /// (`::attr(href)`) is percent-decoded once. Nothing where it is not in UTF-8 then.
+    pub fn decoded<'t>(&self, found: &'t str) -> Option<Cow<'t, str>> {
+        match &self.select {
+            Select::Css(selector) if selector.takes_url() => {
+                percent_decode_str(found).decode_utf8().ok()
+            }
+            _ => Some(Cow::Borrowed(found)),
+        }
     }
 }
 
@@ -213,13 +225,7 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
         return Err(wrong);
     }
     let text = found.ok_or(NoKey::Missing)?;
-    match &rule.select {
-        Select::Css(selector) if selector.takes_url() => {
-            let text = percent_decode_str(&text).decode_utf8().map_err(|_| NoKey::Encoding)?;
-            Ok(Key::new(&text)?)
-        }
-        _ => Ok(Key::new(&text)?),
-    }
+    Ok(Key::new(&rule.decoded(&text).ok_or(NoKey::Encoding)?)?)
 }
 
 /// The key in the location of a sitemap's entry, percent-decoded once, as URLs are; nothing where
@@ -298,7 +304,8 @@ fn made(name: &str, rule: &FieldRule, value: Value<'_>) -> Result<Option<String>
         Value::Json(value, None) => {
             let converted = rule.kind.is_some() || rule.regex.is_some();
             if !converted {
-                return Ok(Some(crate::document::value_to_text(value)));
+                let is_missing = rule.required && !rule.many && value == RawBsonRef::Null;
+                return Ok((!is_missing).then(|| crate::document::value_to_text(value)));
             }
             let as_it_is = || convert::value_as_it_is(kind, value);
             if let Some(ready) = rule.regex.is_none().then(as_it_is).flatten() {

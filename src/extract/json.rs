@@ -12,6 +12,7 @@ use serde_json::Value;
 use serde_json_path::{JsonPath, PathElement};
 
 use super::NoKey;
+use super::said::whole_number;
 use crate::document::raw::Elements;
 use crate::record::Key;
 
@@ -75,7 +76,12 @@ impl Selector {
         }
         let path = JsonPath::parse(text).map_err(|error| SelectorError {
             text: text.to_owned(),
-            message: error.message().to_owned(),
+            message: format!(
+                "{} after character {}{}",
+                error.message(),
+                error.position(),
+                hint(text)
+            ),
         })?;
         Ok(Selector { text: text.into(), path: Box::new(path), steps: steps(text) })
     }
@@ -163,14 +169,18 @@ impl<'a> Found<'a> {
         Ok(Key::new(&text)?)
     }
 
-    /// The value as a count; also where the site writes it as text.
-    pub fn count(self) -> Option<u64> {
-        match self.as_raw() {
+    /// The value as a count, also where the site writes it as text.
+    ///
+    /// # Errors
+    /// What it is instead, in words.
+    pub fn count(self) -> Result<u64, &'static str> {
+        let count = match self.as_raw() {
             RawBsonRef::Int32(number) => number.try_into().ok(),
             RawBsonRef::Int64(number) => number.try_into().ok(),
-            RawBsonRef::String(text) => text.trim().parse().ok(),
+            RawBsonRef::String(text) => return whole_number(text),
             _ => None,
-        }
+        };
+        count.ok_or(self.kind())
     }
 
     /// The value's kind, in words.
@@ -186,6 +196,16 @@ impl<'a> Found<'a> {
             RawBsonRef::Int32(_) | RawBsonRef::Int64(_) | RawBsonRef::Decimal128(_) => "a number",
             _ => "null",
         }
+    }
+}
+
+/// What helps with the mistake made most often.
+fn hint(text: &str) -> &'static str {
+    let mut outside = text.split(['\'', '"']).step_by(2);
+    match outside.any(|text| text.split('-').skip(1).any(|it| it.starts_with(char::is_alphabetic)))
+    {
+        true => "; a name with a hyphen is written `['product-name']`",
+        false => "",
     }
 }
 
@@ -347,41 +367,4 @@ fn tree(value: RawBsonRef<'_>) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::Json;
-
-    fn found(path: &str, page: &str) -> Vec<String> {
-        let page = Json::parse(page.as_bytes()).unwrap();
-        let found = Selector::parse(path).unwrap();
-        found.select(page.value()).iter().map(|found| tree(found.as_raw()).to_string()).collect()
-    }
-
-    #[test]
-    fn plain_paths_and_queries_agree() {
-        let page = r#"{"a":{"b":[{"id":1},{"id":"x"},{"no":2}]},"c":[10,20],"id":7,"id":8}"#;
-        for (plain, query) in [
-            ("$.a.b[*].id", "$['a']['b'][*]['id']"),
-            ("$.c[1]", "$['c'][1]"),
-            ("$.c[9]", "$['c'][9]"),
-            ("$.a[*]", "$['a'][*]"),
-            ("$", "$[?@.x == 1]"),
-            ("$.id", "$['id']"),
-        ] {
-            let is_plain = |path| Selector::parse(path).unwrap().steps.is_some();
-            assert!(is_plain(plain) && !is_plain(query));
-            if plain != "$" {
-                assert_eq!(found(plain, page), found(query, page), "{plain}");
-            }
-        }
-        assert_eq!(found("$.id", page), ["8"]);
-        assert_eq!(found("$..id", page), ["8", "1", "\"x\""]);
-    }
-
-    #[test]
-    fn what_is_no_path_says_so() {
-        for bad in ["", "id", "$.", "$.a[", "$[?]"] {
-            assert!(Selector::parse(bad).is_err(), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -1,11 +1,12 @@
 //! Pages of lists: the items on them, and what they say of the list itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::detail::require;
 use super::field::{self, FieldError, FieldRule, Fields, Scope};
 use super::html::HtmlScope;
-use super::said;
+use super::said::{self, Heard};
 use super::sitemap::{self, Entry, Sitemap};
 use super::{NoKey, PageError, Select, html_page};
 use serde_json::value::RawValue;
@@ -97,14 +98,17 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
         };
         let count = values.len();
         let texts = values.iter().filter_map(|value| said::plain(value.get()));
-        let texts: Vec<Box<str>> = texts.collect();
+        let texts = texts.filter_map(|text| rules.select.decoded(&text).map(Cow::into_owned));
+        let texts: Vec<String> = texts.collect();
         let strange = count - texts.len();
-        let gap = || format!("{strange} categories are neither texts nor numbers");
+        let strange = (strange > 0).then(|| {
+            format!("{strange} categories are neither texts nor numbers, or not in UTF-8")
+        });
         // As the first entry of a choice, which stands for all of them.
         let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
         let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
-        let (said, odd) = said::of_page(&rules.paging, page, scope, seeds.len())?;
-        Ok(SeedsFound { seeds, said, odd, gaps: (strange > 0).then(gap).into_iter().collect() })
+        let Heard { said, odd, gap } = said::of_page(&rules.paging, page, scope, seeds.len())?;
+        Ok(SeedsFound { seeds, said, odd, gaps: strange.into_iter().chain(gap).collect() })
     };
     match &rules.select.select {
         Select::Json(_) => found(Scope::page(&Json::parse(&page.body)?)),
@@ -120,8 +124,8 @@ fn selected<'a>(
 ) -> Result<Listing, PageError> {
     require(&site.index.require, whole)?;
     let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
-    let (said, odd) = said::of_page(&site.index.paging, page, whole, items.len())?;
-    Ok(Listing { items, said, odd, gaps: Vec::new() })
+    let Heard { said, odd, gap } = said::of_page(&site.index.paging, page, whole, items.len())?;
+    Ok(Listing { items, said, odd, gaps: gap.into_iter().collect() })
 }
 
 fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {

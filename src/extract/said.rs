@@ -1,12 +1,28 @@
 //! What a page of a list says of the list: how many items, the last page, where the next one is.
 
-use super::field::{self, FieldError, FieldRule, Scope};
+use percent_encoding::{AsciiSet, percent_encode};
+
+use super::field::{self, FieldError, FieldRule, Pattern, Scope};
 use super::{PageError, Select};
 use crate::fetch::Page;
 use crate::site::{NextPage, PageSaid, Paging, Said};
 use crate::task::Place;
 
-/// What `page` says for the paging plan; and, in sentences, what is odd about it.
+/// What a page says of its list.
+#[derive(Debug)]
+pub struct Heard {
+    /// What it says for the paging plan.
+    pub said: PageSaid,
+    /// What is odd about it, in sentences.
+    pub odd: Vec<String>,
+    /// What is missing on it, in a sentence.
+    pub gap: Option<String>,
+}
+
+/// What a cursor is where there is no further page.
+const NO_CURSOR: [&str; 5] = ["null", "\"\"", "false", "0", "\"0\""];
+
+/// What `page`, with so many items on it, says of its list.
 ///
 /// # Errors
 /// Where it says where the next page is, but not in a form that leads there.
@@ -15,24 +31,27 @@ pub fn of_page(
     page: &Page,
     scope: Scope<'_>,
     items: usize,
-) -> Result<(PageSaid, Vec<String>), PageError> {
-    let mut odd = Vec::new();
-    let mut number = |said: Option<&Said>, what: &str| {
+) -> Result<Heard, PageError> {
+    let (mut odd, mut gap) = (Vec::new(), None);
+    let mut heard = |said: Option<&Said>, what: &str| {
         let (number, wrong) = number(said?, what, page, scope);
         odd.extend(wrong);
         number
     };
-    let declared = number(paging.total(), "count");
-    let last = number(paging.last(), "number of the last page");
+    let declared = heard(paging.total(), "count");
+    let last = heard(paging.last(), "number of the last page");
     let next = match paging {
-        Paging::Next(NextPage::Field(rule)) => {
-            let link = text("paging.select", rule, scope)?.filter(|link| !link.is_empty());
-            link.map(|link| url(&link, page, scope)).transpose()?.map(Place::Url)
-        }
+        Paging::Next(NextPage::Field(rule)) => match text("paging.select", rule, scope)? {
+            Some(link) if leads_nowhere(&link) => {
+                gap = Some(nowhere(rule.select.text(), &link));
+                None
+            }
+            link => link.map(|link| url(&link, page, scope)).transpose()?.map(Place::Url),
+        },
         Paging::Next(NextPage::LinkHeader) => link_header(page)?.map(Place::Url),
         Paging::Cursor(rule) => {
             let cursor = field::extract("paging.select", rule, scope)?;
-            let cursor = cursor.filter(|cursor| !["null", "\"\"", "false"].contains(&&**cursor));
+            let cursor = cursor.filter(|cursor| !NO_CURSOR.contains(&&**cursor));
             match cursor {
                 Some(cursor) if plain(&cursor).is_none() => {
                     return Err(PageError::NoCursor(field::shown(&cursor)));
@@ -43,10 +62,29 @@ pub fn of_page(
         _ => None,
     };
     let places = next.into_iter().collect();
-    Ok((PageSaid { items: items as u64, declared, last, places }, odd))
+    Ok(Heard { said: PageSaid { items: items as u64, declared, last, places }, odd, gap })
 }
 
-/// What a rule selects as text; nothing where it selects nothing, null or no text.
+/// Whether a link is there for a script, or for looks: it names a place on the page, or is no
+/// address of a page at all.
+fn leads_nowhere(link: &str) -> bool {
+    let link = link.trim();
+    let scheme = link.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+    link.starts_with('#')
+        || matches!(scheme.as_deref(), Some("javascript" | "data" | "mailto" | "tel"))
+}
+
+/// What is to be said of a next page that is nowhere: whether it is the last page, which such a link
+/// stands on, or one whose button needs a script, cannot be told.
+fn nowhere(select: &str, link: &str) -> String {
+    format!(
+        "the link to the next page, `{select}`, is {}, which leads nowhere. Where the last page has \
+         such a link, let paging.select pass it over: {{ select = \"…\", regex = '^[^#].*' }}, say",
+        field::shown(link)
+    )
+}
+
+/// What a rule selects as text; nothing where it selects nothing, null, no text or white space.
 ///
 /// # Errors
 /// Where it is not what the rule says.
@@ -55,7 +93,8 @@ pub fn text(
     rule: &FieldRule,
     scope: Scope<'_>,
 ) -> Result<Option<Box<str>>, FieldError> {
-    Ok(field::extract(name, rule, scope)?.and_then(|json| plain(&json)))
+    let text = field::extract(name, rule, scope)?.and_then(|json| plain(&json));
+    Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
 /// A text or a number of JSON as text: numbers as they are written. Nothing where it is neither.
@@ -79,20 +118,26 @@ pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageEr
     url.map(|url| url.to_string().into()).ok_or_else(|| PageError::NoUrl(field::shown(text)))
 }
 
-/// The URL that the `Link` header (RFC 8288) names as the next one.
+/// The URL that the `Link` header (RFC 8288) names as the next one. Of several `rel` the first one
+/// counts (3.3), and a link with an `anchor` speaks of another page (3.2).
+///
+/// # Errors
+/// Where it is no such header, or what it names is no URL.
 pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
     for value in page.headers.get_all("link") {
         let broken = || PageError::LinkHeader;
-        let text = value.to_str().map_err(|_| broken())?;
-        let links = nom_rfc8288::complete::link_lenient(text).map_err(|_| broken())?;
+        // A title may be in Latin-1, and a URL in UTF-8: then it is what browsers make of it.
+        let text = percent_encode(value.as_bytes(), &AsciiSet::EMPTY).to_string();
+        let links = nom_rfc8288::complete::link_lenient(&text).map_err(|_| broken())?;
         for link in links.into_iter().flatten() {
-            let is_next = link.params.iter().any(|param| {
-                param.key.eq_ignore_ascii_case("rel")
-                    && param.val.as_deref().is_some_and(|rel| {
-                        rel.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
-                    })
-            });
-            if is_next {
+            let param = |name: &str| {
+                let found = link.params.iter().find(|it| it.key.eq_ignore_ascii_case(name));
+                found.map(|it| it.val.as_deref().unwrap_or_default())
+            };
+            let is_own =
+                param("anchor").is_none_or(|at| page.url.join(at).is_ok_and(|at| at == page.url));
+            let mut relations = param("rel").unwrap_or_default().split_ascii_whitespace();
+            if is_own && relations.any(|relation| relation.eq_ignore_ascii_case("next")) {
                 let url = page
                     .url
                     .join(link.url)
@@ -107,15 +152,15 @@ pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
 /// A number that a page says, or what is odd about it.
 fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64>, Option<String>) {
     let (place, found) = match said {
-        Said::Header(name) => (&**name, Ok(page.header(&**name).map(whole_number))),
+        Said::Header { name, regex } => (&**name, in_header(name, regex.as_ref(), page)),
         Said::Field(rule) => (rule.select.text(), counted(rule, scope)),
     };
     match found {
         Ok(Some(Ok(number))) => (Some(number), None),
-        Ok(Some(Err(kind))) => (
+        Ok(Some(Err(instead))) => (
             None,
             Some(format!(
-                "the {what} at {place} is {kind}, which counts nothing; the list itself decides"
+                "the {what} at {place} is {instead}, which counts nothing; the list itself decides"
             )),
         ),
         Ok(None) => (
@@ -126,20 +171,75 @@ fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64
     }
 }
 
-/// The number that a rule finds, or the kind of what it finds instead.
-fn counted(
-    rule: &FieldRule,
-    scope: Scope<'_>,
-) -> Result<Option<Result<u64, &'static str>>, FieldError> {
+/// A count, or the kind of what stands there instead: not the very text, which may be another one
+/// on each page.
+type Counted = Result<u64, &'static str>;
+
+/// The number in a header.
+fn in_header(
+    name: &str,
+    regex: Option<&Pattern>,
+    page: &Page,
+) -> Result<Option<Counted>, FieldError> {
+    let Some(text) = page.header(name) else { return Ok(None) };
+    let kept = match regex {
+        None => Some(text),
+        Some(regex) => regex.find(text).map_err(|_| FieldError::TooLong(name.to_owned()))?,
+    };
+    Ok(kept.map(whole_number))
+}
+
+/// The number that a rule finds.
+fn counted(rule: &FieldRule, scope: Scope<'_>) -> Result<Option<Counted>, FieldError> {
     match (&rule.select, scope, &rule.regex) {
         (Select::Json(selector), Scope::Json { value, .. }, None) => {
             let found = selector.select(value);
-            Ok(found.first().map(|value| value.count().ok_or_else(|| value.kind())))
+            Ok(found.first().map(|value| value.count()))
         }
-        _ => Ok(text("total", rule, scope)?.map(|text| whole_number(&text))),
+        _ => {
+            let text = text("total", rule, scope)?;
+            Ok(text.map(|text| whole_number(&text)))
+        }
     }
 }
 
-fn whole_number(text: &str) -> Result<u64, &'static str> {
-    text.trim().parse().map_err(|_| "no whole number")
+/// A count as people write it: `1234`, `1,234`, `1 234` or `1'234`. A point may stand before a
+/// fraction, so it separates nothing.
+///
+/// # Errors
+/// What the text is then, in words.
+pub fn whole_number(text: &str) -> Result<u64, &'static str> {
+    digits_of(text.trim()).ok_or("a text that is no whole number")
+}
+
+fn digits_of(text: &str) -> Option<u64> {
+    let is_separator = |c: char| matches!(c, ',' | ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’');
+    let mut groups = text.split(is_separator);
+    let first = groups.next()?;
+    let is_grouped = (1..=3).contains(&first.len())
+        && groups.all(|group| group.len() == 3 && group.bytes().all(|byte| byte.is_ascii_digit()));
+    match text.contains(is_separator) {
+        false => text.parse().ok(),
+        true if is_grouped => text.replace(is_separator, "").parse().ok(),
+        true => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn l5_a_count_is_read_as_people_write_it_and_nothing_is_guessed() {
+        for (text, number) in
+            [("1234", 1234), (" 7 ", 7), ("1,234", 1234), ("12 345 678", 12_345_678)]
+        {
+            assert_eq!(whole_number(text), Ok(number), "{text}");
+        }
+        for text in
+            ["", "many", "-1", "1.234", "1,23", "1234,567", ",123", "1,,234", "1,2a4", "1.5"]
+        {
+            assert!(whole_number(text).is_err(), "{text}");
+        }
+    }
 }

@@ -58,6 +58,7 @@ fn l5_a_count_that_counts_nothing_is_said() {
         assert!(page.odd[0].contains(words));
     }
     assert_eq!(listing(r#"{"count":"12","results":[]}"#).said.declared, Some(12));
+    assert_eq!(listing(r#"{"count":"9,040","results":[]}"#).said.declared, Some(9040));
     assert!(listing(r#"{"results":[]}"#).odd[0].contains("no count"));
 }
 
@@ -71,4 +72,112 @@ fn a_page_without_what_is_required_is_refused() {
     assert_eq!(error.reason(), "require");
     assert!(error.to_string().contains("$.id"));
     assert_eq!(read("<html>").unwrap_err().reason(), "page");
+    // As APIs answer that say 200 and mean an error.
+    assert_eq!(read(r#"{"id":null,"errors":["rate limit"]}"#).unwrap_err().reason(), "require");
+}
+
+/// A site whose list has these lines in its table.
+fn site(index: &str) -> Site {
+    let text = format!(
+        "name = 's'\nbase_url = 'http://h'\ncollection = 's'\n[index]\nurl = '/a'\n{index}"
+    );
+    Site::parse(&text, "s.toml").unwrap()
+}
+
+#[test]
+fn a_required_field_that_is_null_is_missing_and_another_one_is_null() {
+    let with = |field: &str| {
+        let site = site(&format!("items = '$[*]'\nkey = '$.id'\n[index.fields]\nx = {field}"));
+        let read = index(&site, &page(r#"[{"id":1,"x":null}]"#, "application/json")).unwrap();
+        match read.items.into_iter().next() {
+            Some(Ok(Item { listed: Some(listed), .. })) => listed.content,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(with("'$.x'"), Content::Object(r#"{"x":null}"#.into()));
+    assert!(matches!(with("{ select = '$.x', required = true }"), Content::Unreadable(_)));
+}
+
+#[test]
+fn an_empty_link_is_none() {
+    let site = site("items = '$[*]'\nkey = '$.id'\n[detail]\nlink = '$.url'");
+    let body = r#"[{"id":1,"url":"/x/1"},{"id":2,"url":""},{"id":3,"url":" "},{"id":4}]"#;
+    let read = index(&site, &page(body, "application/json")).unwrap();
+    let urls = read.items.into_iter().map(|item| item.unwrap().listed.unwrap().url);
+    let urls: Vec<Option<Box<str>>> = urls.collect();
+    assert_eq!(urls, [Some("http://h/x/1".into()), None, None, None]);
+}
+
+#[test]
+fn a_next_link_that_leads_nowhere_is_a_gap_and_no_page() {
+    let site = site(
+        "format = 'html'\nitems = 'li'\nkey = 'a::text'\npaging = { by = 'next', select = 'a::attr(href)' }\n\
+         fields = { a = 'a::text' }",
+    );
+    let read = |href: &str| {
+        let body = format!("<li>1<a href='{href}'>next</a>");
+        index(&site, &page(&body, "text/html")).unwrap()
+    };
+    for nowhere in ["#", "#top", "javascript:void(0)", " JavaScript:;"] {
+        let page = read(nowhere);
+        assert!(page.said.places.is_empty() && page.items.len() == 1, "{page:?}");
+        assert!(page.gaps.len() == 1 && page.gaps[0].contains("leads nowhere"), "{page:?}");
+    }
+    assert!(read("").said.places.is_empty() && read("").gaps.is_empty());
+    assert_eq!(read("?page=2").said.places.len(), 1);
+    assert_eq!(read("/a:b").said.places.len(), 1);
+}
+
+#[test]
+fn a_cursor_of_zero_is_the_end() {
+    let site = site(
+        "items = '$.r[*]'\nkey = '$.id'\nquery = { c = '{cursor}' }\npaging = { by = 'cursor', select = '$.c' }",
+    );
+    let places = |cursor: &str| {
+        let body = format!(r#"{{"r":[{{"id":1}}],"c":{cursor}}}"#);
+        index(&site, &page(&body, "application/json")).unwrap().said.places.len()
+    };
+    assert_eq!(["0", "\"0\"", "null", "\"\"", "false"].map(places), [0; 5]);
+    assert_eq!(["10", "\"00\"", "\"a\""].map(places), [1; 3]);
+}
+
+#[test]
+fn of_a_link_header_the_first_relation_counts_and_only_of_the_page_itself() {
+    let next = |header: &[u8]| {
+        let mut page = page("[]", "application/json");
+        page.headers.insert("link", crate::fetch::HeaderValue::from_bytes(header).unwrap());
+        link_header(&page).unwrap().map(String::from)
+    };
+    let own = Some("http://h/b".to_owned());
+    assert_eq!(next(b"</b>; rel=\"next\""), own);
+    assert_eq!(next(b"</x>; rel=next; anchor=\"/other\", </b>; rel=next"), own);
+    assert_eq!(next(b"</b>; rel=next; anchor=\"/a\""), own);
+    assert_eq!(next(b"</x>; rel=prev; rel=next, </b>; rel=\"last Next\""), own);
+    assert_eq!(next(b"</c>; rel=author; title=\"caf\xe9\", </b>; rel=next"), own);
+    assert_eq!(next("</é>; rel=next".as_bytes()), Some("http://h/%C3%A9".to_owned()));
+    assert_eq!(next(b"</x>; rel=prev"), None);
+}
+
+#[test]
+fn a_count_in_a_header_may_stand_among_others() {
+    let site = site(
+        "items = '$[*]'\nkey = '$.id'\nquery = { o = '{offset}' }\n\
+         paging = { by = 'offset', limit = 9, total = { header = 'Content-Range', regex = '/(\\d+)$' } }",
+    );
+    let mut page = page("[]", "application/json");
+    page.headers.insert("content-range", "items 0-9/25".parse().unwrap());
+    assert_eq!(index(&site, &page).unwrap().said.declared, Some(25));
+}
+
+#[test]
+fn categories_from_links_are_decoded_once() {
+    let site = site(
+        "items = '$[*]'\nkey = '$.id'\nquery = { c = '{seed}' }\n\
+         [seeds]\nurl = '/c'\nformat = 'html'\nselect = { select = 'a::attr(href)', regex = '/c/(.+)' }",
+    );
+    let Some(crate::site::Seeds::Page(rules)) = &site.seeds else { panic!("{:?}", site.seeds) };
+    let body = "<a href='/c/caf%C3%A9'></a><a href='/c/sci%20fi'></a><a href='/c/%ff'></a>";
+    let found = seeds(rules, &page(body, "text/html")).unwrap();
+    assert_eq!(found.seeds.iter().map(|seed| &**seed).collect::<Vec<_>>(), ["café", "sci fi"]);
+    assert_eq!(found.gaps.len(), 1, "{:?}", found.gaps);
 }

@@ -232,7 +232,7 @@ pub struct RuleTable {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SaidTable {
-    /// Name of a header, such as X-Total-Count.
+    /// Name of a header, such as X-Total-Count or, with `regex = '/(\d+)$'`, Content-Range.
     pub header: Option<String>,
     /// JSONPath, or CSS with `::text` or `::attr(name)`.
     pub select: Option<String>,

@@ -8,6 +8,7 @@
 use super::keys::KeyList;
 use super::template::Placeholder;
 use crate::extract::FieldRule;
+use crate::extract::field::Pattern;
 use crate::task::{IndexPage, IndexRun, Place};
 
 /// How a list is divided into pages.
@@ -62,8 +63,13 @@ pub enum LastPage {
 pub enum Said {
     /// In its body.
     Field(FieldRule),
-    /// In a header of that name, in small letters.
-    Header(Box<str>),
+    /// In a header.
+    Header {
+        /// Its name, in small letters.
+        name: Box<str>,
+        /// What of it is kept.
+        regex: Option<Pattern>,
+    },
 }
 
 /// Where a page says where the next one is.
@@ -295,7 +301,7 @@ mod tests {
         assert_eq!(after(LastPage::Number(9), 10, 25, None), None);
         assert_eq!(after(LastPage::Unknown, 1, 25, None), Some((2, 2, false)));
         assert_eq!(after(LastPage::Unknown, 2, 0, None), None);
-        let said = || LastPage::Said(Said::Header("x".into()));
+        let said = || LastPage::Said(Said::Header { name: "x".into(), regex: None });
         assert_eq!(after(said(), 1, 25, Some(4)), Some((2, 5, true)));
         assert_eq!(after(said(), 5, 25, Some(4)), None);
         assert_eq!(after(said(), 5, 25, Some(7)), Some((6, 8, true)), "the list has grown");
@@ -305,7 +311,8 @@ mod tests {
 
     #[test]
     fn numbered_pages_with_a_total_end_where_it_says() {
-        let last = LastPage::Total { size: 20, total: Said::Header("x".into()) };
+        let last =
+            LastPage::Total { size: 20, total: Said::Header { name: "x".into(), regex: None } };
         let after = |number, declared| {
             let said = PageSaid { items: 20, declared, ..PageSaid::default() };
             let paging = Paging::Page { first: 0, last: last.clone() };

@@ -97,7 +97,7 @@ impl RequestTemplate {
     /// Whether this placeholder stands anywhere in it.
     pub fn has(&self, placeholder: Placeholder) -> bool {
         let pairs = |pairs: &[(String, Template)]| pairs.iter().any(|(_, it)| it.has(placeholder));
-        self.url.as_ref().is_some_and(|url| url.has(placeholder))
+        self.url.as_ref().is_some_and(|url| url.asks_for(placeholder))
             || pairs(&self.query)
             || self.headers.iter().any(|(_, header)| header.has(placeholder))
             || match &self.body {
@@ -141,6 +141,11 @@ impl RequestTemplate {
 }
 
 impl IndexRules {
+    /// Whether the site is told how many items are wanted on a page.
+    pub fn takes_page_size(&self) -> bool {
+        self.paging.limit().is_some() && self.request.has(Placeholder::Limit)
+    }
+
     /// The template of its URL, as it was written.
     pub fn url(&self) -> Option<String> {
         self.request.url.as_ref().map(ToString::to_string)

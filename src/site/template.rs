@@ -9,6 +9,8 @@ use crate::extract::plain;
 
 /// What stays as it is in a path segment: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// The same, and what stands between segments.
+const SEGMENTS: &AsciiSet = &SEGMENT.remove(b'/');
 
 /// Most texts take fewer bytes.
 const USUAL: usize = 64;
@@ -107,7 +109,8 @@ impl Template {
     pub fn parse_text(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
         for between in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
             let (name, _) = between;
-            let is_word = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase());
+            let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             if is_word && Placeholder::named(name).is_none() {
                 return Err(unknown(name, allowed));
             }
@@ -138,10 +141,12 @@ impl Template {
         Ok(Template(parts))
     }
 
-    /// The text with what the placeholders stand for, percent-encoded for a path segment.
+    /// The text with what the placeholders stand for, percent-encoded for a segment of a path; a
+    /// category may be several, as `home/kitchen`.
     pub fn encoded(&self, values: Values<'_>) -> String {
         self.render(|text, placeholder| {
-            text.extend(utf8_percent_encode(&values.text(placeholder), SEGMENT));
+            let kept = if placeholder == Placeholder::Seed { SEGMENTS } else { SEGMENT };
+            text.extend(utf8_percent_encode(&values.text(placeholder), kept));
         })
     }
 
@@ -164,10 +169,19 @@ impl Template {
     pub fn varies_in_host(&self) -> bool {
         let Some(Part::Text(first)) = self.0.first() else { return false };
         let rest = first.split_once("://").map_or("", |(_, rest)| rest);
-        !rest.contains('/') && self.varies()
+        !rest.contains(['/', '?', '#']) && self.varies()
     }
 
-    /// Whether one of these placeholders stands in it.
+    /// Whether this placeholder stands in what is sent of it as a URL: not behind `#`.
+    pub fn asks_for(&self, placeholder: Placeholder) -> bool {
+        let is_end = |part: &&Part| matches!(part, Part::Text(text) if text.contains('#'));
+        self.0
+            .iter()
+            .take_while(|part| !is_end(part))
+            .any(|it| *it == Part::Placeholder(placeholder))
+    }
+
+    /// Whether this placeholder stands in it.
     pub fn has(&self, placeholder: Placeholder) -> bool {
         self.0.contains(&Part::Placeholder(placeholder))
     }
@@ -338,52 +352,4 @@ fn is_whole(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn placeholders_are_filled_in_and_encoded() {
-        let template = Template::parse("/b/{key}/x", &[Placeholder::Key]).unwrap();
-        let values = Values { key: Some("a/b?c#é .."), ..Values::default() };
-        assert_eq!(template.encoded(values), "/b/a%2Fb%3Fc%23%C3%A9%20../x");
-        assert_eq!(template.plain(values), "/b/a/b?c#é ../x");
-    }
-
-    #[test]
-    fn what_is_no_placeholder_is_an_error() {
-        assert_eq!(Template::parse("{key", &[]), Err(TemplateError::Open));
-        let error =
-            |allowed: &[Placeholder]| Template::parse("{offset}", allowed).unwrap_err().to_string();
-        assert_eq!(error(&[Placeholder::Key]), "no placeholder {offset} here; there is {key}");
-        assert_eq!(
-            error(&[Placeholder::Page, Placeholder::Seed]),
-            "no placeholder {offset} here; there are {page}, {seed}"
-        );
-        assert_eq!(error(&[]), "no placeholder {offset} here; there are none");
-    }
-
-    #[test]
-    fn a_body_keeps_its_braces_and_its_types() {
-        let allowed = [Placeholder::Limit, Placeholder::Cursor];
-        let body = json!({
-            "query": "query($n: Int) { books(first: {limit}) {id} { title } }",
-            "variables": { "n": "{limit}", "after": "{cursor}", "flag": true, "more": ["{limit}!"] },
-        });
-        let template = JsonTemplate::parse(body, &allowed).unwrap();
-        let mut values = Values { limit: Some(20), ..Values::default() };
-        let first = template.render(values);
-        assert_eq!(first["query"], "query($n: Int) { books(first: 20) {id} { title } }");
-        assert_eq!(
-            first["variables"],
-            json!({ "n": 20, "after": null, "flag": true, "more": ["20!"] })
-        );
-        for (cursor, expected) in [("\"abc\"", json!("abc")), ("17", json!(17))] {
-            values.cursor = Some(cursor);
-            assert_eq!(template.render(values)["variables"]["after"], expected);
-        }
-        let error = JsonTemplate::parse(json!(["{key}"]), &allowed).unwrap_err();
-        assert!(error.to_string().contains("{limit}, {cursor}"), "{error}");
-    }
-}
+mod tests;

@@ -263,8 +263,12 @@ impl Crew {
         let Some(limit) = self.site.index.paging.limit().filter(|_| said.items > 0) else { return };
         let Some(short) = self.walk.first_short(index, said.items, limit) else { return };
         if short < index.number && (said.declared.is_none() || !self.site.total_exact) {
+            let remedy = match self.site.index.takes_page_size() {
+                true => "ask for fewer with --page-size",
+                false => "write in the site file how many there are on a page",
+            };
             self.problems.gap(format!(
-                "page {short} of the list has fewer than the {limit} items asked for, and the list goes on: ask for fewer with --page-size"
+                "page {short} of the list has fewer than the {limit} items expected, and the list goes on: {remedy}"
             ));
         }
     }

@@ -59,7 +59,7 @@ impl Pattern {
 
     /// The first group of the first match, or all of it where there is no group. Nothing where it
     /// does not match, or the group has no part in the match.
-    pub(super) fn find<'t>(&self, text: &'t str) -> Result<Option<&'t str>, TooLong> {
+    pub fn find<'t>(&self, text: &'t str) -> Result<Option<&'t str>, TooLong> {
         if text.len() > LONGEST {
             return Err(TooLong);
         }

@@ -9,6 +9,7 @@ use super::super::written::{At, Short};
 use super::select::single;
 use super::{Wrong, rule, wrong};
 use crate::extract::Format;
+use crate::extract::field::Pattern;
 use crate::fetch::HeaderName;
 
 /// The paging at `key`; paths begin at `folder`.
@@ -101,11 +102,13 @@ fn said(
         Short::Number(_) => return Err(wrong(written, key, "a selector, or { header = \"…\" }")),
     };
     match table {
-        SaidTable { header: Some(name), select: None, regex: None } => {
-            match name.parse::<HeaderName>() {
-                Ok(name) => Ok(Some(Said::Header(name.as_str().into()))),
-                Err(_) => Err(wrong(written, key, format!("`{name}` is no header's name"))),
-            }
+        SaidTable { header: Some(name), select: None, regex } => {
+            let Ok(name) = name.parse::<HeaderName>() else {
+                return Err(wrong(written, key, format!("`{name}` is no header's name")));
+            };
+            let regex = regex.as_deref().map(Pattern::parse).transpose();
+            let regex = regex.map_err(|error| wrong(written, key, error.to_string()))?;
+            Ok(Some(Said::Header { name: name.as_str().into(), regex }))
         }
         SaidTable { header: None, select: Some(select), regex } => {
             let table = RuleTable { select, regex, ..RuleTable::default() };

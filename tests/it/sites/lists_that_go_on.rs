@@ -162,7 +162,7 @@ async fn a_server_that_gives_fewer_than_asked_is_noticed_without_an_exact_count(
                 paging = { by = 'offset', limit = 10, total = '$.total' }";
     let site = site_of(&format!("name = 'x'\nbase_url = 'http://h'\n{text}\n"));
     let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
-    says(&crawled.report, "has fewer than the 10 items asked for");
+    says(&crawled.report, "has fewer than the 10 items expected");
 }
 
 #[tokio::test]

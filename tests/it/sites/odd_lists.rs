@@ -70,8 +70,8 @@ async fn l5_a_last_page_that_grows_is_followed() {
 async fn l5_a_count_in_a_header_that_is_no_number_is_said() {
     for (said, outcome, words) in [
         ("12", Outcome::Incomplete, "it declares 12 items and lists 10"),
-        ("many", Outcome::Complete, "the count at x-total-count is no whole number"),
-        ("-1", Outcome::Complete, "the count at x-total-count is no whole number"),
+        ("many", Outcome::Complete, "the count at x-total-count is a text that is no whole number"),
+        ("-1", Outcome::Complete, "the count at x-total-count is a text that is no whole number"),
     ] {
         let served = Served::start(move |asked| {
             let ids = if page(asked) <= 2 { page(asked) * 10..page(asked) * 10 + 5 } else { 0..0 };

@@ -1,0 +1,49 @@
+//! Templates, filled in and refused.
+
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn placeholders_are_filled_in_and_encoded() {
+    let template = Template::parse("/b/{key}/x", &[Placeholder::Key]).unwrap();
+    let values = Values { key: Some("a/b?c#é .."), ..Values::default() };
+    assert_eq!(template.encoded(values), "/b/a%2Fb%3Fc%23%C3%A9%20../x");
+    assert_eq!(template.plain(values), "/b/a/b?c#é ../x");
+}
+
+#[test]
+fn what_is_no_placeholder_is_an_error() {
+    assert_eq!(Template::parse("{key", &[]), Err(TemplateError::Open));
+    let error =
+        |allowed: &[Placeholder]| Template::parse("{offset}", allowed).unwrap_err().to_string();
+    assert_eq!(error(&[Placeholder::Key]), "no placeholder {offset} here; there is {key}");
+    assert_eq!(
+        error(&[Placeholder::Page, Placeholder::Seed]),
+        "no placeholder {offset} here; there are {page}, {seed}"
+    );
+    assert_eq!(error(&[]), "no placeholder {offset} here; there are none");
+}
+
+#[test]
+fn a_body_keeps_its_braces_and_its_types() {
+    let allowed = [Placeholder::Limit, Placeholder::Cursor];
+    let body = json!({
+        "query": "query($n: Int) { books(first: {limit}) {id} { title } }",
+        "variables": { "n": "{limit}", "after": "{cursor}", "flag": true, "more": ["{limit}!"] },
+    });
+    let template = JsonTemplate::parse(body, &allowed).unwrap();
+    let mut values = Values { limit: Some(20), ..Values::default() };
+    let first = template.render(values);
+    assert_eq!(first["query"], "query($n: Int) { books(first: 20) {id} { title } }");
+    assert_eq!(
+        first["variables"],
+        json!({ "n": 20, "after": null, "flag": true, "more": ["20!"] })
+    );
+    for (cursor, expected) in [("\"abc\"", json!("abc")), ("17", json!(17))] {
+        values.cursor = Some(cursor);
+        assert_eq!(template.render(values)["variables"]["after"], expected);
+    }
+    let error = JsonTemplate::parse(json!(["{key}"]), &allowed).unwrap_err();
+    assert!(error.to_string().contains("{limit}, {cursor}"), "{error}");
+}
