@@ -12,7 +12,7 @@ use crate::failure::PageId;
 use crate::record::Key;
 use crate::site::Site;
 use crate::store::KeptFailure;
-use crate::task::{Content, DetailPage, IndexRun, List, Listed};
+use crate::task::{DetailPage, IndexRun, List, Listed};
 
 /// See the module's text.
 #[derive(Debug, Default)]
@@ -104,10 +104,7 @@ fn asked_by_itself(site: &Site, key: &Key, url: &str) -> Option<DetailPage> {
     }
     let mut item = DetailPage::of(key.clone());
     if site.takes_links() {
-        // A URL that held credentials was not kept whole.
-        let is_whole = !url.is_empty() && !url.contains(crate::secret::HIDDEN);
-        let listed = Listed { url: Some(url.into()), revision: None, content: Content::Nothing };
-        item.listed = Some(Box::new(is_whole.then_some(listed)?));
+        item.listed = Some(Box::new(Listed::at(url)?));
     }
     Some(item)
 }

@@ -105,8 +105,9 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Failures(failures) => Box::pin(failures::run(failures)).await,
         Command::Export(export) => Box::pin(export::run(export)).await,
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut std::io::stdout());
-            Exit::Complete
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut script);
+            streams::print(&script).map_or_else(|exit| exit, |()| Exit::Complete)
         }
     }
 }

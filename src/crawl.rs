@@ -2,37 +2,41 @@
 //! the only place that spawns tasks.
 
 mod begin;
+mod end;
 mod gone;
 mod lock;
 mod robots;
 mod verdict;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tracing::{info, warn};
+use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
+use tokio::task::{JoinError, JoinSet};
+use tracing::warn;
 
 use crate::descriptors;
 use crate::error::CrawlError;
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits, MemoryFrontier};
+use crate::lock::Lock;
 use crate::lookup;
 use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, Problems};
 use crate::record::Stamp;
 use crate::refresh::Policy;
 use crate::refresh::gone::Departures;
-use crate::report::{Outcome, Report};
+use crate::report::Outcome;
 use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
 use crate::site::Site;
-use crate::store::{Patience, PatientStore, Store, StoreError};
-use crate::sweep::SweepEntry;
+use crate::store::{Patience, PatientStore, Store};
 use crate::walk::Walk;
 use crate::worker::Crew;
 use crate::writer::{self, Batching, Destination, Outbox};
+pub use end::Ended;
 use lock::Running;
 use robots::is_open;
 
@@ -53,25 +57,18 @@ pub struct Crawl {
     shutdown: Shutdown,
 }
 
-/// A crawl that holds the lock, of a site that was asked what it asks of crawlers.
-struct Begun {
-    entry: SweepEntry,
+/// A crawl that holds the lock.
+struct Begun<'c> {
+    lock: Arc<Lock>,
     /// Held while it runs.
     running: Running,
-    /// What ended it before it asked for a page, where the lock was lost by then.
-    kept: Result<(), CrawlError>,
+    /// Ends when the site has said what it asks of crawlers.
+    opening: Opening<'c>,
     hosts: Arc<Hosts>,
-    fetcher: Fetcher,
+    fetcher: Arc<Fetcher>,
 }
 
-/// How a crawl ended.
-#[derive(Debug)]
-pub struct Ended {
-    /// What is said of it.
-    pub report: Report,
-    /// What ended it early, where something did.
-    pub error: Option<CrawlError>,
-}
+type Opening<'c> = Pin<Box<MaybeDone<BoxFuture<'c, ()>>>>;
 
 /// Shows where a crawl is, while it runs.
 #[derive(Clone)]
@@ -133,84 +130,89 @@ impl Crawl {
     /// Crawls, to the end or until it is told to stop.
     pub async fn run(self) -> Ended {
         let problems = Arc::new(Problems::default());
-        let Begun { entry, running: _running, kept, hosts, fetcher } =
-            match self.before_the_end(Box::pin(self.start())).await {
-                Some(Ok(begun)) => begun,
-                Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
-                None => return self.never_began(Outcome::Interrupted, None),
-            };
+        let begun = match self.before_the_end(Box::pin(self.start())).await {
+            Some(Ok(begun)) => begun,
+            Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
+            None => return self.never_began(Outcome::Interrupted, None),
+        };
         if let Some(said) = &self.fewer_workers {
             warn!("{said}");
             problems.note(said);
         }
-        let mut ran = match kept {
-            Ok(()) => self.crew(&entry, hosts, fetcher, &problems).await,
-            lost => lost,
+        let (lock, running) = (begun.lock.clone(), begun.running);
+        let sweep = self.sweep(begun.lock, begun.opening, begun.hosts, begun.fetcher, &problems);
+        // All that goes on while the lock is held: without it nothing may be written any more.
+        let ended = tokio::select! {
+            biased;
+            ended = Box::pin(sweep) => ended,
+            lost = lock.keep() => Err(lost),
+            () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => {
+                warn!("stopping: the store is not waited for any longer");
+                Ok(Outcome::Interrupted)
+            }
         };
-        let left = self.frontier.outstanding().await.map_or(1, |count| count.total());
-        if ran.is_ok() && left == 0 {
-            ran = self.mark_gone(&entry, &problems).await;
+        if let Err(error) = &ended {
+            problems.last_gap(error.to_string());
         }
-        let snapshot = self.metrics.snapshot();
-        let outcome = match &ran {
-            Err(_) => Outcome::Failed,
-            Ok(()) if left > 0 => Outcome::Interrupted,
-            Ok(()) => self.verdict(&snapshot, &problems),
-        };
-        if outcome == Outcome::Complete && !entry.limited {
-            ran = self.forget_failures().await;
-        }
-        let outcome = if ran.is_ok() { outcome } else { Outcome::Failed };
-        if let Err(error) = &ran {
-            problems.gap(error.to_string());
-        }
-        let entry = entry.end(outcome, &snapshot, problems.sentences());
-        let error = self.close(&entry, ran.err()).await;
+        let outcome = *ended.as_ref().unwrap_or(&Outcome::Failed);
+        let entry = lock.entry().clone();
+        let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
+        let error = self.close(&entry, ended.err()).await;
+        drop(running);
         self.ended(entry, error)
     }
 
-    /// The end of a crawl that never had the lock.
-    fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
-        let site = &self.site;
-        let entry = SweepEntry::begin(&site.name, &site.collection, "", self.settings.is_limited());
-        let problems = error.iter().map(ToString::to_string).collect();
-        self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
+    /// The sweep itself: the site's pages, what they say has left it, and the verdict on it all.
+    async fn sweep(
+        &self,
+        lock: Arc<Lock>,
+        opening: Opening<'_>,
+        hosts: Arc<Hosts>,
+        fetcher: Arc<Fetcher>,
+        problems: &Arc<Problems>,
+    ) -> Result<Outcome, CrawlError> {
+        opening.await;
+        self.crew(&lock, hosts, fetcher, problems).await?;
+        if self.frontier.outstanding().await?.total() > 0 {
+            return Ok(Outcome::Interrupted);
+        }
+        self.mark_gone(&lock, problems).await?;
+        let outcome = self.verdict(&self.metrics.snapshot(), problems);
+        if outcome == Outcome::Complete && !lock.entry().limited {
+            self.forget_failures().await?;
+        }
+        Ok(outcome)
     }
 
     /// Takes the lock, and asks the site meanwhile what it asks of crawlers: both take a while. Where
     /// another run is found to hold it, the site is asked for nothing.
-    async fn start(&self) -> Result<Begun, CrawlError> {
+    async fn start(&self) -> Result<Begun<'_>, CrawlError> {
         let claim = self.claim().await?;
         let home = self.site.home();
         let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
-        let fetcher = fetcher.paced(hosts.clone());
-        let opening = self.open_home(&hosts, &fetcher);
-        let (entry, running, kept) = self.take_lock_during(opening, claim).await?;
-        Ok(Begun { entry, running, kept, hosts, fetcher })
+        let fetcher = Arc::new(fetcher.paced(hosts.clone()));
+        let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(hosts.clone(), fetcher.clone()));
+        let mut opening = Box::pin(maybe_done(opening));
+        let (lock, running) = self.take_lock_during(&mut opening, claim).await?;
+        Ok(Begun { lock, running, opening, hosts, fetcher })
     }
 
     /// Puts the parts together and waits for them.
     async fn crew(
         &self,
-        entry: &SweepEntry,
+        lock: &Arc<Lock>,
         hosts: Arc<Hosts>,
-        fetcher: Fetcher,
+        fetcher: Arc<Fetcher>,
         problems: &Arc<Problems>,
     ) -> Result<(), CrawlError> {
+        let entry = lock.entry();
         let Settings { retries, pages, max_age, begin, .. } = self.settings;
         // What failed is asked for in full: an answer without a document says nothing of the list.
         let conditional = self.settings.conditional && begin == Begin::List;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let has_failures = !self.store.failures(None, 1).await?.is_empty();
-        let destination = Destination {
-            store: self.store.clone(),
-            has_failures,
-            frontier: self.frontier.clone(),
-            metrics: self.metrics.clone(),
-            problems: problems.clone(),
-            stamp: stamp.clone(),
-        };
+        let destination = self.destination(lock, has_failures, stamp.clone(), problems);
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let range = self.site.page_range(pages);
@@ -228,7 +230,13 @@ impl Crawl {
             hosts,
             lookup,
             store: self.store.clone(),
-            policy: Policy { stamp, began: entry.started_at, conditional, max_age },
+            policy: Policy {
+                stamp,
+                began: entry.started_at,
+                takes_links: self.site.takes_links(),
+                conditional,
+                max_age,
+            },
             metrics: self.metrics.clone(),
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
@@ -241,16 +249,16 @@ impl Crawl {
             departures: self.departures.clone(),
             gone_limit: self.settings.gone_limit,
         });
-        let mut writer = tokio::spawn(writer.run());
         // They end with the crew, whatever they wait for.
-        let mut answering = JoinSet::new();
+        let (mut writing, mut answering) = (JoinSet::new(), JoinSet::new());
+        writing.spawn(writer.run());
         for _ in 0..lookup::AT_ONCE {
             answering.spawn(lookups.clone().run());
         }
-        let worked = self.supervise(&crew, entry, outbox, &mut writer).await;
+        let worked = self.supervise(&crew, outbox, &mut writing).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),
-            _ => self.last_writes(&mut writer).await,
+            _ => self.last_writes(&mut writing).await,
         };
         crew.list_fields.say(problems);
         crew.fields.say(problems);
@@ -263,31 +271,47 @@ impl Crawl {
         written.and(worked)
     }
 
+    /// Where the writer brings batches.
+    fn destination(
+        &self,
+        lock: &Arc<Lock>,
+        has_failures: bool,
+        stamp: Stamp,
+        problems: &Arc<Problems>,
+    ) -> Destination {
+        Destination {
+            store: self.store.clone(),
+            lock: lock.clone(),
+            has_failures,
+            frontier: self.frontier.clone(),
+            metrics: self.metrics.clone(),
+            problems: problems.clone(),
+            stamp,
+        }
+    }
+
     /// Runs the workers until they end, the crawl fails, or the time to stop has run out.
     async fn supervise(
         &self,
         crew: &Arc<Crew>,
-        entry: &SweepEntry,
         outbox: Outbox,
-        writer: &mut Writing,
+        writing: &mut Writing,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
         for _ in 0..self.settings.workers {
             workers.spawn(crew.clone().work(outbox.clone()));
         }
         let time_is_up = self.shutdown.time_is_up(self.settings.grace);
-        let lock = self.keep_lock(entry);
         let time = crew.hosts.keep_time();
-        tokio::pin!(time_is_up, lock, time);
+        tokio::pin!(time_is_up, time);
         loop {
             let ended = tokio::select! {
                 ended = workers.join_next() => ended,
                 // It ends after the workers, unless it fails.
-                written = &mut *writer => {
+                written = writing.join_next() => {
                     let error = written_or_panicked(written).err();
                     return Err(CrawlError::Writer(Box::new(error.unwrap_or(CrawlError::WriterEnded))));
                 }
-                lost = &mut lock => return Err(lost),
                 never = &mut time => match never {},
                 () = &mut time_is_up => {
                     warn!("stopping: requests still in flight are dropped");
@@ -302,11 +326,10 @@ impl Crawl {
     }
 
     /// Waits for the writer, which ends when no worker is left; not for ever once it is to stop.
-    async fn last_writes(&self, writer: &mut Writing) -> Result<(), CrawlError> {
-        match self.before_the_end(&mut *writer).await {
+    async fn last_writes(&self, writing: &mut Writing) -> Result<(), CrawlError> {
+        match self.before_the_end(writing.join_next()).await {
             Some(written) => written_or_panicked(written),
             None => {
-                writer.abort();
                 warn!(
                     "the store did not take the last records in time; they will be fetched again"
                 );
@@ -323,44 +346,15 @@ impl Crawl {
             () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => None,
         }
     }
-
-    /// Writes the ledger's last word and lets go of the store. Says what ended the crawl early.
-    async fn close(&self, entry: &SweepEntry, error: Option<CrawlError>) -> Option<CrawlError> {
-        let kept = match &error {
-            // A store that just failed would only be waited for once more.
-            Some(CrawlError::Store(_)) => Ok(true),
-            _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(true)),
-        };
-        let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
-        let lost = (kept == Ok(false)).then_some(CrawlError::LockLost);
-        error.or(lost).or(kept.and(closed.map(|()| true)).err().map(Into::into))
-    }
-
-    fn ended(&self, entry: SweepEntry, error: Option<CrawlError>) -> Ended {
-        let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
-        let failed_late = error.is_some() && report.outcome != Outcome::Failed;
-        let outcome = if failed_late { Outcome::Failed } else { report.outcome };
-        let mut problems = report.problems;
-        if failed_late {
-            problems.extend(error.as_ref().map(ToString::to_string));
-        }
-        let report = Report { outcome, problems, ..report };
-        let is_silent =
-            matches!(error, Some(CrawlError::Store(StoreError::Closed) | CrawlError::Held(_)));
-        if !is_silent {
-            info!(%outcome, sweep = %report.sweep, "sweep ended");
-        }
-        Ended { report, error }
-    }
 }
 
-/// The writer's task.
-type Writing = JoinHandle<Result<(), CrawlError>>;
+/// The writer's task, which ends where this is dropped.
+type Writing = JoinSet<Result<(), CrawlError>>;
 
 fn written_or_panicked(
-    written: Result<Result<(), CrawlError>, JoinError>,
+    written: Option<Result<Result<(), CrawlError>, JoinError>>,
 ) -> Result<(), CrawlError> {
-    written.unwrap_or_else(|panic| Err(panic.into()))
+    written.map_or(Ok(()), |written| written.unwrap_or_else(|panic| Err(panic.into())))
 }
 
 fn batching(settings: &Settings) -> Batching {

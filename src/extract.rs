@@ -76,6 +76,9 @@ pub enum PageError {
     /// What the site file requires is not there.
     #[error("the page has no {0}, which `require` in the site file asks for")]
     Require(String),
+    /// None of the fields.
+    #[error("the page has none of the fields that the site file names")]
+    Nothing,
     /// The part that is the document is not there.
     #[error("the page has no {0}, which is the document by `document` in the site file")]
     NoDocument(String),
@@ -98,7 +101,7 @@ impl PageError {
             | PageError::LinkHeader => "page",
             PageError::Listed(_) => "list",
             PageError::Field(error) => error.reason(),
-            PageError::Require(_) | PageError::NoDocument(_) => "require",
+            PageError::Require(_) | PageError::NoDocument(_) | PageError::Nothing => "require",
         }
     }
 }

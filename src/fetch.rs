@@ -22,13 +22,14 @@ use std::sync::OnceLock;
 use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
 use crate::metrics::Metrics;
 use crate::refresh::Validators;
 use crate::secret::shown;
+use crate::wording::plain;
 
 pub use client::{ClientError, ClientOptions};
 pub use connect::ConnectClock;
@@ -145,6 +146,11 @@ impl Fetcher {
         if response.status() != StatusCode::OK {
             return Err(self.refusal(response).await);
         }
+        if let Some(coding) = undecoded(response.headers()) {
+            return Err(FetchError::Body(format!(
+                "it is encoded as {coding}, which was not asked for"
+            )));
+        }
         let body = body(&mut response, self.max_body).await?;
         self.metrics.received(sent.elapsed(), body.len());
         Ok(Page { url, headers: std::mem::take(response.headers_mut()), body })
@@ -219,8 +225,7 @@ impl Fetcher {
             if let Some(clock) = &self.connect_clock {
                 clock.reset();
             }
-            let sent = Instant::now();
-            let response = self.send(&request, hosts).await?;
+            let (response, sent) = self.send(&request, hosts).await?;
             if let Some(hosts) = hosts {
                 hosts.of(&request.url).heard(response.status().as_u16(), response.headers());
             }
@@ -243,7 +248,12 @@ impl Fetcher {
     }
 
     /// Sends the request, once more where a kept-alive connection turned out to be closed.
-    async fn send(&self, request: &Request, hosts: Option<&Hosts>) -> Result<Response, FetchError> {
+    /// Answers with when it left, too.
+    async fn send(
+        &self,
+        request: &Request,
+        hosts: Option<&Hosts>,
+    ) -> Result<(Response, Instant), FetchError> {
         let client = self.clients.next();
         match self.send_once(client, request).await {
             Err(FetchError::Closed(_)) => {
@@ -261,7 +271,7 @@ impl Fetcher {
         &self,
         client: &reqwest::Client,
         request: &Request,
-    ) -> Result<Response, FetchError> {
+    ) -> Result<(Response, Instant), FetchError> {
         let Request { method, url, headers, body } = request;
         let mut sending = client.request(method.clone(), url.clone());
         if let Some(Body { content_type, bytes }) = body {
@@ -274,7 +284,9 @@ impl Fetcher {
             sending = sending.headers(self.headers.clone());
         }
         self.metrics.sent();
-        sending.send().await.map_err(|error| FetchError::sending(&error))
+        let sent = Instant::now();
+        let response = sending.send().await.map_err(|error| FetchError::sending(&error))?;
+        Ok((response, sent))
     }
 
     /// What an answer other than 200 says. Its body is but a sample: that it breaks off or is too
@@ -330,4 +342,12 @@ async fn body(response: &mut Response, most: usize) -> Result<Bytes, FetchError>
         next = chunk().await?;
     }
     Ok(body.freeze())
+}
+
+/// How a body is still encoded, where that is a coding which is not known or was not announced as it
+/// should be.
+fn undecoded(headers: &HeaderMap) -> Option<String> {
+    let coding = String::from_utf8_lossy(headers.get(CONTENT_ENCODING)?.as_bytes()).into_owned();
+    let is_plain = coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
+    (!is_plain).then(|| plain(&coding))
 }

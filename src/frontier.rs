@@ -13,7 +13,8 @@
 //! 4. **The end is exact**: `lease` answers `None` when nothing is queued, leased or set aside,
 //!    and only then. Follow-ups are submitted before their parent is finished; seeds are submitted
 //!    before the first lease. There are no idle timers.
-//! 5. A task that is to be retried later is set aside, and counted, until its time has come.
+//! 5. A task that is to be retried later is set aside, and counted, until its time has come; one that
+//!    is to be retried at the end, until all others are done.
 //!
 //! `tests/it/frontier_contract.rs` is the suite that every backend has to pass; the model checker
 //! walks the protocol of the one in memory (`frontier/model.rs`).
@@ -33,7 +34,7 @@ use async_trait::async_trait;
 use event_listener::{Event, IntoNotification};
 use tokio::time::Instant;
 
-use crate::record::Key;
+use crate::record::{Key, Known};
 use crate::task::{FollowUps, Page, Task};
 
 pub use memory::{Limits, MemoryFrontier};
@@ -71,6 +72,13 @@ pub trait Frontier: Send + Sync {
     /// # Errors
     /// Whatever the backend cannot do.
     async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError>;
+
+    /// Ends a lease whose task is to be handed out again, at no cost, when nothing else is left to
+    /// do: at the end.
+    ///
+    /// # Errors
+    /// Whatever the backend cannot do.
+    async fn retry_at_the_end(&self, lease: Lease) -> Result<(), FrontierError>;
 
     /// Whether an item was submitted, by whatever list.
     ///
@@ -146,10 +154,11 @@ impl Lease {
         self.task.as_ref().expect("the task leaves only with the lease")
     }
 
-    /// The lease on the same task, of which the store is taken to know nothing.
-    pub fn without_known(mut self) -> Lease {
+    /// The lease on the same item, which is to be asked for in full whatever the store knows of it,
+    /// which is this.
+    pub fn in_full(mut self, known: Option<&Known>) -> Lease {
         if let Some(Task { page: Page::Detail(item), .. }) = &mut self.task {
-            item.known = None;
+            item.known = known.map(|known| Arc::new(Known { digest: None, ..known.clone() }));
         }
         self
     }

@@ -34,6 +34,7 @@ pub mod extract;
 pub mod failure;
 pub mod fetch;
 pub mod frontier;
+pub mod lock;
 pub mod lookup;
 pub mod memory;
 pub mod metrics;

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 
-/// More sentences than this help nobody; the rest is counted.
+/// More sentences on single pages than this help nobody; the rest is counted.
 const MOST: usize = 200;
 
 /// See the module's text.
@@ -17,6 +17,8 @@ pub struct Problems(Mutex<Said>);
 struct Said {
     sentences: Vec<String>,
     unsaid: u64,
+    /// What is said at the end, of the run as a whole.
+    last: Vec<String>,
     gap: bool,
 }
 
@@ -31,6 +33,14 @@ impl Problems {
         self.say(sentence.into(), false);
     }
 
+    /// Something is missing in the run as a whole: this is said however much was said before.
+    pub fn last_gap(&self, sentence: impl Into<String>) {
+        self.with(|said| {
+            said.gap = true;
+            said.last.push(sentence.into());
+        });
+    }
+
     /// Whether anything is missing or may be.
     pub fn has_gap(&self) -> bool {
         self.with(|said| said.gap)
@@ -43,6 +53,7 @@ impl Problems {
             if said.unsaid > 0 {
                 sentences.push(format!("… and {} more of the like", said.unsaid));
             }
+            sentences.extend(said.last.iter().cloned());
             sentences
         })
     }

@@ -66,6 +66,8 @@ impl<'de> Deserialize<'de> for Key {
 pub struct Known {
     /// The item.
     pub key: Key,
+    /// Where it was fetched, without credentials.
+    pub url: Option<Box<str>>,
     /// The document's digest; absent where the document was not written by gleaner.
     pub digest: Option<Digest>,
     /// The sweep that last fetched it.
@@ -123,6 +125,8 @@ pub struct Record {
     pub key: Key,
     /// Where it was fetched, without credentials.
     pub url: Box<str>,
+    /// Whether the store has it from somewhere else.
+    pub has_moved: bool,
     /// The document as the site gave it.
     pub document: Document,
     /// Validator the page came with.

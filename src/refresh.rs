@@ -6,9 +6,11 @@ pub mod gone;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use url::Url;
 
 use crate::document::{Digest, Document};
 use crate::record::{Known, Record, Stamp, Verdict};
+use crate::secret::shown;
 use crate::task::{Content, DetailPage, Listed};
 
 /// Where a document came from, and what the site says of its age.
@@ -31,6 +33,8 @@ pub struct Policy {
     pub stamp: Stamp,
     /// When the sweep began, in whichever run.
     pub began: Timestamp,
+    /// Whether the list says where the pages of its items are.
+    pub takes_links: bool,
     /// Whether the site is told what the store has.
     pub conditional: bool,
     /// What was fetched more recently is not asked for.
@@ -81,6 +85,12 @@ pub fn plan(
     if listed.is_some_and(|listed| listed.content != Content::Nothing) {
         return Plan::Fetch(None);
     }
+    // What is known of one page says nothing of another.
+    let link = listed.filter(|_| policy.takes_links).and_then(|listed| listed.url.as_deref());
+    let link = link.and_then(|url| Url::parse(url).ok());
+    if link.is_some_and(|link| known.url.as_deref() != Some(&*shown(&link))) {
+        return Plan::Fetch(None);
+    }
     let revision = listed.and_then(|listed| listed.revision.as_ref());
     if revision.is_some() && revision == known.revision.as_ref() {
         return Plan::Same;
@@ -111,11 +121,12 @@ fn written(known: &Known, began: Timestamp) -> Verdict {
     }
 }
 
-/// The verdict on a document with `digest`, against what the store knew.
+/// The verdict on a document with `digest`, against what the store knew. What was marked gone and is
+/// back has changed, whatever it looks like.
 pub fn verdict(known: Option<&Known>, digest: Digest) -> Verdict {
     match known {
         None => Verdict::New,
-        Some(known) if known.digest == Some(digest) => Verdict::Same,
+        Some(known) if known.digest == Some(digest) && known.gone_at.is_none() => Verdict::Same,
         Some(_) => Verdict::Changed,
     }
 }
@@ -125,10 +136,10 @@ pub fn record(item: DetailPage, origin: Origin, document: Document, now: Timesta
     let DetailPage { key, known, seen_at, .. } = item;
     let known = known.as_deref();
     let verdict = verdict(known, document.digest);
-    let back = known.is_some_and(|known| known.gone_at.is_some());
-    let unchanged = known.filter(|_| verdict == Verdict::Same && !back);
+    let unchanged = known.filter(|_| verdict == Verdict::Same);
     Record {
         key,
+        has_moved: known.is_some_and(|known| known.url.as_deref() != Some(&*origin.url)),
         url: origin.url,
         document,
         etag: origin.etag,
@@ -160,6 +171,7 @@ mod tests {
     fn known(digest: Option<Digest>, gone_at: Option<Timestamp>) -> Known {
         Known {
             key: Key::new("1").unwrap(),
+            url: None,
             digest,
             sweep: None,
             rules: None,
@@ -195,12 +207,16 @@ mod tests {
         assert_eq!(made(Some(&known(Some(digest), None))), (Verdict::Changed, 1, 9));
         assert_eq!(made(Some(&known(Some(same), None))), (Verdict::Same, 1, 2));
         assert_eq!(made(Some(&known(None, None))), (Verdict::Changed, 1, 9), "adopted");
-        assert_eq!(made(Some(&known(Some(same), Some(seconds(5))))), (Verdict::Same, 1, 9), "back");
+        assert_eq!(
+            made(Some(&known(Some(same), Some(seconds(5))))),
+            (Verdict::Changed, 1, 9),
+            "back"
+        );
     }
 
     fn policy() -> Policy {
         let stamp = Stamp { sweep: "now".into(), rules: "r".into() };
-        Policy { stamp, began: seconds(100), conditional: true, max_age: None }
+        Policy { stamp, began: seconds(100), takes_links: false, conditional: true, max_age: None }
     }
 
     fn ours() -> Known {

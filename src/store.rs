@@ -202,8 +202,6 @@ pub struct Rejection {
 pub struct Stored {
     /// What gleaner keeps of it.
     pub known: Known,
-    /// Where it was fetched.
-    pub url: Option<Box<str>>,
     /// The document as JSON text, as the site gave it.
     pub text: String,
 }

@@ -9,8 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::document::Digest;
 use crate::record::{Key, Known};
-use crate::secret::shown;
+use crate::secret::{HIDDEN, shown};
 use crate::wording::plain;
 
 /// One request to make, with the number of the attempt it is (from 1).
@@ -61,7 +62,7 @@ pub enum List {
 }
 
 /// Where a page of a list is, as another page said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// At this URL.
     Url(Box<str>),
@@ -169,8 +170,12 @@ impl IndexPage {
         match &self.place {
             None => format!("{list}{}", self.number),
             Some(Place::Url(url)) => {
-                let url = Url::parse(url).map_or_else(|_| String::new(), |url| shown(&url));
-                format!("{list}{url}")
+                let name = Url::parse(url).map_or_else(|_| String::new(), |url| shown(&url));
+                match name.contains(HIDDEN) {
+                    false => format!("{list}{name}"),
+                    // Others may differ in what is hidden alone.
+                    true => format!("{list}{name} {:08x}", Digest::of(url.as_bytes()).bits() >> 96),
+                }
             }
             Some(Place::Cursor(cursor)) => format!("{list}{cursor}"),
         }
@@ -186,6 +191,16 @@ impl IndexPage {
             place: None,
             is_guess: false,
         }
+    }
+}
+
+impl Listed {
+    /// What is known of an item whose list is not at hand: where its page was. Nothing where that
+    /// was not kept whole, since it held credentials.
+    pub fn at(url: &str) -> Option<Listed> {
+        let is_whole = !url.is_empty() && !url.contains(HIDDEN);
+        let listed = Listed { url: Some(url.into()), revision: None, content: Content::Nothing };
+        is_whole.then_some(listed)
     }
 }
 

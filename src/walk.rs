@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::document::Digest;
 use crate::site::PageSaid;
-use crate::task::{IndexPage, List};
+use crate::task::{IndexPage, List, Place};
 
 /// More items than this are no count but a mistake of the site's.
 const MOST_DECLARED: u64 = 1 << 62;
@@ -38,8 +38,8 @@ struct Lists {
     passes: HashMap<(u32, List), Progress>,
     /// Pages of the pass that are planned and not yet answered for.
     open: u64,
-    /// Pages that could not be had, by list and name.
-    lost: HashSet<(List, String)>,
+    /// Pages that could not be had.
+    lost: HashSet<Whereabouts>,
     /// What the lists declare together, and how many of them do not say.
     declared: u64,
     silent: u64,
@@ -59,6 +59,22 @@ struct Counts {
     /// Digests of the keys listed, where an item may be on several lists.
     keys: HashSet<u128>,
     is_cut: bool,
+}
+
+/// Which page of which list it is, in whatever pass: by its place, where it has one, since the pages
+/// before it may be more or fewer the next time.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Whereabouts {
+    Number(List, u64),
+    Place(List, Place),
+}
+
+fn whereabouts(page: &IndexPage) -> Whereabouts {
+    let list = page.list.clone();
+    match page.place.clone() {
+        None => Whereabouts::Number(list, page.number),
+        Some(place) => Whereabouts::Place(list, place),
+    }
 }
 
 /// What is known of one walk over a list.
@@ -125,12 +141,11 @@ impl Walk {
     /// was the last of its pass.
     pub fn answered(&self, page: &IndexPage, is_lost: bool) -> bool {
         let mut lists = self.lists();
-        let name = (page.list.clone(), page.name());
         if is_lost {
-            lists.lost.insert(name);
+            lists.lost.insert(whereabouts(page));
         } else {
             // Another pass may have what an earlier one lost.
-            lists.lost.remove(&name);
+            lists.lost.remove(&whereabouts(page));
         }
         lists.open = lists.open.saturating_sub(1);
         lists.open == 0
@@ -144,7 +159,7 @@ impl Walk {
 
     /// Whether a page could not be had in an earlier pass.
     pub fn is_lost(&self, page: &IndexPage) -> bool {
-        self.lists().lost.contains(&(page.list.clone(), page.name()))
+        self.lists().lost.contains(&whereabouts(page))
     }
 
     /// How many pages could not be had, in any pass.
@@ -204,6 +219,9 @@ impl Walk {
             "" => page.number,
             all => *progress.pages.entry(Digest::of(all.as_bytes()).bits()).or_insert(page.number),
         };
+        if !all.is_empty() {
+            progress.empty.remove(&page.number);
+        }
         let repeats = (first != page.number).then_some(first);
         if repeats.is_some() {
             progress.repeated.insert(page.number);

@@ -39,8 +39,7 @@ use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
 use crate::store::Store;
-use crate::task::PageRange;
-use crate::task::{Content, IndexPage, Page};
+use crate::task::{Content, IndexPage, Page, PageRange, Task};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 use trouble::Trouble;
@@ -67,7 +66,7 @@ pub struct Crew {
     /// Where tasks come from and go to.
     pub frontier: Arc<dyn Frontier>,
     /// Makes requests.
-    pub fetcher: Fetcher,
+    pub fetcher: Arc<Fetcher>,
     /// How fast the site's hosts are asked.
     pub hosts: Arc<Hosts>,
     /// Says what is known of listed items.
@@ -219,7 +218,8 @@ impl Crew {
                 return given_up.await.map(|()| None);
             }
         };
-        if attempt.lease.task().attempt > 1 {
+        let Task { attempt: number, waits, .. } = attempt.lease.task();
+        if *number > 1 || *waits > 0 {
             self.metrics.retried();
         }
         let fetched = match validators {

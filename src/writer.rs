@@ -19,6 +19,8 @@ use tracing::warn;
 use crate::error::CrawlError;
 use crate::failure::{Failure, PageId};
 use crate::frontier::{Frontier, Lease, Retry};
+use crate::lock::Lock;
+use crate::lookup;
 use crate::metrics::Metrics;
 use crate::problems::Problems;
 use crate::record::{Key, Record, Seen, Stamp, Verdict};
@@ -104,6 +106,8 @@ pub struct Writer {
 pub struct Destination {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// What has to be held while something is written.
+    pub lock: Arc<Lock>,
     /// Whether the store kept failures when the crawl began.
     pub has_failures: bool,
     /// Hears of finished leases.
@@ -235,6 +239,7 @@ impl Destination {
             }
         }
         let mut rejected = vec![None; records.len()];
+        self.lock.ensure().await?;
         if !records.is_empty() {
             for rejection in self.store.write(&self.stamp, &records).await? {
                 if let Some(place) = rejected.get_mut(rejection.at) {
@@ -298,8 +303,10 @@ impl Destination {
         if seen.is_empty() {
             return Ok(());
         }
-        let lacking: HashSet<Key> =
-            self.store.mark_seen(&self.stamp, &seen).await?.into_iter().collect();
+        let lacking = self.store.mark_seen(&self.stamp, &seen).await?;
+        // What is there, but could not be noted of, keeps what is known of it.
+        let known = lookup::ask(&*self.store, &lacking).await?;
+        let lacking: HashSet<Key> = lacking.into_iter().collect();
         seen.truncate(unwritten.len());
         let had = seen.iter().filter(|seen| !lacking.contains(&seen.key));
         let had: Vec<PageId> = had.map(|seen| PageId::of_item(&seen.key)).collect();
@@ -309,7 +316,8 @@ impl Destination {
         for ((lease, is_recent), seen) in unwritten.into_iter().zip(seen) {
             if lacking.contains(&seen.key) {
                 let retry = Retry { after: Duration::ZERO, costs_attempt: false };
-                self.frontier.retry_later(lease.without_known(), retry).await?;
+                let lease = lease.in_full(known.get(&seen.key).map(|known| &**known));
+                self.frontier.retry_later(lease, retry).await?;
                 continue;
             }
             match is_recent {

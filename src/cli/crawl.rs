@@ -9,6 +9,7 @@ use clap::Args;
 use super::arguments::{RunArgs, SweepArgs};
 use super::exit::Exit;
 use super::holdings::DEFAULT_STORE;
+use super::streams::say;
 use super::usage::wrong;
 use crate::site::Site;
 use crate::store::StoreUrl;
@@ -35,7 +36,7 @@ pub async fn run(name: &str, arguments: CrawlArgs) -> Exit {
     match Site::load(name) {
         Ok(site) => run_site(site, &arguments, DEFAULT_STORE).await,
         Err(error) => {
-            eprintln!("error: {error}");
+            say(&format!("error: {error}\n"));
             Exit::Usage
         }
     }

@@ -1,6 +1,6 @@
 //! `gleaner demo`: the demo book site on loopback, crawled by the crawler that crawls any site.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,6 +10,7 @@ use super::arguments::Switch;
 use super::crawl::{CrawlArgs, run_site};
 use super::exit::{Exit, failed};
 use super::signals::Signals;
+use super::streams::print;
 use super::values;
 use crate::demo::{Demo, Options, mixed_faults};
 use crate::site::{Site, parse_base_url};
@@ -113,8 +114,8 @@ fn site_at(url: &str) -> anyhow::Result<Site> {
 }
 
 async fn serve_until_told(demo: &Demo) -> Exit {
-    if writeln!(io::stdout(), "{}", demo.url()).is_err() {
-        return Exit::ReaderGone;
+    if let Err(exit) = print(format!("{}\n", demo.url()).as_bytes()) {
+        return exit;
     }
     match Signals::listen() {
         Ok(mut signals) => {

@@ -18,7 +18,7 @@ use super::signals::Signals;
 use super::streams::say;
 use super::usage::refused;
 use super::values;
-use crate::store::{StoreUrl, Stored};
+use crate::store::Stored;
 use crate::wording::count;
 use choice::{Choice, Gone, Verdict};
 use form::{Csv, Lines, TooManyColumns};
@@ -100,9 +100,7 @@ async fn try_run(arguments: ExportArgs) -> Result<(), Exit> {
 
 async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
     let holdings = arguments.holdings.open().await?;
-    if let StoreUrl::Sqlite(path) = &holdings.url
-        && output.replaces(path)
-    {
+    if output.replaces(&holdings.url) {
         return Err(refused("--output", "that is the file of the store"));
     }
     let Some(choice) = choice(arguments, &holdings).await? else {

@@ -3,13 +3,14 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Exit;
+use super::streams::say;
 
 /// Tells what clap has to say, and says so where a bad value stands in a variable.
 pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
     // Standard output or error may be closed already; there is nobody left to tell then.
     let _ = error.print();
     if let Some(variable) = variable_behind(error, command) {
-        eprintln!("\nThe value stands in the environment variable {variable}.");
+        say(&format!("\nThe value stands in the environment variable {variable}.\n"));
     }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Complete,
@@ -19,13 +20,12 @@ pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
 
 /// Tells that a setting is wrong.
 pub fn wrong(flag: &str, variable: &str, message: &str) -> Exit {
-    eprintln!("error: {flag} ({variable}): {message}\n\nFor more information, try '--help'.");
-    Exit::Usage
+    refused(&format!("{flag} ({variable})"), message)
 }
 
 /// Tells that an argument without a variable is wrong.
 pub fn refused(argument: &str, message: &str) -> Exit {
-    eprintln!("error: {argument}: {message}\n\nFor more information, try '--help'.");
+    say(&format!("error: {argument}: {message}\n\nFor more information, try '--help'.\n"));
     Exit::Usage
 }
 

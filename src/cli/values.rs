@@ -8,10 +8,14 @@ use url::Url;
 use crate::secret::Secret;
 use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 
+/// Longer is nothing that anybody waits for, and more than clocks can hold.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
+
 /// `500ms`, `30s`, `6h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; a duration is 500ms, 30s, 10m or 6h"))
+    let duration = humantime::parse_duration(text)
+        .map_err(|error| format!("{error}; a duration is 500ms, 30s, 10m or 6h"))?;
+    if duration > LONGEST { Err("at most 100 years".to_owned()) } else { Ok(duration) }
 }
 
 /// How long a record may wait for its batch: a crawl may end by waiting that long.

@@ -10,8 +10,7 @@ use crate::problems::Problems;
 use crate::record::Key;
 use crate::settings::Begin;
 use crate::store::KeptFailure;
-use crate::task::PageRange;
-use crate::task::{DetailPage, FollowUps, IndexRun};
+use crate::task::{DetailPage, FollowUps, IndexRun, PageRange};
 
 /// Failures that a store is asked for at once.
 const AT_ONCE: usize = 1_000;

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::Crawl;
 use crate::error::CrawlError;
+use crate::lock::Lock;
 use crate::problems::Problems;
 use crate::refresh::gone::{Departed, granted, refusal};
-use crate::sweep::SweepEntry;
 
 impl Crawl {
     /// Marks what is gone, after a sweep that may do so: it came to its end, was not limited, lost
@@ -17,11 +17,11 @@ impl Crawl {
     /// Where the lock is lost, or the store fails.
     pub(super) async fn mark_gone(
         &self,
-        entry: &SweepEntry,
+        lock: &Lock,
         problems: &Problems,
     ) -> Result<(), CrawlError> {
         let listed = self.metrics.snapshot().index.listed;
-        if entry.limited
+        if lock.entry().limited
             || listed == 0
             || !self.walk.is_whole(self.site.total_exact)
             || problems.has_gap()
@@ -38,11 +38,10 @@ impl Crawl {
             problems.gap(refusal(gone.len() as u64, live, self.settings.gone_limit));
             return Ok(());
         }
-        if !self.store.renew_lock(entry).await? {
-            return Err(CrawlError::LockLost);
-        }
         let now = Timestamp::now();
+        lock.renew().await?;
         self.store.mark_unlisted(&unlisted, now).await?;
+        lock.renew().await?;
         self.metrics.gone(self.store.mark_gone(&gone, now).await?);
         Ok(())
     }

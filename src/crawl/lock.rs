@@ -1,21 +1,18 @@
-//! The site's lock: taken before a crawl, kept while it runs, and noticed where it is lost.
+//! Taking the site's lock, before a crawl. Keeping it is [`Lock`]'s.
 
 use std::collections::HashSet;
 use std::pin::pin;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::future::maybe_done;
 use tracing::{info, warn};
 
 use super::Crawl;
 use crate::error::CrawlError;
+use crate::lock::Lock;
 use crate::secret::shown;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};
 
-/// Between two signs of life.
-const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Entries of the ledger that are looked at: limited runs have entries of their own.
 const ENTRIES: usize = 100;
 /// Others may take the lock between looking and taking, but not for ever.
@@ -78,38 +75,30 @@ impl Crawl {
         }
     }
 
-    /// Takes the lock while `opening` goes on, and keeps it until that ends: a site that struggles may
-    /// be waited for longer than a lock lasts. Answers with the sweep's entry, what is to be held while
-    /// it runs, and what became of the lock by then.
+    /// Takes the lock while `opening` goes on.
     ///
     /// # Errors
     /// Where another run was faster, or the store fails.
     pub(super) async fn take_lock_during(
         &self,
-        opening: impl Future<Output = ()>,
+        opening: &mut (impl Future + Unpin),
         claim: Claim,
-    ) -> Result<(SweepEntry, Running, Result<(), CrawlError>), CrawlError> {
-        let (mut opening, mut taking) = (pin!(maybe_done(opening)), pin!(self.take_lock(claim)));
-        let (entry, running) = tokio::select! {
+    ) -> Result<(Arc<Lock>, Running), CrawlError> {
+        let mut taking = pin!(self.take_lock(claim));
+        tokio::select! {
             taken = &mut taking => taken,
-            () = &mut opening => taking.await,
-        }?;
-        let kept = tokio::select! {
-            biased;
-            () = opening => Ok(()),
-            lost = self.keep_lock(&entry) => Err(lost),
-        };
-        Ok((entry, running, kept))
+            _ = opening => taking.await,
+        }
     }
 
-    async fn take_lock(&self, mut claim: Claim) -> Result<(SweepEntry, Running), CrawlError> {
+    async fn take_lock(&self, mut claim: Claim) -> Result<(Arc<Lock>, Running), CrawlError> {
         for _ in 0..TRIES {
             let Claim { entry, over, afresh } = &claim;
             if let Some(running) = Running::begin(&entry.id)
                 && self.store.take_lock(entry, over.as_deref()).await?
             {
                 self.say_begun(entry, afresh.as_deref());
-                return Ok((*claim.entry, running));
+                return Ok((Arc::new(Lock::taken(self.store.clone(), *claim.entry)), running));
             }
             claim = self.claim().await?;
         }
@@ -126,18 +115,6 @@ impl Crawl {
         } else {
             let site = &self.site;
             info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
-        }
-    }
-
-    /// Gives signs of life, and ends where the lock is lost.
-    pub(super) async fn keep_lock(&self, entry: &SweepEntry) -> CrawlError {
-        loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            match self.store.renew_lock(entry).await {
-                Ok(true) => {}
-                Ok(false) => return CrawlError::LockLost,
-                Err(error) => return error.into(),
-            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Before and after a crawl: what the site's hosts ask of crawlers, and what they bear.
 
+use std::sync::Arc;
+
 use tracing::info;
 
 use super::Crawl;
@@ -11,11 +13,11 @@ use crate::shutdown::Stage;
 impl Crawl {
     /// Asks the site's own host what it asks of crawlers, unless the crawl is to stop before that is
     /// known.
-    pub(super) async fn open_home(&self, hosts: &Hosts, fetcher: &Fetcher) {
+    pub(super) async fn open_home(&self, hosts: Arc<Hosts>, fetcher: Arc<Fetcher>) {
         tokio::select! {
             biased;
             () = self.shutdown.reached(Stage::Draining) => {}
-            _ = hosts.home().open(fetcher) => {}
+            _ = hosts.home().open(&fetcher) => {}
         }
     }
 

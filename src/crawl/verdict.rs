@@ -17,11 +17,11 @@ impl Crawl {
         let why = if self.store.keeps_failures() { ": gleaner failures says why" } else { "" };
         if items.failed > 0 {
             let (one, many) = ("item could not be stored", "items could not be stored");
-            problems.gap(counted(items.failed, one, many) + why);
+            problems.last_gap(counted(items.failed, one, many) + why);
         }
         if lost_pages > 0 {
             let (one, many) = ("page of the list was lost", "pages of the list were lost");
-            problems.gap(counted(lost_pages, one, many) + why);
+            problems.last_gap(counted(lost_pages, one, many) + why);
         }
         if items.missing > 0 {
             let one = "item is listed but its page is not there (404 or 410)";
@@ -33,11 +33,12 @@ impl Crawl {
             // What is gone over is no list.
             _ if self.settings.begin == Begin::Failures => {}
             None if index.listed == 0 => {
-                problems.gap("the list is empty, and does not say that it should be");
+                problems.last_gap("the list is empty, and does not say that it should be");
             }
             Some(declared @ 1..) if index.listed == 0 => {
-                problems
-                    .gap(format!("nothing was listed, though the list declares {declared} items"));
+                problems.last_gap(format!(
+                    "nothing was listed, though the list declares {declared} items"
+                ));
             }
             _ if self.settings.is_limited() => {}
             _ if self.site.total_exact => self.add_up(problems),
@@ -62,7 +63,7 @@ impl Crawl {
     fn add_up(&self, problems: &Problems) {
         for Mismatch { list, declared, listed, has_moved, .. } in self.walk.mismatches() {
             let moved = if has_moved { ", and changed while it was last walked" } else { "" };
-            problems.gap(format!(
+            problems.last_gap(format!(
                 "{list} does not add up: it declares {declared} items and lists {listed}{moved}"
             ));
         }

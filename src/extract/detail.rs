@@ -98,6 +98,10 @@ fn of_fields(
     making: Making<'_>,
 ) -> Result<Detail, PageError> {
     let Fields { text, matched } = field::document(&rules.fields, scope)?;
+    if !matched.contains(&true) {
+        // Else a page that is empty, or another than was asked for, would take a document's place.
+        return Err(PageError::Nothing);
+    }
     let text = Bytes::from(text);
     Ok(Detail { document: made(Json::parse(&text)?, &text, making)?, matched })
 }

@@ -41,7 +41,7 @@ pub fn of_page(
     let declared = heard(paging.total(), "count");
     let last = heard(paging.last(), "number of the last page");
     let next = match paging {
-        Paging::Next(NextPage::Field(rule)) => match text("paging.select", rule, scope)? {
+        Paging::Next(NextPage::Field(rule)) => match next_link(rule, scope)? {
             Some(link) if leads_nowhere(&link) => {
                 gap = Some(nowhere(rule.select.text(), &link));
                 None
@@ -82,6 +82,15 @@ fn nowhere(select: &str, link: &str) -> String {
          such a link, let paging.select pass it over: {{ select = \"…\", regex = '^[^#].*' }}, say",
         field::shown(link)
     )
+}
+
+/// The link to the next page; nothing where there is none.
+fn next_link(rule: &FieldRule, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
+    let found = field::extract("paging.select", rule, scope)?;
+    match found.filter(|json| !["null", "false"].contains(&&**json)) {
+        Some(json) if plain(&json).is_none() => Err(PageError::NoUrl(field::shown(&json))),
+        json => Ok(json.and_then(|json| plain(&json)).filter(|link| !link.trim().is_empty())),
+    }
 }
 
 /// What a rule selects as text; nothing where it selects nothing, null, no text or white space.

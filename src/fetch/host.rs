@@ -27,6 +27,9 @@ use crate::frontier::Lease;
 pub use mood::Blocked;
 use state::{Answered, State};
 
+/// A turn that is used no sooner than this after it came is over.
+const LATE: Duration = Duration::from_millis(100);
+
 /// See the module's text.
 #[derive(Debug)]
 pub struct Host {
@@ -76,6 +79,8 @@ pub enum End<'a> {
         is_overload: bool,
         /// Whether the host does not want us: 429, 403, something else where pages should be.
         is_refusal: bool,
+        /// Whether the page was asked for before.
+        is_again: bool,
     },
 }
 
@@ -161,21 +166,28 @@ impl Host {
 
     /// The host has answered: it may ask for a wait, or say how much more it allows.
     pub fn heard(&self, status: u16, headers: &HeaderMap) {
-        let wait = match status {
-            429 | 503 => quota::wait(headers, SystemTime::now()),
+        let is_refusal = matches!(status, 429 | 503);
+        let wait = match is_refusal {
+            true => quota::wait(headers, SystemTime::now()),
             // Those in flight may take what is left.
-            _ => quota::spent(headers, self.with(|state| state.in_flight())),
+            false => quota::spent(headers, self.with(|state| state.in_flight())),
         };
         if let Some(wait) = wait.map(retry::capped).filter(|wait| !wait.is_zero()) {
             // Its URL may hold credentials; its name does not.
             debug!(host = self.root.host_str(), ?wait, "the host asks to wait");
-            self.with(|state| state.leave_alone(wait, Instant::now()));
+            self.with(|state| match is_refusal {
+                // What the refusal says of the limit is taken in when it ends.
+                true => state.pause_until(Instant::now() + wait),
+                false => state.leave_alone(wait, Instant::now()),
+            });
         }
     }
 
-    /// Hands what was parked and may leave now to idle workers. Says when there will be more.
+    /// Hands what was parked and may leave now to idle workers. Says when there will be more. Not
+    /// once the crawl has ended: a slot that nobody takes is dropped, which releases the next, and so
+    /// on, one within another.
     pub fn release(self: &Arc<Self>) -> Option<Instant> {
-        if !self.rules.initialized() {
+        if !self.rules.initialized() || self.wake.ready.is_closed() {
             return None;
         }
         loop {
@@ -193,7 +205,7 @@ impl Host {
         }
     }
 
-    /// In words: that it bears no more than so many requests at once, where that is known.
+    /// How many requests at once it bears, where it bears less than was tried.
     pub fn bears(&self) -> Option<u32> {
         self.with(|state| state.bears())
     }
@@ -211,6 +223,18 @@ impl Slot {
     /// The host.
     pub fn host(&self) -> &Arc<Host> {
         &self.host
+    }
+
+    /// The task and its slot, where it leaves about when it was to. Else no worker was idle, and the
+    /// turn is over: the task enters anew, and what was not used is not caught up.
+    pub fn in_time(mut self, lease: Lease) -> Option<(Lease, Slot)> {
+        if self.sent.at.elapsed() < LATE {
+            return Some((lease, self));
+        }
+        let host = self.host.clone();
+        self.has_ended = true;
+        host.with(|state| state.lapsed());
+        host.enter(lease)
     }
 
     /// The whole answer is there: the next request may leave. What the answer is worth is still to

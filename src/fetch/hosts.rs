@@ -121,15 +121,26 @@ impl Hosts {
 
     /// A task whose time has come, where there is one now.
     pub fn ready_now(&self) -> Option<(Lease, Slot)> {
-        self.ready.try_recv().ok()
+        loop {
+            let (lease, slot) = self.ready.try_recv().ok()?;
+            if let Some(ready) = slot.in_time(lease) {
+                return Some(ready);
+            }
+        }
     }
 
     /// The next task whose time has come.
     pub async fn ready(&self) -> (Lease, Slot) {
-        match self.ready.recv().await {
-            Ok(ready) => ready,
-            // Both ends are held here.
-            Err(_) => std::future::pending().await,
+        loop {
+            match self.ready.recv().await {
+                Ok((lease, slot)) => {
+                    if let Some(ready) = slot.in_time(lease) {
+                        return ready;
+                    }
+                }
+                // Both ends are held here.
+                Err(_) => std::future::pending().await,
+            }
         }
     }
 
@@ -150,7 +161,8 @@ impl Hosts {
 }
 
 impl Drop for Hosts {
-    /// What is still on its way holds its host, and that the way.
+    /// What is still on its way to a worker holds its host, which holds the way: a circle that is
+    /// broken here.
     fn drop(&mut self) {
         self.ready.close();
         while self.ready.try_recv().is_ok() {}

@@ -74,7 +74,7 @@ impl Rules {
     pub fn of(answer: Result<Page, FetchError>, name: &str) -> Result<Rules, FetchError> {
         match answer {
             Ok(page) => Ok(Rules(Robots::parse(&page.body, name))),
-            Err(FetchError::Status { status: 400..=428 | 430..=499, .. })
+            Err(FetchError::Status { status: 204 | 400..=428 | 430..=499, .. })
             | Err(FetchError::RedirectRefused { .. } | FetchError::RedirectLoop) => {
                 Ok(Rules::none())
             }

@@ -43,6 +43,8 @@ pub struct MemoryFrontier {
     pages: AtomicU64,
     index: Lane<IndexEntry>,
     details: Lane<Task>,
+    /// What is handed out when nothing else is left.
+    at_the_end: Lane<Task>,
     set_aside: SetAside,
     seen: Seen,
     outstanding: Outstanding,
@@ -68,6 +70,7 @@ impl MemoryFrontier {
             pages: AtomicU64::new(0),
             index: Lane::new(),
             details: Lane::new(),
+            at_the_end: Lane::new(),
             set_aside: SetAside::default(),
             seen: Seen::new(limits.items),
             outstanding: Outstanding::new(),
@@ -111,12 +114,26 @@ impl MemoryFrontier {
             Some(task)
         };
         while let Some(task) = returned().or_else(|| self.set_aside.take_due()) {
-            match task.page {
-                Page::Index(_) => self.index.push(IndexEntry::Again(task)),
-                Page::Detail(_) => self.details.push(task),
-            }
-            self.wake(1);
+            self.queue(task);
         }
+        if self.is_the_end(self.outstanding.count()) {
+            while let Some(task) = self.at_the_end.pop() {
+                self.queue(task);
+            }
+        }
+    }
+
+    fn queue(&self, task: Task) {
+        match task.page {
+            Page::Index(_) => self.index.push(IndexEntry::Again(task)),
+            Page::Detail(_) => self.details.push(task),
+        }
+        self.wake(1);
+    }
+
+    /// Whether nothing is left but what waits for that. Then nobody is left who could submit more.
+    fn is_the_end(&self, left: Count) -> bool {
+        left.total() == self.at_the_end.len() as u64
     }
 
     /// A lease of this page has ended. Says whether no other page could be leased meanwhile.
@@ -200,7 +217,7 @@ impl Frontier for MemoryFrontier {
         let Some(task) = lease.end() else { return Ok(()) };
         let was_full = self.ended(&task.page);
         let left = self.outstanding.remove(&task.page);
-        if left.is_zero() {
+        if left.is_zero() || self.is_the_end(left) {
             self.wake(usize::MAX);
         } else if was_full || left.details + 1 == self.low_water {
             self.wake(1);
@@ -216,6 +233,16 @@ impl Frontier for MemoryFrontier {
         self.set_aside.put(Instant::now() + retry.after, task);
         // Everyone who waits has to look at the clock anew: this task may be due first.
         self.wake(usize::MAX);
+        Ok(())
+    }
+
+    async fn retry_at_the_end(&self, lease: Lease) -> Result<(), FrontierError> {
+        let Some(mut task) = lease.end() else { return Ok(()) };
+        self.ended(&task.page);
+        task.waits += 1;
+        self.at_the_end.push(task);
+        // It may be the end now, or there is room for another page.
+        self.wake(1);
         Ok(())
     }
 
@@ -245,6 +272,11 @@ impl<T> Lane<T> {
         steps::point();
         // Neither full nor closed: it has no bound, and the lane holds both its ends.
         let _ = self.put.try_send(entry);
+    }
+
+    fn len(&self) -> usize {
+        steps::point();
+        self.take.len()
     }
 
     fn pop(&self) -> Option<T> {

@@ -1,6 +1,6 @@
 //! Where the store is: `mongodb://…/db`, `sqlite:PATH`, `jsonl:PATH`, `jsonl:-`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::secret::Secret;
@@ -55,6 +55,24 @@ impl FromStr for StoreUrl {
             Some(_) => Ok(StoreUrl::Mongodb(Secret::new(text))),
         }
     }
+}
+
+impl StoreUrl {
+    /// Whether the store is the file at `path`, whichever way that is written.
+    pub fn is_at(&self, path: &Path) -> bool {
+        match self {
+            StoreUrl::Sqlite(own) | StoreUrl::JsonLines(Some(own)) => place(own) == place(path),
+            StoreUrl::Mongodb(_) | StoreUrl::JsonLines(None) => false,
+        }
+    }
+}
+
+/// Where a file is or would be, without links.
+fn place(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).canonicalize();
+    let beside = folder.ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+    path.canonicalize().ok().or(beside).unwrap_or_else(|| path.to_owned())
 }
 
 fn path_of(path: &str) -> Result<PathBuf, StoreUrlError> {

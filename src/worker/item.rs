@@ -3,6 +3,7 @@
 use std::mem::take;
 
 use jiff::Timestamp;
+use url::Url;
 
 use super::trouble::Trouble;
 use super::{Attempt, Crew};
@@ -46,7 +47,7 @@ impl Crew {
                 attempt.end(End::Page)?;
                 self.fields.note(&matched);
                 let origin = Origin {
-                    url: shown(&page.url).into(),
+                    url: self.place_of(&item, &page),
                     etag: page.header(ETAG).map(Into::into),
                     last_modified: page.header(LAST_MODIFIED).map(Into::into),
                     revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
@@ -54,6 +55,13 @@ impl Crew {
                 self.deliver(attempt, item, origin, document).await
             }
         }
+    }
+
+    /// Where an item was fetched: where its list says that it is, wherever that leads today.
+    fn place_of(&self, item: &DetailPage, page: &fetch::Page) -> Box<str> {
+        let link = item.listed.as_deref().and_then(|listed| listed.url.as_deref());
+        let link = link.filter(|_| self.site.takes_links()).and_then(|link| Url::parse(link).ok());
+        shown(link.as_ref().unwrap_or(&page.url)).into()
     }
 
     /// An item that need not be asked for.

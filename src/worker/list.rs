@@ -15,8 +15,7 @@ use crate::frontier::{Lease, Retry};
 use crate::record::Key;
 use crate::secret::shown;
 use crate::site::{ItemRules, Next, PageSaid, Paging, Seeds, Site};
-use crate::task::PageRange;
-use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List};
+use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List, PageRange};
 use crate::walk::Turn;
 
 impl Crew {
@@ -162,6 +161,11 @@ impl Crew {
         }
         if is_placed && said.items == 0 && self.walk.is_second_empty(index) {
             // Some sites name a next page for ever.
+            if said.declared.is_none() {
+                self.problems.gap(format!(
+                    "{index} and the page before it are empty, though both name a next page; the rest of the list was not asked for"
+                ));
+            }
             return Ok(());
         }
         if is_placed {
@@ -242,12 +246,13 @@ impl Crew {
     /// leads to others is not empty.
     fn may_be_a_hiccup(&self, index: &IndexPage, said: &PageSaid) -> bool {
         let leads_on = !self.site.index.paging.is_sequence() && !said.places.is_empty();
-        let is_empty = said.items == 0 && said.declared != Some(0) && !leads_on;
+        // A list that is empty may say so, but not in its middle.
+        let says_so = said.declared == Some(0) && index.number == 1;
+        let is_empty = said.items == 0 && !says_so && !leads_on;
         is_empty && self.walk.is_first_empty(index) && self.retries > 0
     }
 
     pub(super) async fn once_more(&self, lease: Lease) -> Result<(), CrawlError> {
-        self.metrics.retried();
         let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: false };
         Ok(self.frontier.retry_later(lease, retry).await?)
     }

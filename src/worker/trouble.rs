@@ -12,7 +12,7 @@ use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::frontier::Lease;
 use crate::secret::shown;
-use crate::task::{DetailPage, Page};
+use crate::task::{DetailPage, Page, Task};
 use crate::wording::plain;
 use crate::writer::Outcome;
 
@@ -48,10 +48,12 @@ impl Crew {
             }
             return self.answered(attempt, &index).await;
         }
+        let Task { attempt: number, waits, .. } = *attempt.lease.task();
         attempt.end(End::Trouble {
             message: &error.to_string(),
             is_overload: retry::is_overload(&error),
             is_refusal: matches!(error, FetchError::Status { status: 403 | 429, .. }),
+            is_again: number > 1 || waits > 0,
         })?;
         match retry::after_error(&error, attempt.lease.task(), self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
@@ -59,17 +61,18 @@ impl Crew {
         }
     }
 
-    /// The page of an item is not there. Where the item is listed that is believed the second
-    /// time.
+    /// The page of an item is not there. Where the item is listed that is believed the second time,
+    /// at the end of the crawl: a site that is brought up to date may lack pages for a while.
     async fn absent(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
         let Page::Detail(item) = attempt.lease.task().page.clone() else { return Ok(()) };
         if item.is_unlisted {
             return self.unlisted_item(attempt, false).await;
         }
-        if self.retries > 0 && self.departures.is_first_absence(&item.key) {
-            return self.once_more(attempt.lease).await;
+        if self.departures.is_first_absence(&item.key) {
+            return Ok(self.frontier.retry_at_the_end(attempt.lease).await?);
         }
-        if item.known.is_some() {
+        // What is marked already is gone no more than it was.
+        if item.known.as_ref().is_some_and(|known| known.gone_at.is_none()) {
             self.departures.absent(item.key);
         }
         attempt.outbox.deliver(attempt.lease, Outcome::Missing).await
@@ -83,12 +86,12 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let number = attempt.lease.task().attempt;
-        // One item that stays bad is one refusal, however often it is tried; and a field that is
-        // not what the site file says is none.
+        // A field that is not what the site file says is no refusal.
         attempt.end(End::Trouble {
             message: &error.to_string(),
             is_overload: false,
-            is_refusal: number == 1 && error.is_refusal(),
+            is_refusal: error.is_refusal(),
+            is_again: number > 1,
         })?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),

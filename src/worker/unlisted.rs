@@ -12,7 +12,7 @@ use crate::record::Key;
 use crate::refresh::gone::{granted, refusal};
 use crate::site::Paging;
 use crate::store::Live;
-use crate::task::{Content, DetailPage, FollowUps, Listed, Page};
+use crate::task::{DetailPage, FollowUps, Listed, Page};
 
 impl Crew {
     /// All lists are read: what the store holds beside what they name is submitted, too. Not where
@@ -73,27 +73,27 @@ impl Crew {
         noted_at.is_some_and(|at| at.as_millisecond() < began)
     }
 
+    /// Asks for the pages of items that no list names, where they can be asked for without it.
     async fn submit_candidates(&self, items: &[Live]) -> Result<(), CrawlError> {
-        if self.site.detail.is_none() {
-            for item in items {
-                let before = self.was_noted_before(item.unlisted_at);
-                self.departures.unlisted(item.key.clone(), before);
-            }
-            return Ok(());
-        }
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
         let known = self.lookup.known(keys).await?;
-        let page = |item: &Live| DetailPage {
-            known: known.get(&item.key).cloned(),
-            listed: Some(Box::new(Listed {
-                url: item.url.clone(),
-                revision: None,
-                content: Content::Nothing,
-            })),
-            is_unlisted: true,
-            ..DetailPage::of(item.key.clone())
-        };
-        let details = items.iter().map(page).collect();
+        let mut details = Vec::new();
+        for item in items {
+            let listed = item.url.as_deref().and_then(Listed::at);
+            let has_page =
+                self.site.detail.is_some() && (listed.is_some() || !self.site.takes_links());
+            if !has_page {
+                let before = self.was_noted_before(item.unlisted_at);
+                self.departures.unlisted(item.key.clone(), before);
+                continue;
+            }
+            details.push(DetailPage {
+                known: known.get(&item.key).cloned(),
+                listed: listed.map(Box::new),
+                is_unlisted: true,
+                ..DetailPage::of(item.key.clone())
+            });
+        }
         self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
         Ok(())
     }

@@ -143,7 +143,8 @@ async fn w4_what_failed_keeps_its_place_for_a_while() {
     let slot = rig.enter().await.expect("a slot");
     assert!(rig.enter().await.is_none());
     tokio::time::advance(Duration::from_millis(3)).await;
-    let failed = End::Trouble { message: "500", is_overload: false, is_refusal: false };
+    let failed =
+        End::Trouble { message: "500", is_overload: false, is_refusal: false, is_again: false };
     assert_eq!(slot.end(failed), Ok(()));
     assert_eq!(rig.arrived().len(), 0);
     is_in(rig.host().release(), UNKNOWN - Duration::from_millis(3));
@@ -154,7 +155,8 @@ async fn w4_what_failed_keeps_its_place_for_a_while() {
 #[tokio::test(start_paused = true)]
 async fn w3_refusals_in_a_row_end_it() {
     let rig = rig(1, None).await;
-    let refused = End::Trouble { message: "403", is_overload: false, is_refusal: true };
+    let refused =
+        End::Trouble { message: "403", is_overload: false, is_refusal: true, is_again: false };
     for borne in [true, true, false] {
         tokio::time::advance(Duration::from_secs(1)).await;
         let slot = rig.enter().await.expect("a slot");
@@ -182,7 +184,8 @@ async fn w4_a_burst_of_answers_makes_for_no_burst_at_a_host_that_has_refused() {
         slots.extend(rig.arrived());
     }
     tokio::time::advance(Duration::from_millis(20)).await;
-    let refused = End::Trouble { message: "503", is_overload: true, is_refusal: false };
+    let refused =
+        End::Trouble { message: "503", is_overload: true, is_refusal: false, is_again: false };
     assert_eq!(slots.pop().expect("one").end(refused), Ok(()));
     answered(&mut slots);
     let mut on_their_way = rig.arrived();
@@ -193,4 +196,80 @@ async fn w4_a_burst_of_answers_makes_for_no_burst_at_a_host_that_has_refused() {
         on_their_way.extend(rig.arrived());
     }
     assert!(on_their_way.len() >= 50, "{at_once} at once, {} in 10 ms", on_their_way.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_worker_took_in_time_is_not_caught_up() {
+    let rig = rig(50, Some(10.0)).await;
+    let _first = rig.enter().await.expect("the first");
+    for _ in 0..30 {
+        assert!(rig.enter().await.is_none());
+    }
+    // All workers wait for the store, while time goes on.
+    for _ in 0..10 {
+        tokio::time::advance(Duration::from_millis(100)).await;
+        rig.host().release();
+    }
+    tokio::time::advance(Duration::from_millis(500)).await;
+    let mut left = rig.arrived();
+    left.extend(rig.arrived());
+    assert_eq!(left.len(), 1, "all turns but one are over");
+    tokio::time::advance(Duration::from_millis(100)).await;
+    assert_eq!(rig.arrived().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w1_a_wait_that_began_meanwhile_holds_for_what_no_worker_took_yet() {
+    let rig = rig(3, None).await;
+    let first = [rig.enter().await, rig.enter().await, rig.enter().await];
+    assert!(rig.enter().await.is_none());
+    drop(first);
+    rig.heard(429, "5");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(rig.arrived().len(), 0);
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert_eq!(rig.arrived().len(), 1);
+}
+
+#[tokio::test]
+async fn s3_what_is_parked_at_the_end_is_given_back_one_after_another() {
+    let rig = rig(1, None).await;
+    let item = |n: u32| DetailPage::of(Key::new(&format!("more {n}")).expect("a key"));
+    let details = (0..100_000).map(item).collect();
+    rig.frontier.submit(FollowUps { index: Vec::new(), details }).await.expect("submitted");
+    let slot = rig.enter().await.expect("a slot");
+    for _ in 0..100_000 {
+        assert!(rig.enter().await.is_none());
+    }
+    let Rig { hosts, frontier } = rig;
+    drop(hosts);
+    drop(slot);
+    assert_eq!(frontier.outstanding().await.expect("a count").details, 100_200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn w1_a_refusal_that_asks_to_wait_says_how_much_is_borne_too() {
+    let rig = rig_that(100, None, true).await;
+    let slot = rig.enter().await.expect("a slot");
+    rig.heard(429, "1");
+    let refused =
+        End::Trouble { message: "429", is_overload: true, is_refusal: true, is_again: false };
+    assert_eq!(slot.end(refused), Ok(()));
+    assert!(rig.host().bears().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn g1_one_page_that_is_always_refused_is_one_refusal_where_the_host_gives_others() {
+    let rig = rig(1, None).await;
+    let refused =
+        |is_again| End::Trouble { message: "429", is_overload: false, is_refusal: true, is_again };
+    assert_eq!(rig.enter().await.expect("a slot").end(End::Page), Ok(()));
+    for _ in 0..10 {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(rig.enter().await.expect("a slot").end(refused(true)), Ok(()));
+    }
+    for borne in [true, true, false] {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(rig.enter().await.expect("a slot").end(refused(false)).is_ok(), borne);
+    }
 }

@@ -40,6 +40,7 @@ pub fn document(text: &str, encoding: Encoding) -> Document {
 pub fn record(key: &str, text: &str, encoding: Encoding) -> Record {
     Record {
         key: self::key(key),
+        has_moved: false,
         url: format!("http://127.0.0.1/item/{key}").into(),
         document: document(text, encoding),
         etag: Some(format!("\"{key}\"").into()),

@@ -172,6 +172,10 @@ impl Answer {
         Answer::body(text, "text/plain; charset=utf-8")
     }
 
+    pub fn not_modified() -> Answer {
+        Answer::text(String::new()).status(304)
+    }
+
     pub fn not_found() -> Answer {
         Answer::text("not found".to_owned()).status(404)
     }

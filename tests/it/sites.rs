@@ -4,6 +4,7 @@
 mod built_in;
 mod examples;
 mod format;
+mod links;
 mod lists_that_go_on;
 mod odd_lists;
 mod paging;

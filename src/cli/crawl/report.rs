@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -39,6 +40,8 @@ pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
             let beside = beside(path);
             std::fs::write(&beside, "").and_then(|()| std::fs::remove_file(&beside))
         }
+        // Who reads a pipe takes its end for the report's.
+        false if std::fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo()) => Ok(()),
         false => std::fs::OpenOptions::new().write(true).open(path).map(drop),
     };
     tried.with_context(|| format!("no report can be written to {}", path.display()))
@@ -53,11 +56,24 @@ pub fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
     let written = match is_replaced(path) {
         true => {
             let beside = beside(path);
-            std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path))
+            let written = std::fs::write(&beside, text).and_then(|()| like(path, &beside));
+            written.and_then(|()| std::fs::rename(&beside, path))
         }
         false => std::fs::write(path, text),
     };
     written.with_context(|| format!("the report cannot be written to {}", path.display()))
+}
+
+/// Whoever may read and write the file at `path`, where there is one, may do so with what is to replace
+/// it.
+///
+/// # Errors
+/// Where that cannot be said of it.
+pub fn like(path: &Path, beside: &Path) -> io::Result<()> {
+    match std::fs::metadata(path) {
+        Ok(there) => std::fs::set_permissions(beside, there.permissions()),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Whether what stands at `path` is replaced: devices and pipes are written to, since replacing

@@ -18,7 +18,7 @@ use crate::cli::streams::say;
 use crate::cli::usage::wrong;
 use crate::crawl::{Crawl, Ended};
 use crate::error::CrawlError;
-use crate::fetch::ClientError;
+use crate::fetch::{ClientError, Fetcher};
 use crate::settings::Settings;
 use crate::shutdown::{self, Stage};
 use crate::site::Site;
@@ -67,6 +67,7 @@ impl<'a> Session<'a> {
         let store_url = arguments.store(default_store)?;
         let site = arguments.apply(site)?;
         let settings = arguments.settings(&site)?;
+        Fetcher::new(&settings.client_options(site.home()), Arc::default()).map_err(unfit)?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
         logging::begin(form, arguments.log_file.as_deref(), lines.clone())
@@ -74,6 +75,9 @@ impl<'a> Session<'a> {
         if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.report_to_stdout()) {
             let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));
             report::try_to_write(path).map_err(message)?;
+            if store_url.is_at(path) {
+                return Err(wrong("--report", "GLEANER_REPORT", "that is the file of the store"));
+            }
         }
         let signals = Signals::listen().map_err(|error| failed(&error.into()))?;
         Ok(Session { store_url, settings, site, arguments, lines, signals })
@@ -146,10 +150,7 @@ impl<'a> Session<'a> {
             return Exit::Held;
         }
         let exit = match error {
-            Some(
-                CrawlError::Client(ClientError::Proxy(..) | ClientError::Header(..))
-                | CrawlError::Store(StoreError::Unusable(_)),
-            ) => Exit::Usage,
+            Some(CrawlError::Store(StoreError::Unusable(_))) => Exit::Usage,
             _ => Exit::of(report.outcome, told),
         };
         let reported = match &self.arguments.report {
@@ -168,6 +169,15 @@ impl<'a> Session<'a> {
                 exit
             }
         }
+    }
+}
+
+/// Tells what the HTTP client cannot be made with.
+fn unfit(error: ClientError) -> Exit {
+    match error {
+        ClientError::Proxy(..) => wrong("--proxy", "GLEANER_PROXY", &error.to_string()),
+        ClientError::Header(..) => wrong("--header", "GLEANER_HEADERS", &error.to_string()),
+        error => failed(&error.into()),
     }
 }
 

@@ -73,6 +73,7 @@ mod tests {
     fn known(first_seen: i64, changed_at: i64, gone_at: Option<i64>) -> Known {
         Known {
             key: Key::new("a").unwrap(),
+            url: None,
             digest: None,
             sweep: None,
             rules: None,

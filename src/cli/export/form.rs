@@ -31,7 +31,7 @@ impl Lines {
             text.push_str(&format!(
                 r#"{{"key":{},"url":{},"fetched_at":{},"first_seen":{},"changed_at":{},"#,
                 Value::from(known.key.as_str()),
-                json(stored.url.as_deref().map(str::to_owned)),
+                json(stored.known.url.as_deref().map(str::to_owned)),
                 json(known.fetched_at.map(time)),
                 json(known.first_seen.map(time)),
                 json(known.changed_at.map(time)),
@@ -95,7 +95,7 @@ impl Csv {
             let times = [known.fetched_at, known.first_seen, known.changed_at, known.gone_at];
             let mut row = vec![known.key.as_str().to_owned()];
             if self.meta {
-                row.push(stored.url.as_deref().unwrap_or_default().to_owned());
+                row.push(stored.known.url.as_deref().unwrap_or_default().to_owned());
                 row.extend(times.map(|at| at.map_or_else(String::new, time)));
             }
             row.extend(
@@ -162,6 +162,7 @@ mod tests {
         Stored {
             known: Known {
                 key: Key::new(key).unwrap(),
+                url: Some("http://h.test/a".into()),
                 digest: None,
                 sweep: None,
                 rules: None,
@@ -175,7 +176,6 @@ mod tests {
                 unlisted_at: None,
                 gone_at: None,
             },
-            url: Some("http://h.test/a".into()),
             text: text.to_owned(),
         }
     }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::cli::crawl::report::{beside, is_replaced};
+use crate::cli::crawl::report::{beside, is_replaced, like};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::streams::print;
+use crate::store::StoreUrl;
 use crate::wording::{plain, plain_json};
 
 /// See the module's text. A file is left as it was where the export is not finished.
@@ -46,16 +47,20 @@ impl Output {
             Some(beside) => File::create(beside),
             None => File::options().write(true).open(&to),
         };
+        let file = match (&beside, file) {
+            (Some(beside), Ok(file)) => like(&to, beside).map(|()| file),
+            (_, file) => file,
+        };
         let cannot = |error| format!("{} cannot be written: {error}", path.display());
         let file = BufWriter::new(file.map_err(cannot)?);
         Ok(Output::File(Replacement { file, beside, to }))
     }
 
-    /// Whether it would replace the file at `path`.
-    pub fn replaces(&self, path: &Path) -> bool {
+    /// Whether it would replace the store at `url`.
+    pub fn replaces(&self, url: &StoreUrl) -> bool {
         match self {
             Output::Stdout { .. } => false,
-            Output::File(file) => path.canonicalize().is_ok_and(|path| path == file.to),
+            Output::File(file) => url.is_at(&file.to),
         }
     }
 

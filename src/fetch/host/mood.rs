@@ -17,6 +17,7 @@ pub struct Mood {
     last_refusal: Option<Instant>,
     /// Since the last success.
     first_trouble: Option<Instant>,
+    gave_pages: bool,
 }
 
 /// A host has had its chances.
@@ -48,6 +49,12 @@ impl Mood {
     pub fn succeeded(&mut self) {
         self.refusals = 0;
         self.first_trouble = None;
+        self.gave_pages = true;
+    }
+
+    /// Whether a page ever came.
+    pub fn gave_pages(&self) -> bool {
+        self.gave_pages
     }
 
     /// A request that left at `sent` came to nothing. Of refusals, so many as `most` in a row are

@@ -119,7 +119,8 @@ impl State {
         self.limit.restart(now);
     }
 
-    fn pause_until(&mut self, until: Instant) {
+    /// Nothing leaves until then.
+    pub fn pause_until(&mut self, until: Instant) {
         self.waits_until = Some(self.waits_until.map_or(until, |at| at.max(until)));
     }
 
@@ -167,6 +168,11 @@ impl State {
         Some(waits_until.max(room).max(turn).max(spread).unwrap_or(now))
     }
 
+    /// A request did not leave when it might have.
+    pub fn lapsed(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
     /// A request is answered, and its place is another's.
     pub fn answered(&mut self, sent: Sent) -> Answered {
         let was_reached = !self.has_room();
@@ -204,13 +210,18 @@ impl State {
                 }
                 Ok(())
             }
-            End::Trouble { message, is_overload, is_refusal } => {
+            End::Trouble { message, is_overload, is_refusal, is_again } => {
                 let usual = self.limit.usual().unwrap_or(UNKNOWN);
                 self.held.push(Reverse(sent.at + usual));
-                if is_overload && self.limit.refused(sent, self.in_flight, now) && sent.among == 1 {
+                let is_first = is_overload && self.limit.refused(sent, self.in_flight, now);
+                if is_overload && self.waits_until.is_some_and(|until| until > now) {
+                    self.limit.restart(now);
+                } else if is_first && sent.among == 1 {
                     self.pause_until(now + self.pause);
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 }
+                // One page that is always refused is one refusal, where the host gives others.
+                let is_refusal = is_refusal && !(is_again && self.mood.gave_pages());
                 self.mood.troubled(sent.at, is_refusal, message, most)
             }
         }

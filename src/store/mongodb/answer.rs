@@ -151,7 +151,7 @@ pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
 }
 
 /// The error in few words: what the driver prints holds its whole state.
-fn plain(error: &Error) -> String {
+pub fn plain(error: &Error) -> String {
     match &*error.kind {
         ErrorKind::Command(command) => {
             let message = match command.message.split_once(", ") {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bson::raw::RawDocumentBuf;
 use bson::{Document as Bson, doc};
 use futures_util::TryStreamExt;
+use mongodb::error::ErrorKind;
 use mongodb::options::{
     Acknowledgment, ClientOptions, FindOptions, ReadPreference, SelectionCriteria, WriteConcern,
 };
@@ -43,7 +44,11 @@ impl Connection {
     /// Where the URI cannot be used, or the server cannot be reached.
     pub async fn open(uri: &Secret) -> Result<Connection, StoreError> {
         let unusable = |error: mongodb::error::Error| {
-            StoreError::Unusable(format!("{uri}: {}", uri.scrub(&error.to_string())))
+            let why = format!("{uri}: {}", uri.scrub(&answer::plain(&error)));
+            match *error.kind {
+                ErrorKind::DnsResolve { .. } => StoreError::Unavailable(why),
+                _ => StoreError::Unusable(why),
+            }
         };
         // A name of the kind mongodb+srv is looked up here.
         let parsed = tokio::time::timeout(SELECTION, ClientOptions::parse(uri.expose())).await;

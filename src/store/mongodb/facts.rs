@@ -99,6 +99,7 @@ pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
 /// Sets paths besides those of [`touch`], where the record differs from others in them. Answers
 /// with the paths to take off: validators and revision that the item came without.
 pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf {
+    set.append(cstr!("_gleaner.url"), &*record.url);
     set.append(cstr!("_gleaner.changed_at"), date(record.changed_at));
     let mut unset = RawDocumentBuf::new();
     match record.unlisted_at {
@@ -151,11 +152,7 @@ pub fn stored(document: &RawDocument) -> Option<Stored> {
     for (name, value) in facts.own.iter().flat_map(|own| own.iter().flatten()) {
         site.append(name, value);
     }
-    Some(Stored {
-        known: facts.known()?,
-        url: facts.url.map(Into::into),
-        text: document::to_text(&site),
-    })
+    Some(Stored { known: facts.known()?, text: document::to_text(&site) })
 }
 
 /// The sub-document, read in one pass: each look for a name would go through those before it.
@@ -208,6 +205,7 @@ impl<'d> Facts<'d> {
         let text = |text: Option<&str>| text.map(Into::into);
         Some(Known {
             key: Key::new(self.key?).ok()?,
+            url: text(self.url),
             digest: self.digest.and_then(|digest| digest.parse().ok()),
             sweep: text(self.sweep),
             rules: text(self.rules),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use bson::raw::RawDocument;
 use bson::{Bson, Document, doc};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use mongodb::options::FindOptions;
 
@@ -39,19 +40,14 @@ async fn mark_these(
     for seen in seen {
         alike.entry(seen.fetched.as_ref()).or_default().push(seen);
     }
-    let (mut updates, mut groups) = (Vec::new(), Vec::new());
-    for (fetched, group) in alike {
-        let mut query = of_keys(store, group.iter().map(|seen| &seen.key));
-        query.insert("_gleaner.gone_at", doc! { "$exists": false });
-        let at = group.iter().map(|seen| seen.at).max().unwrap_or_default();
-        updates.push(doc! { "q": query, "u": seen_at(at, fetched, stamp), "multi": true });
-        groups.push(group);
-    }
+    let groups: Vec<Vec<&Seen>> = alike.into_values().collect();
+    let updates = groups.iter().map(|group| note(store, stamp, group)).collect();
     let reply = update(store, updates).await?;
-    // What the server refuses to change may be replaced: it is fetched, as if it were not there.
     let faults = answer::faults(&reply)?;
-    let refused = faults.iter().filter_map(|(index, _)| groups.get(*index)).flatten();
-    let refused: HashSet<&Key> = refused.map(|seen| &seen.key).collect();
+    let mut refused: HashSet<&Key> = HashSet::new();
+    for group in faults.iter().filter_map(|(index, _)| groups.get(*index)) {
+        refused.extend(refused_of(store, stamp, group).await?);
+    }
     if refused.is_empty() && answer::count(&reply) == seen.len() as u64 {
         return Ok(Vec::new());
     }
@@ -67,6 +63,39 @@ async fn mark_these(
         update(store, vec![doc! { "q": query, "u": change, "multi": true }]).await?;
     }
     Ok(absent.into_iter().map(|seen| seen.key.clone()).collect())
+}
+
+/// Of items of which the same was to be noted, those of which the server refuses that: halved until
+/// they are found, since one statement is refused as a whole. They may be replaced: so they are
+/// fetched in full.
+fn refused_of<'s>(
+    store: &'s MongodbStore,
+    stamp: &'s Stamp,
+    group: &'s [&'s Seen],
+) -> BoxFuture<'s, Result<Vec<&'s Key>, StoreError>> {
+    Box::pin(async move {
+        if let [only] = group {
+            return Ok(vec![&only.key]);
+        }
+        let mut refused = Vec::new();
+        let (first, second) = group.split_at(group.len() / 2);
+        for half in [first, second] {
+            let reply = update(store, vec![note(store, stamp, half)]).await?;
+            if !answer::faults(&reply)?.is_empty() {
+                refused.extend(refused_of(store, stamp, half).await?);
+            }
+        }
+        Ok(refused)
+    })
+}
+
+/// The statement that notes the same of items.
+fn note(store: &MongodbStore, stamp: &Stamp, group: &[&Seen]) -> Document {
+    let mut query = of_keys(store, group.iter().map(|seen| &seen.key));
+    query.insert("_gleaner.gone_at", doc! { "$exists": false });
+    let at = group.iter().map(|seen| seen.at).max().unwrap_or_default();
+    let fetched = group.first().and_then(|seen| seen.fetched.as_ref());
+    doc! { "q": query, "u": seen_at(at, fetched, stamp), "multi": true }
 }
 
 fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp) -> Document {

@@ -32,7 +32,8 @@ pub async fn touch(
     let mut updates: Vec<RawDocumentBuf> = Vec::new();
     let mut alike: Vec<&Record> = Vec::new();
     for record in same.iter().map(|&at| &records[at]) {
-        let alone = record.etag.is_some()
+        let alone = record.has_moved
+            || record.etag.is_some()
             || record.last_modified.is_some()
             || record.revision.is_some()
             || record.changed_at == record.fetched_at

@@ -11,9 +11,9 @@ use crate::store::Stored;
 
 /// The columns that [`known`] reads, in its order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
-                         fetched_at, changed_at, seen_at, unlisted_at, gone_at";
-/// The columns that [`stored`] reads after those of [`KNOWN`].
-pub const BESIDE: &str = "url, doc";
+                         fetched_at, changed_at, seen_at, unlisted_at, gone_at, url";
+/// The column that [`stored`] reads after those of [`KNOWN`].
+pub const BESIDE: &str = "doc";
 
 /// A record in a form that can go to another thread; its text is shared, not copied.
 pub struct Row {
@@ -79,12 +79,13 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
         seen_at: parsed(row, 10)?,
         unlisted_at: parsed(row, 11)?,
         gone_at: parsed(row, 12)?,
+        url: row.get(13)?,
     })
 }
 
 /// A document, from the columns [`KNOWN`] and [`BESIDE`].
 pub fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
-    Ok(Stored { known: known(row)?, url: row.get(13)?, text: row.get(14)? })
+    Ok(Stored { known: known(row)?, text: row.get(14)? })
 }
 
 /// The key in the first column.

@@ -37,7 +37,7 @@ impl Statements {
             refresh: format!(
                 "UPDATE {table} SET sweep = ?2, rules = ?3, etag = ?4, last_modified = ?5, \
                    fetched_at = ?6, changed_at = ?7, revision = ?12, seen_at = ?13, \
-                   unlisted_at = ?14, gone_at = NULL WHERE key = ?1 AND digest = ?8"
+                   unlisted_at = ?14, url = ?9, gone_at = NULL WHERE key = ?1 AND digest = ?8"
             ),
             read: format!(
                 "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"

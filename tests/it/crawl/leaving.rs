@@ -245,3 +245,37 @@ async fn l1_what_slips_to_a_page_that_was_read_is_found_though_the_sum_is_right(
     assert!(stored.iter().any(|(key, _)| *key == slips));
     assert!(!meddle.demo.listed(&keys[3]) && meddle.demo.listed(&slips));
 }
+
+#[tokio::test]
+async fn g3_what_is_marked_already_does_not_count_again() {
+    let mut rig = Rig::<Sqlite>::new(40).await;
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    for key in &keys[..10] {
+        rig.demo.fault(Fault::on(format!("/api/book/{key}/")).status(404));
+    }
+    rig.settings = Settings { gone_limit: 30.0, ..rig.settings };
+    assert_eq!(rig.complete().await.items.gone, 10);
+    // A tenth more: a quarter is gone already.
+    rig.settings = Settings { gone_limit: 20.0, ..rig.settings };
+    rig.demo.fault(Fault::on(format!("/api/book/{}/", keys[20])).status(404));
+    let report = rig.complete().await;
+    assert_eq!((report.items.missing, report.items.gone), (11, 1), "{report:#?}");
+}
+
+#[tokio::test]
+async fn g2_a_page_that_is_not_there_is_asked_for_again_at_the_end() {
+    for retries in [0, 1] {
+        let mut rig = Rig::<Sqlite>::new(40).await;
+        let keys = rig.demo.keys();
+        rig.complete().await;
+        let page = format!("/api/book/{}/", keys[0]);
+        rig.demo.fault(Fault::on(&*page).attempts(1..=1).status(404));
+        rig.demo.record();
+        rig.settings = Settings { retries, ..rig.settings };
+        let report = rig.complete().await;
+        assert_eq!((report.items.missing, report.items.gone), (0, 0), "{report:#?}");
+        let asked = rig.demo.requests();
+        assert_eq!(asked.last().map(|seen| &*seen.path), Some(&*page), "nothing else was left");
+    }
+}

@@ -174,3 +174,27 @@ pub async fn a_lease_that_takes_long_can_be_extended<B: Backend>() {
     finish(&frontier, held).await;
     ended(&frontier);
 }
+
+pub async fn what_is_for_the_end_comes_when_nothing_else_is_left<B: Backend>() {
+    let frontier = start::<B>();
+    submit(&frontier, details(&["a", "b", "c"])).await;
+    for page in ["item a", "item b"] {
+        let lease = lease_of(&frontier, page);
+        frontier.retry_at_the_end(lease).await.expect("it is set aside");
+    }
+    set_aside(&frontier, lease_of(&frontier, "item c"), after(1, true)).await;
+    nothing_yet(&frontier);
+    assert_eq!(outstanding(&frontier).await, (0, 3));
+    advance(Duration::from_secs(1)).await;
+    let last = lease_of(&frontier, "item c");
+    nothing_yet(&frontier);
+    let waiting = frontier.lease();
+    tokio::pin!(waiting);
+    assert!(poll!(waiting.as_mut()).is_pending());
+    finish(&frontier, last).await;
+    let first = waiting.await.expect("it leases").expect("a task");
+    assert_eq!((first.task().attempt, first.task().waits), (1, 1), "it costs nothing");
+    finish(&frontier, first).await;
+    finish(&frontier, lease_of(&frontier, "item b")).await;
+    ended(&frontier);
+}

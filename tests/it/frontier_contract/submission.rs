@@ -168,6 +168,7 @@ pub async fn passes_are_apart<B: Backend>() {
 pub async fn what_is_known_of_an_item_travels_with_it<B: Backend>() {
     let known = Known {
         key: key("a"),
+        url: None,
         digest: None,
         sweep: Some("s".into()),
         rules: None,

@@ -265,3 +265,36 @@ async fn an_error_that_comes_as_an_empty_list_is_refused_by_require() {
     .await;
     assert_eq!(careful.report.items.new, 1);
 }
+
+#[tokio::test]
+async fn p1_a_page_with_none_of_the_fields_takes_no_document_s_place() {
+    let is_well = Arc::new(AtomicU64::new(1));
+    let now = is_well.clone();
+    let served = Served::start(move |asked| match asked.path.as_str() {
+        "/list" => Answer::json(&json!({ "list": [{ "id": 1 }] })),
+        _ if now.load(Relaxed) == 1 => Answer::html("<h1>One</h1>".to_owned()),
+        _ => Answer::html(String::new()),
+    });
+    let site = || {
+        site_of(
+            &(by("")
+                + "[detail]\nformat = 'html'\nurl = '/page/{key}'\n[detail.fields]\nname = 'h1::text'\n"),
+        )
+    };
+    let first = crawl_served::<Sqlite>(site(), &served).await;
+    is_well.store(0, Relaxed);
+    let then = crawl_into(first.backend, site(), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!(then.report.items.failed, 1);
+    assert_eq!(then.documents.values().collect::<Vec<_>>(), [&json!({ "name": "One" })]);
+}
+
+#[tokio::test]
+async fn w8_a_body_in_an_encoding_that_is_not_known_is_a_failure() {
+    let served = Served::start(move |asked| match asked.path.as_str() {
+        "/list" => Answer::json(&json!({ "list": [{ "id": 1 }] })),
+        _ => Answer::json(&json!({ "id": 1 })).header("Content-Encoding", "X-Odd"),
+    });
+    let site = site_of(&(by("") + "[detail]\nurl = '/page/{key}'\n"));
+    let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
+    assert_eq!(crawled.report.items.failed, 1);
+}

@@ -65,8 +65,26 @@ async fn l3_two_empty_pages_are_the_end_whatever_they_name() {
         let ids = if page > 1 { 0..0 } else { 1..3 };
         Answer::json(&json!({ "list": items(ids), "next": format!("/list?page={}", page + 1) }))
     });
-    let crawled = crawl_served::<Sqlite>(list(BY_NEXT), &served).await;
+    let crawled =
+        crawl_with::<Sqlite>(list(BY_NEXT), &served, settings(), Outcome::Incomplete).await;
     assert_eq!((crawled.report.items.new, served.count("/list")), (2, 5));
+    says(&crawled.report, "the page before it are empty, though both name a next page");
+}
+
+#[tokio::test]
+async fn l3_a_page_that_was_empty_once_is_no_reason_to_end_at_the_next() {
+    let asked_for_2 = Mutex::new(0);
+    let served = Served::start(move |asked| {
+        let page = page(asked);
+        let mut asked_for_2 = asked_for_2.lock().expect("nobody panicked");
+        *asked_for_2 += u32::from(page == 2);
+        let is_hiccup = page == 2 && *asked_for_2 == 1;
+        let ids = if page == 3 || is_hiccup { 0..0 } else { page * 10..page * 10 + 2 };
+        let next = (page < 5).then(|| format!("/list?page={}", page + 1));
+        Answer::json(&json!({ "list": items(ids), "next": next }))
+    });
+    let crawled = crawl_served::<Sqlite>(list(BY_NEXT), &served).await;
+    assert_eq!(crawled.report.items.new, 8);
 }
 
 #[tokio::test]

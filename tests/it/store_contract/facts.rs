@@ -43,6 +43,7 @@ pub async fn known_answers_what_was_written<B: Ledger>() {
     write(&store, "s1", std::slice::from_ref(&record)).await;
     let expected = Known {
         key: key("42"),
+        url: Some("http://127.0.0.1/item/42".into()),
         digest: Some(record.document.digest),
         sweep: Some("s1".into()),
         rules: Some("1:rules".into()),
@@ -59,7 +60,7 @@ pub async fn known_answers_what_was_written<B: Ledger>() {
     assert_eq!(known(&store, "42").await, expected);
     let stored = stored(&store).await;
     assert_eq!(stored.known, expected);
-    assert_eq!(stored.url.as_deref(), Some("http://127.0.0.1/item/42"));
+    assert_eq!(stored.known.url.as_deref(), Some("http://127.0.0.1/item/42"));
     assert_eq!(value(&stored.text), json!({"id": 42}));
 }
 
@@ -121,6 +122,7 @@ pub async fn changed_replaces_the_document_and_keeps_first_seen<B: Ledger>() {
     write(&store, "s2", std::slice::from_ref(&second)).await;
     let expected = Known {
         key: key("1"),
+        url: Some("http://127.0.0.1/item/1".into()),
         digest: Some(second.document.digest),
         sweep: Some("s2".into()),
         rules: Some("1:rules".into()),
@@ -155,6 +157,7 @@ pub async fn same_leaves_the_document_and_writes_the_facts<B: Ledger>() {
     assert_eq!(backend.documents("books").await, before);
     let expected = Known {
         key: key("1"),
+        url: Some("http://127.0.0.1/item/1".into()),
         digest: Some(first.document.digest),
         sweep: Some("s2".into()),
         rules: Some("1:rules".into()),

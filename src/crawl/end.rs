@@ -1,0 +1,61 @@
+//! The end of a crawl: the ledger's last word, and what is said of it all.
+
+use tracing::info;
+
+use super::Crawl;
+use crate::error::CrawlError;
+use crate::report::{Outcome, Report};
+use crate::store::StoreError;
+use crate::sweep::SweepEntry;
+
+/// How a crawl ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What is said of it.
+    pub report: Report,
+    /// What ended it early, where something did.
+    pub error: Option<CrawlError>,
+}
+
+impl Crawl {
+    /// The end of a crawl that never had the lock.
+    pub(super) fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
+        let site = &self.site;
+        let entry = SweepEntry::begin(&site.name, &site.collection, "", self.settings.is_limited());
+        let problems = error.iter().map(ToString::to_string).collect();
+        self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
+    }
+
+    /// Writes the ledger's last word and lets go of the store. Says what ended the crawl early.
+    pub(super) async fn close(
+        &self,
+        entry: &SweepEntry,
+        error: Option<CrawlError>,
+    ) -> Option<CrawlError> {
+        let kept = match &error {
+            // A store that just failed would only be waited for once more.
+            Some(CrawlError::Store(_)) => Ok(true),
+            _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(true)),
+        };
+        let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
+        let lost = (kept == Ok(false)).then_some(CrawlError::LockLost);
+        error.or(lost).or(kept.and(closed.map(|()| true)).err().map(Into::into))
+    }
+
+    pub(super) fn ended(&self, entry: SweepEntry, error: Option<CrawlError>) -> Ended {
+        let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
+        let failed_late = error.is_some() && report.outcome != Outcome::Failed;
+        let outcome = if failed_late { Outcome::Failed } else { report.outcome };
+        let mut problems = report.problems;
+        if failed_late {
+            problems.extend(error.as_ref().map(ToString::to_string));
+        }
+        let report = Report { outcome, problems, ..report };
+        let is_silent =
+            matches!(error, Some(CrawlError::Store(StoreError::Closed) | CrawlError::Held(_)));
+        if !is_silent {
+            info!(%outcome, sweep = %report.sweep, "sweep ended");
+        }
+        Ended { report, error }
+    }
+}

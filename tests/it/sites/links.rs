@@ -1,0 +1,116 @@
+//! Sites whose lists say where the pages of their items are.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use gleaner::report::Outcome;
+use serde_json::json;
+
+use super::{crawl_into, crawl_served, crawl_with, settings, site_of};
+use crate::crawl::rig::says;
+use crate::served::{Answer, Served};
+use crate::store_contract::Backend;
+use crate::store_contract::backends::{Mongodb, Sqlite};
+
+const SITE: &str = "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$[*]'\n\
+                    key = '$.id'\n[detail]\nlink = '$.url'\n";
+
+/// Twelve items, whose pages are at `link` of the phase and the item, and nowhere else. From the
+/// third phase on the last item is not listed. Each page has one entity tag, whatever the phase.
+fn linked(link: fn(u64, u64) -> String) -> (Served, Arc<AtomicU64>) {
+    let phase = Arc::new(AtomicU64::new(1));
+    let now = phase.clone();
+    let served = Served::start(move |asked| {
+        let phase = now.load(Relaxed);
+        if asked.path == "/list" {
+            let listed = if phase < 3 { 1..=12 } else { 1..=11 };
+            let item = |id: u64| json!({ "id": id, "url": link(phase, id) });
+            return Answer::json(&listed.map(item).collect());
+        }
+        let token = asked.query.get("token").map(|token| format!("?token={token}"));
+        let there = asked.path.clone() + &token.unwrap_or_default();
+        match (1..=12).find(|id| link(phase, *id) == there) {
+            None => Answer::not_found(),
+            Some(_) if asked.header("if-none-match") == "\"one\"" => Answer::not_modified(),
+            Some(id) => Answer::json(&json!({ "id": id })).header("ETag", "\"one\""),
+        }
+    });
+    (served, phase)
+}
+
+async fn pages_that_moved_are_asked_for_where_they_are<B: Backend>() {
+    let (served, phase) = linked(|phase, id| match phase {
+        1 => format!("/old/{id}"),
+        _ => format!("/new/{id}"),
+    });
+    let first = crawl_served::<B>(site_of(SITE), &served).await;
+    phase.store(2, Relaxed);
+    let moved =
+        crawl_into(first.backend, site_of(SITE), &served, settings(), Outcome::Complete).await;
+    assert_eq!((moved.report.items.same, moved.report.requests.not_modified), (12, 0));
+    let again =
+        crawl_into(moved.backend, site_of(SITE), &served, settings(), Outcome::Complete).await;
+    assert_eq!(again.report.requests.not_modified, 12, "the tags are those of the new pages");
+    phase.store(3, Relaxed);
+    let left =
+        crawl_into(again.backend, site_of(SITE), &served, settings(), Outcome::Complete).await;
+    assert_eq!(left.report.items.gone, 0, "its page is there");
+    assert_eq!(served.count("/old/"), 12);
+}
+
+#[tokio::test]
+async fn l1_pages_that_moved_are_asked_for_where_they_are_in_sqlite() {
+    pages_that_moved_are_asked_for_where_they_are::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn l1_pages_that_moved_are_asked_for_where_they_are_in_mongodb() {
+    pages_that_moved_are_asked_for_where_they_are::<Mongodb>().await;
+}
+
+#[tokio::test]
+async fn l1_a_page_whose_link_was_not_kept_whole_is_no_proof() {
+    let (served, phase) = linked(|_, id| format!("/page/{id}?token=s3cret{id}"));
+    let first = crawl_served::<Sqlite>(site_of(SITE), &served).await;
+    phase.store(3, Relaxed);
+    let left =
+        crawl_into(first.backend, site_of(SITE), &served, settings(), Outcome::Complete).await;
+    assert_eq!(left.report.items.gone, 0);
+    let asked = served.requests();
+    assert!(asked.iter().all(|asked| asked.query.get("token").is_none_or(|it| it != "***")));
+    let again =
+        crawl_into(left.backend, site_of(SITE), &served, settings(), Outcome::Complete).await;
+    assert_eq!(again.report.items.gone, 1, "it is not listed the second time");
+}
+
+#[tokio::test]
+async fn l4_a_lost_page_is_not_had_where_another_differs_in_what_is_hidden_alone() {
+    let served = Served::start(|asked| {
+        let part = asked.query.get("token").map(String::as_str);
+        let origin = asked.origin();
+        let map = |entries: &[String]| {
+            let entries: String =
+                entries.iter().map(|loc| format!("<url><loc>{loc}</loc></url>")).collect();
+            Answer::xml(format!("<urlset>{entries}</urlset>"))
+        };
+        match (asked.path.as_str(), part) {
+            ("/sitemap.xml", _) => {
+                let parts = ["a", "b"].map(|part| {
+                    format!("<sitemap><loc>{origin}/part?token={part}</loc></sitemap>")
+                });
+                Answer::xml(format!("<sitemapindex>{}</sitemapindex>", parts.concat()))
+            }
+            ("/part", Some("b")) => {
+                map(&[format!("{origin}/item/1")]).later(std::time::Duration::from_millis(300))
+            }
+            ("/item/1", _) => Answer::json(&json!({ "id": 1 })),
+            _ => Answer::not_found(),
+        }
+    });
+    let site = site_of(
+        "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/sitemap.xml'\npaging = { by = 'sitemap' }\nkey = '/item/(\\d+)'\n[detail]\n",
+    );
+    let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
+    assert_eq!(crawled.report.items.new, 1);
+    says(&crawled.report, "1 page of the list was lost");
+}
