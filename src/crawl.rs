@@ -176,6 +176,11 @@ impl Crawl {
         if self.frontier.outstanding().await?.total() > 0 {
             return Ok(Outcome::Interrupted);
         }
+        let has_none = self.walk.lost() > 0 && self.metrics.snapshot().index.pages == 0;
+        if has_none && lock.entry().is_resumed() && !self.store.was_empty() {
+            // What was done before is not to be done again for that.
+            return Err(CrawlError::NoList);
+        }
         self.mark_gone(&lock, problems).await?;
         let outcome = self.verdict(&self.metrics.snapshot(), problems);
         if outcome == Outcome::Complete && !lock.entry().limited {

@@ -35,6 +35,11 @@ pub enum CrawlError {
     /// What the site asks of crawlers cannot be known.
     #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
     Robots(FetchError),
+    /// No page of the list was read.
+    #[error(
+        "no page of the list could be read, so nothing is known of the site. A later run can go on"
+    )]
+    NoList,
     /// The HTTP client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),

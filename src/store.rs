@@ -133,6 +133,14 @@ pub trait Store: Send + Sync {
     /// Where the store cannot be asked.
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError>;
 
+    /// What a new run has to know of the ledger, however long that is: of the sweeps that run and of
+    /// those that ended, the latest over the whole site and the latest over a part of it, the newest
+    /// first.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError>;
+
     /// Writes `entry`, whose state is running, as the one sweep that runs, with a sign of life by
     /// the store's clock. It is the lock: of all who try at once, one succeeds.
     ///

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::signals::StopSignal;
 use crate::report::Outcome;
+use crate::wording::plain;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +67,9 @@ impl Exit {
 
 /// Tells why a command failed.
 pub fn failed(error: &anyhow::Error) -> Exit {
+    let lines: Vec<String> = format!("{error:#}").lines().map(plain).collect();
     // Nobody may be reading any more, which is no reason to panic.
-    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
     Exit::Failed
 }
 

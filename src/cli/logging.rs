@@ -4,13 +4,42 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use indicatif::MultiProgress;
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 
 use super::arguments::LogFormat;
+use crate::report::Report;
+use crate::wording::plain;
+
+/// Whether whoever reads the log does not see, or cannot read, what is said on standard error.
+static IS_APART: OnceLock<bool> = OnceLock::new();
+
+/// Whether the log is a file, or JSON, so that it has to say what else is said on standard error.
+pub fn is_apart() -> bool {
+    IS_APART.get().copied().unwrap_or_default()
+}
+
+/// What a run came to, and what the user should know of it, where the log is apart.
+pub fn report(report: &Report) {
+    if !is_apart() {
+        return;
+    }
+    let Report { sweep, outcome, elapsed_s, index, items, requests, .. } = report;
+    info!(
+        %sweep, %outcome, elapsed_s, listed = index.listed, declared = index.declared,
+        new = items.new, changed = items.changed, same = items.same, skipped = items.skipped,
+        missing = items.missing, failed = items.failed, gone = items.gone,
+        requests = requests.total, bytes = requests.bytes,
+        "what the run came to"
+    );
+    for problem in &report.problems {
+        warn!("{}", plain(problem));
+    }
+}
 
 /// Begins to log. `lines` is where the progress line is.
 ///
@@ -28,6 +57,7 @@ pub fn begin(form: LogFormat, file: Option<&Path>, lines: MultiProgress) -> Resu
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
     };
+    let _ = IS_APART.set(file.is_some() || form == LogFormat::Json);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

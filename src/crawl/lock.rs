@@ -13,8 +13,6 @@ use crate::secret::shown;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};
 
-/// Entries of the ledger that are looked at: limited runs have entries of their own.
-const ENTRIES: usize = 100;
 /// Others may take the lock between looking and taking, but not for ever.
 const TRIES: u32 = 10;
 
@@ -68,7 +66,7 @@ impl Crawl {
             holder: Some(Holder::this()),
             ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited)
         };
-        let entries = self.store.sweeps(ENTRIES).await?;
+        let entries = self.store.latest_sweeps().await?;
         match lock::begin(own, &entries, !self.settings.fresh, life) {
             Beginning::Held(holder) => Err(CrawlError::Held(holder)),
             Beginning::Take(claim) => Ok(claim),

@@ -32,6 +32,9 @@ impl Crawl {
         match index.declared {
             // What is gone over is no list.
             _ if self.settings.begin == Begin::Failures => {}
+            None if index.listed == 0 && index.pages == 0 && lost_pages > 0 => {
+                problems.last_gap("no page of the list could be read");
+            }
             None if index.listed == 0 => {
                 problems.last_gap("the list is empty, and does not say that it should be");
             }

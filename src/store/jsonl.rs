@@ -131,6 +131,10 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
+    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn take_lock(&self, _: &SweepEntry, _: Option<&SweepEntry>) -> Result<bool, StoreError> {
         Ok(true)
     }

@@ -160,6 +160,10 @@ impl Store for MongodbStore {
         ledger::sweeps(&self.connection, &self.place, most).await
     }
 
+    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+        ledger::latest(&self.connection, &self.place).await
+    }
+
     async fn take_lock(
         &self,
         entry: &SweepEntry,

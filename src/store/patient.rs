@@ -172,6 +172,10 @@ impl Store for PatientStore {
         self.insist(|| self.store.sweeps(most)).await
     }
 
+    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.insist(|| self.store.latest_sweeps()).await
+    }
+
     async fn take_lock(
         &self,
         entry: &SweepEntry,

@@ -153,6 +153,10 @@ impl Store for SqliteStore {
         self.ask(move |database| database.sweeps(most)).await
     }
 
+    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.ask(|database| database.latest_sweeps()).await
+    }
+
     async fn take_lock(
         &self,
         entry: &SweepEntry,

@@ -49,7 +49,7 @@ impl Crew {
             return self.once_more(attempt.lease).await;
         }
         self.say(&index, odd, gaps);
-        self.had(&index, &attempt.lease).await?;
+        self.had(&index, &attempt.lease, true).await?;
         let names = || seeds.iter().map(|seed| &**seed);
         let turn = self.walk.read(&index, names(), &said);
         self.walk.listed(&index, names(), 0, 0);
@@ -78,7 +78,8 @@ impl Crew {
         if self.may_be_a_hiccup(&index, &listing.said) {
             return self.once_more(attempt.lease).await;
         }
-        self.had(&index, &attempt.lease).await?;
+        let is_whole = listing.items.iter().all(Result::is_ok);
+        self.had(&index, &attempt.lease, is_whole).await?;
         self.listing(attempt, index, listing, Some(&page)).await
     }
 
@@ -194,11 +195,16 @@ impl Crew {
     }
 
     /// A page of a list was read: if it failed before, it does not any more. What an earlier pass
-    /// found wrong on the page itself stays.
-    async fn had(&self, index: &IndexPage, lease: &Lease) -> Result<(), CrawlError> {
+    /// found wrong on the page itself stays, and so does what is wrong again.
+    async fn had(
+        &self,
+        index: &IndexPage,
+        lease: &Lease,
+        is_whole: bool,
+    ) -> Result<(), CrawlError> {
         self.metrics.page_read();
         let may_have_failed = index.pass == 1 || self.walk.is_lost(index);
-        if may_have_failed && self.has_failures.load(Relaxed) {
+        if is_whole && may_have_failed && self.has_failures.load(Relaxed) {
             self.store.clear_failures(&[PageId::from(&lease.task().page)]).await?;
         }
         Ok(())

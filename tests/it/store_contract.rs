@@ -6,7 +6,7 @@ pub mod backends;
 mod documents;
 mod facts;
 mod ledger;
-mod lock;
+pub mod lock;
 mod marks;
 
 use std::sync::Arc;
@@ -142,6 +142,7 @@ macro_rules! every_check {
             failures_are_read_in_the_order_of_their_pages
             sweeps_are_kept_and_read_back
             sweeps_are_read_newest_first
+            what_a_run_has_to_know_stands_behind_any_number_of_others
             entries_of_earlier_versions_are_read
             another_site_is_refused
         }

@@ -21,8 +21,6 @@ use crate::sweep::schedule::{self, Next};
 /// A store that is away at the time of a start is tried again after this, or sooner where sweeps
 /// follow one another faster.
 const AWAY: Duration = Duration::from_secs(60);
-/// Entries of the ledger that are looked at: limited runs have entries of their own.
-const ENTRIES: usize = 100;
 
 /// Crawls with `settings` again and again, a sweep beginning `every` so long, until it is told to
 /// stop.
@@ -89,7 +87,7 @@ async fn look(
     if settings.fresh {
         return Ok((store, None));
     }
-    match store.sweeps(ENTRIES).await {
+    match store.latest_sweeps().await {
         Ok(entries) => {
             let limited = settings.is_limited();
             Ok((store, schedule::wait(&entries, limited, every, Timestamp::now())))

@@ -1,15 +1,14 @@
 //! What is made ready once and then crawled with, once or again and again: the site, the settings,
 //! the log, the signals; and a run from its beginning to its exit code.
 
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::report;
-use crate::cli::arguments::RunArgs;
+use crate::cli::arguments::{LogFormat, RunArgs};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::logging;
 use crate::cli::progress::ProgressView;
@@ -146,7 +145,10 @@ impl<'a> Session<'a> {
             return Exit::ReaderGone;
         }
         if let Some(held @ CrawlError::Held(_)) = &error {
-            let _ = writeln!(io::stderr(), "error: {held}");
+            if logging::is_apart() {
+                error!("{held}");
+            }
+            say(&format!("error: {held}\n"));
             return Exit::Held;
         }
         let exit = match error {
@@ -158,8 +160,11 @@ impl<'a> Session<'a> {
             Some(_) if self.arguments.report_to_stdout() => report::print(&report),
             Some(path) => report::write(path, &report),
         };
-        // Nobody may be reading any more, which is no reason to panic.
-        let _ = write!(io::stderr(), "{}", summary(&report, &self.store_url.to_string()));
+        logging::report(&report);
+        let is_json = self.arguments.log_format == Some(LogFormat::Json);
+        if !is_json || self.arguments.log_file.is_some() {
+            say(&summary(&report, &self.store_url.to_string()));
+        }
         match reported {
             Ok(()) => exit,
             Err(error) if report::is_broken_pipe(&error) => Exit::ReaderGone,
@@ -186,7 +191,12 @@ impl NotOpened {
     pub fn tell(self) -> Exit {
         match self {
             NotOpened::Told(signal) => Exit::Interrupted(signal),
-            NotOpened::Store(error) => crate::cli::holdings::told(&error),
+            NotOpened::Store(error) => {
+                if logging::is_apart() {
+                    error!("{error}");
+                }
+                crate::cli::holdings::told(&error)
+            }
         }
     }
 }

@@ -80,6 +80,24 @@ pub async fn sweeps(
     Ok(entries)
 }
 
+/// See [`crate::store::Store::latest_sweeps`].
+pub async fn latest(
+    connection: &Connection,
+    place: &Place,
+) -> Result<Vec<LedgerEntry>, StoreError> {
+    let kind = doc! { "limited": "$limited", "runs": { "$eq": ["$state", RUNNING] } };
+    let pipeline = vec![
+        doc! { "$match": { "site": &*place.site, "collection": &*place.collection } },
+        doc! { "$sort": { "_id": -1 } },
+        doc! { "$group": { "_id": kind, "latest": { "$first": "$$ROOT" } } },
+        doc! { "$replaceWith": "$latest" },
+        doc! { "$sort": { "_id": -1 } },
+        doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
+    ];
+    let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
+    found.into_iter().map(read).collect()
+}
+
 /// See [`crate::store::Store::take_lock`].
 pub async fn take_lock(
     connection: &Connection,

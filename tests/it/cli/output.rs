@@ -133,10 +133,48 @@ fn json_goes_to_standard_error_where_no_file_is_named() {
     let (_folder, path) = folder();
     let arguments = ["demo", "--items", "5", "--store", &sqlite(&path), "--log-format", "json"];
     let ended = gleaner(&arguments).run().with(0);
-    let (log, summary): (Vec<&str>, Vec<&str>) =
-        ended.err.lines().partition(|line| line.starts_with('{'));
-    assert!(log.iter().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{log:?}");
-    assert!(log.len() >= 2 && summary[0].starts_with("books: complete"), "{}", ended.err);
+    let log: Result<Vec<Value>, _> = ended.err.lines().map(serde_json::from_str).collect();
+    let log = log.unwrap_or_else(|error| panic!("{error}: {}", ended.err));
+    let came_to = log.iter().find(|line| line["message"] == "what the run came to");
+    let came_to = came_to.unwrap_or_else(|| panic!("{log:#?}"));
+    assert_eq!((&came_to["outcome"], &came_to["new"]), (&"complete".into(), &5.into()));
+}
+
+#[test]
+fn a_log_in_a_file_says_what_the_run_came_to_and_why_it_failed() {
+    let (folder, path) = folder();
+    let log = folder.path().join("log");
+    let file = log.to_str().expect("a path");
+    let site = crate::served::Served::start(|_| crate::served::Answer::not_found());
+    crawl(site.url(), &sqlite(&path), &["--log-file", file]).run().with(3);
+    gleaner(&["crawl", "--store", "sqlite:/nowhere/x.db", "--log-file", file]).run().with(2);
+    let said = std::fs::read_to_string(&log).expect("a log");
+    for words in ["outcome=incomplete", "no page of the list could be read", "/nowhere/x.db"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_asked_with_is_refused_before_anything_is_made() {
+    let (_folder, path) = folder();
+    for wrong in [["--proxy", "foo"], ["--header", "a b: c"]] {
+        let said = crawl("http://127.0.0.1:1", &sqlite(&path), &wrong).run().with(2).err;
+        assert!(said.starts_with(&format!("error: {}", wrong[0])), "{said}");
+        assert!(!path.exists() && !said.contains("sweep"), "{said}");
+    }
+    crawl("http://127.0.0.1:1", &sqlite(&path), &["--report", &path.display().to_string()])
+        .run()
+        .with(2);
+}
+
+#[test]
+fn who_cannot_be_told_is_no_reason_to_panic() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("a device");
+    let program = || std::process::Command::new(env!("CARGO_BIN_EXE_gleaner"));
+    for (arguments, code) in [(["completions", "bash"], 1), (["crawl", "nope"], 2)] {
+        let ended = program().args(arguments).stdout(full()).stderr(full()).status();
+        assert_eq!(ended.expect("it runs").code(), Some(code), "{arguments:?}");
+    }
 }
 
 #[test]

@@ -106,6 +106,10 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.sweeps(most).await
     }
 
+    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.store.latest_sweeps().await
+    }
+
     async fn take_lock(
         &self,
         entry: &SweepEntry,

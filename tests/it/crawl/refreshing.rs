@@ -5,13 +5,16 @@ use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
 use gleaner::error::CrawlError;
+use gleaner::lock::Lock;
 use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::shutdown::{self, Stage};
 use gleaner::sweep::{Holder, State, SweepEntry};
 
 use super::rig::{Rig, adds_up, ended, run, until};
+use crate::records::place;
 use crate::store_contract::backends::{Mongodb, Sqlite};
+use crate::store_contract::lock::begun;
 use crate::store_contract::{Backend, Ledger};
 
 /// A rig whose crawl was told to stop after so many requests.
@@ -209,6 +212,31 @@ async fn loses_the_lock_after(requests: u64, rig: &Rig<Sqlite>) {
 async fn s8_a_run_that_lost_the_lock_says_so_and_ends_nothing() {
     let options = Options { items: 40, latency: Duration::from_millis(20), ..Options::default() };
     loses_the_lock_after(4, &Rig::with(options).await).await;
+}
+
+#[tokio::test]
+async fn s8_a_run_that_lost_the_lock_writes_nothing_any_more() {
+    let mut rig = Rig::with(Options { items: 60, ..Options::default() }).await;
+    // All is in hand until the loss is noticed.
+    let flush = Duration::from_secs(60);
+    rig.settings = Settings { rate: Some(4.0), flush, ..rig.settings };
+    loses_the_lock_after(4, &rig).await;
+    assert_eq!(rig.documents().await.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn s8_who_lost_the_lock_in_its_sleep_finds_out_before_it_writes() {
+    let backend = Sqlite::start().await;
+    let store = backend.open(&place("books", "books")).await.expect("the store opens");
+    let entry = begun(1);
+    assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+    let lock = Lock::taken(store.clone(), entry);
+    let over = store.sweeps(1).await.expect("the ledger").remove(0).entry;
+    let other = SweepEntry { holder: begun(7).holder, ..over.clone() };
+    assert_eq!(store.take_lock(&other, Some(&over)).await, Ok(true));
+    assert!(lock.ensure().await.is_ok(), "it was known to be ours a moment ago");
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert!(matches!(lock.ensure().await, Err(CrawlError::LockLost)));
 }
 
 #[tokio::test]

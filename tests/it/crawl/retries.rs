@@ -183,6 +183,24 @@ async fn l4_a_lost_page_of_the_list_is_a_failure_and_said() {
 }
 
 #[tokio::test]
+async fn l4_a_run_that_reads_no_page_of_the_list_has_failed_and_goes_on() {
+    let mut rig = Rig::<Sqlite>::new(60).await;
+    rig.settings.retries = 0;
+    rig.demo.fault(Fault::on(rig.page(30)).status(403));
+    rig.settings.block_after = 1;
+    let first = rig.crawl().await;
+    assert!(matches!(first.error, Some(CrawlError::Blocked(_))), "{:?}", first.error);
+    rig.demo.clear_faults();
+    rig.demo.fault(Fault::on(LIST).status(500));
+    let second = rig.crawl().await;
+    assert!(matches!(second.error, Some(CrawlError::NoList)), "{:?}", second.error);
+    assert_eq!(second.report.outcome, Outcome::Failed);
+    rig.demo.clear_faults();
+    let third = rig.complete().await;
+    assert_eq!((third.resumed, &third.sweep), (true, &first.report.sweep));
+}
+
+#[tokio::test]
 async fn a_page_of_the_list_that_is_had_later_is_no_failure_any_more() {
     let rig = Rig::<Sqlite>::new(60).await;
     rig.demo.fault(Fault::on("/api/book/?limit=18&offset=36").status(500));

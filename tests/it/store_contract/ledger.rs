@@ -196,6 +196,34 @@ pub async fn sweeps_are_read_newest_first<B: Ledger>() {
     }
 }
 
+pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let end = async |limited| {
+        let entry = SweepEntry { limited, ..begun(1) };
+        assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+        let state = State::Ended(Outcome::Interrupted);
+        let ended = SweepEntry { state, ended_at: Some(at(9)), ..entry };
+        assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+        ended.id
+    };
+    let latest = async || {
+        let latest = store.latest_sweeps().await.expect("the store answers");
+        latest.into_iter().map(|it| (it.entry.id, it.silent_for.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(latest().await, []);
+    end(false).await;
+    let full = end(false).await;
+    let mut limited = end(true).await;
+    for _ in 0..120 {
+        limited = end(true).await;
+    }
+    assert_eq!(latest().await, [(limited.clone(), false), (full.clone(), false)]);
+    let running = begun(1);
+    assert_eq!(store.take_lock(&running, None).await, Ok(true));
+    assert_eq!(latest().await, [(running.id, true), (limited, false), (full, false)]);
+}
+
 pub async fn entries_of_earlier_versions_are_read<B: Ledger>() {
     let backend = B::start().await;
     backend.leave_running(&["1"]).await;

@@ -23,6 +23,9 @@ const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, l
      :report, :holder, :heartbeat_at, :runs) ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    ORDER BY id DESC LIMIT ?3";
+/// Ids sort by the time of their making.
+const LATEST: &str = "SELECT * FROM gleaner_sweeps WHERE id IN (SELECT max(id) FROM gleaner_sweeps \
+     WHERE site = ?1 AND collection = ?2 GROUP BY limited, state = 'running') ORDER BY id DESC";
 /// Id, holder, time.
 const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?3 \
    WHERE id = ?1 AND state = 'running' AND holder IS ?2";
@@ -51,9 +54,18 @@ impl Database {
     /// See [`crate::store::Store::sweeps`].
     pub fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>> {
         let Place { site, collection, .. } = &self.place;
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        self.entries(SWEEPS, (site, collection, i64::try_from(most).unwrap_or(i64::MAX)))
+    }
+
+    /// See [`crate::store::Store::latest_sweeps`].
+    pub fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>> {
+        let Place { site, collection, .. } = &self.place;
+        self.entries(LATEST, (site, collection))
+    }
+
+    fn entries(&self, sql: &str, asked: impl Params) -> Result<Vec<LedgerEntry>> {
         let now = Timestamp::now();
-        let mut statement = self.connection.prepare_cached(SWEEPS)?;
+        let mut statement = self.connection.prepare_cached(sql)?;
         let read = |row: &Row<'_>| {
             let entry = entry(row)?;
             // A clock that was set back makes nobody younger than now.
@@ -62,7 +74,7 @@ impl Database {
             let silent_for = silent_for.map(SignedDuration::unsigned_abs);
             Ok(LedgerEntry { entry, silent_for })
         };
-        statement.query_map((site, collection, most), read)?.collect()
+        statement.query_map(asked, read)?.collect()
     }
 
     /// See [`crate::store::Store::take_lock`].
