@@ -281,6 +281,20 @@ pub async fn open(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, Store
     })
 }
 
+/// Opens the store at `url` to read what it holds of `place`. An SQLite file stays as it is, and may be
+/// one that may not be written.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_to_read(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        StoreUrl::Sqlite(path) => {
+            Ok(Arc::new(sqlite::SqliteStore::open_to_read(path, place).await?))
+        }
+        _ => open(url, place).await,
+    }
+}
+
 /// Whether a site's name or a collection's is one: letters, digits, `_` and `-`, beginning with
 /// a letter or digit, at most 64 long, and none of the reserved beginnings.
 pub fn is_valid_name(name: &str) -> bool {

@@ -79,7 +79,7 @@ impl HoldingsArgs {
             collection: site.collection.clone(),
             key_field: site.key_field(),
         };
-        let store = store::open(&url, &place).await.map_err(|error| told(&error))?;
+        let store = store::open_to_read(&url, &place).await.map_err(|error| told(&error))?;
         Ok(Holdings { store, url, what })
     }
 }

@@ -269,7 +269,9 @@ pub fn parse(text: &str, origin: &str) -> Result<SiteFile, SiteError> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let message = with_nearest(error.message());
-        let message = match key_at(text, at) {
+        // What the file as a whole lacks is not its first key's fault.
+        let is_of_file = at == 0 && error.message().starts_with("missing field");
+        let message = match key_at(text, at).filter(|_| !is_of_file) {
             Some(key) => format!("{key}: {message}"),
             None => message,
         };

@@ -44,9 +44,26 @@ impl SqliteStore {
     /// Where the file cannot be opened and written, is no database, or holds under the
     /// collection's name what belongs to others.
     pub async fn open(path: &Path, place: &Place) -> Result<SqliteStore, StoreError> {
+        SqliteStore::opened(path, place, Database::open).await
+    }
+
+    /// Opens the file at `path` for reading: nothing is made or changed.
+    ///
+    /// # Errors
+    /// Where the file cannot be read, is no database, or holds under the collection's name what belongs to
+    /// others.
+    pub async fn open_to_read(path: &Path, place: &Place) -> Result<SqliteStore, StoreError> {
+        SqliteStore::opened(path, place, Database::open_to_read).await
+    }
+
+    async fn opened(
+        path: &Path,
+        place: &Place,
+        open: fn(&Path, Place) -> Result<Database, StoreError>,
+    ) -> Result<SqliteStore, StoreError> {
         let (file, place) = (path.to_owned(), place.clone());
         let opening = tokio::task::spawn_blocking(move || {
-            let database = Database::open(&file, place)?;
+            let database = open(&file, place)?;
             let was_empty =
                 database.is_empty().map_err(|error| error::explain_opening(&file, &error))?;
             Ok((database, was_empty))

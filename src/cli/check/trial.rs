@@ -1,6 +1,8 @@
 //! What is asked of the live site, in order: its list, by way of the pages that lead to one, and
 //! one item. Whatever comes is put into the facts; reading and judging is done elsewhere.
 
+use std::collections::VecDeque;
+
 use crate::check::{self, Asked, Check, Named};
 use crate::document::{Body, Encoding};
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
@@ -10,8 +12,9 @@ use crate::settings::Settings;
 use crate::site::{DetailRules, ItemRules, RequestError, Seeds, Site};
 use crate::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
 
-/// Pages that only lead to lists: categories, then sitemaps of sitemaps.
-const MOST_BEFORE_A_LIST: usize = 4;
+/// Pages that lead to lists or have no items: categories, sitemaps of sitemaps, and those of them that
+/// are empty.
+const MOST_BEFORE_A_LIST: usize = 8;
 /// Items that are tried where pages are not there.
 const MOST_MISSING: usize = 3;
 
@@ -87,12 +90,13 @@ impl Trial {
         format!("{index} has no items; {items}")
     }
 
-    /// The first page that lists items, by way of those that lead to it.
+    /// The first page that lists items, by way of those that lead to it. Where a category or a sitemap
+    /// has none, the next one is looked at.
     async fn list(&mut self) -> Result<(IndexPage, Listing), Stop> {
-        let mut runs = self.site.begin(self.site.page_range(None));
+        let mut runs = VecDeque::from(self.site.begin(self.site.page_range(None)));
+        let mut empty = None;
         for _ in 0..MOST_BEFORE_A_LIST {
-            let run = runs.into_iter().next();
-            let (index, _) = run.map(IndexRun::split).ok_or_else(no_list)?;
+            let Some((index, _)) = runs.pop_front().map(IndexRun::split) else { break };
             let page = match self.request(&Page::Index(index.clone()))? {
                 Some(request) => self.page(&Page::Index(index.clone()), request).await?,
                 None => {
@@ -105,22 +109,30 @@ impl Trial {
                 _ => None,
             };
             if let Some(found) = seeds {
-                runs = self.categories(&index, found, &page)?;
+                runs = self.categories(&index, found, &page)?.into();
                 continue;
             }
             let listing = extract::index(&self.site, &page);
             let listing = listing.map_err(|error| self.unreadable(&index, &error, &page))?;
-            if listing.said.items > 0 || listing.said.places.is_empty() {
+            if !listing.items.is_empty() {
                 return Ok((index, listing));
             }
-            runs = self.site.after(&index, &listing.said).map_or_else(Vec::new, |next| next.runs);
+            if listing.said.items > 0 || listing.said.places.is_empty() {
+                if !runs.is_empty() {
+                    self.facts.warnings.push(self.nothing_on(&index));
+                }
+                empty.get_or_insert((index, listing));
+                continue;
+            }
+            let next = self.site.after(&index, &listing.said);
+            runs = next.map_or_else(VecDeque::new, |next| next.runs.into());
             let urls = runs.iter().filter_map(|run| match &run.place {
                 Some(Place::Url(url)) => Some(url.to_string()),
                 _ => None,
             });
             self.facts.named.push(Named::of("sitemaps", &urls.collect::<Vec<_>>()));
         }
-        Err(no_list())
+        empty.ok_or_else(no_list)
     }
 
     /// The lists of the categories that a page names.

@@ -71,7 +71,7 @@ pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTempla
     let url = asked.url.map(|url| {
         let template = template(&asked.key("url"), url, &url.value, allowed)?;
         if template.is_absolute() && template.varies_in_host() {
-            let message = "a placeholder must not choose the host";
+            let message = "a placeholder must not choose the host: write a `/` behind that";
             return Err(wrong(url, &asked.key("url"), message));
         }
         let scheme = url.value.split_once("://").map(|(scheme, _)| scheme);

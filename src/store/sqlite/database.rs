@@ -8,10 +8,14 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, MAIN_DB, OpenFlags, Result, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, ErrorCode, MAIN_DB, OpenFlags, Result, Transaction, TransactionBehavior, params,
+};
+use url::Url;
 
 use self::marks::Marks;
 use super::row::{self, Row};
+use super::schema::Readable;
 use super::statements::Statements;
 use super::{error, schema};
 use crate::record::{Key, Known, Stamp};
@@ -51,9 +55,26 @@ impl Database {
         schema::prepare(&transaction, &place).map_err(explain)?.map_err(unusable)?;
         ledger::end_abandoned(&transaction).map_err(explain)?;
         transaction.commit().map_err(explain)?;
+        Ok(Database::on(connection, place))
+    }
+
+    /// Opens the file for reading. One that an earlier version made is brought up to date first; what
+    /// a file does not hold at all is read from an empty one in memory.
+    pub fn open_to_read(path: &Path, place: Place) -> Result<Database, StoreError> {
+        let explain = |error| error::explain_opening(path, &error);
+        let connection = reader(path).map_err(explain)?;
+        match schema::readable(&connection, &place).map_err(explain)? {
+            Readable::Yes => Ok(Database::on(connection, place)),
+            Readable::ByAnEarlierVersion => Database::open(path, place),
+            Readable::Nothing => Database::open(Path::new(":memory:"), place),
+            Readable::No(why) => Err(StoreError::Unusable(format!("{} {why}", path.display()))),
+        }
+    }
+
+    fn on(connection: Connection, place: Place) -> Database {
         let table = schema::quoted(&place.collection);
         let (sql, marks) = (Statements::on(&table), Marks::on(&table));
-        Ok(Database { connection, place, sql, marks })
+        Database { connection, place, sql, marks }
     }
 
     /// Whether the collection has no document.
@@ -107,6 +128,27 @@ impl Database {
         // Where another program reads, it does what it can, and the rest stays in the journal.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)
+    }
+}
+
+/// A connection for reading, to a file that may be one that cannot be written. Where its folder cannot
+/// be written, the journal's index cannot be made there: then it is read as one that nobody changes.
+fn reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(path, flags)?;
+    opened.busy_timeout(PATIENCE)?;
+    match opened.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+            let Some(url) = path.canonicalize().ok().and_then(|it| Url::from_file_path(it).ok())
+            else {
+                return Err(error);
+            };
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(format!("{url}?immutable=1"), flags)
+        }
+        looked => looked.map(|()| opened),
     }
 }
 

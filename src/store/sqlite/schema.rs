@@ -76,16 +76,7 @@ pub fn prepare(connection: &Connection, place: &Place) -> Result<Result<(), Stri
     if !is_valid_name(&place.collection) {
         return Ok(Err(format!("cannot hold a collection of the name {:?}", place.collection)));
     }
-    let tables = [
-        Table { name: &place.collection, columns: &COLLECTION, since: &[], key: &["key"] },
-        Table { name: "gleaner_sweeps", columns: &SWEEPS, since: &SWEEPS_SINCE, key: &["id"] },
-        Table {
-            name: "gleaner_failures",
-            columns: &FAILURES,
-            since: &[],
-            key: &["site", "collection", "kind", "page"],
-        },
-    ];
+    let tables = tables(place);
     let (mut missing, mut ours) = (Vec::new(), Vec::new());
     for table in &tables {
         match objection(connection, table)? {
@@ -101,6 +92,53 @@ pub fn prepare(connection: &Connection, place: &Place) -> Result<Result<(), Stri
         bring_up_to_date(connection, table)?;
     }
     Ok(other_site(connection, place)?.map_or(Ok(()), Err))
+}
+
+/// The tables that gleaner has in a file.
+fn tables(place: &Place) -> [Table<'_>; 3] {
+    [
+        Table { name: &place.collection, columns: &COLLECTION, since: &[], key: &["key"] },
+        Table { name: "gleaner_sweeps", columns: &SWEEPS, since: &SWEEPS_SINCE, key: &["id"] },
+        Table {
+            name: "gleaner_failures",
+            columns: &FAILURES,
+            since: &[],
+            key: &["site", "collection", "kind", "page"],
+        },
+    ]
+}
+
+/// Whether what a file holds of `place` can be read as it is.
+pub enum Readable {
+    /// It can.
+    Yes,
+    /// Its tables are ours, but lack columns.
+    ByAnEarlierVersion,
+    /// There is nothing of it.
+    Nothing,
+    /// It cannot, as this says: words for the user that follow on the file's name.
+    No(String),
+}
+
+/// Whether what the file holds of `place` can be read.
+pub fn readable(connection: &Connection, place: &Place) -> Result<Readable> {
+    let mut is_whole = true;
+    for table in &tables(place) {
+        match objection(connection, table)? {
+            Found::Ours => {
+                let found = columns(connection, table)?;
+                let has = |name: &str| found.iter().any(|(at, _)| at == name);
+                is_whole &= table.since.iter().all(|(name, _)| has(name));
+            }
+            Found::Nothing => return Ok(Readable::Nothing),
+            Found::Other(objection) => return Ok(Readable::No(objection)),
+        }
+    }
+    Ok(match other_site(connection, place)? {
+        Some(objection) => Readable::No(objection),
+        None if is_whole => Readable::Yes,
+        None => Readable::ByAnEarlierVersion,
+    })
 }
 
 /// `name` as SQL takes it for a table.

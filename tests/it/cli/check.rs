@@ -248,3 +248,16 @@ fn an_interrupt_is_exit_130() {
     running.signal("INT");
     assert_eq!(running.end().with(130).out, "");
 }
+
+#[test]
+fn a_category_without_items_leads_to_the_next() {
+    let served = Served::start(|asked| match asked.query.get("c").map(String::as_str) {
+        Some("full") => Answer::json(&json!({ "rows": [{ "id": 1 }] })),
+        _ => Answer::json(&json!({ "rows": [] })),
+    });
+    let text = file(&format!("{LIST}query = {{ c = \"{{seed}}\" }}\n"))
+        + "[seeds]\nvalues = [\"empty\", \"full\"]\n";
+    says(&checked(&text, served.url(), &[]).with(0), &["1 of empty has no items", "mine fits"]);
+    let none = text.replace("\"full\"", "\"none\"");
+    says(&checked(&none, served.url(), &[]).with(3), &["index page 1 of empty has no items"]);
+}

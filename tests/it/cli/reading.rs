@@ -353,3 +353,28 @@ fn a_sweep_whose_process_was_killed_is_told_from_one_that_runs() {
     let table = on(&sqlite(&path), "sweeps", &[]).out;
     assert!(table.contains("running") && table.contains("which has"), "{table}");
 }
+
+#[test]
+fn who_reads_a_file_leaves_it_as_it_is() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let demo = site(5);
+    let (folder, path) = folder();
+    crawl(demo.url(), &sqlite(&path), &[]).run().with(0);
+    let tables = || {
+        let file = rusqlite::Connection::open(&path).expect("it opens");
+        let names = "SELECT group_concat(name) FROM sqlite_master WHERE type = 'table'";
+        file.query_row(names, [], |row| row.get::<_, String>(0)).expect("names")
+    };
+    let before = tables();
+    for command in ["export", "sweeps", "failures"] {
+        let wrong = [command, "--store", &sqlite(&path), "--collection", "nope"];
+        assert_eq!(gleaner(&wrong).run().with(0).out, "");
+    }
+    assert_eq!(tables(), before);
+    let may = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode));
+    may(0o444).expect("it is ours");
+    let read = [gleaner(&["export", "--store", &sqlite(&path)]).run().with(0).out];
+    assert_eq!(read[0].lines().count(), 5);
+    drop(folder);
+}
