@@ -74,7 +74,7 @@ pub trait Frontier: Send + Sync {
     async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError>;
 
     /// Ends a lease whose task is to be handed out again, at no cost, when nothing else is left to
-    /// do: at the end.
+    /// do: at the end. Where very many wait for that, further ones may come back sooner.
     ///
     /// # Errors
     /// Whatever the backend cannot do.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use event_listener::{Event, IntoNotification};
@@ -33,6 +34,11 @@ pub struct Limits {
     /// At most so many distinct items are taken.
     pub items: u64,
 }
+
+/// More tasks than this do not wait for the end: what is held must not grow with the site.
+const MOST_AT_THE_END: usize = 10_000;
+/// Those that are more come back after this.
+const SOON: Duration = Duration::from_secs(1);
 
 /// See the module's text.
 #[derive(Debug)]
@@ -86,7 +92,7 @@ impl MemoryFrontier {
         if let Some(task) = self.details.pop() {
             return Some(task);
         }
-        let has_enough = self.outstanding.count().details >= self.low_water;
+        let has_enough = self.under_way(self.outstanding.count()) >= self.low_water;
         if has_enough || self.pages.load(Acquire) >= self.most_pages {
             return None;
         }
@@ -129,6 +135,12 @@ impl MemoryFrontier {
             Page::Detail(_) => self.details.push(task),
         }
         self.wake(1);
+    }
+
+    /// Items outstanding but for those that wait for the end: pages of lists wait for the former only,
+    /// since the end comes after them.
+    fn under_way(&self, left: Count) -> u64 {
+        left.details.saturating_sub(self.at_the_end.len() as u64)
     }
 
     /// Whether nothing is left but what waits for that. Then nobody is left who could submit more.
@@ -219,7 +231,7 @@ impl Frontier for MemoryFrontier {
         let left = self.outstanding.remove(&task.page);
         if left.is_zero() || self.is_the_end(left) {
             self.wake(usize::MAX);
-        } else if was_full || left.details + 1 == self.low_water {
+        } else if was_full || self.under_way(left) + 1 == self.low_water {
             self.wake(1);
         }
         Ok(())
@@ -240,7 +252,10 @@ impl Frontier for MemoryFrontier {
         let Some(mut task) = lease.end() else { return Ok(()) };
         self.ended(&task.page);
         task.waits += 1;
-        self.at_the_end.push(task);
+        match self.at_the_end.len() < MOST_AT_THE_END {
+            true => self.at_the_end.push(task),
+            false => self.set_aside.put(Instant::now() + SOON, task),
+        }
         // It may be the end now, or there is room for another page.
         self.wake(1);
         Ok(())

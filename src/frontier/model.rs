@@ -28,7 +28,7 @@ struct Crew {
     goes_on_to: u64,
     details_a_page: u64,
     batch: usize,
-    /// Share of leases that are retried, and of those that are dropped.
+    /// Share of leases that are retried, at once or at the end, or dropped.
     mishaps: f64,
 }
 
@@ -88,11 +88,14 @@ async fn work(
 }
 
 async fn mishap(frontier: &MemoryFrontier, lease: Lease) {
-    if shuttle::rand::thread_rng().r#gen::<bool>() {
-        let retry = Retry { after: Duration::ZERO, costs_attempt: true };
-        frontier.retry_later(lease, retry).await.unwrap();
-    } else {
-        drop(lease);
+    let is_first_time = lease.task().waits == 0;
+    match (shuttle::rand::thread_rng().gen_range(0..3), &lease.task().page) {
+        (0, Page::Detail(_)) if is_first_time => frontier.retry_at_the_end(lease).await.unwrap(),
+        (0 | 1, _) => {
+            let retry = Retry { after: Duration::ZERO, costs_attempt: true };
+            frontier.retry_later(lease, retry).await.unwrap();
+        }
+        _ => drop(lease),
     }
 }
 

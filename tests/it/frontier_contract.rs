@@ -131,6 +131,7 @@ macro_rules! every_check {
             a_wake_up_is_passed_on
             a_lease_that_takes_long_can_be_extended
             what_is_for_the_end_comes_when_nothing_else_is_left
+            what_is_for_the_end_does_not_hold_up_the_list
         }
         checks! { $backend, ending:
             s9_the_end_comes_to_all_who_wait_at_once

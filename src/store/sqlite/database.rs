@@ -138,7 +138,12 @@ fn reader(path: &Path) -> Result<Connection> {
     let opened = Connection::open_with_flags(path, flags)?;
     opened.busy_timeout(PATIENCE)?;
     match opened.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())) {
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) => {
+        Err(error)
+            if matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
+            ) =>
+        {
             let Some(url) = path.canonicalize().ok().and_then(|it| Url::from_file_path(it).ok())
             else {
                 return Err(error);

@@ -198,3 +198,18 @@ pub async fn what_is_for_the_end_comes_when_nothing_else_is_left<B: Backend>() {
     finish(&frontier, lease_of(&frontier, "item b")).await;
     ended(&frontier);
 }
+
+pub async fn what_is_for_the_end_does_not_hold_up_the_list<B: Backend>() {
+    let frontier = B::start(Limits { low_water: 2, pages: u64::MAX, items: u64::MAX });
+    submit(&frontier, FollowUps { details: details(&["a", "b", "c"]).details, ..pages(1, 1) })
+        .await;
+    for page in ["item a", "item b", "item c"] {
+        let lease = lease_of(&frontier, page);
+        frontier.retry_at_the_end(lease).await.expect("it is set aside");
+    }
+    finish(&frontier, lease_of(&frontier, "index page 1")).await;
+    for page in ["item a", "item b", "item c"] {
+        finish(&frontier, lease_of(&frontier, page)).await;
+    }
+    ended(&frontier);
+}
