@@ -251,6 +251,7 @@ async fn s3_what_is_parked_at_the_end_is_given_back_one_after_another() {
 async fn w1_a_refusal_that_asks_to_wait_says_how_much_is_borne_too() {
     let rig = rig_that(100, None, true).await;
     let slot = rig.enter().await.expect("a slot");
+    tokio::time::advance(Duration::from_millis(20)).await;
     rig.heard(429, "1");
     let refused =
         End::Trouble { message: "429", is_overload: true, is_refusal: true, is_again: false };

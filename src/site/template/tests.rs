@@ -10,6 +10,12 @@ fn placeholders_are_filled_in_and_encoded() {
     let values = Values { key: Some("a/b?c#é .."), ..Values::default() };
     assert_eq!(template.encoded(values), "/b/a%2Fb%3Fc%23%C3%A9%20../x");
     assert_eq!(template.plain(values), "/b/a/b?c#é ../x");
+    let template = Template::parse("/c/{seed}", &[Placeholder::Seed]).unwrap();
+    let values = Values { seed: Some("home/living room"), ..Values::default() };
+    assert_eq!(template.encoded(values), "/c/home/living%20room");
+    let slips = ["{Offset}", "{page_size}", "{sed}"];
+    assert!(slips.iter().all(|slip| Template::parse_text(slip, &[Placeholder::Page]).is_err()));
+    assert!(Template::parse_text("{a: 1}{ page }{}", &[Placeholder::Page]).is_ok());
 }
 
 #[test]

@@ -272,7 +272,8 @@ async fn g2_a_page_that_is_not_there_is_asked_for_again_at_the_end() {
         let page = format!("/api/book/{}/", keys[0]);
         rig.demo.fault(Fault::on(&*page).attempts(1..=1).status(404));
         rig.demo.record();
-        rig.settings = Settings { retries, ..rig.settings };
+        // Longer than anything is tried again after.
+        rig.settings = Settings { retries, rate: Some(20.0), ..rig.settings };
         let report = rig.complete().await;
         assert_eq!((report.items.missing, report.items.gone), (0, 0), "{report:#?}");
         let asked = rig.demo.requests();
