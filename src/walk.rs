@@ -180,6 +180,11 @@ impl Walk {
         empty.contains(&page.number) && page.number > 1 && empty.contains(&(page.number - 1))
     }
 
+    /// The list of a page ends there, in this pass: what was planned behind it is not asked for.
+    pub fn ends_at(&self, page: &IndexPage) {
+        self.lists().pass(page).is_over = true;
+    }
+
     /// Numbers for so many pages that a page of the same list named, in the order in which they
     /// are found. Answers with the first.
     pub fn numbers(&self, page: &IndexPage, pages: u64) -> u64 {

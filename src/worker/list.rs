@@ -134,6 +134,11 @@ impl Crew {
         }
         self.walk.listed(&index, names(), submitted.details, without_key);
         self.metrics.listed(submitted.details, self.walk.declared());
+        let is_numbered = self.site.index.paging.is_numbered();
+        if is_numbered && said.items == 0 && self.walk.is_second_empty(&index) {
+            // More was planned than there is, by a count that was too high.
+            self.walk.ends_at(&index);
+        }
         if !submitted.limited {
             self.go_on(&index, &said, turn).await?;
         }

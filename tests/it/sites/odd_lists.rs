@@ -197,3 +197,18 @@ async fn a_range_of_pages_is_reached_by_following_the_links_before_it() {
     let keys: Vec<&String> = crawled.documents.keys().collect();
     assert_eq!(keys, ["3", "4"]);
 }
+
+#[tokio::test]
+async fn l5_a_count_that_is_far_too_high_does_not_cost_a_request_for_each_page() {
+    let served = Served::start(|asked| {
+        let ids = if page(asked) <= 3 { page(asked) * 10..page(asked) * 10 + 5 } else { 0..0 };
+        Answer::json(&json!({ "list": items(ids), "count": 100_000 }))
+    });
+    let site =
+        list("query = { page = '{page}' }\npaging = { by = 'page', size = 5, total = '$.count' }");
+    let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
+    assert_eq!(crawled.report.items.new, 15);
+    says(&crawled.report, "it declares 100000 items and lists 15");
+    let asked = served.count("/list");
+    assert!(asked < 2_000, "{asked} requests for a plan of 20,000 pages, three times");
+}
