@@ -57,7 +57,7 @@ impl MongodbStore {
     pub async fn open(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
         let look = async {
             let connection = Connection::open(uri).await?;
-            ledger::check_owner(&connection, place).await?;
+            ledger::check_owner(&connection, &place.site, &place.collection).await?;
             let first = connection.find_one(&place.collection, doc! {}).await?;
             let layout = layout::of(&connection, place, first.as_deref()).await?;
             Ok((connection, first.is_none(), layout))

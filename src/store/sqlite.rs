@@ -180,7 +180,9 @@ impl Store for SqliteStore {
         over: Option<&SweepEntry>,
     ) -> Result<bool, StoreError> {
         let (entry, over) = (entry.clone(), over.cloned());
-        self.ask(move |database| database.take_lock(&entry, over.as_ref())).await
+        let taken = self.ask(move |database| database.take_lock(&entry, over.as_ref())).await?;
+        let refused = |why: String| StoreError::Unusable(format!("{} {why}", self.path.display()));
+        taken.map_err(refused)
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

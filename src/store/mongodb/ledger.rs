@@ -22,14 +22,17 @@ const AT_ONCE: usize = 100;
 const DATES: [&str; 3] = ["started_at", "ended_at", "heartbeat_at"];
 
 /// Refuses a collection that belongs to another site.
-pub async fn check_owner(connection: &Connection, place: &Place) -> Result<(), StoreError> {
-    let others = doc! { "collection": &*place.collection, "site": { "$ne": &*place.site } };
+pub async fn check_owner(
+    connection: &Connection,
+    site: &str,
+    collection: &str,
+) -> Result<(), StoreError> {
+    let others = doc! { "collection": collection, "site": { "$ne": site } };
     let other = connection.find_one(SWEEPS, others).await?;
     match other.as_ref().map(|entry| entry.get_str("site").unwrap_or("another site")) {
         None => Ok(()),
         Some(owner) => Err(StoreError::Unusable(format!(
-            "the collection {} belongs to the site {owner}; {} needs one of its own: use --collection",
-            place.collection, place.site
+            "the collection {collection} belongs to the site {owner}; {site} needs one of its own: use --collection"
         ))),
     }
 }
@@ -108,6 +111,8 @@ pub async fn take_lock(
     if renew_lock(connection, entry).await? {
         return Ok(true);
     }
+    // Another site may have come since the store was opened.
+    check_owner(connection, &entry.site, &entry.collection).await?;
     if let Some(dead) = over.filter(|over| over.id != entry.id) {
         let as_read = doc! { "_id": &*dead.id, "state": RUNNING, "heartbeat_at": heartbeat(dead) };
         if !changes(connection, doc! { "q": as_read, "u": end_as_failed() }).await? {

@@ -222,7 +222,8 @@ fn definition(table: &Table<'_>) -> String {
     format!("CREATE TABLE {} ({})", quoted(table.name), columns.join(", "))
 }
 
-fn other_site(connection: &Connection, place: &Place) -> Result<Option<String>> {
+/// What stands against using the file for `place`, where the collection is another site's.
+pub fn other_site(connection: &Connection, place: &Place) -> Result<Option<String>> {
     let other: Option<String> = connection
         .query_row(
             "SELECT site FROM gleaner_sweeps WHERE collection = ?1 AND site <> ?2 LIMIT 1",

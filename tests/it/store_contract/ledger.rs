@@ -240,8 +240,12 @@ pub async fn entries_of_earlier_versions_are_read<B: Ledger>() {
 pub async fn another_site_is_refused<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
+    let late = backend.open(&place("films", "books")).await.expect("it is nobody's yet");
     assert_eq!(store.take_lock(&begun(1), None).await, Ok(true));
     assert_eq!(store.close().await, Ok(()));
+    let entry = SweepEntry { site: "films".into(), ..begun(2) };
+    let taken = late.take_lock(&entry, None).await;
+    assert!(matches!(taken, Err(StoreError::Unusable(_))), "{taken:?}");
 
     let Err(StoreError::Unusable(message)) = backend.open(&place("films", "books")).await else {
         panic!("another site's collection was opened");

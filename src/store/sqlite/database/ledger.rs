@@ -10,6 +10,7 @@ use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 use super::{Database, begin};
 use crate::store::Place;
 use crate::store::sqlite::row::{parsed, required_time, time};
+use crate::store::sqlite::schema;
 use crate::sweep::{Holder, LedgerEntry, SweepEntry};
 
 /// What an entry consists of, but for its id, site and collection. Parameters bear the names of
@@ -77,14 +78,22 @@ impl Database {
         statement.query_map(asked, read)?.collect()
     }
 
-    /// See [`crate::store::Store::take_lock`].
-    pub fn take_lock(&mut self, entry: &SweepEntry, over: Option<&SweepEntry>) -> Result<bool> {
+    /// See [`crate::store::Store::take_lock`]. Answers with what stands against it where another site
+    /// came first.
+    pub fn take_lock(
+        &mut self,
+        entry: &SweepEntry,
+        over: Option<&SweepEntry>,
+    ) -> Result<std::result::Result<bool, String>> {
         let transaction = begin(&mut self.connection)?;
+        if let Some(objection) = schema::other_site(&transaction, &self.place)? {
+            return Ok(Err(objection));
+        }
         let now = Timestamp::now();
         let entry = SweepEntry { heartbeat_at: Some(now), ..entry.clone() };
         let taken = renew(&transaction, &entry, now)? || take(&transaction, &entry, over, now)?;
         // Where it was not taken, nothing is to stay: a dead holder's end neither.
-        if taken { transaction.commit() } else { transaction.rollback() }.map(|()| taken)
+        if taken { transaction.commit() } else { transaction.rollback() }.map(|()| Ok(taken))
     }
 
     /// See [`crate::store::Store::renew_lock`].
