@@ -145,7 +145,7 @@ fn reading(criterion: &mut Criterion) {
 }
 
 fn origin() -> Origin {
-    Origin { url: "http://h/1/".into(), etag: None, last_modified: None, revision: None }
+    Origin { url: "http://h/1/".into(), ..Origin::default() }
 }
 
 /// Records of the same document, each with a key of its own.

@@ -125,7 +125,7 @@ pub struct Record {
     pub key: Key,
     /// Where it was fetched, without credentials.
     pub url: Box<str>,
-    /// Whether the store has it from somewhere else.
+    /// Whether the store has it from another page, as its list said then.
     pub has_moved: bool,
     /// The document as the site gave it.
     pub document: Document,

@@ -18,6 +18,8 @@ use crate::task::{Content, DetailPage, Listed};
 pub struct Origin {
     /// The URL, without credentials.
     pub url: Box<str>,
+    /// Whether the list named it, so that it may be another one the next time.
+    pub is_link: bool,
     /// Validator.
     pub etag: Option<Box<str>>,
     /// Validator.
@@ -139,7 +141,8 @@ pub fn record(item: DetailPage, origin: Origin, document: Document, now: Timesta
     let unchanged = known.filter(|_| verdict == Verdict::Same);
     Record {
         key,
-        has_moved: known.is_some_and(|known| known.url.as_deref() != Some(&*origin.url)),
+        has_moved: origin.is_link
+            && known.is_some_and(|known| known.url.as_deref() != Some(&*origin.url)),
         url: origin.url,
         document,
         etag: origin.etag,

@@ -225,10 +225,16 @@ impl Slot {
         &self.host
     }
 
-    /// The task and its slot, where it leaves about when it was to. Else no worker was idle, and the
-    /// turn is over: the task enters anew, and what was not used is not caught up.
+    /// The task and its slot, where it leaves about when it was to, or may as well leave now. Else, when
+    /// no worker was idle for long, its turn is over, or the host asks to wait by now: the task enters
+    /// anew, and what was not used is not caught up.
     pub fn in_time(mut self, lease: Lease) -> Option<(Lease, Slot)> {
-        if self.sent.at.elapsed() < LATE {
+        let now = Instant::now();
+        if now - self.sent.at < LATE {
+            return Some((lease, self));
+        }
+        if self.host.with(|state| state.is_at_leisure(now)) {
+            self.sent.at = now;
             return Some((lease, self));
         }
         let host = self.host.clone();

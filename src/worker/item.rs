@@ -48,6 +48,7 @@ impl Crew {
                 self.fields.note(&matched);
                 let origin = Origin {
                     url: self.place_of(&item, &page),
+                    is_link: self.site.takes_links(),
                     etag: page.header(ETAG).map(Into::into),
                     last_modified: page.header(LAST_MODIFIED).map(Into::into),
                     revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
@@ -117,7 +118,7 @@ impl Crew {
             Err(error) => self.give_up(attempt, Trouble::List(error)).await,
             Ok(Detail { document, .. }) => {
                 let url = url.unwrap_or_default();
-                let origin = Origin { url, etag: None, last_modified: None, revision };
+                let origin = Origin { url, revision, ..Origin::default() };
                 self.deliver(attempt, item, origin, document).await
             }
         }

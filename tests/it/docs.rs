@@ -91,8 +91,9 @@ fn the_tools_are_documented_with_all_their_flags() {
     let named = |row: &str| row.split([' ', '`']).next().map(|name| format!("--{name}"));
     let named: BTreeSet<String> = rows.filter_map(named).collect();
     let mut flags = flags_of_its_own("fetch");
-    flags.extend(flags_of_its_own("tune"));
-    flags.extend(flags_of_its_own("demo"));
+    for command in ["check", "sites new", "tune", "demo"] {
+        flags.extend(flags_of_its_own(command));
+    }
     assert!(flags.len() > 8, "{flags:?}");
     // A crawl has it as well.
     flags.insert("--base-url".to_owned());

@@ -219,6 +219,18 @@ async fn what_no_worker_took_in_time_is_not_caught_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_waited_long_for_a_worker_leaves_at_once_where_nothing_stands_against_it() {
+    let rig = rig(3, None).await;
+    let first = [rig.enter().await, rig.enter().await, rig.enter().await];
+    for _ in 0..3 {
+        assert!(rig.enter().await.is_none());
+    }
+    drop(first);
+    tokio::time::advance(Duration::from_secs(5)).await;
+    assert_eq!(rig.arrived().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn w1_a_wait_that_began_meanwhile_holds_for_what_no_worker_took_yet() {
     let rig = rig(3, None).await;
     let first = [rig.enter().await, rig.enter().await, rig.enter().await];

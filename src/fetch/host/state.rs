@@ -168,6 +168,11 @@ impl State {
         Some(waits_until.max(room).max(turn).max(spread).unwrap_or(now))
     }
 
+    /// Whether a request that has its place may leave whenever it is ready.
+    pub fn is_at_leisure(&self, now: Instant) -> bool {
+        self.pace.is_none() && self.waits_until.is_none_or(|until| until <= now)
+    }
+
     /// A request did not leave when it might have.
     pub fn lapsed(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -309,8 +309,7 @@ mod tests {
             let text = Bytes::from(text);
             let json = Json::parse(&text).unwrap();
             let document = Document::new(json, &text, Encoding::Bson).unwrap();
-            let origin =
-                Origin { url: "u".into(), etag: None, last_modified: None, revision: None };
+            let origin = Origin { url: "u".into(), ..Origin::default() };
             let item = DetailPage::of(Key::new("key").unwrap());
             let record = refresh::record(item, origin, document, Timestamp::UNIX_EPOCH);
             for layout in [Layout::Own, Layout::Adopted] {
