@@ -15,7 +15,7 @@ fn read(path: &str) -> String {
 
 fn help(command: &str) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_gleaner"))
-        .args([command, "--help"])
+        .args(command.split(' ').chain(["--help"]))
         .env("COLUMNS", "200")
         .output()
         .expect("the program runs");
