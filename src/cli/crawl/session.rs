@@ -180,8 +180,10 @@ impl<'a> Session<'a> {
 /// Tells what the HTTP client cannot be made with.
 fn unfit(error: ClientError) -> Exit {
     match error {
-        ClientError::Proxy(..) => wrong("--proxy", "GLEANER_PROXY", &error.to_string()),
-        ClientError::Header(..) => wrong("--header", "GLEANER_HEADERS", &error.to_string()),
+        ClientError::Proxy(..) | ClientError::Header(..) => {
+            say(&format!("error: {error}\n\nFor more information, try '--help'.\n"));
+            Exit::Usage
+        }
         error => failed(&error.into()),
     }
 }
