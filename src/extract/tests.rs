@@ -129,6 +129,21 @@ fn a_next_link_that_leads_nowhere_is_a_gap_and_no_page() {
 }
 
 #[test]
+fn a_next_that_is_no_text_is_an_error_and_nothing_is_the_end() {
+    let site = site("items = '$.r[*]'\nkey = '$.id'\npaging = { by = 'next', select = '$.next' }");
+    let read = |next: &str| {
+        let body = format!(r#"{{"r":[{{"id":1}}],"next":{next}}}"#);
+        index(&site, &page(&body, "application/json")).map(|it| it.said.places.len())
+    };
+    for strange in [r#"{"href":"/b"}"#, r#"["/b"]"#, "true"] {
+        assert!(matches!(read(strange), Err(PageError::NoUrl(_))), "{strange}");
+    }
+    for (next, places) in [("null", 0), ("false", 0), ("\"\"", 0), ("\"/b\"", 1)] {
+        assert_eq!(read(next).unwrap(), places, "{next}");
+    }
+}
+
+#[test]
 fn a_cursor_of_zero_is_the_end() {
     let site = site(
         "items = '$.r[*]'\nkey = '$.id'\nquery = { c = '{cursor}' }\npaging = { by = 'cursor', select = '$.c' }",

@@ -157,6 +157,8 @@ fn a_log_in_a_file_says_what_the_run_came_to_and_why_it_failed() {
 #[test]
 fn what_cannot_be_asked_with_is_refused_before_anything_is_made() {
     let (_folder, path) = folder();
+    let longest = ["--grace", "300000000000y"];
+    crawl("http://127.0.0.1:1", &sqlite(&path), &longest).run().with(2);
     for wrong in [["--proxy", "foo"], ["--header", "a b: c"]] {
         let said = crawl("http://127.0.0.1:1", &sqlite(&path), &wrong).run().with(2).err;
         assert!(said.starts_with(&format!("error: {}", wrong[0])), "{said}");

@@ -378,3 +378,23 @@ fn who_reads_a_file_leaves_it_as_it_is() {
     assert_eq!(read[0].lines().count(), 5);
     drop(folder);
 }
+
+#[test]
+fn who_may_read_what_is_replaced_is_not_changed() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let demo = site(5);
+    let (folder, path) = folder();
+    let (report, output) = (folder.path().join("report"), folder.path().join("output"));
+    for file in [&report, &output] {
+        std::fs::write(file, "").expect("it is written");
+        std::fs::set_permissions(file, PermissionsExt::from_mode(0o600)).expect("it is ours");
+    }
+    let to = |file: &Path| file.display().to_string();
+    crawl(demo.url(), &sqlite(&path), &["--report", &to(&report)]).run().with(0);
+    export(&sqlite(&path), &["--output", &to(&output)]);
+    for file in [&report, &output] {
+        let now = std::fs::metadata(file).expect("it is there");
+        assert_eq!((now.permissions().mode() & 0o777, now.len() > 0), (0o600, true));
+    }
+}

@@ -212,3 +212,24 @@ async fn l5_a_count_that_is_far_too_high_does_not_cost_a_request_for_each_page()
     let asked = served.count("/list");
     assert!(asked < 2_000, "{asked} requests for a plan of 20,000 pages, three times");
 }
+
+#[tokio::test]
+async fn l3_an_empty_page_in_the_middle_that_says_zero_is_not_believed_at_once() {
+    let asked_for_2 = std::sync::atomic::AtomicU32::new(0);
+    let served = Served::start(move |asked| {
+        let is_hiccup =
+            page(asked) == 2 && asked_for_2.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        match is_hiccup {
+            true => Answer::json(&json!({ "list": [], "count": 0 })),
+            false => {
+                let ids =
+                    if page(asked) <= 3 { page(asked) * 10..page(asked) * 10 + 5 } else { 0..0 };
+                Answer::json(&json!({ "list": items(ids), "count": 15 }))
+            }
+        }
+    });
+    let mut site =
+        list("query = { page = '{page}' }\npaging = { by = 'page', size = 5, total = '$.count' }");
+    site.total_exact = false;
+    assert_eq!(crawl_served::<Sqlite>(site, &served).await.report.items.new, 15);
+}
