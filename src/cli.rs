@@ -13,6 +13,7 @@ mod holdings;
 mod logging;
 mod overrides;
 mod progress;
+mod replacement;
 mod signals;
 mod sites;
 mod streams;

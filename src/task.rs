@@ -149,6 +149,11 @@ impl Task {
         Task { page, attempt: 1, waits: 0 }
     }
 
+    /// Whether it was asked for before.
+    pub fn is_again(&self) -> bool {
+        self.attempt > 1 || self.waits > 0
+    }
+
     /// The key of the item, for a detail page.
     pub fn key(&self) -> Option<&Key> {
         match &self.page {

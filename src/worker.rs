@@ -39,7 +39,7 @@ use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
 use crate::store::Store;
-use crate::task::{Content, IndexPage, Page, PageRange, Task};
+use crate::task::{Content, IndexPage, Page, PageRange};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 use trouble::Trouble;
@@ -218,8 +218,7 @@ impl Crew {
                 return given_up.await.map(|()| None);
             }
         };
-        let Task { attempt: number, waits, .. } = attempt.lease.task();
-        if *number > 1 || *waits > 0 {
+        if attempt.lease.task().is_again() {
             self.metrics.retried();
         }
         let fetched = match validators {

@@ -110,6 +110,11 @@ pub fn readable(url: &StoreUrl) -> Result<(), String> {
 /// Tells what the store has to say.
 pub fn told(error: &StoreError) -> Exit {
     say(&format!("error: {error}\n"));
+    exit_of(error)
+}
+
+/// The exit code of a command that needs the store.
+pub fn exit_of(error: &StoreError) -> Exit {
     match error {
         StoreError::Unusable(_) => Exit::Usage,
         _ => Exit::Failed,

@@ -1,33 +1,62 @@
 //! The log: to standard error or a file, for people or as JSON lines. Where a progress line is on
 //! the terminal, log lines go above it.
 
+use std::fmt::Display;
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use indicatif::MultiProgress;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 
 use super::arguments::LogFormat;
+use super::streams::say;
 use crate::report::Report;
+use crate::status::summary;
 use crate::wording::plain;
 
-/// Whether whoever reads the log does not see, or cannot read, what is said on standard error.
-static IS_APART: OnceLock<bool> = OnceLock::new();
-
-/// Whether the log is a file, or JSON, so that it has to say what else is said on standard error.
-pub fn is_apart() -> bool {
-    IS_APART.get().copied().unwrap_or_default()
+/// Where the log goes, beside what is said on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// To the same people.
+    Here,
+    /// To a file, for others.
+    File,
+    /// To standard error as JSON, for a program that reads nothing else there.
+    Json,
 }
 
-/// What a run came to, and what the user should know of it, where the log is apart.
-pub fn report(report: &Report) {
-    if !is_apart() {
-        return;
+/// One log a process.
+static PLACE: OnceLock<Place> = OnceLock::new();
+
+fn place() -> Place {
+    PLACE.get().copied().unwrap_or(Place::Here)
+}
+
+/// Tells why a run cannot be, everywhere where that is to be said.
+pub fn tell(why: &dyn Display) {
+    if place() != Place::Here {
+        error!("{why}");
     }
+    if place() != Place::Json {
+        say(&format!("error: {why}\n"));
+    }
+}
+
+/// Tells what a run came to, into a store of that name, everywhere where that is to be said.
+pub fn sum_up(report: &Report, store: &str) {
+    if place() != Place::Here {
+        log(report);
+    }
+    if place() != Place::Json {
+        say(&summary(report, store));
+    }
+}
+
+fn log(report: &Report) {
     let Report { sweep, outcome, elapsed_s, index, items, requests, .. } = report;
     info!(
         %sweep, %outcome, elapsed_s, listed = index.listed, declared = index.declared,
@@ -57,7 +86,11 @@ pub fn begin(form: LogFormat, file: Option<&Path>, lines: MultiProgress) -> Resu
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
     };
-    let _ = IS_APART.set(file.is_some() || form == LogFormat::Json);
+    let _ = PLACE.set(match (file, form) {
+        (Some(_), _) => Place::File,
+        (None, LogFormat::Json) => Place::Json,
+        (None, LogFormat::Text) => Place::Here,
+    });
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

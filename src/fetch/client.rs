@@ -53,6 +53,18 @@ pub enum ClientError {
     Build(String),
 }
 
+impl ClientOptions {
+    /// Whether clients can be made with what the user gave: known before anything else is done.
+    ///
+    /// # Errors
+    /// The first proxy, header or name that is none.
+    pub fn check(&self) -> Result<(), ClientError> {
+        headers(&self.headers)?;
+        self.proxies.iter().try_for_each(|it| proxy(it).map(drop))?;
+        self.user_agents.iter().try_for_each(|it| user_agent(it).map(drop))
+    }
+}
+
 /// Clients that take turns.
 #[derive(Debug)]
 pub struct Clients {
@@ -100,34 +112,36 @@ fn client(
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false);
-    if let Some(user_agent) = in_turn(&options.user_agents) {
-        let value = HeaderValue::from_str(&user_agent)
-            .map_err(|error| ClientError::Header("User-Agent".to_owned(), error.to_string()))?;
-        builder = builder.user_agent(value);
+    if let Some(name) = in_turn(&options.user_agents) {
+        builder = builder.user_agent(user_agent(&name)?);
     }
     if let Some(clock) = &options.connect_clock {
         builder = builder.connector_layer(clock.clone());
     }
     if let Some(secret) = options.proxies.get(turn % options.proxies.len().max(1)) {
-        check_proxy(secret)?;
-        let proxy = reqwest::Proxy::all(secret.expose()).map_err(|error| {
-            ClientError::Proxy(secret.clone(), secret.scrub(&error.to_string()))
-        })?;
-        builder = builder.proxy(proxy);
+        builder = builder.proxy(proxy(secret)?);
     } else if !options.system_proxy {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
 }
 
+fn user_agent(name: &str) -> Result<HeaderValue, ClientError> {
+    HeaderValue::from_str(name)
+        .map_err(|error| ClientError::Header("User-Agent".to_owned(), error.to_string()))
+}
+
 /// The library takes a proxy of a kind that it does not know and then goes past it, straight to
 /// the site.
-fn check_proxy(secret: &Secret) -> Result<(), ClientError> {
-    let wrong = |why: String| Err(ClientError::Proxy(secret.clone(), why));
+fn proxy(secret: &Secret) -> Result<reqwest::Proxy, ClientError> {
+    let wrong = |why: String| ClientError::Proxy(secret.clone(), why);
     match url::Url::parse(secret.expose()) {
-        Err(error) => wrong(format!("{error}; write http://HOST:PORT")),
-        Ok(url) if ["http", "https", "socks5", "socks5h"].contains(&url.scheme()) => Ok(()),
-        Ok(url) => wrong(format!("{}: is none of http, https, socks5", url.scheme())),
+        Err(error) => Err(wrong(format!("{error}; write http://HOST:PORT"))),
+        Ok(url) if ["http", "https", "socks5", "socks5h"].contains(&url.scheme()) => {
+            reqwest::Proxy::all(secret.expose())
+                .map_err(|error| wrong(secret.scrub(&error.to_string())))
+        }
+        Ok(url) => Err(wrong(format!("{}: is none of http, https, socks5", url.scheme()))),
     }
 }
 

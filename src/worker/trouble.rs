@@ -12,7 +12,7 @@ use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::frontier::Lease;
 use crate::secret::shown;
-use crate::task::{DetailPage, Page, Task};
+use crate::task::{DetailPage, Page};
 use crate::wording::plain;
 use crate::writer::Outcome;
 
@@ -48,12 +48,12 @@ impl Crew {
             }
             return self.answered(attempt, &index).await;
         }
-        let Task { attempt: number, waits, .. } = *attempt.lease.task();
+        let is_again = attempt.lease.task().is_again();
         attempt.end(End::Trouble {
             message: &error.to_string(),
             is_overload: retry::is_overload(&error),
             is_refusal: matches!(error, FetchError::Status { status: 403 | 429, .. }),
-            is_again: number > 1 || waits > 0,
+            is_again,
         })?;
         match retry::after_error(&error, attempt.lease.task(), self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
@@ -85,13 +85,13 @@ impl Crew {
         error: PageError,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
-        let number = attempt.lease.task().attempt;
+        let (number, is_again) = (attempt.lease.task().attempt, attempt.lease.task().is_again());
         // A field that is not what the site file says is no refusal.
         attempt.end(End::Trouble {
             message: &error.to_string(),
             is_overload: false,
             is_refusal: error.is_refusal(),
-            is_again: number > 1,
+            is_again,
         })?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),

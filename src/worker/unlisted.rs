@@ -75,8 +75,6 @@ impl Crew {
 
     /// Asks for the pages of items that no list names, where they can be asked for without it.
     async fn submit_candidates(&self, items: &[Live]) -> Result<(), CrawlError> {
-        let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
-        let known = self.lookup.known(keys).await?;
         let mut details = Vec::new();
         for item in items {
             let listed = item.url.as_deref().and_then(Listed::at);
@@ -88,11 +86,15 @@ impl Crew {
                 continue;
             }
             details.push(DetailPage {
-                known: known.get(&item.key).cloned(),
                 listed: listed.map(Box::new),
                 is_unlisted: true,
                 ..DetailPage::of(item.key.clone())
             });
+        }
+        let keys: Vec<Key> = details.iter().map(|item| item.key.clone()).collect();
+        let known = self.lookup.known(keys).await?;
+        for item in &mut details {
+            item.known = known.get(&item.key).cloned();
         }
         self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
         Ok(())

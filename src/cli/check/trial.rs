@@ -125,12 +125,14 @@ impl Trial {
                 continue;
             }
             let next = self.site.after(&index, &listing.said);
-            runs = next.map_or_else(VecDeque::new, |next| next.runs.into());
-            let urls = runs.iter().filter_map(|run| match &run.place {
+            let next = next.map_or_else(Vec::new, |next| next.runs);
+            let urls = next.iter().filter_map(|run| match &run.place {
                 Some(Place::Url(url)) => Some(url.to_string()),
                 _ => None,
             });
             self.facts.named.push(Named::of("sitemaps", &urls.collect::<Vec<_>>()));
+            // What it leads to, before what stands beside it.
+            next.into_iter().rev().for_each(|run| runs.push_front(run));
         }
         empty.ok_or_else(no_list)
     }

@@ -3,10 +3,11 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
 
+use crate::cli::replacement::{beside, is_replaced};
 use crate::report::Report;
 
 /// Prints the report.
@@ -36,10 +37,7 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Where it cannot.
 pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
     let tried = match is_replaced(path) {
-        true => {
-            let beside = beside(path);
-            std::fs::write(&beside, "").and_then(|()| std::fs::remove_file(&beside))
-        }
+        true => beside(path).and_then(|(_, beside)| std::fs::remove_file(beside)),
         // Who reads a pipe takes its end for the report's.
         false if std::fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo()) => Ok(()),
         false => std::fs::OpenOptions::new().write(true).open(path).map(drop),
@@ -54,37 +52,11 @@ pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
 pub fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(report)?;
     let written = match is_replaced(path) {
-        true => {
-            let beside = beside(path);
-            let written = std::fs::write(&beside, text).and_then(|()| like(path, &beside));
-            written.and_then(|()| std::fs::rename(&beside, path))
-        }
+        true => beside(path).and_then(|(mut file, beside)| {
+            file.write_all(&text)?;
+            std::fs::rename(beside, path)
+        }),
         false => std::fs::write(path, text),
     };
     written.with_context(|| format!("the report cannot be written to {}", path.display()))
-}
-
-/// Whoever may read and write the file at `path`, where there is one, may do so with what is to replace
-/// it.
-///
-/// # Errors
-/// Where that cannot be said of it.
-pub fn like(path: &Path, beside: &Path) -> io::Result<()> {
-    match std::fs::metadata(path) {
-        Ok(there) => std::fs::set_permissions(beside, there.permissions()),
-        Err(_) => Ok(()),
-    }
-}
-
-/// Whether what stands at `path` is replaced: devices and pipes are written to, since replacing
-/// them would take them away.
-pub fn is_replaced(path: &Path) -> bool {
-    !path.exists() || path.is_file()
-}
-
-/// Where what is to replace the file at `path` is written first.
-pub fn beside(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::report;
-use crate::cli::arguments::{LogFormat, RunArgs};
+use crate::cli::arguments::RunArgs;
+use crate::cli::client::no_client;
 use crate::cli::exit::{Exit, failed};
+use crate::cli::holdings::exit_of;
 use crate::cli::logging;
 use crate::cli::progress::ProgressView;
 use crate::cli::signals::{Signals, StopSignal};
@@ -17,11 +19,9 @@ use crate::cli::streams::say;
 use crate::cli::usage::wrong;
 use crate::crawl::{Crawl, Ended};
 use crate::error::CrawlError;
-use crate::fetch::{ClientError, Fetcher};
 use crate::settings::Settings;
 use crate::shutdown::{self, Stage};
 use crate::site::Site;
-use crate::status::summary;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
 
 /// See the module's text.
@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
         let store_url = arguments.store(default_store)?;
         let site = arguments.apply(site)?;
         let settings = arguments.settings(&site)?;
-        Fetcher::new(&settings.client_options(site.home()), Arc::default()).map_err(unfit)?;
+        settings.client_options(site.home()).check().map_err(no_client)?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
         logging::begin(form, arguments.log_file.as_deref(), lines.clone())
@@ -145,10 +145,7 @@ impl<'a> Session<'a> {
             return Exit::ReaderGone;
         }
         if let Some(held @ CrawlError::Held(_)) = &error {
-            if logging::is_apart() {
-                error!("{held}");
-            }
-            say(&format!("error: {held}\n"));
+            logging::tell(held);
             return Exit::Held;
         }
         let exit = match error {
@@ -160,11 +157,7 @@ impl<'a> Session<'a> {
             Some(_) if self.arguments.report_to_stdout() => report::print(&report),
             Some(path) => report::write(path, &report),
         };
-        logging::report(&report);
-        let is_json = self.arguments.log_format == Some(LogFormat::Json);
-        if !is_json || self.arguments.log_file.is_some() {
-            say(&summary(&report, &self.store_url.to_string()));
-        }
+        logging::sum_up(&report, &self.store_url.to_string());
         match reported {
             Ok(()) => exit,
             Err(error) if report::is_broken_pipe(&error) => Exit::ReaderGone,
@@ -177,27 +170,14 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Tells what the HTTP client cannot be made with.
-fn unfit(error: ClientError) -> Exit {
-    match error {
-        ClientError::Proxy(..) | ClientError::Header(..) => {
-            say(&format!("error: {error}\n\nFor more information, try '--help'.\n"));
-            Exit::Usage
-        }
-        error => failed(&error.into()),
-    }
-}
-
 impl NotOpened {
     /// Tells why the store is not open; the exit code of a command that needs it.
     pub fn tell(self) -> Exit {
         match self {
             NotOpened::Told(signal) => Exit::Interrupted(signal),
             NotOpened::Store(error) => {
-                if logging::is_apart() {
-                    error!("{error}");
-                }
-                crate::cli::holdings::told(&error)
+                logging::tell(&error);
+                exit_of(&error)
             }
         }
     }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::cli::crawl::report::{beside, is_replaced, like};
 use crate::cli::exit::{Exit, failed};
+use crate::cli::replacement::{beside, is_replaced};
 use crate::cli::streams::print;
 use crate::store::StoreUrl;
 use crate::wording::{plain, plain_json};
@@ -42,18 +42,13 @@ impl Output {
     pub fn replacing(path: &Path) -> Result<Output, String> {
         let to = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         // Devices and pipes are written to: replacing them would take them away.
-        let beside = is_replaced(&to).then(|| beside(&to));
-        let file = match &beside {
-            Some(beside) => File::create(beside),
-            None => File::options().write(true).open(&to),
-        };
-        let file = match (&beside, file) {
-            (Some(beside), Ok(file)) => like(&to, beside).map(|()| file),
-            (_, file) => file,
+        let opened = match is_replaced(&to) {
+            true => beside(&to).map(|(file, beside)| (file, Some(beside))),
+            false => File::options().write(true).open(&to).map(|file| (file, None)),
         };
         let cannot = |error| format!("{} cannot be written: {error}", path.display());
-        let file = BufWriter::new(file.map_err(cannot)?);
-        Ok(Output::File(Replacement { file, beside, to }))
+        let (file, beside) = opened.map_err(cannot)?;
+        Ok(Output::File(Replacement { file: BufWriter::new(file), beside, to }))
     }
 
     /// Whether it would replace the store at `url`.

@@ -138,6 +138,10 @@ fn json_goes_to_standard_error_where_no_file_is_named() {
     let came_to = log.iter().find(|line| line["message"] == "what the run came to");
     let came_to = came_to.unwrap_or_else(|| panic!("{log:#?}"));
     assert_eq!((&came_to["outcome"], &came_to["new"]), (&"complete".into(), &5.into()));
+    let arguments = ["crawl", "--store", "sqlite:/nowhere/x.db", "--log-format", "json"];
+    let ended = gleaner(&arguments).run().with(2);
+    let said: Value = serde_json::from_str(&ended.err).expect("one line of JSON");
+    assert!(said["message"].as_str().is_some_and(|it| it.contains("/nowhere/x.db")), "{said}");
 }
 
 #[test]
