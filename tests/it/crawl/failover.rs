@@ -12,7 +12,8 @@ use crate::mongod::Mongod;
 use crate::mongod::replica_set::ReplicaSet;
 use crate::store_contract::backends::Mongodb;
 
-const ITEMS: usize = 1_000;
+/// Ten seconds' work: on a machine that is busy a member takes a while to leave.
+const ITEMS: usize = 2_000;
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     tokio::task::spawn_blocking(work).await.expect("the work is done")
@@ -58,13 +59,13 @@ async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, 
         set
     });
     let silent = longest_silence(&view, || crawl.is_finished()).await;
+    // Whether a call was made again says nothing: the driver itself may have waited for the next.
+    assert!(losing.is_finished(), "the primary was to be lost in the middle");
     let report = ended(crawl.await.expect("no panic"), Outcome::Complete);
     rig.equals_the_site().await;
     assert_eq!((report.items.new, report.items.failed), (ITEMS as u64, 0), "{report:#?}");
     assert_eq!(report.requests.total, rig.demo.stats().requests);
     assert_eq!(report.requests.retried, 0, "the site need not know");
-    // The driver itself may have waited for the next primary.
-    assert!(report.store.retries > 0 || silent > Duration::from_millis(200), "{silent:?}");
     crate::mongod::database(&rig.backend.uri).await.drop().await.expect("an empty database");
     (losing.await.expect("the member is lost"), primary, silent)
 }
