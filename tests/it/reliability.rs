@@ -4,8 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Families of faults, and how many there are of each.
-const FAULTS: [(char, usize); 7] =
-    [('S', 11), ('D', 9), ('L', 9), ('G', 5), ('W', 15), ('P', 8), ('Z', 4)];
+const FAULTS: [(char, usize); 9] = [
+    ('S', 18),
+    ('D', 14),
+    ('L', 18),
+    ('G', 9),
+    ('W', 28),
+    ('P', 13),
+    ('Z', 4),
+    ('X', 7),
+    ('O', 11),
+];
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -54,6 +63,10 @@ fn each_fault_has_a_row_with_tests_that_are_there_or_a_reason() {
             continue;
         }
         assert!(said.insert(id.to_owned()), "{id} is there twice");
+        // Not mended yet: the row says what must happen.
+        if cells[3] == "open" {
+            continue;
+        }
         let tests: Vec<&str> = cells[3].split('`').skip(1).step_by(2).collect();
         assert!(tests.iter().any(|test| carries(test, id)), "{id} has no test of its own");
         for test in tests {

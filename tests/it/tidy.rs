@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Longest file, in lines, its tests included.
-const LONGEST_FILE: usize = 400;
+const LONGEST_FILE: usize = 500;
 /// Longest function, in lines.
 const LONGEST_FUNCTION: usize = 75;
 /// What may be used where: a text, and the beginnings of the paths that may hold it.
