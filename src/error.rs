@@ -24,13 +24,13 @@ pub enum CrawlError {
     /// Another run holds the site.
     #[error("another run holds the site {}: {}", .0.site, holder_of(.0))]
     Held(Box<SweepEntry>),
-    /// Others took the lock each time between looking and taking.
-    #[error("other runs took the site each time it was free; try again")]
-    Contended,
-    /// Another run took the site while this one stalled.
+    /// Others took the lock each time between reading the ledger and taking it.
     #[error(
-        "the lock on the site was lost: this run gave no sign of life for too long, and another took over"
+        "could not acquire the site lock after {0} attempts: other runs took it each time; try again"
     )]
+    Contended(u32),
+    /// Another run took the site while this one stalled.
+    #[error("lost the site lock: heartbeat expired, and another run took over")]
     LockLost,
     /// What the site asks of crawlers cannot be known.
     #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]

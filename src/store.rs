@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 pub use mongodb::insert_command;
@@ -141,21 +142,18 @@ pub trait Store: Send + Sync {
     /// Where the store cannot be asked.
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError>;
 
-    /// Writes `entry`, whose state is running, as the one sweep that runs, with a sign of life by
-    /// the store's clock. It is the lock: of all who try at once, one succeeds.
+    /// Takes the lock: writes the claim's entry as the one sweep that runs, with a heartbeat by the
+    /// store's clock. Of all who try at once, one succeeds.
     ///
-    /// `over` is an entry as it was read. With the id of `entry` it is gone on with; with another
-    /// id it is a dead holder's, and ends as failed. Either happens only while it is as it was
-    /// read. `false` where it is not, or another sweep runs: whoever calls looks again. Called
-    /// again by the same holder, as after an answer that was lost, it succeeds again.
+    /// The dead holder's entry that the claim evicts ends as failed; the entry that it resumes is
+    /// replaced. Either happens only while the entry is as it was read. `false` where it is not, or
+    /// another sweep runs: then the caller reads the ledger again; a store without transactions may
+    /// have evicted the dead holder. Called again by the same holder, as after a lost answer, it
+    /// succeeds again.
     ///
     /// # Errors
     /// Where it could not be written.
-    async fn take_lock(
-        &self,
-        entry: &SweepEntry,
-        over: Option<&SweepEntry>,
-    ) -> Result<bool, StoreError>;
+    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError>;
 
     /// Gives a sign of life for a sweep that runs. `false` where the holder of `entry` does not
     /// hold it any more: the lock is lost.

@@ -44,6 +44,12 @@ impl Drop for Running {
     }
 }
 
+/// How a run begins, see [`Beginning::Take`].
+pub struct Begin {
+    claim: Box<Claim>,
+    afresh: Option<String>,
+}
+
 /// Whether a sweep's holder lives, as far as can be told.
 fn life(entry: &SweepEntry) -> Life {
     match &entry.holder {
@@ -54,12 +60,11 @@ fn life(entry: &SweepEntry) -> Life {
 }
 
 impl Crawl {
-    /// What the lock is to be taken for, as the ledger stands now: a sweep of its own, or one that
-    /// was not finished.
+    /// How the run begins, as the ledger stands now.
     ///
     /// # Errors
     /// Where another run holds the site, or the store fails.
-    pub(super) async fn claim(&self) -> Result<Claim, CrawlError> {
+    pub(super) async fn claim(&self) -> Result<Begin, CrawlError> {
         let site = &self.site;
         let limited = self.settings.is_limited();
         let own = SweepEntry {
@@ -69,7 +74,7 @@ impl Crawl {
         let entries = self.store.latest_sweeps().await?;
         match lock::begin(own, &entries, !self.settings.fresh, life) {
             Beginning::Held(holder) => Err(CrawlError::Held(holder)),
-            Beginning::Take(claim) => Ok(claim),
+            Beginning::Take { claim, afresh } => Ok(Begin { claim, afresh }),
         }
     }
 
@@ -80,39 +85,39 @@ impl Crawl {
     pub(super) async fn take_lock_during(
         &self,
         opening: &mut (impl Future + Unpin),
-        claim: Claim,
+        begin: Begin,
     ) -> Result<(Arc<Lock>, Running), CrawlError> {
-        let mut taking = pin!(self.take_lock(claim));
+        let mut taking = pin!(self.take_lock(begin));
         tokio::select! {
             taken = &mut taking => taken,
             _ = opening => taking.await,
         }
     }
 
-    async fn take_lock(&self, mut claim: Claim) -> Result<(Arc<Lock>, Running), CrawlError> {
+    async fn take_lock(&self, mut begin: Begin) -> Result<(Arc<Lock>, Running), CrawlError> {
         for _ in 0..TRIES {
-            let Claim { entry, over, afresh } = &claim;
-            if let Some(running) = Running::begin(&entry.id)
-                && self.store.take_lock(entry, over.as_deref()).await?
+            let Begin { claim, afresh } = begin;
+            if let Some(running) = Running::begin(&claim.entry.id)
+                && self.store.take_lock(&claim).await?
             {
-                self.say_begun(entry, afresh.as_deref());
-                return Ok((Arc::new(Lock::taken(self.store.clone(), *claim.entry)), running));
+                self.say_begun(&claim.entry, afresh.as_deref());
+                return Ok((Arc::new(Lock::taken(self.store.clone(), claim.entry)), running));
             }
-            claim = self.claim().await?;
+            begin = self.claim().await?;
         }
-        Err(CrawlError::Contended)
+        Err(CrawlError::Contended(TRIES))
     }
 
     fn say_begun(&self, entry: &SweepEntry, afresh: Option<&str>) {
         if let Some(why) = afresh {
-            warn!("the last sweep was not finished, but a new one begins: {why}");
+            warn!("starting a new sweep instead of resuming the unfinished one: {why}");
         }
         if entry.is_resumed() {
             let (sweep, began) = (&entry.id, lock::since(entry));
-            info!(%sweep, %began, run = entry.runs, "the sweep that was not finished goes on");
+            info!(%sweep, %began, run = entry.runs, "resuming unfinished sweep");
         } else {
             let site = &self.site;
-            info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "sweep begins");
+            info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "starting sweep");
         }
     }
 }

@@ -17,6 +17,7 @@ use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
 use crate::document::{Body, Encoding};
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.
@@ -135,7 +136,7 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
-    async fn take_lock(&self, _: &SweepEntry, _: Option<&SweepEntry>) -> Result<bool, StoreError> {
+    async fn take_lock(&self, _: &Claim) -> Result<bool, StoreError> {
         Ok(true)
     }
 

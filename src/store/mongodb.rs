@@ -32,6 +32,7 @@ use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::secret::Secret;
+use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 use connection::{Connection, LONGEST_CALL, LONGEST_LOOK};
 use layout::Layout;
@@ -164,12 +165,8 @@ impl Store for MongodbStore {
         ledger::latest(&self.connection, &self.place).await
     }
 
-    async fn take_lock(
-        &self,
-        entry: &SweepEntry,
-        over: Option<&SweepEntry>,
-    ) -> Result<bool, StoreError> {
-        ledger::take_lock(&self.connection, self.layout, entry, over).await
+    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+        ledger::take_lock(&self.connection, self.layout, claim).await
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

@@ -15,6 +15,7 @@ use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::metrics::Metrics;
 use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// Delay before the second call; doubled with each further one.
@@ -176,12 +177,8 @@ impl Store for PatientStore {
         self.insist(|| self.store.latest_sweeps()).await
     }
 
-    async fn take_lock(
-        &self,
-        entry: &SweepEntry,
-        over: Option<&SweepEntry>,
-    ) -> Result<bool, StoreError> {
-        self.insist(|| self.store.take_lock(entry, over)).await
+    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+        self.insist(|| self.store.take_lock(claim)).await
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

@@ -24,6 +24,7 @@ use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// See the module's text.
@@ -174,13 +175,9 @@ impl Store for SqliteStore {
         self.ask(|database| database.latest_sweeps()).await
     }
 
-    async fn take_lock(
-        &self,
-        entry: &SweepEntry,
-        over: Option<&SweepEntry>,
-    ) -> Result<bool, StoreError> {
-        let (entry, over) = (entry.clone(), over.cloned());
-        let taken = self.ask(move |database| database.take_lock(&entry, over.as_ref())).await?;
+    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let claim = claim.clone();
+        let taken = self.ask(move |database| database.take_lock(&claim)).await?;
         let refused = |why: String| StoreError::Unusable(format!("{} {why}", self.path.display()));
         taken.map_err(refused)
     }

@@ -1,11 +1,11 @@
-//! How a run begins: a sweep of its own, one that is gone on with, or none, since another holds
-//! the site. A function of what the ledger says.
+//! How a run begins: with a new sweep, with a resumed one, or not at all, since another run holds
+//! the site. A pure function of the ledger's entries.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LedgerEntry, Life, State, SweepEntry};
+use super::{Holder, LedgerEntry, Life, State, SweepEntry};
 use crate::report::Outcome;
 
 /// A holder that was not heard of for this long is dead, wherever it runs.
@@ -16,21 +16,45 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How a run begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Beginning {
-    /// With the lock, if it can be taken for this.
-    Take(Claim),
+    /// With the lock, if it can be taken by this change of the ledger.
+    Take {
+        /// The change.
+        claim: Box<Claim>,
+        /// Why an unfinished sweep is not resumed, where there is one.
+        afresh: Option<String>,
+    },
     /// Another run holds the site.
     Held(Box<SweepEntry>),
 }
 
-/// What the lock is to be taken for.
+/// A change of the ledger that takes a site's lock. Each part is a compare-and-set: it happens only
+/// while the ledger is as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// What the ledger is to say.
-    pub entry: Box<SweepEntry>,
-    /// What it says now, where there is an entry to be gone on with or ended.
-    pub over: Option<Box<SweepEntry>>,
-    /// Why an unfinished sweep is not gone on with, where that is so.
-    pub afresh: Option<String>,
+    /// The entry to write, in state running.
+    pub entry: SweepEntry,
+    /// The entry of the same sweep as it was read, where the sweep is resumed. Absent: the sweep
+    /// is new, and no entry may have its id.
+    pub resumes: Option<SweepEntry>,
+    /// The running entry of another sweep as it was read, whose holder is dead: it ends as failed.
+    pub evicts: Option<SweepEntry>,
+}
+
+impl Claim {
+    /// The claim for a new sweep, with nothing in its way.
+    pub fn new(entry: SweepEntry) -> Claim {
+        Claim { entry, resumes: None, evicts: None }
+    }
+
+    /// The claim for resuming `last` as `entry`.
+    pub fn resume(entry: SweepEntry, last: SweepEntry) -> Claim {
+        Claim { entry, resumes: Some(last), evicts: None }
+    }
+
+    /// The same claim, which also ends `dead`'s entry.
+    pub fn evicting(self, dead: SweepEntry) -> Claim {
+        Claim { evicts: Some(dead), ..self }
+    }
 }
 
 /// Decides how a run that would begin with `fresh` begins, by the ledger's `entries`, newest
@@ -48,24 +72,26 @@ pub fn begin(
         return Beginning::Held(Box::new(running.entry.clone()));
     }
     let full = entries.iter().map(|it| &it.entry).find(|entry| !entry.limited);
-    let over = running.map(|it| Box::new(it.entry.clone()));
     let unfinished = full.filter(|entry| is_unfinished(entry) && may_resume && !fresh.limited);
     let afresh = unfinished.and_then(|entry| why_afresh(entry, &fresh));
-    match unfinished.filter(|_| afresh.is_none()) {
-        Some(last) => {
-            let entry = SweepEntry {
-                state: State::Running,
-                holder: fresh.holder,
-                runs: last.runs.saturating_add(1),
-                ended_at: None,
-                report: None,
-                ..last.clone()
-            };
-            // A limited run that died after it holds the lock, and is ended.
-            let over = over.or_else(|| Some(Box::new(last.clone())));
-            Beginning::Take(Claim { entry: Box::new(entry), over, afresh: None })
-        }
-        None => Beginning::Take(Claim { entry: Box::new(fresh), over, afresh }),
+    let claim = match unfinished.filter(|_| afresh.is_none()) {
+        Some(last) => Claim::resume(resumed(last, fresh.holder), last.clone()),
+        None => Claim::new(fresh),
+    };
+    let dead = running.map(|it| &it.entry).filter(|dead| dead.id != claim.entry.id);
+    let claim = Box::new(Claim { evicts: dead.cloned(), ..claim });
+    Beginning::Take { claim, afresh }
+}
+
+/// The entry of a sweep that `holder` resumes.
+fn resumed(last: &SweepEntry, holder: Option<Holder>) -> SweepEntry {
+    SweepEntry {
+        state: State::Running,
+        holder,
+        runs: last.runs.saturating_add(1),
+        ended_at: None,
+        report: None,
+        ..last.clone()
     }
 }
 
@@ -118,27 +144,28 @@ mod tests {
         LedgerEntry { entry, silent_for: running.then(|| Duration::from_secs(silent)) }
     }
 
-    fn begun(entries: &[LedgerEntry], life: Life) -> (String, Option<String>, bool) {
+    /// What becomes of the ledger: the sweep that runs, the one that is resumed, the one that is
+    /// evicted.
+    fn begun(entries: &[LedgerEntry], life: Life) -> String {
         match begin(entry("fresh", State::Running), entries, true, |_| life) {
-            Beginning::Held(entry) => (format!("held by {}", entry.id), None, false),
-            Beginning::Take(Claim { entry, over, afresh }) => {
-                (entry.id.to_string(), over.map(|over| over.id.to_string()), afresh.is_some())
+            Beginning::Held(entry) => format!("held by {}", entry.id),
+            Beginning::Take { claim, afresh } => {
+                let Claim { entry, resumes, evicts } = *claim;
+                let resumes = resumes.map(|it| format!(" resumes {}", it.id)).unwrap_or_default();
+                let evicts = evicts.map(|it| format!(" evicts {}", it.id)).unwrap_or_default();
+                format!("{}{resumes}{evicts}{}", entry.id, afresh.map_or("", |_| " afresh"))
             }
         }
-    }
-
-    fn is(id: &str, over: Option<&str>) -> (String, Option<String>, bool) {
-        (id.to_owned(), over.map(str::to_owned), false)
     }
 
     #[test]
     fn s8_a_holder_that_lives_keeps_the_site_and_a_dead_one_loses_it() {
         let running = |silent| [told(entry("a", State::Running), silent)];
-        assert_eq!(begun(&running(5), Life::Alive), is("held by a", None));
-        assert_eq!(begun(&running(5), Life::Elsewhere), is("held by a", None));
-        assert_eq!(begun(&running(5), Life::Dead), is("a", Some("a")), "gone on with at once");
-        assert_eq!(begun(&running(61), Life::Elsewhere), is("a", Some("a")));
-        assert_eq!(begun(&running(61), Life::Alive), is("a", Some("a")), "it stalls");
+        assert_eq!(begun(&running(5), Life::Alive), "held by a");
+        assert_eq!(begun(&running(5), Life::Elsewhere), "held by a");
+        assert_eq!(begun(&running(5), Life::Dead), "a resumes a", "at once");
+        assert_eq!(begun(&running(61), Life::Elsewhere), "a resumes a");
+        assert_eq!(begun(&running(61), Life::Alive), "a resumes a", "it stalls");
     }
 
     #[test]
@@ -150,33 +177,54 @@ mod tests {
             (Outcome::Incomplete, false),
         ] {
             let last = [told(entry("a", State::Ended(outcome)), 0)];
-            let expected = if goes_on { is("a", Some("a")) } else { is("fresh", None) };
+            let expected = if goes_on { "a resumes a" } else { "fresh" };
             assert_eq!(begun(&last, Life::Alive), expected, "{outcome}");
         }
         let limited =
             SweepEntry { limited: true, ..entry("b", State::Ended(Outcome::Interrupted)) };
         let full = entry("a", State::Ended(Outcome::Complete));
-        assert_eq!(begun(&[told(limited, 0), told(full, 0)], Life::Alive), is("fresh", None));
+        assert_eq!(begun(&[told(limited, 0), told(full, 0)], Life::Alive), "fresh");
     }
 
     #[test]
-    fn a_limited_run_that_died_is_ended_and_what_was_before_it_goes_on() {
-        let limited = SweepEntry { limited: true, ..entry("b", State::Running) };
-        let full = entry("a", State::Ended(Outcome::Interrupted));
-        let entries = [told(limited, 5), told(full, 0)];
-        assert_eq!(begun(&entries, Life::Dead), is("a", Some("b")));
+    fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_full_sweep_resumed() {
+        let limited = |id, state| SweepEntry { limited: true, ..entry(id, state) };
+        let full = |outcome| told(entry("a", State::Ended(outcome)), 0);
+        let dead = || told(limited("b", State::Running), 5);
+        let entries = [dead(), full(Outcome::Interrupted)];
+        assert_eq!(begun(&entries, Life::Dead), "a resumes a evicts b");
+        assert_eq!(begun(&entries, Life::Alive), "held by b");
+        assert_eq!(begun(&[dead(), full(Outcome::Complete)], Life::Dead), "fresh evicts b");
+        assert_eq!(begun(&[dead()], Life::Dead), "fresh evicts b");
+        let run = |entries: &[LedgerEntry]| match begin(
+            limited("part", State::Running),
+            entries,
+            true,
+            |_| Life::Dead,
+        ) {
+            Beginning::Take { claim, .. } => {
+                (claim.entry.id, claim.resumes.is_some(), claim.evicts.map(|it| it.id))
+            }
+            held @ Beginning::Held(_) => panic!("{held:?}"),
+        };
+        let expected = |evicts: Option<&str>| ("part".into(), false, evicts.map(Box::from));
+        assert_eq!(run(&entries), expected(Some("b")), "a limited run resumes nothing");
+        assert_eq!(run(&[told(entry("a", State::Running), 5)]), expected(Some("a")));
+        assert_eq!(run(&[full(Outcome::Failed)]), expected(None));
     }
 
     #[test]
     fn s7_another_definition_or_a_long_pause_begins_afresh_and_says_so() {
         let other =
             SweepEntry { definition: "e".into(), ..entry("a", State::Ended(Outcome::Failed)) };
-        assert_eq!(begun(&[told(other, 0)], Life::Alive), ("fresh".to_owned(), None, true));
+        assert_eq!(begun(&[told(other, 0)], Life::Alive), "fresh afresh");
+        let killed = SweepEntry { definition: "e".into(), ..entry("a", State::Running) };
+        assert_eq!(begun(&[told(killed, 5)], Life::Dead), "fresh evicts a afresh");
         let mut old = entry("a", State::Ended(Outcome::Interrupted));
         old.started_at -= SignedDuration::from_hours(7 * 24 + 1);
-        assert_eq!(begun(&[told(old, 0)], Life::Alive), ("fresh".to_owned(), None, true));
+        assert_eq!(begun(&[told(old, 0)], Life::Alive), "fresh afresh");
         let last = [told(entry("a", State::Ended(Outcome::Interrupted)), 0)];
         let afresh = begin(entry("fresh", State::Running), &last, false, |_| Life::Alive);
-        assert!(matches!(afresh, Beginning::Take(Claim { entry, .. }) if &*entry.id == "fresh"));
+        assert!(matches!(afresh, Beginning::Take { claim, .. } if &*claim.entry.id == "fresh"));
     }
 }

@@ -150,6 +150,8 @@ macro_rules! every_check {
             s8_of_twenty_who_try_at_once_one_takes_the_lock
             s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock
             s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock
+            s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed
+            s12_a_claim_of_which_one_part_is_outdated_takes_nothing
             s8_a_lock_that_is_held_is_refused
             s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep
             s8_a_holder_who_gave_a_sign_of_life_is_not_dead

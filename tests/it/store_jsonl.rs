@@ -10,6 +10,7 @@ use gleaner::document::Encoding;
 use gleaner::record::{Record, Seen};
 use gleaner::store::{self, Store, StoreError, StoreUrl};
 use gleaner::sweep::SweepEntry;
+use gleaner::sweep::lock::Claim;
 use serde_json::{Value, json};
 
 use crate::records::{at, keys, place, record, stamp};
@@ -123,8 +124,8 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     let store = open(&path).await.expect("the store opens");
     let entry = SweepEntry::begin("books", "books", "1:d", false);
     let seen = [Seen { key: keys(&["1"])[0].clone(), at: at(0), fetched: None }];
-    assert_eq!(store.take_lock(&entry, None).await, Ok(true));
-    assert_eq!(store.take_lock(&entry, Some(&entry)).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::resume(entry.clone(), entry.clone())).await, Ok(true));
     assert_eq!(store.renew_lock(&entry).await, Ok(true));
     assert_eq!(store.keep_sweep(&entry).await, Ok(true));
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use gleaner::record::{Ages, Fetched, Record, Seen};
 use gleaner::store::{Live, Store};
+use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, SweepEntry};
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
@@ -169,7 +170,7 @@ async fn s8_the_lock_is_a_unique_index() {
     let backend = Mongodb::start().await;
     let begun = SweepEntry::begin("books", "books", "", false);
     let begun = SweepEntry { holder: Some(Holder::this()), ..begun };
-    assert_eq!(open(&backend).await.take_lock(&begun, None).await, Ok(true));
+    assert_eq!(open(&backend).await.take_lock(&Claim::new(begun.clone())).await, Ok(true));
     let database = crate::mongod::database(&backend.uri).await;
     let sweeps = database.collection::<Document>("gleaner_sweeps");
     let entry = |state: &str| doc! { "site": "books", "collection": "books", "state": state };

@@ -12,6 +12,7 @@ use super::facts::{date, timestamp};
 use super::layout::Layout;
 use super::{Connection, LONGEST_CALL, answer};
 use crate::store::{Place, StoreError};
+use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 const SWEEPS: &str = "gleaner_sweeps";
@@ -105,15 +106,15 @@ pub async fn latest(
 pub async fn take_lock(
     connection: &Connection,
     layout: Layout,
-    entry: &SweepEntry,
-    over: Option<&SweepEntry>,
+    claim: &Claim,
 ) -> Result<bool, StoreError> {
+    let Claim { entry, resumes, evicts } = claim;
     if renew_lock(connection, entry).await? {
         return Ok(true);
     }
     // Another site may have come since the store was opened.
     check_owner(connection, &entry.site, &entry.collection).await?;
-    if let Some(dead) = over.filter(|over| over.id != entry.id) {
+    if let Some(dead) = evicts {
         let as_read = doc! { "_id": &*dead.id, "state": RUNNING, "heartbeat_at": heartbeat(dead) };
         if !changes(connection, doc! { "q": as_read, "u": end_as_failed() }).await? {
             return Ok(false);
@@ -123,13 +124,13 @@ pub async fn take_lock(
     let written = written(entry, layout)?;
     let alive = doc! { "heartbeat_at": "$$NOW" };
     let put = vec![doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": written }, alive] } }];
-    let update = match over.filter(|over| over.id == entry.id) {
-        Some(over) => {
+    let update = match resumes {
+        Some(last) => {
             let as_read = doc! {
-                "_id": &*over.id,
-                "state": over.state.to_string(),
-                "heartbeat_at": heartbeat(over),
-                "ended_at": over.ended_at.map_or(Bson::Null, |at| date(at).into()),
+                "_id": &*last.id,
+                "state": last.state.to_string(),
+                "heartbeat_at": heartbeat(last),
+                "ended_at": last.ended_at.map_or(Bson::Null, |at| date(at).into()),
             };
             doc! { "q": as_read, "u": put }
         }

@@ -99,7 +99,7 @@ fn a_signal_in_a_sweep_ends_the_loop_and_the_next_loop_goes_on_at_once() {
     let running = every(&demo, &store, "1h", &[]);
     running.says("waiting for the next sweep");
     running.signal("INT");
-    running.end().with(0).tells(&["goes on", "books: complete"]);
+    running.end().with(0).tells(&["resuming unfinished sweep", "books: complete"]);
     let sweeps = sweeps(&store);
     assert_eq!((sweeps.len(), sweeps[0].entry.runs), (1, 2));
 }
@@ -117,7 +117,7 @@ fn a_sweep_that_is_killed_goes_on_when_the_loop_is_started_again() {
     running.says("books: complete");
     running.says("waiting for the next sweep");
     running.signal("INT");
-    running.end().with(0).tells(&["goes on"]);
+    running.end().with(0).tells(&["resuming unfinished sweep"]);
 }
 
 #[test]

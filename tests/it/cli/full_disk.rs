@@ -26,7 +26,7 @@ fn s11_a_disk_that_fills_up_is_exit_1_and_the_next_run_goes_on() {
     assert_eq!(first["outcome"], "failed");
     assert!(first["store"]["written"].as_u64().expect("a number") <= stored as u64);
     let before = demo.stats().requests;
-    crawl(demo.url(), &sqlite(&path), &to).run().with(0).tells(&["goes on"]);
+    crawl(demo.url(), &sqlite(&path), &to).run().with(0).tells(&["resuming unfinished sweep"]);
     assert_eq!(stored_as_served(&path, &demo), ITEMS);
     let (second, again) = (report(to[1].as_ref()), demo.stats().requests - before);
     assert_eq!(second["items"]["new"], ITEMS);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use gleaner::demo::{Demo, Fault, Options};
 
-use super::program::{Program, crawl};
+use super::program::{Program, crawl, gleaner};
 use super::{folder, report, site, sqlite, start, stored_as_served};
 
 const ITEMS: usize = 600;
@@ -39,7 +39,10 @@ fn killed_again_and_again(store: &str, stored: impl Fn(&Demo) -> usize) {
     }
     let folder = tempfile::tempdir().expect("a folder");
     let to = folder.path().join("report.json");
-    run(&demo, store, &["--report", to.to_str().expect("UTF-8")]).run().with(0).tells(&["goes on"]);
+    run(&demo, store, &["--report", to.to_str().expect("UTF-8")])
+        .run()
+        .with(0)
+        .tells(&["resuming unfinished sweep"]);
     let requests = demo.stats().requests;
     assert_eq!(stored(&demo), ITEMS);
     let report = report(&to);
@@ -84,7 +87,7 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
     };
     let (_folder, path) = folder();
     let first = run(&demo, &sqlite(&path), &[]).start();
-    first.says("sweep begins");
+    first.says("starting sweep");
     let second = run(&demo, &sqlite(&path), &[]).run().with(4);
     second.tells(&["another run holds the site books: process", ", since 20"]);
     asked_for_rules(1);
@@ -92,7 +95,7 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
     first.signal("KILL");
     first.end();
     let first = run(&demo, &sqlite(&path), &[]).start();
-    first.says("goes on");
+    first.says("resuming unfinished sweep");
     run(&demo, &sqlite(&path), &[]).run().with(4).tells(&[", goes on with the sweep of 20"]);
     asked_for_rules(2);
     first.end().with(0);
@@ -104,9 +107,9 @@ fn a_new_sweep_begins_where_the_last_was_complete_or_fresh_is_asked_for() {
     let demo = start(Options { items: 30, ..Options::default() });
     let (_folder, path) = folder();
     let program = |more: &[&str]| crawl(demo.url(), &sqlite(&path), more).run().with(0);
-    assert!(!program(&[]).err.contains("goes on"));
-    assert!(!program(&[]).err.contains("goes on"));
-    assert!(!program(&["--fresh"]).err.contains("goes on"));
+    assert!(!program(&[]).err.contains("resuming"));
+    assert!(!program(&[]).err.contains("resuming"));
+    assert!(!program(&["--fresh"]).err.contains("resuming"));
 }
 
 /// Stopped before its first page was read: what goes on then is not taken to be finished.
@@ -125,7 +128,7 @@ fn stopped_before_the_first_page(signal: &str, code: i32) {
     running.signal(signal);
     assert_eq!(running.end().code, code);
     let more = ["--report", to.to_str().expect("UTF-8")];
-    crawl(demo.url(), &store, &more).run().with(0).tells(&["goes on", "40 new"]);
+    crawl(demo.url(), &store, &more).run().with(0).tells(&["resuming unfinished sweep", "40 new"]);
     let report = report(&to);
     assert_eq!((&report["resumed"], &report["index"]["listed"]), (&true.into(), &40.into()));
     assert_eq!(stored_as_served(&path, &demo), 40);
@@ -139,4 +142,38 @@ fn s6_a_sweep_killed_before_its_first_page_is_not_finished() {
 #[test]
 fn s6_a_sweep_interrupted_before_its_first_page_is_not_finished() {
     stopped_before_the_first_page("INT", 130);
+}
+
+/// Ctrl-C of a full run, then `kill -9` of a limited one.
+fn interrupted_and_a_part_of_it_killed(store: &str) {
+    let demo = slow_site();
+    let full = run(&demo, store, &["--grace", "100ms"]).start();
+    full.says("starting sweep");
+    let stored_some = Instant::now() + Duration::from_secs(30);
+    while demo.stats().requests < 200 && Instant::now() < stored_some {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    full.signal("INT");
+    full.end().with(130);
+    let limited = run(&demo, store, &["--limit", "300"]).start();
+    limited.says("starting sweep");
+    limited.signal("KILL");
+    assert_eq!(limited.end().code, 137);
+    let asked = demo.stats().requests;
+    run(&demo, store, &[]).run().with(0).tells(&["resuming unfinished sweep", "complete"]);
+    assert!(demo.stats().requests - asked < ITEMS as u64, "what was stored is not asked for again");
+    let sweeps = gleaner(&["sweeps", "books", "--store", store]).run().with(0);
+    assert!(!sweeps.out.contains("running"), "{}", sweeps.out);
+    run(&demo, store, &[]).run().with(0);
+}
+
+#[test]
+fn s12_a_killed_limited_run_between_does_not_keep_a_sweep_from_resuming_in_sqlite() {
+    let (_folder, path) = folder();
+    interrupted_and_a_part_of_it_killed(&sqlite(&path));
+}
+
+#[test]
+fn s12_a_killed_limited_run_between_does_not_keep_a_sweep_from_resuming_in_mongodb() {
+    interrupted_and_a_part_of_it_killed(&crate::mongod::fresh_database());
 }

@@ -124,7 +124,7 @@ fn the_log_is_json_where_it_is_asked_for_and_rust_log_sets_its_level() {
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
         assert!(line["message"].is_string(), "{line}");
     }
-    assert!(demo("text", "info").contains("INFO sweep begins"));
+    assert!(demo("text", "info").contains("INFO starting sweep"));
     assert_eq!(demo("text", "error"), "");
 }
 

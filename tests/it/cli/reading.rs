@@ -320,7 +320,7 @@ fn a_store_is_read_while_a_crawl_is_under_way() {
         let demo = start(Options { items: 400, latency, ..Options::default() });
         let more = ["--workers", "4", "--batch", "10"];
         let running = crawl(demo.url(), store, &more).start();
-        running.says("sweep begins");
+        running.says("starting sweep");
         let deadline = Instant::now() + Duration::from_secs(30);
         while demo.stats().requests < 100 {
             assert!(Instant::now() < deadline, "the crawl does not get on: {store}");
@@ -347,7 +347,7 @@ fn a_sweep_whose_process_was_killed_is_told_from_one_that_runs() {
     let latency = Duration::from_millis(20);
     let demo = start(Options { items: 400, latency, ..Options::default() });
     let running = crawl(demo.url(), &sqlite(&path), &["--workers", "4"]).start();
-    running.says("sweep begins");
+    running.says("starting sweep");
     running.signal("KILL");
     running.end().with(137);
     let table = on(&sqlite(&path), "sweeps", &[]).out;

@@ -7,6 +7,7 @@ use gleaner::document::Encoding;
 use gleaner::failure::{Failure, PageId};
 use gleaner::record::{Key, Known, Record, Seen, Stamp};
 use gleaner::store::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
+use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{LedgerEntry, SweepEntry};
 use jiff::Timestamp;
 
@@ -110,13 +111,9 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.latest_sweeps().await
     }
 
-    async fn take_lock(
-        &self,
-        entry: &SweepEntry,
-        over: Option<&SweepEntry>,
-    ) -> Result<bool, StoreError> {
+    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
         self.meddle.keep_sweep().await?;
-        self.store.take_lock(entry, over).await
+        self.store.take_lock(claim).await
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

@@ -9,6 +9,7 @@ use gleaner::lock::Lock;
 use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::shutdown::{self, Stage};
+use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, State, SweepEntry};
 
 use super::rig::{Rig, adds_up, ended, run, until};
@@ -198,7 +199,7 @@ async fn loses_the_lock_after(requests: u64, rig: &Rig<Sqlite>) {
         let holder =
             over.holder.clone().map(|it| Holder { host: "elsewhere".into(), pid: 7, ..it });
         let entry = SweepEntry { holder, ..over.clone() };
-        assert!(store.take_lock(&entry, Some(&over)).await.expect("the store answers"));
+        assert!(store.take_lock(&Claim::resume(entry, over)).await.expect("the store answers"));
     };
     let (ended, ()) = tokio::join!(rig.crawl(), take_over);
     assert!(matches!(ended.error, Some(CrawlError::LockLost)), "{:?}", ended.error);
@@ -229,11 +230,11 @@ async fn s8_who_lost_the_lock_in_its_sleep_finds_out_before_it_writes() {
     let backend = Sqlite::start().await;
     let store = backend.open(&place("books", "books")).await.expect("the store opens");
     let entry = begun(1);
-    assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
     let lock = Lock::taken(store.clone(), entry);
     let over = store.sweeps(1).await.expect("the ledger").remove(0).entry;
     let other = SweepEntry { holder: begun(7).holder, ..over.clone() };
-    assert_eq!(store.take_lock(&other, Some(&over)).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::resume(other, over)).await, Ok(true));
     assert!(lock.ensure().await.is_ok(), "it was known to be ours a moment ago");
     tokio::time::advance(Duration::from_secs(31)).await;
     assert!(matches!(lock.ensure().await, Err(CrawlError::LockLost)));

@@ -6,6 +6,7 @@ use gleaner::failure::{Failure, PageId};
 use gleaner::metrics::Snapshot;
 use gleaner::report::{Index, Items, Outcome, Requests, Writes};
 use gleaner::store::{self, StoreError};
+use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};
 
 use super::lock::begun;
@@ -150,7 +151,7 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     let store = books(&backend).await;
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
     let first = SweepEntry { started_at: at(0), runs: 3, limited: true, ..begun(1) };
-    assert_eq!(store.take_lock(&first, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(first.clone())).await, Ok(true));
     let running = backend.sweeps().await;
     assert_eq!(running.len(), 1);
     assert!(running[0].heartbeat_at.is_some());
@@ -179,7 +180,7 @@ pub async fn sweeps_are_read_newest_first<B: Ledger>() {
     let mut ids = Vec::new();
     for second in 0..205 {
         let entry = begun(1);
-        assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+        assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
         let state = State::Ended(Outcome::Complete);
         let ended = SweepEntry { state, ended_at: Some(at(second)), ..entry };
         assert_eq!(store.keep_sweep(&ended).await, Ok(true));
@@ -187,7 +188,7 @@ pub async fn sweeps_are_read_newest_first<B: Ledger>() {
     }
     let other = SweepEntry { collection: "copy".into(), ..begun(1) };
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
-    assert_eq!(copy.take_lock(&other, None).await, Ok(true));
+    assert_eq!(copy.take_lock(&Claim::new(other.clone())).await, Ok(true));
     ids.reverse();
     for most in [0, 1, 3, 100, 150, 205, 206, usize::MAX] {
         let sweeps = store.sweeps(most).await.expect("the store answers");
@@ -201,7 +202,7 @@ pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger
     let store = books(&backend).await;
     let end = async |limited| {
         let entry = SweepEntry { limited, ..begun(1) };
-        assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+        assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
         let state = State::Ended(Outcome::Interrupted);
         let ended = SweepEntry { state, ended_at: Some(at(9)), ..entry };
         assert_eq!(store.keep_sweep(&ended).await, Ok(true));
@@ -220,7 +221,7 @@ pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger
     }
     assert_eq!(latest().await, [(limited.clone(), false), (full.clone(), false)]);
     let running = begun(1);
-    assert_eq!(store.take_lock(&running, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(running.clone())).await, Ok(true));
     assert_eq!(latest().await, [(running.id, true), (limited, false), (full, false)]);
 }
 
@@ -241,10 +242,10 @@ pub async fn another_site_is_refused<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let late = backend.open(&place("films", "books")).await.expect("it is nobody's yet");
-    assert_eq!(store.take_lock(&begun(1), None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(begun(1))).await, Ok(true));
     assert_eq!(store.close().await, Ok(()));
     let entry = SweepEntry { site: "films".into(), ..begun(2) };
-    let taken = late.take_lock(&entry, None).await;
+    let taken = late.take_lock(&Claim::new(entry.clone())).await;
     assert!(matches!(taken, Err(StoreError::Unusable(_))), "{taken:?}");
 
     let Err(StoreError::Unusable(message)) = backend.open(&place("films", "books")).await else {

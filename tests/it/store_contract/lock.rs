@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gleaner::report::Outcome;
 use gleaner::store::Store;
+use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, LedgerEntry, State, SweepEntry};
 
 use super::{Ledger, books};
@@ -36,7 +37,7 @@ fn ended(entry: &SweepEntry, outcome: Outcome, seconds: i64) -> SweepEntry {
     SweepEntry { state, ended_at: Some(at(seconds)), ..entry.clone() }
 }
 
-/// The sweep that another run goes on with.
+/// The sweep that another run resumes.
 fn resumed(entry: &SweepEntry, pid: u32) -> SweepEntry {
     SweepEntry {
         state: State::Running,
@@ -45,6 +46,11 @@ fn resumed(entry: &SweepEntry, pid: u32) -> SweepEntry {
         runs: entry.runs + 1,
         ..entry.clone()
     }
+}
+
+/// The claim of a run that resumes `last`.
+fn resume(last: &SweepEntry, pid: u32) -> Claim {
+    Claim::resume(resumed(last, pid), last.clone())
 }
 
 async fn only(store: &Arc<dyn Store>) -> LedgerEntry {
@@ -60,17 +66,13 @@ async fn states<B: Ledger>(backend: &B) -> BTreeMap<Box<str>, String> {
 
 /// All of a crowd try for the lock, each with an entry and a connection of its own; answers with
 /// the entry of the one who has it.
-async fn race<B: Ledger>(
-    backend: &B,
-    over: Option<&SweepEntry>,
-    entry: impl Fn(u32) -> SweepEntry,
-) -> SweepEntry {
+async fn race<B: Ledger>(backend: &B, claim: impl Fn(u32) -> Claim) -> SweepEntry {
     let mut tries = tokio::task::JoinSet::new();
     for pid in 1..=CROWD {
-        let (store, entry, over) = (books(backend).await, entry(pid), over.cloned());
+        let (store, claim) = (books(backend).await, claim(pid));
         tries.spawn(async move {
-            let taken = store.take_lock(&entry, over.as_ref()).await.expect("the store answers");
-            taken.then_some(entry)
+            let taken = store.take_lock(&claim).await.expect("the store answers");
+            taken.then_some(claim.entry)
         });
     }
     let taken = tries.join_all().await.into_iter().flatten().collect::<Vec<_>>();
@@ -83,16 +85,16 @@ async fn race<B: Ledger>(
 
 pub async fn s8_of_twenty_who_try_at_once_one_takes_the_lock<B: Ledger>() {
     let backend = B::start().await;
-    race(&backend, None, begun).await;
+    race(&backend, |pid| Claim::new(begun(pid))).await;
     assert_eq!(backend.sweeps().await.len(), 1, "the others left nothing");
 }
 
 pub async fn s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&begun(99), None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(true));
     let dead = only(&store).await.entry;
-    let taken = race(&backend, Some(&dead), begun).await;
+    let taken = race(&backend, |pid| Claim::new(begun(pid)).evicting(dead.clone())).await;
     let running = (taken.id, "running".to_owned());
     let expected = BTreeMap::from([(dead.id.clone(), "failed".to_owned()), running]);
     assert_eq!(states(&backend).await, expected);
@@ -105,60 +107,121 @@ pub async fn s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock<B: Ledge
 pub async fn s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&begun(99), None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(true));
     let dead = only(&store).await.entry;
-    let taken = race(&backend, Some(&dead), |pid| resumed(&dead, pid)).await;
+    let taken = race(&backend, |pid| resume(&dead, pid)).await;
     assert_eq!((&taken.id, taken.runs), (&dead.id, 2));
     assert_eq!(backend.sweeps().await.len(), 1);
     // And once more where the sweep has ended.
     assert_eq!(store.keep_sweep(&ended(&taken, Outcome::Interrupted, 5)).await, Ok(true));
     let interrupted = only(&store).await.entry;
-    let taken = race(&backend, Some(&interrupted), |pid| resumed(&interrupted, pid)).await;
+    let taken = race(&backend, |pid| resume(&interrupted, pid)).await;
     assert_eq!(taken.runs, 3);
+}
+
+/// Ctrl-C of a full run, then `kill -9` of a limited one: every later run failed on SQLite.
+pub async fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let full = begun(1);
+    assert_eq!(store.take_lock(&Claim::new(full.clone())).await, Ok(true));
+    assert_eq!(store.keep_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
+    let full = only(&store).await.entry;
+    let limited = SweepEntry { limited: true, ..begun(2) };
+    assert_eq!(store.take_lock(&Claim::new(limited.clone())).await, Ok(true));
+    let latest = store.latest_sweeps().await.expect("the store answers");
+    let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
+    let taken = race(&backend, |pid| resume(&full, pid).evicting(dead.clone())).await;
+    assert_eq!((&taken.id, taken.runs), (&full.id, 2));
+    let expected = [(taken.id, "running".to_owned()), (limited.id, "failed".to_owned())];
+    assert_eq!(states(&backend).await, BTreeMap::from(expected));
+}
+
+/// What is expected of each part of a claim is not there: nothing of it happens on a store with
+/// transactions, and nobody gets the lock on any.
+pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let full = begun(1);
+    assert_eq!(store.take_lock(&Claim::new(full.clone())).await, Ok(true));
+    let outdated = only(&store).await.entry;
+    assert_eq!(store.keep_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
+    let interrupted = only(&store).await.entry;
+    let limited = SweepEntry { limited: true, ..begun(2) };
+    assert_eq!(store.take_lock(&Claim::new(limited.clone())).await, Ok(true));
+    backend.silence(&limited.id, 90).await;
+    let latest = store.latest_sweeps().await.expect("the store answers");
+    let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
+    // The limited run gives a sign of life, so that it is not evicted.
+    assert_eq!(store.renew_lock(&limited).await, Ok(true));
+    let before = backend.sweeps().await;
+    let claim = resume(&interrupted, 3).evicting(dead);
+    assert_eq!(store.take_lock(&claim).await, Ok(false));
+    assert_eq!(backend.sweeps().await, before);
+    // It is dead, but the full sweep is not as it was read.
+    let latest = store.latest_sweeps().await.expect("the store answers");
+    let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
+    let claim = resume(&outdated, 3).evicting(dead);
+    assert_eq!(store.take_lock(&claim).await, Ok(false));
+    assert!(
+        states(&backend).await.iter().all(|(id, state)| *id == limited.id || state != "running")
+    );
+    // Whoever looks again begins.
+    let latest = store.latest_sweeps().await.expect("the store answers");
+    let dead = latest.into_iter().find(|it| it.entry.state == State::Running).map(|it| it.entry);
+    let claim = Claim { evicts: dead, ..resume(&interrupted, 3) };
+    assert_eq!(store.take_lock(&claim).await, Ok(true));
 }
 
 pub async fn s8_a_lock_that_is_held_is_refused<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let first = begun(1);
-    assert_eq!(store.take_lock(&first, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(first.clone())).await, Ok(true));
     let before = backend.sweeps().await;
-    assert_eq!(store.take_lock(&begun(2), None).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(begun(2))).await, Ok(false));
     let limited = SweepEntry { limited: true, ..begun(2) };
-    assert_eq!(store.take_lock(&limited, None).await, Ok(false), "a limited run is a run");
+    assert_eq!(
+        store.take_lock(&Claim::new(limited.clone())).await,
+        Ok(false),
+        "a limited run is a run"
+    );
     let old = ended(&begun(3), Outcome::Failed, 1);
-    assert_eq!(store.take_lock(&resumed(&old, 4), Some(&old)).await, Ok(false));
+    assert_eq!(store.take_lock(&resume(&old, 4)).await, Ok(false));
     assert_eq!(backend.sweeps().await, before);
     // Another site's lock is another lock, and so is that on another collection.
     let films = backend.open(&place("films", "films")).await.expect("the store opens");
     let other = SweepEntry { site: "films".into(), collection: "films".into(), ..begun(5) };
-    assert_eq!(films.take_lock(&other, None).await, Ok(true));
+    assert_eq!(films.take_lock(&Claim::new(other.clone())).await, Ok(true));
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
     let other = SweepEntry { collection: "copy".into(), ..begun(6) };
-    assert_eq!(copy.take_lock(&other, None).await, Ok(true));
+    assert_eq!(copy.take_lock(&Claim::new(other.clone())).await, Ok(true));
     // Once it has ended, the next one has it.
     assert_eq!(store.keep_sweep(&ended(&first, Outcome::Complete, 1)).await, Ok(true));
-    assert_eq!(store.take_lock(&begun(2), None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(begun(2))).await, Ok(true));
 }
 
 pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let stalled = begun(1);
-    assert_eq!(store.take_lock(&stalled, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(true));
     // Another run begins anew …
     let dead = only(&store).await.entry;
     let next = begun(2);
-    assert_eq!(store.take_lock(&next, Some(&dead)).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(next.clone()).evicting(dead)).await, Ok(true));
     let before = backend.sweeps().await;
     assert_eq!(store.renew_lock(&stalled).await, Ok(false));
     assert_eq!(store.keep_sweep(&ended(&stalled, Outcome::Complete, 9)).await, Ok(false));
-    assert_eq!(store.take_lock(&stalled, None).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(false));
     assert_eq!(backend.sweeps().await, before);
     // … and a third goes on with that one's sweep.
     let sweeps = store.sweeps(1).await.expect("the store answers");
     let third = resumed(&next, 3);
-    assert_eq!(store.take_lock(&third, Some(&sweeps[0].entry)).await, Ok(true));
+    assert_eq!(
+        store.take_lock(&Claim::resume(third.clone(), sweeps[0].entry.clone())).await,
+        Ok(true)
+    );
     let before = backend.sweeps().await;
     assert_eq!(store.renew_lock(&next).await, Ok(false));
     assert_eq!(store.keep_sweep(&ended(&next, Outcome::Complete, 9)).await, Ok(false));
@@ -172,13 +235,13 @@ pub async fn s8_a_holder_who_gave_a_sign_of_life_is_not_dead<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let slow = begun(1);
-    assert_eq!(store.take_lock(&slow, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(slow.clone())).await, Ok(true));
     backend.silence(&slow.id, 90).await;
     let read = only(&store).await.entry;
     assert_eq!(store.renew_lock(&slow).await, Ok(true));
     let before = backend.sweeps().await;
-    assert_eq!(store.take_lock(&begun(2), Some(&read)).await, Ok(false));
-    assert_eq!(store.take_lock(&resumed(&slow, 2), Some(&read)).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(begun(2)).evicting(read.clone())).await, Ok(false));
+    assert_eq!(store.take_lock(&resume(&read, 2)).await, Ok(false));
     assert_eq!(backend.sweeps().await, before);
 }
 
@@ -186,7 +249,7 @@ pub async fn s8_the_silence_of_a_holder_is_told<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let entry = begun(1);
-    assert_eq!(store.take_lock(&entry, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
     let silent = || async { only(&store).await.silent_for.expect("it runs") };
     assert!(silent().await < Duration::from_secs(30));
     backend.silence(&entry.id, 90).await;
@@ -205,29 +268,32 @@ pub async fn s1_a_sweep_that_ended_can_be_gone_on_with<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let first = begun(1);
-    assert_eq!(store.take_lock(&first, None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(first.clone())).await, Ok(true));
     assert_eq!(store.keep_sweep(&ended(&first, Outcome::Interrupted, 5)).await, Ok(true));
     let read = only(&store).await.entry;
     assert_eq!(read.state, State::Ended(Outcome::Interrupted));
     let second = resumed(&read, 2);
-    assert_eq!(store.take_lock(&second, Some(&read)).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::resume(second.clone(), read)).await, Ok(true));
     let running = only(&store).await.entry;
     assert!(running.heartbeat_at.is_some());
     assert_eq!(SweepEntry { heartbeat_at: None, ..running }, second);
     // The same process can go on with its own sweep.
     assert_eq!(store.keep_sweep(&ended(&second, Outcome::Failed, 6)).await, Ok(true));
     let read = only(&store).await.entry;
-    assert_eq!(store.take_lock(&resumed(&read, 2), Some(&read)).await, Ok(true));
+    assert_eq!(store.take_lock(&resume(&read, 2)).await, Ok(true));
 }
 
 pub async fn what_was_done_can_be_done_again_by_its_holder<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&begun(1), None).await, Ok(true));
+    assert_eq!(store.take_lock(&Claim::new(begun(1))).await, Ok(true));
     let dead = only(&store).await.entry;
     let entry = begun(2);
     for _ in 0..2 {
-        assert_eq!(store.take_lock(&entry, Some(&dead)).await, Ok(true));
+        assert_eq!(
+            store.take_lock(&Claim::new(entry.clone()).evicting(dead.clone())).await,
+            Ok(true)
+        );
     }
     assert_eq!(backend.sweeps().await.len(), 2);
     let entry = ended(&entry, Outcome::Interrupted, 5);
@@ -236,7 +302,7 @@ pub async fn what_was_done_can_be_done_again_by_its_holder<B: Ledger>() {
     }
     let read = store.sweeps(1).await.expect("the store answers")[0].entry.clone();
     for _ in 0..2 {
-        assert_eq!(store.take_lock(&resumed(&read, 3), Some(&read)).await, Ok(true));
+        assert_eq!(store.take_lock(&resume(&read, 3)).await, Ok(true));
     }
     assert_eq!(backend.sweeps().await.len(), 2);
 }
@@ -248,14 +314,14 @@ pub async fn what_was_never_begun_cannot_be_ended<B: Ledger>() {
     assert_eq!(store.renew_lock(&entry).await, Ok(false));
     assert_eq!(store.keep_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(false));
     let old = ended(&entry, Outcome::Failed, 1);
-    assert_eq!(store.take_lock(&resumed(&old, 2), Some(&old)).await, Ok(false));
+    assert_eq!(store.take_lock(&resume(&old, 2)).await, Ok(false));
     assert_eq!(backend.sweeps().await, []);
 }
 
 pub async fn sweeps_that_earlier_versions_left_are_ended<B: Ledger>() {
     let backend = B::start().await;
     backend.leave_running(&["1", "2", "3"]).await;
-    let taken = race(&backend, None, begun).await;
+    let taken = race(&backend, |pid| Claim::new(begun(pid))).await;
     let sweeps = backend.sweeps().await;
     assert_eq!(sweeps.len(), 4);
     for entry in sweeps.iter().filter(|entry| entry.id != taken.id) {
@@ -264,6 +330,6 @@ pub async fn sweeps_that_earlier_versions_left_are_ended<B: Ledger>() {
     }
     // Trying once more ends nobody who has a name.
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&begun(99), None).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(false));
     assert_eq!(store.renew_lock(&taken).await, Ok(true));
 }

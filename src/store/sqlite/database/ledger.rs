@@ -11,6 +11,7 @@ use super::{Database, begin};
 use crate::store::Place;
 use crate::store::sqlite::row::{parsed, required_time, time};
 use crate::store::sqlite::schema;
+use crate::sweep::lock::Claim;
 use crate::sweep::{Holder, LedgerEntry, SweepEntry};
 
 /// What an entry consists of, but for its id, site and collection. Parameters bear the names of
@@ -80,18 +81,13 @@ impl Database {
 
     /// See [`crate::store::Store::take_lock`]. Answers with what stands against it where another site
     /// came first.
-    pub fn take_lock(
-        &mut self,
-        entry: &SweepEntry,
-        over: Option<&SweepEntry>,
-    ) -> Result<std::result::Result<bool, String>> {
+    pub fn take_lock(&mut self, claim: &Claim) -> Result<std::result::Result<bool, String>> {
         let transaction = begin(&mut self.connection)?;
         if let Some(objection) = schema::other_site(&transaction, &self.place)? {
             return Ok(Err(objection));
         }
         let now = Timestamp::now();
-        let entry = SweepEntry { heartbeat_at: Some(now), ..entry.clone() };
-        let taken = renew(&transaction, &entry, now)? || take(&transaction, &entry, over, now)?;
+        let taken = renew(&transaction, &claim.entry, now)? || take(&transaction, claim, now)?;
         // Where it was not taken, nothing is to stay: a dead holder's end neither.
         if taken { transaction.commit() } else { transaction.rollback() }.map(|()| Ok(taken))
     }
@@ -117,14 +113,10 @@ fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<
     changed(connection, RENEW, (&entry.id, holder, time(now)))
 }
 
-fn take(
-    connection: &Connection,
-    entry: &SweepEntry,
-    over: Option<&SweepEntry>,
-    now: Timestamp,
-) -> Result<bool> {
-    let resumed = over.filter(|over| over.id == entry.id);
-    if let Some(dead) = over.filter(|over| over.id != entry.id) {
+/// Evicts, then writes. The caller rolls back unless all of it is done.
+fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<bool> {
+    let Claim { entry, resumes, evicts } = claim;
+    if let Some(dead) = evicts {
         let heartbeat_at = dead.heartbeat_at.map(time);
         if !changed(connection, END_DEAD, (&dead.id, heartbeat_at, time(now)))? {
             return Ok(false);
@@ -134,9 +126,10 @@ fn take(
     if connection.query_row(OTHER_RUNS, asked, |row| row.get(0))? {
         return Ok(false);
     }
-    match resumed {
-        Some(over) => write(connection, &format!("{CHANGE} {AS_READ}"), entry, Some(over)),
-        None => write(connection, INSERT, entry, None),
+    let entry = SweepEntry { heartbeat_at: Some(now), ..entry.clone() };
+    match resumes {
+        Some(last) => write(connection, &format!("{CHANGE} {AS_READ}"), &entry, Some(last)),
+        None => write(connection, INSERT, &entry, None),
     }
 }
 
