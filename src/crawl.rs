@@ -216,7 +216,7 @@ impl Crawl {
         // What failed is asked for in full: an answer without a document says nothing of the list.
         let conditional = self.settings.conditional && begin == Begin::List;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
-        let has_failures = !self.store.failures(None, 1).await?.is_empty();
+        let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
         let destination = self.destination(lock, has_failures, stamp.clone(), problems);
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);

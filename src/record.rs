@@ -42,6 +42,16 @@ impl Key {
         }
     }
 
+    /// The key, if the text is one in its normal form.
+    pub fn normal(text: &str) -> Option<Key> {
+        Key::new(text).ok().filter(|key| key.as_str() == text)
+    }
+
+    /// What stands where a row has its key, to be shown: others may have put there what is no key.
+    pub fn as_stored(text: &str) -> Key {
+        Key(text.into())
+    }
+
     /// The key's text.
     pub fn as_str(&self) -> &str {
         &self.0

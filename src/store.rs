@@ -14,6 +14,7 @@
 mod jsonl;
 mod mongodb;
 mod patient;
+mod rows;
 mod sqlite;
 mod thread;
 mod url;
@@ -31,6 +32,7 @@ use crate::sweep::{LedgerEntry, SweepEntry};
 
 pub use mongodb::insert_command;
 pub use patient::{Patience, PatientStore};
+pub use rows::{Position, Rows};
 pub use url::{StoreUrl, StoreUrlError};
 
 /// See the contract in the module's text.
@@ -72,13 +74,13 @@ pub trait Store: Send + Sync {
     /// Where the batch as a whole could not be written; parts of it may have been.
     async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError>;
 
-    /// Keys in their order, at most `most`, after `after`, of all documents that there are: also of
-    /// those marked gone, and of those that others put beside ours. An index holds them, so that no
-    /// document is read.
+    /// Keys of at most `most` documents after `after`, in the order of an index that holds them, so
+    /// that no document is read: also of documents marked gone, and of those that others put beside
+    /// ours, where they bear a key in its normal form.
     ///
     /// # Errors
     /// Where the store cannot be asked.
-    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError>;
+    async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError>;
 
     /// The documents of `keys` (at most 1,000) that are not marked gone, without what is in them.
     ///
@@ -124,9 +126,9 @@ pub trait Store: Send + Sync {
     /// Where the store cannot be asked.
     async fn failures(
         &self,
-        after: Option<&PageId>,
+        after: Option<&Position>,
         most: usize,
-    ) -> Result<Vec<KeptFailure>, StoreError>;
+    ) -> Result<Rows<KeptFailure>, StoreError>;
 
     /// The latest sweeps of this site and collection, at most `most`, the newest first.
     ///
@@ -169,11 +171,13 @@ pub trait Store: Send + Sync {
     /// Where it could not be written.
     async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
 
-    /// Documents in the order of their keys, at most `most`, after `after`.
+    /// At most `most` documents after `after`, in the order of the store's primary key, whatever
+    /// keys others gave to theirs.
     ///
     /// # Errors
     /// Where the store cannot be asked, or keeps nothing that could be read again.
-    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError>;
+    async fn read(&self, after: Option<&Position>, most: usize)
+    -> Result<Rows<Stored>, StoreError>;
 
     /// Writes out what is buffered and lets go of the store.
     ///

@@ -1,4 +1,4 @@
-//! `gleaner export`: the documents of a site as JSON lines or CSV, in the order of their keys.
+//! `gleaner export`: the documents of a site as JSON lines or CSV, in the order of the store's primary key.
 //!
 //! The store is read a page at a time, so memory does not grow with it. CSV takes two passes: the
 //! first finds out which columns there are.
@@ -18,8 +18,8 @@ use super::signals::Signals;
 use super::streams::say;
 use super::usage::refused;
 use super::values;
-use crate::store::Stored;
-use crate::wording::count;
+use crate::store::{Rows, Stored};
+use crate::wording::{count, counted};
 use choice::{Choice, Gone, Verdict};
 use form::{Csv, Lines, TooManyColumns};
 use output::Output;
@@ -142,6 +142,8 @@ struct Export<'a> {
 struct Counted {
     all: u64,
     written: u64,
+    /// Documents of others beside them.
+    others: u64,
     /// Written without fields that came while they were exported.
     cut: u64,
 }
@@ -198,24 +200,31 @@ impl Export<'_> {
         let mut after = None;
         loop {
             let page = self.holdings.store.read(after.as_ref(), AT_ONCE).await;
-            let mut page = page.map_err(|error| told(&error))?;
-            let Some(last) = page.last() else { return Ok(counted) };
-            after = Some(last.known.key.clone());
+            let Rows { found: mut page, others, next } = page.map_err(|error| told(&error))?;
             counted.all += page.len() as u64;
+            counted.others += others;
             page.retain(|stored| self.choice.takes(&stored.known));
             counted.written += page.len() as u64;
             take(&page)?;
+            match next {
+                None => return Ok(counted),
+                next => after = next,
+            }
         }
     }
 }
 
 impl Counted {
     fn sentence(&self, what: &str) -> String {
-        if self.all == 0 {
-            return format!("there are no documents of {what}\n");
-        }
         let (written, all) = (count(self.written), count(self.all));
-        let mut text = format!("{written} of {all} documents of {what}\n");
+        let mut text = match self.all {
+            0 => format!("there are no documents of {what}\n"),
+            _ => format!("{written} of {all} documents of {what}\n"),
+        };
+        if self.others > 0 {
+            let others = counted(self.others, "document", "documents");
+            text.push_str(&format!("{others} beside them did not come from gleaner: left out\n"));
+        }
         if self.cut > 0 {
             let cut = count(self.cut);
             text.push_str(&format!(

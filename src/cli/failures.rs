@@ -72,7 +72,7 @@ async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
     readable(url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
     let settings = Settings { begin: Begin::Failures, ..session.settings.clone() };
     let store = session.open().await.map_err(NotOpened::tell)?;
-    if store.failures(None, 1).await.map_err(|error| told(&error))?.is_empty() {
+    if store.failures(None, 1).await.map_err(|error| told(&error))?.found.is_empty() {
         let _ = store.close().await;
         say(&summary(&BTreeMap::new(), &format!("{site} in {}", session.store_url)));
         return Ok(Exit::Complete);
@@ -87,10 +87,8 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
     loop {
         let page = holdings.store.failures(after.as_ref(), AT_ONCE).await;
         let page = page.map_err(|error| told(&error))?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.page.clone());
         let mut text = String::new();
-        for failure in &page {
+        for failure in &page.found {
             if arguments.json {
                 text.push_str(if reasons.is_empty() { "[\n" } else { ",\n" });
                 text.push_str(&json(failure, arguments.sample)?);
@@ -100,6 +98,10 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
             *reasons.entry(failure.reason.clone()).or_default() += 1;
         }
         print(text.as_bytes())?;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
     }
     if arguments.json {
         print(if reasons.is_empty() { b"[]\n" } else { b"\n]\n" })?;

@@ -9,7 +9,7 @@ use crate::lookup;
 use crate::problems::Problems;
 use crate::record::Key;
 use crate::settings::Begin;
-use crate::store::KeptFailure;
+use crate::store::{KeptFailure, Rows};
 use crate::task::{DetailPage, FollowUps, IndexRun, PageRange};
 
 /// Failures that a store is asked for at once.
@@ -70,27 +70,30 @@ impl Crawl {
     /// # Errors
     /// Where the store fails.
     pub(super) async fn forget_failures(&self) -> Result<(), CrawlError> {
+        let mut after = None;
         loop {
-            let failures = self.store.failures(None, AT_ONCE).await?;
-            if failures.is_empty() {
-                return Ok(());
-            }
-            let pages: Vec<_> = failures.into_iter().map(|failure| failure.page).collect();
+            let Rows { found, next, .. } = self.store.failures(after.as_ref(), AT_ONCE).await?;
+            let pages: Vec<_> = found.into_iter().map(|failure| failure.page).collect();
             self.store.clear_failures(&pages).await?;
+            match next {
+                None => return Ok(()),
+                next => after = next,
+            }
         }
     }
 
     /// All failures that are kept.
     async fn failures(&self) -> Result<Vec<KeptFailure>, CrawlError> {
         let mut all: Vec<KeptFailure> = Vec::new();
+        let mut after = None;
         loop {
-            let after = all.last().map(|failure| &failure.page);
-            let failures = self.store.failures(after, AT_ONCE).await?;
-            if failures.is_empty() {
-                return Ok(all);
-            }
+            let Rows { found, next, .. } = self.store.failures(after.as_ref(), AT_ONCE).await?;
             // Samples are for people.
-            all.extend(failures.into_iter().map(|it| KeptFailure { sample: None, ..it }));
+            all.extend(found.into_iter().map(|it| KeptFailure { sample: None, ..it }));
+            match next {
+                None => return Ok(all),
+                next => after = next,
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::thread::{Ended, Owner};
-use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::document::{Body, Encoding};
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
@@ -96,8 +96,8 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
-    async fn keys(&self, _: Option<&Key>, _: usize) -> Result<Vec<Key>, StoreError> {
-        Ok(Vec::new())
+    async fn keys(&self, _: Option<&Position>, _: usize) -> Result<Rows<Key>, StoreError> {
+        Ok(Rows::default())
     }
 
     async fn live(&self, _: &[Key]) -> Result<Vec<Live>, StoreError> {
@@ -124,8 +124,12 @@ impl Store for JsonLinesStore {
         Ok(())
     }
 
-    async fn failures(&self, _: Option<&PageId>, _: usize) -> Result<Vec<KeptFailure>, StoreError> {
-        Ok(Vec::new())
+    async fn failures(
+        &self,
+        _: Option<&Position>,
+        _: usize,
+    ) -> Result<Rows<KeptFailure>, StoreError> {
+        Ok(Rows::default())
     }
 
     async fn sweeps(&self, _: usize) -> Result<Vec<LedgerEntry>, StoreError> {
@@ -148,7 +152,7 @@ impl Store for JsonLinesStore {
         Ok(true)
     }
 
-    async fn read(&self, _: Option<&Key>, _: usize) -> Result<Vec<Stored>, StoreError> {
+    async fn read(&self, _: Option<&Position>, _: usize) -> Result<Rows<Stored>, StoreError> {
         Err(StoreError::Failed(format!(
             "{}: JSON lines are written, not read back; use an SQLite file or MongoDB",
             self.name

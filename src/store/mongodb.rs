@@ -25,9 +25,12 @@ use async_trait::async_trait;
 use bson::raw::RawDocumentBuf;
 use bson::{Document as Bson, doc};
 use jiff::Timestamp;
-use mongodb::options::FindOptions;
+use mongodb::options::{FindOptions, Hint};
 
-use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
+use super::{
+    KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored,
+};
+use super::rows::Mark;
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
@@ -72,12 +75,34 @@ impl MongodbStore {
         Ok(MongodbStore { connection, place: place.clone(), layout, was_empty })
     }
 
-    /// A filter for documents of ours whose keys come after this one, by which the index on the
-    /// keys can be used.
-    fn after(&self, after: Option<&Key>) -> Bson {
-        let mut filter = doc! { "_gleaner.key": { "$gt": "" } };
-        filter.insert(self.layout.key_path(), doc! { "$gt": after.map_or("", Key::as_str) });
-        filter
+    /// A page of all documents in the order of their ids, and where the next one begins.
+    ///
+    /// Ids may be of any type, and a comparison such as `$gt` stays within one: so the index itself
+    /// is told where to begin, at the last document of the page before, which comes once more.
+    async fn by_id(
+        &self,
+        after: Option<&Position>,
+        projection: Option<Bson>,
+        most: usize,
+    ) -> Result<(Vec<RawDocumentBuf>, Option<Mark>), StoreError> {
+        let after = after.map(Position::document);
+        let by_id = doc! { "_id": 1 };
+        let options = FindOptions::builder()
+            .projection(projection)
+            .sort(by_id.clone())
+            .hint(Hint::Keys(by_id))
+            .min(after.and_then(|after| Bson::try_from(after).ok()))
+            .build();
+        let asked = most.saturating_add(usize::from(after.is_some()));
+        let mut found = self.find(Bson::new(), options, asked).await?;
+        let is_end = found.len() < asked;
+        let again = found.first().and_then(facts::id);
+        if again.is_some() && again.as_ref() == after {
+            found.remove(0);
+        }
+        found.truncate(most);
+        let next = found.last().filter(|_| !is_end).and_then(facts::id).map(Mark::Document);
+        Ok((found, next))
     }
 
     /// What is found by these keys.
@@ -110,7 +135,8 @@ impl Store for MongodbStore {
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
         let facts = FindOptions::builder().projection(doc! { "_gleaner": 1 }).build();
         let found = self.find(self.of_keys(keys), facts, keys.len()).await?;
-        Ok(found.iter().filter_map(|document| facts::known(document)).collect())
+        let known = found.iter().filter_map(|document| facts::known(document, self.layout));
+        Ok(known.collect())
     }
 
     async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
@@ -121,7 +147,7 @@ impl Store for MongodbStore {
         marks::mark_seen(self, stamp, seen).await
     }
 
-    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
         marks::keys(self, after, most).await
     }
 
@@ -151,9 +177,9 @@ impl Store for MongodbStore {
 
     async fn failures(
         &self,
-        after: Option<&PageId>,
+        after: Option<&Position>,
         most: usize,
-    ) -> Result<Vec<KeptFailure>, StoreError> {
+    ) -> Result<Rows<KeptFailure>, StoreError> {
         failures::read(&self.connection, &self.place, after, most).await
     }
 
@@ -177,10 +203,13 @@ impl Store for MongodbStore {
         ledger::keep_sweep(&self.connection, self.layout, entry).await
     }
 
-    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
-        let order = FindOptions::builder().sort(doc! { self.layout.key_path(): 1 }).build();
-        let found = self.find(self.after(after), order, most).await?;
-        Ok(found.iter().filter_map(|document| facts::stored(document)).collect())
+    async fn read(
+        &self,
+        after: Option<&Position>,
+        most: usize,
+    ) -> Result<Rows<Stored>, StoreError> {
+        let (found, next) = self.by_id(after, None, most).await?;
+        Ok(Rows::of(found.iter().map(|document| facts::stored(document)), next))
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
+use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::metrics::Metrics;
@@ -133,7 +133,7 @@ impl Store for PatientStore {
         self.insist(|| self.store.mark_seen(stamp, seen)).await
     }
 
-    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
         self.insist(|| self.store.keys(after, most)).await
     }
 
@@ -163,9 +163,9 @@ impl Store for PatientStore {
 
     async fn failures(
         &self,
-        after: Option<&PageId>,
+        after: Option<&Position>,
         most: usize,
-    ) -> Result<Vec<KeptFailure>, StoreError> {
+    ) -> Result<Rows<KeptFailure>, StoreError> {
         self.insist(|| self.store.failures(after, most)).await
     }
 
@@ -189,7 +189,11 @@ impl Store for PatientStore {
         self.insist(|| self.store.keep_sweep(entry)).await
     }
 
-    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
+    async fn read(
+        &self,
+        after: Option<&Position>,
+        most: usize,
+    ) -> Result<Rows<Stored>, StoreError> {
         self.insist(|| self.store.read(after, most)).await
     }
 

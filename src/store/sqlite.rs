@@ -20,7 +20,9 @@ use jiff::Timestamp;
 use self::database::Database;
 use self::row::Row;
 use super::thread::{Ended, Owner};
-use super::{KeptFailure, Live, Place, Rejection, Store, StoreError, Stored};
+use super::{
+    KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored,
+};
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
@@ -124,7 +126,7 @@ impl Store for SqliteStore {
         self.ask(move |database| database.mark_seen(&stamp, &seen)).await
     }
 
-    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
         let after = after.cloned();
         self.ask(move |database| database.keys(after.as_ref(), most)).await
     }
@@ -160,9 +162,9 @@ impl Store for SqliteStore {
 
     async fn failures(
         &self,
-        after: Option<&PageId>,
+        after: Option<&Position>,
         most: usize,
-    ) -> Result<Vec<KeptFailure>, StoreError> {
+    ) -> Result<Rows<KeptFailure>, StoreError> {
         let after = after.cloned();
         self.ask(move |database| database.failures(after.as_ref(), most)).await
     }
@@ -192,7 +194,11 @@ impl Store for SqliteStore {
         self.ask(move |database| database.keep_sweep(&entry)).await
     }
 
-    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
+    async fn read(
+        &self,
+        after: Option<&Position>,
+        most: usize,
+    ) -> Result<Rows<Stored>, StoreError> {
         let after = after.cloned();
         self.ask(move |database| database.read(after.as_ref(), most)).await
     }

@@ -11,7 +11,7 @@ use crate::lookup::KEYS_AT_ONCE;
 use crate::record::Key;
 use crate::refresh::gone::{granted, refusal};
 use crate::site::Paging;
-use crate::store::Live;
+use crate::store::{Live, Rows};
 use crate::task::{DetailPage, FollowUps, Listed, Page};
 
 impl Crew {
@@ -27,12 +27,11 @@ impl Crew {
         }
         let mut candidates: Vec<Live> = Vec::new();
         let mut counted = None;
-        let mut after: Option<Key> = None;
-        loop {
-            let keys = self.store.keys(after.as_ref(), KEYS_AT_ONCE).await?;
-            let Some(last) = keys.last() else { break };
-            after = Some(last.clone());
-            candidates.extend(self.not_listed(keys).await?);
+        let (mut page, mut is_end) = (Rows::default(), false);
+        while !is_end {
+            page = self.store.keys(page.next.as_ref(), KEYS_AT_ONCE).await?;
+            is_end = page.next.is_none();
+            candidates.extend(self.not_listed(std::mem::take(&mut page.found)).await?);
             if candidates.is_empty() {
                 continue;
             }

@@ -8,6 +8,7 @@ mod bad_wire;
 mod documents;
 mod ends;
 mod failover;
+mod foreign_rows;
 mod hosts;
 mod leaving;
 mod manners;

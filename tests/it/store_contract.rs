@@ -112,7 +112,7 @@ macro_rules! fact_checks {
             same_of_a_document_that_vanished_writes_it
             s2_writing_a_batch_twice_changes_nothing
             g4_what_comes_back_loses_its_marks
-            reading_goes_on_after_a_key
+            reading_goes_on_after_a_page
             reopening_finds_what_was_written
             two_collections_are_apart
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use gleaner::document::Encoding;
 use gleaner::record::{Record, Seen};
-use gleaner::store::{self, Store, StoreError, StoreUrl};
+use gleaner::store::{self, Rows, Store, StoreError, StoreUrl};
 use gleaner::sweep::SweepEntry;
 use gleaner::sweep::lock::Claim;
 use serde_json::{Value, json};
@@ -129,11 +129,11 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     assert_eq!(store.renew_lock(&entry).await, Ok(true));
     assert_eq!(store.keep_sweep(&entry).await, Ok(true));
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
-    assert_eq!(store.failures(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
     assert_eq!(store.mark_seen(&stamp("s"), &seen).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["1"]), at(0)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["1"]), at(0)).await, Ok(0));
-    assert_eq!(store.keys(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.keys(None, 10).await, Ok(Rows::default()));
     assert_eq!(store.live(&keys(&["1"])).await, Ok(Vec::new()));
     assert_eq!(store.count_live().await, Ok(0));
     assert_eq!(store.close().await, Ok(()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use gleaner::record::{Ages, Fetched, Record, Seen};
-use gleaner::store::{Live, Store};
+use gleaner::store::{Live, Rows, Store};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, SweepEntry};
 use mongodb::Database;
@@ -41,9 +41,10 @@ async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &
     let database = crate::mongod::database(uri).await;
     database.run_command(doc! { "profile": 2 }).await.expect("a profile");
     let page = store.keys(None, 10).await.expect("the store answers");
-    store.keys(Some(&page[9]), 10).await.expect("the store answers");
-    store.live(&page).await.expect("the store answers");
-    store.read(None, 10).await.expect("the store answers");
+    store.keys(page.next.as_ref(), 10).await.expect("the store answers");
+    store.live(&page.found).await.expect("the store answers");
+    let read = store.read(None, 10).await.expect("the store answers");
+    store.read(read.next.as_ref(), 10).await.expect("the store answers");
     let seen = Seen { key: key("0007"), at: at(60), fetched: Some(Fetched::Same) };
     assert_eq!(store.mark_seen(&stamp("s2"), &[seen]).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["0008", "0009"]), at(60)).await, Ok(()));
@@ -51,11 +52,12 @@ async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &
     database.run_command(doc! { "profile": 0 }).await.expect("no profile");
 
     let done = done(&database).await;
-    assert_eq!(done.len(), 7, "{done:#?}");
+    assert_eq!(done.len(), 8, "{done:#?}");
     for (number, step) in done.into_iter().enumerate() {
         let plan = step.get_str("planSummary").unwrap_or("none");
         // Keys stand in the index, and no document is read. A single document is found by its id
-        // without more ado.
+        // without more ado. Documents are read in the order of their ids, whoever made them.
+        let index = if (3..=4).contains(&number) { "_id" } else { index };
         assert!(plan == format!("IXSCAN {{ {index}: 1 }}") || plan == "IDHACK", "{step}");
         let most = if number < 2 { 0 } else { 11 };
         let examined =
@@ -86,7 +88,7 @@ async fn d9_documents_that_were_adopted_are_live_and_are_marked() {
     books.insert_many(scripts).await.expect("they are inserted");
     let store = open(&backend).await;
     let bare = |name| Live { key: key(name), unlisted_at: None, first_seen: None, url: None };
-    assert_eq!(store.keys(None, 10).await, Ok(keys(&["1", "2"])));
+    assert_eq!(store.keys(None, 10).await.map(|page| page.found), Ok(keys(&["1", "2"])));
     let both = keys(&["1", "2"]);
     assert_eq!(store.live(&both).await, Ok(vec![bare("1"), bare("2")]));
     assert_eq!(store.count_live().await, Ok(2), "a document without a key is not ours");
@@ -136,7 +138,7 @@ async fn documents_that_others_put_beside_ours_are_left_alone() {
     assert_eq!(store.mark_gone(&foreign_key, at(60)).await, Ok(0));
     let found = books.find_one(doc! { "_id": "foreign" }).await.expect("an answer");
     assert_eq!(found, Some(foreign));
-    let all = store.keys(None, 10).await.expect("the store answers");
+    let all = store.keys(None, 100).await.expect("the store answers").found;
     assert_eq!(all, keys(&["0000", "0001", "copy", "foreign"]));
     let mut live = store.live(&all).await.expect("the store answers");
     live.sort_by(|one, other| one.key.cmp(&other.key));
@@ -160,7 +162,7 @@ async fn d3_what_the_server_refuses_to_mark_is_named() {
         fetched: Some(etag(name)),
     });
     assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["0001"])));
-    let stored = store.read(None, 10).await.expect("the store answers");
+    let stored = store.read(None, 10).await.expect("the store answers").found;
     let sweeps: Vec<_> = stored.iter().map(|stored| stored.known.sweep.as_deref()).collect();
     assert_eq!(sweeps, [Some("s2"), Some("s1"), Some("s2")]);
 }
@@ -186,8 +188,8 @@ async fn a_store_that_is_only_looked_at_stays_as_it_is() {
     let backend = Mongodb::start().await;
     let store = open(&backend).await;
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
-    assert_eq!(store.failures(None, 10).await, Ok(Vec::new()));
-    assert_eq!(store.keys(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
+    assert_eq!(store.keys(None, 10).await, Ok(Rows::default()));
     let database = crate::mongod::database(&backend.uri).await;
     let collections = database.list_collection_names().await.expect("the server answers");
     assert_eq!(collections, [""; 0]);
@@ -249,7 +251,7 @@ async fn what_is_new_is_inserted_and_what_is_there_is_replaced() {
     let again = ["insert", "update", "update", "update", "update"];
     assert_eq!(ops, [first.as_slice(), &again].concat(), "{done:#?}");
     assert_eq!(done[0].get_i32("ninserted").ok(), Some(3), "{done:#?}");
-    let stored = store.read(None, 10).await.expect("the store answers");
+    let stored = store.read(None, 10).await.expect("the store answers").found;
     let texts: Vec<_> = stored.iter().map(|stored| &*stored.text).collect();
     assert_eq!(texts, [r#"{"$v":1}"#, r#"{"v":2}"#, r#"{"v":2}"#, r#"{"$v":1}"#]);
 }

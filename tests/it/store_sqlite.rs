@@ -139,7 +139,7 @@ async fn same_of_what_another_program_changed_replaces_it() {
     run(&path, "UPDATE books SET doc = '{\"v\":9}', digest = 'another'");
     let again = crate::records::same("1", r#"{"v":1}"#, Encoding::Text, 60);
     assert_eq!(store.write(&stamp("s2"), &[again]).await, Ok(Vec::new()));
-    let stored = store.read(None, 1).await.expect("the store answers");
+    let stored = store.read(None, 1).await.expect("the store answers").found;
     assert_eq!(stored[0].text, r#"{"v":1}"#);
     assert_eq!(stored[0].known.digest, Some(first.document.digest));
     assert_eq!(stored[0].known.seen_at, Some(at(60)));

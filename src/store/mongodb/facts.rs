@@ -129,15 +129,24 @@ pub fn key(document: &RawDocument, layout: Layout) -> Option<&str> {
     }
 }
 
-/// What is known of a document.
-pub fn known(document: &RawDocument) -> Option<Known> {
-    Facts::of(document)?.known()
+/// The id of a document, alone.
+pub fn id(document: &RawDocumentBuf) -> Option<RawDocumentBuf> {
+    let id = document.get("_id").ok()??;
+    Some(RawDocumentBuf::from_iter([(cstr!("_id"), id)]))
 }
 
-/// A document of which only some facts were read.
-pub fn live(document: &RawDocument) -> Option<Live> {
-    let Facts { key, url, first_seen, unlisted_at, .. } = Facts::of(document)?;
-    Some(Live { key: Key::new(key?).ok()?, unlisted_at, first_seen, url: url.map(Into::into) })
+/// What is known of a document of ours.
+pub fn known(document: &RawDocument, layout: Layout) -> Option<Known> {
+    let facts = Facts::of(document)?;
+    let key = Key::new(facts.key.as_deref()?).ok()?;
+    // A copy of a document of ours, under another id, is not ours.
+    (self::key(document, layout) == Some(key.as_str())).then(|| facts.known(key))
+}
+
+/// A document of ours of which only some facts were read.
+pub fn live(document: &RawDocument, layout: Layout) -> Option<Live> {
+    let Known { key, url, first_seen, unlisted_at, .. } = known(document, layout)?;
+    Some(Live { key, unlisted_at, first_seen, url })
 }
 
 /// A document as it is read back: the site's own fields, and what is known of it.
@@ -152,13 +161,14 @@ pub fn stored(document: &RawDocument) -> Option<Stored> {
     for (name, value) in facts.own.iter().flat_map(|own| own.iter().flatten()) {
         site.append(name, value);
     }
-    Some(Stored { known: facts.known()?, text: document::to_text(&site) })
+    let key = Key::as_stored(facts.key.as_deref()?);
+    Some(Stored { known: facts.known(key), text: document::to_text(&site) })
 }
 
 /// The sub-document, read in one pass: each look for a name would go through those before it.
 #[derive(Default)]
 struct Facts<'d> {
-    key: Option<&'d str>,
+    key: Option<Cow<'d, str>>,
     url: Option<&'d str>,
     sweep: Option<&'d str>,
     digest: Option<&'d str>,
@@ -180,7 +190,10 @@ impl<'d> Facts<'d> {
         let mut facts = Facts::default();
         for (name, value) in document.get_document("_gleaner").ok()?.iter().flatten() {
             match (name.as_str(), value) {
-                ("key", RawBsonRef::String(text)) => facts.key = Some(text),
+                ("key", RawBsonRef::String(text)) => facts.key = Some(text.into()),
+                ("key", RawBsonRef::Int32(number)) => facts.key = Some(number.to_string().into()),
+                ("key", RawBsonRef::Int64(number)) => facts.key = Some(number.to_string().into()),
+                ("key", RawBsonRef::Double(number)) => facts.key = Some(number.to_string().into()),
                 ("url", RawBsonRef::String(text)) => facts.url = Some(text),
                 ("sweep", RawBsonRef::String(text)) => facts.sweep = Some(text),
                 ("digest", RawBsonRef::String(text)) => facts.digest = Some(text),
@@ -201,10 +214,10 @@ impl<'d> Facts<'d> {
         Some(facts)
     }
 
-    fn known(&self) -> Option<Known> {
+    fn known(&self, key: Key) -> Known {
         let text = |text: Option<&str>| text.map(Into::into);
-        Some(Known {
-            key: Key::new(self.key?).ok()?,
+        Known {
+            key,
             url: text(self.url),
             digest: self.digest.and_then(|digest| digest.parse().ok()),
             sweep: text(self.sweep),
@@ -218,7 +231,7 @@ impl<'d> Facts<'d> {
             seen_at: self.seen_at,
             unlisted_at: self.unlisted_at,
             gone_at: self.gone_at,
-        })
+        }
     }
 }
 

@@ -6,11 +6,12 @@
 use bson::{Bson, Document, doc};
 use mongodb::options::FindOptions;
 
-use super::facts::{date, timestamp};
+use super::facts::{self, date, timestamp};
 use super::{Connection, answer};
 use crate::failure::{Failure, PageId};
 use crate::record::Stamp;
-use crate::store::{KeptFailure, Place, StoreError};
+use crate::store::rows::Mark;
+use crate::store::{KeptFailure, Place, Position, Rows, StoreError};
 
 const FAILURES: &str = "gleaner_failures";
 
@@ -48,17 +49,20 @@ pub async fn clear(
 pub async fn read(
     connection: &Connection,
     place: &Place,
-    after: Option<&PageId>,
+    after: Option<&Position>,
     most: usize,
-) -> Result<Vec<KeptFailure>, StoreError> {
+) -> Result<Rows<KeptFailure>, StoreError> {
     let all = format!("{}/{}/", place.site, place.collection);
-    let from = after.map_or_else(|| all.clone(), |page| id(place, page));
+    let after = after.and_then(|after| after.document().get_str("_id").ok());
+    let from = after.unwrap_or(&all);
     // What begins with a slash comes before what begins with a zero, the character after it.
     let end = format!("{}/{}0", place.site, place.collection);
     let filter = doc! { "_id": { "$gt": from, "$lt": end } };
     let order = FindOptions::builder().sort(doc! { "_id": 1 }).build();
     let found = connection.find(FAILURES, filter, order, most).await?;
-    Ok(found.iter().filter_map(|found| kept(&Document::try_from(found).ok()?)).collect())
+    let next = found.last().filter(|_| found.len() == most).and_then(facts::id);
+    let kept = found.iter().map(|found| kept(&Document::try_from(found).ok()?));
+    Ok(Rows::of(kept, next.map(Mark::Document)))
 }
 
 fn id(place: &Place, page: &PageId) -> String {

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use bson::raw::RawDocument;
+use bson::raw::RawDocumentBuf;
 use bson::{Bson, Document, doc};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use mongodb::options::FindOptions;
 
 use super::facts::{self, date};
+use super::layout::Layout;
 use super::{MongodbStore, answer};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
-use crate::store::{Live, StoreError};
+use crate::store::rows::Mark;
+use crate::store::{Live, Position, Rows, StoreError};
 
 /// Most keys in one command.
 const KEYS_AT_ONCE: usize = 1_000;
@@ -120,28 +122,32 @@ fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp) -> Document 
 /// See [`crate::store::Store::keys`].
 pub async fn keys(
     store: &MongodbStore,
-    after: Option<&Key>,
+    after: Option<&Position>,
     most: usize,
-) -> Result<Vec<Key>, StoreError> {
+) -> Result<Rows<Key>, StoreError> {
+    let (found, next) = match store.layout {
+        Layout::Own => store.by_id(after, Some(doc! { "_id": 1 }), most).await?,
+        Layout::Adopted => by_key(store, after, most).await?,
+    };
+    let key = |found: &RawDocumentBuf| Key::normal(facts::key(found, store.layout)?);
+    Ok(Rows::of(found.iter().map(key), next))
+}
+
+/// Keys of an adopted collection, by the index that stands on them and holds nothing but texts.
+async fn by_key(
+    store: &MongodbStore,
+    after: Option<&Position>,
+    most: usize,
+) -> Result<(Vec<RawDocumentBuf>, Option<Mark>), StoreError> {
     let path = store.layout.key_path();
-    let mut after = after.map_or("", Key::as_str).to_owned();
-    loop {
-        let filter = doc! { path: { "$gt": &after } };
-        let mut only = doc! { "_id": 0 };
-        only.insert(path, 1);
-        let options = FindOptions::builder().projection(only).sort(doc! { path: 1 }).build();
-        let found = store.find(filter, options, most).await?;
-        let texts = found.iter().filter_map(|found| facts::key(found, store.layout));
-        let texts: Vec<&str> = texts.collect();
-        let keys =
-            texts.iter().filter_map(|text| Key::new(text).ok().filter(|key| key.as_str() == *text));
-        let keys: Vec<Key> = keys.collect();
-        match texts.last() {
-            // What others put there may have names that are no keys.
-            Some(last) if keys.is_empty() => after = (*last).to_owned(),
-            _ => return Ok(keys),
-        }
-    }
+    let after = after.map_or("", |after| after.document().get_str(path).unwrap_or_default());
+    let only = doc! { "_id": 0, path: 1 };
+    let options = FindOptions::builder().projection(only).sort(doc! { path: 1 }).build();
+    let found = store.find(doc! { path: { "$gt": after } }, options, most).await?;
+    let last = found.last().filter(|_| found.len() == most);
+    let last = last.and_then(|last| facts::key(last, store.layout));
+    let next = last.and_then(|last| RawDocumentBuf::try_from(&doc! { path: last }).ok());
+    Ok((found, next.map(Mark::Document)))
 }
 
 /// See [`crate::store::Store::live`].
@@ -153,12 +159,7 @@ pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, Store
         wanted.into_iter().map(|name| (format!("_gleaner.{name}"), 1.into())).collect();
     let options = FindOptions::builder().projection(wanted).build();
     let found = store.find(filter, options, keys.len()).await?;
-    // A copy of a document of ours, under another id, is not ours.
-    let is_ours = |found: &RawDocument, live: &Live| {
-        facts::key(found, store.layout) == Some(live.key.as_str())
-    };
-    let live = found.iter().filter_map(|found| Some((found, facts::live(found)?)));
-    Ok(live.filter(|(found, live)| is_ours(found, live)).map(|(_, live)| live).collect())
+    Ok(found.iter().filter_map(|found| facts::live(found, store.layout)).collect())
 }
 
 /// See [`crate::store::Store::count_live`].

@@ -16,10 +16,11 @@ use url::Url;
 use self::marks::Marks;
 use super::row::{self, Row};
 use super::schema::Readable;
-use super::statements::Statements;
+use super::statements::{Paged, Statements};
 use super::{error, schema};
 use crate::record::{Key, Known, Stamp};
-use crate::store::{Place, Rejection, StoreError, Stored};
+use crate::store::rows::{Cell, Mark};
+use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
 
 /// How long another program's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -115,12 +116,28 @@ impl Database {
     }
 
     /// See [`crate::store::Store::read`].
-    pub fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>> {
-        // No key is empty, so all of them come after the empty text.
-        let after = after.map_or("", Key::as_str);
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(&self.sql.read)?;
-        statement.query_map(params![after, most], row::stored)?.collect()
+    pub fn read(&self, after: Option<&Position>, most: usize) -> Result<Rows<Stored>> {
+        self.page(&self.sql.read, after, most, row::stored)
+    }
+
+    /// A page of a reading pass: goes on after the key of the last row as it is stored.
+    fn page<T>(
+        &self,
+        sql: &Paged,
+        after: Option<&Position>,
+        most: usize,
+        read: impl Fn(&rusqlite::Row<'_>) -> Result<Option<T>>,
+    ) -> Result<Rows<T>> {
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        let mut statement = match after {
+            None => self.connection.prepare_cached(&sql.first)?,
+            Some(_) => self.connection.prepare_cached(&sql.next)?,
+        };
+        let mut rows = match after {
+            None => statement.query([limit])?,
+            Some(after) => statement.query(params![after.row().first(), limit])?,
+        };
+        collect(&mut rows, most, 1, read)
     }
 
     /// Brings what is in the journal into the file, and closes it.
@@ -214,6 +231,24 @@ fn put(
     }
     transaction.prepare_cached(&sql.put)?.execute(values)?;
     Ok(())
+}
+
+/// The rows of a page, of which the first columns, so many, are the primary key.
+fn collect<T>(
+    rows: &mut rusqlite::Rows<'_>,
+    most: usize,
+    key: usize,
+    read: impl Fn(&rusqlite::Row<'_>) -> Result<Option<T>>,
+) -> Result<Rows<T>> {
+    let (mut found, mut last) = (Vec::new(), None);
+    while let Some(row) = rows.next()? {
+        found.push(read(row)?);
+        if found.len() == most {
+            let cells = (0..key).map(|at| Ok(Cell::of(row.get_ref(at)?)));
+            last = Some(Mark::Row(cells.collect::<Result<_>>()?));
+        }
+    }
+    Ok(Rows::of(found, last))
 }
 
 /// Keys as a JSON list.

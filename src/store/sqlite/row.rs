@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result};
 
 use crate::document::Body;
@@ -65,8 +65,12 @@ pub fn time(at: Timestamp) -> String {
 
 /// What is known of an item, from the columns [`KNOWN`].
 pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
+    known_of(key(row)?, row)
+}
+
+fn known_of(key: Key, row: &rusqlite::Row<'_>) -> Result<Known> {
     Ok(Known {
-        key: key(row)?,
+        key,
         digest: parsed(row, 1)?,
         sweep: row.get(2)?,
         rules: row.get(3)?,
@@ -83,9 +87,26 @@ pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
     })
 }
 
-/// A document, from the columns [`KNOWN`] and [`BESIDE`].
-pub fn stored(row: &rusqlite::Row<'_>) -> Result<Stored> {
-    Ok(Stored { known: known(row)?, text: row.get(14)? })
+/// A document, from the columns [`KNOWN`] and [`BESIDE`], whatever others put where its key stands;
+/// `None` where its document is none.
+pub fn stored(row: &rusqlite::Row<'_>) -> Result<Option<Stored>> {
+    let key = match row.get_ref(0)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
+        ValueRef::Integer(number) => number.to_string().into(),
+        ValueRef::Real(number) => number.to_string().into(),
+        ValueRef::Null => return Ok(None),
+    };
+    let known = known_of(Key::as_stored(&key), row);
+    let stored = known.and_then(|known| Ok(Stored { known, text: row.get(14)? }));
+    match stored {
+        Err(Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..)) => Ok(None),
+        stored => stored.map(Some),
+    }
+}
+
+/// The key in the first column, if it is one in its normal form.
+pub fn normal_key(row: &rusqlite::Row<'_>) -> Result<Option<Key>> {
+    Ok(row.get_ref(0)?.as_str().ok().and_then(Key::normal))
 }
 
 /// The key in the first column.

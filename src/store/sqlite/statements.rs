@@ -3,12 +3,33 @@
 
 use super::row;
 
+/// The statement that reads the first page of a pass, and the one that reads on. A table that others
+/// made may have rows without a key, which are no item's.
+pub struct Paged {
+    /// Takes how many.
+    pub first: String,
+    /// Takes the key of the last row, as it is stored, and how many.
+    pub next: String,
+}
+
+impl Paged {
+    /// The statements that read these columns, of which the key is the first.
+    pub fn of(table: &str, columns: &str) -> Paged {
+        let first = format!("SELECT {columns} FROM {table} WHERE key IS NOT NULL");
+        let next = format!("SELECT {columns} FROM {table} WHERE key > ?1");
+        Paged {
+            first: format!("{first} ORDER BY key LIMIT ?1"),
+            next: format!("{next} ORDER BY key LIMIT ?2"),
+        }
+    }
+}
+
 /// The statements on the collection's table; the cache finds them again by their text.
 pub struct Statements {
     pub known: String,
     pub put: String,
     pub refresh: String,
-    pub read: String,
+    pub read: Paged,
 }
 
 impl Statements {
@@ -39,9 +60,7 @@ impl Statements {
                    fetched_at = ?6, changed_at = ?7, revision = ?12, seen_at = ?13, \
                    unlisted_at = ?14, url = ?9, gone_at = NULL WHERE key = ?1 AND digest = ?8"
             ),
-            read: format!(
-                "SELECT {known}, {beside} FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"
-            ),
+            read: Paged::of(table, &format!("{known}, {beside}")),
         }
     }
 }

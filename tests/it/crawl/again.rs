@@ -24,7 +24,7 @@ async fn again<B: Ledger>(rig: &mut Rig<B>, outcome: Outcome) -> Report {
 }
 
 async fn stored<B: Ledger>(rig: &Rig<B>) -> BTreeMap<String, Stored> {
-    let stored = rig.store().await.read(None, 10_000).await.expect("the store answers");
+    let stored = rig.store().await.read(None, 10_000).await.expect("the store answers").found;
     stored.into_iter().map(|it| (it.known.key.to_string(), it)).collect()
 }
 

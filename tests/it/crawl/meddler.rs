@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use gleaner::document::Encoding;
 use gleaner::failure::{Failure, PageId};
 use gleaner::record::{Key, Known, Record, Seen, Stamp};
-use gleaner::store::{KeptFailure, Live, Rejection, Store, StoreError, Stored};
+use gleaner::store::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{LedgerEntry, SweepEntry};
 use jiff::Timestamp;
@@ -67,7 +67,7 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.mark_seen(stamp, seen).await
     }
 
-    async fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>, StoreError> {
+    async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
         self.store.keys(after, most).await
     }
 
@@ -97,9 +97,9 @@ impl<M: Meddle> Store for Meddler<M> {
 
     async fn failures(
         &self,
-        after: Option<&PageId>,
+        after: Option<&Position>,
         most: usize,
-    ) -> Result<Vec<KeptFailure>, StoreError> {
+    ) -> Result<Rows<KeptFailure>, StoreError> {
         self.store.failures(after, most).await
     }
 
@@ -125,7 +125,11 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.keep_sweep(entry).await
     }
 
-    async fn read(&self, after: Option<&Key>, most: usize) -> Result<Vec<Stored>, StoreError> {
+    async fn read(
+        &self,
+        after: Option<&Position>,
+        most: usize,
+    ) -> Result<Rows<Stored>, StoreError> {
         self.store.read(after, most).await
     }
 

@@ -26,7 +26,7 @@ pub struct JsonLines {
 }
 
 impl Sqlite {
-    fn path(&self) -> PathBuf {
+    pub fn path(&self) -> PathBuf {
         self.folder.path().join("store.db")
     }
 
@@ -179,7 +179,7 @@ impl Backend for Mongodb {
 
     async fn documents(&self, collection: &str) -> Vec<(String, String)> {
         let store = self.store(collection).await;
-        let stored = store.read(None, usize::MAX).await.expect("documents");
+        let stored = store.read(None, usize::MAX).await.expect("documents").found;
         stored.into_iter().map(|stored| (stored.known.key.to_string(), stored.text)).collect()
     }
 }

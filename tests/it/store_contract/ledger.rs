@@ -5,7 +5,7 @@ use std::time::Duration;
 use gleaner::failure::{Failure, PageId};
 use gleaner::metrics::Snapshot;
 use gleaner::report::{Index, Items, Outcome, Requests, Writes};
-use gleaner::store::{self, StoreError};
+use gleaner::store::{self, Rows, StoreError};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};
 
@@ -96,7 +96,7 @@ pub async fn failures_are_cleared_page_by_page<B: Ledger>() {
 pub async fn failures_are_read_in_the_order_of_their_pages<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.failures(None, 10).await, Ok(Vec::new()));
+    assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
     let bare = Failure { status: None, sample: None, ..item_failure("10", "m", 0) };
     let failures = [
         index_failure(2, "m", 0),
@@ -112,13 +112,14 @@ pub async fn failures_are_read_in_the_order_of_their_pages<B: Ledger>() {
         let other = backend.open(&place(site, collection)).await.expect("the store opens");
         assert_eq!(other.keep_failures(&stamp("s1"), &failures).await, Ok(()));
     }
-    let (mut after, mut found) = (None::<PageId>, Vec::new());
+    let (mut part, mut found) = (Rows::default(), Vec::new());
     loop {
-        let part = store.failures(after.as_ref(), 4).await.expect("the store answers");
-        assert!(part.len() <= 4);
-        let Some(last) = part.last() else { break };
-        after = Some(last.page.clone());
-        found.extend(part);
+        part = store.failures(part.next.as_ref(), 4).await.expect("the store answers");
+        assert!(part.found.len() <= 4);
+        found.append(&mut part.found);
+        if part.next.is_none() {
+            break;
+        }
     }
     let names: Vec<String> = found.iter().map(|failure| failure.page.to_string()).collect();
     assert_eq!(

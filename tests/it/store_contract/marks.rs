@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gleaner::record::{Ages, Fetched, Key, Known, Record, Seen};
-use gleaner::store::{Live, Store, Stored};
+use gleaner::record::{Ages, Fetched, Known, Record, Seen};
+use gleaner::store::{Live, Rows, Store, Stored};
 
 use super::{Ledger, books};
 use crate::records::{at, key, keys, record, stamp};
@@ -26,11 +26,11 @@ fn not_modified(name: &str, seconds: i64, fetched: Fetched) -> Seen {
 }
 
 async fn all(store: &Arc<dyn Store>) -> Vec<Stored> {
-    store.read(None, 10_000).await.expect("the store answers")
+    store.read(None, 10_000).await.expect("the store answers").found
 }
 
 async fn live(store: &Arc<dyn Store>) -> Vec<String> {
-    let keys = store.keys(None, 1_000).await.expect("the store answers");
+    let keys = store.keys(None, 1_000).await.expect("the store answers").found;
     let live = store.live(&keys).await.expect("the store answers");
     let mut live: Vec<String> = live.into_iter().map(|live| live.key.to_string()).collect();
     live.sort();
@@ -208,13 +208,14 @@ pub async fn keys_go_on_after_one_and_live_leaves_out_what_is_gone<B: Ledger>() 
     assert_eq!(store.mark_unlisted(&keys(&["a", "9"]), at(30)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["B", "10", "b"]), at(40)).await, Ok(3));
     assert_eq!(store.count_live().await, Ok(4));
-    let (mut after, mut all) = (None::<Key>, Vec::new());
+    let (mut page, mut all) = (Rows::default(), Vec::new());
     loop {
-        let page = store.keys(after.as_ref(), 2).await.expect("the store answers");
-        assert!(page.len() <= 2);
-        let Some(last) = page.last() else { break };
-        after = Some(last.clone());
-        all.extend(page);
+        page = store.keys(page.next.as_ref(), 2).await.expect("the store answers");
+        assert!(page.found.len() <= 2);
+        all.append(&mut page.found);
+        if page.next.is_none() {
+            break;
+        }
     }
     assert_eq!(all, keys(&["10", "9", "B", "a", "a.b", "b", "ä"]));
     all.push(key("never"));

@@ -1,12 +1,12 @@
 //! `gleaner_failures`: what was given up, one entry a page.
 
-use rusqlite::{Result, Row, params};
+use rusqlite::{Error, Result, Row, params};
 
-use super::{Database, KEYS_AT_ONCE, begin};
+use super::{Database, KEYS_AT_ONCE, begin, collect};
 use crate::failure::{Failure, PageId};
 use crate::record::Stamp;
 use crate::store::sqlite::row::{required_time, time};
-use crate::store::{KeptFailure, Place};
+use crate::store::{KeptFailure, Place, Position, Rows};
 
 /// Site, collection, kind, page, then the failure's columns in their order, but one time.
 const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
@@ -19,8 +19,12 @@ const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, 
 /// Site, collection, JSON list of pairs of kind and page.
 const CLEAR: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
    AND (kind, page) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))";
-/// Site, collection, kind, page, how many.
+/// Site, collection, how many.
 const READ: &str = "SELECT kind, page, url, reason, message, status, attempts, sample, first_at, \
+     last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
+     ORDER BY kind, page LIMIT ?3";
+/// Site, collection, kind, page, how many.
+const READ_ON: &str = "SELECT kind, page, url, reason, message, status, attempts, sample, first_at, \
      last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
      AND (kind, page) > (?3, ?4) ORDER BY kind, page LIMIT ?5";
 
@@ -63,17 +67,28 @@ impl Database {
     }
 
     /// See [`crate::store::Store::failures`].
-    pub fn failures(&self, after: Option<&PageId>, most: usize) -> Result<Vec<KeptFailure>> {
+    pub fn failures(&self, after: Option<&Position>, most: usize) -> Result<Rows<KeptFailure>> {
         let Place { site, collection, .. } = &self.place;
-        // No kind is empty, so all of them come after the empty text.
-        let (kind, name) = after.map_or(("", ""), |page| (&*page.kind, &*page.name));
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(READ)?;
-        statement.query_map((site, collection, kind, name, most), kept)?.collect()
+        let limit = i64::try_from(most).unwrap_or(i64::MAX);
+        let sql = if after.is_some() { READ_ON } else { READ };
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = match after.map(Position::row) {
+            Some([kind, page]) => statement.query(params![site, collection, kind, page, limit])?,
+            _ => statement.query(params![site, collection, limit])?,
+        };
+        collect(&mut rows, most, 2, kept)
     }
 }
 
-fn kept(row: &Row<'_>) -> Result<KeptFailure> {
+/// An entry, unless others put there what cannot be read as one.
+fn kept(row: &Row<'_>) -> Result<Option<KeptFailure>> {
+    match read(row) {
+        Err(Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..)) => Ok(None),
+        kept => kept.map(Some),
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<KeptFailure> {
     Ok(KeptFailure {
         page: PageId { kind: row.get(0)?, name: row.get(1)? },
         url: row.get(2)?,
@@ -97,7 +112,11 @@ mod tests {
     fn failures_are_found_by_their_index() {
         let folder = tempfile::tempdir().unwrap();
         let (_, database) = opened(&folder);
-        for (sql, by) in [(CLEAR, "kind=? AND page=?"), (READ, "(kind,page)>(?,?)")] {
+        for (sql, by) in [
+            (CLEAR, "kind=? AND page=?"),
+            (READ, "site=? AND collection=?"),
+            (READ_ON, "(kind,page)>(?,?)"),
+        ] {
             let plan = plan(&database, sql);
             assert!(plan.contains("SEARCH gleaner_failures USING") && plan.contains(by), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");

@@ -7,11 +7,12 @@ use rusqlite::{Result, params};
 
 use super::{Database, KEYS_AT_ONCE, begin, list};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
-use crate::store::Live;
+use crate::store::{Live, Position, Rows};
 use crate::store::sqlite::row::{self, time};
+use crate::store::sqlite::statements::Paged;
 
 /// The statements on the collection's table. The first parameter is a JSON list of keys, but for
-/// `keys`, which takes a key and how many.
+/// `keys`.
 pub struct Marks {
     /// Time.
     seen: String,
@@ -20,7 +21,7 @@ pub struct Marks {
     /// ETag, Last-Modified, revision.
     aged: String,
     absent: String,
-    keys: String,
+    keys: Paged,
     live: String,
     count: String,
     /// Time.
@@ -55,7 +56,7 @@ impl Marks {
                 "SELECT value FROM json_each(?1) WHERE NOT EXISTS \
                    (SELECT 1 FROM {table} WHERE key = value AND gone_at IS NULL)"
             ),
-            keys: format!("SELECT key FROM {table} WHERE key > ?1 ORDER BY key LIMIT ?2"),
+            keys: Paged::of(table, "key"),
             live: format!(
                 "SELECT key, unlisted_at, first_seen, url FROM {table} \
                  WHERE {keys} AND gone_at IS NULL"
@@ -114,12 +115,8 @@ impl Database {
     }
 
     /// See [`crate::store::Store::keys`].
-    pub fn keys(&self, after: Option<&Key>, most: usize) -> Result<Vec<Key>> {
-        // No key is empty, so all of them come after the empty text.
-        let after = after.map_or("", Key::as_str);
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut statement = self.connection.prepare_cached(&self.marks.keys)?;
-        statement.query_map((after, most), row::key)?.collect()
+    pub fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>> {
+        self.page(&self.marks.keys, after, most, row::normal_key)
     }
 
     /// See [`crate::store::Store::live`].
@@ -175,11 +172,15 @@ mod tests {
         let (_, database) = opened(&folder);
         let Marks { seen, fetched, aged, absent, keys, live, count: _, unlisted, gone } =
             &database.marks;
-        for sql in [seen, fetched, aged, absent, keys, live, unlisted, gone] {
+        for sql in [seen, fetched, aged, absent, &keys.next, live, unlisted, gone] {
             let plan = plan(&database, sql);
             assert!(plan.contains("SEARCH books USING"), "{sql}: {plan}");
             assert!(!plan.contains("SCAN books") && !plan.contains("TEMP B-TREE"), "{plan}");
         }
-        assert!(plan(&database, keys).contains("COVERING INDEX"), "no row is read");
+        for sql in [&keys.first, &keys.next] {
+            assert!(plan(&database, sql).contains("COVERING INDEX"), "no row is read");
+        }
+        let read = plan(&database, &database.sql.read.first);
+        assert!(read.contains("USING INDEX") && !read.contains("TEMP B-TREE"), "{read}");
     }
 }
