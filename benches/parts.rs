@@ -169,7 +169,8 @@ fn batches(criterion: &mut Criterion) {
         bencher.iter(|| store::insert_command("books", &stamp, black_box(&bson)).expect("it fits"));
     });
     let runtime = runtime();
-    let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+    let place =
+        Place { site: "books".into(), collection: "books".into(), key_field: None, adopt: false };
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite:{}", folder.path().join("parts.db").display());
     let url: StoreUrl = url.parse().expect("a store's URL");

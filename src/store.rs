@@ -15,6 +15,7 @@ mod jsonl;
 mod mongodb;
 mod patient;
 mod rows;
+mod sample;
 mod sqlite;
 mod thread;
 mod url;
@@ -33,6 +34,7 @@ use crate::sweep::{LedgerEntry, SweepEntry};
 pub use mongodb::insert_command;
 pub use patient::{Patience, PatientStore};
 pub use rows::{Position, Rows};
+pub use sample::{Losses, Sample, Sampled};
 pub use url::{StoreUrl, StoreUrlError};
 
 /// See the contract in the module's text.
@@ -196,6 +198,8 @@ pub struct Place {
     /// Field of a document that holds its key, by which a collection that others filled is
     /// adopted.
     pub key_field: Option<Box<str>>,
+    /// Whether a collection that others filled may be adopted.
+    pub adopt: bool,
 }
 
 /// A record that could not be stored.
@@ -263,6 +267,9 @@ pub enum StoreError {
     /// It cannot be used as it was set up: the user has to change something.
     #[error("{0}")]
     Unusable(String),
+    /// The collection holds documents of others, and nobody said that it may be adopted.
+    #[error("{0}")]
+    NotAdopted(String),
     /// It failed, and trying again will not help.
     #[error("{0}")]
     Failed(String),
@@ -274,7 +281,8 @@ pub enum StoreError {
 /// Opens the store at `url` for `place`.
 ///
 /// # Errors
-/// Where it cannot be reached within 5 s, cannot be opened, or belongs to another site.
+/// Where it cannot be reached within 5 s, cannot be opened, belongs to another site, or holds documents
+/// of others and was not adopted.
 pub async fn open(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url {
         StoreUrl::Mongodb(uri) => Arc::new(mongodb::MongodbStore::open(uri, place).await?),
@@ -283,8 +291,8 @@ pub async fn open(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, Store
     })
 }
 
-/// Opens the store at `url` to read what it holds of `place`. An SQLite file stays as it is, and may be
-/// one that may not be written.
+/// Opens the store at `url` to read what it holds of `place`: nothing is made or changed. An SQLite file
+/// may be one that may not be written.
 ///
 /// # Errors
 /// As [`open`].
@@ -293,7 +301,26 @@ pub async fn open_to_read(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store
         StoreUrl::Sqlite(path) => {
             Ok(Arc::new(sqlite::SqliteStore::open_to_read(path, place).await?))
         }
-        _ => open(url, place).await,
+        StoreUrl::Mongodb(uri) => {
+            Ok(Arc::new(mongodb::MongodbStore::open_to_read(uri, place).await?))
+        }
+        StoreUrl::JsonLines(_) => open(url, place).await,
+    }
+}
+
+/// What a crawl that brings `sample` would do to documents that others put into the collection.
+///
+/// # Errors
+/// Where the store cannot be asked.
+pub async fn losses(
+    url: &StoreUrl,
+    place: &Place,
+    sample: &[Sampled],
+) -> Result<Losses, StoreError> {
+    match url {
+        StoreUrl::Mongodb(uri) => mongodb::losses(uri, place, sample).await,
+        // Their tables are gleaner's own, or are refused.
+        StoreUrl::Sqlite(_) | StoreUrl::JsonLines(_) => Ok(Losses::default()),
     }
 }
 

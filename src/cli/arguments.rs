@@ -115,6 +115,11 @@ pub struct SweepArgs {
     #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
     fresh: bool,
 
+    /// Adopt a MongoDB collection that others filled: documents that have the key of an item are
+    /// replaced by what the site gives [default: off]
+    #[arg(long, env = "GLEANER_ADOPT", value_parser = FalseyValueParser::new())]
+    pub adopt: bool,
+
     /// Skip items that were fetched more recently, such as 12h [default: none]
     #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
     max_age: Option<Duration>,

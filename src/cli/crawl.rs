@@ -1,5 +1,6 @@
 //! `gleaner crawl`: one sweep of a site, or one after another.
 
+mod adoption;
 mod every;
 pub mod report;
 pub mod session;
@@ -13,7 +14,7 @@ use super::streams::say;
 use super::usage::wrong;
 use crate::site::Site;
 use crate::store::StoreUrl;
-use session::{NotOpened, Session};
+use session::Session;
 
 /// What is said below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
@@ -50,6 +51,7 @@ pub async fn run_site(site: Site, arguments: &CrawlArgs, default_store: &str) ->
 async fn try_run(site: Site, arguments: &CrawlArgs, default_store: &str) -> Result<Exit, Exit> {
     let CrawlArgs { run, sweep } = arguments;
     let mut session = Session::begin(site, run, default_store)?;
+    session.may_adopt = sweep.adopt;
     let settings = sweep.over(session.settings.clone());
     match sweep.every {
         Some(every) => {
@@ -59,10 +61,10 @@ async fn try_run(site: Site, arguments: &CrawlArgs, default_store: &str) -> Resu
             }
             Ok(every::run(&mut session, settings, every).await)
         }
-        None => {
-            let store = session.open().await.map_err(NotOpened::tell)?;
-            Ok(session.run(store, settings).await.exit)
-        }
+        None => match session.open().await {
+            Ok(store) => Ok(session.run(store, settings).await.exit),
+            Err(error) => Err(adoption::told(&mut session, error).await),
+        },
     }
 }
 

@@ -110,7 +110,7 @@ pub async fn run(arguments: DemoArgs) -> Exit {
 
 fn site_at(url: &str) -> anyhow::Result<Site> {
     let base_url = parse_base_url(url).map_err(anyhow::Error::msg)?;
-    Ok(Site { base_url, ..Site::load("books")? })
+    Ok(Site { base_url, ..Site::load("demo")? })
 }
 
 async fn serve_until_told(demo: &Demo) -> Exit {

@@ -78,6 +78,7 @@ impl HoldingsArgs {
             site: site.name.clone(),
             collection: site.collection.clone(),
             key_field: site.key_field(),
+            adopt: false,
         };
         let store = store::open_to_read(&url, &place).await.map_err(|error| told(&error))?;
         Ok(Holdings { store, url, what })
@@ -116,7 +117,7 @@ pub fn told(error: &StoreError) -> Exit {
 /// The exit code of a command that needs the store.
 pub fn exit_of(error: &StoreError) -> Exit {
     match error {
-        StoreError::Unusable(_) => Exit::Usage,
+        StoreError::Unusable(_) | StoreError::NotAdopted(_) => Exit::Usage,
         _ => Exit::Failed,
     }
 }

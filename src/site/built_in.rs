@@ -13,10 +13,11 @@ pub struct BuiltIn {
 
 impl BuiltIn {
     /// All of them.
-    pub const ALL: [BuiltIn; 3] = [
+    pub const ALL: [BuiltIn; 4] = [
         BuiltIn { name: "books", text: include_str!("books.toml") },
         BuiltIn { name: "movies", text: include_str!("movies.toml") },
         BuiltIn { name: "douban-top250", text: include_str!("douban-top250.toml") },
+        BuiltIn { name: "demo", text: include_str!("demo.toml") },
     ];
 
     /// The one of that name.

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Stdout, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -30,6 +31,7 @@ pub struct JsonLinesStore {
 enum Output {
     Stdout(Stdout),
     File(File),
+    Memory(Arc<Mutex<Vec<u8>>>),
 }
 
 impl JsonLinesStore {
@@ -51,6 +53,18 @@ impl JsonLinesStore {
                 (name, Output::File(file))
             }
         };
+        JsonLinesStore::of(name, output)
+    }
+
+    /// A store whose lines stay in memory.
+    ///
+    /// # Errors
+    /// Where the system has no thread to give.
+    pub fn into_memory(lines: Arc<Mutex<Vec<u8>>>) -> Result<JsonLinesStore, StoreError> {
+        JsonLinesStore::of("memory".into(), Output::Memory(lines))
+    }
+
+    fn of(name: Box<str>, output: Output) -> Result<JsonLinesStore, StoreError> {
         let output = Owner::of(output, "gleaner-jsonl").map_err(|error| explain(&name, &error))?;
         Ok(JsonLinesStore { output, name })
     }
@@ -184,6 +198,10 @@ impl Output {
                 })
             }
             Output::File(file) => file.write_all(lines),
+            Output::Memory(memory) => {
+                memory.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(lines);
+                Ok(())
+            }
         }
     }
 

@@ -27,10 +27,10 @@ use bson::{Document as Bson, doc};
 use jiff::Timestamp;
 use mongodb::options::{FindOptions, Hint};
 
-use super::{
-    KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored,
-};
 use super::rows::Mark;
+use super::{
+    KeptFailure, Live, Losses, Place, Position, Rejection, Rows, Sampled, Store, StoreError, Stored,
+};
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
@@ -38,7 +38,7 @@ use crate::secret::Secret;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 use connection::{Connection, LONGEST_CALL, LONGEST_LOOK};
-use layout::Layout;
+use layout::{Layout, Whose};
 pub use write::insert_command;
 
 /// A store that cannot be opened within this is away.
@@ -54,25 +54,43 @@ pub struct MongodbStore {
 
 impl MongodbStore {
     /// Connects, and finds out what the collection is: an empty one, one of ours, or one that others
-    /// filled, which is adopted.
+    /// filled, which is adopted where it was before or may be.
     ///
     /// # Errors
     /// Where the server cannot be reached within 5 s, or the collection cannot be used.
     pub async fn open(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
+        let (store, whose) = MongodbStore::look(uri, place).await?;
+        match whose {
+            Whose::Known(Layout::Own) => {}
+            Whose::Others if !place.adopt => return Err(adopt::refusal(place)),
+            Whose::Known(Layout::Adopted) | Whose::Others => {
+                adopt::adopt(&store.connection, place).await?;
+            }
+        }
+        Ok(store)
+    }
+
+    /// Connects to read: whatever the collection is, nothing is written.
+    ///
+    /// # Errors
+    /// Where the server cannot be reached within 5 s, or the collection is another site's.
+    pub async fn open_to_read(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
+        MongodbStore::look(uri, place).await.map(|(store, _)| store)
+    }
+
+    async fn look(uri: &Secret, place: &Place) -> Result<(MongodbStore, Whose), StoreError> {
         let look = async {
             let connection = Connection::open(uri).await?;
             ledger::check_owner(&connection, &place.site, &place.collection).await?;
             let first = connection.find_one(&place.collection, doc! {}).await?;
-            let layout = layout::of(&connection, place, first.as_deref()).await?;
-            Ok((connection, first.is_none(), layout))
+            let whose = layout::of(&connection, place, first.as_deref()).await?;
+            Ok((connection, first.is_none(), whose))
         };
         let late = |_| StoreError::Unavailable(format!("{uri} does not answer in time"));
-        let (connection, was_empty, layout) =
+        let (connection, was_empty, whose) =
             tokio::time::timeout(OPENING, look).await.map_err(late)??;
-        if layout == Layout::Adopted {
-            adopt::adopt(&connection, place).await?;
-        }
-        Ok(MongodbStore { connection, place: place.clone(), layout, was_empty })
+        let layout = whose.layout();
+        Ok((MongodbStore { connection, place: place.clone(), layout, was_empty }, whose))
     }
 
     /// A page of all documents in the order of their ids, and where the next one begins.
@@ -120,6 +138,15 @@ impl MongodbStore {
     ) -> Result<Vec<RawDocumentBuf>, StoreError> {
         self.connection.find(&self.place.collection, filter, options, most).await
     }
+}
+
+/// See [`crate::store::losses`].
+///
+/// # Errors
+/// Where the server cannot be asked.
+pub async fn losses(uri: &Secret, place: &Place, sample: &[Sampled]) -> Result<Losses, StoreError> {
+    let store = MongodbStore::open_to_read(uri, place).await?;
+    adopt::losses(&store.connection, place, sample).await
 }
 
 #[async_trait]

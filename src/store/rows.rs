@@ -5,7 +5,6 @@
 //! the row: each row comes once, and the pass ends.
 
 use bson::raw::RawDocumentBuf;
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 
 /// A page of a reading pass.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,30 +75,5 @@ impl Position {
             Mark::Document(document) => document,
             Mark::Row(_) => unreachable!("a position is given back to the store it came from"),
         }
-    }
-}
-
-impl Cell {
-    /// The value as it was read.
-    pub(super) fn of(value: ValueRef<'_>) -> Cell {
-        match value {
-            ValueRef::Null => Cell::Null,
-            ValueRef::Integer(number) => Cell::Integer(number),
-            ValueRef::Real(number) => Cell::Real(number),
-            ValueRef::Text(bytes) => Cell::Text(bytes.to_vec()),
-            ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
-        }
-    }
-}
-
-impl ToSql for Cell {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Cell::Null => ValueRef::Null,
-            Cell::Integer(number) => ValueRef::Integer(*number),
-            Cell::Real(number) => ValueRef::Real(*number),
-            Cell::Text(bytes) => ValueRef::Text(bytes),
-            Cell::Blob(bytes) => ValueRef::Blob(bytes),
-        }))
     }
 }

@@ -20,9 +20,7 @@ use jiff::Timestamp;
 use self::database::Database;
 use self::row::Row;
 use super::thread::{Ended, Owner};
-use super::{
-    KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored,
-};
+use super::{KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};

@@ -1,6 +1,7 @@
 //! The program as its users have it: a process with flags, variables, standard streams, signals
 //! and an exit code.
 
+mod adopting;
 mod check;
 mod descriptors;
 mod every;

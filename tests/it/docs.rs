@@ -215,7 +215,8 @@ fn every_example_of_a_site_file_is_one() {
 /// An SQLite file as a crawl leaves it.
 async fn made_by_a_store(path: &Path) -> Connection {
     let url: StoreUrl = format!("sqlite:{}", path.display()).parse().expect("a URL");
-    let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+    let place =
+        Place { site: "books".into(), collection: "books".into(), key_field: None, adopt: false };
     let store = gleaner::store::open(&url, &place).await.expect("the store opens");
     store.close().await.expect("it closes");
     Connection::open(path).expect("SQLite opens it")

@@ -23,7 +23,8 @@ pub fn keys(texts: &[&str]) -> Vec<Key> {
 }
 
 pub fn place(site: &str, collection: &str) -> Place {
-    Place { site: site.into(), collection: collection.into(), key_field: Some("id".into()) }
+    let key_field = Some("id".into());
+    Place { site: site.into(), collection: collection.into(), key_field, adopt: true }
 }
 
 pub fn stamp(sweep: &str) -> Stamp {

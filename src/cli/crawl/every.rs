@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::adoption;
 use super::session::{NotOpened, Session};
 use crate::cli::exit::Exit;
 use crate::settings::Settings;
@@ -40,7 +41,7 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                     Some(_) => return Exit::Complete,
                 }
             }
-            Err(error) => return error.tell(),
+            Err(error) => return adoption::told(session, error).await,
         };
         was_open = true;
         let after = match wait {

@@ -30,6 +30,8 @@ pub struct Session<'a> {
     pub store_url: StoreUrl,
     /// The settings that the arguments and the site file make.
     pub settings: Settings,
+    /// Whether a collection that others filled may be adopted.
+    pub may_adopt: bool,
     site: Site,
     arguments: &'a RunArgs,
     lines: MultiProgress,
@@ -79,7 +81,7 @@ impl<'a> Session<'a> {
             }
         }
         let signals = Signals::listen().map_err(|error| failed(&error.into()))?;
-        Ok(Session { store_url, settings, site, arguments, lines, signals })
+        Ok(Session { store_url, settings, may_adopt: false, site, arguments, lines, signals })
     }
 
     /// Opens the store.
@@ -87,14 +89,20 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Where it cannot be opened, or a signal comes first.
     pub async fn open(&mut self) -> Result<Arc<dyn Store>, NotOpened> {
-        let place = Place {
-            site: self.site.name.clone(),
-            collection: self.site.collection.clone(),
-            key_field: self.site.key_field(),
-        };
+        let place = self.place();
         tokio::select! {
             store = store::open(&self.store_url, &place) => store.map_err(NotOpened::Store),
             signal = self.signals.next() => Err(NotOpened::Told(signal)),
+        }
+    }
+
+    /// What the store is opened for.
+    pub fn place(&self) -> Place {
+        Place {
+            site: self.site.name.clone(),
+            collection: self.site.collection.clone(),
+            key_field: self.site.key_field(),
+            adopt: self.may_adopt,
         }
     }
 
@@ -108,6 +116,21 @@ impl<'a> Session<'a> {
 
     /// Crawls into `store`, and says how it ended in all the places where it is to be said.
     pub async fn run(&mut self, store: Arc<dyn Store>, settings: Settings) -> Ran {
+        match self.crawl(store, settings).await {
+            Ok((ended, told)) => Ran { exit: self.finish(ended, told), is_told: told.is_some() },
+            Err(signal) => Ran { exit: Exit::Interrupted(signal), is_told: true },
+        }
+    }
+
+    /// Crawls into `store`. Answers with how it ended, and the signal that told it to.
+    ///
+    /// # Errors
+    /// The second signal, which ends it at once.
+    pub async fn crawl(
+        &mut self,
+        store: Arc<dyn Store>,
+        settings: Settings,
+    ) -> Result<(Ended, Option<StopSignal>), StopSignal> {
         let (trigger, shutdown) = shutdown::channel();
         let name = self.store_url.to_string();
         let crawl = Crawl::new(self.site.clone(), settings, store, name, shutdown);
@@ -125,7 +148,7 @@ impl<'a> Session<'a> {
                         if told.is_some() {
                             progress.end();
                             say("stopped at once; what was written is whole\n");
-                            return Ran { exit: Exit::Interrupted(signal), is_told: true };
+                            return Err(signal);
                         }
                         told = Some(signal);
                         warn!("stopping: requests in flight are brought home; once more stops at once");
@@ -136,7 +159,7 @@ impl<'a> Session<'a> {
             }
         };
         progress.end();
-        Ran { exit: self.finish(ended, told), is_told: told.is_some() }
+        Ok((ended, told))
     }
 
     fn finish(&self, ended: Ended, told: Option<StopSignal>) -> Exit {

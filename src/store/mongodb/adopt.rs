@@ -4,22 +4,61 @@
 //! `_gleaner.key` is stamped from that field, as text, where it is not there yet; then a unique
 //! index is made on it. Nothing else of the documents is touched.
 
-use bson::{Document as Bson, doc};
+use bson::{Bson as Value, Document as Bson, doc};
 use tracing::{info, warn};
 
 use super::{Connection, LONGEST_LOOK, answer};
-use crate::store::{Place, StoreError};
+use crate::store::{Losses, Place, Sampled, StoreError};
 
 /// So many duplicates are named in an error.
 const NAMED: i64 = 10;
 
+/// Why a collection that others filled is not written to.
+pub fn refusal(place: &Place) -> StoreError {
+    if place.key_field.is_none() {
+        return cannot(place);
+    }
+    StoreError::NotAdopted(format!(
+        "the collection {} holds documents that gleaner did not write. A crawl would replace those that have the key of an item of the site, and nothing was written. Go ahead with --adopt, or use another --collection",
+        place.collection
+    ))
+}
+
+fn cannot(place: &Place) -> StoreError {
+    StoreError::Unusable(format!(
+        "the collection {} holds documents that gleaner did not write, and the site file's key is not a plain field of the document by which they could be told apart: use another --collection",
+        place.collection
+    ))
+}
+
+/// What the documents of `sample` would replace.
+pub async fn losses(
+    connection: &Connection,
+    place: &Place,
+    sample: &[Sampled],
+) -> Result<Losses, StoreError> {
+    let mut losses = Losses::default();
+    let Some(field) = place.key_field.as_deref() else { return Ok(losses) };
+    for sampled in sample {
+        // Numbers are found whatever their type.
+        let text = sampled.key.as_str();
+        let number = text.parse::<f64>().ok().filter(|number| number.to_string() == text);
+        let wanted: Vec<Value> =
+            [Some(text.into()), number.map(Value::from)].into_iter().flatten().collect();
+        let filter = doc! { "$or": [{ "_gleaner.key": text }, { field: { "$in": wanted } }] };
+        if let Some(document) = connection.find_one(&place.collection, filter).await? {
+            let names = document.iter().flatten().map(|(name, _)| name.as_str());
+            let theirs = names.filter(|name| !matches!(*name, "_id" | "_gleaner"));
+            losses.note(sampled, theirs);
+        }
+    }
+    Ok(losses)
+}
+
 /// Adopts the collection; where it was adopted before, only what came since is stamped.
 pub async fn adopt(connection: &Connection, place: &Place) -> Result<(), StoreError> {
     let Some(field) = place.key_field.as_deref() else {
-        return Err(StoreError::Unusable(format!(
-            "the collection {} holds documents that gleaner did not write, and the site file's key is not a plain field of the document by which they could be told apart: use another --collection",
-            place.collection
-        )));
+        return Err(cannot(place));
     };
     let key = key_of(field);
     refuse_duplicates(connection, place, field, &key).await?;

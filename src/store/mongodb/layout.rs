@@ -33,21 +33,40 @@ impl Layout {
     }
 }
 
-/// The layout of a collection: what the ledger says, or, where it says nothing, what its first
-/// document looks like.
+/// Whose collection it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// One that gleaner made, that is empty, or that the ledger knows.
+    Known(Layout),
+    /// One that others filled and that no crawl was told to adopt.
+    Others,
+}
+
+impl Whose {
+    /// How its documents are found, once it is adopted where others filled it.
+    pub fn layout(self) -> Layout {
+        match self {
+            Whose::Known(layout) => layout,
+            Whose::Others => Layout::Adopted,
+        }
+    }
+}
+
+/// Whose the collection is: what the ledger says, or, where it says nothing, what its first document
+/// looks like.
 pub async fn of(
     connection: &Connection,
     place: &Place,
     first: Option<&RawDocument>,
-) -> Result<Layout, StoreError> {
+) -> Result<Whose, StoreError> {
     let filter = doc! { "collection": &*place.collection, "layout": { "$exists": true } };
     if let Some(entry) = connection.find_one("gleaner_sweeps", filter).await? {
         let adopted = entry.get_str("layout").is_ok_and(|name| name == Layout::Adopted.name());
-        return Ok(if adopted { Layout::Adopted } else { Layout::Own });
+        return Ok(Whose::Known(if adopted { Layout::Adopted } else { Layout::Own }));
     }
     Ok(match first {
-        Some(document) if !is_ours(document) => Layout::Adopted,
-        _ => Layout::Own,
+        Some(document) if !is_ours(document) => Whose::Others,
+        _ => Whose::Known(Layout::Own),
     })
 }
 

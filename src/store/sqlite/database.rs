@@ -19,7 +19,7 @@ use super::schema::Readable;
 use super::statements::{Paged, Statements};
 use super::{error, schema};
 use crate::record::{Key, Known, Stamp};
-use crate::store::rows::{Cell, Mark};
+use crate::store::rows::Mark;
 use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
 
 /// How long another program's transaction is waited for.
@@ -244,7 +244,7 @@ fn collect<T>(
     while let Some(row) = rows.next()? {
         found.push(read(row)?);
         if found.len() == most {
-            let cells = (0..key).map(|at| Ok(Cell::of(row.get_ref(at)?)));
+            let cells = (0..key).map(|at| Ok(row::cell(row.get_ref(at)?)));
             last = Some(Mark::Row(cells.collect::<Result<_>>()?));
         }
     }
@@ -265,7 +265,12 @@ mod tests {
 
     pub fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
         let path = folder.path().join("a.db");
-        let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+        let place = Place {
+            site: "books".into(),
+            collection: "books".into(),
+            key_field: None,
+            adopt: false,
+        };
         let database = Database::open(&path, place).unwrap();
         (path, database)
     }

@@ -105,7 +105,9 @@ mod tests {
             let (found, message) = match explain(Path::new("my.db"), &error(code)) {
                 StoreError::Unavailable(message) => ("unavailable", message),
                 StoreError::Unusable(message) => ("unusable", message),
-                StoreError::Failed(message) => ("failed", message),
+                StoreError::NotAdopted(message) | StoreError::Failed(message) => {
+                    ("failed", message)
+                }
                 StoreError::Closed => ("closed", String::new()),
             };
             assert_eq!(found, kind, "{code}: {message}");

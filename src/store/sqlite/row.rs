@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use rusqlite::types::{Type, ValueRef};
+use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result};
 
 use crate::document::Body;
 use crate::record::{Key, Known, Record, Verdict};
 use crate::store::Stored;
+use crate::store::rows::Cell;
 
 /// The columns that [`known`] reads, in its order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
@@ -54,6 +55,29 @@ impl Row {
             unlisted_at: record.unlisted_at.map(time),
             is_same: record.verdict == Verdict::Same,
         })
+    }
+}
+
+/// A value as it was read.
+pub fn cell(value: ValueRef<'_>) -> Cell {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Text(bytes) => Cell::Text(bytes.to_vec()),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes.to_vec()),
+    }
+}
+
+impl ToSql for Cell {
+    fn to_sql(&self) -> Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Cell::Null => ValueRef::Null,
+            Cell::Integer(number) => ValueRef::Integer(*number),
+            Cell::Real(number) => ValueRef::Real(*number),
+            Cell::Text(bytes) => ValueRef::Text(bytes),
+            Cell::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
     }
 }
 

@@ -27,7 +27,8 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// The ledger, oldest first.
 fn sweeps(store: &str) -> Vec<LedgerEntry> {
     let url: StoreUrl = store.parse().expect("a URL");
-    let place = Place { site: "books".into(), collection: "books".into(), key_field: None };
+    let place =
+        Place { site: "books".into(), collection: "books".into(), key_field: None, adopt: false };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let store = gleaner::store::open(&url, &place).await.expect("the store opens");

@@ -47,6 +47,7 @@ fn mark_gone(store: &str, key: &str) {
             site: "books".into(),
             collection: "books".into(),
             key_field: Some("id".into()),
+            adopt: false,
         };
         let store = store::open(&url, &place).await.expect("it opens");
         let keys = [Key::new(key).expect("a key")];

@@ -7,9 +7,9 @@ use rusqlite::{Result, params};
 
 use super::{Database, KEYS_AT_ONCE, begin, list};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
-use crate::store::{Live, Position, Rows};
 use crate::store::sqlite::row::{self, time};
 use crate::store::sqlite::statements::Paged;
+use crate::store::{Live, Position, Rows};
 
 /// The statements on the collection's table. The first parameter is a JSON list of keys, but for
 /// `keys`.
