@@ -76,8 +76,12 @@ async fn crawl(bears: (u64, u64), books: usize, workers: usize, adaptive: bool) 
     let url = format!("sqlite:{}", folder.path().join("books.db").display());
     let base_url = parse_base_url(demo.url()).expect("a URL");
     let site = Site { base_url, ..Site::load("books").expect("built in") };
-    let place =
-        Place { site: site.name.clone(), collection: site.collection.clone(), key_field: None };
+    let place = Place {
+        site: site.name.clone(),
+        collection: site.collection.clone(),
+        key_field: None,
+        adopt: false,
+    };
     let store = store::open(&url.parse().expect("a store"), &place).await.expect("it opens");
     // What is refused is asked for again until it is had.
     let settings = Settings {
