@@ -24,6 +24,7 @@
 pub mod again;
 pub mod check;
 pub mod cli;
+pub mod clock;
 pub mod crawl;
 pub mod demo;
 pub mod descriptors;

@@ -132,7 +132,8 @@ pub trait Store: Send + Sync {
         most: usize,
     ) -> Result<Rows<KeptFailure>, StoreError>;
 
-    /// The latest sweeps of this site and collection, at most `most`, the newest first.
+    /// The latest sweeps of this site and collection, at most `most`, the newest first: by the number
+    /// of the lock, not by date.
     ///
     /// # Errors
     /// Where the store cannot be asked.
@@ -150,14 +151,17 @@ pub trait Store: Send + Sync {
     /// store's clock. Of all who try at once, one succeeds.
     ///
     /// The dead holder's entry that the claim evicts ends as failed; the entry that it resumes is
-    /// replaced. Either happens only while the entry is as it was read. `false` where it is not, or
+    /// replaced. Either happens only while the entry is as it was read. Nothing where it is not, or
     /// another sweep runs: then the caller reads the ledger again; a store without transactions may
     /// have evicted the dead holder. Called again by the same holder, as after a lost answer, it
     /// succeeds again.
     ///
+    /// Answers with the number of the lock, which the entry bears from now on: one more than any
+    /// that was taken before on this site and collection.
+    ///
     /// # Errors
     /// Where it could not be written.
-    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError>;
+    async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError>;
 
     /// Gives a sign of life for a sweep that runs. `false` where the holder of `entry` does not
     /// hold it any more: the lock is lost.

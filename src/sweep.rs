@@ -12,6 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::clock;
 use crate::metrics::Snapshot;
 use crate::report::{Outcome, Report, millis};
 
@@ -40,7 +41,7 @@ impl std::fmt::Display for State {
 /// A sweep as the ledger has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SweepEntry {
-    /// Id, which sorts by the time of its making.
+    /// Id.
     pub id: Box<str>,
     /// Name of the site.
     pub site: Box<str>,
@@ -62,6 +63,11 @@ pub struct SweepEntry {
     pub holder: Option<Holder>,
     /// When its holder last gave a sign of life, by the store's clock; only while it runs.
     pub heartbeat_at: Option<Timestamp>,
+    /// The number of the lock under which it last ran: each time a site's lock is taken, it is one
+    /// more. So it is the order of sweeps, whatever clocks say. 0: an earlier version, which kept
+    /// none.
+    #[serde(default)]
+    pub fence: i64,
     /// How many runs of the program it took so far.
     #[serde(default = "one")]
     pub runs: u32,
@@ -81,17 +87,18 @@ impl SweepEntry {
     /// The entry of a sweep that begins now.
     pub fn begin(site: &str, collection: &str, definition: &str, limited: bool) -> SweepEntry {
         SweepEntry {
-            id: uuid::Uuid::now_v7().to_string().into(),
+            id: clock::id(),
             site: site.into(),
             collection: collection.into(),
             state: State::Running,
             limited,
             definition: definition.into(),
-            started_at: Timestamp::now(),
+            started_at: clock::now(),
             ended_at: None,
             report: None,
             holder: None,
             heartbeat_at: None,
+            fence: 0,
             runs: 1,
         }
     }
@@ -103,7 +110,7 @@ impl SweepEntry {
 
     /// The entry of the sweep once its run, which began `elapsed` ago, has ended with `outcome`.
     pub fn end(self, outcome: Outcome, snapshot: &Snapshot, problems: Vec<String>) -> SweepEntry {
-        let now = Timestamp::now();
+        let now = clock::now();
         let began = now.checked_sub(snapshot.elapsed).unwrap_or(self.started_at);
         // As fine as stores keep times.
         let began = began.round(jiff::Unit::Millisecond).unwrap_or(began);

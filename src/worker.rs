@@ -21,10 +21,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::Timestamp;
 use tracing::error;
 
 use crate::again::Wanted;
+use crate::clock;
 use crate::error::{CrawlError, panic_message};
 use crate::extract::PageError;
 use crate::fetch::{
@@ -298,7 +298,7 @@ impl Crew {
             return Plan::Fetch(None);
         }
         let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
-        refresh::plan(known, listed, &self.policy, Timestamp::now())
+        refresh::plan(known, listed, &self.policy, clock::now())
     }
 
     /// Whether more of a list is wanted.

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::clock;
 use crate::error::CrawlError;
 use crate::failure::{Failure, PageId};
 use crate::frontier::{Frontier, Lease, Retry};
@@ -258,7 +259,7 @@ impl Destination {
                 }
             }
         }
-        let now = Timestamp::now();
+        let now = clock::now();
         let absent = failures.iter().map(|(lease, _)| lease).chain(&missing);
         let also = absent.filter_map(|lease| self.listed(lease, now)).collect();
         self.note(unwritten, seen, also).await?;

@@ -10,6 +10,7 @@ use super::exit::{Exit, failed};
 use super::holdings::{HoldingsArgs, told};
 use super::streams::{print, say};
 use super::values;
+use crate::clock;
 use crate::report::{Report, millis};
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
 use crate::wording::{count, plain, plain_json, seconds};
@@ -58,7 +59,7 @@ async fn try_run(arguments: SweepsArgs) -> Result<(), Exit> {
     let text = match arguments.json {
         true => json(&sweeps)?,
         false if sweeps.is_empty() => String::new(),
-        false => table(&sweeps, Timestamp::now()),
+        false => table(&sweeps, clock::now()),
     };
     print(text.as_bytes())
 }

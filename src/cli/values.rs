@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
+use crate::clock;
 use crate::secret::Secret;
 use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 
@@ -50,7 +51,7 @@ pub fn since(text: &str) -> Result<Timestamp, String> {
     let back = humantime::parse_duration(text).map_err(
         |_| "it is a duration back from now, such as 24h, or a time, such as 2026-11-20T10:00:00Z",
     )?;
-    Timestamp::now().checked_sub(back).map_err(|_| "that is too long ago".to_owned())
+    clock::now().checked_sub(back).map_err(|_| "that is too long ago".to_owned())
 }
 
 /// `8MiB`, `500kB`, or bytes.
@@ -152,7 +153,7 @@ mod tests {
     fn a_time_is_a_duration_back_or_a_date_with_its_time() {
         let time = |text| since(text).unwrap();
         assert_eq!(time("2026-11-20T11:00:00+01:00").to_string(), "2026-11-20T10:00:00Z");
-        let day = Timestamp::now().as_second() - time("24h").as_second();
+        let day = clock::now().as_second() - time("24h").as_second();
         assert!((86_400..86_460).contains(&day), "{day}");
         for text in ["2026-11-20", "10:00", "soon", "", "-1h"] {
             assert!(since(text).unwrap_err().contains("24h"), "{text}");

@@ -1,8 +1,7 @@
 //! After a crawl: what left the site is marked, where there is proof.
 
-use jiff::Timestamp;
-
 use super::Crawl;
+use crate::clock;
 use crate::error::CrawlError;
 use crate::lock::Lock;
 use crate::problems::Problems;
@@ -38,7 +37,8 @@ impl Crawl {
             problems.gap(refusal(gone.len() as u64, live, self.settings.gone_limit));
             return Ok(());
         }
-        let now = Timestamp::now();
+        // Where the clock was set back meanwhile, what is noted now is still of this sweep.
+        let now = clock::now().max(lock.entry().started_at);
         lock.renew().await?;
         self.store.mark_unlisted(&unlisted, now).await?;
         lock.renew().await?;

@@ -98,10 +98,11 @@ impl Crawl {
         for _ in 0..TRIES {
             let Begin { claim, afresh } = begin;
             if let Some(running) = Running::begin(&claim.entry.id)
-                && self.store.take_lock(&claim).await?
+                && let Some(fence) = self.store.take_lock(&claim).await?
             {
-                self.say_begun(&claim.entry, afresh.as_deref());
-                return Ok((Arc::new(Lock::taken(self.store.clone(), claim.entry)), running));
+                let entry = SweepEntry { fence, ..claim.entry };
+                self.say_begun(&entry, afresh.as_deref());
+                return Ok((Arc::new(Lock::taken(self.store.clone(), entry)), running));
             }
             begin = self.claim().await?;
         }

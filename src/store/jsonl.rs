@@ -154,8 +154,8 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
-    async fn take_lock(&self, _: &Claim) -> Result<bool, StoreError> {
-        Ok(true)
+    async fn take_lock(&self, _: &Claim) -> Result<Option<i64>, StoreError> {
+        Ok(Some(1))
     }
 
     async fn renew_lock(&self, _: &SweepEntry) -> Result<bool, StoreError> {

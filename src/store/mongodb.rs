@@ -218,7 +218,7 @@ impl Store for MongodbStore {
         ledger::latest(&self.connection, &self.place).await
     }
 
-    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+    async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
         ledger::take_lock(&self.connection, self.layout, claim).await
     }
 

@@ -177,7 +177,7 @@ impl Store for PatientStore {
         self.insist(|| self.store.latest_sweeps()).await
     }
 
-    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+    async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
         self.insist(|| self.store.take_lock(claim)).await
     }
 

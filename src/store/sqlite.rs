@@ -175,7 +175,7 @@ impl Store for SqliteStore {
         self.ask(|database| database.latest_sweeps()).await
     }
 
-    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+    async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
         let claim = claim.clone();
         let taken = self.ask(move |database| database.take_lock(&claim)).await?;
         let refused = |why: String| StoreError::Unusable(format!("{} {why}", self.path.display()));

@@ -2,11 +2,11 @@
 
 use std::mem::take;
 
-use jiff::Timestamp;
 use url::Url;
 
 use super::trouble::Trouble;
 use super::{Attempt, Crew};
+use crate::clock;
 use crate::document::Document;
 use crate::error::CrawlError;
 use crate::extract::{self, Detail, Format, Making};
@@ -77,7 +77,7 @@ impl Crew {
         };
         let Attempt { lease, outbox, .. } = attempt;
         let Some(key) = lease.task().key().cloned() else { return Ok(()) };
-        let seen = Seen { key, at: Timestamp::now(), fetched: None };
+        let seen = Seen { key, at: clock::now(), fetched: None };
         outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent }).await
     }
 
@@ -99,7 +99,7 @@ impl Crew {
         };
         let fetched = if ages == before { Fetched::Same } else { Fetched::With(ages) };
         let key = item.key.clone();
-        let seen = Seen { key, at: Timestamp::now(), fetched: Some(fetched) };
+        let seen = Seen { key, at: clock::now(), fetched: Some(fetched) };
         outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent: false }).await
     }
 
@@ -131,7 +131,7 @@ impl Crew {
         origin: Origin,
         document: Document,
     ) -> Result<(), CrawlError> {
-        let record = refresh::record(item, origin, document, Timestamp::now());
+        let record = refresh::record(item, origin, document, clock::now());
         attempt.outbox.deliver(attempt.lease, Outcome::Record(Box::new(record))).await
     }
 }

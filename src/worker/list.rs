@@ -2,10 +2,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use jiff::Timestamp;
-
 use super::{Attempt, Crew, MOST_PASSES, SPREAD};
 use crate::again::Wanted;
+use crate::clock;
 use crate::document::Digest;
 use crate::error::CrawlError;
 use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
@@ -334,7 +333,7 @@ impl Crew {
             status: page.map(|_| 200),
             attempts: lease.task().attempt,
             sample: page.and_then(|page| Sample::of(&page.body)).map(Sample::into_text),
-            at: Timestamp::now(),
+            at: clock::now(),
         };
         for _ in keyless {
             self.metrics.listed_without_key();

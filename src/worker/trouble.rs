@@ -2,9 +2,8 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use jiff::Timestamp;
-
 use super::{Attempt, Crew};
+use crate::clock;
 use crate::error::CrawlError;
 use crate::extract::PageError;
 use crate::failure::Failure;
@@ -137,7 +136,7 @@ impl Crew {
             status,
             attempts: task.attempt.min(self.retries.saturating_add(1)),
             sample: sample.map(Sample::into_text),
-            at: Timestamp::now(),
+            at: clock::now(),
         };
         let Attempt { lease, outbox, .. } = attempt;
         outbox.deliver(lease, Outcome::Failure(Box::new(failure))).await

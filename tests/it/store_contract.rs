@@ -141,7 +141,7 @@ macro_rules! every_check {
             failures_are_cleared_page_by_page
             failures_are_read_in_the_order_of_their_pages
             sweeps_are_kept_and_read_back
-            sweeps_are_read_newest_first
+            s14_sweeps_are_read_newest_first_by_the_number_of_the_lock
             what_a_run_has_to_know_stands_behind_any_number_of_others
             entries_of_earlier_versions_are_read
             another_site_is_refused
@@ -151,6 +151,7 @@ macro_rules! every_check {
             s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock
             s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock
             s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed
+            s14_each_lock_has_a_higher_number_than_all_before
             s12_a_claim_of_which_one_part_is_outdated_takes_nothing
             s8_a_lock_that_is_held_is_refused
             s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep

@@ -14,6 +14,7 @@ use gleaner::sweep::lock::Claim;
 use serde_json::{Value, json};
 
 use crate::records::{at, keys, place, record, stamp};
+use crate::store_contract::lock::takes;
 
 async fn open(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
     store::open(&StoreUrl::JsonLines(Some(path.to_owned())), &place("books", "books")).await
@@ -124,8 +125,8 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     let store = open(&path).await.expect("the store opens");
     let entry = SweepEntry::begin("books", "books", "1:d", false);
     let seen = [Seen { key: keys(&["1"])[0].clone(), at: at(0), fetched: None }];
-    assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
-    assert_eq!(store.take_lock(&Claim::resume(entry.clone(), entry.clone())).await, Ok(true));
+    takes(&store, &Claim::new(entry.clone())).await;
+    takes(&store, &Claim::resume(entry.clone(), entry.clone())).await;
     assert_eq!(store.renew_lock(&entry).await, Ok(true));
     assert_eq!(store.keep_sweep(&entry).await, Ok(true));
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));

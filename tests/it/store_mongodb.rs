@@ -14,6 +14,7 @@ use mongodb::bson::{Document, doc};
 use crate::records::{at, key, keys, place, record, stamp};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Adopted, Mongodb};
+use crate::store_contract::lock::takes;
 
 async fn open<B: Backend>(backend: &B) -> Arc<dyn Store> {
     backend.open(&place("books", "books")).await.expect("the store opens")
@@ -172,7 +173,7 @@ async fn s8_the_lock_is_a_unique_index() {
     let backend = Mongodb::start().await;
     let begun = SweepEntry::begin("books", "books", "", false);
     let begun = SweepEntry { holder: Some(Holder::this()), ..begun };
-    assert_eq!(open(&backend).await.take_lock(&Claim::new(begun.clone())).await, Ok(true));
+    takes(&open(&backend).await, &Claim::new(begun.clone())).await;
     let database = crate::mongod::database(&backend.uri).await;
     let sweeps = database.collection::<Document>("gleaner_sweeps");
     let entry = |state: &str| doc! { "site": "books", "collection": "books", "state": state };

@@ -8,13 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::adoption;
 use super::session::{NotOpened, Session};
 use crate::cli::exit::Exit;
+use crate::clock;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sweep::schedule::{self, Next};
@@ -91,7 +92,7 @@ async fn look(
     match store.latest_sweeps().await {
         Ok(entries) => {
             let limited = settings.is_limited();
-            Ok((store, schedule::wait(&entries, limited, every, Timestamp::now())))
+            Ok((store, schedule::wait(&entries, limited, every, clock::now())))
         }
         Err(error) => {
             let _ = store.close().await;
@@ -113,5 +114,5 @@ fn shown(time: Duration) -> String {
 /// The time so far from now, in whole seconds.
 fn time_in(after: Duration) -> String {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
-    Timestamp::now().checked_add(after).map_or_else(|_| "never".to_owned(), |at| format!("{at:.0}"))
+    clock::now().checked_add(after).map_or_else(|_| "never".to_owned(), |at| format!("{at:.0}"))
 }

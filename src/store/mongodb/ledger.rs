@@ -38,19 +38,27 @@ pub async fn check_owner(
     }
 }
 
-/// Makes the index that the lock is. Ends as failed what runs without a holder: earlier versions
+/// Makes the indexes that the lock is. Ends as failed what runs without a holder: earlier versions
 /// left such entries when they were killed, and several of one site would stand against the index.
 async fn prepare(connection: &Connection) -> Result<(), StoreError> {
     let abandoned = doc! { "state": RUNNING, "holder": { "$exists": false } };
     let update = doc! { "q": abandoned, "u": end_as_failed(), "multi": true };
     answer::done(&connection.change(doc! { "update": SWEEPS, "updates": [update] }).await?)?;
-    let index = doc! {
+    let one_running = doc! {
         "key": { "site": 1, "collection": 1 },
         "name": "gleaner_one_running",
         "unique": true,
         "partialFilterExpression": { "state": RUNNING },
     };
-    let made = connection.change(doc! { "createIndexes": SWEEPS, "indexes": [index] }).await?;
+    // Two runs may read the same last number; then one of them is refused.
+    let one_fence = doc! {
+        "key": { "site": 1, "collection": 1, "fence": 1 },
+        "name": "gleaner_one_fence",
+        "unique": true,
+        "partialFilterExpression": { "fence": { "$exists": true } },
+    };
+    let indexes = [one_running, one_fence];
+    let made = connection.change(doc! { "createIndexes": SWEEPS, "indexes": indexes }).await?;
     answer::done(&made).map(drop)
 }
 
@@ -60,19 +68,21 @@ pub async fn sweeps(
     place: &Place,
     most: usize,
 ) -> Result<Vec<LedgerEntry>, StoreError> {
-    let mut entries = Vec::new();
-    let mut filter = doc! { "site": &*place.site, "collection": &*place.collection };
+    let mut entries: Vec<LedgerEntry> = Vec::new();
     while entries.len() < most {
         let some = AT_ONCE.min(most - entries.len());
-        let pipeline = vec![
-            doc! { "$match": filter.clone() },
-            doc! { "$sort": { "_id": -1 } },
+        let mut pipeline = of(place);
+        pipeline.extend(entries.last().map(|LedgerEntry { entry, .. }| {
+            let fence = entry.fence;
+            let same = doc! { "fence": fence, "_id": { "$lt": &*entry.id } };
+            doc! { "$match": { "$or": [{ "fence": { "$lt": fence } }, same] } }
+        }));
+        pipeline.extend([
+            doc! { "$sort": newest_first() },
             doc! { "$limit": some as i64 },
-            doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
-        ];
+            silence(),
+        ]);
         let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
-        let Some(last) = found.last().and_then(|entry| entry.get("_id")) else { break };
-        filter.insert("_id", doc! { "$lt": last });
         let is_end = found.len() < some;
         for entry in found {
             entries.push(read(entry)?);
@@ -90,16 +100,48 @@ pub async fn latest(
     place: &Place,
 ) -> Result<Vec<LedgerEntry>, StoreError> {
     let kind = doc! { "limited": "$limited", "runs": { "$eq": ["$state", RUNNING] } };
-    let pipeline = vec![
-        doc! { "$match": { "site": &*place.site, "collection": &*place.collection } },
-        doc! { "$sort": { "_id": -1 } },
+    let mut pipeline = of(place);
+    pipeline.extend([
+        doc! { "$sort": newest_first() },
         doc! { "$group": { "_id": kind, "latest": { "$first": "$$ROOT" } } },
         doc! { "$replaceWith": "$latest" },
-        doc! { "$sort": { "_id": -1 } },
-        doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } },
-    ];
+        doc! { "$sort": newest_first() },
+        silence(),
+    ]);
     let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
     found.into_iter().map(read).collect()
+}
+
+/// The entries of a site and collection. Those of earlier versions bear no number.
+fn of(place: &Place) -> Vec<Document> {
+    vec![
+        doc! { "$match": { "site": &*place.site, "collection": &*place.collection } },
+        doc! { "$set": { "fence": { "$ifNull": ["$fence", 0_i64] } } },
+    ]
+}
+
+fn newest_first() -> Document {
+    doc! { "fence": -1, "_id": -1 }
+}
+
+fn silence() -> Document {
+    doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } }
+}
+
+/// The number of the next lock on a site and collection.
+async fn next_fence(connection: &Connection, entry: &SweepEntry) -> Result<i64, StoreError> {
+    let pipeline = vec![
+        doc! { "$match": { "site": &*entry.site, "collection": &*entry.collection } },
+        doc! { "$group": { "_id": null, "last": { "$max": "$fence" } } },
+    ];
+    let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
+    Ok(found.first().and_then(|found| found.get_i64("last").ok()).unwrap_or(0) + 1)
+}
+
+/// The number under which `entry` runs already.
+async fn fence(connection: &Connection, entry: &SweepEntry) -> Result<i64, StoreError> {
+    let found = connection.find_one(SWEEPS, doc! { "_id": &*entry.id }).await?;
+    Ok(found.and_then(|found| found.get_i64("fence").ok()).unwrap_or(0))
 }
 
 /// See [`crate::store::Store::take_lock`].
@@ -107,22 +149,23 @@ pub async fn take_lock(
     connection: &Connection,
     layout: Layout,
     claim: &Claim,
-) -> Result<bool, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let Claim { entry, resumes, evicts } = claim;
     if renew_lock(connection, entry).await? {
-        return Ok(true);
+        return fence(connection, entry).await.map(Some);
     }
     // Another site may have come since the store was opened.
     check_owner(connection, &entry.site, &entry.collection).await?;
     if let Some(dead) = evicts {
         let as_read = doc! { "_id": &*dead.id, "state": RUNNING, "heartbeat_at": heartbeat(dead) };
         if !changes(connection, doc! { "q": as_read, "u": end_as_failed() }).await? {
-            return Ok(false);
+            return Ok(None);
         }
     }
     prepare(connection).await?;
+    let fence = next_fence(connection, entry).await?;
     let written = written(entry, layout)?;
-    let alive = doc! { "heartbeat_at": "$$NOW" };
+    let alive = doc! { "heartbeat_at": "$$NOW", "fence": fence };
     let put = vec![doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": written }, alive] } }];
     let update = match resumes {
         Some(last) => {
@@ -140,7 +183,7 @@ pub async fn take_lock(
             doc! { "q": absent, "u": put, "upsert": true }
         }
     };
-    changes(connection, update).await
+    Ok(changes(connection, update).await?.then_some(fence))
 }
 
 /// See [`crate::store::Store::renew_lock`].
@@ -161,7 +204,9 @@ pub async fn keep_sweep(
     let ended = entry.ended_at.map(|at| doc! { "ended_at": date(at) });
     let states: Vec<_> = [doc! { "state": RUNNING }].into_iter().chain(ended).collect();
     held.insert("$or", states);
-    changes(connection, doc! { "q": held, "u": written(entry, layout)? }).await
+    let written = doc! { "$literal": written(entry, layout)? };
+    let put = doc! { "$replaceWith": { "$mergeObjects": [written, { "fence": "$fence" }] } };
+    changes(connection, doc! { "q": held, "u": [put] }).await
 }
 
 /// Makes one change of an entry. Says whether there was such an entry, or one could be made.
@@ -178,12 +223,13 @@ fn end_as_failed() -> Vec<Document> {
     vec![doc! { "$set": end }, doc! { "$unset": "heartbeat_at" }]
 }
 
-/// The entry without a sign of life, as MongoDB holds it.
+/// The entry without a sign of life and number, as MongoDB holds it.
 fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
     let mut document = serialized(entry)?;
     document.remove("id");
     document.insert("_id", &*entry.id);
     document.insert("layout", layout.name());
+    document.remove("fence");
     document.insert("started_at", date(entry.started_at));
     document.remove("heartbeat_at");
     match entry.ended_at {

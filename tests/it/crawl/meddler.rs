@@ -111,7 +111,7 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.latest_sweeps().await
     }
 
-    async fn take_lock(&self, claim: &Claim) -> Result<bool, StoreError> {
+    async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
         self.meddle.keep_sweep().await?;
         self.store.take_lock(claim).await
     }

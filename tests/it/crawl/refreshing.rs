@@ -16,6 +16,7 @@ use super::rig::{Rig, adds_up, ended, run, until};
 use crate::records::place;
 use crate::store_contract::backends::{Mongodb, Sqlite};
 use crate::store_contract::lock::begun;
+use crate::store_contract::lock::takes;
 use crate::store_contract::{Backend, Ledger};
 
 /// A rig whose crawl was told to stop after so many requests.
@@ -199,7 +200,7 @@ async fn loses_the_lock_after(requests: u64, rig: &Rig<Sqlite>) {
         let holder =
             over.holder.clone().map(|it| Holder { host: "elsewhere".into(), pid: 7, ..it });
         let entry = SweepEntry { holder, ..over.clone() };
-        assert!(store.take_lock(&Claim::resume(entry, over)).await.expect("the store answers"));
+        takes(&store, &Claim::resume(entry, over)).await;
     };
     let (ended, ()) = tokio::join!(rig.crawl(), take_over);
     assert!(matches!(ended.error, Some(CrawlError::LockLost)), "{:?}", ended.error);
@@ -230,11 +231,11 @@ async fn s8_who_lost_the_lock_in_its_sleep_finds_out_before_it_writes() {
     let backend = Sqlite::start().await;
     let store = backend.open(&place("books", "books")).await.expect("the store opens");
     let entry = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
+    takes(&store, &Claim::new(entry.clone())).await;
     let lock = Lock::taken(store.clone(), entry);
     let over = store.sweeps(1).await.expect("the ledger").remove(0).entry;
     let other = SweepEntry { holder: begun(7).holder, ..over.clone() };
-    assert_eq!(store.take_lock(&Claim::resume(other, over)).await, Ok(true));
+    takes(&store, &Claim::resume(other, over)).await;
     assert!(lock.ensure().await.is_ok(), "it was known to be ours a moment ago");
     tokio::time::advance(Duration::from_secs(31)).await;
     assert!(matches!(lock.ensure().await, Err(CrawlError::LockLost)));

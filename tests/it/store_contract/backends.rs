@@ -103,6 +103,7 @@ impl Ledger for Sqlite {
                     .get::<_, Option<String>>("holder")?
                     .map(|text| serde_json::from_str(&text).expect("a holder")),
                 heartbeat_at: row.get::<_, Option<String>>("heartbeat_at")?.as_deref().map(time),
+                fence: row.get("fence")?,
                 runs: row.get("runs")?,
             })
         })

@@ -10,6 +10,7 @@ use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};
 
 use super::lock::begun;
+use super::lock::takes;
 use super::{KeptFailure, Ledger, books};
 use crate::records::{at, index_failure, item_failure, place, stamp};
 
@@ -152,7 +153,8 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     let store = books(&backend).await;
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
     let first = SweepEntry { started_at: at(0), runs: 3, limited: true, ..begun(1) };
-    assert_eq!(store.take_lock(&Claim::new(first.clone())).await, Ok(true));
+    let fence = takes(&store, &Claim::new(first.clone())).await;
+    let first = SweepEntry { fence, ..first };
     let running = backend.sweeps().await;
     assert_eq!(running.len(), 1);
     assert!(running[0].heartbeat_at.is_some());
@@ -175,13 +177,15 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     assert_eq!((&read[0].entry, read[0].silent_for), (&ended, None));
 }
 
-pub async fn sweeps_are_read_newest_first<B: Ledger>() {
+/// The clock is set back before each, so that ids and dates tell another order.
+pub async fn s14_sweeps_are_read_newest_first_by_the_number_of_the_lock<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let mut ids = Vec::new();
     for second in 0..205 {
-        let entry = begun(1);
-        assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
+        let (id, started_at) = (format!("{:03}", 205 - second).into(), at(-second));
+        let entry = SweepEntry { id, started_at, ..begun(1) };
+        takes(&store, &Claim::new(entry.clone())).await;
         let state = State::Ended(Outcome::Complete);
         let ended = SweepEntry { state, ended_at: Some(at(second)), ..entry };
         assert_eq!(store.keep_sweep(&ended).await, Ok(true));
@@ -189,7 +193,7 @@ pub async fn sweeps_are_read_newest_first<B: Ledger>() {
     }
     let other = SweepEntry { collection: "copy".into(), ..begun(1) };
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
-    assert_eq!(copy.take_lock(&Claim::new(other.clone())).await, Ok(true));
+    takes(&copy, &Claim::new(other.clone())).await;
     ids.reverse();
     for most in [0, 1, 3, 100, 150, 205, 206, usize::MAX] {
         let sweeps = store.sweeps(most).await.expect("the store answers");
@@ -201,9 +205,12 @@ pub async fn sweeps_are_read_newest_first<B: Ledger>() {
 pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    let end = async |limited| {
-        let entry = SweepEntry { limited, ..begun(1) };
-        assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
+    let mut day = 0;
+    let mut end = async |limited| {
+        day += 1;
+        let id = format!("{:03}", 500 - day).into();
+        let entry = SweepEntry { limited, id, ..begun(1) };
+        takes(&store, &Claim::new(entry.clone())).await;
         let state = State::Ended(Outcome::Interrupted);
         let ended = SweepEntry { state, ended_at: Some(at(9)), ..entry };
         assert_eq!(store.keep_sweep(&ended).await, Ok(true));
@@ -222,7 +229,7 @@ pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger
     }
     assert_eq!(latest().await, [(limited.clone(), false), (full.clone(), false)]);
     let running = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(running.clone())).await, Ok(true));
+    takes(&store, &Claim::new(running.clone())).await;
     assert_eq!(latest().await, [(running.id, true), (limited, false), (full, false)]);
 }
 
@@ -243,7 +250,7 @@ pub async fn another_site_is_refused<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let late = backend.open(&place("films", "books")).await.expect("it is nobody's yet");
-    assert_eq!(store.take_lock(&Claim::new(begun(1))).await, Ok(true));
+    takes(&store, &Claim::new(begun(1))).await;
     assert_eq!(store.close().await, Ok(()));
     let entry = SweepEntry { site: "films".into(), ..begun(2) };
     let taken = late.take_lock(&Claim::new(entry.clone())).await;

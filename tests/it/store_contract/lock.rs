@@ -53,6 +53,12 @@ fn resume(last: &SweepEntry, pid: u32) -> Claim {
     Claim::resume(resumed(last, pid), last.clone())
 }
 
+/// Takes the lock, which has to be free. Answers with its number.
+pub async fn takes(store: &Arc<dyn Store>, claim: &Claim) -> i64 {
+    let taken = store.take_lock(claim).await.expect("the store answers");
+    taken.expect("the lock is free")
+}
+
 async fn only(store: &Arc<dyn Store>) -> LedgerEntry {
     let sweeps = store.sweeps(10).await.expect("the store answers");
     let [only] = <[LedgerEntry; 1]>::try_from(sweeps).expect("one sweep");
@@ -72,7 +78,7 @@ async fn race<B: Ledger>(backend: &B, claim: impl Fn(u32) -> Claim) -> SweepEntr
         let (store, claim) = (books(backend).await, claim(pid));
         tries.spawn(async move {
             let taken = store.take_lock(&claim).await.expect("the store answers");
-            taken.then_some(claim.entry)
+            taken.map(|fence| SweepEntry { fence, ..claim.entry })
         });
     }
     let taken = tries.join_all().await.into_iter().flatten().collect::<Vec<_>>();
@@ -92,7 +98,7 @@ pub async fn s8_of_twenty_who_try_at_once_one_takes_the_lock<B: Ledger>() {
 pub async fn s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(true));
+    takes(&store, &Claim::new(begun(99))).await;
     let dead = only(&store).await.entry;
     let taken = race(&backend, |pid| Claim::new(begun(pid)).evicting(dead.clone())).await;
     let running = (taken.id, "running".to_owned());
@@ -107,7 +113,7 @@ pub async fn s8_of_twenty_who_try_over_a_dead_holder_one_takes_the_lock<B: Ledge
 pub async fn s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(true));
+    takes(&store, &Claim::new(begun(99))).await;
     let dead = only(&store).await.entry;
     let taken = race(&backend, |pid| resume(&dead, pid)).await;
     assert_eq!((&taken.id, taken.runs), (&dead.id, 2));
@@ -124,11 +130,11 @@ pub async fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed
     let backend = B::start().await;
     let store = books(&backend).await;
     let full = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(full.clone())).await, Ok(true));
+    takes(&store, &Claim::new(full.clone())).await;
     assert_eq!(store.keep_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
     let full = only(&store).await.entry;
     let limited = SweepEntry { limited: true, ..begun(2) };
-    assert_eq!(store.take_lock(&Claim::new(limited.clone())).await, Ok(true));
+    takes(&store, &Claim::new(limited.clone())).await;
     let latest = store.latest_sweeps().await.expect("the store answers");
     let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
     let taken = race(&backend, |pid| resume(&full, pid).evicting(dead.clone())).await;
@@ -137,18 +143,44 @@ pub async fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed
     assert_eq!(states(&backend).await, BTreeMap::from(expected));
 }
 
+/// However the lock comes to somebody: by a new sweep, a resumed one, or a dead holder's.
+pub async fn s14_each_lock_has_a_higher_number_than_all_before<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    assert_eq!(takes(&store, &Claim::new(begun(1))).await, 1);
+    let first = only(&store).await.entry;
+    assert_eq!(first.fence, 1);
+    assert_eq!(takes(&store, &Claim::new(first.clone())).await, 1, "once more by its holder");
+    let first = only(&store).await.entry;
+    assert_eq!(takes(&store, &resume(&first, 2)).await, 2);
+    let resumed = only(&store).await.entry;
+    assert_eq!(store.keep_sweep(&ended(&resumed, Outcome::Failed, 1)).await, Ok(true));
+    let limited = SweepEntry { limited: true, ..begun(3) };
+    assert_eq!(takes(&store, &Claim::new(limited.clone())).await, 3);
+    let sweeps = store.sweeps(10).await.expect("the store answers");
+    assert_eq!(sweeps.iter().map(|it| it.entry.fence).collect::<Vec<_>>(), [3, 2]);
+    let (dead, failed) = (sweeps[0].entry.clone(), &sweeps[1].entry);
+    assert_eq!(takes(&store, &resume(failed, 4).evicting(dead)).await, 4);
+    let sweeps = store.sweeps(10).await.expect("the store answers");
+    assert_eq!(sweeps.iter().map(|it| it.entry.fence).collect::<Vec<_>>(), [4, 3]);
+    // Another collection has numbers of its own.
+    let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
+    let other = SweepEntry { collection: "copy".into(), ..begun(5) };
+    assert_eq!(takes(&copy, &Claim::new(other)).await, 1);
+}
+
 /// What is expected of each part of a claim is not there: nothing of it happens on a store with
 /// transactions, and nobody gets the lock on any.
 pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let full = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(full.clone())).await, Ok(true));
+    takes(&store, &Claim::new(full.clone())).await;
     let outdated = only(&store).await.entry;
     assert_eq!(store.keep_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
     let interrupted = only(&store).await.entry;
     let limited = SweepEntry { limited: true, ..begun(2) };
-    assert_eq!(store.take_lock(&Claim::new(limited.clone())).await, Ok(true));
+    takes(&store, &Claim::new(limited.clone())).await;
     backend.silence(&limited.id, 90).await;
     let latest = store.latest_sweeps().await.expect("the store answers");
     let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
@@ -156,13 +188,13 @@ pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>(
     assert_eq!(store.renew_lock(&limited).await, Ok(true));
     let before = backend.sweeps().await;
     let claim = resume(&interrupted, 3).evicting(dead);
-    assert_eq!(store.take_lock(&claim).await, Ok(false));
+    assert_eq!(store.take_lock(&claim).await, Ok(None));
     assert_eq!(backend.sweeps().await, before);
     // It is dead, but the full sweep is not as it was read.
     let latest = store.latest_sweeps().await.expect("the store answers");
     let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
     let claim = resume(&outdated, 3).evicting(dead);
-    assert_eq!(store.take_lock(&claim).await, Ok(false));
+    assert_eq!(store.take_lock(&claim).await, Ok(None));
     assert!(
         states(&backend).await.iter().all(|(id, state)| *id == limited.id || state != "running")
     );
@@ -170,58 +202,55 @@ pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>(
     let latest = store.latest_sweeps().await.expect("the store answers");
     let dead = latest.into_iter().find(|it| it.entry.state == State::Running).map(|it| it.entry);
     let claim = Claim { evicts: dead, ..resume(&interrupted, 3) };
-    assert_eq!(store.take_lock(&claim).await, Ok(true));
+    takes(&store, &claim).await;
 }
 
 pub async fn s8_a_lock_that_is_held_is_refused<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let first = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(first.clone())).await, Ok(true));
+    takes(&store, &Claim::new(first.clone())).await;
     let before = backend.sweeps().await;
-    assert_eq!(store.take_lock(&Claim::new(begun(2))).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(begun(2))).await, Ok(None));
     let limited = SweepEntry { limited: true, ..begun(2) };
     assert_eq!(
         store.take_lock(&Claim::new(limited.clone())).await,
-        Ok(false),
+        Ok(None),
         "a limited run is a run"
     );
     let old = ended(&begun(3), Outcome::Failed, 1);
-    assert_eq!(store.take_lock(&resume(&old, 4)).await, Ok(false));
+    assert_eq!(store.take_lock(&resume(&old, 4)).await, Ok(None));
     assert_eq!(backend.sweeps().await, before);
     // Another site's lock is another lock, and so is that on another collection.
     let films = backend.open(&place("films", "films")).await.expect("the store opens");
     let other = SweepEntry { site: "films".into(), collection: "films".into(), ..begun(5) };
-    assert_eq!(films.take_lock(&Claim::new(other.clone())).await, Ok(true));
+    takes(&films, &Claim::new(other.clone())).await;
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
     let other = SweepEntry { collection: "copy".into(), ..begun(6) };
-    assert_eq!(copy.take_lock(&Claim::new(other.clone())).await, Ok(true));
+    takes(&copy, &Claim::new(other.clone())).await;
     // Once it has ended, the next one has it.
     assert_eq!(store.keep_sweep(&ended(&first, Outcome::Complete, 1)).await, Ok(true));
-    assert_eq!(store.take_lock(&Claim::new(begun(2))).await, Ok(true));
+    takes(&store, &Claim::new(begun(2))).await;
 }
 
 pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let stalled = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(true));
+    takes(&store, &Claim::new(stalled.clone())).await;
     // Another run begins anew …
     let dead = only(&store).await.entry;
     let next = begun(2);
-    assert_eq!(store.take_lock(&Claim::new(next.clone()).evicting(dead)).await, Ok(true));
+    takes(&store, &Claim::new(next.clone()).evicting(dead)).await;
     let before = backend.sweeps().await;
     assert_eq!(store.renew_lock(&stalled).await, Ok(false));
     assert_eq!(store.keep_sweep(&ended(&stalled, Outcome::Complete, 9)).await, Ok(false));
-    assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(None));
     assert_eq!(backend.sweeps().await, before);
     // … and a third goes on with that one's sweep.
     let sweeps = store.sweeps(1).await.expect("the store answers");
     let third = resumed(&next, 3);
-    assert_eq!(
-        store.take_lock(&Claim::resume(third.clone(), sweeps[0].entry.clone())).await,
-        Ok(true)
-    );
+    takes(&store, &Claim::resume(third.clone(), sweeps[0].entry.clone())).await;
     let before = backend.sweeps().await;
     assert_eq!(store.renew_lock(&next).await, Ok(false));
     assert_eq!(store.keep_sweep(&ended(&next, Outcome::Complete, 9)).await, Ok(false));
@@ -235,13 +264,13 @@ pub async fn s8_a_holder_who_gave_a_sign_of_life_is_not_dead<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let slow = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(slow.clone())).await, Ok(true));
+    takes(&store, &Claim::new(slow.clone())).await;
     backend.silence(&slow.id, 90).await;
     let read = only(&store).await.entry;
     assert_eq!(store.renew_lock(&slow).await, Ok(true));
     let before = backend.sweeps().await;
-    assert_eq!(store.take_lock(&Claim::new(begun(2)).evicting(read.clone())).await, Ok(false));
-    assert_eq!(store.take_lock(&resume(&read, 2)).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(begun(2)).evicting(read.clone())).await, Ok(None));
+    assert_eq!(store.take_lock(&resume(&read, 2)).await, Ok(None));
     assert_eq!(backend.sweeps().await, before);
 }
 
@@ -249,7 +278,7 @@ pub async fn s8_the_silence_of_a_holder_is_told<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let entry = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(entry.clone())).await, Ok(true));
+    takes(&store, &Claim::new(entry.clone())).await;
     let silent = || async { only(&store).await.silent_for.expect("it runs") };
     assert!(silent().await < Duration::from_secs(30));
     backend.silence(&entry.id, 90).await;
@@ -268,32 +297,30 @@ pub async fn s1_a_sweep_that_ended_can_be_gone_on_with<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let first = begun(1);
-    assert_eq!(store.take_lock(&Claim::new(first.clone())).await, Ok(true));
+    takes(&store, &Claim::new(first.clone())).await;
     assert_eq!(store.keep_sweep(&ended(&first, Outcome::Interrupted, 5)).await, Ok(true));
     let read = only(&store).await.entry;
     assert_eq!(read.state, State::Ended(Outcome::Interrupted));
     let second = resumed(&read, 2);
-    assert_eq!(store.take_lock(&Claim::resume(second.clone(), read)).await, Ok(true));
+    let fence = takes(&store, &Claim::resume(second.clone(), read)).await;
+    let second = SweepEntry { fence, ..second };
     let running = only(&store).await.entry;
     assert!(running.heartbeat_at.is_some());
     assert_eq!(SweepEntry { heartbeat_at: None, ..running }, second);
     // The same process can go on with its own sweep.
     assert_eq!(store.keep_sweep(&ended(&second, Outcome::Failed, 6)).await, Ok(true));
     let read = only(&store).await.entry;
-    assert_eq!(store.take_lock(&resume(&read, 2)).await, Ok(true));
+    takes(&store, &resume(&read, 2)).await;
 }
 
 pub async fn what_was_done_can_be_done_again_by_its_holder<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&Claim::new(begun(1))).await, Ok(true));
+    takes(&store, &Claim::new(begun(1))).await;
     let dead = only(&store).await.entry;
     let entry = begun(2);
     for _ in 0..2 {
-        assert_eq!(
-            store.take_lock(&Claim::new(entry.clone()).evicting(dead.clone())).await,
-            Ok(true)
-        );
+        takes(&store, &Claim::new(entry.clone()).evicting(dead.clone())).await;
     }
     assert_eq!(backend.sweeps().await.len(), 2);
     let entry = ended(&entry, Outcome::Interrupted, 5);
@@ -302,7 +329,7 @@ pub async fn what_was_done_can_be_done_again_by_its_holder<B: Ledger>() {
     }
     let read = store.sweeps(1).await.expect("the store answers")[0].entry.clone();
     for _ in 0..2 {
-        assert_eq!(store.take_lock(&resume(&read, 3)).await, Ok(true));
+        takes(&store, &resume(&read, 3)).await;
     }
     assert_eq!(backend.sweeps().await.len(), 2);
 }
@@ -314,7 +341,7 @@ pub async fn what_was_never_begun_cannot_be_ended<B: Ledger>() {
     assert_eq!(store.renew_lock(&entry).await, Ok(false));
     assert_eq!(store.keep_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(false));
     let old = ended(&entry, Outcome::Failed, 1);
-    assert_eq!(store.take_lock(&resume(&old, 2)).await, Ok(false));
+    assert_eq!(store.take_lock(&resume(&old, 2)).await, Ok(None));
     assert_eq!(backend.sweeps().await, []);
 }
 
@@ -330,6 +357,6 @@ pub async fn sweeps_that_earlier_versions_left_are_ended<B: Ledger>() {
     }
     // Trying once more ends nobody who has a name.
     let store = books(&backend).await;
-    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(false));
+    assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(None));
     assert_eq!(store.renew_lock(&taken).await, Ok(true));
 }

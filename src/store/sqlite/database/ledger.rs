@@ -8,6 +8,7 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 
 use super::{Database, begin};
+use crate::clock;
 use crate::store::Place;
 use crate::store::sqlite::row::{parsed, required_time, time};
 use crate::store::sqlite::schema;
@@ -20,14 +21,18 @@ const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limit
      definition = :definition, started_at = :started_at, ended_at = :ended_at, report = :report, \
      holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs";
 const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
-     definition, started_at, ended_at, report, holder, heartbeat_at, runs) \
+     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence) \
    VALUES (:id, :site, :collection, :state, :limited, :definition, :started_at, :ended_at, \
-     :report, :holder, :heartbeat_at, :runs) ON CONFLICT DO NOTHING";
+     :report, :holder, :heartbeat_at, :runs, :fence) ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
-   ORDER BY id DESC LIMIT ?3";
-/// Ids sort by the time of their making.
-const LATEST: &str = "SELECT * FROM gleaner_sweeps WHERE id IN (SELECT max(id) FROM gleaner_sweeps \
-     WHERE site = ?1 AND collection = ?2 GROUP BY limited, state = 'running') ORDER BY id DESC";
+   ORDER BY fence DESC, id DESC LIMIT ?3";
+const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY limited, \
+     state = 'running' ORDER BY fence DESC, id DESC) AS place FROM gleaner_sweeps \
+     WHERE site = ?1 AND collection = ?2) WHERE place = 1 ORDER BY fence DESC, id DESC";
+/// Site, collection.
+const NEXT_FENCE: &str = "SELECT coalesce(max(fence), 0) + 1 FROM gleaner_sweeps \
+     WHERE site = ?1 AND collection = ?2";
+const FENCE: &str = "SELECT fence FROM gleaner_sweeps WHERE id = ?1";
 /// Id, holder, time.
 const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?3 \
    WHERE id = ?1 AND state = 'running' AND holder IS ?2";
@@ -49,7 +54,7 @@ const HELD: &str = "WHERE id = :id AND holder IS :holder \
 pub fn end_abandoned(connection: &Connection) -> Result<()> {
     let sql = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?1 \
                WHERE state = 'running' AND holder IS NULL";
-    connection.execute(sql, [time(Timestamp::now())]).map(drop)
+    connection.execute(sql, [time(clock::now())]).map(drop)
 }
 
 impl Database {
@@ -66,7 +71,7 @@ impl Database {
     }
 
     fn entries(&self, sql: &str, asked: impl Params) -> Result<Vec<LedgerEntry>> {
-        let now = Timestamp::now();
+        let now = clock::now();
         let mut statement = self.connection.prepare_cached(sql)?;
         let read = |row: &Row<'_>| {
             let entry = entry(row)?;
@@ -81,21 +86,25 @@ impl Database {
 
     /// See [`crate::store::Store::take_lock`]. Answers with what stands against it where another site
     /// came first.
-    pub fn take_lock(&mut self, claim: &Claim) -> Result<std::result::Result<bool, String>> {
+    pub fn take_lock(&mut self, claim: &Claim) -> Result<std::result::Result<Option<i64>, String>> {
         let transaction = begin(&mut self.connection)?;
         if let Some(objection) = schema::other_site(&transaction, &self.place)? {
             return Ok(Err(objection));
         }
-        let now = Timestamp::now();
-        let taken = renew(&transaction, &claim.entry, now)? || take(&transaction, claim, now)?;
+        let now = clock::now();
+        let taken = match renew(&transaction, &claim.entry, now)? {
+            true => Some(transaction.query_row(FENCE, [&claim.entry.id], |row| row.get(0))?),
+            false => take(&transaction, claim, now)?,
+        };
         // Where it was not taken, nothing is to stay: a dead holder's end neither.
-        if taken { transaction.commit() } else { transaction.rollback() }.map(|()| Ok(taken))
+        let is_taken = taken.is_some();
+        if is_taken { transaction.commit() } else { transaction.rollback() }.map(|()| Ok(taken))
     }
 
     /// See [`crate::store::Store::renew_lock`].
     pub fn renew_lock(&mut self, entry: &SweepEntry) -> Result<bool> {
         let transaction = begin(&mut self.connection)?;
-        let renewed = renew(&transaction, entry, Timestamp::now())?;
+        let renewed = renew(&transaction, entry, clock::now())?;
         transaction.commit().map(|()| renewed)
     }
 
@@ -113,24 +122,30 @@ fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<
     changed(connection, RENEW, (&entry.id, holder, time(now)))
 }
 
-/// Evicts, then writes. The caller rolls back unless all of it is done.
-fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<bool> {
+/// Evicts, then writes; answers with the number of the lock. The caller rolls back unless all of it
+/// is done.
+fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Option<i64>> {
     let Claim { entry, resumes, evicts } = claim;
     if let Some(dead) = evicts {
         let heartbeat_at = dead.heartbeat_at.map(time);
         if !changed(connection, END_DEAD, (&dead.id, heartbeat_at, time(now)))? {
-            return Ok(false);
+            return Ok(None);
         }
     }
     let asked = (&entry.site, &entry.collection, &entry.id);
     if connection.query_row(OTHER_RUNS, asked, |row| row.get(0))? {
-        return Ok(false);
+        return Ok(None);
     }
-    let entry = SweepEntry { heartbeat_at: Some(now), ..entry.clone() };
-    match resumes {
-        Some(last) => write(connection, &format!("{CHANGE} {AS_READ}"), &entry, Some(last)),
-        None => write(connection, INSERT, &entry, None),
-    }
+    let fence =
+        connection.query_row(NEXT_FENCE, (&entry.site, &entry.collection), |row| row.get(0))?;
+    let entry = SweepEntry { heartbeat_at: Some(now), fence, ..entry.clone() };
+    let is_written = match resumes {
+        Some(last) => {
+            write(connection, &format!("{CHANGE}, fence = :fence {AS_READ}"), &entry, Some(last))?
+        }
+        None => write(connection, INSERT, &entry, None)?,
+    };
+    Ok(is_written.then_some(fence))
 }
 
 /// Runs a statement whose parameters are an entry, and what it was. Says whether it wrote.
@@ -157,6 +172,7 @@ fn write(
         ":holder": json(entry.holder.as_ref())?,
         ":heartbeat_at": entry.heartbeat_at.map(time),
         ":runs": entry.runs,
+        ":fence": entry.fence,
         ":was": was_state,
         ":was_heartbeat_at": was_heartbeat_at,
         ":was_ended_at": was_ended_at,
@@ -202,5 +218,6 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
         holder,
         heartbeat_at: time("heartbeat_at")?,
         runs: row.get("runs")?,
+        fence: row.get("fence")?,
     })
 }
