@@ -16,8 +16,9 @@ demo: ## Crawl the demo book site into demo.db: no network, no database
 	cargo run --profile quick --locked -- demo
 
 .PHONY: run
-run: ## Crawl the site `books` into gleaner.db
-	cargo run --profile quick --locked -- crawl books
+run: ## Crawl SITE=books (or a site file) into gleaner.db
+	@[ -n "$(SITE)" ] || { echo "name the site to crawl: make run SITE=mysite.toml, or a built-in one: make run SITE=books"; exit 2; }
+	cargo run --profile quick --locked -- crawl "$(SITE)"
 
 .PHONY: test
 test: mongod ## Run all tests

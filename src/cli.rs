@@ -13,7 +13,6 @@ mod holdings;
 mod logging;
 mod overrides;
 mod progress;
-mod replacement;
 mod signals;
 mod sites;
 mod streams;
@@ -21,10 +20,13 @@ mod sweeps;
 mod tune;
 mod usage;
 mod values;
+mod variables;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crawl::CrawlArgs;
+
+use streams::say;
 
 pub use exit::Exit;
 
@@ -38,7 +40,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete,
-4 another run holds the site, 130 or 143 interrupted.
+4 another run holds the site, 129, 130 or 143 interrupted.
 
 Try it without network and database: gleaner demo";
 
@@ -47,11 +49,10 @@ enum Command {
     /// Crawl a site and store every item
     #[command(
         after_help = crawl::AFTER_HELP,
-        long_about = "Crawls a site and stores every item. SITE is a built-in site (books) or the path of a site file."
+        long_about = "Crawls a site and stores every item. SITE is the path of a site file or the name of a built-in site (gleaner sites lists them)."
     )]
     Crawl {
         /// A built-in site, or the path of a site file
-        #[arg(default_value = "books")]
         site: String,
         #[command(flatten)]
         crawl: CrawlArgs,
@@ -85,6 +86,17 @@ enum Command {
     },
 }
 
+impl Command {
+    /// Whether the command keeps a log, which then holds its warnings.
+    fn logs(&self) -> bool {
+        match self {
+            Command::Crawl { .. } | Command::Demo(_) => true,
+            Command::Failures(failures) => failures.crawls(),
+            _ => false,
+        }
+    }
+}
+
 /// Reads the command line. What cannot be read is told to the user.
 ///
 /// # Errors
@@ -95,6 +107,9 @@ pub fn parse() -> Result<Cli, Exit> {
 
 /// Runs a command to its end.
 pub async fn run(cli: Cli) -> Exit {
+    if !cli.command.logs() {
+        variables::unknown().iter().for_each(|why| say(&format!("warning: {why}\n")));
+    }
     match cli.command {
         Command::Crawl { site, crawl } => Box::pin(crawl::run(&site, crawl)).await,
         Command::Check(check) => check::run(check).await,

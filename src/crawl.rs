@@ -155,6 +155,9 @@ impl Crawl {
             problems.last_gap(error.to_string());
         }
         let outcome = *ended.as_ref().unwrap_or(&Outcome::Failed);
+        if matches!(outcome, Outcome::Interrupted | Outcome::Failed) {
+            self.store.left_unfinished().into_iter().for_each(|said| problems.last_note(said));
+        }
         let entry = lock.entry().clone();
         let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
         let error = self.close(&entry, ended.err()).await;

@@ -42,6 +42,7 @@ pub mod metrics;
 pub mod problems;
 pub mod record;
 pub mod refresh;
+pub mod replacement;
 pub mod report;
 pub mod secret;
 pub mod settings;

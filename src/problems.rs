@@ -41,6 +41,11 @@ impl Problems {
         });
     }
 
+    /// Something is worth knowing of the run as a whole: this is said however much was said before.
+    pub fn last_note(&self, sentence: impl Into<String>) {
+        self.with(|said| said.last.push(sentence.into()));
+    }
+
     /// Whether anything is missing or may be.
     pub fn has_gap(&self) -> bool {
         self.with(|said| said.gap)

@@ -177,6 +177,12 @@ pub trait Store: Send + Sync {
     /// Where it could not be written.
     async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
 
+    /// Says, for people, what becomes of what this run wrote where its sweep does not come to its
+    /// end; nothing where it is in its place already.
+    fn left_unfinished(&self) -> Option<String> {
+        None
+    }
+
     /// At most `most` documents after `after`, in the order of the store's primary key, whatever
     /// keys others gave to theirs.
     ///

@@ -8,40 +8,70 @@ use std::time::Duration;
 /// Columns of a line that is wrapped.
 const WIDTH: usize = 80;
 
-/// `text` with control characters shown instead of sent to the terminal.
+/// `text` with characters that are not seen shown instead of sent to the terminal.
 pub fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            c if turns_direction(c) => plain.extend(c.escape_unicode()),
-            c if c.is_control() => plain.extend(c.escape_default()),
-            c => plain.push(c),
-        }
-    }
-    plain
+    escaped(text, |_| false)
 }
 
-/// JSON text that says the same without control characters but for line breaks and tabs, which can
-/// only stand between its tokens.
+/// The same, with line breaks and tabs left as they are.
+pub fn plain_lines(text: &str) -> String {
+    escaped(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// JSON text that says the same without characters that are not seen, but for line breaks and tabs,
+/// which can only stand between its tokens.
 pub fn plain_json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\t' => plain.push(c),
             '\r' => plain.push(' '),
-            c if turns_direction(c) || c.is_control() => {
-                // Writing to a text cannot fail.
-                let _ = write!(plain, "\\u{:04x}", u32::from(c));
-            }
+            c if is_unseen(c) => push_json_escape(&mut plain, c),
             c => plain.push(c),
         }
     }
     plain
 }
 
-/// Whether it is a mark that turns the direction of what follows; terminals obey those, too.
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Appends `c` as JSON text can say it with ASCII alone.
+pub fn push_json_escape(text: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        // Writing to a text cannot fail.
+        let _ = write!(text, "\\u{unit:04x}");
+    }
+}
+
+/// Whether a terminal obeys the character, or shows nothing for it: control characters, and those
+/// that turn the direction of what follows, break lines, hide in words, or only mark. The two that
+/// join letters (U+200C, U+200D) are left: Persian and emoji need them.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if stays(c) || !is_unseen(c) => plain.push(c),
+            c if c.is_control() => plain.extend(c.escape_default()),
+            c => plain.extend(c.escape_unicode()),
+        }
+    }
+    plain
 }
 
 /// `text` in lines of 80 columns: `first` before the first line, `further` before the others. A
@@ -117,6 +147,22 @@ mod tests {
         assert_eq!(plain("a\x1b[31mb\r\n"), "a\\u{1b}[31mb\\r\\n");
         assert_eq!(plain("a\u{202e}b"), "a\\u{202e}b");
         assert_eq!(plain_json("[\r\n\t\"\u{9b}1m\u{202e}ä\"]"), "[ \n\t\"\\u009b1m\\u202eä\"]");
+    }
+
+    #[test]
+    fn x5_characters_that_are_not_seen_are_escaped_and_those_that_join_letters_stay() {
+        for c in ['\u{61c}', '\u{200b}', '\u{2028}', '\u{2029}', '\u{2064}', '\u{feff}', '\u{ad}'] {
+            let code = u32::from(c);
+            assert_eq!(plain(&format!("a{c}b")), format!("a\\u{{{code:x}}}b"));
+            assert_eq!(plain_lines(&format!("a\n{c}\tb\r")), format!("a\n\\u{{{code:x}}}\tb\\r"));
+            let json = plain_json(&format!("\"{c}\""));
+            assert_eq!(json, format!("\"\\u{code:04x}\""));
+        }
+        let tag = plain_json("\"\u{e0041}\"");
+        assert_eq!(tag, r#""\udb40\udc41""#);
+        assert_eq!(serde_json::from_str::<String>(&tag).unwrap(), "\u{e0041}");
+        let words = "می‌خواهم 👩‍💻 naïve日本";
+        assert_eq!((plain(words), plain_json(words)), (words.to_owned(), words.to_owned()));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::client::{ClientArgs, no_client};
 use super::exit::{Exit, failed};
 use super::overrides::{at_base_url, at_page_size};
 use super::signals::Signals;
-use super::streams::{print, say};
+use super::streams::{say, show, show_json};
 use super::values;
 use crate::fetch::{Fetcher, Home};
 use crate::metrics::Metrics;
@@ -88,14 +88,13 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
             Exit::Failed
         }
     };
-    let text = match arguments.json {
-        false => trial.facts.to_string(),
+    match arguments.json {
+        false => show(&trial.facts.to_string())?,
         true => {
-            serde_json::to_string_pretty(&trial.facts).map_err(|error| failed(&error.into()))?
-                + "\n"
+            let json = serde_json::to_string_pretty(&trial.facts);
+            show_json(&(json.map_err(|error| failed(&error.into()))? + "\n"))?;
         }
-    };
-    print(text.as_bytes())?;
+    }
     Ok(exit)
 }
 

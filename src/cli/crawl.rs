@@ -19,8 +19,9 @@ use session::Session;
 /// What is said below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete,
-4 another run holds the site, 130 or 143 interrupted. With --every none of 1, 3
-and 4 ends it; told to stop it ends with 0 while it waits.";
+4 another run holds the site, 129, 130 or 143 interrupted (SIGHUP, SIGINT,
+SIGTERM). With --every none of 1, 3 and 4 ends it; told to stop it ends with 0
+while it waits. With --log-file SIGHUP reopens the log instead.";
 
 /// Arguments of a crawl.
 #[derive(Debug, Args)]

@@ -1,11 +1,10 @@
 //! Exit codes, which supervisors and scripts rely on.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use super::signals::StopSignal;
+use super::streams::say;
 use crate::report::Outcome;
-use crate::wording::plain;
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +20,7 @@ pub enum Exit {
     Incomplete,
     /// 4: another run holds the site.
     Held,
-    /// 130 or 143: told to stop; can go on.
+    /// 129, 130 or 143: told to stop; can go on.
     Interrupted(StopSignal),
     /// 141, as of a program ended by SIGPIPE: whoever read standard output went away.
     ReaderGone,
@@ -58,6 +57,7 @@ impl Exit {
             Exit::Usage => 2,
             Exit::Incomplete => 3,
             Exit::Held => 4,
+            Exit::Interrupted(StopSignal::HangUp) => 129,
             Exit::Interrupted(StopSignal::Interrupt) => 130,
             Exit::Interrupted(StopSignal::Terminate) => 143,
             Exit::ReaderGone => 141,
@@ -67,9 +67,7 @@ impl Exit {
 
 /// Tells why a command failed.
 pub fn failed(error: &anyhow::Error) -> Exit {
-    let lines: Vec<String> = format!("{error:#}").lines().map(plain).collect();
-    // Nobody may be reading any more, which is no reason to panic.
-    let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
+    say(&format!("error: {error:#}\n"));
     Exit::Failed
 }
 

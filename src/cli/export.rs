@@ -34,8 +34,8 @@ pub const AFTER_HELP: &str = "\
 CSV has a column _key and one for each name at the top of a document, in the
 order in which they first appear; what is nested stands there as JSON.
 
-Exit codes: 0 written, 1 the store or the output failed, 2 usage, 130 or 143
-interrupted, 141 whoever read standard output went away.";
+Exit codes: 0 written, 1 the store or the output failed, 2 usage, 129, 130
+or 143 interrupted, 141 whoever read standard output went away.";
 
 /// Arguments of `gleaner export`.
 #[derive(Debug, Args)]
@@ -67,6 +67,10 @@ pub struct ExportArgs {
     /// Write key, url and times with each document
     #[arg(long)]
     meta: bool,
+
+    /// In CSV, put ' before texts that a spreadsheet would run as formulas
+    #[arg(long)]
+    csv_safe: bool,
 }
 
 /// What is written.
@@ -85,6 +89,9 @@ pub async fn run(arguments: ExportArgs) -> Exit {
 }
 
 async fn try_run(arguments: ExportArgs) -> Result<(), Exit> {
+    if arguments.csv_safe && arguments.format.unwrap_or_default() != Format::Csv {
+        return Err(refused("--csv-safe", "it is for --format csv; JSON lines hold no formulas"));
+    }
     let to_file = arguments.output.as_deref().filter(|path| path.as_os_str() != "-");
     let Some(path) = to_file else {
         // A signal ends the process at once, also while whoever reads does not read on.
@@ -107,7 +114,8 @@ async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
         say(&format!("there is no full sweep of {}\n", holdings.what));
         return output.finish();
     };
-    let export = Export { holdings: &holdings, choice, meta: arguments.meta };
+    let ExportArgs { meta, csv_safe, .. } = *arguments;
+    let export = Export { holdings: &holdings, choice, meta, csv_safe };
     let counted = match arguments.format.unwrap_or_default() {
         Format::Jsonl => export.lines(output).await?,
         Format::Csv => export.csv(output).await?,
@@ -135,6 +143,7 @@ struct Export<'a> {
     holdings: &'a Holdings,
     choice: Choice,
     meta: bool,
+    csv_safe: bool,
 }
 
 /// Documents in the store, and those of them that were written.
@@ -165,7 +174,7 @@ impl Export<'_> {
     }
 
     async fn csv(&self, mut output: Output) -> Result<Counted, Exit> {
-        let mut csv = Csv::new(self.meta);
+        let mut csv = Csv::new(self.meta, self.csv_safe);
         let first = self
             .each_page(|chosen| {
                 let noted = chosen.iter().try_for_each(|stored| csv.note_columns(&stored.text));

@@ -14,11 +14,11 @@ use super::arguments::RunArgs;
 use super::crawl::session::{NotOpened, Session};
 use super::exit::{Exit, failed};
 use super::holdings::{DEFAULT_STORE, readable, told};
-use super::streams::{print, say};
+use super::streams::{print, say, show, show_json};
 use super::usage::wrong;
 use crate::settings::{Begin, Settings};
 use crate::store::KeptFailure;
-use crate::wording::{count, counted, plain, plain_json, wrapped};
+use crate::wording::{count, counted, plain, wrapped};
 
 /// Failures asked of the store at once.
 const AT_ONCE: usize = 500;
@@ -35,7 +35,6 @@ gleaner crawl: 0 nothing failed again, 3 something did.";
 #[derive(Debug, Args)]
 pub struct FailuresArgs {
     /// A built-in site, or the path of a site file
-    #[arg(default_value = "books")]
     site: String,
 
     /// Print the beginning of what came, too, where it was kept
@@ -52,6 +51,13 @@ pub struct FailuresArgs {
 
     #[command(flatten, next_help_heading = "With --retry; --store and --collection always")]
     run: RunArgs,
+}
+
+impl FailuresArgs {
+    /// Whether this is a crawl.
+    pub fn crawls(&self) -> bool {
+        self.retry
+    }
 }
 
 /// Prints the failures, or goes over them.
@@ -97,7 +103,10 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
             }
             *reasons.entry(failure.reason.clone()).or_default() += 1;
         }
-        print(text.as_bytes())?;
+        match arguments.json {
+            true => show_json(&text)?,
+            false => show(&text)?,
+        }
         after = page.next;
         if after.is_none() {
             break;
@@ -143,8 +152,7 @@ fn json(failure: &KeptFailure, sample: bool) -> Result<String, Exit> {
         message: &failure.message,
         sample: failure.sample.as_deref().filter(|_| sample),
     };
-    let text = serde_json::to_string(&row).map_err(|error| failed(&error.into()))?;
-    Ok(plain_json(&text))
+    serde_json::to_string(&row).map_err(|error| failed(&error.into()))
 }
 
 /// One failure: page, reason and times; where; what went wrong; the sample.

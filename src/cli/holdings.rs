@@ -21,7 +21,6 @@ pub const DEFAULT_STORE: &str = "sqlite:gleaner.db";
 #[derive(Debug, Args)]
 pub struct HoldingsArgs {
     /// A built-in site, or the path of a site file
-    #[arg(default_value = "books")]
     site: String,
 
     /// Where it is stored: mongodb://HOST/DATABASE or sqlite:PATH

@@ -1,11 +1,12 @@
 //! The log: to standard error or a file, for people or as JSON lines. Where a progress line is on
 //! the terminal, log lines go above it.
 
+mod file;
+
 use std::fmt::Display;
-use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use indicatif::MultiProgress;
 use tracing::{error, info, warn};
@@ -17,6 +18,7 @@ use super::streams::say;
 use crate::report::Report;
 use crate::status::summary;
 use crate::wording::plain;
+pub use file::LogFile;
 
 /// Where the log goes, beside what is said on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +48,14 @@ pub fn tell(why: &dyn Display) {
     }
 }
 
+/// Warns of something that does not end the run, everywhere where that is to be said.
+pub fn caution(what: &str) {
+    warn!("{what}");
+    if place() == Place::File {
+        say(&format!("warning: {what}\n"));
+    }
+}
+
 /// Tells what a run came to, into a store of that name, everywhere where that is to be said.
 pub fn sum_up(report: &Report, store: &str) {
     if place() != Place::Here {
@@ -70,23 +80,27 @@ fn log(report: &Report) {
     }
 }
 
-/// Begins to log. `lines` is where the progress line is.
+/// Begins to log, into the file at `path` where there is one. `lines` is where the progress line is.
 ///
 /// # Errors
 /// Says why, where the file cannot be opened.
-pub fn begin(form: LogFormat, file: Option<&Path>, lines: MultiProgress) -> Result<(), String> {
-    let (writer, colors) = match file {
+pub fn begin(
+    form: LogFormat,
+    path: Option<&Path>,
+    lines: MultiProgress,
+) -> Result<Option<Arc<LogFile>>, String> {
+    let open = |path: &Path| {
+        LogFile::open(path).map(Arc::new).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let file = path.map(open).transpose()?;
+    let (writer, colors) = match &file {
         None => {
             let colors = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
             (BoxMakeWriter::new(AboveProgress(lines)), colors)
         }
-        Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            let file = file.map_err(|error| format!("{}: {error}", path.display()))?;
-            (BoxMakeWriter::new(Mutex::new(file)), false)
-        }
+        Some(file) => (BoxMakeWriter::new(file.clone()), false),
     };
-    let _ = PLACE.set(match (file, form) {
+    let _ = PLACE.set(match (&file, form) {
         (Some(_), _) => Place::File,
         (None, LogFormat::Json) => Place::Json,
         (None, LogFormat::Text) => Place::Here,
@@ -107,7 +121,8 @@ pub fn begin(form: LogFormat, file: Option<&Path>, lines: MultiProgress) -> Resu
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
-    begun.map_err(|error| format!("the log cannot begin: {error}"))
+    begun.map_err(|error| format!("the log cannot begin: {error}"))?;
+    Ok(file)
 }
 
 /// Writes to standard error, above the progress line if there is one.

@@ -3,13 +3,31 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::exit::{Exit, failed};
+use crate::wording::{plain_json, plain_lines};
 
-/// Tells the user something. That nobody reads it is no reason to end.
+/// Tells the user something, without what a terminal obeys: some of it may come from a site, a
+/// file or a variable. That nobody reads it is no reason to end.
 pub fn say(text: &str) {
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = io::stderr().write_all(plain_lines(text).as_bytes());
 }
 
-/// Writes a result.
+/// Writes a result that is text for people, without what a terminal obeys.
+///
+/// # Errors
+/// As [`print`].
+pub fn show(text: &str) -> Result<(), Exit> {
+    print(plain_lines(text).as_bytes())
+}
+
+/// Writes a result that is JSON, without what a terminal obeys; it says the same.
+///
+/// # Errors
+/// As [`print`].
+pub fn show_json(text: &str) -> Result<(), Exit> {
+    print(plain_json(text).as_bytes())
+}
+
+/// Writes a result as it is.
 ///
 /// # Errors
 /// The exit code, where it cannot be written; that its reader went away is not told to anyone.

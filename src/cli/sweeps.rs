@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use super::exit::{Exit, failed};
 use super::holdings::{HoldingsArgs, told};
-use super::streams::{print, say};
+use super::streams::{say, show, show_json};
 use super::values;
 use crate::clock;
 use crate::report::{Report, millis};
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
-use crate::wording::{count, plain, plain_json, seconds};
+use crate::wording::{count, plain, seconds};
 
 /// Sweeps that are listed, where nothing else is asked for.
 const MOST: usize = 20;
@@ -56,12 +56,11 @@ async fn try_run(arguments: SweepsArgs) -> Result<(), Exit> {
         say(&format!("there is no sweep of {}\n", holdings.what));
     }
     holdings.close().await;
-    let text = match arguments.json {
-        true => json(&sweeps)?,
-        false if sweeps.is_empty() => String::new(),
-        false => table(&sweeps, clock::now()),
-    };
-    print(text.as_bytes())
+    match arguments.json {
+        true => show_json(&json(&sweeps)?),
+        false if sweeps.is_empty() => Ok(()),
+        false => show(&table(&sweeps, clock::now())),
+    }
 }
 
 /// An entry for programs.
@@ -80,7 +79,7 @@ fn json(sweeps: &[LedgerEntry]) -> Result<String, Exit> {
     };
     let rows: Result<Vec<serde_json::Value>, _> = sweeps.iter().map(row).collect();
     let text = rows.and_then(|rows| serde_json::to_string_pretty(&rows));
-    Ok(plain_json(&text.map_err(|error| failed(&error.into()))?) + "\n")
+    Ok(text.map_err(|error| failed(&error.into()))? + "\n")
 }
 
 fn table(sweeps: &[LedgerEntry], now: Timestamp) -> String {

@@ -42,8 +42,8 @@ climbs 1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500 requests at once while that
 pays, and stops when throughput no longer grows, requests fail, or answers take
 twice as long. It looks at neither robots.txt nor the rate of a site file.
 
-Exit codes: 0 measured, 1 the site does not answer, 2 usage, 130 or 143
-interrupted: what was measured until then is shown.";
+Exit codes: 0 measured, 1 the site does not answer, 2 usage, 129, 130
+or 143 interrupted: what was measured until then is shown.";
 
 /// Arguments of `gleaner tune`.
 #[derive(Debug, Args)]

@@ -4,11 +4,22 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Exit;
 use super::streams::say;
+use crate::site::BuiltIn;
 
 /// Tells what clap has to say, and says so where a bad value stands in a variable.
 pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
-    // Standard output or error may be closed already; there is nobody left to tell then.
-    let _ = error.print();
+    if lacks_site(error) {
+        let subcommand = std::env::args().nth(1).unwrap_or_default();
+        say(&needs_site(&subcommand));
+        return Exit::Usage;
+    }
+    if error.use_stderr() {
+        // It quotes arguments and variables, which may hold what a terminal obeys.
+        say(&error.render().to_string());
+    } else {
+        // Standard output may be closed already; there is nobody left to tell then.
+        let _ = error.print();
+    }
     if let Some(variable) = variable_behind(error, command) {
         say(&format!("\nThe value stands in the environment variable {variable}.\n"));
     }
@@ -27,6 +38,31 @@ pub fn wrong(flag: &str, variable: &str, message: &str) -> Exit {
 pub fn refused(argument: &str, message: &str) -> Exit {
     say(&format!("error: {argument}: {message}\n\nFor more information, try '--help'.\n"));
     Exit::Usage
+}
+
+/// Whether the error is that no site was named.
+fn lacks_site(error: &clap::Error) -> bool {
+    let missing = error.get(ContextKind::InvalidArg);
+    error.kind() == ErrorKind::MissingRequiredArgument
+        && matches!(missing, Some(ContextValue::Strings(names)) if names.iter().any(|name| name.contains("SITE")))
+}
+
+/// Shows how a site is named. There is no default: a crawl of a site that nobody chose would send
+/// thousands of requests to a stranger's server.
+fn needs_site(subcommand: &str) -> String {
+    let names: Vec<&str> = BuiltIn::ALL.iter().map(|site| site.name).collect();
+    let example = |site: &str| format!("gleaner {subcommand} {site}");
+    format!(
+        "error: no SITE was given: name a site file or a built-in site\n\n  \
+         {:<28} a site file; `gleaner sites new URL` writes one\n  \
+         {:<28} a built-in site: {}\n  \
+         {:<28} a site on this machine, to try gleaner out\n\n\
+         For more information, try '--help'.\n",
+        example("mysite.toml"),
+        example("books"),
+        names.join(", "),
+        "gleaner demo",
+    )
 }
 
 /// The variable that the value which clap refuses came from, where it came from one.

@@ -1,9 +1,9 @@
 //! JSON indented for people, token by token: numbers, texts and the order of keys stay as they
 //! were sent.
 
-use std::fmt::Write;
-
 use serde::de::IgnoredAny;
+
+use crate::wording::{is_unseen, push_json_escape};
 
 /// How many times as long the indented text may be, and what short texts may take beyond that: a
 /// page of brackets must not become a memory full of spaces.
@@ -50,9 +50,8 @@ impl Indented {
     fn string(&mut self, rest: &str) -> usize {
         let mut escaped = false;
         for (at, c) in rest.char_indices() {
-            if c.is_control() {
-                // Writing to a text cannot fail.
-                let _ = write!(self.text, "\\u{:04x}", u32::from(c));
+            if is_unseen(c) {
+                push_json_escape(&mut self.text, c);
             } else {
                 self.text.push(c);
             }

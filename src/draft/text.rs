@@ -8,7 +8,7 @@ use super::detail::{Detail, Place};
 use super::paging::{At, Count, End, NextAt, Onward, Paging};
 use super::{Path, Shape, names};
 use crate::secret::shown;
-use crate::wording::{count, plain, wrapped};
+use crate::wording::{count, is_unseen, plain, wrapped};
 
 /// Everything that a site file says.
 #[derive(Debug, Clone)]
@@ -232,7 +232,7 @@ fn quoted(text: &str) -> String {
         match c {
             '"' => quoted.push_str("\\\""),
             '\\' => quoted.push_str("\\\\"),
-            c if c.is_control() => drop(write!(quoted, "\\u{:04X}", u32::from(c))),
+            c if is_unseen(c) => drop(write!(quoted, "\\U{:08X}", u32::from(c))),
             c => quoted.push(c),
         }
     }

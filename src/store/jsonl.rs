@@ -1,56 +1,75 @@
 //! The store as JSON lines, for pipes and for a look at what a site gives: one record a line.
 //!
 //! Promises: each line is `{"key":…,"url":…,"fetched_at":…,"doc":{…}}` with the document as the
-//! site sent it; a batch is written out when [`Store::write`] is done. Nothing is read back: it
-//! knows no item, keeps neither ledger nor failures, and a batch written twice is there twice.
+//! site sent it; a batch is written out when [`Store::write`] is done. A file takes the place of
+//! the one before it when its sweep came to its end, and not earlier; pipes and devices are written
+//! to as they are. Nothing is read back: it knows no item, keeps neither ledger nor failures, and a
+//! batch written twice is there twice.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Stdout, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::Value;
+use tracing::warn;
 
 use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::document::{Body, Encoding};
 use crate::failure::{Failure, PageId};
 use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::replacement::{self, Readers, Replacement, Unfinished};
+use crate::report::Outcome;
 use crate::sweep::lock::Claim;
-use crate::sweep::{LedgerEntry, SweepEntry};
+use crate::sweep::{LedgerEntry, State, SweepEntry};
 
-/// See the module's text.
+/// A store that writes one line a record.
 pub struct JsonLinesStore {
     /// On a thread of its own: a pipe blocks for as long as its reader pleases.
     output: Owner<Output>,
     name: Box<str>,
+    /// Where the lines stand until the sweep has come to its end; none for pipes and devices.
+    partial: Option<Box<Path>>,
+    has_written: AtomicBool,
 }
 
 enum Output {
     Stdout(Stdout),
-    File(File),
+    /// A pipe or a device.
+    Stream(File),
     Memory(Arc<Mutex<Vec<u8>>>),
+    File(Lines),
+}
+
+/// Lines on their way to a file.
+struct Lines {
+    file: Replacement,
+    /// Whether the sweep came to its end, so that they are to take the old ones' place.
+    is_whole: bool,
 }
 
 impl JsonLinesStore {
-    /// Opens the file, emptying it; none is standard output.
+    /// Opens the pipe or device, or a new file that is to replace the one at the path; none is
+    /// standard output.
     ///
     /// # Errors
-    /// Where the file cannot be made or emptied.
+    /// Where the file cannot be made or opened.
     pub fn open(target: &Option<PathBuf>) -> Result<JsonLinesStore, StoreError> {
-        let (name, output) = match target {
+        let (name, output): (Box<str>, _) = match target {
             None => ("standard output".into(), Output::Stdout(io::stdout())),
             Some(path) => {
                 let name: Box<str> = path.display().to_string().into();
-                let file = File::create(path).map_err(|error| {
+                let output = Output::to(path).map_err(|error| {
                     StoreError::Unusable(format!(
                         "{name} cannot be written ({error}): name a file in a folder that is \
                          there and writable"
                     ))
                 })?;
-                (name, Output::File(file))
+                (name, output)
             }
         };
         JsonLinesStore::of(name, output)
@@ -65,8 +84,12 @@ impl JsonLinesStore {
     }
 
     fn of(name: Box<str>, output: Output) -> Result<JsonLinesStore, StoreError> {
+        let partial = match &output {
+            Output::File(lines) => Some(lines.file.path().into()),
+            Output::Stdout(_) | Output::Stream(_) | Output::Memory(_) => None,
+        };
         let output = Owner::of(output, "gleaner-jsonl").map_err(|error| explain(&name, &error))?;
-        Ok(JsonLinesStore { output, name })
+        Ok(JsonLinesStore { output, name, partial, has_written: AtomicBool::new(false) })
     }
 }
 
@@ -100,7 +123,10 @@ impl Store for JsonLinesStore {
             }
         }
         match self.output.run(move |output| output.put(&lines)).await {
-            Ok(Ok(())) => Ok(rejections),
+            Ok(Ok(())) => {
+                self.has_written.store(true, Relaxed);
+                Ok(rejections)
+            }
             Ok(Err(error)) => Err(explain(&self.name, &error)),
             Err(Ended) => Err(StoreError::Failed(format!("{} is closed", self.name))),
         }
@@ -162,8 +188,29 @@ impl Store for JsonLinesStore {
         Ok(true)
     }
 
-    async fn keep_sweep(&self, _: &SweepEntry) -> Result<bool, StoreError> {
-        Ok(true)
+    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        let is_whole = matches!(entry.state, State::Ended(Outcome::Complete | Outcome::Incomplete));
+        let noted = self.output.run(move |output| {
+            if let Output::File(lines) = output {
+                lines.is_whole = is_whole;
+            }
+        });
+        match noted.await {
+            Ok(()) => Ok(true),
+            Err(Ended) => Err(StoreError::Failed(format!("{} is closed", self.name))),
+        }
+    }
+
+    fn left_unfinished(&self) -> Option<String> {
+        let partial = self.partial.as_deref()?;
+        let name = &self.name;
+        Some(match self.has_written.load(Relaxed) {
+            true => format!(
+                "{name} is as it was before this run; what this run fetched is in {}",
+                partial.display()
+            ),
+            false => format!("{name} is as it was before this run, which fetched nothing"),
+        })
     }
 
     async fn read(&self, _: Option<&Position>, _: usize) -> Result<Rows<Stored>, StoreError> {
@@ -175,7 +222,14 @@ impl Store for JsonLinesStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         match self.output.end(Output::close).await {
-            Ok(closed) => closed.map_err(|error| explain(&self.name, &error)),
+            Ok(closed) => closed.map_err(|error| {
+                match (explain(&self.name, &error), self.left_unfinished()) {
+                    (StoreError::Failed(why), Some(left)) => {
+                        StoreError::Failed(format!("{why}; {left}"))
+                    }
+                    (error, _) => error,
+                }
+            }),
             // Closed before; nothing is left to do.
             Err(Ended) => Ok(()),
         }
@@ -183,6 +237,20 @@ impl Store for JsonLinesStore {
 }
 
 impl Output {
+    fn to(path: &Path) -> io::Result<Output> {
+        let Some(file) = Replacement::of(path, Readers::Owner, Unfinished::Kept)? else {
+            return File::options().write(true).open(path).map(Output::Stream);
+        };
+        for left in replacement::left_behind(path) {
+            warn!(
+                file = %left.display(),
+                "an earlier run into {} was killed and left this file; delete it if it is not needed",
+                path.display()
+            );
+        }
+        Ok(Output::File(Lines { file, is_whole: false }))
+    }
+
     fn put(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Output::Stdout(stdout) => {
@@ -190,14 +258,15 @@ impl Output {
                 stdout.write_all(lines)?;
                 stdout.flush()
             }
-            Output::File(file) if file.metadata()?.is_file() => {
+            Output::Stream(file) => file.write_all(lines),
+            Output::File(Lines { file, .. }) => {
+                let file = file.file();
                 let whole = file.stream_position()?;
                 file.write_all(lines).inspect_err(|_| {
                     // A full disk takes half a line; where that cannot be taken back it stays.
                     let _ = file.set_len(whole);
                 })
             }
-            Output::File(file) => file.write_all(lines),
             Output::Memory(memory) => {
                 memory.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(lines);
                 Ok(())
@@ -207,9 +276,10 @@ impl Output {
 
     fn close(self) -> io::Result<()> {
         match self {
-            // What is no file, such as a pipe, cannot be synchronised.
-            Output::File(file) if file.metadata()?.is_file() => file.sync_all(),
-            _ => Ok(()),
+            Output::File(Lines { file, is_whole: true }) => file.finish(),
+            Output::File(Lines { file, is_whole: false }) => file.abandon(),
+            // What is no file cannot be synchronised.
+            Output::Stdout(_) | Output::Stream(_) | Output::Memory(_) => Ok(()),
         }
     }
 }

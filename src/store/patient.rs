@@ -189,6 +189,10 @@ impl Store for PatientStore {
         self.insist(|| self.store.keep_sweep(entry)).await
     }
 
+    fn left_unfinished(&self) -> Option<String> {
+        self.store.left_unfinished()
+    }
+
     async fn read(
         &self,
         after: Option<&Position>,

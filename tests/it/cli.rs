@@ -7,6 +7,7 @@ mod descriptors;
 mod every;
 mod exits;
 mod fetch;
+mod files;
 mod full_disk;
 mod kill_loop;
 mod kills;
@@ -18,6 +19,7 @@ mod secrets;
 mod signals;
 mod sites;
 mod soak;
+mod terminal;
 mod tune;
 mod usage;
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gleaner::document::Encoding;
+use gleaner::metrics::Metrics;
 use gleaner::record::{Record, Seen};
+use gleaner::report::Outcome;
 use gleaner::store::{self, Rows, Store, StoreError, StoreUrl};
 use gleaner::sweep::SweepEntry;
 use gleaner::sweep::lock::Claim;
@@ -53,6 +55,7 @@ async fn a_line_is_the_record_with_its_text_as_sent() {
         r#"{"key":"a\"b","url":"http://127.0.0.1/item/a\"b","fetched_at":"2026-11-20T10:00:01.000Z","doc":{   "x": 1e2,  "y": "\n" }}"#,
         "\n"
     );
+    end(&*store, Outcome::Complete).await;
     assert_eq!(std::fs::read_to_string(&path).expect("the file"), expected);
     let lines = expected.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     let documents: Vec<Value> = lines.map(|mut line| line["doc"].take()).collect();
@@ -60,18 +63,49 @@ async fn a_line_is_the_record_with_its_text_as_sent() {
 }
 
 #[tokio::test]
-async fn the_file_is_replaced_at_the_start_and_nothing_is_known_of_it() {
+async fn d11_the_file_is_replaced_when_the_sweep_came_to_its_end_and_nothing_is_known_of_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.jsonl");
     std::fs::write(&path, "of an earlier run\n").expect("written");
     let store = open(&path).await.expect("the store opens");
     assert!(store.was_empty());
     assert!(!store.keeps_failures());
-    assert_eq!(std::fs::read_to_string(&path).expect("the file"), "");
     assert_eq!(store.write(&stamp("s"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), "of an earlier run\n");
     assert_eq!(store.known(&keys(&["1"])).await, Ok(Vec::new()));
     let Err(StoreError::Failed(message)) = store.read(None, 1).await else { panic!("was read") };
     assert!(message.contains("out.jsonl") && message.contains("JSON lines"), "{message}");
+    end(&*store, Outcome::Incomplete).await;
+    assert_eq!(std::fs::read_to_string(&path).expect("the file").lines().count(), 1);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+}
+
+#[tokio::test]
+async fn d11_a_sweep_that_does_not_come_to_its_end_leaves_the_old_file_and_says_where_the_new_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.jsonl");
+    std::fs::write(&path, "of an earlier run\n").expect("written");
+    for outcome in [Outcome::Failed, Outcome::Interrupted] {
+        let store = open(&path).await.expect("the store opens");
+        assert_eq!(store.write(&stamp("s"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+        let left = store.left_unfinished().expect("a sentence");
+        end(&*store, outcome).await;
+        assert_eq!(std::fs::read_to_string(&path).expect("the file"), "of an earlier run\n");
+        let partial = left.rsplit(' ').next().expect("a path");
+        assert!(partial.ends_with(".partial") && Path::new(partial).is_file(), "{left}");
+    }
+    let store = open(&path).await.expect("the store opens");
+    end(&*store, Outcome::Failed).await;
+    let names = std::fs::read_dir(folder.path()).expect("the folder").count();
+    assert_eq!(names, 3, "a run that wrote nothing leaves nothing");
+}
+
+/// Ends a sweep with `outcome` and closes the store.
+async fn end(store: &dyn Store, outcome: Outcome) {
+    let entry = SweepEntry::begin("books", "books", "1:d", false);
+    let entry = entry.end(outcome, &Metrics::new().snapshot(), Vec::new());
+    assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+    assert_eq!(store.close().await, Ok(()));
 }
 
 #[tokio::test]
@@ -138,5 +172,5 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     assert_eq!(store.live(&keys(&["1"])).await, Ok(Vec::new()));
     assert_eq!(store.count_live().await, Ok(0));
     assert_eq!(store.close().await, Ok(()));
-    assert_eq!(std::fs::read(&path).expect("the file"), b"");
+    assert!(!path.exists(), "the sweep did not come to its end");
 }

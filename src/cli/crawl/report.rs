@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::cli::replacement::{beside, is_replaced};
+use crate::replacement::{Readers, Replacement, Unfinished};
 use crate::report::Report;
 
 /// Prints the report.
@@ -36,12 +36,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// # Errors
 /// Where it cannot.
 pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
-    let tried = match is_replaced(path) {
-        true => beside(path).and_then(|(_, beside)| std::fs::remove_file(beside)),
+    let tried = replacement(path).and_then(|replacement| match replacement {
+        Some(_) => Ok(()),
         // Who reads a pipe takes its end for the report's.
-        false if std::fs::metadata(path).is_ok_and(|it| it.file_type().is_fifo()) => Ok(()),
-        false => std::fs::OpenOptions::new().write(true).open(path).map(drop),
-    };
+        None if std::fs::metadata(path)?.file_type().is_fifo() => Ok(()),
+        None => std::fs::OpenOptions::new().write(true).open(path).map(drop),
+    });
     tried.with_context(|| format!("no report can be written to {}", path.display()))
 }
 
@@ -51,12 +51,16 @@ pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
 /// Where it cannot be written.
 pub fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(report)?;
-    let written = match is_replaced(path) {
-        true => beside(path).and_then(|(mut file, beside)| {
+    let written = replacement(path).and_then(|replacement| match replacement {
+        Some(mut file) => {
             file.write_all(&text)?;
-            std::fs::rename(beside, path)
-        }),
-        false => std::fs::write(path, text),
-    };
+            file.finish()
+        }
+        None => std::fs::write(path, text),
+    });
     written.with_context(|| format!("the report cannot be written to {}", path.display()))
+}
+
+fn replacement(path: &Path) -> io::Result<Option<Replacement>> {
+    Replacement::of(path, Readers::Owner, Unfinished::Deleted)
 }

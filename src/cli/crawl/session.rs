@@ -17,6 +17,7 @@ use crate::cli::progress::ProgressView;
 use crate::cli::signals::{Signals, StopSignal};
 use crate::cli::streams::say;
 use crate::cli::usage::wrong;
+use crate::cli::variables;
 use crate::crawl::{Crawl, Ended};
 use crate::error::CrawlError;
 use crate::settings::Settings;
@@ -71,8 +72,9 @@ impl<'a> Session<'a> {
         settings.client_options(site.home()).check().map_err(no_client)?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
-        logging::begin(form, arguments.log_file.as_deref(), lines.clone())
+        let log = logging::begin(form, arguments.log_file.as_deref(), lines.clone())
             .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
+        variables::unknown().iter().for_each(|why| logging::caution(why));
         if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.report_to_stdout()) {
             let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));
             report::try_to_write(path).map_err(message)?;
@@ -80,7 +82,7 @@ impl<'a> Session<'a> {
                 return Err(wrong("--report", "GLEANER_REPORT", "that is the file of the store"));
             }
         }
-        let signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+        let signals = Signals::listen_with(log).map_err(|error| failed(&error.into()))?;
         Ok(Session { store_url, settings, may_adopt: false, site, arguments, lines, signals })
     }
 
@@ -133,7 +135,7 @@ impl<'a> Session<'a> {
     ) -> Result<(Ended, Option<StopSignal>), StopSignal> {
         let (trigger, shutdown) = shutdown::channel();
         let name = self.store_url.to_string();
-        let crawl = Crawl::new(self.site.clone(), settings, store, name, shutdown);
+        let crawl = Crawl::new(self.site.clone(), settings, store.clone(), name, shutdown);
         let view = crawl.view();
         let mut progress =
             ProgressView::new(self.arguments.progress.unwrap_or_default(), &self.lines);
@@ -147,7 +149,9 @@ impl<'a> Session<'a> {
                     signal = self.signals.next() => {
                         if told.is_some() {
                             progress.end();
-                            say("stopped at once; what was written is whole\n");
+                            let left = store.left_unfinished();
+                            let left = left.unwrap_or("what was written is whole".to_owned());
+                            say(&format!("stopped at once; {left}\n"));
                             return Err(signal);
                         }
                         told = Some(signal);

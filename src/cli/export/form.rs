@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::store::Stored;
+use crate::wording::is_unseen;
 
 /// More columns than this are no table; they have to be held in memory.
 const MOST_COLUMNS: usize = 10_000;
@@ -49,6 +50,8 @@ impl Lines {
 /// A table: key, where they are asked for URL and times, and each name at the top of a document.
 pub struct Csv {
     meta: bool,
+    /// Whether texts that a spreadsheet would take for formulas are marked as text.
+    safe: bool,
     /// In the order of their first appearance.
     names: IndexSet<String>,
 }
@@ -58,8 +61,8 @@ type Fields = IndexMap<String, Box<RawValue>>;
 
 impl Csv {
     /// A table without columns as yet.
-    pub fn new(meta: bool) -> Csv {
-        Csv { meta, names: IndexSet::new() }
+    pub fn new(meta: bool, safe: bool) -> Csv {
+        Csv { meta, safe, names: IndexSet::new() }
     }
 
     /// Takes in the names of a document.
@@ -82,29 +85,54 @@ impl Csv {
             false => name.clone(),
         };
         let titles = own.iter().map(|name| (*name).to_owned());
-        table([titles.chain(self.names.iter().map(title)).collect()])
+        let titles = titles.chain(self.names.iter().map(title)).map(|title| self.text(title));
+        table([titles.collect()])
     }
 
     /// A line a document, and how many of them have names that there is no column for.
     pub fn rows(&self, documents: &[Stored]) -> (String, u64) {
         let mut cut = 0;
-        let rows = documents.iter().map(|stored| {
-            let fields = fields(&stored.text);
-            cut += u64::from(fields.keys().any(|name| !self.names.contains(name)));
-            let known = &stored.known;
-            let times = [known.fetched_at, known.first_seen, known.changed_at, known.gone_at];
-            let mut row = vec![known.key.as_str().to_owned()];
-            if self.meta {
-                row.push(stored.known.url.as_deref().unwrap_or_default().to_owned());
-                row.extend(times.map(|at| at.map_or_else(String::new, time)));
-            }
-            row.extend(
-                self.names.iter().map(|name| fields.get(name).map_or_else(String::new, cell)),
-            );
-            row
-        });
+        let rows =
+            documents.iter().map(|stored| {
+                let fields = fields(&stored.text);
+                cut += u64::from(fields.keys().any(|name| !self.names.contains(name)));
+                let known = &stored.known;
+                let times = [known.fetched_at, known.first_seen, known.changed_at, known.gone_at];
+                let mut row = vec![self.text(known.key.as_str().to_owned())];
+                if self.meta {
+                    row.push(self.text(known.url.as_deref().unwrap_or_default().to_owned()));
+                    row.extend(times.map(|at| at.map_or_else(String::new, time)));
+                }
+                row.extend(self.names.iter().map(|name| {
+                    fields.get(name).map_or_else(String::new, |value| self.cell(value))
+                }));
+                row
+            });
         let text = table(rows);
         (text, cut)
+    }
+
+    /// A text without its quotes, nothing for null, all else as JSON.
+    #[expect(clippy::borrowed_box, reason = "the map hands it out so")]
+    fn cell(&self, value: &Box<RawValue>) -> String {
+        let json = value.get();
+        if json == "null" {
+            return String::new();
+        }
+        let text = Some(json).filter(|json| json.starts_with('"'));
+        if let Some(text) = text.and_then(|json| serde_json::from_str(json).ok()) {
+            return self.text(text);
+        }
+        // A number, which no spreadsheet takes for a formula, or what begins with a letter or bracket.
+        let mut line = String::with_capacity(json.len());
+        push_line(&mut line, json);
+        line
+    }
+
+    /// A text that came from the site, in safe tables with an apostrophe before what a spreadsheet
+    /// would calculate or run.
+    fn text(&self, text: String) -> String {
+        if self.safe && is_formula(&text) { format!("'{text}") } else { text }
     }
 
     fn own(&self) -> &'static [&'static str] {
@@ -118,20 +146,14 @@ fn fields(document: &str) -> Fields {
     serde_json::from_str(document).unwrap_or_default()
 }
 
-/// A text without its quotes, nothing for null, all else as JSON.
-#[expect(clippy::borrowed_box, reason = "the map hands it out so")]
-fn cell(value: &Box<RawValue>) -> String {
-    let json = value.get();
-    if json == "null" {
-        return String::new();
-    }
-    let text = Some(json).filter(|json| json.starts_with('"'));
-    if let Some(text) = text.and_then(|json| serde_json::from_str(json).ok()) {
-        return text;
-    }
-    let mut line = String::with_capacity(json.len());
-    push_line(&mut line, json);
-    line
+/// Whether a spreadsheet may take a text for a formula (OWASP, CSV injection). Numbers are none.
+fn is_formula(text: &str) -> bool {
+    // Spreadsheets pass over what is not seen before a formula.
+    let start = text
+        .trim_start_matches(|c: char| c == ' ' || is_unseen(c) && !matches!(c, '\t' | '\r' | '\n'));
+    let begins = start.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let is_number = text.parse::<f64>().is_ok_and(f64::is_finite);
+    begins && !is_number
 }
 
 /// JSON without line breaks: they stand between tokens only, where a space means the same.
@@ -181,7 +203,10 @@ mod tests {
     }
 
     fn csv(meta: bool, documents: &[Stored]) -> String {
-        let mut csv = Csv::new(meta);
+        csv_with(Csv::new(meta, false), documents)
+    }
+
+    fn csv_with(mut csv: Csv, documents: &[Stored]) -> String {
         documents.iter().for_each(|stored| csv.note_columns(&stored.text).unwrap());
         let (rows, cut) = csv.rows(documents);
         assert_eq!(cut, 0);
@@ -218,6 +243,35 @@ mod tests {
     }
 
     #[test]
+    fn x5_safe_tables_mark_what_a_spreadsheet_would_run_and_leave_numbers() {
+        let document = r#"{"=1+1":"=cmd|' /C calc'!A0","b":"+1+1","c":"-x","d":"@SUM(1)","e":"\t=1","f":"\r=1","g":"-1.5","h":-2,"i":"a=1","j":["=1"],"k":"＝1","l":" =1","m":"\u200b=1","n":"+49 30 1","o":"--","p":""}"#;
+        let documents = [stored("-1 OR 1", document), stored("-7", "{}")];
+        let safe = csv_with(Csv::new(false, true), &documents);
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(safe.as_bytes());
+        let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert_eq!((&rows[0][0], &rows[0][1]), ("_key", "'=1+1"));
+        let cells: Vec<&str> = rows[1].iter().collect();
+        let marked =
+            ["'-1 OR 1", "'=cmd|' /C calc'!A0", "'+1+1", "'-x", "'@SUM(1)", "'\t=1", "'\r=1"];
+        assert_eq!(cells[..7], marked);
+        let rest = [
+            "-1.5",
+            "-2",
+            "a=1",
+            "[\"=1\"]",
+            "'＝1",
+            "' =1",
+            "'\u{200b}=1",
+            "'+49 30 1",
+            "'--",
+            "",
+        ];
+        assert_eq!(cells[7..], rest);
+        assert_eq!(&rows[2][0], "-7");
+        assert!(csv(false, &documents).contains(",=cmd"), "texts are as sent where nobody asks");
+    }
+
+    #[test]
     fn a_site_may_use_our_names() {
         let documents = [stored("1", r#"{"_key":"own","_url":1}"#)];
         assert_eq!(csv(false, &documents), "_key,doc._key,_url\n1,own,1\n");
@@ -230,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_comes_between_the_passes_is_counted() {
-        let mut csv = Csv::new(false);
+        let mut csv = Csv::new(false, false);
         csv.note_columns(r#"{"a":1}"#).unwrap();
         let (rows, cut) = csv.rows(&[stored("1", r#"{"z":1,"a":2}"#), stored("2", "{}")]);
         assert_eq!((rows.as_str(), cut), ("1,2\n2,\n", 1));
@@ -238,7 +292,7 @@ mod tests {
 
     #[test]
     fn names_without_end_are_no_table() {
-        let mut csv = Csv::new(false);
+        let mut csv = Csv::new(false, false);
         let name = |at: usize| csv.note_columns(&format!("{{\"{at}\":1}}"));
         let ended = (0..=MOST_COLUMNS).map(name).position(|noted| noted.is_err());
         assert_eq!(ended, Some(MOST_COLUMNS));

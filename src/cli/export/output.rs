@@ -4,29 +4,20 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-
 use crate::cli::exit::{Exit, failed};
-use crate::cli::replacement::{beside, is_replaced};
 use crate::cli::streams::print;
+use crate::replacement::{Readers, Replacement, Unfinished};
 use crate::store::StoreUrl;
 use crate::wording::{plain, plain_json};
 
 /// See the module's text. A file is left as it was where the export is not finished.
 pub enum Output {
     /// What goes to a terminal has no control characters.
-    Stdout {
-        terminal: bool,
-    },
-    File(Replacement),
-}
-
-/// A file that is written beside the one that it replaces.
-pub struct Replacement {
-    file: BufWriter<File>,
-    /// Where it is written; nothing where there is nothing to replace, such as a pipe's name.
-    beside: Option<PathBuf>,
-    to: PathBuf,
+    Stdout { terminal: bool },
+    /// A file that replaces another one.
+    File(BufWriter<Replacement>),
+    /// What cannot be replaced, such as a pipe's name, and where it is.
+    Other(BufWriter<File>, PathBuf),
 }
 
 impl Output {
@@ -40,22 +31,22 @@ impl Output {
     /// # Errors
     /// Why it cannot be written.
     pub fn replacing(path: &Path) -> Result<Output, String> {
-        let to = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        // Devices and pipes are written to: replacing them would take them away.
-        let opened = match is_replaced(&to) {
-            true => beside(&to).map(|(file, beside)| (file, Some(beside))),
-            false => File::options().write(true).open(&to).map(|file| (file, None)),
+        let open = || match Replacement::of(path, Readers::Umask, Unfinished::Deleted)? {
+            Some(file) => Ok(Output::File(BufWriter::new(file))),
+            None => {
+                let file = File::options().write(true).open(path)?;
+                Ok(Output::Other(BufWriter::new(file), path.to_owned()))
+            }
         };
-        let cannot = |error| format!("{} cannot be written: {error}", path.display());
-        let (file, beside) = opened.map_err(cannot)?;
-        Ok(Output::File(Replacement { file: BufWriter::new(file), beside, to }))
+        open().map_err(|error: io::Error| format!("{} cannot be written: {error}", path.display()))
     }
 
     /// Whether it would replace the store at `url`.
     pub fn replaces(&self, url: &StoreUrl) -> bool {
         match self {
             Output::Stdout { .. } => false,
-            Output::File(file) => url.is_at(&file.to),
+            Output::File(file) => url.is_at(file.get_ref().to()),
+            Output::Other(_, path) => url.is_at(path),
         }
     }
 
@@ -81,8 +72,11 @@ impl Output {
         match self {
             Output::Stdout { .. } => print(text.as_bytes()),
             Output::File(file) => {
-                let written = file.file.write_all(text.as_bytes());
-                written.map_err(|error| file.failed(error))
+                let written = file.write_all(text.as_bytes());
+                written.map_err(|error| cannot(file.get_ref().to(), error))
+            }
+            Output::Other(file, path) => {
+                file.write_all(text.as_bytes()).map_err(|error| cannot(path, error))
             }
         }
     }
@@ -91,36 +85,20 @@ impl Output {
     pub fn finish(self) -> Result<(), Exit> {
         match self {
             Output::Stdout { .. } => Ok(()),
-            Output::File(mut file) => file.replace().map_err(|error| file.failed(error)),
+            Output::File(file) => {
+                let to = file.get_ref().to().to_owned();
+                let whole = file.into_inner().map_err(|error| error.into_error());
+                whole.and_then(Replacement::finish).map_err(|error| cannot(&to, error))
+            }
+            Output::Other(mut file, path) => file.flush().map_err(|error| cannot(&path, error)),
         }
     }
 }
 
-impl Replacement {
-    fn replace(&mut self) -> io::Result<()> {
-        self.file.flush()?;
-        let Some(beside) = &self.beside else { return Ok(()) };
-        self.file.get_ref().sync_all()?;
-        std::fs::rename(beside, &self.to)?;
-        self.beside = None;
-        Ok(())
+fn cannot(path: &Path, error: io::Error) -> Exit {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Exit::ReaderGone;
     }
-
-    fn failed(&self, error: io::Error) -> Exit {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return Exit::ReaderGone;
-        }
-        let error =
-            Err::<(), _>(error).with_context(|| format!("{} cannot be written", self.to.display()));
-        error.map_or_else(|error| failed(&error), |()| Exit::Complete)
-    }
-}
-
-impl Drop for Replacement {
-    fn drop(&mut self) {
-        if let Some(beside) = &self.beside {
-            // What is left of an export that did not come to its end; nothing hangs on it.
-            let _ = std::fs::remove_file(beside);
-        }
-    }
+    let error = anyhow::Error::new(error);
+    failed(&error.context(format!("{} cannot be written", path.display())))
 }

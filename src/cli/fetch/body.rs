@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::document::indented;
 use crate::extract::html::decode;
 use crate::fetch::Page;
-use crate::wording::plain;
+use crate::wording::{plain, plain_lines};
 
 /// Bytes that are looked through for what only binary bodies have.
 const HEAD: usize = 8192;
@@ -49,11 +49,9 @@ pub fn shown(page: &Page, on_terminal: bool) -> Shown<'_> {
     Shown::Bytes(Cow::Owned(text.into_bytes()))
 }
 
-/// `text` for a terminal: its lines and tabs, and no other control character as such.
+/// `text` for a terminal: its lines and tabs, and nothing else that a terminal obeys.
 pub fn printable(text: &str) -> String {
-    let line = |line: &str| line.split('\t').map(plain).collect::<Vec<_>>().join("\t");
-    let lines = text.split('\n').map(|text| line(text.strip_suffix('\r').unwrap_or(text)));
-    lines.collect::<Vec<_>>().join("\n")
+    plain_lines(&text.replace("\r\n", "\n"))
 }
 
 fn begins_as_json(text: &str) -> bool {

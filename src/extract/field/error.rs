@@ -2,6 +2,7 @@
 
 use super::Kind;
 use crate::extract::html::HtmlError;
+use crate::wording::plain;
 
 /// Characters of a value that an error shows.
 const SHOWN: usize = 60;
@@ -71,21 +72,7 @@ impl FieldError {
 
 /// `value` short and without what a terminal obeys.
 pub fn shown(value: &str) -> String {
-    let mut shown = String::from("\"");
-    for (at, c) in value.chars().enumerate() {
-        if at == SHOWN {
-            shown.push('…');
-            break;
-        }
-        match c {
-            // Marks that turn the direction of what follows are obeyed, too.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                shown.extend(c.escape_unicode());
-            }
-            c if c.is_control() => shown.extend(c.escape_default()),
-            c => shown.push(c),
-        }
-    }
-    shown.push('"');
-    shown
+    let short: String = value.chars().take(SHOWN).collect();
+    let more = if short.len() < value.len() { "…" } else { "" };
+    format!("\"{}{more}\"", plain(&short))
 }

@@ -4,6 +4,8 @@ mod failures;
 mod ledger;
 mod marks;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -44,6 +46,7 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        make_private(path);
         let mut connection = Connection::open_with_flags(path, flags).map_err(explain)?;
         // SQLite opens a file that it may not write for reading, and says so only when written to.
         if connection.is_readonly(MAIN_DB).map_err(explain)? {
@@ -171,6 +174,14 @@ fn reader(path: &Path) -> Result<Connection> {
             Connection::open_with_flags(format!("{url}?immutable=1"), flags)
         }
         looked => looked.map(|()| opened),
+    }
+}
+/// Makes a new file that only its owner can read; SQLite gives the journals beside it the same mode.
+fn make_private(path: &Path) {
+    let is_file = path != Path::new(":memory:") && !path.as_os_str().is_empty();
+    if is_file && !path.exists() {
+        // Where it cannot be made, opening it says why.
+        let _ = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     }
 }
 

@@ -52,9 +52,9 @@ fn d12_commands_that_read_leave_a_collection_of_others_as_it_is() {
     let (demo, store) = (site(5), fresh_database());
     fill(&store, &demo, 5, doc! { "role": "admin" });
     let before = everything(&store);
-    gleaner(&["sweeps", "--store", &store]).run().with(0).tells(&["there is no sweep"]);
-    gleaner(&["failures", "--store", &store]).run().with(0).tells(&["no failures"]);
-    let exported = gleaner(&["export", "--store", &store]).run().with(0);
+    gleaner(&["sweeps", "books", "--store", &store]).run().with(0).tells(&["there is no sweep"]);
+    gleaner(&["failures", "books", "--store", &store]).run().with(0).tells(&["no failures"]);
+    let exported = gleaner(&["export", "books", "--store", &store]).run().with(0);
     assert_eq!(exported.out, "");
     exported.tells(&["there are no documents", "5 documents beside them"]);
     assert_eq!(everything(&store), before);
@@ -75,7 +75,7 @@ fn d12_a_collection_of_others_is_refused_and_what_would_be_lost_is_named() {
     let requests = demo.stats().requests;
     assert!((20..=25).contains(&requests), "{requests}");
     crawl(demo.url(), &store, &["--every", "1h"]).run().with(2).tells(&["would be lost: pwhash"]);
-    let retry = ["failures", "--retry", "--store", &store];
+    let retry = ["failures", "books", "--retry", "--store", &store];
     gleaner(&retry).run().with(2).tells(&["--adopt"]);
     assert_eq!(everything(&store), before, "nothing is written");
 

@@ -119,7 +119,7 @@ fn what_failed_is_gone_over_by_a_command_of_its_own() {
     assert_eq!(demo.stats().requests, requests, "there is nothing to ask for");
     gleaner(&again).args(&["--json"]).run().with(2).tells(&["cannot be used with"]);
     let nowhere = format!("sqlite:{}", folder.path().join("other.db").display());
-    gleaner(&["failures", "--retry", "--store", &nowhere])
+    gleaner(&["failures", "books", "--retry", "--store", &nowhere])
         .run()
         .with(2)
         .tells(&["a crawl makes it"]);

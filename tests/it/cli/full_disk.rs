@@ -44,9 +44,13 @@ fn s11_json_lines_on_a_full_disk_are_whole_lines_and_exit_1() {
     let store = format!("jsonl:{}", path.display());
     let arguments = ["crawl", "books", "--base-url", demo.url(), "--store", &store];
     let more = ["--batch", "20"];
+    std::fs::write(&path, "of yesterday\n").expect("the file is written");
     let ended = gleaner_after(LIMIT, &[&arguments[..], &more[..]].concat()).run().with(1);
-    ended.tells(&["books.jsonl cannot be written", "failed"]);
-    let text = super::read(&path);
+    let ended = ended.tells(&["books.jsonl cannot be written", "failed", "is as it was before"]);
+    assert_eq!(super::read(&path), "of yesterday\n");
+    let partial = super::files::partial(&path);
+    assert!(ended.err.contains(partial.to_str().expect("UTF-8")), "{}", ended.err);
+    let text = super::read(&partial);
     assert!(text.ends_with('\n'), "half a line: {:?}", text.lines().last());
     let lines = text.lines().count();
     assert!((20..ITEMS).contains(&lines), "{lines}");

@@ -138,7 +138,7 @@ fn json_goes_to_standard_error_where_no_file_is_named() {
     let came_to = log.iter().find(|line| line["message"] == "what the run came to");
     let came_to = came_to.unwrap_or_else(|| panic!("{log:#?}"));
     assert_eq!((&came_to["outcome"], &came_to["new"]), (&"complete".into(), &5.into()));
-    let arguments = ["crawl", "--store", "sqlite:/nowhere/x.db", "--log-format", "json"];
+    let arguments = ["crawl", "books", "--store", "sqlite:/nowhere/x.db", "--log-format", "json"];
     let ended = gleaner(&arguments).run().with(2);
     let said: Value = serde_json::from_str(&ended.err).expect("one line of JSON");
     assert!(said["message"].as_str().is_some_and(|it| it.contains("/nowhere/x.db")), "{said}");
@@ -151,7 +151,9 @@ fn a_log_in_a_file_says_what_the_run_came_to_and_why_it_failed() {
     let file = log.to_str().expect("a path");
     let site = crate::served::Served::start(|_| crate::served::Answer::not_found());
     crawl(site.url(), &sqlite(&path), &["--log-file", file]).run().with(3);
-    gleaner(&["crawl", "--store", "sqlite:/nowhere/x.db", "--log-file", file]).run().with(2);
+    gleaner(&["crawl", "books", "--store", "sqlite:/nowhere/x.db", "--log-file", file])
+        .run()
+        .with(2);
     let said = std::fs::read_to_string(&log).expect("a log");
     for words in ["outcome=incomplete", "no page of the list could be read", "/nowhere/x.db"] {
         assert!(said.contains(words), "{words}: {said}");

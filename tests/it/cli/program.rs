@@ -49,6 +49,13 @@ pub fn gleaner_after(first: &str, arguments: &[&str]) -> Program {
     program(shell, arguments)
 }
 
+/// The same, begun by another program with arguments of its own.
+pub fn started_by(starter: &str, own: &[&str], arguments: &[&str]) -> Program {
+    let mut command = Command::new(starter);
+    command.args(own).arg(env!("CARGO_BIN_EXE_gleaner"));
+    program(command, arguments)
+}
+
 fn program(mut command: Command, arguments: &[&str]) -> Program {
     command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.args(arguments);

@@ -24,7 +24,7 @@ fn stores() -> (TempDir, [String; 2]) {
 
 /// A command on what is stored there.
 fn on(store: &str, command: &str, more: &[&str]) -> Ended {
-    gleaner(&[command, "--store", store]).args(more).run().with(0)
+    gleaner(&[command, "books", "--store", store]).args(more).run().with(0)
 }
 
 fn export(store: &str, more: &[&str]) -> Ended {
@@ -154,7 +154,7 @@ fn a_file_is_replaced_as_a_whole_or_not_at_all() {
     let files = || std::fs::read_dir(folder.path()).expect("the folder").count();
     let before = files();
     let broken = sqlite(&folder.path().join("books.jsonl"));
-    let ended = gleaner(&["export", "--store", &broken]).args(&output).run().with(2);
+    let ended = gleaner(&["export", "books", "--store", &broken]).args(&output).run().with(2);
     assert_eq!((read(&to).as_str(), files()), ("old", before), "{ended:?}");
     assert_eq!(export(&sqlite(&path), &output).out, "");
     assert_eq!(read(&to).lines().count(), 20);
@@ -163,7 +163,8 @@ fn a_file_is_replaced_as_a_whole_or_not_at_all() {
     assert!(!Path::new("/dev/null").is_file(), "a device is written to, not replaced");
     let folder = folder.path().to_str().expect("UTF-8");
     for wrong in [folder, "no/such/folder/x", path.to_str().expect("UTF-8")] {
-        let ended = gleaner(&["export", "--store", &sqlite(&path), "--output", wrong]).run();
+        let ended =
+            gleaner(&["export", "books", "--store", &sqlite(&path), "--output", wrong]).run();
         ended.with(2).tells(&["--output"]);
     }
     assert_eq!(export(&sqlite(&path), &[]).out.lines().count(), 20);
@@ -175,7 +176,11 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     let demo = site(3_000);
     demo.fault(Fault::on("/api/book/*").share(20.0, 1).status(400));
     crawl(demo.url(), &sqlite(&path), &["--retries", "0"]).run().with(3);
-    for command in [&["export"][..], &["failures", "--json"], &["failures", "--sample"]] {
+    for command in [
+        &["export", "books"][..],
+        &["failures", "books", "--json"],
+        &["failures", "books", "--sample"],
+    ] {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         let program = gleaner(command).args(&["--store", &sqlite(&path)]).stdout(writer.into());
         let running = program.start();
@@ -294,7 +299,7 @@ fn what_cannot_be_read_is_exit_2_and_nothing_is_made() {
     let lines_store = format!("jsonl:{}", lines.display());
     for command in ["sweeps", "failures", "export"] {
         let fails = |store: &str, texts: &[&str]| {
-            let ended = gleaner(&[command, "--store", store]).run().with(2).tells(texts);
+            let ended = gleaner(&[command, "books", "--store", store]).run().with(2).tells(texts);
             assert_eq!(ended.out, "");
         };
         fails(&sqlite(&path), &["there is no file", "books.db"]);
@@ -303,12 +308,12 @@ fn what_cannot_be_read_is_exit_2_and_nothing_is_made() {
         fails("postgres://me:s3cret@h/db", &["GLEANER_STORE"]);
         assert_eq!(read(&lines), "{}\n");
         gleaner(&[command, "no-such-site"]).run().with(2).tells(&["no-such-site"]);
-        gleaner(&[command]).env("GLEANER_COLLECTION", "system.x").run().with(2);
+        gleaner(&[command, "books"]).env("GLEANER_COLLECTION", "system.x").run().with(2);
         let away = "mongodb://127.0.0.1:9/db?serverSelectionTimeoutMS=200";
-        gleaner(&[command, "--store", away]).run().with(1).tells(&["error: "]);
+        gleaner(&[command, "books", "--store", away]).run().with(1).tells(&["error: "]);
     }
-    gleaner(&["export", "--since", "soon"]).run().with(2).tells(&["--since", "24h"]);
-    gleaner(&["sweeps", "--most", "0"]).run().with(2);
+    gleaner(&["export", "books", "--since", "soon"]).run().with(2).tells(&["--since", "24h"]);
+    gleaner(&["sweeps", "books", "--most", "0"]).run().with(2);
     assert!(!path.exists());
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
 }
@@ -369,7 +374,7 @@ fn who_reads_a_file_leaves_it_as_it_is() {
     };
     let before = tables();
     for command in ["export", "sweeps", "failures"] {
-        let wrong = [command, "--store", &sqlite(&path), "--collection", "nope"];
+        let wrong = [command, "books", "--store", &sqlite(&path), "--collection", "nope"];
         assert_eq!(gleaner(&wrong).run().with(0).out, "");
     }
     assert_eq!(tables(), before);

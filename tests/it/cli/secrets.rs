@@ -95,7 +95,7 @@ fn an_error_about_a_secret_does_not_show_it() {
         ("--proxy", "http://me:s3cret@h:nonsense"),
     ] {
         let (_folder, path) = folder();
-        let mut program = gleaner(&["crawl", flag, value]);
+        let mut program = gleaner(&["crawl", "books", flag, value]);
         let store = sqlite(&path);
         for usual in [["--store", &store], ["--base-url", "http://127.0.0.1:9"]] {
             program = if usual[0] == flag { program } else { program.args(&usual) };

@@ -1,11 +1,11 @@
-//! SIGINT and SIGTERM in the middle of a crawl.
+//! SIGINT, SIGTERM and SIGHUP in the middle of a crawl.
 
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Demo, Fault, Options};
 
-use super::program::{Running, crawl};
-use super::{folder, report, sqlite, start, stored_as_served};
+use super::program::{Program, Running, crawl, gleaner, gleaner_after, started_by};
+use super::{folder, read, report, sqlite, start, stored_as_served};
 
 const WORKERS: u64 = 4;
 
@@ -96,4 +96,74 @@ fn s3_the_grace_time_ends_what_does_not_end_by_itself() {
     assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
     let stored = stored_as_served(&path, &demo);
     assert!((1..400).contains(&stored), "{stored}");
+}
+
+/// The program as a terminal starts it, whatever the tests were started with.
+fn on_a_terminal(arguments: &[&str]) -> Program {
+    started_by("/usr/bin/env", &["--default-signal=HUP"], arguments)
+}
+
+#[test]
+fn s17_a_closed_terminal_stops_the_crawl_gracefully_and_exits_129() {
+    let demo = slow_site();
+    let (folder, path) = folder();
+    let to = folder.path().join("report.json");
+    let store = sqlite(&path);
+    let arguments = ["crawl", "books", "--base-url", demo.url(), "--store", &store];
+    let more = ["--workers", "4", "--report", to.to_str().expect("UTF-8")];
+    let running = on_a_terminal(&[&arguments[..], &more[..]].concat()).start();
+    asked(&demo, 60);
+    running.signal("HUP");
+    running.end().with(129).tells(&["stopping", "books: interrupted"]);
+    assert_eq!(report(&to)["outcome"], "interrupted");
+    let stored = stored_as_served(&path, &demo);
+    assert!((1..400).contains(&stored), "{stored}");
+    let sweeps = gleaner(&["sweeps", "books", "--json", "--store", &store]).run().with(0).out;
+    assert!(sweeps.contains("\"interrupted\"") && !sweeps.contains("\"running\""), "{sweeps}");
+    crawl(demo.url(), &store, &[]).run().with(0).tells(&["goes on"]);
+}
+
+#[test]
+fn s17_what_was_started_to_outlive_its_terminal_goes_on() {
+    let demo = slow_site();
+    let (_folder, path) = folder();
+    let store = sqlite(&path);
+    let arguments = ["crawl", "books", "--base-url", demo.url(), "--store", &store];
+    let running = gleaner_after("trap '' HUP", &arguments).start();
+    asked(&demo, 60);
+    running.signal("HUP");
+    running.end().with(0);
+    assert_eq!(stored_as_served(&path, &demo), 400);
+}
+
+#[test]
+fn s17_with_a_log_file_a_hang_up_reopens_it_and_the_crawl_goes_on() {
+    let demo = slow_site();
+    let (folder, path) = folder();
+    let (log, old) = (folder.path().join("log"), folder.path().join("log.1"));
+    let store = sqlite(&path);
+    let arguments = ["crawl", "books", "--base-url", demo.url(), "--store", &store, "--log-file"];
+    let running = on_a_terminal(&arguments).args(&[log.to_str().expect("UTF-8")]).start();
+    asked(&demo, 60);
+    std::fs::rename(&log, &old).expect("as logrotate does");
+    running.signal("HUP");
+    // Before another line is written: what rotates may compress the old file now.
+    wait_until(&demo, |_| log.exists());
+    running.end().with(0);
+    assert_eq!(stored_as_served(&path, &demo), 400);
+    assert!(read(&old).contains("sweep begins") && !read(&old).contains("sweep ended"));
+    assert!(read(&log).contains("sweep ended") && !read(&log).contains("sweep begins"));
+}
+
+#[test]
+fn s17_a_log_file_that_is_deleted_is_made_anew_without_a_signal() {
+    let demo = slow_site();
+    let (folder, path) = folder();
+    let log = folder.path().join("log");
+    let file = log.to_str().expect("UTF-8");
+    let running = crawl(demo.url(), &sqlite(&path), &["--log-file", file]).start();
+    asked(&demo, 60);
+    std::fs::remove_file(&log).expect("it is there");
+    running.end().with(0);
+    assert!(read(&log).contains("outcome=complete"), "{}", read(&log));
 }

@@ -15,6 +15,55 @@ fn an_unknown_flag_is_exit_2() {
 }
 
 #[test]
+fn o6_without_a_site_nothing_is_asked_and_the_error_shows_how() {
+    let demo = site(5);
+    let (folder, path) = folder();
+    for command in ["crawl", "failures", "sweeps", "export", "check", "tune"] {
+        for more in [&[][..], &["--base-url", demo.url()], &["--no-such-flag"]] {
+            let program = gleaner(&[command]).args(more).env("GLEANER_STORE", &sqlite(&path));
+            let ended = program.env("GLEANER_BASE_URL", demo.url()).run().with(2);
+            assert_eq!(ended.out, "");
+            if more.is_empty() {
+                let how = [&*format!("gleaner {command} mysite.toml"), "books, movies"];
+                ended.tells(&how).tells(&["error: no SITE was given", "gleaner demo"]);
+            }
+        }
+        // What a script passes on whose variable is not set.
+        gleaner(&[command, ""]).env("GLEANER_BASE_URL", demo.url()).run().with(2);
+    }
+    gleaner(&["failures", "--retry", "--base-url", demo.url()]).run().with(2).tells(&["no SITE"]);
+    assert_eq!(demo.stats().requests, 0);
+    assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+#[test]
+fn x7_an_unknown_variable_is_warned_about_where_the_log_goes() {
+    let (demo, (folder, path)) = (site(5), folder());
+    let said = "GLEANER_WORKER is unknown and ignored; did you mean GLEANER_WORKERS?";
+    let crawl = |more: &[&str]| {
+        let program = crawl(demo.url(), &sqlite(&path), more).env("GLEANER_WORKER", "s3cret");
+        let ended = program.env("GLEANER_RETRIES", "1").run().with(0);
+        assert!(!ended.err.contains("s3cret") && !ended.err.contains("GLEANER_RETRIES"));
+        ended
+    };
+    crawl(&[]).tells(&[said, "WARN"]);
+    let log = folder.path().join("log");
+    crawl(&["--log-file", log.to_str().expect("UTF-8")])
+        .tells(&[&format!("warning: the environment variable {said}")]);
+    assert!(super::read(&log).contains(said));
+    for line in crawl(&["--log-format", "json"]).tells(&[said]).err.lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect("nothing but the log");
+    }
+    let sweeps = gleaner(&["sweeps", "books", "--store", &sqlite(&path), "--json"]);
+    let sweeps = sweeps
+        .env("GLEANER_WORKER", "5")
+        .run()
+        .with(0)
+        .tells(&[&format!("warning: the environment variable {said}")]);
+    serde_json::from_str::<serde_json::Value>(&sweeps.out).expect("the result is JSON");
+}
+
+#[test]
 fn a_bad_value_in_a_variable_names_the_variable() {
     for (variable, value) in [
         ("GLEANER_WORKERS", "many"),
@@ -28,7 +77,7 @@ fn a_bad_value_in_a_variable_names_the_variable() {
         ("GLEANER_LOG_FORMAT", "xml"),
         ("GLEANER_BLOCK_AFTER", "0"),
     ] {
-        let ended = gleaner(&["crawl"]).env(variable, value).run().with(2);
+        let ended = gleaner(&["crawl", "books"]).env(variable, value).run().with(2);
         assert!(ended.err.contains(variable), "{variable}: {}", ended.err);
         assert_eq!(ended.out, "");
     }
@@ -38,7 +87,7 @@ fn a_bad_value_in_a_variable_names_the_variable() {
 fn a_bad_value_of_a_flag_names_the_flag() {
     for (flag, value) in [("--workers", "0"), ("--flush", "soon"), ("--limit", "-1")] {
         let argument = format!("{flag}={value}");
-        gleaner(&["crawl", &argument]).run().with(2).tells(&[flag, value]);
+        gleaner(&["crawl", "books", &argument]).run().with(2).tells(&[flag, value]);
     }
 }
 
@@ -75,7 +124,7 @@ fn a_flag_wins_over_a_variable_and_a_variable_over_the_default() {
     let demo = site(60);
     let (_folder, path) = folder();
     let crawl = |more: &[&str]| {
-        let arguments = ["crawl", "--store", &sqlite(&path), "--base-url", demo.url()];
+        let arguments = ["crawl", "books", "--store", &sqlite(&path), "--base-url", demo.url()];
         let program = gleaner(&arguments).args(more).env("GLEANER_LIMIT", "7");
         program.run().with(0);
         stored_as_served(&path, &demo)

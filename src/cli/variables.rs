@@ -1,0 +1,98 @@
+//! Environment variables named like gleaner's settings that are none: a misspelt setting would
+//! otherwise be ignored in silence.
+
+use clap::{Command, CommandFactory};
+
+use super::Cli;
+use crate::wording::plain;
+
+/// All of gleaner's variables begin with this.
+const PREFIX: &str = "GLEANER_";
+
+/// Read by the project's own tests and tools, not by the program.
+const OF_TESTS: [&str; 7] = [
+    "GLEANER_KILL_ROUNDS",
+    "GLEANER_KILL_SEED",
+    "GLEANER_MILLION_ITEMS",
+    "GLEANER_OUTAGE_SECONDS",
+    "GLEANER_SOAK_MINUTES",
+    "GLEANER_TEST_MONGODB_URI",
+    "GLEANER_WRITE_SCHEMA",
+];
+
+/// A sentence for each variable of the environment that is not a setting. Values are never shown.
+pub fn unknown() -> Vec<String> {
+    let set = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
+    unknown_of(set, &known(&Cli::command()))
+}
+
+fn unknown_of(set: impl Iterator<Item = String>, known: &[String]) -> Vec<String> {
+    let is_ours = |name: &String| {
+        name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    };
+    let is_known = |name: &String| known.contains(name) || OF_TESTS.contains(&name.as_str());
+    let mut names: Vec<String> = set.filter(|name| is_ours(name) && !is_known(name)).collect();
+    names.sort();
+    names.iter().map(|name| sentence(name, known)).collect()
+}
+
+/// The variables of all commands: one that is set for a crawl is no mistake while an export runs.
+fn known(command: &Command) -> Vec<String> {
+    let own = command.get_arguments().filter_map(|argument| argument.get_env());
+    let own = own.map(|name| name.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(known)).collect()
+}
+
+fn sentence(name: &str, known: &[String]) -> String {
+    let upper = name.to_ascii_uppercase();
+    let distance = |known: &&String| {
+        strsim::damerau_levenshtein(&upper[PREFIX.len()..], &known[PREFIX.len()..])
+    };
+    let is_near = |it: &&String| distance(it) <= (it.len() - PREFIX.len()).div_ceil(2);
+    let name = plain(name);
+    match known.iter().min_by_key(distance).filter(is_near) {
+        Some(near) => {
+            format!("the environment variable {name} is unknown and ignored; did you mean {near}?")
+        }
+        None => format!(
+            "the environment variable {name} is unknown and ignored; gleaner crawl --help lists those that are read"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(names: &[&str]) -> Vec<String> {
+        let known = known(&Cli::command());
+        unknown_of(names.iter().map(|name| (*name).to_owned()), &known)
+    }
+
+    #[test]
+    fn x7_a_misspelt_variable_is_named_with_the_nearest_one() {
+        for (name, near) in [
+            ("GLEANER_WORKER", "GLEANER_WORKERS"),
+            ("GLEANER_HEADER", "GLEANER_HEADERS"),
+            ("GLEANER_STROE", "GLEANER_STORE"),
+            ("gleaner_store", "GLEANER_STORE"),
+            ("GLEANER_BASEURL", "GLEANER_BASE_URL"),
+        ] {
+            let said = said(&[name]).concat();
+            assert!(said.contains(&format!(" {name} is unknown")), "{said}");
+            assert!(said.ends_with(&format!("did you mean {near}?")), "{said}");
+        }
+        let far = said(&["GLEANER_XYZZY_PLUGH_FROTZ\u{1b}[31m"]).concat();
+        assert!(far.contains("crawl --help") && far.contains("\\u{1b}[31m"), "{far}");
+    }
+
+    #[test]
+    fn x7_known_variables_and_those_of_others_are_not_mentioned() {
+        let mut known = known(&Cli::command());
+        assert!(known.len() > 30, "{known:?}");
+        known.extend(OF_TESTS.map(str::to_owned));
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        assert_eq!(said(&known), [""; 0]);
+        assert_eq!(said(&["PATH", "GLEAN", "", "GLEANÉR_X", "MY_GLEANER_STORE"]), [""; 0]);
+    }
+}
