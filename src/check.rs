@@ -10,14 +10,16 @@ mod text;
 
 use std::time::Duration;
 
+use bson::raw::RawBsonRef;
+use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::document::Json;
-use crate::extract::field::{self, Scope};
-use crate::extract::{Detail, PageError};
+use crate::extract::field;
+use crate::extract::{Decoding, Detail, JsonPage, PageError, Selector};
 use crate::fetch::{FetchError, Page, Redirect, Sample};
 use crate::site::{DetailRules, ItemRules, Site};
+use crate::wording::count;
 
 pub use list::{ListFacts, going_on, of_list, shares};
 pub use redirects::advice;
@@ -154,7 +156,10 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
     };
     // A page that was read, but has a wrong field, is the right page.
     let sample = match error {
-        PageError::Json(_) | PageError::Sitemap(_) | PageError::Require(_) => quoted(&page.body),
+        PageError::Json(_)
+        | PageError::NotHtml { .. }
+        | PageError::Sitemap(_)
+        | PageError::Require(_) => quoted(&page.body),
         _ => String::new(),
     };
     format!("{error}{hint}{sample}")
@@ -191,6 +196,23 @@ fn name_of(error: &PageError) -> Option<String> {
     }
 }
 
+/// What is to be said of a page whose bytes were not quite text.
+fn odd_text(page: &str, decoding: Decoding) -> Vec<String> {
+    let Decoding { replaced, is_guess } = decoding;
+    let replaced = (replaced > 0).then(|| {
+        format!(
+            "{page}: {} characters are none in the page's encoding, or half of one, and were replaced by U+FFFD",
+            count(replaced)
+        )
+    });
+    let guessed = is_guess.then(|| {
+        format!(
+            "{page} does not say what its encoding is and is not UTF-8; it was read as windows-1252"
+        )
+    });
+    replaced.into_iter().chain(guessed).collect()
+}
+
 /// What is odd about the document that an item became; `text` is its JSON.
 pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<String> {
     let fields = site.detail.iter().flat_map(|rules| &rules.fields);
@@ -201,24 +223,32 @@ pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<Strin
             format!("detail.fields.{name}: `{select}` matched nothing on the page of {key}")
         })
         .collect();
-    if let Ok(json) = Json::parse(text.as_bytes()) {
+    odd.extend(odd_text(&format!("the page of {key}"), detail.decoding));
+    if let Ok(json) = JsonPage::parse(Bytes::copy_from_slice(text.as_bytes())) {
         odd.extend(other_key(site, key, &json));
-        odd.extend(site.ignore.iter().filter(|path| path.select(json.value()).is_empty()).map(
-            |path| format!("ignore: `{}` matched nothing in the document of {key}", path.text()),
-        ));
-        if json.object().is_some_and(|object| object.iter_elements().next().is_none()) {
+        odd.extend(unmatched(site, &json).map(|path| {
+            format!("ignore: `{}` matched nothing in the document of {key}", path.text())
+        }));
+        if matches!(json.value(), RawBsonRef::Document(it) if it.iter_elements().next().is_none()) {
             odd.push(format!("the document of {key} is empty"));
         }
     }
     odd
 }
 
+/// Those of `ignore` that match nothing.
+fn unmatched<'s>(site: &'s Site, json: &JsonPage) -> impl Iterator<Item = &'s Selector> {
+    let first = |path: &Selector| path.first(json.value(), json.budget());
+    site.ignore.iter().filter(move |path| first(path).is_ok_and(|found| found.is_none()))
+}
+
 /// Where the document's own key is another one than the list's.
-fn other_key(site: &Site, key: &str, json: &Json) -> Option<String> {
+fn other_key(site: &Site, key: &str, json: &JsonPage) -> Option<String> {
     let name = site.key_field()?;
     let ItemRules::Selected { key: rule, .. } = &site.index.items else { return None };
-    json.object()?.get(&*name).ok()??;
-    let own = field::key(rule, Scope::page(json));
+    let RawBsonRef::Document(object) = json.value() else { return None };
+    object.get(&*name).ok()??;
+    let own = field::key(rule, json.scope());
     let says = match &own {
         Ok(own) if own.as_str() == key => return None,
         Ok(own) => own.to_string(),

@@ -24,7 +24,7 @@ use crate::frontier::{Frontier, Limits, MemoryFrontier};
 use crate::lock::Lock;
 use crate::lookup;
 use crate::metrics::{Metrics, Snapshot};
-use crate::problems::{FieldsFound, Problems};
+use crate::problems::{FieldsFound, OddTexts, Problems};
 use crate::record::Stamp;
 use crate::refresh::Policy;
 use crate::refresh::gone::Departures;
@@ -253,6 +253,7 @@ impl Crawl {
             enough: AtomicBool::new(false),
             list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),
+            texts: OddTexts::default(),
             walk: self.walk.clone(),
             departures: self.departures.clone(),
             gone_limit: self.settings.gone_limit,
@@ -270,6 +271,7 @@ impl Crawl {
         };
         crew.list_fields.say(problems);
         crew.fields.say(problems);
+        crew.texts.say(problems, self.metrics.snapshot().requests.replaced);
         self.note_redirects(&crew, problems);
         self.note_hosts(&crew.hosts, problems);
         if worked.is_ok() && written.is_ok() {

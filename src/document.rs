@@ -3,10 +3,12 @@
 //! One pass over the bytes of an answer makes BSON (`document/parse.rs`), and the digest is taken
 //! from that (`document/canonical.rs`). Nothing is changed on the way: integers of any length, negative
 //! zero, keys with dots or dollar signs stay what they are, and what a store cannot hold is said
-//! in [`Document::unfit`] and never rounded. Of a repeated key the last value wins.
+//! in [`Document::unfit`] and never rounded. Of a repeated key the last value wins. Text that is not quite
+//! JSON is mended (`document/mend.rs`) only by those who say so.
 
 mod canonical;
 mod indent;
+mod mend;
 mod parse;
 pub mod raw;
 mod text;
@@ -16,7 +18,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use indent::indented;
+pub use mend::mended;
 pub use parse::{Json, JsonError};
+pub use text::{write_name, write_value};
 
 /// A digest of a document, the same whatever the order of the keys: blake3 over the canonical
 /// form, of which 128 bits are kept. Written as `1:` (the version of the form) and 32 hex digits.
@@ -57,38 +61,28 @@ impl Document {
     /// The document that `page` is. `text` are the bytes that `page` was read from.
     ///
     /// # Errors
-    /// Where the page is valid JSON but no object.
+    /// Where the page is valid JSON but no object, or has a number that nothing can hold.
     pub fn new(page: Json, text: &Bytes, encoding: Encoding) -> Result<Document, JsonError> {
+        if page.is_beyond() {
+            return Err(JsonError::Beyond);
+        }
         let unfit = page.unfit();
         let object = page.into_object().ok_or(JsonError::NoObject)?;
         match canonical::digest(&object) {
             Ok(digest) => {
-                let digest = match unfit {
-                    None => digest,
-                    // What stands there as a text is none.
-                    Some(_) => digest.with(&parse::unfit_parts(text)),
-                };
                 let body = match encoding {
                     Encoding::Bson => Body::Bson(object),
                     Encoding::Text => Body::Text(parse::trimmed(text)),
                 };
                 Ok(Document { body, digest, unfit })
             }
-            Err(canonical::RepeatedKey) if unfit.is_some() => Err(JsonError::RepeatedKeyInUnfit),
-            Err(canonical::RepeatedKey) => Document::last_wins(&object, encoding),
+            // The rare case: some object in it repeats a key, so that different readers would read
+            // the text as sent differently.
+            Err(canonical::RepeatedKey) => {
+                let text = Bytes::from(text::from_bson(&canonical::last_wins(&object)));
+                Document::new(Json::parse(&text)?, &text, encoding)
+            }
         }
-    }
-
-    /// The rare case: some object in it repeats a key, so the text as sent would be read
-    /// differently by different readers.
-    fn last_wins(object: &RawDocument, encoding: Encoding) -> Result<Document, JsonError> {
-        let object = canonical::last_wins(object);
-        let digest = canonical::digest(&object).map_err(|_| JsonError::RepeatedKeyInUnfit)?;
-        let body = match encoding {
-            Encoding::Bson => Body::Bson(object),
-            Encoding::Text => Body::Text(text::from_bson(&object).into()),
-        };
-        Ok(Document { body, digest, unfit: None })
     }
 
     /// Bytes the document takes in memory.
@@ -117,11 +111,6 @@ impl Digest {
         let hash = blake3::hash(bytes);
         let (first, _) = hash.as_bytes().split_at(16);
         Digest(first.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
-    }
-
-    /// The digest of something more.
-    fn with(self, more: &[&str]) -> Digest {
-        Digest::of(format!("{self} {more:?}").as_bytes())
     }
 
     /// The 128 bits.

@@ -2,10 +2,14 @@
 //!
 //! Everything here is a function of the rules and the bytes. Nothing is fetched or stored.
 
+pub mod budget;
+mod charset;
+mod content_type;
 mod detail;
 pub mod field;
 pub mod html;
 mod json;
+mod json_page;
 mod listing;
 mod said;
 mod sitemap;
@@ -15,13 +19,17 @@ use serde::Deserialize;
 use crate::document::JsonError;
 use crate::fetch::Page;
 use crate::record::KeyError;
+use crate::wording;
+use budget::LimitError;
 use field::FieldError;
-use html::{HtmlError, HtmlPage};
+use html::HtmlPage;
 use sitemap::SitemapError;
 
+pub use charset::{Decoding, decode};
 pub use detail::{Detail, Making, detail, of_list};
 pub use field::{FieldRule, Select};
 pub use json::{Selector, SelectorError};
+pub use json_page::JsonPage;
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
 pub use said::link_header;
 pub use said::plain;
@@ -52,9 +60,17 @@ pub enum PageError {
     /// Not JSON, or not an object where one is due.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// An HTML page is beyond a limit.
+    /// The page is of another type than the site file says.
+    #[error("the page is {kind} by its Content-Type, and not HTML{hint}")]
+    NotHtml {
+        /// The type.
+        kind: String,
+        /// What to write instead, where there is something.
+        hint: &'static str,
+    },
+    /// The page is beyond a limit.
     #[error(transparent)]
-    Html(#[from] HtmlError),
+    Limit(#[from] LimitError),
     /// A field is missing or not what it should be.
     #[error(transparent)]
     Field(#[from] FieldError),
@@ -94,7 +110,8 @@ impl PageError {
     pub fn reason(&self) -> &'static str {
         match self {
             PageError::Json(_)
-            | PageError::Html(_)
+            | PageError::NotHtml { .. }
+            | PageError::Limit(_)
             | PageError::Sitemap(_)
             | PageError::NoUrl(_)
             | PageError::NoCursor(_)
@@ -118,6 +135,11 @@ pub enum Format {
 }
 
 fn html_page(page: &Page) -> Result<HtmlPage, PageError> {
+    if let Some(kind) = page.content_type().and_then(content_type::other_than_html) {
+        let is_json = JsonPage::read(page).is_ok();
+        let hint = if is_json { "; it is JSON: write `format = \"json\"`" } else { "" };
+        return Err(PageError::NotHtml { kind: wording::plain(kind), hint });
+    }
     Ok(HtmlPage::parse(&page.body, page.content_type(), &page.url)?)
 }
 

@@ -27,6 +27,7 @@ pub struct Metrics {
     not_modified: AtomicU64,
     given_up: AtomicU64,
     bytes: AtomicU64,
+    replaced: AtomicU64,
     /// Microseconds.
     times: Mutex<Histogram<u64>>,
     pages: AtomicU64,
@@ -90,6 +91,7 @@ impl Metrics {
             not_modified: AtomicU64::default(),
             given_up: AtomicU64::default(),
             bytes: AtomicU64::default(),
+            replaced: AtomicU64::default(),
             times: Mutex::new(times),
             pages: AtomicU64::default(),
             declared: AtomicU64::new(UNDECLARED),
@@ -129,6 +131,11 @@ impl Metrics {
         self.bytes.fetch_add(bytes as u64, Relaxed);
         let micros = u64::try_from(time.as_micros()).unwrap_or(LONGEST);
         self.times.lock().unwrap_or_else(PoisonError::into_inner).saturating_record(micros);
+    }
+
+    /// Characters of a page were replaced, since they mean nothing.
+    pub fn replaced(&self, characters: u64) {
+        self.replaced.fetch_add(characters, Relaxed);
     }
 
     /// The site said, `time` after it was asked, that a page is what it was.
@@ -229,6 +236,7 @@ impl Metrics {
                 not_modified: read(&self.not_modified),
                 failed: read(&self.given_up),
                 bytes: read(&self.bytes),
+                replaced: read(&self.replaced),
                 p50_ms,
                 p95_ms,
                 p99_ms,

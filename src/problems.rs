@@ -4,7 +4,13 @@
 //! incomplete. A *note* is not.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use url::Url;
+
+use crate::extract::Decoding;
+use crate::secret::shown;
+use crate::wording::count;
 
 /// More sentences on single pages than this help nobody; the rest is counted.
 const MOST: usize = 200;
@@ -118,6 +124,53 @@ impl FieldsFound {
             if read > 0 && times.load(Relaxed) == 0 {
                 problems.note(format!("the field {name} was found on none of {read} {pages}"));
             }
+        }
+    }
+}
+
+/// Pages whose bytes were not quite text: said once, whatever their number.
+#[derive(Debug, Default)]
+pub struct OddTexts {
+    replaced: Pages,
+    guessed: Pages,
+}
+
+/// Pages of a kind.
+#[derive(Debug, Default)]
+struct Pages {
+    count: AtomicU64,
+    first: OnceLock<String>,
+}
+
+impl OddTexts {
+    /// Notes what was done to make text of the page at `url`.
+    pub fn note(&self, url: &Url, decoding: Decoding) {
+        let Decoding { replaced, is_guess } = decoding;
+        for (pages, _) in [(&self.replaced, replaced > 0), (&self.guessed, is_guess)]
+            .into_iter()
+            .filter(|(_, is_one)| *is_one)
+        {
+            pages.count.fetch_add(1, Relaxed);
+            pages.first.get_or_init(|| shown(url));
+        }
+    }
+
+    /// Says so; `characters` is how many were replaced.
+    pub fn say(&self, problems: &Problems, characters: u64) {
+        if let Some(first) = self.replaced.first.get() {
+            let pages = count(self.replaced.count.load(Relaxed));
+            problems.note(format!(
+                "{} characters on {pages} pages are no characters in their encoding, or half of one, \
+                 and were replaced by U+FFFD; the first page: {first}",
+                count(characters)
+            ));
+        }
+        if let Some(first) = self.guessed.first.get() {
+            let pages = count(self.guessed.count.load(Relaxed));
+            problems.note(format!(
+                "{pages} pages do not say what their encoding is and are not UTF-8; they were read as \
+                 windows-1252; the first page: {first}"
+            ));
         }
     }
 }

@@ -73,6 +73,10 @@ pub struct Requests {
     pub failed: u64,
     /// Bytes of bodies, decoded.
     pub bytes: u64,
+    /// Characters of pages that meant nothing in their encoding, or were half of one, and stand as
+    /// U+FFFD in what was kept.
+    #[serde(default)]
+    pub replaced: u64,
     /// Time to the end of the body in milliseconds: half of the requests took no longer.
     pub p50_ms: f64,
     /// … 95 of 100 …

@@ -26,14 +26,14 @@ use tracing::error;
 use crate::again::Wanted;
 use crate::clock;
 use crate::error::{CrawlError, panic_message};
-use crate::extract::PageError;
+use crate::extract::{Decoding, PageError};
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
 };
 use crate::frontier::{Frontier, Lease};
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
-use crate::problems::{FieldsFound, Problems};
+use crate::problems::{FieldsFound, OddTexts, Problems};
 use crate::refresh::gone::Departures;
 use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
@@ -89,6 +89,8 @@ pub struct Crew {
     pub list_fields: FieldsFound,
     /// Which of the fields of an item's page were found.
     pub fields: FieldsFound,
+    /// Which pages' bytes were not quite text.
+    pub texts: OddTexts,
     /// What the lists have said so far.
     pub walk: Arc<Walk>,
     /// What was found out about items that may have left the site.
@@ -299,6 +301,14 @@ impl Crew {
         }
         let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
         refresh::plan(known, listed, &self.policy, clock::now())
+    }
+
+    /// Counts what was done to make text of a page.
+    fn decoded(&self, page: &fetch::Page, decoding: Decoding) {
+        if decoding != Decoding::default() {
+            self.metrics.replaced(decoding.replaced);
+            self.texts.note(&page.url, decoding);
+        }
     }
 
     /// Whether more of a list is wanted.

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::SHOWN;
+use super::{SHOWN, odd_text};
 use crate::extract::{Item, Listing, NoKey};
 use crate::site::{ItemRules, Keep, LastPage, Next, NextPage, PageSaid, Paging, Site};
 use crate::task::{Content, IndexPage, Place};
@@ -27,7 +27,7 @@ pub struct ListFacts {
 
 /// The facts of a page, and what is odd about it.
 pub fn of_list(site: &Site, page: &IndexPage, listing: &Listing) -> (ListFacts, Vec<String>) {
-    let Listing { items, said, odd, gaps } = listing;
+    let Listing { items, said, odd, gaps, decoding } = listing;
     let keyed: Vec<&Item> = items.iter().flatten().collect();
     let next = site.after(page, said);
     let facts = ListFacts {
@@ -38,6 +38,7 @@ pub fn of_list(site: &Site, page: &IndexPage, listing: &Listing) -> (ListFacts, 
         next: going_on(site, page, said),
     };
     let mut warnings: Vec<String> = odd.iter().chain(gaps).cloned().collect();
+    warnings.extend(odd_text(&page.to_string(), *decoding));
     let keyless: Vec<&NoKey> = items.iter().filter_map(|item| item.as_ref().err()).collect();
     if let Some(first) = keyless.first().filter(|_| !keyed.is_empty()) {
         warnings.push(format!(

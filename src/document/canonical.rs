@@ -11,7 +11,7 @@ use std::collections::hash_map::Entry;
 use bson::raw::{CStr, RawArray, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf};
 
 use super::Digest;
-use super::raw::{Element, Elements, Value};
+use super::raw::{Element, Elements, Value, member};
 
 /// A document and what is in it usually have fewer members at a time.
 const MEMBERS: usize = 32;
@@ -40,7 +40,7 @@ pub fn last_wins(document: &RawDocument) -> RawDocumentBuf {
     let mut members: Vec<(&CStr, RawBsonRef<'_>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (key, value) in document.iter().flatten() {
-        match places.entry(key.as_str()) {
+        match places.entry(member(key.as_str(), value).0) {
             Entry::Occupied(place) => members[*place.get()].1 = value,
             Entry::Vacant(place) => {
                 place.insert(members.len());
@@ -109,6 +109,10 @@ impl<'d> Form<'d> {
             Value::Integer(number) => self.scalar(b'i', &number.to_le_bytes()),
             Value::Double(bytes) => self.scalar(b'd', bytes),
             Value::Decimal(bytes) => self.scalar(b'D', bytes),
+            Value::Digits(digits) => {
+                self.bytes.push(b'n');
+                self.text(digits);
+            }
             Value::Boolean(true) => self.bytes.push(b't'),
             Value::Boolean(false) => self.bytes.push(b'f'),
             Value::Null => self.bytes.push(b'0'),

@@ -1,13 +1,14 @@
 //! JSON text to BSON in one pass, with nothing in between.
 //!
-//! serde_json hands out integers beyond 64 bits as floats without saying so. Where such a value
-//! turns up, which is rare, the pass is made again with the number tokens of the text at hand.
+//! serde_json hands out integers beyond 64 bits as floats without saying so, and refuses a text for one
+//! number beyond a double. Where such a value turns up, which is rare, the pass is made again with the
+//! number tokens of the text at hand.
 //! The raw interface of `bson` is used because its serde interface gives meaning to some keys.
 
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use bson::raw::{CStr, CString, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use bson::raw::{CStr, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::spec::ElementType;
 use bytes::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -28,6 +29,7 @@ pub struct Json {
     /// documents only.
     is_object: bool,
     unfit: Option<&'static str>,
+    is_beyond: bool,
 }
 
 /// Why bytes are no document.
@@ -39,28 +41,31 @@ pub enum JsonError {
     /// JSON, but a list, a text or the like.
     #[error("the body is JSON but not an object")]
     NoObject,
-    /// A repeated key beside something that BSON cannot hold.
-    #[error("the body repeats a key and holds what BSON cannot: which value counts is not clear")]
-    RepeatedKeyInUnfit,
+    /// A number such as `1e400`.
+    #[error("the body has a number that is too large for a double, which no store holds")]
+    Beyond,
 }
 
 impl Json {
     /// Reads a body. A byte order mark and white space around it are passed over.
     ///
     /// # Errors
-    /// Where it is not JSON in UTF-8, is nested more than 127 deep, or has a fraction beyond what
-    /// a double can hold.
+    /// Where it is not JSON in UTF-8, or is nested more than 127 deep.
     pub fn parse(body: &[u8]) -> Result<Json, JsonError> {
         // Checked as a whole, which costs a fraction of what text by text does.
         let text = from_utf8(without_mark(body)).map_err(serde_json::Error::custom)?;
         let mut walk = Walk::default();
-        let mut root = walk.run(text)?;
-        if walk.needs_tokens {
-            let tokens = number_tokens(text.as_bytes()).into_iter();
-            walk = Walk { tokens: Some(tokens), ..Walk::default() };
-            root = walk.run(text)?;
+        let mut root = walk.run(text);
+        if root.is_err() || walk.needs_tokens {
+            let tokens = number_tokens(text.as_bytes());
+            let readable = without_numbers_beyond(text, &tokens);
+            if root.is_ok() || readable.is_some() {
+                walk = Walk { tokens: Some(tokens.into_iter()), ..Walk::default() };
+                root = walk.run(readable.as_deref().unwrap_or(text));
+            }
         }
-        Ok(Json { root, is_object: is_object(text), unfit: walk.unfit })
+        let (is_object, Walk { unfit, is_beyond, .. }) = (is_object(text), walk);
+        Ok(Json { root: root?, is_object, unfit, is_beyond })
     }
 
     /// The page's value.
@@ -87,7 +92,12 @@ impl Json {
         RawDocumentBuf::from_bytes(bytes).ok()
     }
 
-    /// What in the page BSON cannot hold; it stands in it as text.
+    /// Whether the page has a number that no store can hold.
+    pub fn is_beyond(&self) -> bool {
+        self.is_beyond
+    }
+
+    /// What in the page BSON cannot hold. How it stands in the page: see `document/raw.rs`.
     pub fn unfit(&self) -> Option<&'static str> {
         self.unfit
     }
@@ -105,21 +115,6 @@ pub fn trimmed(body: &Bytes) -> Bytes {
 
 fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
-}
-
-/// What of a JSON text BSON cannot hold, sorted, so that the order of keys plays no part: its long
-/// integers, and the sign of NUL where it has one.
-pub fn unfit_parts(text: &[u8]) -> Vec<&str> {
-    const NUL: &str = "\\u0000";
-    let is_long = |token: &&str| {
-        let digits = token.trim_start_matches('-');
-        digits.len() > 34 && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let mut parts: Vec<&str> = number_tokens(text).into_iter().filter(is_long).collect();
-    let has_nul = text.windows(NUL.len()).any(|bytes| bytes == NUL.as_bytes());
-    parts.extend(has_nul.then_some(NUL));
-    parts.sort_unstable();
-    parts
 }
 
 /// The number tokens of a JSON text in their order.
@@ -142,6 +137,34 @@ fn number_tokens(text: &[u8]) -> Vec<&str> {
     tokens
 }
 
+/// `text` with zeros, and blanks after them, where numbers stand that a double cannot hold; nothing
+/// where there are none.
+fn without_numbers_beyond(text: &str, tokens: &[&str]) -> Option<String> {
+    let mut readable = None;
+    for token in tokens.iter().filter(|token| is_beyond(token)) {
+        let at = token.as_ptr().addr() - text.as_ptr().addr();
+        let zero = format!("0{:1$}", "", token.len() - 1);
+        readable.get_or_insert_with(|| text.to_owned()).replace_range(at..at + token.len(), &zero);
+    }
+    readable
+}
+
+/// Whether a number in JSON's syntax is more than a double can hold, and no integer, which can have any
+/// number of digits.
+fn is_beyond(token: &str) -> bool {
+    !is_integer(token) && token.parse::<f64>().is_ok_and(f64::is_infinite)
+}
+
+fn is_integer(token: &str) -> bool {
+    token.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
+/// Whether a text is a number in JSON's syntax.
+pub fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Length of the string literal that `text` begins with, its quotes included.
 fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
@@ -162,6 +185,7 @@ struct Walk<'t> {
     tokens: Option<std::vec::IntoIter<&'t str>>,
     needs_tokens: bool,
     unfit: Option<&'static str>,
+    is_beyond: bool,
 }
 
 impl<'t> Walk<'t> {
@@ -192,11 +216,15 @@ impl<'t> Walk<'t> {
                 self.needs_tokens = true;
                 RawBson::Double(value)
             }
-            Some(token) if token.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') => {
-                self.long_integer(token)
-            }
+            Some(token) if is_integer(token) => self.long_integer(token),
             Some(_) => RawBson::Double(value),
         }
+    }
+
+    /// What stands where a number was taken out that a double cannot hold.
+    fn beyond(&mut self, token: &str) -> RawBson {
+        self.is_beyond = true;
+        RawBson::Symbol(token.to_owned())
     }
 
     fn long_integer(&mut self, digits: &str) -> RawBson {
@@ -206,18 +234,7 @@ impl<'t> Walk<'t> {
             }
             _ => {
                 self.unfit = Some(LONG_INTEGER);
-                RawBson::String(digits.to_owned())
-            }
-        }
-    }
-
-    fn key<'k>(&mut self, key: &'k str) -> Cow<'k, CStr> {
-        match <&CStr>::try_from(key) {
-            Ok(key) => Cow::Borrowed(key),
-            Err(_) => {
-                self.unfit = Some(NUL_IN_KEY);
-                let shown = CString::try_from(key.replace('\0', "\\0"));
-                shown.map_or(Cow::Borrowed(cstr!("\\0")), Cow::Owned)
+                RawBson::Symbol(digits.to_owned())
             }
         }
     }
@@ -259,7 +276,10 @@ impl<'de> Visitor<'de> for Put<'_, '_, '_> {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        self.walk.token();
+        if let Some(token) = self.walk.token().filter(|token| is_beyond(token)) {
+            let value = self.walk.beyond(token);
+            return self.put(value.as_raw_bson_ref());
+        }
         match i32::try_from(value) {
             Ok(value) => self.put(RawBsonRef::Int32(value)),
             Err(_) => self.put(RawBsonRef::Int64(value)),
@@ -321,8 +341,14 @@ impl<'de> Visitor<'de> for Members<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Members(walk) = self;
         while let Some(key) = map.next_key_seed(KeyText)? {
-            let key = walk.key(&key);
-            map.next_value_seed(Put { walk: &mut *walk, place: Place::Member(&key) })?;
+            if let Ok(name) = <&CStr>::try_from(&*key) {
+                map.next_value_seed(Put { walk: &mut *walk, place: Place::Member(name) })?;
+                continue;
+            }
+            walk.unfit = Some(NUL_IN_KEY);
+            let held = walk.writing.hold(&key);
+            map.next_value_seed(Put { walk: &mut *walk, place: Place::Member(cstr!("")) })?;
+            walk.writing.release(held);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! is its length in four bytes, its elements, and a zero byte; an element is its type, its name with
 //! a zero byte, and its value, which does not depend on its place (bsonspec.org, version 1.1).
 
-use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::spec::ElementType;
 
 /// A document that is being written.
@@ -45,7 +45,7 @@ impl Writing {
                 bytes.extend_from_slice(&time.timestamp_millis().to_le_bytes())
             }
             RawBsonRef::Decimal128(value) => bytes.extend_from_slice(&value.bytes()),
-            RawBsonRef::String(text) => {
+            RawBsonRef::String(text) | RawBsonRef::Symbol(text) => {
                 bytes.extend_from_slice(&length(text.len() + 1));
                 bytes.extend_from_slice(text.as_bytes());
                 bytes.push(0);
@@ -75,6 +75,23 @@ impl Writing {
         self.open()
     }
 
+    /// Begins a member whose `name` has NUL in it; its value is to be put under an empty name.
+    /// Answers with what [`Writing::release`] wants.
+    pub fn hold(&mut self, name: &str) -> [usize; 2] {
+        self.begin(Place::Member(cstr!("\\0")), ElementType::JavaScriptCodeWithScope);
+        let start = self.open();
+        self.bytes.extend_from_slice(&length(name.len() + 1));
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes.push(0);
+        [start, self.open()]
+    }
+
+    /// Ends a member that [`Writing::hold`] began.
+    pub fn release(&mut self, [start, scope]: [usize; 2]) {
+        self.close(scope);
+        self.set_length(start);
+    }
+
     /// Writes the elements of a document into the one that is being written.
     pub fn splice(&mut self, document: &RawDocument) {
         self.bytes.extend_from_slice(elements_of(document.as_bytes()));
@@ -83,6 +100,10 @@ impl Writing {
     /// Ends the document or list that begins at `start`.
     pub fn close(&mut self, start: usize) {
         self.bytes.push(0);
+        self.set_length(start);
+    }
+
+    fn set_length(&mut self, start: usize) {
         let length = length(self.bytes.len() - start);
         self.bytes[start..start + 4].copy_from_slice(&length);
     }
@@ -149,6 +170,8 @@ pub enum Value<'d> {
     Double(&'d [u8]),
     /// The bytes of a decimal number.
     Decimal(&'d [u8]),
+    /// The digits of a number that BSON cannot hold.
+    Digits(&'d [u8]),
     /// True or false.
     Boolean(bool),
     /// Null.
@@ -167,11 +190,36 @@ impl<'d> Elements<'d> {
         Some(taken)
     }
 
+    /// A text: four bytes of length before it, and a zero behind.
+    fn take_text(&mut self) -> Option<&'d [u8]> {
+        match self.take_long(4)? {
+            [_, _, _, _, text @ .., 0] => Some(text),
+            _ => None,
+        }
+    }
+
     /// What begins with its length, which counts `more` than itself.
     fn take_long(&mut self, more: usize) -> Option<&'d [u8]> {
         let length = self.0.first_chunk()?;
         let length = usize::try_from(i32::from_le_bytes(*length)).ok()?;
         self.take(length.checked_add(more)?)
+    }
+}
+
+/// The members of a document that was made of JSON, by their names there.
+pub fn members(document: &RawDocument) -> impl Iterator<Item = (&str, RawBsonRef<'_>)> {
+    document.iter().flatten().map(|(name, value)| member(name.as_str(), value))
+}
+
+/// A member's own name and value, where they are held in another way; see the top of this file.
+pub fn member<'d>(name: &'d str, value: RawBsonRef<'d>) -> (&'d str, RawBsonRef<'d>) {
+    match value {
+        // Code of somebody else's, in a document of a collection, has no NUL.
+        RawBsonRef::JavaScriptCodeWithScope(held) if held.code.contains('\0') => {
+            let value = held.scope.iter().flatten().next();
+            (held.code, value.map_or(RawBsonRef::Null, |(_, value)| value))
+        }
+        value => (name, value),
     }
 }
 
@@ -188,11 +236,14 @@ impl<'d> Iterator for Elements<'d> {
                 Value::Document(Elements(elements_of(self.take_long(0)?)))
             }
             ElementType::Array => Value::Array(Elements(elements_of(self.take_long(0)?))),
-            // Four bytes of length before it, and a zero behind.
-            ElementType::String => match self.take_long(4)? {
-                [_, _, _, _, text @ .., 0] => Value::Text(text),
-                _ => return None,
-            },
+            ElementType::String => Value::Text(self.take_text()?),
+            ElementType::Symbol => Value::Digits(self.take_text()?),
+            ElementType::JavaScriptCodeWithScope => {
+                let mut held = Elements(self.take_long(0)?.get(4..)?);
+                let name = held.take_text()?;
+                let value = Elements(elements_of(held.0)).next()?.value;
+                return Some(Element { name, value });
+            }
             ElementType::Int32 => {
                 let bytes = self.take(4)?.first_chunk()?;
                 Value::Integer(i32::from_le_bytes(*bytes).into())

@@ -2,6 +2,9 @@
 
 use bson::raw::{RawBsonRef, RawDocument};
 
+use super::parse::is_number;
+use super::raw::members;
+
 /// `document` as compact JSON, its keys in their order.
 pub fn from_bson(document: &RawDocument) -> String {
     let mut text = String::with_capacity(document.as_bytes().len());
@@ -18,18 +21,24 @@ pub fn from_value(value: RawBsonRef<'_>) -> String {
 
 fn write_object(text: &mut String, document: &RawDocument) {
     text.push('{');
-    for (at, (key, value)) in document.iter().flatten().enumerate() {
+    for (at, (key, value)) in members(document).enumerate() {
         if at > 0 {
             text.push(',');
         }
-        write_string(text, key.as_str());
-        text.push(':');
+        write_name(text, key);
         write_value(text, value);
     }
     text.push('}');
 }
 
-fn write_value(text: &mut String, value: RawBsonRef<'_>) {
+/// Writes a member's name and what stands between that and its value.
+pub fn write_name(text: &mut String, name: &str) {
+    write_string(text, name);
+    text.push(':');
+}
+
+/// Writes `value` as compact JSON.
+pub fn write_value(text: &mut String, value: RawBsonRef<'_>) {
     match value {
         RawBsonRef::Document(inner) => write_object(text, inner),
         RawBsonRef::Array(inner) => {
@@ -43,6 +52,8 @@ fn write_value(text: &mut String, value: RawBsonRef<'_>) {
             text.push(']');
         }
         RawBsonRef::String(string) => write_string(text, string),
+        RawBsonRef::Symbol(digits) if is_number(digits) => text.push_str(digits),
+        RawBsonRef::Symbol(other) => write_string(text, other),
         RawBsonRef::Int32(number) => text.push_str(&number.to_string()),
         RawBsonRef::Int64(number) => text.push_str(&number.to_string()),
         RawBsonRef::Double(number) => {

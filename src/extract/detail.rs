@@ -1,12 +1,15 @@
 //! The page of an item to its document.
 
+use std::ops::ControlFlow;
+
 use bson::raw::RawBsonRef;
 use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-use super::field::{self, FieldError, Fields, Scope};
-use super::{Format, PageError, Select, Selector, html_page, json};
+use super::budget::Budget;
+use super::field::{self, Fields, Scope};
+use super::{Decoding, Format, JsonPage, PageError, Select, Selector, html_page, json};
 use crate::document::{self, Digest, Document, Encoding, Json, JsonError};
 use crate::fetch::Page;
 use crate::site::DetailRules;
@@ -19,6 +22,8 @@ pub struct Detail {
     pub document: Document,
     /// For each of the fields, in their order.
     pub matched: Vec<bool>,
+    /// What was done to make text of the page.
+    pub decoding: Decoding,
 }
 
 /// What a document is beside what its page says.
@@ -40,21 +45,35 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
     match rules.format {
         Format::Html => {
             let html = html_page(page)?;
-            require(&rules.require, Scope::Html(html.scope()))?;
-            of_fields(rules, Scope::Html(html.scope()), making)
+            let scope = Scope::Html(html.scope());
+            require(&rules.require, scope)?;
+            let detail = of_fields(rules, scope, making)?;
+            Ok(Detail { decoding: html.decoding(), ..detail })
         }
         Format::Json => {
-            let json = Json::parse(&page.body)?;
-            require(&rules.require, Scope::page(&json))?;
-            match &rules.document {
-                None if !rules.fields.is_empty() => of_fields(rules, Scope::page(&json), making),
+            let json = JsonPage::read(page)?;
+            require(&rules.require, json.scope())?;
+            let detail = match &rules.document {
+                _ if !rules.fields.is_empty() => of_fields(rules, part_of(rules, &json)?, making)?,
+                Some(_) => of_text(part_of(rules, &json)?, making)?,
                 None => {
-                    Ok(Detail { document: made(json, &page.body, making)?, matched: Vec::new() })
+                    let decoding = json.decoding();
+                    let (json, text) = json.into_parts();
+                    let document = made(json, &text, making)?;
+                    return Ok(Detail { document, matched: Vec::new(), decoding });
                 }
-                Some(part) => of_part(rules, part, &json, making),
-            }
+            };
+            Ok(Detail { decoding: json.decoding(), ..detail })
         }
     }
+}
+
+/// What of a page is the document.
+fn part_of<'a>(rules: &DetailRules, json: &'a JsonPage) -> Result<Scope<'a>, PageError> {
+    let Some(part) = &rules.document else { return Ok(json.scope()) };
+    let missing = || PageError::NoDocument(part.text().to_owned());
+    let found = part.first(json.value(), json.budget())?;
+    Ok(json.scope_of(found.ok_or_else(missing)?.as_raw()))
 }
 
 /// The document of an item that has no page of its own.
@@ -67,7 +86,7 @@ pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
         nothing => (Bytes::from_static(b"{}"), nothing),
     };
     let document = made(Json::parse(&text)?, &text, Making { listed, ..making })?;
-    Ok(Detail { document, matched: Vec::new() })
+    Ok(Detail { document, matched: Vec::new(), decoding: Decoding::default() })
 }
 
 /// Whether a page has all that makes it one. A member that is null is not there: so error pages of
@@ -78,8 +97,13 @@ pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
 pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
     for select in selects {
         let matches = match (select, scope) {
-            (Select::Json(selector), Scope::Json { value, .. }) => {
-                selector.select(value).iter().any(|found| found.as_raw() != RawBsonRef::Null)
+            (Select::Json(selector), Scope::Json { value, page }) => {
+                let mut is_there = false;
+                selector.each(value, page.budget(), |found| {
+                    is_there = found.as_raw() != RawBsonRef::Null;
+                    if is_there { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                })?;
+                is_there
             }
             (Select::Css(selector), Scope::Html(scope)) => selector.matches(scope)?,
             _ => false,
@@ -103,28 +127,16 @@ fn of_fields(
         return Err(PageError::Nothing);
     }
     let text = Bytes::from(text);
-    Ok(Detail { document: made(Json::parse(&text)?, &text, making)?, matched })
+    let document = made(Json::parse(&text)?, &text, making)?;
+    Ok(Detail { document, matched, decoding: Decoding::default() })
 }
 
-/// The document where it is a part of the page.
-fn of_part(
-    rules: &DetailRules,
-    part: &Selector,
-    json: &Json,
-    making: Making<'_>,
-) -> Result<Detail, PageError> {
-    let missing = || PageError::NoDocument(part.text().to_owned());
-    let found = part.select(json.value());
-    let value = found.first().ok_or_else(missing)?.as_raw();
-    let unfit = json.unfit();
-    if !rules.fields.is_empty() {
-        return of_fields(rules, Scope::Json { value, unfit }, making);
-    }
-    if let Some(what) = unfit {
-        return Err(FieldError::Unfit { name: part.text().to_owned(), what }.into());
-    }
+/// The document that a value of a page is.
+fn of_text(scope: Scope<'_>, making: Making<'_>) -> Result<Detail, PageError> {
+    let Scope::Json { value, .. } = scope else { return Err(PageError::Nothing) };
     let text = Bytes::from(document::value_to_text(value));
-    Ok(Detail { document: made(Json::parse(&text)?, &text, making)?, matched: Vec::new() })
+    let document = made(Json::parse(&text)?, &text, making)?;
+    Ok(Detail { document, matched: Vec::new(), decoding: Decoding::default() })
 }
 
 /// The document that a page's text is, with what is kept of the list.
@@ -156,7 +168,7 @@ fn merged(listed: &str, page: &[u8]) -> Result<String, JsonError> {
 }
 
 /// The digest of a document without the parts that play no part in it.
-fn digest_without(ignore: &[Selector], json: &Json) -> Result<Digest, JsonError> {
-    let kept = Bytes::from(json::without(ignore, json.value()).to_string());
+fn digest_without(ignore: &[Selector], json: &Json) -> Result<Digest, PageError> {
+    let kept = Bytes::from(json::without(ignore, json.value(), &Budget::default())?);
     Ok(Document::new(Json::parse(&kept)?, &kept, Encoding::Text)?.digest)
 }

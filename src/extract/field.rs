@@ -18,10 +18,9 @@ use std::ops::ControlFlow;
 use bson::raw::RawBsonRef;
 use percent_encoding::percent_decode_str;
 
-use super::NoKey;
 use super::html::{CssSelector, HtmlScope};
 use super::json::Selector;
-use crate::document::Json;
+use super::{JsonPage, NoKey};
 use crate::record::Key;
 
 pub use error::FieldError;
@@ -79,8 +78,8 @@ pub enum Scope<'a> {
     Json {
         /// The page's value, or an item's.
         value: RawBsonRef<'a>,
-        /// [`Json::unfit`] of the page: what stands in it as text, though it is none.
-        unfit: Option<&'static str>,
+        /// The page that it is on.
+        page: &'a JsonPage,
     },
     /// An HTML page or an item on one.
     Html(HtmlScope<'a>),
@@ -135,10 +134,13 @@ impl std::fmt::Display for Kind {
     }
 }
 
-impl<'a> Scope<'a> {
-    /// All of a JSON page.
-    pub fn page(page: &'a Json) -> Scope<'a> {
-        Scope::Json { value: page.value(), unfit: page.unfit() }
+impl Scope<'_> {
+    /// So many characters were replaced in JSON within a text of the page.
+    fn replaced(self, characters: u64) {
+        match self {
+            Scope::Json { page, .. } => page.replaced(characters),
+            Scope::Html(scope) => scope.page().replaced(characters),
+        }
     }
 }
 
@@ -178,7 +180,7 @@ pub fn extract(
 ) -> Result<Option<String>, FieldError> {
     let mut values = Vec::new();
     each(name, rule, scope, |value| {
-        values.extend(made(name, rule, value)?);
+        values.extend(made(name, rule, value, scope)?);
         Ok(if rule.many || values.is_empty() {
             ControlFlow::Continue(())
         } else {
@@ -200,18 +202,19 @@ pub fn extract(
 /// # Errors
 /// Where nothing matches or what does is no key.
 pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
-    if let (Select::Json(selector), None, Scope::Json { value, .. }) =
+    if let (Select::Json(selector), None, Scope::Json { value, page }) =
         (&rule.select, &rule.regex, scope)
     {
-        return selector.select(value).first().ok_or(NoKey::Missing)?.key();
+        let found = selector.first(value, page.budget());
+        return found.map_err(|error| NoKey::Page(error.to_string()))?.ok_or(NoKey::Missing)?.key();
     }
     let mut found = None;
     let mut wrong = None;
     let walked = each("key", rule, scope, |value| {
         let text = match &value {
             Value::Text(text) => Some(Cow::Borrowed(&**text)),
-            Value::Json(RawBsonRef::Null | RawBsonRef::Boolean(_), _) => None,
-            Value::Json(value, _) => convert::plain(*value).map(Cow::Owned),
+            Value::Json(RawBsonRef::Null | RawBsonRef::Boolean(_)) => None,
+            Value::Json(value) => convert::plain(*value).map(Cow::Owned),
         };
         let Some(text) = text else {
             wrong = Some(NoKey::Kind(value.kind()));
@@ -244,17 +247,16 @@ pub fn key_of_location(pattern: &Pattern, location: &str) -> Result<Option<Key>,
 /// What a selector found.
 enum Value<'a> {
     Text(Cow<'a, str>),
-    /// With [`Json::unfit`] of its page.
-    Json(RawBsonRef<'a>, Option<&'static str>),
+    Json(RawBsonRef<'a>),
 }
 
 impl Value<'_> {
     fn kind(&self) -> &'static str {
         match self {
-            Value::Json(RawBsonRef::Array(_), _) => "a list",
-            Value::Json(RawBsonRef::Document(_), _) => "an object",
-            Value::Json(RawBsonRef::Null, _) => "null",
-            Value::Json(RawBsonRef::Boolean(_), _) => "a truth value",
+            Value::Json(RawBsonRef::Array(_)) => "a list",
+            Value::Json(RawBsonRef::Document(_)) => "an object",
+            Value::Json(RawBsonRef::Null) => "null",
+            Value::Json(RawBsonRef::Boolean(_)) => "a truth value",
             _ => "text",
         }
     }
@@ -267,41 +269,39 @@ fn each(
     scope: Scope<'_>,
     mut take: impl FnMut(Value<'_>) -> Result<ControlFlow<()>, FieldError>,
 ) -> Result<(), FieldError> {
-    match (&rule.select, scope) {
-        (Select::Json(selector), Scope::Json { value, unfit }) => {
-            for found in selector.select(value) {
-                if take(Value::Json(found.as_raw(), unfit))?.is_break() {
-                    break;
-                }
-            }
-            Ok(())
+    let mut failed = Ok(());
+    let mut taken = |value| {
+        take(value).unwrap_or_else(|error| {
+            failed = Err(error);
+            ControlFlow::Break(())
+        })
+    };
+    let walked = match (&rule.select, scope) {
+        (Select::Json(selector), Scope::Json { value, page }) => {
+            selector.each(value, page.budget(), |found| taken(Value::Json(found.as_raw())))
         }
         (Select::Css(selector), Scope::Html(scope)) => {
-            let mut failed = Ok(());
-            let walked = selector.each_text(scope, rule.trim, |text| {
-                take(Value::Text(text)).unwrap_or_else(|error| {
-                    failed = Err(error);
-                    ControlFlow::Break(())
-                })
-            });
-            walked.map_err(|source| FieldError::Page { name: name.to_owned(), source })?;
-            failed
+            selector.each_text(scope, rule.trim, |text| taken(Value::Text(text)))
         }
-        _ => Err(FieldError::Format(name.to_owned())),
-    }
+        _ => return Err(FieldError::Format(name.to_owned())),
+    };
+    walked.map_err(|source| FieldError::Page { name: name.to_owned(), source })?;
+    failed
 }
 
 /// The value as JSON text of the rule's kind; nothing where there is nothing to it.
-fn made(name: &str, rule: &FieldRule, value: Value<'_>) -> Result<Option<String>, FieldError> {
+fn made(
+    name: &str,
+    rule: &FieldRule,
+    value: Value<'_>,
+    scope: Scope<'_>,
+) -> Result<Option<String>, FieldError> {
     let kind = rule.kind.unwrap_or(Kind::Text);
     let wrong =
         |value: &str| FieldError::Conversion { name: name.to_owned(), kind, value: shown(value) };
     let text = match value {
         Value::Text(text) => text,
-        Value::Json(_, Some(what)) => {
-            return Err(FieldError::Unfit { name: name.to_owned(), what });
-        }
-        Value::Json(value, None) => {
+        Value::Json(value) => {
             let converted = rule.kind.is_some() || rule.regex.is_some();
             if !converted {
                 let is_missing = rule.required && !rule.many && value == RawBsonRef::Null;
@@ -319,7 +319,11 @@ fn made(name: &str, rule: &FieldRule, value: Value<'_>) -> Result<Option<String>
         }
     };
     let Some(kept) = searched(name, rule, &text)? else { return Ok(None) };
-    convert::text(kind, kept).map(Some).ok_or_else(|| wrong(kept))
+    let (json, replaced) = convert::text(kind, kept).ok_or_else(|| wrong(kept))?;
+    if replaced > 0 {
+        scope.replaced(replaced);
+    }
+    Ok(Some(json))
 }
 
 /// What the rule keeps of a text; nothing where its regex does not match or nothing is left.

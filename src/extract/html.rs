@@ -1,25 +1,25 @@
 //! HTML pages: bytes to a tree, and what CSS selectors find in it.
 //!
 //! A page is decoded by its byte order mark, its `Content-Type`, or what it says itself
-//! (`html/charset.rs`), and parsed under limits (`html/tree.rs`): parsing and all selecting on one page
-//! together take no longer than [`Limits::time`], whatever the site sent. What is broken is
+//! (`charset.rs`), and parsed under limits (`html/tree.rs`): parsing and all selecting on one page
+//! together take no more of a processor's time than [`Limits::time`], whatever the site sent. What is broken is
 //! mended as browsers do it; a page beyond a limit is an error that names the limit, never a page
 //! with something missing. Nothing here fetches, and nothing runs scripts: `<noscript>` counts.
 //!
 //! A page cannot be sent to another thread: parse it and take from it in one place.
 
-mod charset;
 mod css;
 mod text;
 mod tree;
 
 use std::cell::{Cell, OnceCell};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use scraper::{ElementRef, Html, Node};
 use url::Url;
 
-pub use charset::{Decoded, decode};
+use super::budget::{self, Budget, LimitError};
+use super::charset::{Decoding, decode};
 pub use css::{CssError, CssSelector};
 
 /// How much one page may take.
@@ -39,26 +39,8 @@ pub struct Limits {
 impl Default for Limits {
     /// 5 seconds, 512 deep (where browsers stop, too), 2,000,000 nodes, 64 MiB of text.
     fn default() -> Limits {
-        let time = Duration::from_secs(5);
-        Limits { time, depth: 512, nodes: 2_000_000, text: 64 * 1024 * 1024 }
+        Limits { time: budget::TIME, depth: 512, nodes: 2_000_000, text: 64 * 1024 * 1024 }
     }
-}
-
-/// A page is beyond a limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum HtmlError {
-    /// See [`Limits::time`].
-    #[error("the page takes more than {0:?} to read, which is the limit")]
-    Time(Duration),
-    /// See [`Limits::depth`].
-    #[error("the page has more than {0} elements within one another, which is the limit")]
-    Depth(usize),
-    /// See [`Limits::nodes`].
-    #[error("the page has more than {0} elements and texts, which is the limit")]
-    Nodes(usize),
-    /// See [`Limits::text`].
-    #[error("what is selected on the page is more than {0} bytes of text, which is the limit")]
-    Text(usize),
 }
 
 /// An HTML page as a tree.
@@ -67,10 +49,9 @@ pub struct HtmlPage {
     url: Url,
     base: OnceCell<Url>,
     charset: &'static str,
-    damaged: bool,
+    decoding: Cell<Decoding>,
     limits: Limits,
-    /// Of the limit on time.
-    spent: Cell<Duration>,
+    budget: Budget,
     /// Of the limit on text.
     taken: Cell<usize>,
 }
@@ -91,7 +72,7 @@ impl HtmlPage {
         body: &[u8],
         content_type: Option<&str>,
         url: &Url,
-    ) -> Result<HtmlPage, HtmlError> {
+    ) -> Result<HtmlPage, LimitError> {
         HtmlPage::parse_within(&Limits::default(), body, content_type, url)
     }
 
@@ -104,18 +85,19 @@ impl HtmlPage {
         body: &[u8],
         content_type: Option<&str>,
         url: &Url,
-    ) -> Result<HtmlPage, HtmlError> {
-        let start = Instant::now();
+    ) -> Result<HtmlPage, LimitError> {
+        let budget = Budget::of(limits.time);
+        budget.check()?;
         let decoded = decode(body, content_type);
-        let html = tree::parse(&decoded.text, limits, start)?;
+        let html = tree::parse(&decoded.text, limits, &budget)?;
         Ok(HtmlPage {
             html,
             url: url.clone(),
             base: OnceCell::new(),
             charset: decoded.charset,
-            damaged: decoded.damaged,
+            decoding: Cell::new(decoded.decoding),
             limits: *limits,
-            spent: Cell::new(start.elapsed()),
+            budget,
             taken: Cell::new(0),
         })
     }
@@ -130,9 +112,15 @@ impl HtmlPage {
         self.charset
     }
 
-    /// Whether some bytes meant nothing in that encoding; they stand as U+FFFD in the page.
-    pub fn is_damaged(&self) -> bool {
-        self.damaged
+    /// What was done to make text of the page, of JSON within it included.
+    pub fn decoding(&self) -> Decoding {
+        self.decoding.get()
+    }
+
+    /// So many characters more were replaced, in JSON within the page.
+    pub(super) fn replaced(&self, more: u64) {
+        let Decoding { replaced, is_guess } = self.decoding.get();
+        self.decoding.set(Decoding { replaced: replaced + more, is_guess });
     }
 
     /// The URL that relative ones on the page start from: `<base href>`, else the page's own.
@@ -154,20 +142,11 @@ impl HtmlPage {
         self.url.join(href.trim()).ok().filter(|base| matches!(base.scheme(), "http" | "https"))
     }
 
-    /// Runs `work`, which is to ask the clock it gets now and then, on the page's time.
-    fn timed<T>(&self, work: impl FnOnce(&Clock) -> Result<T, HtmlError>) -> Result<T, HtmlError> {
-        let start = Instant::now();
-        let left = self.limits.time.saturating_sub(self.spent.get());
-        let done = work(&Clock { start, left, limit: self.limits.time });
-        self.spent.set(self.spent.get() + start.elapsed());
-        done
-    }
-
     /// Counts a text that was taken.
-    fn count(&self, text: &str) -> Result<(), HtmlError> {
+    fn count(&self, text: &str) -> Result<(), LimitError> {
         self.taken.set(self.taken.get().saturating_add(text.len()));
         if self.taken.get() > self.limits.text {
-            return Err(HtmlError::Text(self.limits.text));
+            return Err(LimitError::Text(self.limits.text));
         }
         Ok(())
     }
@@ -209,22 +188,6 @@ impl<'a> HtmlScope<'a> {
         let node: ego_tree::NodeRef<'a, Node> =
             self.item.map_or_else(|| self.page.html.tree.root(), |item| *item);
         node.descendants().skip(1).filter_map(ElementRef::wrap)
-    }
-}
-
-/// What is left of a page's time.
-struct Clock {
-    start: Instant,
-    left: Duration,
-    limit: Duration,
-}
-
-impl Clock {
-    fn check(&self) -> Result<(), HtmlError> {
-        if self.start.elapsed() > self.left {
-            return Err(HtmlError::Time(self.limit));
-        }
-        Ok(())
     }
 }
 

@@ -1,40 +1,40 @@
 //! JSONPath (RFC 9535) on JSON pages.
 //!
-//! Paths that only name members and elements (`$.results[*]`, `$.id`), which is nearly all of
-//! them, are followed in the page as it is; for the others the page is made into the tree that
-//! `serde_json_path` wants, which says where in the page they lead.
+//! Paths are followed in the page as it is, where numbers are whole, one place at a time and on the page's
+//! time (`json/route.rs` is what a path becomes). So a path that leads to very many places, or a page
+//! that is made to be slow, is an error and never a memory full of places.
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
+mod prune;
+mod route;
 
-use bson::raw::RawBsonRef;
+use std::ops::ControlFlow;
+
+use bson::raw::{RawBsonRef, RawDocument};
+use indexmap::IndexMap;
 use serde_json::Value;
-use serde_json_path::{JsonPath, PathElement};
+use serde_json_path::JsonPath;
 
 use super::NoKey;
+use super::budget::{Budget, LimitError};
 use super::said::whole_number;
-use crate::document::raw::Elements;
+use crate::document::raw::{Elements, member, members};
 use crate::record::Key;
+use route::{Pick, Route, Segment, Trial};
+
+pub use prune::without;
 
 /// Brackets of an expression within one another.
 const DEEPEST: usize = 12;
 /// Characters of an expression that an error shows, where it is too deep.
 const SHOWN: usize = 60;
+/// Places that one path may lead to on a page, or within an item.
+const PLACES: usize = 1_000_000;
 
 /// A JSONPath expression. Two are equal where they are written alike.
 #[derive(Clone)]
 pub struct Selector {
     text: Box<str>,
-    path: Box<JsonPath>,
-    /// The path, where it names members and elements only.
-    steps: Option<Vec<Step>>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Member(Box<str>),
-    Element(usize),
-    Every,
+    route: Route,
 }
 
 /// A text is no JSONPath.
@@ -74,7 +74,7 @@ impl Selector {
             let text = text.chars().take(SHOWN).collect();
             return Err(SelectorError { text, message });
         }
-        let path = JsonPath::parse(text).map_err(|error| SelectorError {
+        JsonPath::parse(text).map_err(|error| SelectorError {
             text: text.to_owned(),
             message: format!(
                 "{} after character {}{}",
@@ -83,7 +83,11 @@ impl Selector {
                 hint(text)
             ),
         })?;
-        Ok(Selector { text: text.into(), path: Box::new(path), steps: steps(text) })
+        let route = Route::of(text).ok_or_else(|| SelectorError {
+            text: text.to_owned(),
+            message: "it is one that gleaner cannot follow".to_owned(),
+        })?;
+        Ok(Selector { text: text.into(), route })
     }
 
     /// The expression as it was written.
@@ -93,62 +97,159 @@ impl Selector {
 
     /// The member it names, where it names a member of the top object and nothing else.
     pub fn field(&self) -> Option<&str> {
-        match self.steps.as_deref() {
-            Some([Step::Member(name)]) => Some(name),
+        match self.route.0.as_slice() {
+            [Segment { descends: false, picks }] => match picks.as_slice() {
+                [Pick::Name(name)] => Some(name),
+                _ => None,
+            },
             _ => None,
         }
     }
 
-    /// All that it selects in `page`.
-    pub fn select<'a>(&self, page: RawBsonRef<'a>) -> Vec<Found<'a>> {
+    /// All that it selects in `value`, a part of a page that is read on `budget`.
+    ///
+    /// # Errors
+    /// Where the page's time is over, or it leads to too many places.
+    pub fn select<'a>(
+        &self,
+        value: RawBsonRef<'a>,
+        budget: &Budget,
+    ) -> Result<Vec<Found<'a>>, LimitError> {
         let mut found = Vec::new();
-        match &self.steps {
-            Some(steps) => follow(page, steps, &mut found),
-            // The tree says where; the values are taken from the page, where numbers are whole.
-            None => {
-                let mut descent = Descent::from(page);
-                let places = places(&self.path, &tree(page));
-                found.extend(places.into_iter().filter_map(|place| descent.to(place)).map(Found));
-            }
+        self.each(value, budget, |one| {
+            found.push(one);
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
+    }
+
+    /// The first that it selects.
+    ///
+    /// # Errors
+    /// Where the page's time is over.
+    pub fn first<'a>(
+        &self,
+        value: RawBsonRef<'a>,
+        budget: &Budget,
+    ) -> Result<Option<Found<'a>>, LimitError> {
+        let mut first = None;
+        self.each(value, budget, |one| {
+            first = Some(one);
+            ControlFlow::Break(())
+        })?;
+        Ok(first)
+    }
+
+    /// Hands on what it selects, one by one until `take` breaks off.
+    ///
+    /// # Errors
+    /// Where the page's time is over, or it leads to too many places.
+    pub fn each<'a>(
+        &self,
+        value: RawBsonRef<'a>,
+        budget: &Budget,
+        mut take: impl FnMut(Found<'a>) -> ControlFlow<()>,
+    ) -> Result<(), LimitError> {
+        let trial = self.route.trial(value);
+        let mut walk = Walk { budget, trial, places: 0, take: &mut take };
+        match walk.follow(&self.route.0, value) {
+            ControlFlow::Break(Some(error)) => Err(error),
+            _ => Ok(()),
         }
-        found
     }
 }
 
-/// A page as a tree without what `ignored` selects in it.
-pub fn without(ignored: &[Selector], page: RawBsonRef<'_>) -> Value {
-    let mut tree = tree(page);
-    let mut all: Vec<Vec<Step>> =
-        ignored.iter().flat_map(|selector| places(&selector.path, &tree)).collect();
-    // From the end, so that the places of those before stay what they are.
-    all.sort_unstable();
-    all.dedup();
-    for place in all.iter().rev() {
-        let Some((last, above)) = place.split_last() else { continue };
-        let holder = above.iter().try_fold(&mut tree, |value, step| match step {
-            Step::Member(name) => value.get_mut(&**name),
-            Step::Element(at) => value.get_mut(*at),
-            Step::Every => None,
-        });
-        match (holder, last) {
-            (Some(Value::Object(object)), Step::Member(name)) => drop(object.swap_remove(&**name)),
-            (Some(Value::Array(list)), Step::Element(at)) if *at < list.len() => {
-                drop(list.remove(*at));
-            }
-            _ => {}
-        }
-    }
-    tree
+/// A walk through a page. It breaks off with an error, or without one where that is wanted.
+struct Walk<'w, 'a> {
+    budget: &'w Budget,
+    trial: Option<Trial>,
+    places: usize,
+    take: &'w mut dyn FnMut(Found<'a>) -> ControlFlow<()>,
 }
 
-/// Where in a tree a path leads.
-fn places(path: &JsonPath, tree: &Value) -> Vec<Vec<Step>> {
-    let step = |element: &PathElement<'_>| match element {
-        PathElement::Name(name) => Step::Member((*name).into()),
-        PathElement::Index(at) => Step::Element(*at),
-    };
-    let nodes = path.query_located(tree);
-    nodes.locations().map(|location| location.iter().map(step).collect()).collect()
+type Step = ControlFlow<Option<LimitError>>;
+
+impl<'a> Walk<'_, 'a> {
+    fn follow(&mut self, segments: &[Segment], value: RawBsonRef<'a>) -> Step {
+        let Some((segment, rest)) = segments.split_first() else { return self.found(value) };
+        if !matches!(value, RawBsonRef::Document(_) | RawBsonRef::Array(_)) {
+            return ControlFlow::Continue(());
+        }
+        if let Err(error) = self.budget.step() {
+            return ControlFlow::Break(Some(error));
+        }
+        for pick in &segment.picks {
+            self.pick(pick, rest, value)?;
+        }
+        if segment.descends {
+            children(value).try_for_each(|child| self.follow(segments, child))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn found(&mut self, value: RawBsonRef<'a>) -> Step {
+        self.places += 1;
+        if self.places > PLACES {
+            return ControlFlow::Break(Some(LimitError::Places(PLACES)));
+        }
+        match self.budget.step() {
+            Err(error) => ControlFlow::Break(Some(error)),
+            Ok(()) => (self.take)(Found(value)).map_break(|()| None),
+        }
+    }
+
+    fn pick(&mut self, pick: &Pick, rest: &[Segment], value: RawBsonRef<'a>) -> Step {
+        match (pick, value) {
+            (Pick::Name(name), RawBsonRef::Document(object)) => {
+                named(object, name).map_or(ControlFlow::Continue(()), |it| self.follow(rest, it))
+            }
+            (Pick::Every, value) => children(value).try_for_each(|it| self.follow(rest, it)),
+            (Pick::At(at), RawBsonRef::Array(_)) => {
+                let at = match usize::try_from(*at) {
+                    Ok(at) => Some(at),
+                    Err(_) => {
+                        let back = usize::try_from(at.unsigned_abs()).unwrap_or(usize::MAX);
+                        children(value).count().checked_sub(back)
+                    }
+                };
+                let found = at.and_then(|at| children(value).nth(at));
+                found.map_or(ControlFlow::Continue(()), |it| self.follow(rest, it))
+            }
+            (Pick::Slice(slice), RawBsonRef::Array(_)) => {
+                let list: Vec<_> = children(value).collect();
+                slice.places(list.len()).try_for_each(|at| self.follow(rest, list[at]))
+            }
+            (Pick::Filter(filter), value) => children(value).try_for_each(|child| {
+                if let Err(error) = self.budget.step() {
+                    return ControlFlow::Break(Some(error));
+                }
+                let trial = self.trial.as_mut();
+                let passes = trial.is_some_and(|trial| filter.passes(tree(child), trial));
+                if passes { self.follow(rest, child) } else { ControlFlow::Continue(()) }
+            }),
+            _ => ControlFlow::Continue(()),
+        }
+    }
+}
+
+/// The values in a list or an object; of a repeated key the last one, where the first stands.
+fn children<'a>(value: RawBsonRef<'a>) -> Box<dyn Iterator<Item = RawBsonRef<'a>> + 'a> {
+    match value {
+        RawBsonRef::Array(list) => Box::new(list.into_iter().flatten()),
+        RawBsonRef::Document(object) => {
+            let members: IndexMap<&str, RawBsonRef<'a>> = members(object).collect();
+            Box::new(members.into_values())
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// A member; the last of a repeated key wins. Only the value that is asked for is looked into.
+fn named<'a>(object: &'a RawDocument, name: &str) -> Option<RawBsonRef<'a>> {
+    let members = Elements::of(object).enumerate();
+    let (at, _) = members.filter(|(_, member)| member.name == name.as_bytes()).last()?;
+    let element = object.iter_elements().nth(at)?.ok()?;
+    Some(member("", element.value().ok()?).1)
 }
 
 impl<'a> Found<'a> {
@@ -164,6 +265,7 @@ impl<'a> Found<'a> {
             RawBsonRef::Int32(number) => number.to_string(),
             RawBsonRef::Int64(number) => number.to_string(),
             RawBsonRef::Decimal128(number) => number.to_string(),
+            RawBsonRef::Symbol(digits) if !is_fraction(digits) => digits.to_owned(),
             _ => return Err(NoKey::Kind(self.kind())),
         };
         Ok(Key::new(&text)?)
@@ -191,12 +293,21 @@ impl<'a> Found<'a> {
             RawBsonRef::Array(_) => "a list",
             RawBsonRef::Document(_) => "an object",
             RawBsonRef::Double(_) => "a fraction",
+            RawBsonRef::Symbol(digits) if is_fraction(digits) => "a fraction",
             RawBsonRef::Int32(number) if number < 0 => "a negative number",
             RawBsonRef::Int64(number) if number < 0 => "a negative number",
-            RawBsonRef::Int32(_) | RawBsonRef::Int64(_) | RawBsonRef::Decimal128(_) => "a number",
+            RawBsonRef::Int32(_)
+            | RawBsonRef::Int64(_)
+            | RawBsonRef::Decimal128(_)
+            | RawBsonRef::Symbol(_) => "a number",
             _ => "null",
         }
     }
+}
+
+/// Whether the digits of a number that BSON cannot hold have a point or an exponent.
+fn is_fraction(digits: &str) -> bool {
+    digits.contains(['.', 'e', 'E'])
 }
 
 /// What helps with the mistake made most often.
@@ -206,66 +317,6 @@ fn hint(text: &str) -> &'static str {
     {
         true => "; a name with a hyphen is written `['product-name']`",
         false => "",
-    }
-}
-
-/// A way down into a page, from place to place in the order of the page: what two places have in
-/// common is walked once, and the elements of a list are looked for once.
-struct Descent<'a> {
-    place: Vec<Step>,
-    /// The value at each step, beginning with the page.
-    levels: Vec<Level<'a>>,
-}
-
-struct Level<'a> {
-    value: RawBsonRef<'a>,
-    children: OnceCell<Children<'a>>,
-}
-
-enum Children<'a> {
-    List(Vec<RawBsonRef<'a>>),
-    /// The last of a repeated key wins.
-    Object(HashMap<&'a str, RawBsonRef<'a>>),
-    None,
-}
-
-impl<'a> Descent<'a> {
-    fn from(page: RawBsonRef<'a>) -> Descent<'a> {
-        Descent { place: Vec::new(), levels: vec![Level::of(page)] }
-    }
-
-    fn to(&mut self, place: Vec<Step>) -> Option<RawBsonRef<'a>> {
-        let common = self.place.iter().zip(&place).take_while(|(a, b)| a == b).count();
-        self.place.truncate(common);
-        self.levels.truncate(common + 1);
-        for step in place.into_iter().skip(common) {
-            let child = self.levels.last()?.child(&step)?;
-            self.place.push(step);
-            self.levels.push(Level::of(child));
-        }
-        self.levels.last().map(|level| level.value)
-    }
-}
-
-impl<'a> Level<'a> {
-    fn of(value: RawBsonRef<'a>) -> Level<'a> {
-        Level { value, children: OnceCell::new() }
-    }
-
-    fn child(&self, step: &Step) -> Option<RawBsonRef<'a>> {
-        let children = self.children.get_or_init(|| match self.value {
-            RawBsonRef::Array(list) => Children::List(list.into_iter().flatten().collect()),
-            RawBsonRef::Document(object) => {
-                let members = object.iter().flatten();
-                Children::Object(members.map(|(key, value)| (key.as_str(), value)).collect())
-            }
-            _ => Children::None,
-        });
-        match (step, children) {
-            (Step::Element(at), Children::List(list)) => list.get(*at).copied(),
-            (Step::Member(name), Children::Object(members)) => members.get(&**name).copied(),
-            _ => None,
-        }
     }
 }
 
@@ -288,72 +339,11 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// The steps of a path that names members and elements only.
-fn steps(path: &str) -> Option<Vec<Step>> {
-    let mut rest = path.strip_prefix('$')?;
-    let mut steps = Vec::new();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix("[*]") {
-            steps.push(Step::Every);
-            rest = after;
-        } else if let Some(after) = rest.strip_prefix('[') {
-            let (number, after) = after.split_once(']')?;
-            steps.push(Step::Element(number.parse().ok()?));
-            rest = after;
-        } else {
-            let after = rest.strip_prefix('.')?;
-            let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let end = after.find(|c| !plain(c)).unwrap_or(after.len());
-            let (name, after) = after.split_at(end);
-            if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
-                return None;
-            }
-            steps.push(Step::Member(name.into()));
-            rest = after;
-        }
-    }
-    Some(steps)
-}
-
-fn follow<'a>(value: RawBsonRef<'a>, steps: &[Step], found: &mut Vec<Found<'a>>) {
-    let Some((step, rest)) = steps.split_first() else {
-        found.push(Found(value));
-        return;
-    };
-    match (step, value) {
-        (Step::Member(name), RawBsonRef::Document(object)) => {
-            // The last of a repeated key wins. Only the value that is asked for is looked into.
-            let members = Elements::of(object).enumerate();
-            let last = members.filter(|(_, member)| member.name == name.as_bytes()).last();
-            let member = last.and_then(|(at, _)| object.iter_elements().nth(at)?.ok());
-            if let Some(value) = member.and_then(|member| member.value().ok()) {
-                follow(value, rest, found);
-            }
-        }
-        (Step::Element(at), RawBsonRef::Array(list)) => {
-            if let Some(value) = list.into_iter().flatten().nth(*at) {
-                follow(value, rest, found);
-            }
-        }
-        (Step::Every, RawBsonRef::Array(list)) => {
-            for value in list.into_iter().flatten() {
-                follow(value, rest, found);
-            }
-        }
-        (Step::Every, RawBsonRef::Document(object)) => {
-            for (_, value) in object.iter().flatten() {
-                follow(value, rest, found);
-            }
-        }
-        _ => {}
-    }
-}
-
+/// A value as filters want it.
 fn tree(value: RawBsonRef<'_>) -> Value {
     match value {
         RawBsonRef::Document(object) => {
-            let members = object.iter().flatten();
-            members.map(|(key, value)| (key.as_str().to_owned(), tree(value))).collect()
+            members(object).map(|(key, value)| (key.to_owned(), tree(value))).collect()
         }
         RawBsonRef::Array(list) => list.into_iter().flatten().map(tree).collect(),
         RawBsonRef::String(text) => text.into(),
@@ -361,6 +351,7 @@ fn tree(value: RawBsonRef<'_>) -> Value {
         RawBsonRef::Int64(number) => number.into(),
         RawBsonRef::Double(number) => number.into(),
         RawBsonRef::Decimal128(number) => number.to_string().into(),
+        RawBsonRef::Symbol(digits) => digits.into(),
         RawBsonRef::Boolean(flag) => flag.into(),
         _ => Value::Null,
     }

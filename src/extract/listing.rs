@@ -8,10 +8,10 @@ use super::field::{self, FieldError, FieldRule, Fields, Scope};
 use super::html::HtmlScope;
 use super::said::{self, Heard};
 use super::sitemap::{self, Entry, Sitemap};
-use super::{NoKey, PageError, Select, html_page};
+use super::{Decoding, JsonPage, NoKey, PageError, Select, html_page};
 use serde_json::value::RawValue;
 
-use crate::document::{self, Json, JsonError};
+use crate::document::{self, JsonError};
 use crate::fetch::Page;
 use crate::record::Key;
 use crate::site::{ItemRules, Keep, PageSaid, SeedsPage, Site};
@@ -31,6 +31,8 @@ pub struct Listing {
     pub odd: Vec<String>,
     /// What is missing on it, in sentences.
     pub gaps: Vec<String>,
+    /// What was done to make text of it.
+    pub decoding: Decoding,
 }
 
 /// An item on a list.
@@ -55,6 +57,8 @@ pub struct SeedsFound {
     pub odd: Vec<String>,
     /// What is missing on it, in sentences.
     pub gaps: Vec<String>,
+    /// What was done to make text of it.
+    pub decoding: Decoding,
 }
 
 /// Reads an index page.
@@ -67,17 +71,18 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
         ItemRules::Sitemap { key } => of_sitemap(key, page),
         ItemRules::Selected { items, .. } => match items {
             Select::Json(items) => {
-                let json = Json::parse(&page.body)?;
-                let found = items.select(json.value());
-                let unfit = json.unfit();
-                let scopes = found.iter().map(|item| Scope::Json { value: item.as_raw(), unfit });
-                selected(site, page, scopes, Scope::page(&json))
+                let json = JsonPage::read(page)?;
+                let found = items.select(json.value(), json.budget())?;
+                let scopes = found.iter().map(|item| json.scope_of(item.as_raw()));
+                let listing = selected(site, page, scopes, json.scope())?;
+                Ok(Listing { decoding: json.decoding(), ..listing })
             }
             Select::Css(items) => {
                 let html = html_page(page)?;
                 let found: Vec<HtmlScope<'_>> = items.select_elements(html.scope())?;
                 let scopes = found.into_iter().map(Scope::Html);
-                selected(site, page, scopes, Scope::Html(html.scope()))
+                let listing = selected(site, page, scopes, Scope::Html(html.scope()))?;
+                Ok(Listing { decoding: html.decoding(), ..listing })
             }
         },
     }
@@ -88,7 +93,7 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
 /// # Errors
 /// Where it is not JSON, or HTML beyond a limit.
 pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
-    let found = |scope: Scope<'_>| {
+    let found = |scope: Scope<'_>| -> Result<SeedsFound, PageError> {
         let select = FieldRule { many: true, ..rules.select.clone() };
         let found = field::extract("seeds.select", &select, scope)?.unwrap_or_default();
         // Read piece by piece, so that numbers keep their digits.
@@ -108,11 +113,20 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
         let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
         let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
         let Heard { said, odd, gap } = said::of_page(&rules.paging, page, scope, seeds.len())?;
-        Ok(SeedsFound { seeds, said, odd, gaps: strange.into_iter().chain(gap).collect() })
+        let gaps = strange.into_iter().chain(gap).collect();
+        Ok(SeedsFound { seeds, said, odd, gaps, decoding: Decoding::default() })
     };
     match &rules.select.select {
-        Select::Json(_) => found(Scope::page(&Json::parse(&page.body)?)),
-        Select::Css(_) => found(Scope::Html(html_page(page)?.scope())),
+        Select::Json(_) => {
+            let json = JsonPage::read(page)?;
+            let found = found(json.scope())?;
+            Ok(SeedsFound { decoding: json.decoding(), ..found })
+        }
+        Select::Css(_) => {
+            let html = html_page(page)?;
+            let found = found(Scope::Html(html.scope()))?;
+            Ok(SeedsFound { decoding: html.decoding(), ..found })
+        }
     }
 }
 
@@ -125,7 +139,8 @@ fn selected<'a>(
     require(&site.index.require, whole)?;
     let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
     let Heard { said, odd, gap } = said::of_page(&site.index.paging, page, whole, items.len())?;
-    Ok(Listing { items, said, odd, gaps: gap.into_iter().collect() })
+    let gaps = gap.into_iter().collect();
+    Ok(Listing { items, said, odd, gaps, decoding: Decoding::default() })
 }
 
 fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
@@ -177,12 +192,9 @@ fn listed(
 
 /// An item of a JSON page as it is.
 fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
-    let Scope::Json { value, unfit } = scope else {
+    let Scope::Json { value, .. } = scope else {
         return Err(FieldError::Format("items".to_owned()).into());
     };
-    if let Some(what) = unfit {
-        return Err(FieldError::Unfit { name: "items".to_owned(), what }.into());
-    }
     Ok(document::value_to_text(value).into())
 }
 
@@ -228,5 +240,5 @@ pub fn known(keys: Vec<String>, count: Option<u64>) -> Listing {
     };
     let items: Vec<_> = keys.into_iter().map(item).collect();
     let said = PageSaid { items: items.len() as u64, declared: count, ..PageSaid::default() };
-    Listing { items, said, odd: Vec::new(), gaps: Vec::new() }
+    Listing { items, said, ..Listing::default() }
 }

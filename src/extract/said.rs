@@ -3,6 +3,7 @@
 use percent_encoding::{AsciiSet, percent_encode};
 
 use super::field::{self, FieldError, FieldRule, Pattern, Scope};
+use super::json::Found;
 use super::{PageError, Select};
 use crate::fetch::Page;
 use crate::site::{NextPage, PageSaid, Paging, Said};
@@ -201,9 +202,11 @@ fn in_header(
 /// The number that a rule finds.
 fn counted(rule: &FieldRule, scope: Scope<'_>) -> Result<Option<Counted>, FieldError> {
     match (&rule.select, scope, &rule.regex) {
-        (Select::Json(selector), Scope::Json { value, .. }, None) => {
-            let found = selector.select(value);
-            Ok(found.first().map(|value| value.count()))
+        (Select::Json(selector), Scope::Json { value, page }, None) => {
+            let found = selector
+                .first(value, page.budget())
+                .map_err(|source| FieldError::Page { name: "total".to_owned(), source })?;
+            Ok(found.map(Found::count))
         }
         _ => {
             let text = text("total", rule, scope)?;

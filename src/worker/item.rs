@@ -43,7 +43,8 @@ impl Crew {
             .await;
         match read {
             (page, Err(error)) => Box::pin(self.bad_page(attempt, error, page)).await,
-            (page, Ok(Detail { document, matched })) => {
+            (page, Ok(Detail { document, matched, decoding })) => {
+                self.decoded(&page, decoding);
                 attempt.end(End::Page)?;
                 self.fields.note(&matched);
                 let origin = Origin {

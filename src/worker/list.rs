@@ -39,7 +39,7 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let (page, found) = self.read(page, true, seeds_on).await;
-        let SeedsFound { seeds, said, odd, gaps } = match found {
+        let SeedsFound { seeds, said, odd, gaps, decoding } = match found {
             Ok(found) => found,
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
@@ -49,6 +49,7 @@ impl Crew {
         }
         self.say(&index, odd, gaps);
         self.had(&index, &attempt.lease, true).await?;
+        self.decoded(&page, decoding);
         let names = || seeds.iter().map(|seed| &**seed);
         let turn = self.walk.read(&index, names(), &said);
         self.walk.listed(&index, names(), 0, 0);
@@ -77,6 +78,7 @@ impl Crew {
         if self.may_be_a_hiccup(&index, &listing.said) {
             return self.once_more(attempt.lease).await;
         }
+        self.decoded(&page, listing.decoding);
         let is_whole = listing.items.iter().all(Result::is_ok);
         self.had(&index, &attempt.lease, is_whole).await?;
         self.listing(attempt, index, listing, Some(&page)).await
@@ -101,7 +103,7 @@ impl Crew {
         listing: Listing,
         page: Option<&fetch::Page>,
     ) -> Result<(), CrawlError> {
-        let Listing { items, said, odd, gaps } = listing;
+        let Listing { items, said, odd, gaps, .. } = listing;
         self.say(&index, odd, gaps);
         let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
         let items: Vec<Item> = items.into_iter().flatten().collect();

@@ -7,6 +7,7 @@ mod format;
 mod links;
 mod lists_that_go_on;
 mod odd_lists;
+mod odd_pages;
 mod paging;
 
 use std::collections::BTreeMap;

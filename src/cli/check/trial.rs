@@ -219,10 +219,10 @@ impl Trial {
             None => extract::of_list(making),
         };
         match made {
-            Ok(Detail { document, matched }) => {
+            Ok(Detail { document, matched, decoding }) => {
                 let Body::Text(text) = &document.body else { return Ok(()) };
                 let text = String::from_utf8_lossy(text).into_owned();
-                let detail = Detail { document, matched };
+                let detail = Detail { document, matched, decoding };
                 self.facts.warnings.extend(check::of_item(&self.site, key, &detail, &text));
                 self.facts.key = Some(key.to_owned());
                 self.facts.store(&text);

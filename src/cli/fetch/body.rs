@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::document::indented;
-use crate::extract::html::decode;
+use crate::extract::decode;
 use crate::fetch::Page;
 use crate::wording::{plain, plain_lines};
 

@@ -12,18 +12,28 @@ use crate::document::{self, Json};
 /// From here on a double no longer tells neighbouring integers apart.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// `text` as JSON text of that kind; nothing where it is none.
-pub fn text(kind: Kind, text: &str) -> Option<String> {
-    match kind {
+/// `text` as JSON text of that kind, and how many characters of it were replaced; nothing where it is
+/// none.
+pub fn text(kind: Kind, text: &str) -> Option<(String, u64)> {
+    let made = match kind {
         Kind::Text => Some(quoted(text)),
         Kind::Integer => integer(text),
         Kind::Number => number(text),
         Kind::Bool => truth(text).map(|truth| truth.to_string()),
-        Kind::Json => {
-            let json = text.trim_start_matches('\u{feff}').trim();
-            Json::parse(json.as_bytes()).ok().map(|_| json.to_owned())
-        }
+        Kind::Json => return json(text),
+    };
+    made.map(|made| (made, 0))
+}
+
+/// JSON within a text, mended as a page is.
+fn json(text: &str) -> Option<(String, u64)> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let read = |text: &str| Json::parse(text.as_bytes()).ok().filter(|json| !json.is_beyond());
+    if read(text).is_some() {
+        return Some((text.to_owned(), 0));
     }
+    let (mended, replaced) = document::mended(text);
+    read(&mended).map(|_| (mended.into_owned(), replaced))
 }
 
 /// A value of a JSON page that has the right type already, as JSON text; nothing where it has not.
@@ -37,7 +47,9 @@ pub fn value_as_it_is(kind: Kind, value: RawBsonRef<'_>) -> Option<String> {
         | (
             Kind::Number | Kind::Integer,
             RawBsonRef::Int32(_) | RawBsonRef::Int64(_) | RawBsonRef::Decimal128(_),
-        ) => true,
+        )
+        | (Kind::Number, RawBsonRef::Symbol(_)) => true,
+        (Kind::Integer, RawBsonRef::Symbol(digits)) => return integer(digits),
         (Kind::Integer, RawBsonRef::Double(number)) => {
             let whole = number.fract() == 0.0 && number.abs() < EXACT;
             return whole.then(|| format!("{}", number + 0.0));
@@ -142,7 +154,7 @@ mod tests {
 
     fn all(kind: Kind, cases: &[(&str, Option<&str>)]) {
         for (given, expected) in cases {
-            let made = text(kind, given);
+            let made = text(kind, given).map(|(made, _)| made);
             assert_eq!(made.as_deref(), *expected, "{kind} of {given:?}");
             if let Some(made) = made {
                 assert!(Json::parse(made.as_bytes()).is_ok(), "{made} is no JSON");

@@ -1,7 +1,7 @@
 //! Why a field could not be taken, in words that a terminal can be given.
 
 use super::Kind;
-use crate::extract::html::HtmlError;
+use crate::extract::budget::LimitError;
 use crate::wording::plain;
 
 /// Characters of a value that an error shows.
@@ -23,14 +23,6 @@ pub enum FieldError {
         /// What came.
         value: String,
     },
-    /// The page has something that it cannot be told from text.
-    #[error("the field {name} cannot be taken faithfully: the page has {what}")]
-    Unfit {
-        /// The field.
-        name: String,
-        /// What it has.
-        what: &'static str,
-    },
     /// A text is too long to be searched.
     #[error("the field {0} is a text too long for its regex")]
     TooLong(String),
@@ -43,7 +35,7 @@ pub enum FieldError {
         /// The field.
         name: String,
         /// The limit.
-        source: HtmlError,
+        source: LimitError,
     },
 }
 
@@ -53,7 +45,6 @@ impl FieldError {
         match self {
             FieldError::Missing(name)
             | FieldError::Conversion { name, .. }
-            | FieldError::Unfit { name, .. }
             | FieldError::TooLong(name)
             | FieldError::Format(name)
             | FieldError::Page { name, .. } => name,

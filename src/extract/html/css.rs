@@ -17,7 +17,7 @@ use selectors::context::{
 use selectors::matching::matches_selector_list;
 use selectors::parser::{ParseRelative, SelectorList, SelectorParseErrorKind as Kind};
 
-use super::{HtmlError, HtmlScope, text};
+use super::{HtmlScope, LimitError, text};
 
 /// Elements between two looks at the clock.
 const ELEMENTS_PER_LOOK: usize = 32;
@@ -120,7 +120,7 @@ impl CssSelector {
     ///
     /// # Errors
     /// Where the page's time is over.
-    pub fn select_texts(&self, scope: HtmlScope<'_>) -> Result<Vec<String>, HtmlError> {
+    pub fn select_texts(&self, scope: HtmlScope<'_>) -> Result<Vec<String>, LimitError> {
         let mut texts = Vec::new();
         self.each_text(scope, true, |text| {
             texts.push(text.into_owned());
@@ -136,7 +136,7 @@ impl CssSelector {
     pub fn select_elements<'a>(
         &self,
         scope: HtmlScope<'a>,
-    ) -> Result<Vec<HtmlScope<'a>>, HtmlError> {
+    ) -> Result<Vec<HtmlScope<'a>>, LimitError> {
         let mut items = Vec::new();
         self.each(scope, |element| {
             items.push(scope.within(element));
@@ -149,7 +149,7 @@ impl CssSelector {
     ///
     /// # Errors
     /// Where the page's time is over.
-    pub fn matches(&self, scope: HtmlScope<'_>) -> Result<bool, HtmlError> {
+    pub fn matches(&self, scope: HtmlScope<'_>) -> Result<bool, LimitError> {
         let mut matched = false;
         self.each(scope, |element| {
             matched = match &self.take {
@@ -171,7 +171,7 @@ impl CssSelector {
         scope: HtmlScope<'a>,
         trim: bool,
         mut take: impl FnMut(Cow<'a, str>) -> ControlFlow<()>,
-    ) -> Result<(), HtmlError> {
+    ) -> Result<(), LimitError> {
         self.each(scope, |element| {
             let text = match &self.take {
                 Take::Attribute(name) => match attribute(element, name) {
@@ -189,37 +189,36 @@ impl CssSelector {
     fn each<'a>(
         &self,
         scope: HtmlScope<'a>,
-        mut found: impl FnMut(ElementRef<'a>) -> Result<ControlFlow<()>, HtmlError>,
-    ) -> Result<(), HtmlError> {
-        scope.page.timed(|clock| {
-            let Some(list) = &self.elements else {
+        mut found: impl FnMut(ElementRef<'a>) -> Result<ControlFlow<()>, LimitError>,
+    ) -> Result<(), LimitError> {
+        let clock = &scope.page.budget;
+        let Some(list) = &self.elements else {
+            clock.check()?;
+            // One element: breaking off or not is all the same.
+            return scope.element().map_or(Ok(()), |element| found(element).map(drop));
+        };
+        let mut caches = SelectorCaches::default();
+        let mut context = MatchingContext::new(
+            MatchingMode::Normal,
+            None,
+            &mut caches,
+            QuirksMode::NoQuirks,
+            NeedsSelectorFlags::No,
+            MatchingForInvalidation::No,
+        );
+        context.scope_element = scope.item.map(|item| selectors::Element::opaque(&item));
+        for (at, element) in scope.elements().enumerate() {
+            if at % ELEMENTS_PER_LOOK == 0 {
                 clock.check()?;
-                // One element: breaking off or not is all the same.
-                return scope.element().map_or(Ok(()), |element| found(element).map(drop));
-            };
-            let mut caches = SelectorCaches::default();
-            let mut context = MatchingContext::new(
-                MatchingMode::Normal,
-                None,
-                &mut caches,
-                QuirksMode::NoQuirks,
-                NeedsSelectorFlags::No,
-                MatchingForInvalidation::No,
-            );
-            context.scope_element = scope.item.map(|item| selectors::Element::opaque(&item));
-            for (at, element) in scope.elements().enumerate() {
-                if at % ELEMENTS_PER_LOOK == 0 {
-                    clock.check()?;
-                }
-                if matches_selector_list(list, &element, &mut context) {
-                    if found(element)?.is_break() {
-                        break;
-                    }
-                    clock.check()?;
-                }
             }
-            clock.check()
-        })
+            if matches_selector_list(list, &element, &mut context) {
+                if found(element)?.is_break() {
+                    break;
+                }
+                clock.check()?;
+            }
+        }
+        clock.check()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Selectors against pages.
 
+use super::super::Budget;
 use super::super::{HtmlPage, Limits};
 use super::*;
-use std::time::{Duration, Instant};
+use crate::extract::budget::used;
+use std::time::Duration;
 use url::Url;
 
 fn page(text: &str) -> HtmlPage {
@@ -137,11 +139,11 @@ fn p4_a_slow_selector_ends_with_the_time_of_the_page() {
     let limits = Limits { time: Duration::from_secs(30), ..Limits::default() };
     let text = "<p>x".repeat(60_000);
     let mut page = HtmlPage::parse_within(&limits, text.as_bytes(), None, &url).unwrap();
-    (page.limits.time, page.spent) = (Duration::from_millis(300), Duration::ZERO.into());
-    let start = Instant::now();
+    page.budget = Budget::of(Duration::from_millis(300));
+    let start = used();
     let error = css("h2 ~ p::text").select_texts(page.scope()).unwrap_err();
-    assert_eq!(error, HtmlError::Time(Duration::from_millis(300)));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert_eq!(error, LimitError::Time(Duration::from_millis(300)));
+    assert!(used() - start < Duration::from_secs(5), "{:?}", used() - start);
     // And there is none left for the next one.
     assert!(css("p").matches(page.scope()).is_err());
 }
@@ -153,7 +155,7 @@ fn p4_text_taken_again_and_again_is_bounded() {
     let limits = Limits { text: 300_000, ..Limits::default() };
     let page = HtmlPage::parse_within(&limits, text.as_bytes(), None, &url).unwrap();
     let error = css("div::text").select_texts(page.scope()).unwrap_err();
-    assert_eq!(error, HtmlError::Text(300_000));
+    assert_eq!(error, LimitError::Text(300_000));
     // An element alone counts as well.
     assert!(css("::text").select_texts(page.scope()).is_err());
 }

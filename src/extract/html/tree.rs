@@ -7,7 +7,6 @@
 //! 100,000 attributes) can be slow as well.
 
 use std::cell::Cell;
-use std::time::Instant;
 
 use html5ever::TokenizerResult;
 use html5ever::tendril::StrTendril;
@@ -17,7 +16,7 @@ use html5ever::tokenizer::{
 use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
 use scraper::{Html, HtmlTreeSink};
 
-use super::{HtmlError, Limits};
+use super::{Budget, LimitError, Limits};
 
 /// Bytes fed at once: little enough that one piece is done soon even where it is a tag without
 /// end.
@@ -29,11 +28,11 @@ const TOKENS_PER_LOOK: u32 = 16;
 type Builder =
     TreeBuilder<<HtmlTreeSink as html5ever::tree_builder::TreeSink>::Handle, HtmlTreeSink>;
 
-/// The tree of `text`. The time counts from `start`.
-pub fn parse(text: &str, limits: &Limits, start: Instant) -> Result<Html, HtmlError> {
+/// The tree of `text`, which is read on `budget`.
+pub fn parse(text: &str, limits: &Limits, budget: &Budget) -> Result<Html, LimitError> {
     let options = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
     let builder = TreeBuilder::new(HtmlTreeSink::new(Html::new_document()), options);
-    let guard = Guard { builder, limits, start, tokens: Cell::new(0), beyond: Cell::new(None) };
+    let guard = Guard { builder, limits, budget, tokens: Cell::new(0), beyond: Cell::new(None) };
     let tokenizer =
         Tokenizer::new(guard, TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() });
     let queue = BufferQueue::default();
@@ -71,13 +70,13 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 struct Guard<'l> {
     builder: Builder,
     limits: &'l Limits,
-    start: Instant,
+    budget: &'l Budget,
     tokens: Cell<u32>,
-    beyond: Cell<Option<HtmlError>>,
+    beyond: Cell<Option<LimitError>>,
 }
 
 impl Guard<'_> {
-    fn verdict(&self) -> Result<(), HtmlError> {
+    fn verdict(&self) -> Result<(), LimitError> {
         self.beyond.get().map_or(Ok(()), Err)
     }
 
@@ -88,14 +87,14 @@ impl Guard<'_> {
         let html = self.builder.sink.0.borrow();
         let mut nodes = html.tree.nodes();
         if nodes.len() > self.limits.nodes {
-            self.beyond.set(Some(HtmlError::Nodes(self.limits.nodes)));
-        } else if self.start.elapsed() > self.limits.time {
-            self.beyond.set(Some(HtmlError::Time(self.limits.time)));
+            self.beyond.set(Some(LimitError::Nodes(self.limits.nodes)));
+        } else if let Err(error) = self.budget.check() {
+            self.beyond.set(Some(error));
         } else if let Some(latest) = nodes.next_back()
             && latest.ancestors().count() > self.limits.depth
         {
             // The latest node stands where the parser is, and the depth that costs time is there.
-            self.beyond.set(Some(HtmlError::Depth(self.limits.depth)));
+            self.beyond.set(Some(LimitError::Depth(self.limits.depth)));
         }
     }
 }
@@ -129,15 +128,19 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
-    fn parsed(text: &str, limits: Limits) -> Result<Html, HtmlError> {
-        parse(text, &limits, Instant::now())
+    use crate::extract::budget::used;
+
+    fn parsed(text: &str, limits: Limits) -> Result<Html, LimitError> {
+        let budget = Budget::of(limits.time);
+        budget.check()?;
+        parse(text, &limits, &budget)
     }
 
     /// Ends soon, with a tree or an error; the limit is far from what an unguarded parser takes.
-    fn timed(text: &str) -> Result<Html, HtmlError> {
-        let start = Instant::now();
+    fn timed(text: &str) -> Result<Html, LimitError> {
+        let start = used();
         let made = parsed(text, Limits::default());
-        let took = start.elapsed();
+        let took = used() - start;
         let shown = text.chars().take(24).collect::<String>();
         eprintln!("{shown:?}… of {} bytes: {took:?}, {:?}", text.len(), made.as_ref().err());
         assert!(took < Duration::from_secs(20), "{shown:?} took {took:?}");
@@ -166,7 +169,7 @@ mod tests {
         let half = 512 * 1024;
         for tag in ["<div>", "<b>", "<table><tr><td>", "<a><div>"] {
             let error = timed(&tag.repeat(half / tag.len())).err();
-            let known = matches!(error, Some(HtmlError::Depth(512) | HtmlError::Time(_)));
+            let known = matches!(error, Some(LimitError::Depth(512) | LimitError::Time(_)));
             assert!(known, "{tag}: {error:?}");
         }
         for closed in
@@ -190,12 +193,12 @@ mod tests {
         let of = |text: &str, limits| parsed(text, limits).err();
         let limits = Limits::default();
         let deep = "<div>".repeat(600);
-        assert_eq!(of(&deep, limits), Some(HtmlError::Depth(512)));
+        assert_eq!(of(&deep, limits), Some(LimitError::Depth(512)));
         assert_eq!(of(&"<div>".repeat(450), limits), None);
         let wide = "<p>x".repeat(600);
-        assert_eq!(of(&wide, Limits { nodes: 1000, ..limits }), Some(HtmlError::Nodes(1000)));
+        assert_eq!(of(&wide, Limits { nodes: 1000, ..limits }), Some(LimitError::Nodes(1000)));
         assert_eq!(of(&wide, limits), None);
         let none = Duration::ZERO;
-        assert_eq!(of(&wide, Limits { time: none, ..limits }), Some(HtmlError::Time(none)));
+        assert_eq!(of(&wide, Limits { time: none, ..limits }), Some(LimitError::Time(none)));
     }
 }

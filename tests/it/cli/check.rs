@@ -261,3 +261,34 @@ fn a_category_without_items_leads_to_the_next() {
     let none = text.replace("\"full\"", "\"none\"");
     says(&checked(&none, served.url(), &[]).with(3), &["index page 1 of empty has no items"]);
 }
+
+#[test]
+fn p11_check_refuses_plain_text_and_names_the_form_that_fits() {
+    let html = file(
+        "format = \"html\"\n[index]\nurl = \"/list\"\nitems = \"a\"\nkey = \"::text\"\n\
+        [index.fields]\nname = \"::text\"\n",
+    );
+    let served = Served::start(|_| Answer::text("Ada <ada@example.org>".to_owned()));
+    let ended = checked(&html, served.url(), &[]).with(3);
+    says(&ended, &["text/plain by its Content-Type, and not HTML", "Ada <ada@example.org>"]);
+    let served = Served::start(|_| Answer::json(&json!({ "rows": [{ "id": 1 }] })));
+    let ended = checked(&html, served.url(), &[]).with(3);
+    says(
+        &ended,
+        &["application/json by its Content-Type", "it is JSON: write `format = \"json\"`"],
+    );
+}
+
+#[test]
+fn p10_p12_check_says_what_was_replaced_and_what_was_guessed() {
+    let body = "{\"rows\":[{\"id\":1,\"name\":\"cut \\ud83c\"}]}";
+    let served = Served::start(move |_| Answer::body(body, "application/json"));
+    let ended = checked(&file(LIST), served.url(), &[]).with(0);
+    says(&ended, &["1 characters are none in the page's encoding, or half of one"]);
+    let html = file(
+        "format = \"html\"\n[index]\nurl = \"/list\"\nitems = \"a\"\nkey = \"::text\"\n\
+        [index.fields]\nname = \"::text\"\n",
+    );
+    let served = Served::start(|_| Answer::body(&b"<a>caf\xe9</a>"[..], "text/html"));
+    says(&checked(&html, served.url(), &[]).with(0), &["it was read as windows-1252", "café"]);
+}

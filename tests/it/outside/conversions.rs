@@ -1,10 +1,9 @@
 //! Documents made of fields: what goes in as text of a kind comes out as JSON of that kind.
 
 use bytes::Bytes;
-use gleaner::document::Json;
 use gleaner::extract::field::{self, Kind, Scope};
 use gleaner::extract::html::{CssSelector, HtmlPage};
-use gleaner::extract::{FieldRule, Select, Selector};
+use gleaner::extract::{FieldRule, JsonPage, Select, Selector};
 use proptest::prelude::*;
 use serde_json::Value;
 use url::Url;
@@ -91,12 +90,13 @@ proptest! {
     #[test]
     fn p5_a_value_of_a_page_keeps_its_value(value in json()) {
         let body = Bytes::from(format!("{{\"v\":{value}}}"));
-        let Ok(page) = Json::parse(&body) else { return Ok(()) };
+        let Ok(page) = JsonPage::parse(body.clone()) else { return Ok(()) };
+        // Half of a surrogate pair, or a number beyond a double, which no document may have.
+        let Ok(as_sent) = serde_json::from_slice::<Value>(&body) else { return Ok(()) };
         let select = Select::Json(Selector::parse("$.v").expect("a selector"));
-        right(&made(&select, Scope::page(&page)));
-        let as_sent: Value = serde_json::from_slice(&body).expect("the page was read");
+        right(&made(&select, page.scope()));
         let rule = FieldRule::new(select);
-        if let Ok(Some(text)) = field::extract("v", &rule, Scope::page(&page)) {
+        if let Ok(Some(text)) = field::extract("v", &rule, page.scope()) {
             let kept: Value = serde_json::from_str(&text).expect("a field is JSON");
             prop_assert_eq!(kept, as_sent["v"].clone());
         }
@@ -107,9 +107,9 @@ proptest! {
         text in prop_oneof![text(), json(), "[+-]?[0-9]{0,30}[.,]?[0-9]{0,9}([eE]-?[0-9]{1,4})?"],
     ) {
         let json = Bytes::from(format!("{{\"v\":{}}}", Value::from(text.as_str())));
-        let page = Json::parse(&json).expect("JSON");
+        let page = JsonPage::parse(json).expect("JSON");
         let select = Select::Json(Selector::parse("$.v").expect("a selector"));
-        right(&made(&select, Scope::page(&page)));
+        right(&made(&select, page.scope()));
         let url = Url::parse("https://h.test/").expect("a URL");
         let html = format!("<p>{}</p>", text.replace('&', "&amp;").replace('<', "&lt;"));
         let html = HtmlPage::parse(html.as_bytes(), None, &url).expect("a small page");

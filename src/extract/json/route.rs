@@ -1,0 +1,245 @@
+//! A JSONPath as the steps that it makes.
+//!
+//! `serde_json_path` reads paths and filters, but finds all places before it hands out the first, each as
+//! a list of steps, however many there are, and looks at no clock. So it is asked whether a text is a
+//! JSONPath, and whether a value passes a filter; the way through the page is made here, one place at a
+//! time.
+
+use bson::raw::RawBsonRef;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::tree;
+
+/// The steps of a path.
+#[derive(Debug, Clone)]
+pub struct Route(pub Vec<Segment>);
+
+/// One step: what it picks of a value, or of that and all that is below it.
+#[derive(Debug, Clone)]
+pub struct Segment {
+    /// Whether what is below counts, too: `..`.
+    pub descends: bool,
+    /// What is picked, in this order.
+    pub picks: Vec<Pick>,
+}
+
+/// What is picked of a value.
+#[derive(Debug, Clone)]
+pub enum Pick {
+    /// The member of this name.
+    Name(Box<str>),
+    /// All members or elements.
+    Every,
+    /// The element at this place; counted from the end where it is negative.
+    At(i64),
+    /// Some elements.
+    Slice(Slice),
+    /// The members or elements that pass a test.
+    Filter(Filter),
+}
+
+/// `start:end:step`.
+#[derive(Debug, Clone, Copy)]
+pub struct Slice {
+    start: Option<i64>,
+    end: Option<i64>,
+    step: i64,
+}
+
+/// `?…`, as a path that finds a value in a list of one, where it passes.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    path: Box<JsonPath>,
+    /// Whether it speaks of the whole page.
+    needs_page: bool,
+}
+
+/// Where the value and the page stand in what a filter is tried on.
+const VALUE: &str = "v";
+const PAGE: &str = "p";
+
+impl Route {
+    /// The steps of `text`, which is a JSONPath.
+    pub fn of(text: &str) -> Option<Route> {
+        let mut rest = text.strip_prefix('$')?.trim_start();
+        let mut segments = Vec::new();
+        while !rest.is_empty() {
+            let (descends, after) = match rest.strip_prefix("..") {
+                Some(after) => (true, after),
+                None => (false, rest.strip_prefix('.').unwrap_or(rest)),
+            };
+            let is_named = descends || after.len() < rest.len();
+            let (picks, after) = match after.strip_prefix('[') {
+                Some(inside) if descends || !is_named => {
+                    let (parts, after) = bracketed(inside)?;
+                    let picks = parts.into_iter().map(|part| pick(part.trim()));
+                    (picks.collect::<Option<Vec<_>>>()?, after)
+                }
+                _ if !is_named => return None,
+                _ => match after.strip_prefix('*') {
+                    Some(after) => (vec![Pick::Every], after),
+                    None => {
+                        let is_name = |c: char| c.is_alphanumeric() || c == '_' || !c.is_ascii();
+                        let end = after.find(|c| !is_name(c)).unwrap_or(after.len());
+                        let (name, after) = after.split_at(end);
+                        (vec![Pick::Name((!name.is_empty()).then(|| name.into())?)], after)
+                    }
+                },
+            };
+            segments.push(Segment { descends, picks });
+            rest = after.trim_start();
+        }
+        Some(Route(segments))
+    }
+
+    /// What its filters are tried on, where it has any: `page` is made into a tree only for those that
+    /// speak of it.
+    pub fn trial(&self, page: RawBsonRef<'_>) -> Option<Trial> {
+        let picks = self.0.iter().flat_map(|segment| &segment.picks);
+        let mut filters = picks.filter_map(|pick| match pick {
+            Pick::Filter(filter) => Some(filter),
+            _ => None,
+        });
+        let first = filters.next()?;
+        let needs_page = first.needs_page || filters.any(|filter| filter.needs_page);
+        let page = if needs_page { tree(page) } else { Value::Null };
+        Some(Trial(serde_json::json!({ VALUE: [], PAGE: page })))
+    }
+}
+
+impl Slice {
+    /// The places that it picks in a list of so many, in its order.
+    pub fn places(self, length: usize) -> impl Iterator<Item = usize> {
+        let (first, last) = self.ends(length);
+        let is_within = move |at: &i64| if self.step > 0 { *at < last } else { *at > last };
+        let next = move |at: &i64| at.checked_add(self.step).filter(is_within);
+        let places = std::iter::successors(Some(first).filter(is_within), next);
+        places.filter_map(|at| usize::try_from(at).ok())
+    }
+
+    /// Whether it picks this place in a list of so many.
+    pub fn has(self, at: usize, length: usize) -> bool {
+        let ((first, last), at) = (self.ends(length), i64::try_from(at).unwrap_or(i64::MAX));
+        let is_between = match self.step > 0 {
+            true => first <= at && at < last,
+            false => last < at && at <= first,
+        };
+        is_between && at.abs_diff(first).is_multiple_of(self.step.unsigned_abs())
+    }
+
+    /// Where it begins and before what it ends, as RFC 9535 has it (2.3.4.2.2).
+    fn ends(self, length: usize) -> (i64, i64) {
+        let length = i64::try_from(length).unwrap_or(i64::MAX);
+        let place = |at: i64| if at < 0 { length.saturating_add(at) } else { at };
+        let (start, end) = (self.start.map(place), self.end.map(place));
+        match self.step {
+            0 => (0, 0),
+            1.. => (start.unwrap_or(0).clamp(0, length), end.unwrap_or(length).clamp(0, length)),
+            _ => {
+                let last = length - 1;
+                (start.unwrap_or(last).clamp(-1, last), end.unwrap_or(-1).clamp(-1, last))
+            }
+        }
+    }
+}
+
+impl Filter {
+    fn of(text: &str) -> Option<Filter> {
+        let (mut path, mut needs_page, mut quote) = (format!("$.{VALUE}["), false, None);
+        let mut chars = text.chars();
+        while let Some(c) = chars.next() {
+            path.push(c);
+            match (quote, c) {
+                (Some(_), '\\') => path.extend(chars.next()),
+                (Some(open), c) if c == open => quote = None,
+                (Some(_), _) => {}
+                (None, '"' | '\'') => quote = Some(c),
+                (None, '$') => {
+                    needs_page = true;
+                    path.push('.');
+                    path.push_str(PAGE);
+                }
+                (None, _) => {}
+            }
+        }
+        path.push(']');
+        Some(Filter { path: Box::new(JsonPath::parse(&path).ok()?), needs_page })
+    }
+
+    /// Whether a value passes.
+    pub fn passes(&self, value: Value, trial: &mut Trial) -> bool {
+        trial.0[VALUE] = Value::Array(vec![value]);
+        !self.path.query(&trial.0).is_empty()
+    }
+}
+
+/// What filters are tried on.
+#[derive(Debug)]
+pub struct Trial(Value);
+
+/// The parts within brackets, which stand between commas, and what comes after.
+fn bracketed(text: &str) -> Option<(Vec<&str>, &str)> {
+    let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), c) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '[' | '(') => depth += 1,
+            (None, ']') if depth == 0 => {
+                parts.push(&text[begin..at]);
+                return Some((parts, &text[at + 1..]));
+            }
+            (None, ']' | ')') => depth = depth.checked_sub(1)?,
+            (None, ',') if depth == 0 => {
+                parts.push(&text[begin..at]);
+                begin = at + 1;
+            }
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+fn pick(text: &str) -> Option<Pick> {
+    match text.chars().next()? {
+        '*' => Some(Pick::Every),
+        '?' => Filter::of(text).map(Pick::Filter),
+        '"' | '\'' => name(text).map(Pick::Name),
+        _ if text.contains(':') => slice(text).map(Pick::Slice),
+        _ => text.parse().ok().map(Pick::At),
+    }
+}
+
+/// A name in quotes. JSON knows the same escapes, but for single quotes.
+fn name(text: &str) -> Option<Box<str>> {
+    if text.starts_with('"') {
+        return serde_json::from_str(text).ok();
+    }
+    let inside = text.strip_prefix('\'')?.strip_suffix('\'')?;
+    let mut json = String::from("\"");
+    let mut chars = inside.chars();
+    while let Some(c) = chars.next() {
+        match (c, chars.clone().next()) {
+            ('\\', Some('\'')) => json.extend(chars.next()),
+            ('\\', Some(_)) => json.extend(std::iter::once('\\').chain(chars.next())),
+            ('"', _) => json.push_str("\\\""),
+            (c, _) => json.push(c),
+        }
+    }
+    json.push('"');
+    serde_json::from_str(&json).ok()
+}
+
+fn slice(text: &str) -> Option<Slice> {
+    let mut numbers = text.split(':').map(|number| match number.trim() {
+        "" => Some(None),
+        number => number.parse::<i64>().ok().map(Some),
+    });
+    let (start, end) = (numbers.next()??, numbers.next()??);
+    let step = numbers.next().unwrap_or(Some(None))?.unwrap_or(1);
+    Some(Slice { start, end, step })
+}
