@@ -9,8 +9,8 @@ mod robots;
 mod verdict;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
@@ -129,7 +129,7 @@ impl Crawl {
 
     /// Crawls, to the end or until it is told to stop.
     pub async fn run(self) -> Ended {
-        let problems = Arc::new(Problems::default());
+        let problems = Arc::new(Problems::new(self.settings.scrubber.clone()));
         let begun = match self.before_the_end(Box::pin(self.start())).await {
             Some(Ok(begun)) => begun,
             Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
@@ -239,6 +239,7 @@ impl Crawl {
             lookup,
             store: self.store.clone(),
             policy: Policy {
+                scrubber: self.settings.scrubber.clone(),
                 stamp,
                 began: entry.started_at,
                 takes_links: self.site.takes_links(),
@@ -296,6 +297,8 @@ impl Crawl {
             frontier: self.frontier.clone(),
             metrics: self.metrics.clone(),
             problems: problems.clone(),
+            scrubber: self.settings.scrubber.clone(),
+            alike: Mutex::default(),
             stamp,
         }
     }

@@ -1,8 +1,11 @@
-//! What the user should know of a run, in sentences, each said once.
+//! What the user should know of a run, in sentences, the same of many pages said once.
 //!
 //! A *gap* is something that is missing from the store or may be: with one the sweep is
-//! incomplete. A *note* is not.
+//! incomplete. A *note* is not. No sentence shows a credential.
 
+mod alike;
+
+use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -12,44 +15,61 @@ use crate::extract::Decoding;
 use crate::secret::shown;
 use crate::wording::count;
 
-/// More sentences on single pages than this help nobody; the rest is counted.
-const MOST: usize = 200;
+use crate::secret::Scrubber;
+pub use alike::Alike;
 
-/// See the module's text.
+/// What the user should know of a run, gathered while it goes on.
 #[derive(Debug, Default)]
-pub struct Problems(Mutex<Said>);
+pub struct Problems {
+    said: Mutex<Said>,
+    scrubber: Scrubber,
+}
 
 #[derive(Debug, Default)]
 struct Said {
-    sentences: Vec<String>,
-    unsaid: u64,
+    /// What is said of single pages.
+    alike: Alike,
     /// What is said at the end, of the run as a whole.
     last: Vec<String>,
     gap: bool,
 }
 
 impl Problems {
+    /// No problems as yet. Those that come are shown without what `scrubber` hides.
+    pub fn new(scrubber: Scrubber) -> Problems {
+        Problems { said: Mutex::default(), scrubber }
+    }
+
     /// Something is missing or may be.
-    pub fn gap(&self, sentence: impl Into<String>) {
-        self.say(sentence.into(), true);
+    pub fn gap(&self, sentence: impl AsRef<str>) {
+        self.say("", sentence.as_ref(), true);
+    }
+
+    /// Something is missing or may be, at a place that is one of many.
+    pub fn gap_at(&self, place: impl Display, what: impl AsRef<str>) {
+        self.say(&place.to_string(), what.as_ref(), true);
     }
 
     /// Something is worth knowing.
-    pub fn note(&self, sentence: impl Into<String>) {
-        self.say(sentence.into(), false);
+    pub fn note(&self, sentence: impl AsRef<str>) {
+        self.say("", sentence.as_ref(), false);
+    }
+
+    /// Something is worth knowing of a place that is one of many.
+    pub fn note_at(&self, place: impl Display, what: impl AsRef<str>) {
+        self.say(&place.to_string(), what.as_ref(), false);
     }
 
     /// Something is missing in the run as a whole: this is said however much was said before.
-    pub fn last_gap(&self, sentence: impl Into<String>) {
-        self.with(|said| {
-            said.gap = true;
-            said.last.push(sentence.into());
-        });
+    pub fn last_gap(&self, sentence: impl AsRef<str>) {
+        self.with(|said| said.gap = true);
+        self.last_note(sentence);
     }
 
     /// Something is worth knowing of the run as a whole: this is said however much was said before.
-    pub fn last_note(&self, sentence: impl Into<String>) {
-        self.with(|said| said.last.push(sentence.into()));
+    pub fn last_note(&self, sentence: impl AsRef<str>) {
+        let sentence = self.scrubber.scrub_cut(sentence.as_ref());
+        self.with(|said| said.last.push(sentence));
     }
 
     /// Whether anything is missing or may be.
@@ -57,34 +77,29 @@ impl Problems {
         self.with(|said| said.gap)
     }
 
-    /// All sentences, in the order in which they were said.
+    /// All sentences, in the order in which they were first said.
     pub fn sentences(&self) -> Vec<String> {
         self.with(|said| {
-            let mut sentences = said.sentences.clone();
-            if said.unsaid > 0 {
-                sentences.push(format!("… and {} more of the like", said.unsaid));
+            let mut sentences: Vec<String> =
+                said.alike.sentences().map(|(sentence, _)| sentence).collect();
+            if said.alike.unsaid() > 0 {
+                sentences.push(format!("… and {} other problems", said.alike.unsaid()));
             }
             sentences.extend(said.last.iter().cloned());
             sentences
         })
     }
 
-    fn say(&self, sentence: String, gap: bool) {
+    fn say(&self, place: &str, what: &str, gap: bool) {
+        let (place, what) = (self.scrubber.scrub_cut(place), self.scrubber.scrub_cut(what));
         self.with(|said| {
             said.gap |= gap;
-            if said.sentences.contains(&sentence) {
-                return;
-            }
-            if said.sentences.len() < MOST {
-                said.sentences.push(sentence);
-            } else {
-                said.unsaid += 1;
-            }
+            said.alike.note(&place, &what);
         });
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

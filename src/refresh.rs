@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::document::{Digest, Document};
 use crate::record::{Known, Record, Stamp, Verdict};
-use crate::secret::shown;
+use crate::secret::Scrubber;
 use crate::task::{Content, DetailPage, Listed};
 
 /// Where a document came from, and what the site says of its age.
@@ -31,6 +31,8 @@ pub struct Origin {
 /// What is the same for all items of a run.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    /// Hides credentials in the URLs that are kept.
+    pub scrubber: Scrubber,
     /// Sweep and rules.
     pub stamp: Stamp,
     /// When the sweep began, in whichever run.
@@ -90,7 +92,7 @@ pub fn plan(
     // What is known of one page says nothing of another.
     let link = listed.filter(|_| policy.takes_links).and_then(|listed| listed.url.as_deref());
     let link = link.and_then(|url| Url::parse(url).ok());
-    if link.is_some_and(|link| known.url.as_deref() != Some(&*shown(&link))) {
+    if link.is_some_and(|link| known.url.as_deref() != Some(&*policy.scrubber.url(&link))) {
         return Plan::Fetch(None);
     }
     let revision = listed.and_then(|listed| listed.revision.as_ref());
@@ -219,7 +221,14 @@ mod tests {
 
     fn policy() -> Policy {
         let stamp = Stamp { sweep: "now".into(), rules: "r".into() };
-        Policy { stamp, began: seconds(100), takes_links: false, conditional: true, max_age: None }
+        Policy {
+            scrubber: Scrubber::default(),
+            stamp,
+            began: seconds(100),
+            takes_links: false,
+            conditional: true,
+            max_age: None,
+        }
     }
 
     fn ours() -> Known {

@@ -1,24 +1,14 @@
-//! URLs that may hold credentials: shown without them, everywhere.
+//! URLs that may hold credentials, shown without them; and texts that may repeat them.
+
+mod names;
+mod scrubber;
 
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// Query parameters whose values are credentials by their name.
-const CREDENTIALS: [&str; 13] = [
-    "access_token",
-    "api_key",
-    "apikey",
-    "auth",
-    "client_secret",
-    "passwd",
-    "password",
-    "pwd",
-    "secret",
-    "sig",
-    "signature",
-    "token",
-    "x-api-key",
-];
+pub use names::names_a_credential;
+pub use scrubber::{Credentials, Scrubber};
+
 /// Stands where a credential was.
 pub const HIDDEN: &str = "***";
 /// What is shorter cannot be told from ordinary words of a message: a password, an option's value.
@@ -96,30 +86,33 @@ impl std::fmt::Debug for Secret {
 }
 
 /// `url` as it may be shown and stored: without user information, and with the values of query
-/// parameters that are credentials by their name hidden.
+/// parameters that are credentials by their name hidden, also behind `#`.
 pub fn shown(url: &Url) -> String {
     let has_credentials = !url.username().is_empty() || url.password().is_some();
-    if !has_credentials && !url.query().is_some_and(names_a_credential) {
+    let mut parts = [url.query(), url.fragment()].into_iter().flatten();
+    if !has_credentials && !parts.any(has_credential) {
         return url.as_str().to_owned();
     }
     let mut shown = url.clone();
     // Fails only for URLs that cannot have user information.
     let _ = shown.set_username("");
     let _ = shown.set_password(None);
-    if let Some(query) = url.query() {
-        let pairs: Vec<String> = query.split('&').map(shown_pair).collect();
-        shown.set_query(Some(&pairs.join("&")));
-    }
+    shown.set_query(url.query().map(shown_pairs).as_deref());
+    shown.set_fragment(url.fragment().map(shown_pairs).as_deref());
     shown.into()
 }
 
-fn names_a_credential(query: &str) -> bool {
-    query.split('&').any(|pair| shown_pair(pair) != pair)
+fn has_credential(query: &str) -> bool {
+    query.contains('=') && shown_pairs(query) != query
+}
+
+fn shown_pairs(query: &str) -> String {
+    query.split('&').map(shown_pair).collect::<Vec<_>>().join("&")
 }
 
 fn shown_pair(pair: &str) -> String {
     match pair.split_once('=') {
-        Some((name, _)) if CREDENTIALS.contains(&name.to_ascii_lowercase().as_str()) => {
+        Some((name, _)) if names_a_credential(&percent_decode_str(name).decode_utf8_lossy()) => {
             format!("{name}={HIDDEN}")
         }
         _ => pair.to_owned(),
@@ -136,6 +129,12 @@ mod tests {
         assert_eq!(shown("http://a:b@h/p?x=1"), "http://h/p?x=1");
         assert_eq!(shown("http://h/p?x=1&Token=abc&y"), "http://h/p?x=1&Token=***&y");
         assert_eq!(shown("http://h/p?x=1"), "http://h/p?x=1");
+        assert_eq!(shown("http://h/p?X-Amz-Signature=abc#a"), "http://h/p?X-Amz-Signature=***#a");
+        assert_eq!(shown("http://h/#access%5Ftoken=abc&x=1"), "http://h/#access%5Ftoken=***&x=1");
+        assert_eq!(
+            shown("http://h/?product_key=1&page_token=2"),
+            "http://h/?product_key=1&page_token=2"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::fetch::{ClientOptions, Home, Manners};
-use crate::secret::Secret;
+use crate::secret::{Scrubber, Secret};
 use crate::task::PageRange;
 
 /// What a run begins with.
@@ -69,6 +69,8 @@ pub struct Settings {
     pub flush: Duration,
     /// For requests in flight at shutdown.
     pub grace: Duration,
+    /// Hides the credentials of this run in whatever is said and kept of it, but for documents.
+    pub scrubber: Scrubber,
 }
 
 impl Default for Settings {
@@ -98,6 +100,7 @@ impl Default for Settings {
             batch: 500,
             flush: Duration::from_millis(200),
             grace: Duration::from_secs(30),
+            scrubber: Scrubber::default(),
         }
     }
 }

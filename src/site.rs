@@ -23,6 +23,7 @@ use url::Url;
 use crate::document::Digest;
 use crate::extract::{FieldRule, Select, Selector};
 use crate::fetch::{Home, Request};
+use crate::secret::Credentials;
 use crate::settings::Settings;
 use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
 use request::RequestTemplate;
@@ -121,15 +122,16 @@ impl Site {
     /// Where requests may lead: the site's own host, those that the file allows, and those that
     /// its templates name.
     pub fn home(&self) -> Home {
-        let seeds = match &self.seeds {
-            Some(Seeds::Page(page)) => Some(&page.request),
-            _ => None,
-        };
-        let detail = self.detail.as_ref().map(|it| &it.request);
-        let requests = [seeds, Some(&self.index.request), detail];
-        let named = requests.into_iter().flatten().filter_map(RequestTemplate::host);
+        let named = self.requests().filter_map(RequestTemplate::host);
         let hosts = self.hosts.iter().cloned().chain(named).collect();
         Home { site: self.base_url.clone(), hosts }
+    }
+
+    /// Adds the credentials that the site file holds: user, password, and what it sends in headers
+    /// and parameters named like credentials.
+    pub fn credentials(&self, into: &mut Credentials) {
+        into.url(self.base_url.as_str());
+        self.requests().for_each(|request| request.credentials(into));
     }
 
     /// The request for a page; nothing where none is needed, since what the page would say is
@@ -158,6 +160,16 @@ impl Site {
         // What makes no request makes trouble wherever it waits.
         let request = self.request(page).ok().flatten();
         Some(request.map_or(home, |request| Cow::Owned(request.url)))
+    }
+
+    /// How the pages of each kind are asked for.
+    fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
+        let seeds = match &self.seeds {
+            Some(Seeds::Page(page)) => Some(&page.request),
+            _ => None,
+        };
+        let detail = self.detail.as_ref().map(|it| &it.request);
+        [seeds, Some(&self.index.request), detail].into_iter().flatten()
     }
 
     /// How a page is asked for; nothing where it need not be.

@@ -3,6 +3,7 @@
 //! Tasks are plain values that can be sent to another machine. They say *what* to ask for;
 //! URLs are made from them by the site, requests by the fetcher.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use url::Url;
 
 use crate::document::Digest;
 use crate::record::{Key, Known};
-use crate::secret::{HIDDEN, shown};
+use crate::secret::{HIDDEN, Scrubber, shown};
 use crate::wording::plain;
 
 /// One request to make, with the number of the attempt it is (from 1).
@@ -159,6 +160,26 @@ impl Task {
         match &self.page {
             Page::Index(_) => None,
             Page::Detail(detail) => Some(&detail.key),
+        }
+    }
+}
+
+impl Page {
+    /// The page as it may be kept and shown: a place that repeats a credential has it hidden, and
+    /// is told from others by a digest. It can no longer be asked for.
+    pub fn hidden(&self, scrubber: &Scrubber) -> Cow<'_, Page> {
+        let Page::Index(index) = self else { return Cow::Borrowed(self) };
+        let Some(place) = &index.place else { return Cow::Borrowed(self) };
+        let text = match place {
+            Place::Url(text) | Place::Cursor(text) => text,
+        };
+        match scrubber.scrub(text) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            Cow::Owned(scrubbed) => {
+                let digest = Digest::of(text.as_bytes()).bits() >> 96;
+                let place = Place::Cursor(format!("{scrubbed} {digest:08x}").into());
+                Cow::Owned(Page::Index(IndexPage { place: Some(place), ..index.clone() }))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@
 mod batch;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,7 +14,7 @@ use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use crate::clock;
 use crate::error::CrawlError;
@@ -23,14 +23,18 @@ use crate::frontier::{Frontier, Lease, Retry};
 use crate::lock::Lock;
 use crate::lookup;
 use crate::metrics::Metrics;
-use crate::problems::Problems;
+use crate::problems::{Alike, Problems};
 use crate::record::{Key, Record, Seen, Stamp, Verdict};
+use crate::secret::Scrubber;
 use crate::store::Store;
 use crate::task::Page;
 use batch::Batch;
 
 /// Batches in flight: two write 1.4 to 1.7 times as much as one, more gain nothing.
 const IN_FLIGHT: usize = 2;
+/// Failures of one kind that the log says one by one; the others are counted at the end, and each of
+/// them at `debug`.
+const EACH: u64 = 3;
 /// Bytes of documents that wait for the writer, at most.
 const CHANNEL_BYTES: usize = 32 << 20;
 /// Bytes of documents in one batch, at most; a larger document goes alone.
@@ -117,6 +121,10 @@ pub struct Destination {
     pub metrics: Arc<Metrics>,
     /// What the user should know.
     pub problems: Arc<Problems>,
+    /// Hides credentials in what is kept of failures.
+    pub scrubber: Scrubber,
+    /// The failures so far, those of a kind together.
+    pub alike: Mutex<Alike>,
     /// What is the same for all records.
     pub stamp: Stamp,
 }
@@ -211,6 +219,7 @@ impl Writer {
                 commits.push(destination.commit(batch.take()));
             }
             if !open && batch.is_empty() && commits.is_empty() {
+                destination.sum_up();
                 return Ok(());
             }
         }
@@ -332,21 +341,42 @@ impl Destination {
 
     /// Keeps failures and ends their leases.
     async fn keep(&self, failures: Vec<(Lease, Failure)>) -> Result<(), CrawlError> {
-        let (leases, failures): (Vec<Lease>, Vec<Failure>) = failures.into_iter().unzip();
+        let hidden = |(lease, failure)| (lease, hidden(failure, &self.scrubber));
+        let (leases, failures): (Vec<Lease>, Vec<Failure>) =
+            failures.into_iter().map(hidden).unzip();
         if failures.is_empty() {
             return Ok(());
         }
         self.store.keep_failures(&self.stamp, &failures).await?;
         for (lease, failure) in leases.into_iter().zip(&failures) {
             let Failure { page, url, reason, message, attempts, .. } = failure;
-            warn!(%page, %url, reason, attempts, "given up: {message}");
+            let place = format!("{page} at {url}");
+            let times = self.given_up(&place, message);
+            if times <= EACH || !self.store.keeps_failures() {
+                warn!(%page, %url, reason, attempts, "given up: {message}");
+            } else {
+                debug!(%page, %url, reason, attempts, "given up: {message}");
+            }
             if !self.store.keeps_failures() {
-                self.problems.gap(format!("{page} at {url}: {message}"));
+                self.problems.gap_at(place, message);
             }
             self.metrics.given_up(lease.task().key().is_some());
             self.frontier.finish(lease).await?;
         }
         Ok(())
+    }
+
+    /// Counts a failure; answers how many of its kind there were.
+    fn given_up(&self, place: &str, message: &str) -> u64 {
+        self.alike.lock().unwrap_or_else(PoisonError::into_inner).note(place, message)
+    }
+
+    /// Says once of each kind of failure how many there were, where not each was said.
+    fn sum_up(&self) {
+        let alike = self.alike.lock().unwrap_or_else(PoisonError::into_inner);
+        for (sentence, times) in alike.sentences().filter(|(_, times)| *times > EACH) {
+            warn!(times, "given up: {sentence}");
+        }
     }
 
     /// Ends the leases of what was stored.
@@ -361,6 +391,17 @@ impl Destination {
             self.frontier.finish(lease).await?;
         }
         Ok(())
+    }
+}
+
+/// `failure` without credentials that the site repeated.
+fn hidden(failure: Failure, scrubber: &Scrubber) -> Failure {
+    Failure {
+        page: failure.page.hidden(scrubber).into_owned(),
+        url: scrubber.scrub(&failure.url).into(),
+        message: scrubber.scrub_cut(&failure.message),
+        sample: failure.sample.map(|sample| scrubber.scrub_cut(&sample).into()),
+        ..failure
     }
 }
 

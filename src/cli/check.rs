@@ -8,11 +8,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::arguments::Switch;
-use super::client::{ClientArgs, no_client};
+use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::overrides::{at_base_url, at_page_size};
 use super::signals::Signals;
-use super::streams::{say, show, show_json};
+use super::streams::{Voice, say};
 use super::values;
 use crate::fetch::{Fetcher, Home};
 use crate::metrics::Metrics;
@@ -70,6 +70,7 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let own = site.settings();
     let robots = arguments.robots.map_or(own.robots, |robots| robots == Switch::On);
     let settings = arguments.client.apply(Settings { robots, ..own })?;
+    let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
     let fetcher = fetcher(&settings, site.home())?;
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let mut trial = Trial::new(site, fetcher);
@@ -89,10 +90,10 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
         }
     };
     match arguments.json {
-        false => show(&trial.facts.to_string())?,
+        false => voice.show(&trial.facts.to_string())?,
         true => {
             let json = serde_json::to_string_pretty(&trial.facts);
-            show_json(&(json.map_err(|error| failed(&error.into()))? + "\n"))?;
+            voice.show_json(&(json.map_err(|error| failed(&error.into()))? + "\n"))?;
         }
     }
     Ok(exit)

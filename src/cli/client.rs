@@ -8,7 +8,7 @@ use super::exit::{Exit, failed};
 use super::usage::wrong;
 use super::values;
 use crate::fetch::ClientError;
-use crate::secret::Secret;
+use crate::secret::{Credentials, Scrubber, Secret};
 use crate::settings::Settings;
 
 /// See the module's text.
@@ -78,6 +78,21 @@ impl ClientArgs {
     pub fn without_proxy(self) -> ClientArgs {
         ClientArgs { proxy: Vec::new(), ..self }
     }
+}
+
+/// What hides the credentials of a run: those of headers and proxies, of the environment's proxies,
+/// and `of_site`.
+pub fn scrubber(settings: &Settings, of_site: impl FnOnce(&mut Credentials)) -> Scrubber {
+    let mut credentials = Credentials::default();
+    of_site(&mut credentials);
+    settings.headers.iter().for_each(|(name, value)| credentials.header(name, value));
+    settings.proxies.iter().for_each(|proxy| credentials.url(proxy.expose()));
+    for (name, proxy) in std::env::vars_os() {
+        if name.to_ascii_lowercase().to_string_lossy().ends_with("_proxy") {
+            credentials.url(&proxy.to_string_lossy());
+        }
+    }
+    credentials.scrubber()
 }
 
 /// Tells why there is no client.

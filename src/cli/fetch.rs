@@ -15,10 +15,10 @@ use clap::{Args, ValueEnum};
 use indicatif::MultiProgress;
 
 use super::arguments::LogFormat;
-use super::client::{ClientArgs, no_client};
+use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::logging;
-use super::streams::{print, say};
+use super::streams::{Voice, print};
 use super::usage::refused;
 use crate::extract::Format;
 use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method};
@@ -138,7 +138,8 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
         return Err(wrong("an answer to HEAD has no body to select from".to_owned()));
     }
     let settings = arguments.client.apply(Settings::default())?;
-    logging::begin(LogFormat::Text, None, MultiProgress::new())
+    let voice = Voice(scrubber(&settings, |of_site| of_site.url(request.url.as_str())));
+    logging::begin(LogFormat::Text, None, MultiProgress::new(), voice.0.clone())
         .map_err(|error| failed(&anyhow::Error::msg(error)))?;
     let home = Home { site: request.url.clone(), hosts: Vec::new() };
     let options = ClientOptions {
@@ -148,28 +149,28 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).map_err(no_client)?;
     let tell = |text: &str| {
         if !arguments.quiet {
-            say(text);
+            voice.say(text);
         }
     };
     tell(&format!("{} {}\n", request.method, shown(&request.url)));
-    let answer = fetcher.answer(request).await.map_err(|error| failed(&error.into()))?;
+    let answer = fetcher.answer(request).await.map_err(|error| voice.failed(&error.into()))?;
     tell(&transcript(&answer));
     let exit = match expression {
-        None => print_body(&answer)?,
+        None => print_body(&answer, &voice)?,
         Some(expression) => {
             let format = arguments.format.map(Format::from);
-            let (found, exit) = print_selected(&answer, &expression, format)?;
+            let (found, exit) = print_selected(&answer, &expression, format, &voice)?;
             tell(&format!("{found} found\n"));
             exit
         }
     };
-    Ok(conclude(&answer, exit))
+    Ok(conclude(&answer, exit, &voice))
 }
 
 /// What the answer as such means for the exit code.
-fn conclude(answer: &Answer, exit: Exit) -> Exit {
+fn conclude(answer: &Answer, exit: Exit, voice: &Voice) -> Exit {
     if let Some(to) = &answer.leads_to {
-        say(&format!(
+        voice.say(&format!(
             "it leads to {}, which is not followed: another host, or no longer https. Fetch that URL by itself to go on\n",
             plain(to)
         ));
@@ -177,14 +178,14 @@ fn conclude(answer: &Answer, exit: Exit) -> Exit {
     if answer.status.as_u16() < 400 {
         return exit;
     }
-    say(&format!("error: the site answered {}\n", status(answer)));
+    voice.say(&format!("error: the site answered {}\n", status(answer)));
     Exit::Incomplete
 }
 
-fn print_body(answer: &Answer) -> Result<Exit, Exit> {
+fn print_body(answer: &Answer, voice: &Voice) -> Result<Exit, Exit> {
     match body::shown(&answer.page, io::stdout().is_terminal()) {
         Shown::Bytes(bytes) => print(&bytes)?,
-        Shown::Described(description) => say(&format!("{description}\n")),
+        Shown::Described(description) => voice.say(&format!("{description}\n")),
     }
     Ok(Exit::Complete)
 }
@@ -194,11 +195,12 @@ fn print_selected(
     answer: &Answer,
     expression: &Expression,
     format: Option<Format>,
+    voice: &Voice,
 ) -> Result<(usize, Exit), Exit> {
     let found = match expression.find(&answer.page, format) {
         Ok(found) => found,
         Err(error) => {
-            failed(&error);
+            voice.failed(&error);
             return Ok((0, Exit::Incomplete));
         }
     };
@@ -210,7 +212,7 @@ fn print_selected(
     }
     print(lines.as_bytes())?;
     if found.is_empty() {
-        say(&format!("error: nothing matches {expression}\n"));
+        voice.say(&format!("error: nothing matches {expression}\n"));
         return Ok((0, Exit::Incomplete));
     }
     Ok((found.len(), Exit::Complete))

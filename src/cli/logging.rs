@@ -1,6 +1,7 @@
 //! The log: to standard error or a file, for people or as JSON lines. Where a progress line is on
 //! the terminal, log lines go above it.
 
+mod clean;
 mod file;
 
 use std::fmt::Display;
@@ -16,8 +17,10 @@ use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 use super::arguments::LogFormat;
 use super::streams::say;
 use crate::report::Report;
+use crate::secret::Scrubber;
 use crate::status::summary;
 use crate::wording::plain;
+use clean::Clean;
 pub use file::LogFile;
 
 /// Where the log goes, beside what is said on standard error.
@@ -80,7 +83,8 @@ fn log(report: &Report) {
     }
 }
 
-/// Begins to log, into the file at `path` where there is one. `lines` is where the progress line is.
+/// Begins to log, into the file at `path` where there is one, without what `scrubber` hides. `lines` is
+/// where the progress line is.
 ///
 /// # Errors
 /// Says why, where the file cannot be opened.
@@ -88,6 +92,7 @@ pub fn begin(
     form: LogFormat,
     path: Option<&Path>,
     lines: MultiProgress,
+    scrubber: Scrubber,
 ) -> Result<Option<Arc<LogFile>>, String> {
     let open = |path: &Path| {
         LogFile::open(path).map(Arc::new).map_err(|error| format!("{}: {error}", path.display()))
@@ -112,7 +117,7 @@ pub fn begin(
         // A log that nobody reads any more must not end the crawl.
         .log_internal_errors(false)
         .with_ansi(colors)
-        .with_writer(writer);
+        .with_writer(Clean { writer, form, scrubber });
     let begun = match form {
         // A person who watches knows the time, and has 80 columns.
         LogFormat::Text if file.is_none() && std::io::stderr().is_terminal() => {

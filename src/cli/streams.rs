@@ -3,12 +3,46 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::exit::{Exit, failed};
+use crate::secret::Scrubber;
 use crate::wording::{plain_json, plain_lines};
 
 /// Tells the user something, without what a terminal obeys: some of it may come from a site, a
 /// file or a variable. That nobody reads it is no reason to end.
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(plain_lines(text).as_bytes());
+}
+
+/// Says and shows what a site may have made of the credentials that it was sent: without them.
+#[derive(Debug, Clone)]
+pub struct Voice(pub Scrubber);
+
+impl Voice {
+    /// See [`say`].
+    pub fn say(&self, text: &str) {
+        say(&self.0.scrub_cut(text));
+    }
+
+    /// Tells why a command failed.
+    pub fn failed(&self, error: &anyhow::Error) -> Exit {
+        self.say(&format!("error: {error:#}\n"));
+        Exit::Failed
+    }
+
+    /// See [`show`].
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn show(&self, text: &str) -> Result<(), Exit> {
+        show(&self.0.scrub_cut(text))
+    }
+
+    /// See [`show_json`].
+    ///
+    /// # Errors
+    /// As [`print`].
+    pub fn show_json(&self, text: &str) -> Result<(), Exit> {
+        show_json(&self.0.scrub(text))
+    }
 }
 
 /// Writes a result that is text for people, without what a terminal obeys.

@@ -16,17 +16,17 @@ use futures_util::stream::FuturesUnordered;
 use indicatif::MultiProgress;
 
 use super::arguments::LogFormat;
-use super::client::{ClientArgs, no_client};
+use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::logging;
 use super::overrides::at_base_url;
 use super::signals::{Signals, StopSignal};
-use super::streams::{print, say};
+use super::streams::Voice;
 use super::usage::refused;
 use super::values;
 use crate::fetch::{Fetcher, Home, Request};
 use crate::metrics::Metrics;
-use crate::secret::shown;
+use crate::secret::{Credentials, shown};
 use crate::settings::Settings;
 use crate::site::Site;
 use crate::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
@@ -80,7 +80,8 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
         Target::Url(_) => Settings::default(),
         Target::Site(site) => site.settings(),
     })?;
-    logging::begin(LogFormat::Text, None, MultiProgress::new())
+    let voice = Voice(scrubber(&settings, |of_site| target.credentials(of_site)));
+    logging::begin(LogFormat::Text, None, MultiProgress::new(), voice.0.clone())
         .map_err(|error| failed(&anyhow::Error::msg(error)))?;
     let metrics = Arc::new(Metrics::new());
     let options = settings.client_options(target.home());
@@ -88,6 +89,7 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let mut climb = Climb {
         fetcher,
+        voice: voice.clone(),
         metrics,
         most: arguments.max_requests.unwrap_or(MOST_REQUESTS),
         targets: Vec::new(),
@@ -100,13 +102,15 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
         first = climb.prepare(&target) => first,
         signal = signals.next() => return Err(Exit::Interrupted(signal)),
     };
-    first.map_err(|error| failed(&error))?;
+    first.map_err(|error| voice.failed(&error))?;
     let (stop, signal) = climb.climb(&mut signals).await;
     if climb.levels.is_empty() && signal.is_none() {
         return Err(failed(&anyhow!("--max-requests are too few to measure anything")));
     }
-    let shown = if arguments.json { table::json } else { table::text };
-    print(shown(&climb.levels, stop).as_bytes())?;
+    match arguments.json {
+        true => voice.show_json(&table::json(&climb.levels, stop))?,
+        false => voice.show(&table::text(&climb.levels, stop))?,
+    }
     Ok(signal.map_or(Exit::Complete, Exit::Interrupted))
 }
 
@@ -117,6 +121,13 @@ enum Target {
 }
 
 impl Target {
+    fn credentials(&self, into: &mut Credentials) {
+        match self {
+            Target::Url(url) => into.url(url.as_str()),
+            Target::Site(site) => site.credentials(into),
+        }
+    }
+
     fn home(&self) -> Home {
         match self {
             Target::Url(url) => Home { site: url.clone(), hosts: Vec::new() },
@@ -138,6 +149,7 @@ fn target(arguments: &TuneArgs) -> Result<Target, Exit> {
 /// The experiment.
 struct Climb {
     fetcher: Fetcher,
+    voice: Voice,
     metrics: Arc<Metrics>,
     /// Requests in all.
     most: usize,
@@ -172,7 +184,7 @@ impl Climb {
             Target::Url(_) => self.targets = vec![Request::get(answer.page.url)],
             Target::Site(_) => self.cost = 1 + answer.redirects.len(),
         }
-        say(&match self.targets.len() {
+        self.voice.say(&match self.targets.len() {
             1 => format!("asking for {url}, at most {} requests; Ctrl-C ends it\n", self.most),
             pages => format!(
                 "asking for {pages} pages, the first {url}, at most {} requests; Ctrl-C ends it\n",
@@ -198,7 +210,7 @@ impl Climb {
                 .trouble
                 .take()
                 .map_or_else(String::new, |last| format!(", the last: {}", plain(&last)));
-            say(&format!("  {}{trouble}\n", table::line(&level)));
+            self.voice.say(&format!("  {}{trouble}\n", table::line(&level)));
             self.levels.push(level);
         }
     }

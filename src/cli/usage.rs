@@ -54,9 +54,9 @@ fn needs_site(subcommand: &str) -> String {
     let example = |site: &str| format!("gleaner {subcommand} {site}");
     format!(
         "error: no SITE was given: name a site file or a built-in site\n\n  \
-         {:<28} a site file; `gleaner sites new URL` writes one\n  \
-         {:<28} a built-in site: {}\n  \
-         {:<28} a site on this machine, to try gleaner out\n\n\
+         {:<30} a site file; `gleaner sites new URL` writes one\n  \
+         {:<30} a built-in site: {}\n  \
+         {:<30} a site on this machine, to try gleaner out\n\n\
          For more information, try '--help'.\n",
         example("mysite.toml"),
         example("books"),

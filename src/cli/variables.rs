@@ -88,6 +88,33 @@ mod tests {
     }
 
     #[test]
+    fn x7_every_variable_that_the_project_names_is_known() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![root.join("src"), root.join("tests"), root.join("benches")];
+        let mut texts = vec![std::fs::read_to_string(root.join("Makefile")).unwrap()];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else if path.extension().is_some_and(|it| it == "rs") && !path.ends_with(file!())
+                {
+                    texts.push(std::fs::read_to_string(path).unwrap());
+                }
+            }
+        }
+        let name = regex::Regex::new("\\bGLEANER_[A-Z_]+[A-Z]\\b").unwrap();
+        let mut names: Vec<&str> = texts
+            .iter()
+            .flat_map(|text| name.find_iter(text))
+            .map(|found| found.as_str())
+            .collect();
+        // Those that the tests of this warning set.
+        names.retain(|name| *name != "GLEANER_WORKER");
+        assert!(names.len() > 50, "{names:?}");
+        assert_eq!(said(&names), [""; 0], "add it to `OF_TESTS`");
+    }
+
+    #[test]
     fn x7_known_variables_and_those_of_others_are_not_mentioned() {
         let mut known = known(&Cli::command());
         assert!(known.len() > 30, "{known:?}");

@@ -22,7 +22,7 @@ impl Crawl {
     pub(super) fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
         let site = &self.site;
         let entry = SweepEntry::begin(&site.name, &site.collection, "", self.settings.is_limited());
-        let problems = error.iter().map(ToString::to_string).collect();
+        let problems = error.iter().map(|error| self.said_of(error)).collect();
         self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
     }
 
@@ -42,13 +42,17 @@ impl Crawl {
         error.or(lost).or(kept.and(closed.map(|()| true)).err().map(Into::into))
     }
 
+    fn said_of(&self, error: &CrawlError) -> String {
+        self.settings.scrubber.scrub_cut(&error.to_string())
+    }
+
     pub(super) fn ended(&self, entry: SweepEntry, error: Option<CrawlError>) -> Ended {
         let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
         let failed_late = error.is_some() && report.outcome != Outcome::Failed;
         let outcome = if failed_late { Outcome::Failed } else { report.outcome };
         let mut problems = report.problems;
         if failed_late {
-            problems.extend(error.as_ref().map(ToString::to_string));
+            problems.extend(error.as_ref().map(|error| self.said_of(error)));
         }
         let report = Report { outcome, problems, ..report };
         let is_silent =

@@ -1,7 +1,7 @@
 //! Names of headers and query parameters whose values are credentials.
 
 /// Words that make a name one of a credential, wherever they stand in it.
-const SECRET: [&str; 26] = [
+const SECRET: [&str; 25] = [
     "accesskey",
     "apikey",
     "apitoken",
@@ -26,14 +26,23 @@ const SECRET: [&str; 26] = [
     "sessionid",
     "sig",
     "signature",
-    "token",
     "xsrf",
 ];
 
 /// Words before which `key` is a credential; beside them only a `key` that stands alone is one.
 const OF_A_KEY: [&str; 12] = [
-    "access", "api", "app", "auth", "client", "encryption", "license", "private", "service",
-    "signing", "subscription", "user",
+    "access",
+    "api",
+    "app",
+    "auth",
+    "client",
+    "encryption",
+    "license",
+    "private",
+    "service",
+    "signing",
+    "subscription",
+    "user",
 ];
 
 /// Words before which `token` says where a list goes on.
@@ -77,18 +86,59 @@ mod tests {
     #[test]
     fn x2_names_of_credentials_match_by_whole_words() {
         for name in [
-            "key", "KEY", "api-key", "api_key", "apiKey", "apikey", "X-Api-Key", "signature",
-            "X-Amz-Signature", "X-Amz-Credential", "jwt", "session", "session_id", "sessionId",
-            "JSESSIONID", "access_token", "accessToken", "token", "token[]", "auth", "Authorization",
-            "Proxy-Authorization", "Cookie", "client_secret", "passwd", "sig", "x-csrf-token",
-            "subscription-key", "oauth_token",
+            "key",
+            "KEY",
+            "api-key",
+            "api_key",
+            "apiKey",
+            "apikey",
+            "X-Api-Key",
+            "signature",
+            "X-Amz-Signature",
+            "X-Amz-Credential",
+            "jwt",
+            "session",
+            "session_id",
+            "sessionId",
+            "JSESSIONID",
+            "access_token",
+            "accessToken",
+            "token",
+            "token[]",
+            "auth",
+            "Authorization",
+            "Proxy-Authorization",
+            "Cookie",
+            "client_secret",
+            "passwd",
+            "sig",
+            "x-csrf-token",
+            "subscription-key",
+            "oauth_token",
         ] {
             assert!(names_a_credential(name), "{name}");
         }
         for name in [
-            "product_key", "productKey", "keyword", "keys", "author", "page_token", "pageToken",
-            "next_token", "tokens_used", "passenger", "design", "monkey", "q", "", "-", "id",
-            "Accept", "Accept-Language", "sort_key", "sessions",
+            "product_key",
+            "productKey",
+            "keyword",
+            "keys",
+            "author",
+            "page_token",
+            "pageToken",
+            "next_token",
+            "tokens_used",
+            "passenger",
+            "design",
+            "monkey",
+            "q",
+            "",
+            "-",
+            "id",
+            "Accept",
+            "Accept-Language",
+            "sort_key",
+            "sessions",
         ] {
             assert!(!names_a_credential(name), "{name}");
         }

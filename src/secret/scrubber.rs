@@ -7,10 +7,12 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
 use url::Url;
 
-use super::{HIDDEN, names_a_credential};
+use super::{HIDDEN, names_a_credential, shown};
 
 /// What is shorter cannot be told from ordinary words.
 const SHORTEST: usize = 8;
@@ -18,8 +20,15 @@ const SHORTEST: usize = 8;
 const SHORTEST_CUT: usize = 4;
 /// What browsers leave as it is in a URL's component.
 const COMPONENT: AsciiSet = NON_ALPHANUMERIC
-    .remove(b'-').remove(b'_').remove(b'.').remove(b'!').remove(b'~').remove(b'*').remove(b'\'')
-    .remove(b'(').remove(b')');
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 /// What URLs cannot do without.
 const QUERY: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 /// The same in a path.
@@ -71,9 +80,8 @@ impl Credentials {
             self.user_info(user_info);
             self.user_info(&percent_decode_str(user_info).decode_utf8_lossy());
         }
-        let query = Url::parse(url).ok();
-        let query = query.as_ref().map(|url| url.query_pairs()).into_iter().flatten();
-        for (name, value) in query {
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             self.parameter(&name, &value);
         }
     }
@@ -128,6 +136,15 @@ impl Scrubber {
         Cow::Owned(scrubbed)
     }
 
+    /// `url` as it may be shown and stored: see [`shown`].
+    pub fn url(&self, url: &Url) -> String {
+        let shown = shown(url);
+        match self.scrub(&shown) {
+            Cow::Borrowed(_) => shown,
+            Cow::Owned(scrubbed) => scrubbed,
+        }
+    }
+
     /// The same of a text that may have been cut off, at its end or where it says `…`: also the
     /// beginning of a credential is hidden there.
     pub fn scrub_cut(&self, text: &str) -> String {
@@ -156,9 +173,10 @@ impl Forms {
 /// All that a site may make of a credential, in small letters.
 fn forms(credential: &str) -> Vec<String> {
     let mut forms = vec![credential.to_owned()];
-    forms.extend([NON_ALPHANUMERIC, &COMPONENT, &QUERY, &PATH].map(|set| {
-        utf8_percent_encode(credential, set).to_string()
-    }));
+    forms.extend(
+        [NON_ALPHANUMERIC, &COMPONENT, &QUERY, &PATH]
+            .map(|set| utf8_percent_encode(credential, set).to_string()),
+    );
     forms.push(url::form_urlencoded::byte_serialize(credential.as_bytes()).collect());
     let json = serde_json::Value::from(credential).to_string();
     forms.push(json[1..json.len() - 1].to_owned());
@@ -240,7 +258,10 @@ mod tests {
             for engine in [&STANDARD, &base64::engine::general_purpose::URL_SAFE] {
                 let text = engine.encode(&plain);
                 let scrubbed = scrubber.scrub(&text);
-                assert!(scrubbed.contains(HIDDEN) && scrubbed.len() < text.len(), "{plain}: {scrubbed}");
+                assert!(
+                    scrubbed.contains(HIDDEN) && scrubbed.len() < text.len(),
+                    "{plain}: {scrubbed}"
+                );
                 let rest = scrubbed.replace(HIDDEN, "");
                 assert!(rest.len() <= text.len() - 11, "{plain}: {scrubbed} of {text}");
             }

@@ -5,6 +5,7 @@ use url::Url;
 use super::template::{JsonTemplate, Placeholder, Template, Values};
 use super::{DetailRules, IndexRules, SeedsPage};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Request};
+use crate::secret::Credentials;
 
 /// How the pages of one kind are asked for.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,6 +138,25 @@ impl RequestTemplate {
         }
         let body = self.body.as_ref().map(|body| body.render(values));
         Ok(Request { method: self.method.clone(), url, headers, body })
+    }
+}
+
+impl RequestTemplate {
+    /// Adds the credentials that it holds by the names of its headers and parameters.
+    pub fn credentials(&self, into: &mut Credentials) {
+        for (name, value) in &self.headers {
+            into.header(name.as_str(), &value.to_string());
+        }
+        let form = match &self.body {
+            Some(BodyTemplate::Form(form)) => form.as_slice(),
+            _ => &[],
+        };
+        for (name, value) in self.query.iter().chain(form) {
+            into.parameter(name, &value.to_string());
+        }
+        if let Some(url) = &self.url {
+            into.url(&url.to_string());
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::secret::Secret;
+use crate::secret::{Credentials, Secret};
 
 /// See the module's text. Shown without its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,13 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
+    /// Adds the credentials that the store is opened with.
+    pub fn credentials(&self, into: &mut Credentials) {
+        if let StoreUrl::Mongodb(uri) = self {
+            into.url(uri.expose());
+        }
+    }
+
     /// Whether the store is the file at `path`, whichever way that is written.
     pub fn is_at(&self, path: &Path) -> bool {
         match self {

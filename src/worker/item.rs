@@ -13,7 +13,6 @@ use crate::extract::{self, Detail, Format, Making};
 use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::record::{Ages, Fetched, Known, Seen};
 use crate::refresh::{self, Origin, Plan};
-use crate::secret::shown;
 use crate::task::{Content, DetailPage, Listed, Page};
 use crate::writer::Outcome;
 
@@ -63,7 +62,7 @@ impl Crew {
     fn place_of(&self, item: &DetailPage, page: &fetch::Page) -> Box<str> {
         let link = item.listed.as_deref().and_then(|listed| listed.url.as_deref());
         let link = link.filter(|_| self.site.takes_links()).and_then(|link| Url::parse(link).ok());
-        shown(link.as_ref().unwrap_or(&page.url)).into()
+        self.policy.scrubber.url(link.as_ref().unwrap_or(&page.url)).into()
     }
 
     /// An item that need not be asked for.
@@ -118,7 +117,12 @@ impl Crew {
         match extract::of_list(making) {
             Err(error) => self.give_up(attempt, Trouble::List(error)).await,
             Ok(Detail { document, .. }) => {
+                // It is only kept, and never asked for.
                 let url = url.unwrap_or_default();
+                let url = match Url::parse(&url) {
+                    Ok(url) => self.policy.scrubber.url(&url).into(),
+                    Err(_) => self.policy.scrubber.scrub(&url).into(),
+                };
                 let origin = Origin { url, revision, ..Origin::default() };
                 self.deliver(attempt, item, origin, document).await
             }

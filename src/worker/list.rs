@@ -211,7 +211,8 @@ impl Crew {
         self.metrics.page_read();
         let may_have_failed = index.pass == 1 || self.walk.is_lost(index);
         if is_whole && may_have_failed && self.has_failures.load(Relaxed) {
-            self.store.clear_failures(&[PageId::from(&lease.task().page)]).await?;
+            let page = lease.task().page.hidden(&self.policy.scrubber);
+            self.store.clear_failures(&[PageId::from(&*page)]).await?;
         }
         Ok(())
     }
@@ -271,7 +272,7 @@ impl Crew {
 
     fn say(&self, index: &IndexPage, odd: Vec<String>, gaps: Vec<String>) {
         odd.into_iter().for_each(|odd| self.problems.note(odd));
-        gaps.into_iter().for_each(|gap| self.problems.gap(format!("{index}: {gap}")));
+        gaps.into_iter().for_each(|gap| self.problems.gap_at(index, gap));
     }
 
     /// Where the site gives fewer items on a page than were asked for and the list goes on, items
@@ -326,7 +327,7 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         let Some(first) = keyless.first() else { return Ok(()) };
         let message = format!("{} items without a key, the first: {first}", keyless.len());
-        self.problems.gap(format!("{}: {message}", lease.task().page));
+        self.problems.gap_at(&lease.task().page, &message);
         let failure = Failure {
             page: lease.task().page.clone(),
             url: page.map_or_else(String::new, |page| shown(&page.url)).into(),

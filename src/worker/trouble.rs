@@ -111,10 +111,9 @@ impl Crew {
         if let Page::Detail(DetailPage { key, is_unlisted: true, .. }) = &task.page {
             // Nothing is known of it, so nothing is changed: it is no failure of the list's.
             let (_, message, ..) = trouble.describe();
-            self.problems.note(format!(
-                "the item {} is not listed, and cannot be asked for: {message}",
-                plain(key.as_str())
-            ));
+            let item = format!("item {}", plain(key.as_str()));
+            let said = format!("it is not listed, and cannot be asked for: {message}");
+            self.problems.note_at(item, said);
             return self.finish(attempt).await;
         }
         if task.key().is_none() {

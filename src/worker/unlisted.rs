@@ -10,6 +10,7 @@ use crate::fetch::End;
 use crate::lookup::KEYS_AT_ONCE;
 use crate::record::Key;
 use crate::refresh::gone::{granted, refusal};
+use crate::secret::HIDDEN;
 use crate::site::Paging;
 use crate::store::{Live, Rows};
 use crate::task::{DetailPage, FollowUps, Listed, Page};
@@ -80,7 +81,9 @@ impl Crew {
             let has_page =
                 self.site.detail.is_some() && (listed.is_some() || !self.site.takes_links());
             if !has_page {
-                let before = self.was_noted_before(item.unlisted_at);
+                // Where it was is known, but not kept whole: that it cannot be asked for proves nothing.
+                let is_hidden = item.url.as_deref().is_some_and(|url| url.contains(HIDDEN));
+                let before = !is_hidden && self.was_noted_before(item.unlisted_at);
                 self.departures.unlisted(item.key.clone(), before);
                 continue;
             }

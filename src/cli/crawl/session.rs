@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::report;
 use crate::cli::arguments::RunArgs;
-use crate::cli::client::no_client;
+use crate::cli::client::{no_client, scrubber};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
@@ -69,11 +69,21 @@ impl<'a> Session<'a> {
         let store_url = arguments.store(default_store)?;
         let site = arguments.apply(site)?;
         let settings = arguments.settings(&site)?;
+        let scrubber = scrubber(&settings, |credentials| {
+            site.credentials(credentials);
+            store_url.credentials(credentials);
+        });
+        let settings = Settings { scrubber, ..settings };
         settings.client_options(site.home()).check().map_err(no_client)?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
-        let log = logging::begin(form, arguments.log_file.as_deref(), lines.clone())
-            .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
+        let log = logging::begin(
+            form,
+            arguments.log_file.as_deref(),
+            lines.clone(),
+            settings.scrubber.clone(),
+        )
+        .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
         variables::unknown().iter().for_each(|why| logging::caution(why));
         if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.report_to_stdout()) {
             let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));

@@ -9,10 +9,10 @@ use clap::Args;
 use url::Url;
 
 use super::super::check::fetcher;
-use super::super::client::ClientArgs;
+use super::super::client::{ClientArgs, scrubber};
 use super::super::exit::{Exit, failed};
 use super::super::signals::Signals;
-use super::super::streams::{print, say};
+use super::super::streams::{Voice, print, say};
 use super::super::usage::refused;
 use crate::check;
 use crate::draft::{
@@ -72,7 +72,8 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
     }
     let settings = client.apply(Settings::default())?;
     let home = Home { site: url.clone(), hosts: Vec::new() };
-    let mut asker = Asker { fetcher: fetcher(&settings, home)?, url };
+    let voice = Voice(scrubber(&settings, |of_site| of_site.url(url.as_str())));
+    let mut asker = Asker { fetcher: fetcher(&settings, home)?, url, voice };
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let draft = tokio::select! {
         draft = asker.draft() => draft?,
@@ -81,10 +82,10 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
     let path = output
         .as_ref()
         .map_or_else(|| format!("{}.toml", draft.name()), |path| path.display().to_string());
-    let text = draft.text(&path);
+    let text = asker.voice.0.scrub_cut(&draft.text(&path));
     if let Err(error) = Site::parse(&text, &path) {
         let message = "what was found makes no site file; write one by hand (gleaner sites books)";
-        failed(&anyhow!(error).context(message));
+        asker.voice.failed(&anyhow!(error).context(message));
         return Err(Exit::Incomplete);
     }
     match output {
@@ -123,6 +124,7 @@ struct Asker {
     fetcher: Fetcher,
     /// The list.
     url: Url,
+    voice: Voice,
 }
 
 /// A scheme that works, and what its answer was.
@@ -355,7 +357,7 @@ impl Asker {
     fn told(&self, why: &str, hint: &str, command: &str) -> Exit {
         let first = format!("no site file can be made from {}: {why}", shown(&self.url));
         let (first, hint) = (wrapped("error: ", "  ", &first), wrapped("", "", hint));
-        say(&format!("{first}{hint}  {}\n", plain(command)));
+        self.voice.say(&format!("{first}{hint}  {}\n", plain(command)));
         Exit::Incomplete
     }
 }

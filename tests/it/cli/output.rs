@@ -223,3 +223,51 @@ fn a_report_into_a_pipe_is_written_and_the_pipe_stays() {
     let kind = std::fs::metadata(&pipe).expect("it is there").file_type();
     assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind), "{kind:?}");
 }
+
+/// A site of so many items, all but ten of whose pages are lost, each for a reason of its own words.
+fn failing(items: usize) -> gleaner::demo::Demo {
+    let demo = site(items);
+    for (at, key) in demo.keys().iter().enumerate().skip(10) {
+        let page = gleaner::demo::Fault::on(format!("/api/book/{key}/"));
+        let text = format!("{{\"id\": {at}, ");
+        demo.fault(match at % 2 {
+            0 => page.status(400),
+            _ => page.body("application/json", text),
+        });
+    }
+    demo
+}
+
+#[test]
+fn o3_a_hundred_failures_of_a_kind_are_four_lines_of_the_log() {
+    let demo = failing(110);
+    let (folder, path) = folder();
+    let to = folder.path().join("report.json");
+    let more = ["--retries", "0", "--block-after", "1000", "--report", to.to_str().expect("UTF-8")];
+    let ended = crawl(demo.url(), &sqlite(&path), &more).run().with(3);
+    let lines = |words: &str| ended.err.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(lines("given up: the site answered 400"), 3, "{}", ended.err);
+    assert_eq!((lines("given up"), lines("and 49 more like it, such as item ")), (8, 2));
+    assert_eq!(report(&to)["items"]["failed"], 100);
+    let debug = crawl(demo.url(), &sqlite(&path), &more).args(&["--fresh"]);
+    let debug = debug.env("RUST_LOG", "gleaner=debug").run().with(3).err;
+    assert_eq!(debug.lines().filter(|line| line.contains("given up")).count(), 102, "{debug}");
+}
+
+#[test]
+fn o3_a_store_without_failures_has_each_in_the_log_and_one_sentence_in_the_report() {
+    let demo = failing(110);
+    let (folder, _) = folder();
+    let to = folder.path().join("report.json");
+    let more = ["--retries", "0", "--block-after", "1000", "--report", to.to_str().expect("UTF-8")];
+    let ended = crawl(demo.url(), "jsonl:-", &more).run().with(3);
+    let each = ended
+        .err
+        .lines()
+        .filter(|line| line.contains("given up") && !line.contains("more like it"));
+    assert_eq!(each.count(), 100, "they are kept nowhere else");
+    let problems = &report(&to)["problems"];
+    let alike = problems.as_array().expect("a list").iter().filter_map(Value::as_str);
+    assert_eq!(alike.filter(|it| it.contains("and 49 more like it")).count(), 2, "{problems:#}");
+    assert!(ended.err.lines().filter(|line| line.starts_with("  ! ")).count() <= 4);
+}
