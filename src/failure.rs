@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::record::Key;
+use crate::secret::Scrubber;
 use crate::task::Page;
 
 /// A task that was given up.
@@ -36,6 +37,17 @@ pub struct PageId {
 }
 
 impl Failure {
+    /// The failure as it is kept: without credentials that the site repeated.
+    pub fn hidden(self, scrubber: &Scrubber) -> Failure {
+        Failure {
+            page: self.page.hidden(scrubber).into_owned(),
+            url: scrubber.scrub(&self.url).into(),
+            message: scrubber.scrub_cut(&self.message),
+            sample: self.sample.map(|sample| scrubber.scrub_cut(&sample).into()),
+            ..self
+        }
+    }
+
     /// The failure's identity in a store, one entry a page of a site, however often it fails.
     pub fn id(&self) -> PageId {
         PageId::from(&self.page)

@@ -341,7 +341,7 @@ impl Destination {
 
     /// Keeps failures and ends their leases.
     async fn keep(&self, failures: Vec<(Lease, Failure)>) -> Result<(), CrawlError> {
-        let hidden = |(lease, failure)| (lease, hidden(failure, &self.scrubber));
+        let hidden = |(lease, failure): (Lease, Failure)| (lease, failure.hidden(&self.scrubber));
         let (leases, failures): (Vec<Lease>, Vec<Failure>) =
             failures.into_iter().map(hidden).unzip();
         if failures.is_empty() {
@@ -391,17 +391,6 @@ impl Destination {
             self.frontier.finish(lease).await?;
         }
         Ok(())
-    }
-}
-
-/// `failure` without credentials that the site repeated.
-fn hidden(failure: Failure, scrubber: &Scrubber) -> Failure {
-    Failure {
-        page: failure.page.hidden(scrubber).into_owned(),
-        url: scrubber.scrub(&failure.url).into(),
-        message: scrubber.scrub_cut(&failure.message),
-        sample: failure.sample.map(|sample| scrubber.scrub_cut(&sample).into()),
-        ..failure
     }
 }
 

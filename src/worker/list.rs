@@ -341,6 +341,7 @@ impl Crew {
         for _ in keyless {
             self.metrics.listed_without_key();
         }
+        let failure = failure.hidden(&self.policy.scrubber);
         Ok(self.store.keep_failures(&self.policy.stamp, &[failure]).await?)
     }
 }

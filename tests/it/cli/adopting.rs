@@ -180,5 +180,8 @@ fn d14_the_demo_keeps_to_a_collection_of_its_own() {
     let file = format!("sqlite:{}", folder.path().join("all.db").display());
     crawl(demo.url(), &file, &[]).run().with(0);
     gleaner(&["demo", "--items", "7", "--store", &file]).run().with(0);
-    gleaner(&["export", "--store", &file]).run().with(0).tells(&["5 of 5 documents of books"]);
+    gleaner(&["export", "books", "--store", &file])
+        .run()
+        .with(0)
+        .tells(&["5 of 5 documents of books"]);
 }

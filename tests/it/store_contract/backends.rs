@@ -315,7 +315,11 @@ impl Backend for JsonLines {
             doc: &'a RawValue,
         }
 
-        let text = std::fs::read_to_string(self.path()).expect("the file can be read");
+        // Beside its place, until a sweep has come to its end.
+        let mut files = std::fs::read_dir(self.folder.path()).expect("the folder");
+        let Some(file) = files.next() else { return Vec::new() };
+        let file = file.expect("an entry").path();
+        let text = std::fs::read_to_string(file).expect("the file can be read");
         let line = |text| {
             let line: Line<'_> = serde_json::from_str(text).expect("a line is JSON");
             (line.key, line.doc.get().to_owned())
