@@ -223,6 +223,7 @@ pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<Strin
             format!("detail.fields.{name}: `{select}` matched nothing on the page of {key}")
         })
         .collect();
+    odd.extend(nothing_required(site));
     odd.extend(odd_text(&format!("the page of {key}"), detail.decoding));
     if let Ok(json) = JsonPage::parse(Bytes::copy_from_slice(text.as_bytes())) {
         odd.extend(other_key(site, key, &json));
@@ -240,6 +241,17 @@ pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<Strin
 fn unmatched<'s>(site: &'s Site, json: &JsonPage) -> impl Iterator<Item = &'s Selector> {
     let first = |path: &Selector| path.first(json.value(), json.budget());
     site.ignore.iter().filter(move |path| first(path).is_ok_and(|found| found.is_none()))
+}
+
+/// Where nothing tells the page of an item from any other page.
+fn nothing_required(site: &Site) -> Option<String> {
+    let rules = site.detail.as_ref()?;
+    let is_required = !rules.require.is_empty()
+        || rules.document.is_some()
+        || rules.fields.iter().any(|(_, field)| field.required);
+    (!is_required).then(|| {
+        "detail: nothing is required of a page, so that any page counts as the item, also one that says that it is sold or asks for a login: name in `require` what each item's page has".to_owned()
+    })
 }
 
 /// Where the document's own key is another one than the list's.

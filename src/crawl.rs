@@ -27,6 +27,7 @@ use crate::metrics::{Metrics, Snapshot};
 use crate::problems::{FieldsFound, OddTexts, Problems};
 use crate::record::Stamp;
 use crate::refresh::Policy;
+use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
 use crate::report::Outcome;
 use crate::settings::{Begin, Settings};
@@ -54,6 +55,7 @@ pub struct Crawl {
     metrics: Arc<Metrics>,
     walk: Arc<Walk>,
     departures: Arc<Departures>,
+    canary: Arc<Canary>,
     shutdown: Shutdown,
 }
 
@@ -118,6 +120,7 @@ impl Crawl {
             metrics,
             walk: Arc::default(),
             departures: Arc::default(),
+            canary: Arc::default(),
             shutdown,
         }
     }
@@ -160,6 +163,7 @@ impl Crawl {
         }
         let entry = lock.entry().clone();
         let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
+        let entry = entry.covering(&self.site.rules(), self.canary.fields());
         let error = self.close(&entry, ended.err()).await;
         drop(running);
         self.ended(entry, error)
@@ -224,6 +228,7 @@ impl Crawl {
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let range = self.site.page_range(pages);
+        self.look_back(entry.limited).await?;
         let wanted = self.begin(range).await?;
         if !is_open(&hosts)? {
             return Ok(());
@@ -257,6 +262,7 @@ impl Crawl {
             texts: OddTexts::default(),
             walk: self.walk.clone(),
             departures: self.departures.clone(),
+            canary: self.canary.clone(),
             gone_limit: self.settings.gone_limit,
         });
         // They end with the crew, whatever they wait for.
@@ -299,6 +305,7 @@ impl Crawl {
             problems: problems.clone(),
             scrubber: self.settings.scrubber.clone(),
             alike: Mutex::default(),
+            canary: self.canary.clone(),
             stamp,
         }
     }

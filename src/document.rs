@@ -8,6 +8,7 @@
 
 mod canonical;
 mod indent;
+mod members;
 mod mend;
 mod parse;
 pub mod raw;
@@ -82,6 +83,20 @@ impl Document {
                 let text = Bytes::from(text::from_bson(&canonical::last_wins(&object)));
                 Document::new(Json::parse(&text)?, &text, encoding)
             }
+        }
+    }
+
+    /// Hands over the names at the top of the document whose values are not null.
+    pub fn members(&self, mut each: impl FnMut(&str)) {
+        match &self.body {
+            Body::Bson(bson) => {
+                let present =
+                    raw::Elements::of(bson).filter(|it| !matches!(it.value, raw::Value::Null));
+                for name in present.filter_map(|it| std::str::from_utf8(it.name).ok()) {
+                    each(name);
+                }
+            }
+            Body::Text(text) => members::of_text(text, each),
         }
     }
 

@@ -6,6 +6,7 @@ use tokio::task::JoinError;
 
 use crate::fetch::{Blocked, ClientError, FetchError};
 use crate::frontier::FrontierError;
+use crate::refresh::canary::Redesign;
 use crate::store::StoreError;
 use crate::sweep::SweepEntry;
 
@@ -40,6 +41,9 @@ pub enum CrawlError {
         "no page of the list could be read, so nothing is known of the site. A later run can go on"
     )]
     NoList,
+    /// The site was redesigned, so that good documents would be replaced.
+    #[error(transparent)]
+    Redesigned(#[from] Redesign),
     /// The HTTP client could not be made.
     #[error(transparent)]
     Client(#[from] ClientError),

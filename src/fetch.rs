@@ -124,7 +124,8 @@ impl Fetcher {
         let mut exchange = self.follow(request, self.hosts.as_deref()).await?;
         if exchange.response.status() == StatusCode::NOT_MODIFIED {
             self.metrics.not_modified(exchange.sent.elapsed());
-            return Ok(Fetched::NotModified(std::mem::take(exchange.response.headers_mut())));
+            let headers = std::mem::take(exchange.response.headers_mut());
+            return Ok(Fetched::NotModified { url: exchange.url, headers });
         }
         self.page(exchange).await.map(Fetched::Page)
     }

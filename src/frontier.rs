@@ -91,6 +91,12 @@ pub trait Frontier: Send + Sync {
     /// # Errors
     /// Whatever the backend cannot do.
     async fn outstanding(&self) -> Result<Count, FrontierError>;
+
+    /// Those of the tasks outstanding that are not handed out before all others are done.
+    ///
+    /// # Errors
+    /// Whatever the backend cannot do.
+    async fn waiting_for_the_end(&self) -> Result<u64, FrontierError>;
 }
 
 /// When a task is tried again, and what that costs.

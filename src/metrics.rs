@@ -39,6 +39,7 @@ pub struct Metrics {
     same: AtomicU64,
     skipped: AtomicU64,
     gone: AtomicU64,
+    unlisted: AtomicU64,
     missing: AtomicU64,
     failed: AtomicU64,
     batches: AtomicU64,
@@ -65,7 +66,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// Items that came to an end, good or bad.
     pub fn settled(&self) -> u64 {
-        let Items { new, changed, same, skipped, missing, failed, gone: _ } = self.items;
+        let Items { new, changed, same, skipped, missing, failed, gone: _, unlisted: _ } =
+            self.items;
         new + changed + same + skipped + missing + failed
     }
 
@@ -102,6 +104,7 @@ impl Metrics {
             same: AtomicU64::default(),
             skipped: AtomicU64::default(),
             gone: AtomicU64::default(),
+            unlisted: AtomicU64::default(),
             missing: AtomicU64::default(),
             failed: AtomicU64::default(),
             batches: AtomicU64::default(),
@@ -164,6 +167,11 @@ impl Metrics {
         self.gone.fetch_add(items, Relaxed);
     }
 
+    /// An item is not listed, and not gone.
+    pub fn unlisted(&self) {
+        self.unlisted.fetch_add(1, Relaxed);
+    }
+
     /// An index page was read.
     pub fn page_read(&self) {
         self.pages.fetch_add(1, Relaxed);
@@ -175,9 +183,9 @@ impl Metrics {
         self.declared.store(declared.unwrap_or(UNDECLARED), Relaxed);
     }
 
-    /// An item was listed whose page is not there.
-    pub fn missing(&self) {
-        self.missing.fetch_add(1, Relaxed);
+    /// An item was listed whose page is not there. Answers with how many there were before.
+    pub fn missing(&self) -> u64 {
+        self.missing.fetch_add(1, Relaxed)
     }
 
     /// A task was given up.
@@ -255,6 +263,7 @@ impl Metrics {
                 missing: read(&self.missing),
                 failed: read(&self.failed),
                 gone: read(&self.gone),
+                unlisted: read(&self.unlisted),
             },
             store: Writes {
                 batches: read(&self.batches),

@@ -1,7 +1,9 @@
 //! What a page means for what the store holds: new, changed or the same; and whether it has to be
 //! asked for at all. Functions of values.
 
+pub mod canary;
 pub mod gone;
+pub mod redirect;
 
 use std::time::Duration;
 
@@ -105,10 +107,17 @@ pub fn plan(
     if policy.max_age.is_some_and(is_recent) {
         return Plan::Recent;
     }
+    Plan::Fetch(validators(known, policy))
+}
+
+/// Returns what the site can tell by whether a page is still what the store holds, where it is to be
+/// asked so and the store's document was made by the same rules.
+pub fn validators(known: &Known, policy: &Policy) -> Option<Validators> {
+    let is_ours = known.rules.as_ref() == Some(&policy.stamp.rules) && known.digest.is_some();
     let validators =
         Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
-    let can_tell = policy.conditional && validators != Validators::default();
-    Plan::Fetch(can_tell.then_some(validators))
+    let can_tell = policy.conditional && is_ours && validators != Validators::default();
+    can_tell.then_some(validators)
 }
 
 /// The verdict on an item that was written in the sweep which began then. Stores keep times to the

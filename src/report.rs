@@ -6,6 +6,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::refresh::canary::Fields;
+
 /// How a run of a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -54,6 +56,12 @@ pub struct Report {
     pub items: Items,
     /// What the store did.
     pub store: Writes,
+    /// Digest of the rules by which pages were read.
+    #[serde(default)]
+    pub rules: Box<str>,
+    /// On how many pages each field of the documents was found.
+    #[serde(default)]
+    pub fields: Fields,
     /// What the user should know, in sentences.
     pub problems: Vec<String>,
 }
@@ -98,8 +106,8 @@ pub struct Index {
     pub passes: u32,
 }
 
-/// What became of the items. The fields add up to [`Index::listed`], but for `gone`, which were
-/// not listed.
+/// What became of the items. The fields add up to [`Index::listed`], but for `gone` and `unlisted`,
+/// which were not listed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Items {
     /// Not in the store before.
@@ -116,6 +124,10 @@ pub struct Items {
     pub failed: u64,
     /// Marked gone.
     pub gone: u64,
+    /// In the store and not listed, but not gone: their own pages are still there, or could not be
+    /// asked for.
+    #[serde(default)]
+    pub unlisted: u64,
 }
 
 /// What the store did.

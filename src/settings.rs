@@ -33,6 +33,9 @@ pub struct Settings {
     pub robots: bool,
     /// Whether a new sweep begins, whatever could be gone on with.
     pub fresh: bool,
+    /// Whether documents are replaced and the list's end is believed though the site seems to have
+    /// changed.
+    pub accept_changes: bool,
     /// Whether the site is told what the store has, so that it need not send it again.
     pub conditional: bool,
     /// What was fetched more recently is not asked for.
@@ -82,6 +85,7 @@ impl Default for Settings {
             rate: None,
             robots: true,
             fresh: false,
+            accept_changes: false,
             gone_limit: 20.0,
             conditional: true,
             max_age: None,

@@ -55,6 +55,9 @@ pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace) -> String {
     if snapshot.items.failed > 0 {
         let _ = write!(line, " · {} failed", count(snapshot.items.failed));
     }
+    if snapshot.items.unlisted > 0 {
+        let _ = write!(line, " · {} unlisted", count(snapshot.items.unlisted));
+    }
     let _ = write!(line, " · {} queued", count(queued));
     if let Some(left) = pace.time_for(expected.saturating_sub(settled)) {
         let _ = write!(line, " · {} left", clock(left));
@@ -82,6 +85,7 @@ pub fn summary(report: &Report, store: &str) -> String {
     parts.extend(some(items.skipped, "skipped"));
     parts.extend(some(items.missing, "missing"));
     parts.extend(some(items.gone, "gone"));
+    parts.extend(some(items.unlisted, "unlisted"));
     parts.push(named(items.failed, "failed"));
     row("items", &parts);
     let declared = index.declared.map_or("not declared".to_owned(), |n| named(n, "declared"));

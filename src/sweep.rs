@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::metrics::Snapshot;
+use crate::refresh::canary::Fields;
 use crate::report::{Outcome, Report, millis};
 
 pub use holder::{Holder, Life};
@@ -125,6 +126,8 @@ impl SweepEntry {
             index: snapshot.index.clone(),
             items: snapshot.items.clone(),
             store: snapshot.store.clone(),
+            rules: Box::default(),
+            fields: Fields::new(),
             problems,
         };
         SweepEntry {
@@ -134,6 +137,16 @@ impl SweepEntry {
             heartbeat_at: None,
             ..self
         }
+    }
+}
+
+impl SweepEntry {
+    /// The entry of a sweep that ended, with what it found of the documents' fields by these rules.
+    pub fn covering(mut self, rules: &str, fields: Fields) -> SweepEntry {
+        if let Some(report) = &mut self.report {
+            (report.rules, report.fields) = (rules.into(), fields);
+        }
+        self
     }
 }
 

@@ -155,6 +155,11 @@ impl Task {
         self.attempt > 1 || self.waits > 0
     }
 
+    /// Whether it is for an item that no list names: no answer to it counts towards a block.
+    pub fn is_unlisted(&self) -> bool {
+        matches!(&self.page, Page::Detail(item) if item.is_unlisted)
+    }
+
     /// The key of the item, for a detail page.
     pub fn key(&self) -> Option<&Key> {
         match &self.page {

@@ -22,11 +22,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tracing::error;
+use url::Url;
 
 use crate::again::Wanted;
 use crate::clock;
 use crate::error::{CrawlError, panic_message};
-use crate::extract::{Decoding, PageError};
+use crate::extract::{Decoding, Format, PageError};
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
 };
@@ -34,12 +35,15 @@ use crate::frontier::{Frontier, Lease};
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, OddTexts, Problems};
+use crate::record::Key;
+use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
-use crate::refresh::{self, Plan, Policy, Validators};
+use crate::refresh::{self, Plan, Policy, Validators, redirect};
+use crate::secret::shown;
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
 use crate::store::Store;
-use crate::task::{Content, IndexPage, Page, PageRange};
+use crate::task::{Content, IndexPage, Page, PageRange, Task};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 use trouble::Trouble;
@@ -95,6 +99,8 @@ pub struct Crew {
     pub walk: Arc<Walk>,
     /// What was found out about items that may have left the site.
     pub departures: Arc<Departures>,
+    /// Counts the fields of documents, and tells a redesign.
+    pub canary: Arc<Canary>,
     /// Share of the store's documents that may be marked gone at once, in percent.
     pub gone_limit: f64,
 }
@@ -269,7 +275,9 @@ impl Crew {
         let Some(Answer { attempt, fetched }) = answer else { return Ok(()) };
         tokio::task::yield_now().await;
         match fetched {
-            Fetched::NotModified(headers) => self.not_modified(attempt, &headers).await,
+            Fetched::NotModified { url, headers } => {
+                self.not_modified(attempt, &url, &headers).await
+            }
             Fetched::Page(page) => match attempt.lease.task().page.clone() {
                 Page::Index(index) => Box::pin(self.index_page(attempt, index, page)).await,
                 Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
@@ -286,6 +294,14 @@ impl Crew {
         }
     }
 
+    /// Ends an attempt at a task that is tried again when all others are done.
+    async fn ask_at_the_end(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
+        self.frontier.retry_at_the_end(attempt.lease).await?;
+        // The writer may hold all others.
+        attempt.outbox.look();
+        Ok(())
+    }
+
     /// Ends a task that led to nothing for the writer.
     async fn finish(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
         self.frontier.finish(attempt.lease).await?;
@@ -297,7 +313,8 @@ impl Crew {
     fn plan(&self, page: &Page) -> Plan {
         let Page::Detail(item) = page else { return Plan::Fetch(None) };
         if item.is_unlisted {
-            return Plan::Fetch(None);
+            let known = item.known.as_deref();
+            return Plan::Fetch(known.and_then(|known| refresh::validators(known, &self.policy)));
         }
         let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
         refresh::plan(known, listed, &self.policy, clock::now())
@@ -309,6 +326,25 @@ impl Crew {
             self.metrics.replaced(decoding.replaced);
             self.texts.note(&page.url, decoding);
         }
+    }
+
+    /// Where the request for an item was led, where that is not the item's own address.
+    fn led_away(&self, key: &Key, attempt: &Attempt<'_>, to: &Url) -> Option<Box<str>> {
+        // Most sites redirect nothing: then there is nothing to compare.
+        self.fetcher.first_redirect()?;
+        let asked = self.site.request(&attempt.lease.task().page).ok().flatten()?;
+        redirect::leads_away(key, &asked.url, to)
+    }
+
+    /// Whether the pages of items are slow to read.
+    fn reads_html(&self) -> bool {
+        self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html)
+    }
+
+    /// Where a task leads, as it may be shown; nothing where its request cannot be made.
+    fn url_of(&self, task: &Task) -> Box<str> {
+        let request = self.site.request(&task.page).ok().flatten();
+        request.map_or_else(Box::default, |request| shown(&request.url).into())
     }
 
     /// Whether more of a list is wanted.

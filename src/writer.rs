@@ -25,6 +25,7 @@ use crate::lookup;
 use crate::metrics::Metrics;
 use crate::problems::{Alike, Problems};
 use crate::record::{Key, Record, Seen, Stamp, Verdict};
+use crate::refresh::canary::{self, Canary};
 use crate::secret::Scrubber;
 use crate::store::Store;
 use crate::task::Page;
@@ -40,12 +41,15 @@ const CHANNEL_BYTES: usize = 32 << 20;
 /// Bytes of documents in one batch, at most; a larger document goes alone.
 const BATCH_BYTES: usize = 8 << 20;
 
+/// So many items that are missing are named in log and report; all are counted.
+const NAMED: u64 = 20;
+
 /// What a worker hands over, with the lease that it answers for.
 #[derive(Debug)]
 pub struct Delivery {
     lease: Lease,
     what: Outcome,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What became of a task.
@@ -64,7 +68,10 @@ pub enum Outcome {
         is_recent: bool,
     },
     /// An item that is listed, but its page is not there.
-    Missing,
+    Missing {
+        /// Where its page was asked for, as it may be shown.
+        url: Box<str>,
+    },
 }
 
 /// The workers' end of the channel: the crawl's one backpressure, bounded by items and bytes.
@@ -125,6 +132,8 @@ pub struct Destination {
     pub scrubber: Scrubber,
     /// The failures so far, those of a kind together.
     pub alike: Mutex<Alike>,
+    /// Says whether documents may be replaced.
+    pub canary: Arc<Canary>,
     /// What is the same for all records.
     pub stamp: Stamp,
 }
@@ -132,7 +141,7 @@ pub struct Destination {
 impl Batching {
     /// Most leases that writer and channel hold together.
     pub fn holds(&self) -> usize {
-        self.items * (IN_FLIGHT + 2)
+        self.items * (IN_FLIGHT + 2) + canary::FIRST as usize
     }
 }
 
@@ -155,7 +164,7 @@ impl Outbox {
         let bytes = what.size().clamp(1, CHANNEL_BYTES);
         let room = u32::try_from(bytes).unwrap_or(u32::MAX);
         let permit = self.room.clone().acquire_many_owned(room).await;
-        let _room = permit.map_err(|_| CrawlError::WriterEnded)?;
+        let _room = Some(permit.map_err(|_| CrawlError::WriterEnded)?);
         self.channel
             .send(Delivery { lease, what, _room })
             .await
@@ -174,7 +183,7 @@ impl Outcome {
         match self {
             Outcome::Record(record) => record.document.size(),
             Outcome::Failure(failure) => failure.sample.as_deref().map_or(0, str::len),
-            Outcome::Seen { .. } | Outcome::Missing => 0,
+            Outcome::Seen { .. } | Outcome::Missing { .. } => 0,
         }
     }
 }
@@ -202,19 +211,28 @@ impl Writer {
                         if batch.is_empty() {
                             flush.as_mut().reset(Instant::now() + batching.flush);
                         }
-                        batch.push(delivery);
+                        destination.take(&mut batch, delivery);
                         while !batch.is_full() && let Ok(more) = channel.try_recv() {
-                            batch.push(more);
+                            destination.take(&mut batch, more);
                         }
                     }
                 },
                 // The last task may have ended without the writer.
-                () = inbox.look.notified(), if !batch.is_empty() => {}
+                () = inbox.look.notified(), if !batch.is_empty() || batch.held() > 0 => {}
                 () = &mut flush, if !batch.is_empty() && commits.len() < IN_FLIGHT => {}
                 else => {}
             }
-            let all = destination.frontier.outstanding().await?.total();
-            let due = !open || batch.is_full() || flush.is_elapsed() || all == batch.len() as u64;
+            let is_last = destination.has_all(&batch).await?;
+            if batch.held() > 0 {
+                match destination.canary.verdict(is_last) {
+                    canary::Verdict::Redesigned(redesign) => return Err(redesign.into()),
+                    canary::Verdict::Sound => batch.release(),
+                    // The crawl is told to stop: what is not decided is fetched again.
+                    canary::Verdict::Pending if !open => batch.give_back(),
+                    canary::Verdict::Pending => {}
+                }
+            }
+            let due = !open || batch.is_full() || flush.is_elapsed() || is_last;
             if due && !batch.is_empty() && commits.len() < IN_FLIGHT {
                 commits.push(destination.commit(batch.take()));
             }
@@ -227,6 +245,24 @@ impl Writer {
 }
 
 impl Destination {
+    /// Puts a delivery into the batch, or holds it back: what would replace a document waits until it
+    /// is known whether the site was redesigned.
+    fn take(&self, batch: &mut Batch, delivery: Delivery) {
+        let replaces =
+            matches!(&delivery.what, Outcome::Record(it) if it.verdict == Verdict::Changed);
+        match replaces && self.canary.verdict(false) != canary::Verdict::Sound {
+            true => batch.hold(delivery),
+            false => batch.push(delivery),
+        }
+    }
+
+    /// Whether nothing else can come before what is in hands here is dealt with.
+    async fn has_all(&self, batch: &Batch) -> Result<bool, CrawlError> {
+        let all = self.frontier.outstanding().await?.total();
+        let later = self.frontier.waiting_for_the_end().await?;
+        Ok(all == (batch.len() + batch.held()) as u64 + later)
+    }
+
     /// Brings a batch into the store and ends its leases.
     async fn commit(&self, batch: Vec<Delivery>) -> Result<(), CrawlError> {
         let (mut leases, mut records, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -245,7 +281,7 @@ impl Destination {
                     unwritten.push((lease, is_recent));
                     seen.push(*item);
                 }
-                Outcome::Missing => missing.push(lease),
+                Outcome::Missing { url } => missing.push((lease, url)),
             }
         }
         let mut rejected = vec![None; records.len()];
@@ -269,7 +305,8 @@ impl Destination {
             }
         }
         let now = clock::now();
-        let absent = failures.iter().map(|(lease, _)| lease).chain(&missing);
+        let absent =
+            failures.iter().map(|(lease, _)| lease).chain(missing.iter().map(|(lease, _)| lease));
         let also = absent.filter_map(|lease| self.listed(lease, now)).collect();
         self.note(unwritten, seen, also).await?;
         self.keep(failures).await?;
@@ -288,14 +325,20 @@ impl Destination {
     }
 
     /// Ends the leases of items whose pages are not there: that is an answer, and no failure.
-    async fn miss(&self, missing: Vec<Lease>) -> Result<(), CrawlError> {
+    async fn miss(&self, missing: Vec<(Lease, Box<str>)>) -> Result<(), CrawlError> {
         if self.has_failures && !missing.is_empty() {
             let pages: Vec<PageId> =
-                missing.iter().map(|lease| PageId::from(&lease.task().page)).collect();
+                missing.iter().map(|(lease, _)| PageId::from(&lease.task().page)).collect();
             self.store.clear_failures(&pages).await?;
         }
-        for lease in missing {
-            self.metrics.missing();
+        for (lease, url) in missing {
+            if self.metrics.missing() < NAMED {
+                let page = &lease.task().page;
+                warn!(%page, %url, reason = "missing", "listed, but its page answers 404 or 410");
+                self.problems.note(format!(
+                    "{page} at {url} is missing: it is listed, but its page answers 404 or 410"
+                ));
+            }
             self.frontier.finish(lease).await?;
         }
         Ok(())

@@ -85,8 +85,7 @@ fn warnings_name_what_is_odd_about_a_list() {
 }
 
 fn item(text: &str, body: &str) -> Result<Vec<String>, PageError> {
-    let index =
-        "[index]\nurl = \"/\"\nitems = \"$[*]\"\nkey = \"$.id\"\n[detail]\nurl = \"/{key}\"\n";
+    let index = "[index]\nurl = \"/\"\nitems = \"$[*]\"\nkey = \"$.id\"\n[detail]\nurl = \"/{key}\"\nrequire = [\"$\"]\n";
     let site = site(&format!("ignore = [\"$.views\"]\n{index}{text}"));
     let content = Content::Nothing;
     let encoding = crate::document::Encoding::Text;
@@ -113,6 +112,25 @@ fn warnings_name_what_is_odd_about_an_item() {
     let fields = "[detail.fields]\nviews = \"$.views\"\nname = \"$.name\"\n";
     let odd = item(fields, r#"{"views":1}"#).unwrap();
     assert!(odd.len() == 1 && odd[0].starts_with("detail.fields.name: `$.name`"), "{odd:?}");
+}
+
+#[test]
+fn g6_require_is_advised_where_any_page_counts_as_the_item() {
+    let advice = |detail: &str| {
+        let index = "[index]\nurl = \"/\"\nitems = \"$[*]\"\nkey = \"$.id\"\n";
+        nothing_required(&site(&format!("{index}{detail}")))
+    };
+    let detail = "[detail]\nurl = \"/{key}\"\n";
+    assert!(advice(detail).is_some_and(|advice| advice.contains("`require`")));
+    assert!(advice(&format!("{detail}fields = {{ a = \"$.a\" }}\n")).is_some());
+    for told in [
+        "require = [\"$.id\"]\n",
+        "document = \"$.item\"\n",
+        "fields = { a = { select = \"$.a\", required = true } }\n",
+    ] {
+        assert_eq!(advice(&format!("{detail}{told}")), None, "{told}");
+    }
+    assert_eq!(advice(""), None, "without pages there is nothing to tell apart");
 }
 
 #[test]

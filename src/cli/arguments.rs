@@ -120,6 +120,10 @@ pub struct SweepArgs {
     #[arg(long, env = "GLEANER_ADOPT", value_parser = FalseyValueParser::new())]
     pub adopt: bool,
 
+    /// Go ahead where the site seems to have been redesigned, or its list to end early [default: off]
+    #[arg(long, env = "GLEANER_ACCEPT_CHANGES", value_parser = FalseyValueParser::new())]
+    accept_changes: bool,
+
     /// Skip items that were fetched more recently, such as 12h [default: none]
     #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
     max_age: Option<Duration>,
@@ -231,6 +235,7 @@ impl SweepArgs {
     pub fn over(&self, settings: Settings) -> Settings {
         Settings {
             fresh: self.fresh || settings.fresh,
+            accept_changes: self.accept_changes || settings.accept_changes,
             max_age: self.max_age.or(settings.max_age),
             gone_limit: self.gone_limit.unwrap_or(settings.gone_limit),
             limit: self.limit.or(settings.limit),

@@ -20,7 +20,7 @@ use super::usage::refused;
 use super::values;
 use crate::store::{Rows, Stored};
 use crate::wording::{count, counted};
-use choice::{Choice, Gone, Verdict};
+use choice::{Choice, Marked, Verdict};
 use form::{Csv, Lines, TooManyColumns};
 use output::Output;
 
@@ -51,14 +51,19 @@ pub struct ExportArgs {
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
 
-    /// Only documents that changed since: a duration back from now, such as 24h, or a time, such
-    /// as 2026-11-20T10:00:00Z
+    /// Only documents that changed since (with --gone only: that left since): a duration back from
+    /// now, such as 24h, a time, such as 2026-11-20T10:00:00Z, a date (from 0:00 UTC), or yesterday
     #[arg(long, value_name = "D|TIME", value_parser = values::since)]
     since: Option<Timestamp>,
 
     /// What to do with documents that are marked gone [default: without]
     #[arg(long, value_name = "HOW")]
-    gone: Option<Gone>,
+    gone: Option<Marked>,
+
+    /// What to do with documents that no list names any more, though they are not gone [default:
+    /// with]
+    #[arg(long, value_name = "HOW")]
+    unlisted: Option<Marked>,
 
     /// Only documents that the last full sweep found to be so
     #[arg(long, value_name = "WHAT")]
@@ -127,8 +132,12 @@ async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
 
 /// Which documents; none where the sweep that is spoken of was never made.
 async fn choice(arguments: &ExportArgs, holdings: &Holdings) -> Result<Option<Choice>, Exit> {
-    let mut choice =
-        Choice { since: arguments.since, gone: arguments.gone.unwrap_or_default(), verdict: None };
+    let mut choice = Choice {
+        since: arguments.since,
+        gone: arguments.gone.unwrap_or(Marked::Without),
+        unlisted: arguments.unlisted.unwrap_or(Marked::With),
+        verdict: None,
+    };
     if let Some(verdict) = arguments.verdict {
         let sweeps = holdings.store.sweeps(SWEEPS).await.map_err(|error| told(&error))?;
         let Some(last) = sweeps.iter().find(|sweep| !sweep.entry.limited) else {

@@ -74,7 +74,7 @@ fn log(report: &Report) {
     info!(
         %sweep, %outcome, elapsed_s, listed = index.listed, declared = index.declared,
         new = items.new, changed = items.changed, same = items.same, skipped = items.skipped,
-        missing = items.missing, failed = items.failed, gone = items.gone,
+        missing = items.missing, failed = items.failed, gone = items.gone, unlisted = items.unlisted,
         requests = requests.total, bytes = requests.bytes,
         "what the run came to"
     );

@@ -146,6 +146,7 @@ fn counts(report: &Report) -> String {
         (items.missing, "missing"),
         (items.failed, "failed"),
         (items.gone, "gone"),
+        (items.unlisted, "unlisted"),
         (report.requests.total, "requests"),
     ];
     let some = all.iter().filter(|(number, name)| *number > 0 || *name == "requests");
@@ -188,6 +189,7 @@ mod tests {
             missing: most,
             failed: most,
             gone: most,
+            unlisted: most,
         };
         entry.report.iter_mut().for_each(|report| report.items = items.clone());
         entry.ended_at = Some("2026-12-20T10:00:00Z".parse().unwrap());

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::clock;
@@ -43,14 +45,23 @@ pub fn every(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time: `24h` back from now, or `2026-11-20T10:00:00Z`.
+/// A time: `24h` back from now, `2026-11-20T10:00:00Z`, `2026-11-20` (its beginning in UTC), or
+/// `yesterday` (the beginning of the day before this one in UTC).
 pub fn since(text: &str) -> Result<Timestamp, String> {
+    let wanted = "it is a duration back from now, such as 24h, a time, such as 2026-11-20T10:00:00Z, a date, such as 2026-11-20 (UTC), or yesterday";
+    let begin = |day: Date| day.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
     if let Ok(time) = text.parse() {
         return Ok(time);
     }
-    let back = humantime::parse_duration(text).map_err(
-        |_| "it is a duration back from now, such as 24h, or a time, such as 2026-11-20T10:00:00Z",
-    )?;
+    if text == "yesterday" {
+        let today = clock::now().to_zoned(TimeZone::UTC).date();
+        return today.yesterday().and_then(begin).map_err(|_| wanted.to_owned());
+    }
+    // The parser of dates takes a date with a time as well, and passes over the time.
+    if let Some(day) = text.parse::<Date>().ok().filter(|day| day.to_string() == text) {
+        return begin(day).map_err(|_| wanted.to_owned());
+    }
+    let back = humantime::parse_duration(text).map_err(|_| wanted)?;
     clock::now().checked_sub(back).map_err(|_| "that is too long ago".to_owned())
 }
 
@@ -155,10 +166,19 @@ mod tests {
         assert_eq!(time("2026-11-20T11:00:00+01:00").to_string(), "2026-11-20T10:00:00Z");
         let day = clock::now().as_second() - time("24h").as_second();
         assert!((86_400..86_460).contains(&day), "{day}");
-        for text in ["2026-11-20", "10:00", "soon", "", "-1h"] {
+        for text in ["2026-11-31", "2026-11-20T10:00:00", "10:00", "Yesterday", "soon", "", "-1h"] {
             assert!(since(text).unwrap_err().contains("24h"), "{text}");
         }
         assert!(since("100000years").is_err());
+    }
+
+    #[test]
+    fn o4_a_date_is_its_beginning_in_utc_and_yesterday_is_a_date() {
+        assert_eq!(since("2026-11-29").unwrap().to_string(), "2026-11-29T00:00:00Z");
+        let yesterday = since("yesterday").unwrap();
+        assert_eq!(yesterday.as_second() % 86_400, 0, "{yesterday}");
+        let hours = (clock::now().as_second() - yesterday.as_second()) / 3_600;
+        assert!((24..48).contains(&hours), "{hours}");
     }
 
     #[test]

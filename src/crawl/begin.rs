@@ -8,10 +8,14 @@ use crate::error::CrawlError;
 use crate::lookup;
 use crate::problems::Problems;
 use crate::record::Key;
+use crate::report::Outcome;
 use crate::settings::Begin;
 use crate::store::{KeptFailure, Rows};
+use crate::sweep::State;
 use crate::task::{DetailPage, FollowUps, IndexRun, PageRange};
 
+/// Sweeps among which the last complete one is looked for.
+const SWEEPS: usize = 100;
 /// Failures that a store is asked for at once.
 const AT_ONCE: usize = 1_000;
 
@@ -39,6 +43,25 @@ impl Crawl {
         self.walk.known_already(planned - submitted.index);
         self.metrics.listed(submitted.details, None);
         Ok(wanted)
+    }
+
+    /// Looks up the last complete sweep over the whole site, by which this one is judged. Not where only
+    /// a part of the site is asked for, or its changes are accepted.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub(super) async fn look_back(&self, limited: bool) -> Result<(), CrawlError> {
+        if limited || self.settings.accept_changes || self.store.was_empty() {
+            return Ok(());
+        }
+        let sweeps = self.store.sweeps(SWEEPS).await?.into_iter().map(|it| it.entry);
+        let complete = sweeps.filter(|entry| entry.state == State::Ended(Outcome::Complete));
+        let mut whole = complete.filter(|entry| !entry.limited).filter_map(|entry| entry.report);
+        let rules = self.site.rules();
+        if let Some(report) = whole.find(|it| *it.rules == *rules && !it.fields.is_empty()) {
+            self.canary.compare_with(report.fields);
+        }
+        Ok(())
     }
 
     /// Says how many items that failed were not found on the list.

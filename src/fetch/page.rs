@@ -45,8 +45,13 @@ pub struct Answer {
 pub enum Fetched {
     /// It came.
     Page(Page),
-    /// It is what the store holds; these headers came instead.
-    NotModified(HeaderMap),
+    /// It is what the store holds.
+    NotModified {
+        /// Where it came from in the end; it may hold credentials.
+        url: Url,
+        /// What came instead.
+        headers: HeaderMap,
+    },
 }
 
 /// A redirect that was followed, both ends as they may be shown.

@@ -268,6 +268,10 @@ impl Frontier for MemoryFrontier {
     async fn outstanding(&self) -> Result<Count, FrontierError> {
         Ok(self.outstanding.count())
     }
+
+    async fn waiting_for_the_end(&self) -> Result<u64, FrontierError> {
+        Ok(self.at_the_end.len() as u64)
+    }
 }
 
 /// An unbounded queue. What bounds it is the low-water mark.

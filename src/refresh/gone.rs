@@ -1,13 +1,85 @@
-//! What left the site: items that the store holds and the list does not name, or whose pages are
-//! not there. A count is no proof: an item that is inserted at the end of a list hides one that
-//! shifted over a page's boundary. So each is asked for by its own page before it is called gone,
-//! and one whose page is still there (or that has none) only when the next complete sweep does not
-//! list it either.
+//! Decides what becomes of an item that its list does not name, or whose page is not there.
+//!
+//! A count is no proof that an item left the site: one that is inserted at the end of a list hides
+//! one that shifted over a page's boundary, and a list that ends early names less than the site has.
+//! So each item is asked for by its own page. While that answers as an item, the item is *unlisted*,
+//! never gone. 404 and 410 prove that it is gone. An answer that neither shows the item nor denies it
+//! (401, 403, a redirect to another address) counts like no page at all: the item is gone when a
+//! second complete sweep does not list it either.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::record::Key;
+
+/// The state of an item's own page, as far as a sweep could see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// It answers as an item, or says that it has not changed.
+    There,
+    /// It answers 404 or 410.
+    Absent,
+    /// It answers 401 or 403, or leads away from its own address.
+    Closed,
+    /// The item has no page of its own: the list is all there is.
+    NoPage,
+    /// There is a page, but its URL was not kept whole, since it held credentials.
+    Hidden,
+    /// No answer that says anything of the item.
+    Unclear,
+}
+
+/// How a sweep came to ask for an item's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// A list names it. `asked_before` says whether this sweep found its page absent once.
+    Named {
+        /// See above.
+        asked_before: bool,
+    },
+    /// No list names it. `noted_before` says whether an earlier complete sweep did not list it
+    /// either.
+    Unnamed {
+        /// See above.
+        noted_before: bool,
+    },
+}
+
+/// What becomes of an item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Its page is stored.
+    Kept,
+    /// Its page is asked for once more at the end of the sweep: a site that is brought up to date
+    /// may lack pages for a while.
+    AskAgain,
+    /// It is listed and its page is not there: it counts as missing, and is marked gone where the
+    /// store holds it.
+    Missing,
+    /// It is marked gone.
+    Gone,
+    /// It is noted as not listed, and its document stays as it is.
+    Unlisted,
+    /// It failed: tried again, then kept as a failure.
+    Failed,
+    /// Nothing is known of it, so nothing is changed.
+    Unknown,
+}
+
+/// Decides what becomes of an item.
+pub fn fate(listing: Listing, sight: Sight) -> Fate {
+    match (listing, sight) {
+        (Listing::Named { asked_before: false }, Sight::Absent) => Fate::AskAgain,
+        (Listing::Named { asked_before: true }, Sight::Absent) => Fate::Missing,
+        (Listing::Named { .. }, Sight::There | Sight::NoPage) => Fate::Kept,
+        (Listing::Named { .. }, Sight::Closed | Sight::Hidden | Sight::Unclear) => Fate::Failed,
+        (Listing::Unnamed { .. }, Sight::Absent) => Fate::Gone,
+        (Listing::Unnamed { noted_before: true }, Sight::Closed | Sight::NoPage) => Fate::Gone,
+        (Listing::Unnamed { .. }, Sight::There | Sight::Hidden) => Fate::Unlisted,
+        (Listing::Unnamed { .. }, Sight::Closed | Sight::NoPage) => Fate::Unlisted,
+        (Listing::Unnamed { .. }, Sight::Unclear) => Fate::Unknown,
+    }
+}
 
 /// What a sweep found out about items that may have left the site.
 #[derive(Debug, Default)]
@@ -26,27 +98,24 @@ struct Found {
 pub struct Departed {
     /// Items that are gone.
     pub gone: Vec<Key>,
-    /// Items that are not listed for the first time.
+    /// Items that are not listed, whether or not that was noted before.
     pub unlisted: Vec<Key>,
 }
 
 impl Departures {
-    /// The page of a listed item is not there. Says whether that is seen for the first time, when
-    /// it is not believed yet.
-    pub fn is_first_absence(&self, key: &Key) -> bool {
-        self.found().once.insert(key.clone())
+    /// Notes that the page of a listed item is absent. Says whether it was before.
+    pub fn was_absent(&self, key: &Key) -> bool {
+        !self.found().once.insert(key.clone())
     }
 
-    /// The page of an item that the store holds is not there, asked for twice or not listed.
-    pub fn absent(&self, key: Key) {
-        self.found().gone.push(key);
-    }
-
-    /// An item is not listed, but its page is there, or it has none. `before` says that the
-    /// complete sweep before did not list it either.
-    pub fn unlisted(&self, key: Key, before: bool) {
+    /// Notes what becomes of an item that the store holds.
+    pub fn note(&self, key: Key, fate: Fate) {
         let mut found = self.found();
-        if before { found.gone.push(key) } else { found.unlisted.push(key) }
+        match fate {
+            Fate::Gone | Fate::Missing => found.gone.push(key),
+            Fate::Unlisted => found.unlisted.push(key),
+            Fate::Kept | Fate::AskAgain | Fate::Failed | Fate::Unknown => {}
+        }
     }
 
     /// All that was found out.
@@ -82,20 +151,41 @@ mod tests {
     }
 
     #[test]
+    fn g6_g7_what_becomes_of_an_item_by_its_listing_and_its_page() {
+        use {Fate::*, Sight::*};
+        let named = |asked_before| Listing::Named { asked_before };
+        let unnamed = |noted_before| Listing::Unnamed { noted_before };
+        let cases = [
+            // Page, listed, listed and asked before, not listed, not listed the second time.
+            (There, [Kept, Kept, Unlisted, Unlisted]),
+            (Absent, [AskAgain, Missing, Gone, Gone]),
+            (Closed, [Failed, Failed, Unlisted, Gone]),
+            (NoPage, [Kept, Kept, Unlisted, Gone]),
+            (Hidden, [Failed, Failed, Unlisted, Unlisted]),
+            (Unclear, [Failed, Failed, Unknown, Unknown]),
+        ];
+        for (sight, fates) in cases {
+            let listings = [named(false), named(true), unnamed(false), unnamed(true)];
+            assert_eq!(listings.map(|listing| fate(listing, sight)), fates, "{sight:?}");
+        }
+    }
+
+    #[test]
     fn g2_an_absence_is_believed_the_second_time() {
         let departures = Departures::default();
-        assert!(departures.is_first_absence(&key("a")));
-        assert!(!departures.is_first_absence(&key("a")));
-        assert!(departures.is_first_absence(&key("b")));
+        assert!(!departures.was_absent(&key("a")));
+        assert!(departures.was_absent(&key("a")));
+        assert!(!departures.was_absent(&key("b")));
         assert_eq!(departures.all(), Departed::default());
     }
 
     #[test]
-    fn what_is_not_listed_is_gone_the_second_time() {
+    fn g6_what_is_noted_is_what_will_be_marked() {
         let departures = Departures::default();
-        departures.unlisted(key("a"), false);
-        departures.unlisted(key("b"), true);
-        departures.absent(key("c"));
+        departures.note(key("a"), Fate::Unlisted);
+        departures.note(key("b"), Fate::Gone);
+        departures.note(key("c"), Fate::Missing);
+        departures.note(key("d"), Fate::Unknown);
         let departed = Departed { gone: vec![key("b"), key("c")], unlisted: vec![key("a")] };
         assert_eq!(departures.all(), departed);
     }

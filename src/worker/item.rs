@@ -9,9 +9,10 @@ use super::{Attempt, Crew};
 use crate::clock;
 use crate::document::Document;
 use crate::error::CrawlError;
-use crate::extract::{self, Detail, Format, Making};
+use crate::extract::{self, Detail, Making};
 use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::record::{Ages, Fetched, Known, Seen};
+use crate::refresh::gone::Sight;
 use crate::refresh::{self, Origin, Plan};
 use crate::task::{Content, DetailPage, Listed, Page};
 use crate::writer::Outcome;
@@ -25,14 +26,13 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         if item.is_unlisted {
-            return Box::pin(self.unlisted_item(attempt, true)).await;
+            return Box::pin(self.unlisted_page(attempt, &item, page)).await;
         }
         let encoding = self.store.encoding();
         let content =
             item.listed.as_mut().map(|listed| take(&mut listed.content)).unwrap_or_default();
-        let is_html = self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
         let read = self
-            .read(page, is_html, move |site, page| {
+            .read(page, self.reads_html(), move |site, page| {
                 let making = Making { listed: &content, ignore: &site.ignore, encoding };
                 match &site.detail {
                     Some(rules) => extract::detail(rules, page, making),
@@ -67,6 +67,7 @@ impl Crew {
 
     /// An item that need not be asked for.
     pub(super) async fn settled(&self, attempt: Attempt<'_>, plan: Plan) -> Result<(), CrawlError> {
+        self.canary.unread(false);
         let is_recent = match plan {
             Plan::Done(verdict) => {
                 self.metrics.settled(verdict);
@@ -85,9 +86,17 @@ impl Crew {
     pub(super) async fn not_modified(
         &self,
         mut attempt: Attempt<'_>,
+        url: &Url,
         headers: &HeaderMap,
     ) -> Result<(), CrawlError> {
+        if let Page::Detail(DetailPage { key, is_unlisted: true, .. }) = &attempt.lease.task().page
+        {
+            let is_away = self.led_away(key, &attempt, url).is_some();
+            let sight = if is_away { Sight::Closed } else { Sight::There };
+            return Box::pin(self.seen(attempt, sight)).await;
+        }
         attempt.end(End::Page)?;
+        self.canary.unread(true);
         let Attempt { lease, outbox, .. } = attempt;
         let Page::Detail(item) = &lease.task().page else { return Ok(()) };
         let now = |name: HeaderName| headers.get(name)?.to_str().ok().map(Box::<str>::from);
@@ -136,6 +145,7 @@ impl Crew {
         origin: Origin,
         document: Document,
     ) -> Result<(), CrawlError> {
+        self.canary.read(&document);
         let record = refresh::record(item, origin, document, clock::now());
         attempt.outbox.deliver(attempt.lease, Outcome::Record(Box::new(record))).await
     }

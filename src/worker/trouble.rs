@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::unlisted::sight_of_error;
 use super::{Attempt, Crew};
 use crate::clock;
 use crate::error::CrawlError;
@@ -10,7 +11,7 @@ use crate::failure::Failure;
 use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::frontier::Lease;
-use crate::secret::shown;
+use crate::refresh::gone::Sight;
 use crate::task::{DetailPage, Page};
 use crate::wording::plain;
 use crate::writer::Outcome;
@@ -34,10 +35,11 @@ impl Crew {
         mut attempt: Attempt<'_>,
         error: FetchError,
     ) -> Result<(), CrawlError> {
-        let is_absent = matches!(error, FetchError::Status { status: 404 | 410, .. });
-        if is_absent && attempt.lease.task().key().is_some() {
-            attempt.end(End::Absent)?;
-            return self.absent(attempt).await;
+        let sight = sight_of_error(&error);
+        let is_absent = sight == Sight::Absent;
+        let task = attempt.lease.task();
+        if task.key().is_some() && (is_absent || task.is_unlisted() && sight == Sight::Closed) {
+            return self.seen(attempt, sight).await;
         }
         if is_absent && is_guess(&attempt.lease) {
             attempt.end(End::Absent)?;
@@ -47,34 +49,20 @@ impl Crew {
             }
             return self.answered(attempt, &index).await;
         }
-        let is_again = attempt.lease.task().is_again();
+        let task = attempt.lease.task();
+        let (is_again, is_unlisted) = (task.is_again(), task.is_unlisted());
         attempt.end(End::Trouble {
             message: &error.to_string(),
             is_overload: retry::is_overload(&error),
-            is_refusal: matches!(error, FetchError::Status { status: 403 | 429, .. }),
+            // What the site says of items that it does not list is no word on whether it bears us.
+            is_refusal: !is_unlisted
+                && matches!(error, FetchError::Status { status: 403 | 429, .. }),
             is_again,
         })?;
         match retry::after_error(&error, attempt.lease.task(), self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
             Decision::GiveUp => self.give_up(attempt, Trouble::Fetch(error)).await,
         }
-    }
-
-    /// The page of an item is not there. Where the item is listed that is believed the second time,
-    /// at the end of the crawl: a site that is brought up to date may lack pages for a while.
-    async fn absent(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
-        let Page::Detail(item) = attempt.lease.task().page.clone() else { return Ok(()) };
-        if item.is_unlisted {
-            return self.unlisted_item(attempt, false).await;
-        }
-        if self.departures.is_first_absence(&item.key) {
-            return Ok(self.frontier.retry_at_the_end(attempt.lease).await?);
-        }
-        // What is marked already is gone no more than it was.
-        if item.known.as_ref().is_some_and(|known| known.gone_at.is_none()) {
-            self.departures.absent(item.key);
-        }
-        attempt.outbox.deliver(attempt.lease, Outcome::Missing).await
     }
 
     /// A page came, but not one that can be read: again later, or given up.
@@ -84,12 +72,13 @@ impl Crew {
         error: PageError,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
-        let (number, is_again) = (attempt.lease.task().attempt, attempt.lease.task().is_again());
+        let task = attempt.lease.task();
+        let (number, is_again, is_unlisted) = (task.attempt, task.is_again(), task.is_unlisted());
         // A field that is not what the site file says is no refusal.
         attempt.end(End::Trouble {
             message: &error.to_string(),
             is_overload: false,
-            is_refusal: error.is_refusal(),
+            is_refusal: !is_unlisted && error.is_refusal(),
             is_again,
         })?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
@@ -124,12 +113,10 @@ impl Crew {
         {
             self.pass_ended(index.pass).await?;
         }
-        let request = self.site.request(&task.page).ok().flatten();
-        let url = request.map_or_else(String::new, |request| shown(&request.url));
         let (reason, message, status, sample) = trouble.describe();
         let failure = Failure {
             page: task.page.clone(),
-            url: url.into(),
+            url: self.url_of(task),
             reason,
             message,
             status,

@@ -1,4 +1,4 @@
-//! Items that the store holds and no list names any more: asked for by their own pages.
+//! Items that the store holds and no list names: each is asked for by its own page.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -6,14 +6,17 @@ use jiff::Timestamp;
 
 use super::{Attempt, Crew};
 use crate::error::CrawlError;
-use crate::fetch::End;
+use crate::extract::field::FieldError;
+use crate::extract::{self, Making, PageError};
+use crate::fetch::{self, End, FetchError};
 use crate::lookup::KEYS_AT_ONCE;
 use crate::record::Key;
-use crate::refresh::gone::{granted, refusal};
+use crate::refresh::gone::{Fate, Listing, Sight, fate, granted, refusal};
 use crate::secret::HIDDEN;
 use crate::site::Paging;
 use crate::store::{Live, Rows};
-use crate::task::{DetailPage, FollowUps, Listed, Page};
+use crate::task::{Content, DetailPage, FollowUps, Listed, Page};
+use crate::writer::Outcome;
 
 impl Crew {
     /// All lists are read: what the store holds beside what they name is submitted, too. Not where
@@ -33,15 +36,19 @@ impl Crew {
             page = self.store.keys(page.next.as_ref(), KEYS_AT_ONCE).await?;
             is_end = page.next.is_none();
             candidates.extend(self.not_listed(std::mem::take(&mut page.found)).await?);
-            if candidates.is_empty() {
+            // What was unlisted before says nothing of this list: only what it lacks for the first
+            // time shows that it may have ended early.
+            let newly = candidates.iter().filter(|it| !self.was_noted_before(it.unlisted_at));
+            let newly = newly.count() as u64;
+            if newly == 0 {
                 continue;
             }
             let live = match counted {
                 Some(live) => live,
                 None => *counted.insert(self.store.count_live().await?),
             };
-            if candidates.len() as u64 > granted(live, self.gone_limit) {
-                self.problems.gap(refusal(candidates.len() as u64, live, self.gone_limit));
+            if newly > granted(live, self.gone_limit) {
+                self.problems.gap(refusal(newly, live, self.gone_limit));
                 return Ok(());
             }
         }
@@ -78,13 +85,18 @@ impl Crew {
         let mut details = Vec::new();
         for item in items {
             let listed = item.url.as_deref().and_then(Listed::at);
-            let has_page =
-                self.site.detail.is_some() && (listed.is_some() || !self.site.takes_links());
-            if !has_page {
+            let sight = match &self.site.detail {
+                None => Some(Sight::NoPage),
+                Some(_) if listed.is_some() || !self.site.takes_links() => None,
                 // Where it was is known, but not kept whole: that it cannot be asked for proves nothing.
-                let is_hidden = item.url.as_deref().is_some_and(|url| url.contains(HIDDEN));
-                let before = !is_hidden && self.was_noted_before(item.unlisted_at);
-                self.departures.unlisted(item.key.clone(), before);
+                Some(_) if item.url.as_deref().is_some_and(|url| url.contains(HIDDEN)) => {
+                    Some(Sight::Hidden)
+                }
+                Some(_) => Some(Sight::NoPage),
+            };
+            if let Some(sight) = sight {
+                let noted_before = self.was_noted_before(item.unlisted_at);
+                self.note(item.key.clone(), fate(Listing::Unnamed { noted_before }, sight));
                 continue;
             }
             details.push(DetailPage {
@@ -102,21 +114,129 @@ impl Crew {
         Ok(())
     }
 
-    /// The page of an item that is not listed is there after all, or is not.
-    pub(super) async fn unlisted_item(
+    /// The page of an item that is not listed came. Its document stays as it is, since what the list
+    /// said of the item would be lost.
+    pub(super) async fn unlisted_page(
+        &self,
+        attempt: Attempt<'_>,
+        item: &DetailPage,
+        page: fetch::Page,
+    ) -> Result<(), CrawlError> {
+        if self.led_away(&item.key, &attempt, &page.url).is_some() {
+            return self.seen(attempt, Sight::Closed).await;
+        }
+        let encoding = self.store.encoding();
+        let (page, read) = self
+            .read(page, self.reads_html(), move |site, page| {
+                let nothing = Content::Nothing;
+                let making = Making { listed: &nothing, ignore: &[], encoding };
+                site.detail.as_ref().map(|rules| extract::detail(rules, page, making))
+            })
+            .await;
+        match read {
+            Some(Err(error)) if sight_of_page(&error) == Sight::Unclear => {
+                self.bad_page(attempt, error, page).await
+            }
+            _ => self.seen(attempt, Sight::There).await,
+        }
+    }
+
+    /// Ends a task on an item whose page said this of it.
+    pub(super) async fn seen(
         &self,
         mut attempt: Attempt<'_>,
-        is_there: bool,
+        sight: Sight,
     ) -> Result<(), CrawlError> {
-        attempt.end(End::Page)?;
-        if let Page::Detail(item) = &attempt.lease.task().page {
-            let noted_at = item.known.as_deref().and_then(|known| known.unlisted_at);
-            let before = self.was_noted_before(noted_at);
-            match is_there {
-                true => self.departures.unlisted(item.key.clone(), before),
-                false => self.departures.absent(item.key.clone()),
+        attempt.end(if sight == Sight::There { End::Page } else { End::Absent })?;
+        let Page::Detail(item) = attempt.lease.task().page.clone() else { return Ok(()) };
+        let fate = fate(self.named(&item), sight);
+        match fate {
+            Fate::AskAgain => return self.ask_at_the_end(attempt).await,
+            Fate::Missing => {
+                // What is marked already is gone no more than it was.
+                if item.known.as_ref().is_some_and(|known| known.gone_at.is_none()) {
+                    self.note(item.key, fate);
+                }
+                let url = self.url_of(attempt.lease.task());
+                return attempt.outbox.deliver(attempt.lease, Outcome::Missing { url }).await;
             }
+            Fate::Gone | Fate::Unlisted => self.note(item.key, fate),
+            Fate::Kept | Fate::Failed | Fate::Unknown => {}
         }
         self.finish(attempt).await
+    }
+
+    /// How this sweep came to ask for an item, whose page was answered for.
+    fn named(&self, item: &DetailPage) -> Listing {
+        if item.is_unlisted {
+            let noted_at = item.known.as_deref().and_then(|known| known.unlisted_at);
+            return Listing::Unnamed { noted_before: self.was_noted_before(noted_at) };
+        }
+        Listing::Named { asked_before: self.departures.was_absent(&item.key) }
+    }
+
+    fn note(&self, key: Key, fate: Fate) {
+        if fate == Fate::Unlisted {
+            self.metrics.unlisted();
+        }
+        self.departures.note(key, fate);
+    }
+}
+
+/// Returns what a request that came to no page says of its item.
+pub(super) fn sight_of_error(error: &FetchError) -> Sight {
+    match error {
+        FetchError::Status { status: 404 | 410, .. } => Sight::Absent,
+        FetchError::Status { status: 401 | 403, .. }
+        | FetchError::RedirectRefused { .. }
+        | FetchError::RedirectLoop => Sight::Closed,
+        _ => Sight::Unclear,
+    }
+}
+
+/// Returns what a page that cannot be read says of its item. Only what the site file requires tells the
+/// page of an item from any other page: where nothing is required, any page counts as the item.
+fn sight_of_page(error: &PageError) -> Sight {
+    match error {
+        PageError::Nothing | PageError::Field(FieldError::Conversion { .. }) => Sight::There,
+        _ => Sight::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g7_what_an_answer_says_of_an_item() {
+        let status = |status| FetchError::Status { status, wait: None, sample: None };
+        let cases = [
+            (status(404), Sight::Absent),
+            (status(410), Sight::Absent),
+            (status(401), Sight::Closed),
+            (status(403), Sight::Closed),
+            (FetchError::RedirectRefused { to: "https://login.h/".to_owned() }, Sight::Closed),
+            (FetchError::RedirectLoop, Sight::Closed),
+            (status(429), Sight::Unclear),
+            (status(500), Sight::Unclear),
+            (FetchError::Timeout(String::new()), Sight::Unclear),
+            (FetchError::Forbidden, Sight::Unclear),
+        ];
+        for (error, sight) in cases {
+            assert_eq!(sight_of_error(&error), sight, "{error}");
+        }
+    }
+
+    #[test]
+    fn g6_only_what_is_required_tells_an_item_from_another_page() {
+        let cases = [
+            (PageError::Require("h1".to_owned()), Sight::Unclear),
+            (PageError::Field(FieldError::Missing("title".to_owned())), Sight::Unclear),
+            (PageError::NoDocument("$.item".to_owned()), Sight::Unclear),
+            (PageError::Nothing, Sight::There),
+        ];
+        for (error, sight) in cases {
+            assert_eq!(sight_of_page(&error), sight, "{error}");
+        }
     }
 }

@@ -5,6 +5,7 @@ mod adoption;
 mod again;
 mod bad_documents;
 mod bad_wire;
+mod canary;
 mod documents;
 mod ends;
 mod failover;

@@ -10,7 +10,7 @@
 //!   the sweep that last fetched it and the time at which that says it did;
 //! - **nothing twice**: no key and no document's id is there twice;
 //! - **nothing wrongly gone**: what is marked gone was off the site (404) while the sweep ran that
-//!   marked it, or was off the list then and in an earlier sweep, which had noted it;
+//!   marked it: while its own page answers, an item that left the list is unlisted, never gone;
 //! - **the ledger agrees**: no sweep begins before the one before it has come to its end.
 //!
 //! After a sweep in which nothing changed, the store **equals** the site ([`Findings::equal`]).
@@ -153,15 +153,9 @@ impl Findings {
             let is_in = |sweep: &&Swept| (sweep.span().from..=sweep.span().to).contains(&at);
             holdings.sweeps.iter().rev().find(is_in)
         };
-        let off_the_list = [Whereabouts::Unborn, Whereabouts::Unlisted, Whereabouts::Gone];
-        let was_off = |sweep: &Swept| chronicle.may_be(&held.key, sweep.span(), &off_the_list);
         let marked_by = sweep_at(gone_at);
-        let is_proven = marked_by.is_some_and(|sweep| {
-            let noted_by = held.unlisted_at.and_then(sweep_at);
-            let twice = noted_by.is_some_and(|noted| noted.id != sweep.id && was_off(noted));
-            chronicle.may_be(&held.key, sweep.span(), &[Whereabouts::Gone])
-                || (was_off(sweep) && twice)
-        });
+        let is_proven = marked_by
+            .is_some_and(|sweep| chronicle.may_be(&held.key, sweep.span(), &[Whereabouts::Gone]));
         if !is_proven {
             let states = marked_by.map(|sweep| chronicle.states(&held.key, sweep.span()));
             self.wrongly_gone.push(format!("{held:?}, which was {states:?}, by {marked_by:?}"));

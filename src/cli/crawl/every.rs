@@ -60,6 +60,8 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                 }
                 // A sweep of its own has begun: what that one leaves is gone on with.
                 settings.fresh &= ran.exit == Exit::Held;
+                // What was accepted once is what the next sweep compares with.
+                settings.accept_changes &= ran.exit != Exit::Complete;
                 let Next { after, skipped } = schedule::next(began.elapsed(), every);
                 if skipped > 0 {
                     let every = shown(every);

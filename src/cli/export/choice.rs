@@ -5,13 +5,12 @@ use jiff::Timestamp;
 
 use crate::record::Known;
 
-/// What to do with documents that are marked gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Gone {
+/// What to do with documents that bear a mark: gone, or not listed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Marked {
     /// Export them like the others.
     With,
     /// Leave them out.
-    #[default]
     Without,
     /// Export nothing else.
     Only,
@@ -29,10 +28,13 @@ pub enum Verdict {
 /// See the module's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// Only those that changed then or later.
+    /// Only those that changed then or later; of those that are gone, where nothing else is exported,
+    /// those that left then or later.
     pub since: Option<Timestamp>,
     /// What to do with those that are gone.
-    pub gone: Gone,
+    pub gone: Marked,
+    /// What to do with those that no list names any more, and that are not gone.
+    pub unlisted: Marked,
     /// Only those that a sweep, which began then, found to be so.
     pub verdict: Option<(Verdict, Timestamp)>,
 }
@@ -40,19 +42,31 @@ pub struct Choice {
 impl Choice {
     /// Whether a document is exported.
     pub fn takes(&self, known: &Known) -> bool {
-        let gone = match self.gone {
-            Gone::With => true,
-            Gone::Without => known.gone_at.is_none(),
-            Gone::Only => known.gone_at.is_some(),
+        let is_gone = known.gone_at.is_some();
+        let marks = self.gone.takes(is_gone)
+            && self.unlisted.takes(known.unlisted_at.is_some() && !is_gone);
+        let turned = match self.gone {
+            Marked::Only => known.gone_at,
+            Marked::With | Marked::Without => known.changed_at,
         };
-        let since = self.since.is_none_or(|since| is_since(known.changed_at, since));
+        let since = self.since.is_none_or(|since| is_since(turned, since));
         let verdict = self.verdict.is_none_or(|(verdict, begin)| match verdict {
             Verdict::New => is_since(known.first_seen, begin),
             Verdict::Changed => {
                 is_since(known.changed_at, begin) && !is_since(known.first_seen, begin)
             }
         });
-        gone && since && verdict
+        marks && since && verdict
+    }
+}
+
+impl Marked {
+    fn takes(self, is_marked: bool) -> bool {
+        match self {
+            Marked::With => true,
+            Marked::Without => !is_marked,
+            Marked::Only => is_marked,
+        }
     }
 }
 
@@ -89,7 +103,8 @@ mod tests {
         }
     }
 
-    const ALL: Choice = Choice { since: None, gone: Gone::With, verdict: None };
+    const ALL: Choice =
+        Choice { since: None, gone: Marked::With, unlisted: Marked::With, verdict: None };
 
     #[test]
     fn gone_documents_are_left_out_taken_along_or_taken_alone() {
@@ -97,9 +112,33 @@ mod tests {
             let choice = Choice { gone, ..ALL };
             (choice.takes(&known(1, 1, None)), choice.takes(&known(1, 1, Some(2))))
         };
-        assert_eq!(taken(Gone::With), (true, true));
-        assert_eq!(taken(Gone::default()), (true, false));
-        assert_eq!(taken(Gone::Only), (false, true));
+        assert_eq!(taken(Marked::With), (true, true));
+        assert_eq!(taken(Marked::Without), (true, false));
+        assert_eq!(taken(Marked::Only), (false, true));
+    }
+
+    #[test]
+    fn g6_unlisted_documents_are_taken_along_left_out_or_taken_alone() {
+        let unlisted = Known { unlisted_at: Some(millis(2)), ..known(1, 1, None) };
+        // What left the list before it was gone is gone.
+        let gone = Known { unlisted_at: Some(millis(2)), ..known(1, 1, Some(3)) };
+        let taken = |unlisted_too| {
+            let choice = Choice { unlisted: unlisted_too, ..ALL };
+            [&known(1, 1, None), &unlisted, &gone].map(|known| choice.takes(known))
+        };
+        assert_eq!(taken(Marked::With), [true, true, true]);
+        assert_eq!(taken(Marked::Without), [true, false, true]);
+        assert_eq!(taken(Marked::Only), [false, true, false]);
+    }
+
+    #[test]
+    fn o4_what_left_since_goes_by_the_time_at_which_it_left() {
+        let taken =
+            |gone, known: &Known| Choice { gone, since: Some(millis(5)), ..ALL }.takes(known);
+        let (left_since, left_before) = (known(1, 2, Some(6)), known(1, 6, Some(4)));
+        assert!(taken(Marked::Only, &left_since) && !taken(Marked::Only, &left_before));
+        // Beside others, documents go by their changes.
+        assert!(!taken(Marked::With, &left_since) && taken(Marked::With, &left_before));
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! Exit codes 0, 1 and 3, and what is said with them. 2 is in `usage`, 130 and 143 in `signals`.
 
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use gleaner::demo::Fault;
+use serde_json::json;
 
 use super::program::{crawl, gleaner};
+use crate::served::{Answer, Served};
+
 use super::{folder, read, report, site, sqlite, stored_as_served};
 
 #[test]
@@ -43,6 +48,29 @@ fn an_item_that_cannot_be_had_is_exit_3_and_in_the_report() {
     assert_eq!(report["outcome"], "incomplete");
     assert_eq!(report["items"]["failed"], 1);
     assert_eq!(stored_as_served(&path, &demo), 29);
+}
+
+#[test]
+fn p13_a_redesign_is_exit_1_and_accepted_changes_are_exit_0() {
+    let is_new = Arc::new(AtomicBool::new(false));
+    let now = is_new.clone();
+    let served = Served::start(move |asked| match asked.path.strip_prefix("/item/") {
+        Some(id) if now.load(Relaxed) => Answer::json(&json!({ "id": id })),
+        Some(id) => Answer::json(&json!({ "id": id, "price": 1 })),
+        None => Answer::json(&(1..=25).map(|id| json!({ "id": id })).collect()),
+    });
+    let (folder, path) = folder();
+    let file = folder.path().join("shop.toml");
+    let text = "name = 'shop'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$[*]'\n\
+                key = '$.id'\n[detail]\nurl = '/item/{key}'\n";
+    std::fs::write(&file, text).expect("the file is written");
+    let (file, store) = (file.to_str().expect("UTF-8"), sqlite(&path));
+    let arguments = ["crawl", file, "--base-url", served.url(), "--store", &store];
+    gleaner(&arguments).run().with(0);
+    is_new.store(true, Relaxed);
+    gleaner(&arguments).run().with(1).tells(&["the field price was", "--accept-changes"]);
+    gleaner(&arguments).args(&["--accept-changes"]).run().with(0).tells(&["25 changed"]);
+    gleaner(&arguments).env("GLEANER_ACCEPT_CHANGES", "true").run().with(0);
 }
 
 #[test]

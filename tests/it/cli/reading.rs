@@ -110,6 +110,37 @@ fn csv_has_a_row_a_document_and_reads_back() {
 }
 
 #[test]
+fn g6_o4_what_is_unlisted_and_what_left_since_a_day_can_be_exported() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(40);
+        crawl(demo.url(), store, &[]).run().with(0);
+        let (unlisted, gone) = (demo.keys().remove(7), demo.keys().remove(9));
+        assert!(demo.unlist(&unlisted) && demo.remove(&gone));
+        crawl(demo.url(), store, &[]).run().with(0).tells(&["1 gone · 1 unlisted"]);
+        let sweeps = on(store, "sweeps", &["--most", "1", "--json"]).out;
+        let sweeps: Value = serde_json::from_str(&sweeps).expect("an array");
+        assert_eq!(sweeps[0]["report"]["items"]["unlisted"], 1, "{store}");
+        let ids = |more: &[&str]| ids(&export(store, more));
+        assert_eq!(ids(&["--unlisted", "only"]), [unlisted.as_str()], "{store}");
+        assert_eq!((ids(&[]).len(), ids(&["--unlisted", "with"]).len()), (39, 39));
+        let without = ids(&["--unlisted", "without"]);
+        assert!(without.len() == 38 && !without.contains(&unlisted));
+        let today = Timestamp::now().to_string()[..10].to_owned();
+        for since in ["yesterday", today.as_str(), "1h"] {
+            // Around midnight UTC the day of the crawl is over.
+            let left = ids(&["--gone", "only", "--since", since]);
+            assert!(left == [gone.as_str()] || since == today, "{store}, {since}: {left:?}");
+        }
+        assert!(ids(&["--gone", "only", "--since", "2999-12-31"]).is_empty());
+        gleaner(&["export", "--store", store, "--since", "2026-13-01"])
+            .run()
+            .with(2)
+            .tells(&["--since", "2026-11-20"]);
+    }
+}
+
+#[test]
 fn what_is_new_changed_or_gone_can_be_told_apart() {
     let (_folder, stores) = stores();
     for store in &stores {

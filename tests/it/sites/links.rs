@@ -82,9 +82,62 @@ async fn l1_a_page_whose_link_was_not_kept_whole_is_no_proof() {
     for _ in 0..2 {
         let again =
             crawl_into(backend, site_of(SITE), &served, settings(), Outcome::Complete).await;
-        assert_eq!(again.report.items.gone, 0, "its page cannot be asked for, so it is not gone");
+        let items = &again.report.items;
+        assert_eq!(
+            (items.unlisted, items.gone),
+            (1, 0),
+            "its page cannot be asked for, so it is not gone"
+        );
         backend = again.backend;
     }
+}
+
+/// Without a page of its own an item is what its list says.
+#[tokio::test]
+async fn g6_what_has_no_page_is_gone_when_a_second_sweep_does_not_list_it() {
+    let (served, phase) = linked(|_, id| format!("/page/{id}"));
+    let site = || site_of(SITE.split("[detail]").next().expect("a list"));
+    let first = crawl_served::<Sqlite>(site(), &served).await;
+    phase.store(3, Relaxed);
+    let left = crawl_into(first.backend, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!((left.report.items.unlisted, left.report.items.gone), (1, 0));
+    let again = crawl_into(left.backend, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!((again.report.items.unlisted, again.report.items.gone), (0, 1));
+    assert_eq!(served.count("/page/"), 0);
+}
+
+/// Pages of which some stay where they were, some say that they are no item, and some lead to a page
+/// that all of them lead to.
+#[tokio::test]
+async fn g6_g7_an_unlisted_page_is_the_item_where_it_has_what_is_required() {
+    const REQUIRING: &str = "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\n\
+        items = '$[*]'\nkey = '$.id'\n[detail]\nurl = '/item/{key}'\nrequire = ['$.id']\n";
+    let phase = Arc::new(AtomicU64::new(1));
+    let seen = phase.clone();
+    let served = Served::start(move |asked| {
+        let id = asked.path.rsplit('/').next().unwrap_or_default().to_owned();
+        match (asked.path.as_str(), seen.load(Relaxed), id.as_str()) {
+            ("/list", 1, _) => Answer::json(&(1..=20).map(|id| json!({ "id": id })).collect()),
+            ("/list", _, _) => Answer::json(&(4..=20).map(|id| json!({ "id": id })).collect()),
+            ("/", ..) => Answer::json(&json!({ "id": 0, "name": "home" })),
+            (_, 2.., "2") => Answer::json(&json!({ "error": "sold out" })),
+            (_, 2.., "3") => Answer::text(String::new()).status(302).header("location", "/"),
+            _ => Answer::json(&json!({ "id": id })),
+        }
+    });
+    let first = crawl_served::<Sqlite>(site_of(REQUIRING), &served).await;
+    phase.store(2, Relaxed);
+    let site = || site_of(REQUIRING);
+    let left = crawl_into(first.backend, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!((left.report.items.unlisted, left.report.items.gone), (2, 0), "{:#?}", left.report);
+    says(&left.report, "the item 2 is not listed, and cannot be asked for: the page has no $.id");
+    let again = crawl_into(left.backend, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!((again.report.items.unlisted, again.report.items.gone), (1, 1));
+    assert_eq!(again.documents["3"], json!({ "id": "3" }), "it stays as it was");
+    // Nothing is required: then any page counts as the item.
+    let lax = || site_of(&REQUIRING.replace("require = ['$.id']\n", ""));
+    let lax_first = crawl_into(again.backend, lax(), &served, settings(), Outcome::Complete).await;
+    assert_eq!(lax_first.report.items.unlisted, 2, "{:#?}", lax_first.report);
 }
 
 #[tokio::test]

@@ -1,0 +1,95 @@
+//! Tells whether a redirect leads to an item's own page, or to one that many items share: a home page,
+//! a login, a form of consent.
+
+use percent_encoding::percent_decode_str;
+use url::{Position, Url};
+
+use crate::record::Key;
+use crate::secret::shown;
+
+/// Returns the address that the request for `asked` was led to, where that is not the item's own: it
+/// is another place, and its path and query do not name the key. The address comes without what
+/// merely says where the visitor came from, so that `/login?next=/item/1` and `/login?next=/item/2`
+/// are one.
+pub fn leads_away(key: &Key, asked: &Url, to: &Url) -> Option<Box<str>> {
+    if is_same_place(asked, to) {
+        return None;
+    }
+    let place = &asked[Position::BeforePath..Position::AfterQuery];
+    let is_way_back = |value: &str| {
+        let value = decoded(value);
+        value.contains(place) || asked.path().len() > 1 && value.contains(asked.path())
+    };
+    let pairs: Vec<(String, String)> =
+        to.query_pairs().into_owned().filter(|(_, value)| !is_way_back(value)).collect();
+    let has_key = |value: &String| value == key.as_str();
+    if names(&decoded(to.path()), key.as_str()) || pairs.iter().map(|(_, value)| value).any(has_key)
+    {
+        return None;
+    }
+    let mut address = to.clone();
+    address.set_fragment(None);
+    address.set_query(None);
+    if !pairs.is_empty() {
+        address.query_pairs_mut().extend_pairs(pairs);
+    }
+    Some(shown(&address).into())
+}
+
+/// Whether two URLs differ in nothing but scheme, user, `www.`, a slash at the end and fragment.
+fn is_same_place(one: &Url, other: &Url) -> bool {
+    let host =
+        |url: &Url| url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host).to_owned());
+    let path = |url: &Url| url.path().trim_end_matches('/').to_owned();
+    host(one) == host(other) && path(one) == path(other) && one.query() == other.query()
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// Whether `key` stands in `path` by itself: `42` does in `/item/42-a-name`, not in `/item/421`.
+fn names(path: &str, key: &str) -> bool {
+    let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    path.match_indices(key).any(|(at, key)| {
+        is_apart(path[..at].chars().next_back()) && is_apart(path[at + key.len()..].chars().next())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g8_a_redirect_leads_away_where_the_address_does_not_name_the_key() {
+        let cases = [
+            // The same place in another spelling.
+            ("42", "http://h/i/42", "https://www.h/i/42/", None),
+            ("x", "http://h/a-book", "http://h/a-book/", None),
+            // Names the key.
+            ("42", "http://h/i/42", "http://h/item/42-a-name.html", None),
+            ("42", "http://h/i/42", "http://h/item?id=42", None),
+            ("a b", "http://h/i/a%20b", "http://h/item/a%20b/", None),
+            ("a/b", "http://h/i/a%2Fb", "http://h/item/a/b", None),
+            // Another place.
+            ("42", "http://h/i/42", "http://h/", Some("http://h/")),
+            ("42", "http://h/i/42", "http://h/i/421", Some("http://h/i/421")),
+            ("42", "http://h/i/42", "http://h/i/?ref=x#top", Some("http://h/i/?ref=x")),
+            // The way back is no name.
+            ("42", "http://h/i/42", "http://h/login?next=%2Fi%2F42", Some("http://h/login")),
+            (
+                "42",
+                "http://h/i/42",
+                "http://h/consent?lang=en&continue=http%3A%2F%2Fh%2Fi%2F42",
+                Some("http://h/consent?lang=en"),
+            ),
+            ("42", "http://h/?id=42", "http://h/in?to=%2F%3Fid%3D42", Some("http://h/in")),
+            ("42", "http://h/i?id=42", "http://h/", Some("http://h/")),
+        ];
+        for (key, asked, to, address) in cases {
+            let [asked, to] = [asked, to].map(|url| Url::parse(url).unwrap());
+            let found = leads_away(&Key::new(key).unwrap(), &asked, &to);
+            assert_eq!(found.as_deref(), address, "{key}: {asked} to {to}");
+        }
+    }
+}
