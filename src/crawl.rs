@@ -134,9 +134,9 @@ impl Crawl {
     pub async fn run(self) -> Ended {
         let problems = Arc::new(Problems::new(self.settings.scrubber.clone()));
         let begun = match self.before_the_end(Box::pin(self.start())).await {
-            Some(Ok(begun)) => begun,
+            Some(Ok(Some(begun))) => begun,
             Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
-            None => return self.never_began(Outcome::Interrupted, None),
+            Some(Ok(None)) | None => return self.never_began(Outcome::Interrupted, None),
         };
         if let Some(said) = &self.fewer_workers {
             warn!("{said}");
@@ -166,7 +166,8 @@ impl Crawl {
         let entry = entry.covering(&self.site.rules(), self.canary.fields());
         let error = self.close(&entry, ended.err()).await;
         drop(running);
-        self.ended(entry, error)
+        let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
+        self.ended(report, error)
     }
 
     /// The sweep itself: the site's pages, what they say has left it, and the verdict on it all.
@@ -196,18 +197,19 @@ impl Crawl {
         Ok(outcome)
     }
 
-    /// Takes the lock, and asks the site meanwhile what it asks of crawlers: both take a while. Where
+    /// Takes the lock, and meanwhile asks the site what it asks of crawlers: both take a while. Nothing
+    /// where the run is told to stop before. Where
     /// another run is found to hold it, the site is asked for nothing.
-    async fn start(&self) -> Result<Begun<'_>, CrawlError> {
-        let claim = self.claim().await?;
+    async fn start(&self) -> Result<Option<Begun<'_>>, CrawlError> {
+        let Some(claim) = self.claim().await? else { return Ok(None) };
         let home = self.site.home();
         let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = Arc::new(fetcher.paced(hosts.clone()));
         let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(hosts.clone(), fetcher.clone()));
         let mut opening = Box::pin(maybe_done(opening));
-        let (lock, running) = self.take_lock_during(&mut opening, claim).await?;
-        Ok(Begun { lock, running, opening, hosts, fetcher })
+        let taken = self.take_lock_during(&mut opening, claim).await?;
+        Ok(taken.map(|(lock, running)| Begun { lock, running, opening, hosts, fetcher }))
     }
 
     /// Puts the parts together and waits for them.

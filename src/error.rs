@@ -8,7 +8,7 @@ use crate::fetch::{Blocked, ClientError, FetchError};
 use crate::frontier::FrontierError;
 use crate::refresh::canary::Redesign;
 use crate::store::StoreError;
-use crate::sweep::SweepEntry;
+use crate::sweep::LedgerEntry;
 
 /// What ends a crawl early.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +23,8 @@ pub enum CrawlError {
     #[error(transparent)]
     Frontier(#[from] FrontierError),
     /// Another run holds the site.
-    #[error("another run holds the site {}: {}", .0.site, holder_of(.0))]
-    Held(Box<SweepEntry>),
+    #[error("another run holds the site {}: {}", .0.entry.site, .0.holding())]
+    Held(Box<LedgerEntry>),
     /// Others took the lock each time between reading the ledger and taking it.
     #[error(
         "could not acquire the site lock after {0} attempts: other runs took it each time; try again"
@@ -56,13 +56,6 @@ pub enum CrawlError {
     /// A task of the crawl's own panicked: a bug.
     #[error("a part of gleaner panicked, which is a bug: {0}")]
     Panic(String),
-}
-
-/// Which process, and since when: where it goes on with a sweep, only that sweep's begin is known.
-fn holder_of(entry: &SweepEntry) -> String {
-    let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), ToString::to_string);
-    let how = if entry.is_resumed() { "goes on with the sweep of" } else { "since" };
-    format!("{who}, {how} {}", crate::sweep::lock::since(entry))
 }
 
 impl From<JoinError> for CrawlError {

@@ -8,9 +8,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
+use jiff::Timestamp;
 
 use crate::record::Verdict;
-use crate::report::{Index, Items, Requests, Writes, millis};
+use crate::report::{Index, Items, Outcome, Report, Requests, Writes, millis};
 
 /// Longest request that is told apart from longer ones, in microseconds: 20 minutes.
 const LONGEST: u64 = 1_200_000_000;
@@ -64,6 +65,32 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The report of a run that began then, without a sweep so far.
+    pub fn report(
+        &self,
+        site: &str,
+        outcome: Outcome,
+        began: Timestamp,
+        problems: Vec<String>,
+    ) -> Report {
+        Report {
+            site: site.into(),
+            sweep: None,
+            outcome,
+            resumed: false,
+            // As fine as stores keep times.
+            started_at: began.round(jiff::Unit::Millisecond).unwrap_or(began),
+            elapsed_s: millis(self.elapsed.as_secs_f64()),
+            requests: self.requests.clone(),
+            index: self.index.clone(),
+            items: self.items.clone(),
+            store: self.store.clone(),
+            rules: Box::default(),
+            fields: Default::default(),
+            problems,
+        }
+    }
+
     /// Items that came to an end, good or bad.
     pub fn settled(&self) -> u64 {
         let Items { new, changed, same, skipped, missing, failed, gone: _, unlisted: _ } =

@@ -38,8 +38,8 @@ impl std::fmt::Display for Outcome {
 pub struct Report {
     /// Name of the site.
     pub site: Box<str>,
-    /// Id of the sweep.
-    pub sweep: Box<str>,
+    /// Id of the sweep, as the ledger has it. Nothing where the run could not begin.
+    pub sweep: Option<Box<str>>,
     /// How the run ended.
     pub outcome: Outcome,
     /// Whether an earlier run of the same sweep went before.

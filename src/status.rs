@@ -69,11 +69,11 @@ pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace) -> String {
 pub fn summary(report: &Report, store: &str) -> String {
     let Report { requests, index, items, store: writes, .. } = report;
     let mut text = format!(
-        "{}: {} in {} (sweep {})\n",
+        "{}: {} in {} ({})\n",
         report.site,
         report.outcome,
         seconds(report.elapsed_s),
-        report.sweep
+        report.sweep.as_ref().map_or("no sweep".to_owned(), |sweep| format!("sweep {sweep}"))
     );
     let mut row = |name: &str, parts: &[String]| {
         let _ = writeln!(text, "  {name:<9} {}", parts.join(" · "));

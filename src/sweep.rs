@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::metrics::Snapshot;
 use crate::refresh::canary::Fields;
-use crate::report::{Outcome, Report, millis};
+use crate::report::{Outcome, Report};
 
 pub use holder::{Holder, Life};
 
@@ -56,6 +56,9 @@ pub struct SweepEntry {
     pub definition: Box<str>,
     /// When it began.
     pub started_at: Timestamp,
+    /// When its last run began, where that is not the first.
+    #[serde(default)]
+    pub resumed_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
     /// What was reported at the end.
@@ -79,8 +82,8 @@ pub struct SweepEntry {
 pub struct LedgerEntry {
     /// The entry.
     pub entry: SweepEntry,
-    /// How long ago the holder last gave a sign of life, by the store's clock, where the sweep is
-    /// running and its holder ever gave one.
+    /// How long ago the holder's last heartbeat was, by the store's clock, where the sweep is
+    /// running. Nothing where the heartbeat lies in the future, or its holder never gave one.
     pub silent_for: Option<Duration>,
 }
 
@@ -95,6 +98,7 @@ impl SweepEntry {
             limited,
             definition: definition.into(),
             started_at: clock::now(),
+            resumed_at: None,
             ended_at: None,
             report: None,
             holder: None,
@@ -113,23 +117,9 @@ impl SweepEntry {
     pub fn end(self, outcome: Outcome, snapshot: &Snapshot, problems: Vec<String>) -> SweepEntry {
         let now = clock::now();
         let began = now.checked_sub(snapshot.elapsed).unwrap_or(self.started_at);
-        // As fine as stores keep times.
-        let began = began.round(jiff::Unit::Millisecond).unwrap_or(began);
-        let report = Report {
-            site: self.site.clone(),
-            sweep: self.id.clone(),
-            outcome,
-            resumed: self.is_resumed(),
-            started_at: began,
-            elapsed_s: millis(snapshot.elapsed.as_secs_f64()),
-            requests: snapshot.requests.clone(),
-            index: snapshot.index.clone(),
-            items: snapshot.items.clone(),
-            store: snapshot.store.clone(),
-            rules: Box::default(),
-            fields: Fields::new(),
-            problems,
-        };
+        let report = snapshot.report(&self.site, outcome, began, problems);
+        let (sweep, resumed) = (Some(self.id.clone()), self.is_resumed());
+        let report = Report { sweep, resumed, ..report };
         SweepEntry {
             state: State::Ended(outcome),
             ended_at: Some(now),

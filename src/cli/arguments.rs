@@ -111,7 +111,7 @@ pub struct RunArgs {
 /// What is crawled of a site, and when: the settings of a crawl that goes by the list.
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// Begin a new sweep, whatever could be gone on with [default: off]
+    /// Start a new sweep instead of resuming an unfinished one [default: off]
     #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
     fresh: bool,
 

@@ -72,11 +72,11 @@ pub fn sum_up(report: &Report, store: &str) {
 fn log(report: &Report) {
     let Report { sweep, outcome, elapsed_s, index, items, requests, .. } = report;
     info!(
-        %sweep, %outcome, elapsed_s, listed = index.listed, declared = index.declared,
+        sweep = sweep.as_deref(), %outcome, elapsed_s, listed = index.listed, declared = index.declared,
         new = items.new, changed = items.changed, same = items.same, skipped = items.skipped,
         missing = items.missing, failed = items.failed, gone = items.gone, unlisted = items.unlisted,
         requests = requests.total, bytes = requests.bytes,
-        "what the run came to"
+        "run finished"
     );
     for problem in &report.problems {
         warn!("{}", plain(problem));

@@ -131,7 +131,7 @@ fn holder(sweep: &LedgerEntry) -> String {
     match (holder.life(), sweep.silent_for) {
         (Life::Dead, _) => format!("{name}, which has ended"),
         (_, Some(silent)) => format!("{name}, silent for {}", seconds(silent.as_secs_f64())),
-        (_, None) => name,
+        (_, None) => format!("{name}, with a heartbeat in the future"),
     }
 }
 

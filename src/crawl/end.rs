@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::Crawl;
+use crate::clock;
 use crate::error::CrawlError;
 use crate::report::{Outcome, Report};
 use crate::store::StoreError;
@@ -20,10 +21,12 @@ pub struct Ended {
 impl Crawl {
     /// The end of a crawl that never had the lock.
     pub(super) fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
-        let site = &self.site;
-        let entry = SweepEntry::begin(&site.name, &site.collection, "", self.settings.is_limited());
+        let snapshot = self.metrics.snapshot();
+        let now = clock::now();
+        let began = now.checked_sub(snapshot.elapsed).unwrap_or(now);
         let problems = error.iter().map(|error| self.said_of(error)).collect();
-        self.ended(entry.end(outcome, &self.metrics.snapshot(), problems), error)
+        let report = snapshot.report(&self.site.name, outcome, began, problems);
+        self.ended(report, error)
     }
 
     /// Writes the ledger's last word and lets go of the store. Says what ended the crawl early.
@@ -46,8 +49,7 @@ impl Crawl {
         self.settings.scrubber.scrub_cut(&error.to_string())
     }
 
-    pub(super) fn ended(&self, entry: SweepEntry, error: Option<CrawlError>) -> Ended {
-        let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
+    pub(super) fn ended(&self, report: Report, error: Option<CrawlError>) -> Ended {
         let failed_late = error.is_some() && report.outcome != Outcome::Failed;
         let outcome = if failed_late { Outcome::Failed } else { report.outcome };
         let mut problems = report.problems;
@@ -58,7 +60,10 @@ impl Crawl {
         let is_silent =
             matches!(error, Some(CrawlError::Store(StoreError::Closed) | CrawlError::Held(_)));
         if !is_silent {
-            info!(%outcome, sweep = %report.sweep, "sweep ended");
+            match &report.sweep {
+                Some(sweep) => info!(%outcome, %sweep, "sweep ended"),
+                None => info!(%outcome, "the run ended before it could start a sweep"),
+            }
         }
         Ended { report, error }
     }

@@ -3,18 +3,23 @@
 use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Crawl;
 use crate::error::CrawlError;
 use crate::lock::Lock;
 use crate::secret::shown;
+use crate::shutdown::Stage;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};
 
 /// Others may take the lock between looking and taking, but not for ever.
 const TRIES: u32 = 10;
+/// While a holder that may be dead is watched, the ledger is read so often.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// Sweeps that this very process runs: it may have run others, and failed to say that they ended.
 static RUNNING: Mutex<Option<HashSet<Box<str>>>> = Mutex::new(None);
@@ -60,25 +65,45 @@ fn life(entry: &SweepEntry) -> Life {
 }
 
 impl Crawl {
-    /// How the run begins, as the ledger stands now.
+    /// How the run begins, as the ledger stands now; nothing where it is told to stop before that
+    /// is known. A holder that may be dead is watched until it gives a heartbeat or is dead.
     ///
     /// # Errors
     /// Where another run holds the site, or the store fails.
-    pub(super) async fn claim(&self) -> Result<Begin, CrawlError> {
+    pub(super) async fn claim(&self) -> Result<Option<Begin>, CrawlError> {
         let site = &self.site;
         let limited = self.settings.is_limited();
-        let own = SweepEntry {
-            holder: Some(Holder::this()),
-            ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited)
-        };
-        let entries = self.store.latest_sweeps().await?;
-        match lock::begin(own, &entries, !self.settings.fresh, life) {
-            Beginning::Held(holder) => Err(CrawlError::Held(holder)),
-            Beginning::Take { claim, afresh } => Ok(Begin { claim, afresh }),
+        let mut watched: Option<(SweepEntry, Instant)> = None;
+        loop {
+            let own = SweepEntry {
+                holder: Some(Holder::this()),
+                ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), limited)
+            };
+            let entries = self.store.latest_sweeps().await?;
+            let seen = watched.as_ref().map(|(entry, since)| (entry, since.elapsed()));
+            let left = match lock::begin(own, &entries, !self.settings.fresh, life, seen) {
+                Beginning::Held(holding) => return Err(CrawlError::Held(holding)),
+                Beginning::Take { claim, afresh } => return Ok(Some(Begin { claim, afresh })),
+                Beginning::Watch(holding, left) => {
+                    if watched.is_none() {
+                        let left = left.as_secs();
+                        warn!(
+                            "waiting up to {left} s for a heartbeat: the site is held by a run that may be dead, {}",
+                            holding.holding()
+                        );
+                        watched = Some((holding.entry, Instant::now()));
+                    }
+                    left
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(left.min(GLANCE)) => {}
+                () = self.shutdown.reached(Stage::Draining) => return Ok(None),
+            }
         }
     }
 
-    /// Takes the lock while `opening` goes on.
+    /// Takes the lock while `opening` goes on; nothing where the run is told to stop meanwhile.
     ///
     /// # Errors
     /// Where another run was faster, or the store fails.
@@ -86,7 +111,7 @@ impl Crawl {
         &self,
         opening: &mut (impl Future + Unpin),
         begin: Begin,
-    ) -> Result<(Arc<Lock>, Running), CrawlError> {
+    ) -> Result<Option<(Arc<Lock>, Running)>, CrawlError> {
         let mut taking = pin!(self.take_lock(begin));
         tokio::select! {
             taken = &mut taking => taken,
@@ -94,7 +119,10 @@ impl Crawl {
         }
     }
 
-    async fn take_lock(&self, mut begin: Begin) -> Result<(Arc<Lock>, Running), CrawlError> {
+    async fn take_lock(
+        &self,
+        mut begin: Begin,
+    ) -> Result<Option<(Arc<Lock>, Running)>, CrawlError> {
         for _ in 0..TRIES {
             let Begin { claim, afresh } = begin;
             if let Some(running) = Running::begin(&claim.entry.id)
@@ -102,9 +130,10 @@ impl Crawl {
             {
                 let entry = SweepEntry { fence, ..claim.entry };
                 self.say_begun(&entry, afresh.as_deref());
-                return Ok((Arc::new(Lock::taken(self.store.clone(), entry)), running));
+                return Ok(Some((Arc::new(Lock::taken(self.store.clone(), entry)), running)));
             }
-            begin = self.claim().await?;
+            let Some(again) = self.claim().await? else { return Ok(None) };
+            begin = again;
         }
         Err(CrawlError::Contended(TRIES))
     }
@@ -114,7 +143,7 @@ impl Crawl {
             warn!("starting a new sweep instead of resuming the unfinished one: {why}");
         }
         if entry.is_resumed() {
-            let (sweep, began) = (&entry.id, lock::since(entry));
+            let (sweep, began) = (&entry.id, lock::shown(entry.started_at));
             info!(%sweep, %began, run = entry.runs, "resuming unfinished sweep");
         } else {
             let site = &self.site;

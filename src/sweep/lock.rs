@@ -8,9 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Holder, LedgerEntry, Life, State, SweepEntry};
 use crate::report::Outcome;
 
-/// A holder that was not heard of for this long is dead, wherever it runs.
+/// A holder without a heartbeat for this long is dead, wherever it runs.
 const SILENCE: Duration = Duration::from_secs(60);
-/// An unfinished sweep that is older is not gone on with.
+/// A holder whose last heartbeat is old by the store's clock is watched for this long all the same: one
+/// that lives gives a heartbeat every 10 s.
+const TWO_HEARTBEATS: Duration = Duration::from_secs(20);
+/// An unfinished sweep that is older is not resumed.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How a run begins.
@@ -24,7 +27,9 @@ pub enum Beginning {
         afresh: Option<String>,
     },
     /// Another run holds the site.
-    Held(Box<SweepEntry>),
+    Held(Box<LedgerEntry>),
+    /// The holder may be dead. The ledger is to be read again, for as long at most.
+    Watch(Box<LedgerEntry>, Duration),
 }
 
 /// A change of the ledger that takes a site's lock. Each part is a compare-and-set: it happens only
@@ -58,24 +63,28 @@ impl Claim {
 }
 
 /// Decides how a run that would begin with `fresh` begins, by the ledger's `entries`, newest
-/// first. `may_resume` says whether an unfinished sweep is to be gone on with.
+/// first. `may_resume` says whether an unfinished sweep is to be resumed; `watched` is the running
+/// entry as this run saw it first, and how long ago by a clock that nobody sets.
 pub fn begin(
     fresh: SweepEntry,
     entries: &[LedgerEntry],
     may_resume: bool,
     life: impl Fn(&SweepEntry) -> Life,
+    watched: Option<(&SweepEntry, Duration)>,
 ) -> Beginning {
     let running = entries.iter().find(|it| it.entry.state == State::Running);
-    if let Some(running) = running
-        && lives(running, life)
-    {
-        return Beginning::Held(Box::new(running.entry.clone()));
+    if let Some(running) = running {
+        match standing(running, life(&running.entry), watched) {
+            Standing::Lives => return Beginning::Held(Box::new(running.clone())),
+            Standing::Unknown(left) => return Beginning::Watch(Box::new(running.clone()), left),
+            Standing::Dead => {}
+        }
     }
     let full = entries.iter().map(|it| &it.entry).find(|entry| !entry.limited);
     let unfinished = full.filter(|entry| is_unfinished(entry) && may_resume && !fresh.limited);
     let afresh = unfinished.and_then(|entry| why_afresh(entry, &fresh));
     let claim = match unfinished.filter(|_| afresh.is_none()) {
-        Some(last) => Claim::resume(resumed(last, fresh.holder), last.clone()),
+        Some(last) => Claim::resume(resumed(last, fresh), last.clone()),
         None => Claim::new(fresh),
     };
     let dead = running.map(|it| &it.entry).filter(|dead| dead.id != claim.entry.id);
@@ -83,11 +92,12 @@ pub fn begin(
     Beginning::Take { claim, afresh }
 }
 
-/// The entry of a sweep that `holder` resumes.
-fn resumed(last: &SweepEntry, holder: Option<Holder>) -> SweepEntry {
+/// The entry of the sweep that the run resumes which would else begin with `fresh`.
+fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
     SweepEntry {
         state: State::Running,
-        holder,
+        holder: fresh.holder,
+        resumed_at: Some(fresh.started_at),
         runs: last.runs.saturating_add(1),
         ended_at: None,
         report: None,
@@ -95,11 +105,38 @@ fn resumed(last: &SweepEntry, holder: Option<Holder>) -> SweepEntry {
     }
 }
 
-/// Whether a running sweep's holder lives, as far as can be told.
-fn lives(running: &LedgerEntry, life: impl Fn(&SweepEntry) -> Life) -> bool {
-    match life(&running.entry) {
-        Life::Dead => false,
-        Life::Alive | Life::Elsewhere => running.silent_for.is_none_or(|silent| silent < SILENCE),
+/// What can be said of a running sweep's holder.
+enum Standing {
+    Lives,
+    Dead,
+    /// It is dead if no heartbeat comes for so long.
+    Unknown(Duration),
+}
+
+/// What can be said of a running sweep's holder. The store's clock may have been set: so it shortens
+/// the watch, but does not replace it, and where the heartbeat lies in the future it says nothing.
+fn standing(
+    running: &LedgerEntry,
+    life: Life,
+    watched: Option<(&SweepEntry, Duration)>,
+) -> Standing {
+    let LedgerEntry { entry, silent_for } = running;
+    let heartbeat = |it: &SweepEntry| (it.id.clone(), it.fence, it.heartbeat_at);
+    if life == Life::Dead {
+        return Standing::Dead;
+    }
+    if watched.is_some_and(|(first, _)| heartbeat(first) != heartbeat(entry)) {
+        return Standing::Lives;
+    }
+    let watched = watched.map_or(Duration::ZERO, |(_, watched)| watched);
+    if life == Life::Alive && silent_for.is_some_and(|silent| silent < SILENCE) {
+        return Standing::Lives;
+    }
+    let silent = silent_for.unwrap_or_default();
+    let left = SILENCE.saturating_sub(silent).max(TWO_HEARTBEATS.saturating_sub(watched));
+    match left.min(SILENCE.saturating_sub(watched)) {
+        Duration::ZERO => Standing::Dead,
+        left => Standing::Unknown(left),
     }
 }
 
@@ -120,9 +157,26 @@ fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
     (age > LONGEST_PAUSE).then(|| "it began more than 7 days ago".to_owned())
 }
 
-/// When a sweep began, as people read it.
-pub fn since(entry: &SweepEntry) -> Timestamp {
-    entry.started_at.round(jiff::Unit::Second).unwrap_or(entry.started_at)
+/// A time as people read it.
+pub fn shown(at: Timestamp) -> Timestamp {
+    at.round(jiff::Unit::Second).unwrap_or(at)
+}
+
+impl LedgerEntry {
+    /// Who holds the site, since when, silent for how long, and when it is free.
+    pub fn holding(&self) -> String {
+        let LedgerEntry { entry, silent_for } = self;
+        let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), Holder::to_string);
+        let since = shown(entry.resumed_at.unwrap_or(entry.started_at));
+        let silence = match silent_for {
+            Some(silent) => format!("silent for {} s", silent.as_secs()),
+            None => "with a heartbeat in the future".to_owned(),
+        };
+        let left = SILENCE.saturating_sub(silent_for.unwrap_or_default()).as_secs();
+        format!(
+            "{who}, since {since}, {silence}; free when that run ends, or in {left} s if no heartbeat comes"
+        )
+    }
 }
 
 #[cfg(test)]
@@ -144,11 +198,22 @@ mod tests {
         LedgerEntry { entry, silent_for: running.then(|| Duration::from_secs(silent)) }
     }
 
+    fn begun(entries: &[LedgerEntry], life: Life) -> String {
+        begun_after(entries, life, None)
+    }
+
     /// What becomes of the ledger: the sweep that runs, the one that is resumed, the one that is
     /// evicted.
-    fn begun(entries: &[LedgerEntry], life: Life) -> String {
-        match begin(entry("fresh", State::Running), entries, true, |_| life) {
-            Beginning::Held(entry) => format!("held by {}", entry.id),
+    fn begun_after(
+        entries: &[LedgerEntry],
+        life: Life,
+        watched: Option<(&SweepEntry, Duration)>,
+    ) -> String {
+        match begin(entry("fresh", State::Running), entries, true, |_| life, watched) {
+            Beginning::Held(it) => format!("held by {}", it.entry.id),
+            Beginning::Watch(it, left) => {
+                format!("{} watched for {} s", it.entry.id, left.as_secs())
+            }
             Beginning::Take { claim, afresh } => {
                 let Claim { entry, resumes, evicts } = *claim;
                 let resumes = resumes.map(|it| format!(" resumes {}", it.id)).unwrap_or_default();
@@ -162,10 +227,10 @@ mod tests {
     fn s8_a_holder_that_lives_keeps_the_site_and_a_dead_one_loses_it() {
         let running = |silent| [told(entry("a", State::Running), silent)];
         assert_eq!(begun(&running(5), Life::Alive), "held by a");
-        assert_eq!(begun(&running(5), Life::Elsewhere), "held by a");
+        assert_eq!(begun(&running(5), Life::Elsewhere), "a watched for 55 s");
         assert_eq!(begun(&running(5), Life::Dead), "a resumes a", "at once");
-        assert_eq!(begun(&running(61), Life::Elsewhere), "a resumes a");
-        assert_eq!(begun(&running(61), Life::Alive), "a resumes a", "it stalls");
+        assert_eq!(begun(&running(61), Life::Elsewhere), "a watched for 20 s");
+        assert_eq!(begun(&running(61), Life::Alive), "a watched for 20 s", "it stalls");
     }
 
     #[test]
@@ -187,6 +252,64 @@ mod tests {
     }
 
     #[test]
+    fn s14_a_holder_that_may_be_dead_is_watched_by_ones_own_clock() {
+        let at = |second| Timestamp::from_second(second).ok();
+        let beat = |second| SweepEntry { heartbeat_at: at(second), ..entry("a", State::Running) };
+        let future = |entry| [LedgerEntry { entry, silent_for: None }];
+        let first = beat(9_000);
+        let after = |entries: &[LedgerEntry], life, seconds| {
+            begun_after(entries, life, Some((&first, Duration::from_secs(seconds))))
+        };
+        for life in [Life::Elsewhere, Life::Alive] {
+            assert_eq!(begun(&future(beat(9_000)), life), "a watched for 60 s");
+            assert_eq!(after(&future(beat(9_000)), life, 59), "a watched for 1 s");
+            assert_eq!(after(&future(beat(9_000)), life, 60), "a resumes a", "it never moved");
+            assert_eq!(after(&future(beat(9_010)), life, 9), "held by a", "it moved");
+        }
+        assert_eq!(begun(&future(beat(9_000)), Life::Dead), "a resumes a");
+        // A heartbeat that is in order: watched until it is 60 s old, and for two at least, since the
+        // clock may have been set forward.
+        let told_of = |silent| [told(beat(9_000), silent)];
+        assert_eq!(after(&told_of(59), Life::Elsewhere, 34), "a watched for 1 s");
+        assert_eq!(after(&told_of(60), Life::Elsewhere, 35), "a resumes a");
+        assert_eq!(begun(&told_of(3_600), Life::Elsewhere), "a watched for 20 s");
+        assert_eq!(after(&told_of(3_619), Life::Elsewhere, 19), "a watched for 1 s");
+        assert_eq!(after(&told_of(3_620), Life::Alive, 20), "a resumes a", "it stalls");
+        assert_eq!(after(&[told(beat(9_010), 3_600)], Life::Elsewhere, 10), "held by a");
+        assert_eq!(after(&[told(beat(9_000), 0)], Life::Elsewhere, 60), "a resumes a", "set back");
+        // Another run took the site meanwhile, or resumed the sweep.
+        let other = SweepEntry { id: "b".into(), ..beat(9_000) };
+        assert_eq!(after(&[told(other, 0)], Life::Elsewhere, 30), "held by b");
+        let taken = SweepEntry { fence: 7, ..beat(9_000) };
+        assert_eq!(after(&[told(taken, 0)], Life::Elsewhere, 30), "held by a");
+        // It ended meanwhile.
+        let ended = [told(entry("a", State::Ended(Outcome::Complete)), 0)];
+        assert_eq!(after(&ended, Life::Elsewhere, 30), "fresh");
+    }
+
+    #[test]
+    fn s14_a_sweep_of_the_future_is_resumed() {
+        let mut future = entry("a", State::Ended(Outcome::Interrupted));
+        future.started_at += SignedDuration::from_hours(365 * 24);
+        assert_eq!(begun(&[told(future, 0)], Life::Alive), "a resumes a");
+    }
+
+    #[test]
+    fn s18_a_holder_is_named_with_its_begin_its_silence_and_when_the_site_is_free() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let mut held = told(entry("a", State::Running), 7);
+        held.entry.started_at = at("2026-11-30T10:00:00.4Z");
+        let expected = "process 1 on h, since 2026-11-30T10:00:00Z, silent for 7 s; \
+            free when that run ends, or in 53 s if no heartbeat comes";
+        assert_eq!(held.holding(), expected);
+        held.entry.resumed_at = Some(at("2026-11-30T11:00:00Z"));
+        held.silent_for = None;
+        let expected = "process 1 on h, since 2026-11-30T11:00:00Z, with a heartbeat in the future; \
+            free when that run ends, or in 60 s if no heartbeat comes";
+        assert_eq!(held.holding(), expected);
+    }
+
+    #[test]
     fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_full_sweep_resumed() {
         let limited = |id, state| SweepEntry { limited: true, ..entry(id, state) };
         let full = |outcome| told(entry("a", State::Ended(outcome)), 0);
@@ -201,11 +324,12 @@ mod tests {
             entries,
             true,
             |_| Life::Dead,
+            None,
         ) {
             Beginning::Take { claim, .. } => {
                 (claim.entry.id, claim.resumes.is_some(), claim.evicts.map(|it| it.id))
             }
-            held @ Beginning::Held(_) => panic!("{held:?}"),
+            other => panic!("{other:?}"),
         };
         let expected = |evicts: Option<&str>| ("part".into(), false, evicts.map(Box::from));
         assert_eq!(run(&entries), expected(Some("b")), "a limited run resumes nothing");
@@ -224,7 +348,7 @@ mod tests {
         old.started_at -= SignedDuration::from_hours(7 * 24 + 1);
         assert_eq!(begun(&[told(old, 0)], Life::Alive), "fresh afresh");
         let last = [told(entry("a", State::Ended(Outcome::Interrupted)), 0)];
-        let afresh = begin(entry("fresh", State::Running), &last, false, |_| Life::Alive);
+        let afresh = begin(entry("fresh", State::Running), &last, false, |_| Life::Alive, None);
         assert!(matches!(afresh, Beginning::Take { claim, .. } if &*claim.entry.id == "fresh"));
     }
 }

@@ -14,6 +14,7 @@ mod outside;
 mod pacing;
 mod records;
 mod reliability;
+mod run_sequences;
 mod served;
 mod sites;
 mod store_contract;

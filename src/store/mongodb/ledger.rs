@@ -20,7 +20,7 @@ const RUNNING: &str = "running";
 /// So many entries are asked for at once: one answer holds them, however long their reports are.
 const AT_ONCE: usize = 100;
 /// Where an entry has dates.
-const DATES: [&str; 3] = ["started_at", "ended_at", "heartbeat_at"];
+const DATES: [&str; 4] = ["started_at", "resumed_at", "ended_at", "heartbeat_at"];
 
 /// Refuses a collection that belongs to another site.
 pub async fn check_owner(
@@ -232,10 +232,12 @@ fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
     document.remove("fence");
     document.insert("started_at", date(entry.started_at));
     document.remove("heartbeat_at");
-    match entry.ended_at {
-        Some(ended_at) => document.insert("ended_at", date(ended_at)),
-        None => document.remove("ended_at"),
-    };
+    for (name, at) in [("resumed_at", entry.resumed_at), ("ended_at", entry.ended_at)] {
+        match at {
+            Some(at) => document.insert(name, date(at)),
+            None => document.remove(name),
+        };
+    }
     match &entry.report {
         Some(report) => {
             let mut written = serialized(report)?;
@@ -268,8 +270,7 @@ fn serialized<T: serde::Serialize>(value: &T) -> Result<Document, StoreError> {
 /// version: then it is as good as absent.
 fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     let silent = document.remove("silent_ms");
-    // A clock that was set back makes nobody younger than now.
-    let silent = silent.and_then(|silent| silent.as_i64()).map(|silent| silent.max(0));
+    let silent = silent.and_then(|silent| u64::try_from(silent.as_i64()?).ok());
     let id = document.remove("_id").unwrap_or(Bson::Null);
     document.insert("id", &id);
     for name in DATES {
@@ -285,7 +286,7 @@ fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     })?;
     entry.report = report.and_then(|report| bson::deserialize_from_bson(report).ok());
     entry.holder = holder.and_then(|holder| bson::deserialize_from_bson(holder).ok());
-    let silent_for = silent.map(|silent| Duration::from_millis(silent.unsigned_abs()));
+    let silent_for = silent.map(Duration::from_millis);
     Ok(LedgerEntry { entry, silent_for })
 }
 

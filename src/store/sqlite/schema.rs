@@ -38,11 +38,12 @@ const SWEEPS: [(&str, &str); 9] = [
     ("report", "TEXT"),
 ];
 /// What later versions added; old files get these columns when they are opened.
-const SWEEPS_SINCE: [(&str, &str); 4] = [
+const SWEEPS_SINCE: [(&str, &str); 5] = [
     ("holder", "TEXT"),
     ("heartbeat_at", "TEXT"),
     ("runs", "INTEGER NOT NULL DEFAULT 1"),
     ("fence", "INTEGER NOT NULL DEFAULT 0"),
+    ("resumed_at", "TEXT"),
 ];
 const FAILURES: [(&str, &str); 13] = [
     ("site", "TEXT NOT NULL"),

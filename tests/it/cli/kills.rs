@@ -89,14 +89,19 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
     let first = run(&demo, &sqlite(&path), &[]).start();
     first.says("starting sweep");
     let second = run(&demo, &sqlite(&path), &[]).run().with(4);
-    second.tells(&["another run holds the site books: process", ", since 20"]);
+    let who = "another run holds the site books: process";
+    second.tells(&[who, ", since 20", ", silent for ", "; free when that run ends, or in "]);
     asked_for_rules(1);
-    // One that goes on with a sweep has not held the site since that began.
+    // One that resumes a sweep has not held the site since that began.
     first.signal("KILL");
     first.end();
+    let resumed_at = jiff::Timestamp::now();
     let first = run(&demo, &sqlite(&path), &[]).start();
     first.says("resuming unfinished sweep");
-    run(&demo, &sqlite(&path), &[]).run().with(4).tells(&[", goes on with the sweep of 20"]);
+    let second = run(&demo, &sqlite(&path), &[]).run().with(4).err;
+    let since = second.split_once(", since ").expect("it says since when").1;
+    let since: jiff::Timestamp = since.split_once(',').expect("a list").0.parse().expect("a time");
+    assert!(since >= resumed_at - jiff::SignedDuration::from_secs(1), "{second}");
     asked_for_rules(2);
     first.end().with(0);
     assert_eq!(stored_as_served(&path, &demo), ITEMS);
@@ -176,4 +181,55 @@ fn s12_a_killed_limited_run_between_does_not_keep_a_sweep_from_resuming_in_sqlit
 #[test]
 fn s12_a_killed_limited_run_between_does_not_keep_a_sweep_from_resuming_in_mongodb() {
     interrupted_and_a_part_of_it_killed(&crate::mongod::fresh_database());
+}
+
+/// A run that was killed, as if it had run on another machine and given its last heartbeat so many
+/// seconds ago.
+fn killed_elsewhere(demo: &Demo, path: &std::path::Path, seconds: i64) {
+    let running = run(demo, &sqlite(path), &[]).start();
+    running.says("starting sweep");
+    running.signal("KILL");
+    assert_eq!(running.end().code, 137);
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+    let sql = "UPDATE gleaner_sweeps SET heartbeat_at = ?1, \
+        holder = json_set(holder, '$.boot', 'other', '$.host', 'other')";
+    let store = rusqlite::Connection::open(path).expect("the file opens");
+    assert_eq!(store.execute(sql, [format!("{at:.3}")]).expect("the change is made"), 1);
+}
+
+#[test]
+fn s14_a_holder_elsewhere_that_gives_no_heartbeat_is_watched_and_then_taken_over() {
+    let demo = start(Options { items: 30, ..Options::default() });
+    let (_folder, path) = folder();
+    killed_elsewhere(&demo, &path, 50);
+    let began = Instant::now();
+    let next = run(&demo, &sqlite(&path), &[]).run().with(0).err;
+    let waited = began.elapsed();
+    assert!(
+        next.contains("waiting up to 20 s for a heartbeat") && next.contains(" on other, since")
+    );
+    assert!(next.contains("resuming unfinished sweep"), "{next}");
+    assert!(waited >= Duration::from_secs(19) && waited < Duration::from_secs(50), "{waited:?}");
+    assert_eq!(stored_as_served(&path, &demo), 30);
+}
+
+#[test]
+fn s18_a_run_told_to_stop_before_it_begins_stops_at_once_and_names_no_sweep() {
+    let demo = start(Options { items: 30, ..Options::default() });
+    let (folder, path) = folder();
+    killed_elsewhere(&demo, &path, -3_600);
+    let asked = demo.stats().requests;
+    let to = folder.path().join("report.json");
+    let next = run(&demo, &sqlite(&path), &["--report", to.to_str().expect("UTF-8")]).start();
+    next.says("waiting up to 60 s for a heartbeat");
+    next.signal("INT");
+    let told = Instant::now();
+    let next = next.end().with(130).err;
+    assert!(told.elapsed() < Duration::from_secs(5), "{:?}", told.elapsed());
+    assert!(next.contains("with a heartbeat in the future; free when"), "{next}");
+    assert!(next.contains("(no sweep)") && !next.contains("sweep ended"), "{next}");
+    assert_eq!(report(&to)["sweep"], serde_json::Value::Null);
+    assert_eq!(demo.stats().requests, asked, "the site is asked for nothing");
+    let listed = gleaner(&["sweeps", "books", "--store", &sqlite(&path)]).run().with(0);
+    assert!(listed.out.contains("with a heartbeat in"), "{}", listed.out);
 }

@@ -135,7 +135,7 @@ fn json_goes_to_standard_error_where_no_file_is_named() {
     let ended = gleaner(&arguments).run().with(0);
     let log: Result<Vec<Value>, _> = ended.err.lines().map(serde_json::from_str).collect();
     let log = log.unwrap_or_else(|error| panic!("{error}: {}", ended.err));
-    let came_to = log.iter().find(|line| line["message"] == "what the run came to");
+    let came_to = log.iter().find(|line| line["message"] == "run finished");
     let came_to = came_to.unwrap_or_else(|| panic!("{log:#?}"));
     assert_eq!((&came_to["outcome"], &came_to["new"]), (&"complete".into(), &5.into()));
     let arguments = ["crawl", "books", "--store", "sqlite:/nowhere/x.db", "--log-format", "json"];

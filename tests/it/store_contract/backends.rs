@@ -97,6 +97,7 @@ impl Ledger for Sqlite {
                 limited: row.get("limited")?,
                 definition: row.get("definition")?,
                 started_at: time(&row.get::<_, String>("started_at")?),
+                resumed_at: row.get::<_, Option<String>>("resumed_at")?.as_deref().map(time),
                 ended_at: row.get::<_, Option<String>>("ended_at")?.as_deref().map(time),
                 report: report.map(|text| serde_json::from_str(&text).expect("a report")),
                 holder: row
@@ -276,7 +277,7 @@ fn as_entry(mut entry: Document) -> Document {
     let id = entry.remove("_id").expect("an id");
     entry.insert("id", id);
     entry.remove("layout");
-    for name in ["started_at", "ended_at", "heartbeat_at"] {
+    for name in ["started_at", "resumed_at", "ended_at", "heartbeat_at"] {
         if let Some(Bson::DateTime(date)) = entry.get(name) {
             entry.insert(name, from_date(*date).to_string());
         }

@@ -3,7 +3,9 @@
 //! A lock is an entry in state running. Whoever changes one holds the file's write lock from
 //! before it looks until it has written, so what it saw is what it changes.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 
@@ -18,12 +20,13 @@ use crate::sweep::{Holder, LedgerEntry, SweepEntry};
 /// What an entry consists of, but for its id, site and collection. Parameters bear the names of
 /// their columns.
 const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, \
-     definition = :definition, started_at = :started_at, ended_at = :ended_at, report = :report, \
+     definition = :definition, started_at = :started_at, \
+     resumed_at = :resumed_at, ended_at = :ended_at, report = :report, \
      holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs";
 const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
-     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence) \
+     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence, resumed_at) \
    VALUES (:id, :site, :collection, :state, :limited, :definition, :started_at, :ended_at, \
-     :report, :holder, :heartbeat_at, :runs, :fence) ON CONFLICT DO NOTHING";
+     :report, :holder, :heartbeat_at, :runs, :fence, :resumed_at) ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    ORDER BY fence DESC, id DESC LIMIT ?3";
 const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY limited, \
@@ -75,10 +78,8 @@ impl Database {
         let mut statement = self.connection.prepare_cached(sql)?;
         let read = |row: &Row<'_>| {
             let entry = entry(row)?;
-            // A clock that was set back makes nobody younger than now.
-            let silent_for =
-                entry.heartbeat_at.map(|at| now.duration_since(at).max(SignedDuration::ZERO));
-            let silent_for = silent_for.map(SignedDuration::unsigned_abs);
+            let silent_for = entry.heartbeat_at.map(|at| now.duration_since(at));
+            let silent_for = silent_for.and_then(|silent| Duration::try_from(silent).ok());
             Ok(LedgerEntry { entry, silent_for })
         };
         statement.query_map(asked, read)?.collect()
@@ -167,6 +168,7 @@ fn write(
         ":limited": entry.limited,
         ":definition": entry.definition,
         ":started_at": time(entry.started_at),
+        ":resumed_at": entry.resumed_at.map(time),
         ":ended_at": entry.ended_at.map(time),
         ":report": json(entry.report.as_ref())?,
         ":holder": json(entry.holder.as_ref())?,
@@ -213,6 +215,7 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
         limited: row.get("limited")?,
         definition: row.get("definition")?,
         started_at: required_time(row, column("started_at")?)?,
+        resumed_at: time("resumed_at")?,
         ended_at: time("ended_at")?,
         report: text("report")?.and_then(|text| serde_json::from_str(&text).ok()),
         holder,
