@@ -1,4 +1,4 @@
-//! What was seen when a site file was tried on one page of its list and on one item: plain facts,
+//! What was seen when a site file was tried on two pages of its list and on one item: plain facts,
 //! and what is odd about them.
 //!
 //! Everything here is a function of the site and of what its pages said. Who asks for the pages
@@ -6,6 +6,7 @@
 
 mod list;
 mod redirects;
+pub mod second;
 mod text;
 
 use std::time::Duration;
@@ -19,7 +20,7 @@ use crate::extract::field;
 use crate::extract::{Decoding, Detail, JsonPage, PageError, Selector};
 use crate::fetch::{FetchError, Page, Redirect, Sample};
 use crate::site::{DetailRules, ItemRules, Site};
-use crate::wording::count;
+use crate::wording::counted;
 
 pub use list::{ListFacts, going_on, of_list, shares};
 pub use redirects::advice;
@@ -201,14 +202,12 @@ fn odd_text(page: &str, decoding: Decoding) -> Vec<String> {
     let Decoding { replaced, is_guess } = decoding;
     let replaced = (replaced > 0).then(|| {
         format!(
-            "{page}: {} characters are none in the page's encoding, or half of one, and were replaced by U+FFFD",
-            count(replaced)
+            "{page}: {} could not be decoded and became U+FFFD",
+            counted(replaced, "character", "characters")
         )
     });
     let guessed = is_guess.then(|| {
-        format!(
-            "{page} does not say what its encoding is and is not UTF-8; it was read as windows-1252"
-        )
+        format!("{page} declares no encoding and is not UTF-8; it was read as windows-1252")
     });
     replaced.into_iter().chain(guessed).collect()
 }

@@ -35,7 +35,7 @@ use crate::shutdown::Shutdown;
 use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store};
 use crate::walk::Walk;
-use crate::worker::Crew;
+use crate::worker::{Crew, Readers};
 use crate::writer::{self, Batching, Destination, Outbox};
 pub use end::Ended;
 use lock::Running;
@@ -241,6 +241,7 @@ impl Crawl {
             limited: entry.limited,
             retries,
             frontier: self.frontier.clone(),
+            readers: Readers::default(),
             fetcher,
             hosts,
             lookup,
@@ -278,9 +279,7 @@ impl Crawl {
             Err(CrawlError::Writer(error)) => return Err(*error),
             _ => self.last_writes(&mut writing).await,
         };
-        crew.list_fields.say(problems);
-        crew.fields.say(problems);
-        crew.texts.say(problems, self.metrics.snapshot().requests.replaced);
+        self.note_pages(&crew, problems);
         self.note_redirects(&crew, problems);
         self.note_hosts(&crew.hosts, problems);
         if worked.is_ok() && written.is_ok() {
@@ -288,6 +287,13 @@ impl Crawl {
         }
         // The writer's own error says more than that of a worker who found it gone.
         written.and(worked)
+    }
+
+    /// Says what was odd about the pages that were read, each thing once.
+    fn note_pages(&self, crew: &Crew, problems: &Problems) {
+        crew.list_fields.say(problems);
+        crew.fields.say(problems);
+        crew.texts.say(problems, self.metrics.snapshot().requests.replaced);
     }
 
     /// Where the writer brings batches.

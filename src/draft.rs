@@ -16,6 +16,8 @@ use std::str::FromStr;
 use serde_json::Value;
 use url::Url;
 
+use crate::document::JsonError;
+use crate::extract::JsonPage;
 use crate::fetch::Page;
 
 pub use detail::{Detail, Place, candidates, is_page_of, says_more};
@@ -93,9 +95,9 @@ pub fn list(page: Page) -> Result<(Shape, Seen), NoList> {
     Ok((shape, seen))
 }
 
-fn read(page: &Page) -> Result<Value, serde_json::Error> {
-    let text: &[u8] = &page.body;
-    serde_json::from_slice(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text))
+fn read(page: &Page) -> Result<Value, JsonError> {
+    let (_, text) = JsonPage::read(page)?.into_parts();
+    Ok(serde_json::from_slice(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text))?)
 }
 
 impl Shape {

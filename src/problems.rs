@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::extract::Decoding;
 use crate::secret::shown;
-use crate::wording::count;
+use crate::wording::counted;
 
 use crate::secret::Scrubber;
 pub use alike::Alike;
@@ -161,30 +161,27 @@ impl OddTexts {
     /// Notes what was done to make text of the page at `url`.
     pub fn note(&self, url: &Url, decoding: Decoding) {
         let Decoding { replaced, is_guess } = decoding;
-        for (pages, _) in [(&self.replaced, replaced > 0), (&self.guessed, is_guess)]
-            .into_iter()
-            .filter(|(_, is_one)| *is_one)
-        {
-            pages.count.fetch_add(1, Relaxed);
-            pages.first.get_or_init(|| shown(url));
+        for (pages, is_one) in [(&self.replaced, replaced > 0), (&self.guessed, is_guess)] {
+            if is_one {
+                pages.count.fetch_add(1, Relaxed);
+                pages.first.get_or_init(|| shown(url));
+            }
         }
     }
 
     /// Says so; `characters` is how many were replaced.
     pub fn say(&self, problems: &Problems, characters: u64) {
         if let Some(first) = self.replaced.first.get() {
-            let pages = count(self.replaced.count.load(Relaxed));
+            let characters = counted(characters, "character", "characters");
+            let pages = counted(self.replaced.count.load(Relaxed), "page", "pages");
             problems.note(format!(
-                "{} characters on {pages} pages are no characters in their encoding, or half of one, \
-                 and were replaced by U+FFFD; the first page: {first}",
-                count(characters)
+                "{characters} on {pages} could not be decoded and became U+FFFD; the first page: {first}"
             ));
         }
         if let Some(first) = self.guessed.first.get() {
-            let pages = count(self.guessed.count.load(Relaxed));
+            let pages = counted(self.guessed.count.load(Relaxed), "page", "pages");
             problems.note(format!(
-                "{pages} pages do not say what their encoding is and are not UTF-8; they were read as \
-                 windows-1252; the first page: {first}"
+                "{pages} without a declared encoding, not UTF-8, read as windows-1252; the first page: {first}"
             ));
         }
     }

@@ -6,11 +6,13 @@
 //! (`worker/trouble.rs`). A task whose host has no slot for it now is parked there: no worker sleeps
 //! with its lease. It comes back with a slot, to whichever worker is idle then.
 //!
-//! A worker has one request in flight, and reads the answer to the one before meanwhile. What is rarer
+//! A worker has one request in flight, and reads the answer to the one before meanwhile: a small page
+//! itself, a large one by threads of their own (`worker/readers.rs`). What is rarer
 //! than the page of an item is boxed, so that a worker is small: there are many, and they take turns.
 
 mod item;
 mod list;
+mod readers;
 mod trouble;
 mod unlisted;
 
@@ -27,7 +29,7 @@ use url::Url;
 use crate::again::Wanted;
 use crate::clock;
 use crate::error::{CrawlError, panic_message};
-use crate::extract::{Decoding, Format, PageError};
+use crate::extract::{Decoding, PageError};
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
 };
@@ -46,9 +48,10 @@ use crate::store::Store;
 use crate::task::{Content, IndexPage, Page, PageRange, Task};
 use crate::walk::Walk;
 use crate::writer::Outbox;
+pub use readers::Readers;
 use trouble::Trouble;
 
-/// An HTML page or a sitemap of more bytes is read off the network's thread.
+/// A page of more bytes is read off the network's thread.
 const LARGE: usize = 16 << 10;
 /// The lists are walked so often at most.
 const MOST_PASSES: u32 = 3;
@@ -69,6 +72,8 @@ pub struct Crew {
     pub retries: u32,
     /// Where tasks come from and go to.
     pub frontier: Arc<dyn Frontier>,
+    /// Reads large pages.
+    pub readers: Readers,
     /// Makes requests.
     pub fetcher: Arc<Fetcher>,
     /// How fast the site's hosts are asked.
@@ -153,6 +158,13 @@ impl Crew {
         mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
     ) -> Result<Option<Answer<'a>>, CrawlError> {
         loop {
+            if self.readers.is_behind() {
+                tokio::select! {
+                    biased;
+                    () = &mut stop => {}
+                    () = self.readers.caught_up() => {}
+                }
+            }
             let next = match self.hosts.ready_now() {
                 _ if self.shutdown.stage() > Stage::Running => None,
                 Some((lease, slot)) => Some((lease, Some(slot))),
@@ -336,11 +348,6 @@ impl Crew {
         redirect::leads_away(key, &asked.url, to)
     }
 
-    /// Whether the pages of items are slow to read.
-    fn reads_html(&self) -> bool {
-        self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html)
-    }
-
     /// Where a task leads, as it may be shown; nothing where its request cannot be made.
     fn url_of(&self, task: &Task) -> Box<str> {
         let request = self.site.request(&task.page).ok().flatten();
@@ -360,24 +367,31 @@ impl Crew {
         }
     }
 
-    /// Reads a page. A large one of a kind that is slow to read is read off the network's thread,
-    /// since that takes milliseconds in which nobody else would get on.
+    /// Reads a page.
     async fn read<T: Send + 'static>(
         &self,
         page: fetch::Page,
-        is_slow: bool,
         read: impl FnOnce(&Site, &fetch::Page) -> T + Send + 'static,
     ) -> (fetch::Page, T) {
-        if !is_slow || page.body.len() < LARGE {
-            let read = read(&self.site, &page);
-            return (page, read);
+        let bytes = page.body.len();
+        let read = move |site: &Site| {
+            let read = read(site, &page);
+            (page, read)
+        };
+        self.apart(bytes, read).await
+    }
+
+    /// Runs what takes as long as there are `bytes` to be read: what is long is done off the network's
+    /// thread, where nobody else would get on meanwhile.
+    async fn apart<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        read: impl FnOnce(&Site) -> T + Send + 'static,
+    ) -> T {
+        if bytes < LARGE {
+            return read(&self.site);
         }
         let site = self.site.clone();
-        let apart = tokio::task::spawn_blocking(move || {
-            let read = read(&site, &page);
-            (page, read)
-        });
-        // A panic there is a panic here: it costs the task an attempt.
-        apart.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        self.readers.read(bytes, move || read(&site)).await
     }
 }

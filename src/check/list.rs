@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::{SHOWN, odd_text};
-use crate::extract::{Item, Listing, NoKey};
+use crate::extract::{Item, Listing, NoKey, Select};
 use crate::site::{ItemRules, Keep, LastPage, Next, NextPage, PageSaid, Paging, Site};
 use crate::task::{Content, IndexPage, Place};
 use crate::wording::count;
@@ -50,6 +50,7 @@ pub fn of_list(site: &Site, page: &IndexPage, listing: &Listing) -> (ListFacts, 
     warnings.extend(repeated(&keyed));
     warnings.extend(fields(site, &keyed));
     warnings.extend(other_size(&site.index.paging, said));
+    warnings.extend(untold(site));
     if next.is_none() && said.items > 0 {
         warnings.extend(no_next(&site.index.paging, said));
     }
@@ -113,6 +114,28 @@ fn fields(site: &Site, items: &[&Item]) -> Vec<String> {
         warnings.push(nothing("index.revision", rule.select.text()));
     }
     warnings
+}
+
+/// Where nothing tells a page of an HTML list from what a site may answer instead.
+fn untold(site: &Site) -> Option<String> {
+    let paging = &site.index.paging;
+    let is_html = matches!(&site.index.items, ItemRules::Selected { items: Select::Css(_), .. });
+    let has_end = !matches!(
+        paging,
+        Paging::Offset { total: None, .. }
+            | Paging::Page { last: LastPage::Unknown, .. }
+            | Paging::Next(_)
+            | Paging::Cursor(_)
+    );
+    if !is_html || has_end || !site.index.require.is_empty() {
+        return None;
+    }
+    Some(
+        "index: nothing tells a page of the list from what a site may answer instead (an error, a \
+         login), which would be taken for the end of the list: write `require = [\"…\"]` with a \
+         selector that all its pages have, or let paging take `total` or `last`"
+            .to_owned(),
+    )
 }
 
 /// Where another number of items came than was asked for.
@@ -202,6 +225,7 @@ pub fn shares(names: usize) -> String {
     format!("the same for each of the {}", count(names as u64))
 }
 
-fn shown(url: &str) -> String {
+/// A URL as it may be shown.
+pub(super) fn shown(url: &str) -> String {
     url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| crate::secret::shown(&url))
 }

@@ -1,4 +1,4 @@
-//! `gleaner check`: a site file tried on one page of the list and one item of the live site.
+//! `gleaner check`: a site file tried on two pages of the list and one item of the live site.
 //! Nothing is stored.
 
 mod trial;
@@ -22,9 +22,10 @@ use trial::{Stop, Trial};
 
 /// What is said below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Asks for the first page of the list and the page of its first item, and prints
-what was found, what a crawl would ask for next, what it would store, and what
-is odd. Nothing is written.
+Asks for the first page of the list, the page of its first item and the list's
+second page, and prints what was found, what a crawl would ask for next, what it
+would store, what the second page disproves, and what is odd. Nothing is
+written.
 
 Exit codes: 0 the site fits the file, 1 no answer, 2 usage or a bad file, 3 the
 site does not fit.";

@@ -57,6 +57,14 @@ fn the_largest_list_of_objects_is_the_list() {
 }
 
 #[test]
+fn p10_p12_a_list_in_another_encoding_or_with_half_a_character_is_read_as_a_crawl_reads_it() {
+    let kind = [("content-type", "application/json; charset=iso-8859-1")];
+    let body = Bytes::from_static(b"[{\"id\":1,\"t\":\"caf\xe9\"},{\"id\":2,\"t\":\"\\ud83c\"}]");
+    let (_, seen) = list(Page { body, ..page(URL, &kind, &json!(0)) }).unwrap();
+    assert_eq!(seen.body, json!([{ "id": 1, "t": "café" }, { "id": 2, "t": "\u{fffd}" }]));
+}
+
+#[test]
 fn the_key_is_a_field_with_a_value_of_its_own_in_each_item() {
     let key = |items: &[Value]| key(&items.iter().collect::<Vec<_>>());
     let of = |text: &str| Some(text.to_owned());

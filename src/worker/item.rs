@@ -14,6 +14,7 @@ use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::record::{Ages, Fetched, Known, Seen};
 use crate::refresh::gone::Sight;
 use crate::refresh::{self, Origin, Plan};
+use crate::site::Site;
 use crate::task::{Content, DetailPage, Listed, Page};
 use crate::writer::Outcome;
 
@@ -32,7 +33,7 @@ impl Crew {
         let content =
             item.listed.as_mut().map(|listed| take(&mut listed.content)).unwrap_or_default();
         let read = self
-            .read(page, self.reads_html(), move |site, page| {
+            .read(page, move |site, page| {
                 let making = Making { listed: &content, ignore: &site.ignore, encoding };
                 match &site.detail {
                     Some(rules) => extract::detail(rules, page, making),
@@ -122,8 +123,11 @@ impl Crew {
         let Listed { url, revision, content } =
             item.listed.take().map_or_else(nothing, |listed| *listed);
         let encoding = self.store.encoding();
-        let making = Making { listed: &content, ignore: &self.site.ignore, encoding };
-        match extract::of_list(making) {
+        let bytes = if let Content::Object(text) = &content { text.len() } else { 0 };
+        let read = move |site: &Site| {
+            extract::of_list(Making { listed: &content, ignore: &site.ignore, encoding })
+        };
+        match self.apart(bytes, read).await {
             Err(error) => self.give_up(attempt, Trouble::List(error)).await,
             Ok(Detail { document, .. }) => {
                 // It is only kept, and never asked for.

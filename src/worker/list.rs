@@ -7,15 +7,18 @@ use crate::again::Wanted;
 use crate::clock;
 use crate::document::Digest;
 use crate::error::CrawlError;
-use crate::extract::{self, Item, Listing, NoKey, SeedsFound, Select};
+use crate::extract::{self, Item, Listing, NoKey, SeedsFound};
 use crate::failure::{Failure, PageId};
 use crate::fetch::{self, End, Sample};
-use crate::frontier::{Lease, Retry};
+use crate::frontier::{Lease, Retry, Submitted};
 use crate::record::Key;
 use crate::secret::shown;
-use crate::site::{ItemRules, Next, PageSaid, Paging, Seeds, Site};
+use crate::site::{Next, PageSaid, Paging, Seeds, Site};
 use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List, PageRange};
 use crate::walk::Turn;
+
+/// Listed items that are submitted at once.
+const AT_ONCE: usize = 10_000;
 
 impl Crew {
     /// A page of a list.
@@ -38,7 +41,7 @@ impl Crew {
         index: IndexPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
-        let (page, found) = self.read(page, true, seeds_on).await;
+        let (page, found) = self.read(page, seeds_on).await;
         let SeedsFound { seeds, said, odd, gaps, decoding } = match found {
             Ok(found) => found,
             Err(error) => return self.bad_page(attempt, error, page).await,
@@ -65,11 +68,7 @@ impl Crew {
         index: IndexPage,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
-        let is_slow = matches!(
-            self.site.index.items,
-            ItemRules::Selected { items: Select::Css(_), .. } | ItemRules::Sitemap { .. }
-        );
-        let (page, listing) = self.read(page, is_slow, extract::index).await;
+        let (page, listing) = self.read(page, extract::index).await;
         let listing = match listing {
             Ok(listing) => listing,
             Err(error) => return self.bad_page(attempt, error, page).await,
@@ -127,9 +126,8 @@ impl Crew {
         let without_key = keyless.len() as u64;
         self.keep_keyless(&attempt.lease, page, keyless).await?;
         // Pages before the range are read only because they lead to those in it.
-        let details =
-            if index.number < self.range.from { vec![] } else { self.details(items).await? };
-        let submitted = self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
+        let items = if index.number < self.range.from { Vec::new() } else { items };
+        let submitted = self.submit_items(items).await?;
         if submitted.limited {
             self.enough.store(true, Relaxed);
         }
@@ -289,6 +287,22 @@ impl Crew {
                 "page {short} of the list has fewer than the {limit} items expected, and the list goes on: {remedy}"
             ));
         }
+    }
+
+    /// Submits the listed items, piece by piece: with a million of them nobody else would get on
+    /// meanwhile.
+    async fn submit_items(&self, items: Vec<Item>) -> Result<Submitted, CrawlError> {
+        let (mut all, mut items) = (Submitted::default(), items.into_iter());
+        while items.len() > 0 {
+            let details = self.details(items.by_ref().take(AT_ONCE).collect()).await?;
+            let submitted = self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
+            all.details += submitted.details;
+            all.limited |= submitted.limited;
+            if items.len() > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(all)
     }
 
     /// The listed items with what the store knows of them.

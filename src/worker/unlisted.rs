@@ -127,7 +127,7 @@ impl Crew {
         }
         let encoding = self.store.encoding();
         let (page, read) = self
-            .read(page, self.reads_html(), move |site, page| {
+            .read(page, move |site, page| {
                 let nothing = Content::Nothing;
                 let making = Making { listed: &nothing, ignore: &[], encoding };
                 site.detail.as_ref().map(|rules| extract::detail(rules, page, making))

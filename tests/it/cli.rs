@@ -18,6 +18,7 @@ mod reading;
 mod secrets;
 mod signals;
 mod sites;
+mod slow_pages;
 mod soak;
 mod terminal;
 mod tune;

@@ -15,7 +15,10 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
     ("rusqlite", &["store/sqlite"]),
     ("clap", &["cli"]),
     ("tokio::spawn(", &["crawl.rs", "demo"]),
-    (".spawn(", &["crawl.rs", "store/thread.rs", "store/mongodb/driver.rs", "demo"]),
+    (
+        ".spawn(",
+        &["crawl.rs", "store/thread.rs", "store/mongodb/driver.rs", "worker/readers.rs", "demo"],
+    ),
     ("anyhow", &["main.rs", "cli"]),
     ("process::exit", &["main.rs"]),
 ];

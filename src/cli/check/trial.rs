@@ -1,15 +1,16 @@
-//! What is asked of the live site, in order: its list, by way of the pages that lead to one, and
-//! one item. Whatever comes is put into the facts; reading and judging is done elsewhere.
+//! What is asked of the live site, in order: its list, by way of the pages that lead to one, one
+//! item, and the list's next page. Whatever comes is put into the facts; reading and judging is done elsewhere.
 
 use std::collections::VecDeque;
 
+use crate::check::second::Read;
 use crate::check::{self, Asked, Check, Named};
 use crate::document::{Body, Encoding};
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
 use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
 use crate::secret::shown;
 use crate::settings::Settings;
-use crate::site::{DetailRules, ItemRules, RequestError, Seeds, Site};
+use crate::site::{DetailRules, ItemRules, Next, RequestError, Seeds, Site};
 use crate::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
 
 /// Pages that lead to lists or have no items: categories, sitemaps of sitemaps, and those of them that
@@ -57,21 +58,24 @@ impl Trial {
                 if is_away { Stop::Unreachable(message) } else { Stop::Misfit(message) }
             })?;
         }
-        let (index, listing) = self.list().await?;
+        let (index, listing, page) = self.list().await?;
         let (facts, warnings) = check::of_list(&self.site, &index, &listing);
         let items = facts.items;
         self.facts.list = Some(facts);
         self.facts.warnings.extend(warnings);
         let mut keyless = None;
         let mut keyed = Vec::new();
-        for item in listing.items {
+        for item in &listing.items {
             match item {
-                Ok(item) => keyed.push(item),
+                Ok(item) => keyed.push(item.clone()),
                 Err(error) => keyless = keyless.or(Some(error)),
             }
         }
         match keyless {
-            _ if !keyed.is_empty() => self.item(keyed).await,
+            _ if !keyed.is_empty() => {
+                self.item(keyed).await?;
+                self.second(&index, &listing, page.as_ref()).await
+            }
             Some(first) => Err(Stop::Misfit(format!(
                 "none of the {items} items of {index} has a key: {first}"
             ))),
@@ -92,7 +96,7 @@ impl Trial {
 
     /// The first page that lists items, by way of those that lead to it. Where a category or a sitemap
     /// has none, the next one is looked at.
-    async fn list(&mut self) -> Result<(IndexPage, Listing), Stop> {
+    async fn list(&mut self) -> Result<(IndexPage, Listing, Option<Answered>), Stop> {
         let mut runs = VecDeque::from(self.site.begin(self.site.page_range(None)));
         let mut empty = None;
         for _ in 0..MOST_BEFORE_A_LIST {
@@ -101,7 +105,7 @@ impl Trial {
                 Some(request) => self.page(&Page::Index(index.clone()), request).await?,
                 None => {
                     let keys = self.site.known_keys(&index).unwrap_or_default();
-                    return Ok((index, extract::known(keys, self.site.known_count())));
+                    return Ok((index, extract::known(keys, self.site.known_count()), None));
                 }
             };
             let seeds = match (&index.list, &self.site.seeds) {
@@ -115,13 +119,13 @@ impl Trial {
             let listing = extract::index(&self.site, &page);
             let listing = listing.map_err(|error| self.unreadable(&index, &error, &page))?;
             if !listing.items.is_empty() {
-                return Ok((index, listing));
+                return Ok((index, listing, Some(page)));
             }
             if listing.said.items > 0 || listing.said.places.is_empty() {
                 if !runs.is_empty() {
                     self.facts.warnings.push(self.nothing_on(&index));
                 }
-                empty.get_or_insert((index, listing));
+                empty.get_or_insert((index, listing, Some(page)));
                 continue;
             }
             let next = self.site.after(&index, &listing.said);
@@ -135,6 +139,38 @@ impl Trial {
             next.into_iter().rev().for_each(|run| runs.push_front(run));
         }
         empty.ok_or_else(no_list)
+    }
+
+    /// The page that follows the first one, where there is one: a file may fit that alone.
+    async fn second(
+        &mut self,
+        index: &IndexPage,
+        listing: &Listing,
+        page: Option<&Answered>,
+    ) -> Result<(), Stop> {
+        let most = self.site.page_range(None).to;
+        let next = self.site.after(index, &listing.said);
+        let (Some(page), Some(Next { runs, certain })) = (page, next) else { return Ok(()) };
+        let run = runs.into_iter().next().filter(|run| run.from <= most);
+        let Some((second, _)) = run.map(IndexRun::split) else { return Ok(()) };
+        let task = Page::Index(second.clone());
+        let Some(request) = self.request(&task)? else { return Ok(()) };
+        let answer = self.ask(&task, request).await?;
+        if !certain && matches!(answer.status.as_u16(), 204 | 404 | 410) {
+            return Ok(());
+        }
+        let answered = self.good(&task, answer)?;
+        let found = extract::index(&self.site, &answered);
+        let found = found.map_err(|error| self.unreadable(&second, &error, &answered))?;
+        let first = Read { index, listing, page };
+        let read = Read { index: &second, listing: &found, page: &answered };
+        if let Some(why) = check::second::disproved(&self.site, first, read) {
+            return Err(Stop::Misfit(why));
+        }
+        if certain {
+            self.facts.warnings.extend(check::second::unexpected_end(index, &second, &found));
+        }
+        Ok(())
     }
 
     /// The lists of the categories that a page names.

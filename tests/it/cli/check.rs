@@ -61,7 +61,7 @@ fn the_demo_site_fits_the_built_in_file() {
     says(&ended, &["items 18, the first:", "declared 60 items", "next pages 2 to 4, side by side"]);
     says(&ended, &["books fits"]);
     assert_eq!(ended.err, "");
-    assert_eq!(demo.stats().requests, 3, "robots.txt, the list, an item");
+    assert_eq!(demo.stats().requests, 4, "robots.txt, the list, an item, the next page");
     let ended = gleaner(&["check", "books", "--base-url", demo.url(), "--json"]).run().with(0);
     let facts: Value = serde_json::from_str(&ended.out).expect("JSON");
     let key = facts["key"].as_str().expect("a key");
@@ -284,11 +284,105 @@ fn p10_p12_check_says_what_was_replaced_and_what_was_guessed() {
     let body = "{\"rows\":[{\"id\":1,\"name\":\"cut \\ud83c\"}]}";
     let served = Served::start(move |_| Answer::body(body, "application/json"));
     let ended = checked(&file(LIST), served.url(), &[]).with(0);
-    says(&ended, &["1 characters are none in the page's encoding, or half of one"]);
+    says(&ended, &["1 character could not be decoded and became U+FFFD"]);
     let html = file(
         "format = \"html\"\n[index]\nurl = \"/list\"\nitems = \"a\"\nkey = \"::text\"\n\
         [index.fields]\nname = \"::text\"\n",
     );
     let served = Served::start(|_| Answer::body(&b"<a>caf\xe9</a>"[..], "text/html"));
     says(&checked(&html, served.url(), &[]).with(0), &["it was read as windows-1252", "café"]);
+}
+
+/// A list of two pages, whose second one `second` answers; `paging` is what the file says of it.
+fn two_pages(paging: &str, next: &Value, second: Answer) -> Ended {
+    let (first, second) = (json!({ "rows": [{ "id": 1 }, { "id": 2 }], "next": next }), second);
+    let second = std::sync::Mutex::new(Some(second));
+    let served = Served::start(move |asked| {
+        let is_first =
+            asked.path == "/list" && asked.query.values().all(|it| it == "1" || it.is_empty());
+        match second
+            .lock()
+            .expect("nobody panicked")
+            .take_if(|_| !is_first && asked.path == "/list")
+        {
+            Some(second) => second,
+            None if asked.path == "/list" => Answer::json(&first),
+            None => Answer::not_found(),
+        }
+    });
+    checked(&file(&format!("{LIST}{paging}\n")), served.url(), &[])
+}
+
+const BY_PAGE: &str = "query = { page = \"{page}\" }\npaging = { by = \"page\" }";
+const BY_CURSOR: &str =
+    "query = { c = \"{cursor}\" }\npaging = { by = \"cursor\", select = \"$.next\" }";
+const BY_NEXT: &str = "paging = { by = \"next\", select = \"$.next\" }";
+
+#[test]
+fn o5_check_reads_the_second_page_and_says_what_it_disproves() {
+    let page = |ids: [u32; 2], next: Value| {
+        Answer::json(&json!({ "rows": ids.map(|id| json!({ "id": id })), "next": next }))
+    };
+    for (paging, next, second, words) in [
+        (BY_PAGE, json!(null), page([2, 1], json!(null)), "no items but those of index page 1"),
+        (BY_CURSOR, json!("abc"), page([3, 4], json!("abc")), "names the same cursor at `$.next`"),
+        (BY_NEXT, json!("/list?p=2"), page([3, 4], json!("/list?p=2")), "names the same next page"),
+        (BY_PAGE, json!(null), Answer::json(&json!({ "error": "x" })), "has no `$.rows`, which"),
+        (BY_NEXT, json!("/list?p=2"), Answer::html("<p>hi".to_owned()), "the body is not JSON"),
+        (BY_NEXT, json!("/list?p=2"), Answer::not_found(), "the site answered 404"),
+        (
+            BY_CURSOR,
+            json!("abc"),
+            Answer::json(&json!({ "rows": [{}], "next": null })),
+            "none of the items of index page 2 has a key",
+        ),
+    ] {
+        let ended = two_pages(paging, &next, second).with(3);
+        says(&ended, &["mine does not fit:", "index page 2", words]);
+    }
+}
+
+#[test]
+fn o5_a_second_page_that_fits_or_ends_the_list_is_no_misfit() {
+    let page = |ids: &[u32], next: Value| {
+        let rows: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
+        Answer::json(&json!({ "rows": rows, "next": next }))
+    };
+    for (paging, next, second) in [
+        (BY_PAGE, json!(null), page(&[2, 3], json!(null))),
+        (BY_PAGE, json!(null), page(&[], json!(null))),
+        (BY_PAGE, json!(null), Answer::not_found()),
+        (BY_CURSOR, json!("abc"), page(&[3], json!("def"))),
+        (BY_NEXT, json!("/list?p=2"), page(&[3], json!(null))),
+    ] {
+        let ended = two_pages(paging, &next, second).with(0);
+        assert!(ended.out.ends_with("mine fits\n"), "{}", ended.out);
+    }
+    let ended = two_pages(BY_NEXT, &json!("/list?p=2"), page(&[], json!(null))).with(0);
+    says(&ended, &["! index page 2 has no items, though index page 1 says that the list goes on"]);
+}
+
+#[test]
+fn o5_an_html_list_that_nothing_tells_from_another_page_is_a_warning() {
+    let html = |more: &str| {
+        file(&format!(
+            "format = \"html\"\n[index]\nurl = \"/list\"\nquery = {{ page = \"{{page}}\" }}\n{more}\n\
+             items = \"a\"\nkey = \"::text\"\n[index.fields]\nname = \"::text\"\n"
+        ))
+    };
+    let served = Served::start(|asked| {
+        let page = asked.number("page").unwrap_or(1);
+        Answer::html(format!("<h1>All</h1><a>{page}</a><i>9</i>"))
+    });
+    let warned = "nothing tells a page of the list from what a site may answer instead";
+    let ended = checked(&html("paging = { by = \"page\" }"), served.url(), &[]).with(0);
+    says(&ended, &[warned, "with 1 warning"]);
+    for told in [
+        "paging = { by = \"page\" }\nrequire = [\"h1\"]",
+        "paging = { by = \"page\", last = \"i::text\" }",
+        "paging = { by = \"page\", size = 1, total = \"i::text\" }",
+    ] {
+        let ended = checked(&html(told), served.url(), &[]).with(0);
+        assert!(!ended.out.contains("nothing tells"), "{}", ended.out);
+    }
 }

@@ -191,7 +191,7 @@ impl InStep {
 }
 
 /// The most memory that a process ever had, in bytes; nothing where it has ended.
-fn highest(pid: u32) -> Option<usize> {
+pub fn highest(pid: u32) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: usize = line.split_whitespace().next()?.parse().ok()?;

@@ -1,8 +1,12 @@
 //! Pages whose bytes are not quite what they should be: other encodings, half characters, values that a
 //! store cannot hold, and types that say something else.
 
+use std::time::Duration;
+
 use gleaner::report::Outcome;
+use gleaner::settings::Settings;
 use serde_json::{Value, json};
+use tokio::time::MissedTickBehavior;
 
 use super::{Crawled, crawl_served, crawl_with, settings, site_of};
 use crate::crawl::rig::says;
@@ -51,7 +55,7 @@ async fn p12_half_a_surrogate_pair_costs_a_character_and_not_the_page() {
             ("3".to_owned(), json!({ "id": 3, "t": "🎉" })),
         ]);
         assert_eq!(crawled.report.requests.replaced, 1);
-        says(&crawled.report, "1 characters on 1 pages");
+        says(&crawled.report, "1 character on 1 page could not be decoded");
     }
 }
 
@@ -66,7 +70,7 @@ async fn p12_control_characters_on_an_items_page_are_replaced_and_said_once() {
     let document = |id: u32| (id.to_string(), json!({ "id": id, "t": "a\u{fffd}b\u{fffd}c" }));
     crawled.holds([document(1), document(2), document(3)]);
     assert_eq!(crawled.report.requests.replaced, 6);
-    says(&crawled.report, "6 characters on 3 pages");
+    says(&crawled.report, "6 characters on 3 pages could not be decoded");
     let said = crawled.report.problems.iter().filter(|it| it.contains("U+FFFD")).count();
     assert_eq!(said, 1, "{:#?}", crawled.report.problems);
 }
@@ -156,11 +160,11 @@ async fn p10_utf_8_without_a_word_and_one_bad_byte_is_utf_8_and_what_is_not_is_s
     let crawled = crawl_served::<Sqlite>(site_of(HTML), &pages("text/html", page)).await;
     assert_eq!(titles(&crawled), ["é", &format!("{good}\u{fffd}")]);
     assert_eq!(crawled.report.requests.replaced, 1);
-    says(&crawled.report, "were replaced by U+FFFD");
+    says(&crawled.report, "became U+FFFD");
     let served = pages("text/html", b"<h1>caf\xe9</h1>");
     let crawled = crawl_served::<Sqlite>(site_of(HTML), &served).await;
     assert_eq!(titles(&crawled), ["é", "café"]);
-    says(&crawled.report, "1 pages do not say what their encoding is");
+    says(&crawled.report, "1 page without a declared encoding");
 }
 
 #[tokio::test]
@@ -204,4 +208,36 @@ async fn p11_json_is_accepted_whatever_its_type_says() {
         let crawled = crawl_served::<Sqlite>(site_of(LIST), &list(kind, body)).await;
         crawled.holds([1, 2].map(|id| (id.to_string(), json!({ "id": id }) as Value)));
     }
+}
+
+#[tokio::test]
+async fn p9_the_networks_thread_is_on_time_while_pages_take_all_the_time_they_may() {
+    // Below each list there is another: a path that descends again and again has no end of ways.
+    let body = format!("{}1{}{}", "[[1],".repeat(60), "]".repeat(60), " ".repeat(20 << 10));
+    let served = Served::start(move |asked| match asked.path.as_str() {
+        "/list" => Answer::json(&json!([{ "id": 1 }, { "id": 2 }])),
+        _ => Answer::body(body.clone(), "application/json"),
+    });
+    let site = site_of(&format!(
+        "{LIST}[detail]\nurl = '/d/{{key}}'\n[detail.fields]\nx = '$..*..*..*..*..*.none'\n"
+    ));
+    let settings = Settings { retries: 0, ..settings() };
+    let mut latest = Duration::ZERO;
+    let ticking = async {
+        let mut clock = tokio::time::interval(Duration::from_millis(20));
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let due = clock.tick().await;
+            latest = latest.max(due.elapsed());
+        }
+    };
+    let crawled = tokio::select! {
+        crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete) => crawled,
+        never = ticking => never,
+    };
+    let failures = crawled.backend.failures().await;
+    assert_eq!(failures.len(), 2);
+    assert!(failures.iter().all(|it| it.message.contains("more than 5s to read")), "{failures:?}");
+    eprintln!("late by {latest:?} at most");
+    assert!(latest < Duration::from_secs(2), "{latest:?}");
 }
