@@ -34,6 +34,7 @@ use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
 use crate::site::Site;
 use crate::store::{Patience, PatientStore, Store};
+use crate::waits::Waits;
 use crate::walk::Walk;
 use crate::worker::{Crew, Readers};
 use crate::writer::{self, Batching, Destination, Outbox};
@@ -56,6 +57,7 @@ pub struct Crawl {
     walk: Arc<Walk>,
     departures: Arc<Departures>,
     canary: Arc<Canary>,
+    waits: Waits,
     shutdown: Shutdown,
 }
 
@@ -77,9 +79,15 @@ type Opening<'c> = Pin<Box<MaybeDone<BoxFuture<'c, ()>>>>;
 pub struct View {
     metrics: Arc<Metrics>,
     frontier: Arc<dyn Frontier>,
+    waits: Waits,
 }
 
 impl View {
+    /// What is waited for, in words.
+    pub fn waits(&self) -> Option<String> {
+        self.waits.shown()
+    }
+
     /// All counters, and the tasks outstanding.
     pub async fn now(&self) -> (Snapshot, u64) {
         let outstanding = self.frontier.outstanding().await.map_or(0, |count| count.total());
@@ -102,7 +110,9 @@ impl Crawl {
         let settings = Settings { workers, ..settings };
         let metrics = Arc::new(Metrics::new());
         let patience = Patience(settings.store_wait);
-        let patient = PatientStore::new(store, store_name, patience, metrics.clone());
+        let waits = Waits::default();
+        let patient =
+            PatientStore::new(store, store_name, patience, metrics.clone(), waits.clone());
         // What workers (two tasks each) and writer hold counts as outstanding: the mark must lie above
         // that, by what they take next.
         let in_hands = settings.workers * 3 + batching(&settings).holds();
@@ -121,13 +131,15 @@ impl Crawl {
             walk: Arc::default(),
             departures: Arc::default(),
             canary: Arc::default(),
+            waits,
             shutdown,
         }
     }
 
     /// Shows where the crawl is, while it runs.
     pub fn view(&self) -> View {
-        View { metrics: self.metrics.clone(), frontier: self.frontier.clone() }
+        let (metrics, frontier) = (self.metrics.clone(), self.frontier.clone());
+        View { metrics, frontier, waits: self.waits.clone() }
     }
 
     /// Crawls, to the end or until it is told to stop.
@@ -184,10 +196,8 @@ impl Crawl {
         if self.frontier.outstanding().await?.total() > 0 {
             return Ok(Outcome::Interrupted);
         }
-        let has_none = self.walk.lost() > 0 && self.metrics.snapshot().index.pages == 0;
-        if has_none && lock.entry().is_resumed() && !self.store.was_empty() {
-            // What was done before is not to be done again for that.
-            return Err(CrawlError::NoList);
+        if let Some(why) = self.read_nothing() {
+            return Err(CrawlError::NoList(why));
         }
         self.mark_gone(&lock, problems).await?;
         let outcome = self.verdict(&self.metrics.snapshot(), problems);
@@ -203,7 +213,7 @@ impl Crawl {
     async fn start(&self) -> Result<Option<Begun<'_>>, CrawlError> {
         let Some(claim) = self.claim().await? else { return Ok(None) };
         let home = self.site.home();
-        let hosts = Arc::new(Hosts::new(&home, self.settings.manners()));
+        let hosts = Arc::new(Hosts::new(&home, self.settings.manners(), self.waits.clone()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = Arc::new(fetcher.paced(hosts.clone()));
         let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(hosts.clone(), fetcher.clone()));

@@ -34,13 +34,20 @@ pub enum CrawlError {
     #[error("lost the site lock: heartbeat expired, and another run took over")]
     LockLost,
     /// What the site asks of crawlers cannot be known.
-    #[error("robots.txt cannot be read: {0}. A later run can go on; --robots off passes over it")]
-    Robots(FetchError),
+    #[error(
+        "robots.txt cannot be read: {error} ({url}). A later run can go on; --robots off passes over it"
+    )]
+    Robots {
+        /// Where it would be.
+        url: String,
+        /// Why it is not known.
+        error: FetchError,
+    },
     /// No page of the list was read.
     #[error(
-        "no page of the list could be read, so nothing is known of the site. A later run can go on"
+        "no page of the list could be read, so nothing is known of the site; the first: {0}. A later run can go on"
     )]
-    NoList,
+    NoList(String),
     /// The site was redesigned, so that good documents would be replaced.
     #[error(transparent)]
     Redesigned(#[from] Redesign),

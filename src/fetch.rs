@@ -19,11 +19,13 @@ mod trust;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
 use reqwest::{Response, StatusCode};
+use tokio::time::Instant;
+use tracing::debug;
 use url::Url;
 
 use crate::metrics::Metrics;
@@ -34,11 +36,11 @@ use crate::wording::plain;
 pub use client::{ClientError, ClientOptions};
 pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
-pub use host::{Blocked, End, Host, Slot};
+pub use host::{Blocked, End, Host, Slot, Trouble};
 pub use hosts::{Entered, Hosts, Manners};
 pub use page::{Answer, Fetched, Page, Redirect};
 use request::same_origin;
-pub use request::{Body, Home, Request};
+pub use request::{Body, Home, Purpose, Request};
 pub use reqwest::Method;
 pub use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
 
@@ -65,7 +67,7 @@ pub struct Fetcher {
 
 /// An answer whose body is still to be read.
 struct Exchange {
-    url: Url,
+    request: Request,
     response: Response,
     sent: Instant,
     redirects: Vec<Redirect>,
@@ -124,8 +126,9 @@ impl Fetcher {
         let mut exchange = self.follow(request, self.hosts.as_deref()).await?;
         if exchange.response.status() == StatusCode::NOT_MODIFIED {
             self.metrics.not_modified(exchange.sent.elapsed());
+            exchange.log(0);
             let headers = std::mem::take(exchange.response.headers_mut());
-            return Ok(Fetched::NotModified { url: exchange.url, headers });
+            return Ok(Fetched::NotModified { url: exchange.request.url, headers });
         }
         self.page(exchange).await.map(Fetched::Page)
     }
@@ -139,22 +142,26 @@ impl Fetcher {
         self.page(exchange).await
     }
 
-    async fn page(&self, exchange: Exchange) -> Result<Page, FetchError> {
-        let Exchange { url, mut response, sent, leads_to, .. } = exchange;
-        if let Some(to) = leads_to {
+    async fn page(&self, mut exchange: Exchange) -> Result<Page, FetchError> {
+        if let Some(to) = exchange.leads_to.take() {
+            exchange.log(0);
             return Err(FetchError::RedirectRefused { to });
         }
-        if response.status() != StatusCode::OK {
-            return Err(self.refusal(response).await);
+        if exchange.response.status() != StatusCode::OK {
+            return Err(self.refusal(exchange).await);
         }
-        if let Some(coding) = undecoded(response.headers()) {
+        if let Some(coding) = undecoded(exchange.response.headers()) {
+            exchange.log(0);
             return Err(FetchError::Body(format!(
                 "it is encoded as {coding}, which was not asked for"
             )));
         }
-        let body = body(&mut response, self.max_body).await?;
+        let body = body(&mut exchange.response, self.max_body).await;
+        exchange.log(body.as_ref().map_or(0, Bytes::len));
+        let Exchange { request, mut response, sent, .. } = exchange;
+        let body = body?;
         self.metrics.received(sent.elapsed(), body.len());
-        Ok(Page { url, headers: std::mem::take(response.headers_mut()), body })
+        Ok(Page { url: request.url, headers: std::mem::take(response.headers_mut()), body })
     }
 
     /// Asks for a page and reads no more than `most` bytes of it. It is not paced: so hosts are
@@ -163,22 +170,24 @@ impl Fetcher {
     /// # Errors
     /// As [`Fetcher::fetch`].
     pub async fn beginning(&self, request: Request, most: usize) -> Result<Page, FetchError> {
-        let Exchange { url, mut response, leads_to, .. } = self.follow(request, None).await?;
-        if let Some(to) = leads_to {
+        let mut exchange = self.follow(request, None).await?;
+        if let Some(to) = exchange.leads_to.take() {
+            exchange.log(0);
             return Err(FetchError::RedirectRefused { to });
         }
-        if response.status() != StatusCode::OK {
-            return Err(self.refusal(response).await);
+        if exchange.response.status() != StatusCode::OK {
+            return Err(self.refusal(exchange).await);
         }
         let mut body = BytesMut::new();
         while body.len() < most {
-            let part = response.chunk().await.map_err(|error| FetchError::reading(&error))?;
-            let Some(part) = part else { break };
+            let part = exchange.response.chunk().await;
+            let Some(part) = part.map_err(|error| FetchError::reading(&error))? else { break };
             body.extend_from_slice(&part);
         }
+        exchange.log(body.len());
         body.truncate(most);
-        let headers = std::mem::take(response.headers_mut());
-        Ok(Page { url, headers, body: body.freeze() })
+        let headers = std::mem::take(exchange.response.headers_mut());
+        Ok(Page { url: exchange.request.url, headers, body: body.freeze() })
     }
 
     /// Makes a request for somebody who wants to see the answer, whatever it is: also one that
@@ -187,12 +196,14 @@ impl Fetcher {
     /// # Errors
     /// Where there is no answer, or its body cannot be read.
     pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
-        let Exchange { url, mut response, sent, redirects, leads_to } =
-            self.follow(request, None).await?;
-        let head_after = sent.elapsed();
+        let mut exchange = self.follow(request, None).await?;
+        let head_after = exchange.sent.elapsed();
         let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
-        let body = body(&mut response, self.max_body).await?;
-        let body_after = sent.elapsed();
+        let body = body(&mut exchange.response, self.max_body).await?;
+        let body_after = exchange.sent.elapsed();
+        exchange.log(body.len());
+        let Exchange { request: Request { url, .. }, mut response, redirects, leads_to, .. } =
+            exchange;
         self.metrics.received(body_after, body.len());
         let version = format!("{:?}", response.version());
         let page = Page { url, headers: std::mem::take(response.headers_mut()), body };
@@ -227,8 +238,9 @@ impl Fetcher {
                 clock.reset();
             }
             let (response, sent) = self.send(&request, hosts).await?;
+            let status = response.status().as_u16();
             if let Some(hosts) = hosts {
-                hosts.of(&request.url).heard(response.status().as_u16(), response.headers());
+                hosts.of(&request.url).heard(&request, sent, status, response.headers());
             }
             let (target, leads_to) = match self.lead(&request.url, &response) {
                 Lead::To(target) => (Some(target), None),
@@ -236,9 +248,9 @@ impl Fetcher {
                 Lead::Nowhere => (None, None),
             };
             let Some(target) = target else {
-                return Ok(Exchange { url: request.url, response, sent, redirects, leads_to });
+                return Ok(Exchange { request, response, sent, redirects, leads_to });
             };
-            let status = response.status().as_u16();
+            log(&request, sent, Some(status), 0, None);
             redirects.push(self.note_redirect(status, &request.url, &target));
             request = request.redirected(status, target);
             if let Some(hosts) = hosts {
@@ -256,13 +268,13 @@ impl Fetcher {
         hosts: Option<&Hosts>,
     ) -> Result<(Response, Instant), FetchError> {
         let client = self.clients.next();
-        match self.send_once(client, request).await {
+        match self.send_once(client, request, hosts).await {
             Err(FetchError::Closed(_)) => {
                 self.metrics.retried();
                 if let Some(hosts) = hosts {
                     hosts.of(&request.url).take_turn().await;
                 }
-                self.send_once(client, request).await
+                self.send_once(client, request, hosts).await
             }
             sent => sent,
         }
@@ -272,8 +284,9 @@ impl Fetcher {
         &self,
         client: &reqwest::Client,
         request: &Request,
+        hosts: Option<&Hosts>,
     ) -> Result<(Response, Instant), FetchError> {
-        let Request { method, url, headers, body } = request;
+        let Request { method, url, headers, body, purpose: _ } = request;
         let mut sending = client.request(method.clone(), url.clone());
         if let Some(Body { content_type, bytes }) = body {
             sending = sending.header(CONTENT_TYPE, *content_type).body(bytes.clone());
@@ -286,16 +299,27 @@ impl Fetcher {
         }
         self.metrics.sent();
         let sent = Instant::now();
-        let response = sending.send().await.map_err(|error| FetchError::sending(&error))?;
-        Ok((response, sent))
+        let error = match sending.send().await {
+            Ok(response) => return Ok((response, sent)),
+            Err(error) => FetchError::sending(&error),
+        };
+        log(request, sent, None, 0, Some(&error));
+        Err(match error {
+            FetchError::Connect(why) if hosts.is_some_and(|it| it.of(url).missed(sent, &why)) => {
+                FetchError::Away(why)
+            }
+            error => error,
+        })
     }
 
     /// What an answer other than 200 says. Its body is but a sample: that it breaks off or is too
     /// large must not hide the status.
-    async fn refusal(&self, mut response: Response) -> FetchError {
+    async fn refusal(&self, mut exchange: Exchange) -> FetchError {
+        let response = &mut exchange.response;
         let status = response.status().as_u16();
-        let wait = quota::wait(response.headers(), SystemTime::now());
-        let body = body(&mut response, LARGEST_REFUSAL).await.unwrap_or_default();
+        let wait = quota::asked(status, response.headers(), SystemTime::now());
+        let body = body(response, LARGEST_REFUSAL).await.unwrap_or_default();
+        exchange.log(body.len());
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 
@@ -322,6 +346,28 @@ impl Fetcher {
         self.first_redirect.get_or_init(|| redirect.clone());
         redirect
     }
+}
+
+impl Exchange {
+    fn log(&self, bytes: usize) {
+        log(&self.request, self.sent, Some(self.response.status().as_u16()), bytes, None);
+    }
+}
+
+/// One line a request, where that is asked for: else nothing is looked at.
+fn log(
+    request: &Request,
+    sent: Instant,
+    status: Option<u16>,
+    bytes: usize,
+    error: Option<&FetchError>,
+) {
+    let Request { method, url, purpose, .. } = request;
+    debug!(
+        %method, url = shown(url), status, ms = sent.elapsed().as_millis() as u64, bytes,
+        attempt = purpose.attempt.max(1), page = purpose.task.as_deref(),
+        error = error.map(tracing::field::display), "request"
+    );
 }
 
 /// Reads a body of at most `most` bytes. Decoded bytes are counted as they come, so a decompression

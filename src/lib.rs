@@ -53,6 +53,7 @@ pub mod store;
 pub mod sweep;
 pub mod task;
 pub mod tune;
+pub mod waits;
 pub mod walk;
 pub mod wording;
 pub mod worker;

@@ -25,6 +25,8 @@ pub struct Settings {
     pub begin: Begin,
     /// Most requests in flight.
     pub workers: usize,
+    /// Most requests in flight at the start, before it is known what the site bears.
+    pub at_first: usize,
     /// Whether there are fewer requests in flight while the site struggles.
     pub adaptive: bool,
     /// Most requests a second, of each host.
@@ -54,6 +56,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// Further tries of a task.
     pub retries: u32,
+    /// How long a site that cannot be reached any more is waited for.
+    pub site_wait: Duration,
     /// How long a store that went away is waited for.
     pub store_wait: Duration,
     /// Refusals in a row before the site is taken to have blocked us.
@@ -81,6 +85,7 @@ impl Default for Settings {
         Settings {
             begin: Begin::List,
             workers: 16,
+            at_first: AT_FIRST,
             adaptive: true,
             rate: None,
             robots: true,
@@ -95,6 +100,7 @@ impl Default for Settings {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(15),
             retries: 4,
+            site_wait: Duration::from_secs(600),
             store_wait: Duration::from_secs(600),
             block_after: 20,
             max_body: 32 << 20,
@@ -109,6 +115,10 @@ impl Default for Settings {
     }
 }
 
+/// Requests in flight at the start, unless more workers were asked for.
+const AT_FIRST: usize = 8;
+/// So many workers that were asked for start at once.
+const MOST_AT_FIRST: usize = 16;
 /// More workers help nobody.
 pub const MOST_WORKERS: usize = 10_000;
 /// What a rate is, in words.
@@ -120,6 +130,17 @@ pub fn is_rate(rate: f64) -> bool {
 }
 
 impl Settings {
+    /// The same with so many workers, which were asked for: as many as may start at once.
+    pub fn with_workers(self, workers: Option<usize>) -> Settings {
+        match workers {
+            None => self,
+            Some(workers) => {
+                let at_first = workers.clamp(AT_FIRST, MOST_AT_FIRST);
+                Settings { workers, at_first, ..self }
+            }
+        }
+    }
+
     /// Whether only a part of the site is asked for.
     pub fn is_limited(&self) -> bool {
         self.limit.is_some() || self.pages.is_some() || self.begin == Begin::Failures
@@ -135,6 +156,8 @@ impl Settings {
             user_agent: self.user_agents.first().cloned().unwrap_or_default(),
             retries: self.retries,
             block_after: self.block_after,
+            site_wait: self.site_wait,
+            at_first: u32::try_from(self.at_first).unwrap_or(u32::MAX),
         }
     }
 

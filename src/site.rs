@@ -110,8 +110,8 @@ impl Site {
     pub fn settings(&self) -> Settings {
         let usual = Settings::default();
         let own = Some(self.user_agents.clone()).filter(|names| !names.is_empty());
+        let usual = usual.with_workers(self.workers);
         Settings {
-            workers: self.workers.unwrap_or(usual.workers),
             rate: self.rate.or(usual.rate),
             robots: self.robots.unwrap_or(usual.robots),
             user_agents: own.unwrap_or(usual.user_agents),

@@ -47,8 +47,8 @@ impl Pace {
     }
 }
 
-/// The progress line: done of total, per second, failed, queued, time left.
-pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace) -> String {
+/// The progress line: done of total, per second, failed, queued; what is waited for, or time left.
+pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace, waits: Option<&str>) -> String {
     let (settled, expected) = (snapshot.settled(), snapshot.expected());
     let mut line = format!("{} of {}", count(settled), count(expected));
     let _ = write!(line, " · {}/s", count(pace.per_second().round() as u64));
@@ -59,7 +59,9 @@ pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace) -> String {
         let _ = write!(line, " · {} unlisted", count(snapshot.items.unlisted));
     }
     let _ = write!(line, " · {} queued", count(queued));
-    if let Some(left) = pace.time_for(expected.saturating_sub(settled)) {
+    if let Some(waits) = waits {
+        let _ = write!(line, " · {waits}");
+    } else if let Some(left) = pace.time_for(expected.saturating_sub(settled)) {
         let _ = write!(line, " · {} left", clock(left));
     }
     line
@@ -130,7 +132,10 @@ mod tests {
         snapshot.elapsed = Duration::from_secs(10);
         let mut pace = Pace::default();
         pace.update(&snapshot);
-        let line = line(&snapshot, 612, &pace);
+        let waiting = line(&snapshot, 612, &pace, Some("waiting 0:42 for h: 429"));
+        let expected = "1,501 of 9,040 · 150/s · 1 failed · 612 queued · waiting 0:42 for h: 429";
+        assert_eq!(waiting, expected);
+        let line = line(&snapshot, 612, &pace, None);
         assert_eq!(line, "1,501 of 9,040 · 150/s · 1 failed · 612 queued · 0:50 left");
         assert!(line.chars().count() < 64, "it fits beside the bar on 80 columns");
     }

@@ -16,6 +16,8 @@ pub const LEVELS: [usize; 11] = [1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500];
 pub const LONG_ENOUGH: Duration = Duration::from_secs(2);
 /// Throughput has to be this much better than the best so far to be worth more requests at once.
 const PAYS: f64 = 1.1;
+/// Where fewer than this share of a level's requests are served at once, the rest of them queue.
+const SERVED: f64 = 0.8;
 /// Share of requests in trouble that a site under no strain does not exceed.
 const MOST_TROUBLE: f64 = 0.02;
 /// One request in trouble may be chance.
@@ -102,6 +104,14 @@ impl Level {
         }
     }
 
+    /// Good answers a second, as near as so few rounds tell: the first one, which finds nobody queueing, makes
+    /// the rate after it look better than it is, and the time until its first answer makes the rate
+    /// over all look worse. It lies between the two.
+    fn answered(&self) -> f64 {
+        let good = (self.requests - self.errors) as f64;
+        (self.per_second + good / self.elapsed.as_secs_f64().max(1e-6)) / 2.0
+    }
+
     /// Whether more requests got into trouble than chance explains.
     pub fn is_in_trouble(&self) -> bool {
         self.errors > BY_CHANCE && self.errors as f64 > MOST_TROUBLE * self.requests as f64
@@ -113,7 +123,10 @@ impl Stop {
     pub fn sentence(self, levels: &[Level]) -> String {
         let last = levels.last().map_or(0, |level| level.at_once);
         match self {
-            Stop::Flat => format!("more than {} at once bring no more", best(levels)),
+            Stop::Flat => {
+                let workers = workers(levels).unwrap_or_default();
+                format!("more than {workers} at once bring no more")
+            }
             Stop::Errors => {
                 let (errors, requests) =
                     levels.last().map_or((0, 0), |level| (level.errors, level.requests));
@@ -154,14 +167,21 @@ pub fn decide(levels: &[Level], allowed: usize) -> Decision {
 }
 
 /// The smallest level whose throughput is within 10 % of the best; of those without trouble,
-/// unless there is none.
+/// unless there is none. Where the site refuses nothing, but serves clearly fewer at once and lets the others queue, as many as it
+/// serves: the best throughput times the time of a request that does not queue (Little's law).
 pub fn workers(levels: &[Level]) -> Option<usize> {
     let mut sound: Vec<&Level> = levels.iter().filter(|level| !level.is_in_trouble()).collect();
     if sound.is_empty() {
         sound = levels.iter().take(1).collect();
     }
     let most = sound.iter().map(|level| level.per_second).fold(0.0, f64::max);
-    sound.iter().find(|level| level.per_second >= 0.9 * most).map(|level| level.at_once)
+    let level = sound.iter().find(|level| level.per_second >= 0.9 * most)?;
+    let unqueued = sound.iter().map(|level| level.median).min()?;
+    let served = sound.iter().map(|level| level.answered()).fold(0.0, f64::max);
+    let served = (served * unqueued.as_secs_f64()).round().max(1.0);
+    let refuses = levels.iter().any(Level::is_in_trouble);
+    let is_queueing = !refuses && served < SERVED * level.at_once as f64;
+    Some(if is_queueing { served as usize } else { level.at_once })
 }
 
 /// Whether a request got into trouble that may come of too many at once: no answer, or one that
@@ -205,12 +225,6 @@ fn pays(level: &Level, before: &[Level]) -> bool {
     level.per_second >= PAYS * best
 }
 
-/// The level with the best throughput.
-fn best(levels: &[Level]) -> usize {
-    let best = levels.iter().max_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    best.map_or(0, |level| level.at_once)
-}
-
 /// By nearest rank, of times in order.
 fn percentile(times: &[Duration], percent: usize) -> Duration {
     let rank = (times.len() * percent).div_ceil(100);
@@ -232,7 +246,7 @@ mod tests {
         let level = |(at_once, (per_second, median, errors)): (&usize, &(f64, u64, usize))| Level {
             at_once: *at_once,
             requests: requests_at(*at_once),
-            elapsed: ms(1000),
+            elapsed: Duration::from_secs_f64(requests_at(*at_once) as f64 / per_second),
             per_second: *per_second,
             median: ms(*median),
             p95: ms(2 * median),
@@ -284,12 +298,25 @@ mod tests {
     fn the_smallest_level_that_is_nearly_the_best_is_taken() {
         let of = |measured: &[(f64, u64, usize)]| workers(&levels(measured));
         assert_eq!(of(&[]), None);
-        assert_eq!(of(&[(10.0, 1, 0)]), Some(1));
-        assert_eq!(of(&[(10.0, 1, 0), (28.0, 1, 0), (31.0, 1, 0), (30.0, 1, 0)]), Some(3));
-        assert_eq!(of(&[(10.0, 1, 0), (27.0, 1, 0), (31.0, 1, 0)]), Some(5));
+        assert_eq!(of(&[(10.0, 100, 0)]), Some(1));
+        assert_eq!(of(&[(10.0, 100, 0), (28.0, 105, 0), (31.0, 160, 0), (30.0, 330, 0)]), Some(3));
+        assert_eq!(of(&[(10.0, 100, 0), (30.0, 100, 0), (44.0, 112, 0)]), Some(5));
         // A level in trouble is no choice, however fast it was.
-        assert_eq!(of(&[(10.0, 1, 0), (28.0, 1, 0), (90.0, 1, 9)]), Some(3));
-        assert_eq!(of(&[(10.0, 1, 9)]), Some(1));
+        assert_eq!(of(&[(10.0, 100, 0), (28.0, 100, 0), (90.0, 55, 9)]), Some(3));
+        assert_eq!(of(&[(10.0, 100, 9)]), Some(1));
+    }
+
+    #[test]
+    fn o10_of_a_site_that_lets_requests_queue_as_many_are_taken_as_it_serves() {
+        let climb = |at_twenty, at_thirty| {
+            let below = [(25.0, 40, 0), (75.0, 40, 0), (125.0, 40, 0), (250.0, 40, 0)];
+            let above = [(at_twenty, 44, 0), (at_thirty, 60, 0), (500.0, 100, 0)];
+            workers(&levels(&[&below[..], &above[..]].concat()))
+        };
+        assert_eq!(climb(490.0, 500.0), Some(20));
+        // Between an answer and the next request a place is empty.
+        assert_eq!(climb(440.0, 500.0), Some(20));
+        assert_eq!(climb(440.0, 530.0), Some(21));
     }
 
     #[test]

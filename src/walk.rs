@@ -40,6 +40,8 @@ struct Lists {
     open: u64,
     /// Pages that could not be had.
     lost: HashSet<Whereabouts>,
+    /// Where the first of them is, and why it could not be had.
+    first_lost: Option<String>,
     /// What the lists declare together, and how many of them do not say.
     declared: u64,
     silent: u64,
@@ -160,6 +162,17 @@ impl Walk {
     /// Whether a page could not be had in an earlier pass.
     pub fn is_lost(&self, page: &IndexPage) -> bool {
         self.lists().lost.contains(&whereabouts(page))
+    }
+
+    /// A page could not be had: where, and why.
+    pub fn note_lost(&self, why: impl FnOnce() -> String) {
+        self.lists().first_lost.get_or_insert_with(why);
+    }
+
+    /// Where the first page that could not be had is, and why; nothing where another pass had all.
+    pub fn first_lost(&self) -> Option<String> {
+        let lists = self.lists();
+        lists.first_lost.clone().filter(|_| !lists.lost.is_empty())
     }
 
     /// How many pages could not be had, in any pass.

@@ -23,13 +23,14 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tracing::error;
+use tracing::{Level, enabled, error};
 use url::Url;
 
 use crate::again::Wanted;
 use crate::clock;
 use crate::error::{CrawlError, panic_message};
 use crate::extract::{Decoding, PageError};
+use crate::fetch::retry::Toll;
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
 };
@@ -49,7 +50,7 @@ use crate::task::{Content, IndexPage, Page, PageRange, Task};
 use crate::walk::Walk;
 use crate::writer::Outbox;
 pub use readers::Readers;
-use trouble::Trouble;
+use trouble::{Trouble, page_id};
 
 /// A page of more bytes is read off the network's thread.
 const LARGE: usize = 16 << 10;
@@ -126,8 +127,8 @@ struct Answer<'a> {
 
 impl Attempt<'_> {
     /// What came of the request, where there was one.
-    fn end(&mut self, end: End<'_>) -> Result<(), Blocked> {
-        self.slot.take().map_or(Ok(()), |slot| slot.end(end))
+    fn end(&mut self, end: End<'_>) -> Result<Toll, Blocked> {
+        self.slot.take().map_or(Ok(Toll::Attempt), |slot| slot.end(end))
     }
 }
 
@@ -231,7 +232,7 @@ impl Crew {
     ) -> Result<Option<Answer<'a>>, CrawlError> {
         let Some(mut attempt) = self.enter(attempt).await else { return Ok(None) };
         let request = match self.request(&attempt) {
-            Ok(Some(request)) => request,
+            Ok(Some(request)) => self.told(request, &attempt),
             Ok(None) => return Box::pin(self.known_page(attempt)).await.map(|()| None),
             Err(error) => {
                 let given_up = Box::pin(self.give_up(attempt, Trouble::Fetch(error)));
@@ -279,6 +280,18 @@ impl Crew {
             slot.host().allows(&request.url)?;
         }
         Ok(request)
+    }
+
+    /// The request with what it is for.
+    fn told(&self, mut request: Request, attempt: &Attempt<'_>) -> Request {
+        let task = attempt.lease.task();
+        request.purpose.attempt = task.attempt;
+        if enabled!(Level::DEBUG) {
+            request.purpose.task = Some(task.page.to_string().into());
+        }
+        let slot = attempt.slot.as_ref();
+        request.purpose.waits_alone = slot.is_some_and(|it| it.waits_alone(|| page_id(task)));
+        request
     }
 
     /// Reads what came, after the requests that may leave now: on one thread, those would else wait

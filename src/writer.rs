@@ -284,6 +284,7 @@ impl Destination {
                 Outcome::Missing { url } => missing.push((lease, url)),
             }
         }
+        let (begun, written, failed) = (Instant::now(), records.len(), failures.len());
         let mut rejected = vec![None; records.len()];
         self.lock.ensure().await?;
         if !records.is_empty() {
@@ -310,8 +311,12 @@ impl Destination {
         let also = absent.filter_map(|lease| self.listed(lease, now)).collect();
         self.note(unwritten, seen, also).await?;
         self.keep(failures).await?;
+        let (seen, absent) = (rooms.len() - written - failed - missing.len(), missing.len());
         self.miss(missing).await?;
-        self.settle(stored).await
+        self.settle(stored).await?;
+        let ms = begun.elapsed().as_millis() as u64;
+        debug!(written, seen, failed, absent, ms, "batch");
+        Ok(())
     }
 
     /// That an item was listed which the store holds, though its page could not be had.

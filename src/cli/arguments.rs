@@ -30,7 +30,7 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
-    /// Most requests in flight [default: 16]
+    /// Most requests in flight; of those that are asked for up to 16 start at once [default: 16]
     #[arg(long, env = "GLEANER_WORKERS", value_name = "N", value_parser = values::workers)]
     workers: Option<usize>,
 
@@ -70,12 +70,17 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_RETRIES", value_name = "N")]
     retries: Option<u32>,
 
+    /// How long a site that cannot be reached any more is waited for, once it gave a page
+    /// [default: 10m]
+    #[arg(long, env = "GLEANER_SITE_WAIT", value_name = "D", value_parser = values::duration)]
+    site_wait: Option<Duration>,
+
     /// How long a store that went away is waited for [default: 10m]
     #[arg(long, env = "GLEANER_STORE_WAIT", value_name = "D", value_parser = values::duration)]
     store_wait: Option<Duration>,
 
-    /// Refusals in a row (403, 429, pages that are not what they should be) after which the site
-    /// is taken to have blocked us [default: 20]
+    /// Refusals in a row (403, 429, pages that are not what they should be) of lists or of items
+    /// after which the site is taken to have blocked us [default: 20]
     #[arg(long, env = "GLEANER_BLOCK_AFTER", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     block_after: Option<u32>,
 
@@ -212,14 +217,14 @@ impl RunArgs {
 
     /// The settings for a crawl of `site`, which may say some of them itself.
     pub fn settings(&self, site: &Site) -> Result<Settings, Exit> {
-        let default = site.settings();
+        let default = site.settings().with_workers(self.workers);
         self.client.apply(Settings {
-            workers: self.workers.unwrap_or(default.workers),
             adaptive: self.adaptive.map_or(default.adaptive, |it| it == Switch::On),
             rate: self.rate.or(default.rate),
             conditional: self.conditional.map_or(default.conditional, |it| it == Switch::On),
             robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
             retries: self.retries.unwrap_or(default.retries),
+            site_wait: self.site_wait.unwrap_or(default.site_wait),
             store_wait: self.store_wait.unwrap_or(default.store_wait),
             block_after: self.block_after.unwrap_or(default.block_after),
             batch: self.batch.unwrap_or(default.batch),

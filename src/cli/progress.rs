@@ -51,7 +51,7 @@ impl ProgressView {
         self.ticks.tick().await;
         let (snapshot, queued) = view.now().await;
         self.pace.update(&snapshot);
-        let text = line(&snapshot, queued, &self.pace);
+        let text = line(&snapshot, queued, &self.pace, view.waits().as_deref());
         match &self.form {
             Form::Line(bar, _) => {
                 bar.set_length(snapshot.expected());

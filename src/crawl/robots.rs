@@ -8,6 +8,7 @@ use super::Crawl;
 use crate::error::CrawlError;
 use crate::fetch::{Fetcher, Hosts};
 use crate::problems::Problems;
+use crate::secret::shown;
 use crate::shutdown::Stage;
 
 impl Crawl {
@@ -50,6 +51,10 @@ pub(super) fn is_open(hosts: &Hosts) -> Result<bool, CrawlError> {
     match hosts.home().rules() {
         None => Ok(false),
         Some(Ok(_)) => Ok(true),
-        Some(Err(error)) => Err(CrawlError::Robots(error.clone())),
+        Some(Err(error)) => {
+            let root = hosts.home().root();
+            let url = root.join("/robots.txt").map_or_else(|_| shown(root), |url| shown(&url));
+            Err(CrawlError::Robots { url, error: error.clone() })
+        }
     }
 }

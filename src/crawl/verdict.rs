@@ -3,7 +3,7 @@
 use super::Crawl;
 use crate::metrics::Snapshot;
 use crate::problems::Problems;
-use crate::report::Outcome;
+use crate::report::{Items, Outcome};
 use crate::settings::Begin;
 use crate::walk::Mismatch;
 use crate::wording::counted;
@@ -32,9 +32,6 @@ impl Crawl {
         match index.declared {
             // What is gone over is no list.
             _ if self.settings.begin == Begin::Failures => {}
-            None if index.listed == 0 && index.pages == 0 && lost_pages > 0 => {
-                problems.last_gap("no page of the list could be read");
-            }
             None if index.listed == 0 => {
                 problems.last_gap("the list is empty, and does not say that it should be");
             }
@@ -48,6 +45,15 @@ impl Crawl {
             _ => {}
         }
         if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
+    }
+
+    /// Why not a single page was read, where that is so: then nothing is known of the site, whatever
+    /// was done before.
+    pub(super) fn read_nothing(&self) -> Option<String> {
+        let Snapshot { index, items, .. } = self.metrics.snapshot();
+        let Items { new, changed, same, .. } = items;
+        let has_none = index.pages == 0 && new + changed + same == 0;
+        self.walk.first_lost().filter(|_| has_none)
     }
 
     /// How often the list was walked, where that was more than once.

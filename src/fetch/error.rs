@@ -23,6 +23,9 @@ pub enum FetchError {
     /// No connection: refused, no such host, TLS.
     #[error("no connection: {0}")]
     Connect(String),
+    /// No connection to a host that gave pages before, and is waited for.
+    #[error("no connection: {0}")]
+    Away(String),
     /// The time for the whole request, or the longest silence, has passed.
     #[error("no answer in time: {0}")]
     Timeout(String),
@@ -79,7 +82,7 @@ impl FetchError {
     pub fn reason(&self) -> &'static str {
         match self {
             FetchError::Status { .. } => "status",
-            FetchError::Connect(_) => "connect",
+            FetchError::Connect(_) | FetchError::Away(_) => "connect",
             FetchError::Timeout(_) => "timeout",
             FetchError::Closed(_) => "closed",
             FetchError::Body(_) => "body",
@@ -101,10 +104,11 @@ impl FetchError {
     /// The error of a request that got no answer.
     pub(super) fn sending(error: &reqwest::Error) -> FetchError {
         let cause = root_cause(error);
-        if error.is_timeout() {
-            FetchError::Timeout(if error.is_connect() { "connecting".into() } else { cause })
-        } else if error.is_connect() {
-            FetchError::Connect(cause)
+        if error.is_connect() {
+            // Where packets vanish, that a connection was waited for is all that is known.
+            FetchError::Connect(if error.is_timeout() { "timed out".into() } else { cause })
+        } else if error.is_timeout() {
+            FetchError::Timeout(cause)
         } else if error.is_builder() {
             FetchError::Request(cause)
         } else {

@@ -8,36 +8,46 @@
 //! failed keeps its place for as long as a page usually takes, so that fast errors do not make for
 //! more requests.
 
-mod mood;
+mod backoff;
+mod refusals;
 mod state;
+mod tempo;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt;
 use reqwest::header::HeaderMap;
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::Instant;
-use tracing::debug;
 use url::Url;
 
 use super::limit::Sent;
-use super::{FetchError, Fetcher, Manners, quota, retry, robots};
+use super::retry::Toll;
+use super::{FetchError, Fetcher, Manners, Request, quota, retry, robots};
 use crate::frontier::Lease;
-pub use mood::Blocked;
+use crate::task::Page;
+use crate::waits::Waits;
+use refusals::Kind;
+pub use refusals::{Blocked, Trouble};
 use state::{Answered, State};
 
 /// A turn that is used no sooner than this after it came is over.
 const LATE: Duration = Duration::from_millis(100);
 
-/// See the module's text.
+/// A host: its slots, its rules for crawlers, what is parked for it.
 #[derive(Debug)]
 pub struct Host {
     root: Url,
     manners: Arc<Manners>,
     wake: Arc<Wake>,
+    waits: Waits,
     rules: OnceCell<Result<robots::Rules, FetchError>>,
     is_opening: AtomicBool,
+    /// Whether a page asked to wait: else there is nothing to look up.
+    knows_waits: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -54,6 +64,7 @@ pub struct Wake {
 #[derive(Debug)]
 pub struct Slot {
     host: Arc<Host>,
+    kind: Kind,
     sent: Sent,
     answered: Option<Answered>,
     has_ended: bool,
@@ -71,29 +82,30 @@ pub enum End<'a> {
         /// Whether it was asked at all.
         was_sent: bool,
     },
-    /// No page, for this reason.
-    Trouble {
-        /// Why, for people.
-        message: &'a str,
-        /// Whether the host is asked for too much: 429, 503, no answer in time.
-        is_overload: bool,
-        /// Whether the host does not want us: 429, 403, something else where pages should be.
-        is_refusal: bool,
-        /// Whether the page was asked for before.
-        is_again: bool,
-    },
+    /// No page.
+    Trouble(Trouble<'a>),
 }
 
 impl Host {
-    /// The host at `root`, of which nothing is known.
-    pub fn new(root: Url, manners: Arc<Manners>, wake: Arc<Wake>) -> Host {
-        let state = Mutex::new(State::new(&manners));
+    /// The host at `root`, of which nothing is known. `is_home` says whether it is the site's own.
+    pub fn new(
+        root: Url,
+        is_home: bool,
+        manners: Arc<Manners>,
+        wake: Arc<Wake>,
+        waits: Waits,
+    ) -> Host {
+        // The URL may hold credentials; this part of it does not.
+        let name = &root[url::Position::BeforeHost..url::Position::AfterPort];
+        let state = Mutex::new(State::new(name, is_home, &manners, waits.clone()));
         Host {
             root,
             manners,
             wake,
+            waits,
             rules: OnceCell::new(),
             is_opening: AtomicBool::new(false),
+            knows_waits: AtomicBool::new(false),
             state,
         }
     }
@@ -110,14 +122,24 @@ impl Host {
 
     /// Asks the host once what it asks of crawlers. What was parked for that goes on.
     pub async fn open(self: &Arc<Self>, fetcher: &Fetcher) -> &Result<robots::Rules, FetchError> {
-        let rules =
-            self.rules.get_or_init(|| robots::ask(fetcher, &self.root, &self.manners)).await;
+        self.open_with(robots::ask(fetcher, &self.root, &self.manners, &self.waits)).await
+    }
+
+    /// The same, with what `asking` finds out. A panic in it is no answer.
+    pub async fn open_with(
+        self: &Arc<Self>,
+        asking: impl Future<Output = Result<robots::Rules, FetchError>>,
+    ) -> &Result<robots::Rules, FetchError> {
+        let opening = Opening(self);
+        let panicked = || Err(FetchError::Request("gleaner panicked, which is a bug".to_owned()));
+        let asking = AssertUnwindSafe(asking).catch_unwind();
+        let asking = asking.map(|rules| rules.unwrap_or_else(|_| panicked()));
+        let rules = self.rules.get_or_init(|| asking).await;
         let own = self.manners.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let asked = rules.as_ref().ok().and_then(robots::Rules::delay).map(|(delay, _)| delay);
-        self.with(|state| state.keep_pace(own.max(asked), Instant::now()));
-        if self.release().is_some() {
-            self.wake.keeper.notify_one();
-        }
+        let why = if own.max(asked) == own { "--rate" } else { "Crawl-delay in robots.txt" };
+        self.with(|state| state.keep_pace(own.max(asked), why, Instant::now()));
+        drop(opening);
         rules
     }
 
@@ -147,7 +169,10 @@ impl Host {
             state.enter(lease, is_open, now).ok_or_else(|| is_open && state.next(now).is_some())
         });
         match entered {
-            Ok((lease, sent)) => Some((lease, self.slot(sent))),
+            Ok((lease, sent)) => {
+                let slot = self.slot(&lease, sent);
+                Some((lease, slot))
+            }
             Err(is_to_be_kept) => {
                 if is_to_be_kept {
                     self.wake.keeper.notify_one();
@@ -164,23 +189,31 @@ impl Host {
         tokio::time::sleep_until(at).await;
     }
 
-    /// The host has answered: it may ask for a wait, or say how much more it allows.
-    pub fn heard(&self, status: u16, headers: &HeaderMap) {
-        let is_refusal = matches!(status, 429 | 503);
-        let wait = match is_refusal {
-            true => quota::wait(headers, SystemTime::now()),
-            // Those in flight may take what is left.
-            false => quota::spent(headers, self.with(|state| state.in_flight())),
-        };
-        if let Some(wait) = wait.map(retry::capped).filter(|wait| !wait.is_zero()) {
-            // Its URL may hold credentials; its name does not.
-            debug!(host = self.root.host_str(), ?wait, "the host asks to wait");
-            self.with(|state| match is_refusal {
-                // What the refusal says of the limit is taken in when it ends.
-                true => state.pause_until(Instant::now() + wait),
-                false => state.leave_alone(wait, Instant::now()),
-            });
+    /// The host has answered a request that left at `sent`: it may ask for a wait, or say how much
+    /// more it allows.
+    pub fn heard(&self, request: &Request, sent: Instant, status: u16, headers: &HeaderMap) {
+        let in_flight = self.with(|state| {
+            state.reached(sent);
+            state.in_flight()
+        });
+        let refused = quota::asked(status, headers, SystemTime::now()).map(retry::capped);
+        let is_refusal = refused.is_some() || matches!(status, 429 | 503);
+        if let Some(wait) = refused.filter(|_| !request.purpose.waits_alone) {
+            let why = format!("the site answered {status} and asks to wait {} s", wait.as_secs());
+            // What the refusal says of the limit is taken in when it ends.
+            self.with(|state| state.refused_for(wait, &why, Instant::now()));
         }
+        // Those in flight may take what is left.
+        let spent = (!is_refusal).then(|| quota::spent(headers, in_flight)).flatten();
+        if let Some(wait) = spent.map(retry::capped).filter(|wait| !wait.is_zero()) {
+            let why = "its quota is spent";
+            self.with(|state| state.leave_alone(wait, why, Instant::now()));
+        }
+    }
+
+    /// A request that left at `sent` found no connection. Says whether the host is waited for.
+    pub fn missed(&self, sent: Instant, why: &str) -> bool {
+        self.with(|state| state.missed(sent, why, Instant::now()))
     }
 
     /// Hands what was parked and may leave now to idle workers. Says when there will be more. Not
@@ -199,7 +232,8 @@ impl Host {
                 Err(next) => return next,
                 // Fails only where the crawl has ended; then the lease goes back.
                 Ok((lease, sent)) => {
-                    let _ = self.wake.ready.try_send((lease, self.slot(sent)));
+                    let slot = self.slot(&lease, sent);
+                    let _ = self.wake.ready.try_send((lease, slot));
                 }
             }
         }
@@ -210,12 +244,36 @@ impl Host {
         self.with(|state| state.bears())
     }
 
-    fn slot(self: &Arc<Self>, sent: Sent) -> Slot {
-        Slot { host: self.clone(), sent, answered: None, has_ended: false }
+    fn slot(self: &Arc<Self>, lease: &Lease, sent: Sent) -> Slot {
+        let kind = match lease.task().page {
+            Page::Index(_) => Kind::List,
+            Page::Detail(_) => Kind::Item,
+        };
+        Slot { host: self.clone(), kind, sent, answered: None, has_ended: false }
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The opening of a host. Whatever ends it, a panic or the crawl's end, what was parked for it goes
+/// on: to the host, or back to where it came from, from where it finds the host unopened again.
+struct Opening<'a>(&'a Arc<Host>);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        let Opening(host) = self;
+        if host.rules.initialized() {
+            if host.release().is_some() {
+                host.wake.keeper.notify_one();
+            }
+            return;
+        }
+        host.is_opening.store(false, Relaxed);
+        // Dropped without the lock: a lease that goes back wakes workers.
+        let parked = host.with(State::give_back);
+        drop(parked);
     }
 }
 
@@ -243,6 +301,12 @@ impl Slot {
         host.enter(lease)
     }
 
+    /// Whether the waits that a page asks for are its own and not the host's.
+    pub fn waits_alone(&self, page: impl FnOnce() -> u64) -> bool {
+        let host = &self.host;
+        host.knows_waits.load(Relaxed) && host.with(|state| state.waits_alone(page()))
+    }
+
     /// The whole answer is there: the next request may leave. What the answer is worth is still to
     /// be seen.
     pub fn answered(&mut self) {
@@ -250,21 +314,23 @@ impl Slot {
         self.release();
     }
 
-    /// What came of the request.
+    /// What came of the request, and what that costs its task.
     ///
     /// # Errors
-    /// Where the host refuses for good.
-    pub fn end(mut self, end: End<'_>) -> Result<(), Blocked> {
+    /// Where the host has had its chances.
+    pub fn end(mut self, end: End<'_>) -> Result<Toll, Blocked> {
         self.ended(end)
     }
 
-    fn ended(&mut self, end: End<'_>) -> Result<(), Blocked> {
+    fn ended(&mut self, end: End<'_>) -> Result<Toll, Blocked> {
         self.has_ended = true;
-        let most = self.host.manners.block_after;
         let ended = self.host.with(|state| {
             let answered = self.answered.unwrap_or_else(|| state.answered(self.sent));
-            state.end(self.sent, answered, end, most)
+            state.end(self.sent, answered, self.kind, end)
         });
+        if ended == Ok(Toll::Free) {
+            self.host.knows_waits.store(true, Relaxed);
+        }
         self.release();
         ended
     }

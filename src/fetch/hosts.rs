@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use url::Url;
@@ -10,6 +11,7 @@ use url::Url;
 use super::host::{Host, Slot, Wake};
 use super::{FetchError, Fetcher, Home};
 use crate::frontier::Lease;
+use crate::waits::Waits;
 
 /// How hosts are asked: the same for each.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,9 +30,13 @@ pub struct Manners {
     pub retries: u32,
     /// Refusals in a row before a host is taken to have blocked us.
     pub block_after: u32,
+    /// How long a host that cannot be reached is waited for.
+    pub site_wait: Duration,
+    /// Requests in flight at the start, where it is adaptive.
+    pub at_first: u32,
 }
 
-/// See the module's text.
+/// All hosts of a site.
 #[derive(Debug)]
 pub struct Hosts {
     manners: Arc<Manners>,
@@ -38,6 +44,7 @@ pub struct Hosts {
     /// By host and port.
     others: Mutex<HashMap<String, Arc<Host>>>,
     wake: Arc<Wake>,
+    waits: Waits,
     ready: async_channel::Receiver<(Lease, Slot)>,
 }
 
@@ -53,13 +60,15 @@ pub enum Entered {
 }
 
 impl Hosts {
-    /// The hosts of a site at `home`.
-    pub fn new(home: &Home, manners: Manners) -> Hosts {
+    /// The hosts of a site at `home`, whose waits are told through `waits`.
+    pub fn new(home: &Home, manners: Manners, waits: Waits) -> Hosts {
         let (ready, taken) = async_channel::unbounded();
         let wake = Arc::new(Wake { ready, keeper: Notify::new() });
         let manners = Arc::new(manners);
-        let home = Arc::new(Host::new(home.site.clone(), manners.clone(), wake.clone()));
-        Hosts { manners, home, others: Mutex::default(), wake, ready: taken }
+        let site = home.site.clone();
+        let home = Host::new(site, true, manners.clone(), wake.clone(), waits.clone());
+        let home = Arc::new(home);
+        Hosts { manners, home, others: Mutex::default(), wake, waits, ready: taken }
     }
 
     /// The site's own host.
@@ -84,7 +93,8 @@ impl Hosts {
         root.set_path("/");
         root.set_query(None);
         root.set_fragment(None);
-        let host = Arc::new(Host::new(root, self.manners.clone(), self.wake.clone()));
+        let (manners, wake, waits) = (self.manners.clone(), self.wake.clone(), self.waits.clone());
+        let host = Arc::new(Host::new(root, false, manners, wake, waits));
         others.insert(name.to_owned(), host.clone());
         host
     }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Where the climb begins.
+/// Where the climb begins again after a wait.
 const START: u32 = 8;
 /// What is left of the requests in flight after a refusal.
 const AFTER_REFUSAL: f64 = 0.95;
@@ -82,11 +82,12 @@ pub struct Sent {
 
 impl Limit {
     /// A limit of at most `most` requests; of just as many where it is not to be adaptive.
-    pub fn new(most: u32, is_adaptive: bool) -> Limit {
+    /// It begins with `at_first`.
+    pub fn new(most: u32, is_adaptive: bool, at_first: u32) -> Limit {
         let most = most.max(1);
         Limit {
             most,
-            now: if is_adaptive { START.min(most) } else { most },
+            now: if is_adaptive { at_first.clamp(1, most) } else { most },
             is_adaptive,
             ceiling: None,
             patience: LEAST_ROUND,
@@ -139,6 +140,11 @@ impl Limit {
         }
     }
 
+    /// Whether a request left to try how many the host bears: more than, or as many as, were refused.
+    pub fn is_tried(&self, sent: Sent) -> bool {
+        self.ceiling.is_some_and(|ceiling| sent.among >= ceiling)
+    }
+
     /// The host refused a request, or did not answer it in time, while `served` others were in
     /// flight. Says whether it is the first of its burst.
     pub fn refused(&mut self, sent: Sent, served: u32, now: Instant) -> bool {
@@ -152,7 +158,7 @@ impl Limit {
             }
             return false;
         }
-        let was_tried = self.ceiling.is_some_and(|ceiling| sent.among >= ceiling);
+        let was_tried = self.is_tried(sent);
         let most = MOST_PATIENCE.max(sent.among * MOST_ROUNDS);
         self.patience = if was_tried { (self.patience * 2).min(most) } else { LEAST_ROUND };
         let left = if self.was_lowered { AFTER_ANOTHER } else { AFTER_REFUSAL };

@@ -33,8 +33,20 @@ struct Quota {
     reset: Duration,
 }
 
-/// How long a host asks to wait that does not answer now (429, 503).
-pub fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// How long a host asks to wait that answers with `status`. No time at all asks for nothing.
+pub fn asked(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let wait = match status {
+        429 | 503 => wait(headers, now),
+        // Some say so that a quota is spent; others refuse, and have one that is not.
+        403 => retry_after(headers, now).or_else(|| {
+            quota(headers, || now).filter(|quota| quota.remaining == 0).map(|quota| quota.reset)
+        }),
+        _ => None,
+    };
+    wait.filter(|wait| !wait.is_zero())
+}
+
+fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     retry_after(headers, now).or_else(|| quota(headers, || now).map(|quota| quota.reset))
 }
 
@@ -118,7 +130,7 @@ mod tests {
             .collect()
     }
 
-    fn asked(fields: &[(&'static str, &str)]) -> Option<u64> {
+    fn waits(fields: &[(&'static str, &str)]) -> Option<u64> {
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
         wait(&headers(fields), now).map(|wait| wait.as_secs())
     }
@@ -138,20 +150,36 @@ mod tests {
 
     #[test]
     fn w1_a_quota_says_how_long_to_wait_where_retry_after_does_not() {
-        assert_eq!(asked(&[("ratelimit", "\"default\";r=0;t=30")]), Some(30));
-        assert_eq!(asked(&[("ratelimit", "\"minute\";r=5;t=60, \"day\";r=0;t=90")]), Some(90));
-        assert_eq!(asked(&[("ratelimit", "limit=100, remaining=0, reset=31")]), Some(31));
+        assert_eq!(waits(&[("ratelimit", "\"default\";r=0;t=30")]), Some(30));
+        assert_eq!(waits(&[("ratelimit", "\"minute\";r=5;t=60, \"day\";r=0;t=90")]), Some(90));
+        assert_eq!(waits(&[("ratelimit", "limit=100, remaining=0, reset=31")]), Some(31));
         let plain = [("ratelimit-remaining", "0"), ("ratelimit-reset", "32")];
-        assert_eq!(asked(&plain), Some(32));
+        assert_eq!(waits(&plain), Some(32));
         let later = (NOW + 33).to_string();
         let epoch = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", later.as_str())];
-        assert_eq!(asked(&epoch), Some(33), "a time since 1970");
-        assert_eq!(asked(&[("retry-after", "7"), ("ratelimit", "\"a\";r=0;t=30")]), Some(7));
+        assert_eq!(waits(&epoch), Some(33), "a time since 1970");
+        assert_eq!(waits(&[("retry-after", "7"), ("ratelimit", "\"a\";r=0;t=30")]), Some(7));
         for odd in
             ["", "\"default\"", "\"default\";r=x;t=1", "r=-1", "limit=1, remaining=-2, reset=x"]
         {
-            assert_eq!(asked(&[("ratelimit", odd)]), None, "{odd:?}");
+            assert_eq!(waits(&[("ratelimit", odd)]), None, "{odd:?}");
         }
+    }
+
+    #[test]
+    fn w28_a_403_asks_to_wait_only_where_it_says_so() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW);
+        let of = |status, fields: &[(&'static str, &str)]| {
+            asked(status, &headers(fields), now).map(|wait| wait.as_secs())
+        };
+        let quota = |left| [("x-ratelimit-remaining", left), ("x-ratelimit-reset", "9")];
+        assert_eq!(of(403, &quota("0")), Some(9));
+        assert_eq!(of(403, &quota("1")), None, "it refuses for another reason");
+        assert_eq!(of(403, &[("retry-after", "7")]), Some(7));
+        assert_eq!(of(403, &[]), None);
+        assert_eq!(of(429, &quota("1")), Some(9));
+        assert_eq!(of(429, &[("retry-after", "0")]), None, "no time is no wait");
+        assert_eq!(of(500, &[("retry-after", "7")]), None);
     }
 
     #[test]

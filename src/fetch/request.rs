@@ -16,6 +16,19 @@ pub struct Request {
     pub headers: HeaderMap,
     /// What is sent along.
     pub body: Option<Body>,
+    /// What it is for; nothing of that is sent.
+    pub purpose: Purpose,
+}
+
+/// What a request is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Purpose {
+    /// Which task's it is, for the log; only where that is to be logged.
+    pub task: Option<Box<str>>,
+    /// Which attempt at the task.
+    pub attempt: u32,
+    /// Whether a wait that is asked for holds this page alone, and not the whole host.
+    pub waits_alone: bool,
 }
 
 /// What is sent along with a request.
@@ -30,21 +43,22 @@ pub struct Body {
 impl Request {
     /// A page is asked for, as nearly all are.
     pub fn get(url: Url) -> Request {
-        Request { method: Method::GET, url, headers: HeaderMap::new(), body: None }
+        let (method, headers, purpose) = (Method::GET, HeaderMap::new(), Purpose::default());
+        Request { method, url, headers, body: None, purpose }
     }
 
     /// The request that an answer with `status` leads to. As browsers do, nothing is sent along a
     /// second time unless the answer (307, 308) asks for it; and nothing ever to another origin.
     pub(super) fn redirected(self, status: u16, to: Url) -> Request {
         if !same_origin(&self.url, &to) {
-            return Request::get(to);
+            return Request { purpose: self.purpose, ..Request::get(to) };
         }
         let keeps =
             matches!(status, 307 | 308) || matches!(self.method, Method::GET | Method::HEAD);
         if keeps {
             return Request { url: to, ..self };
         }
-        Request { headers: self.headers, ..Request::get(to) }
+        Request { headers: self.headers, purpose: self.purpose, ..Request::get(to) }
     }
 }
 

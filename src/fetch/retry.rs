@@ -12,9 +12,32 @@ const BASE: Duration = Duration::from_millis(500);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Longest wait that a site can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
-/// A task that was set aside this often for nothing pays for further waits: a page that answers
-/// "later" for ever is a failure in the end.
-const FREE_WAITS: u32 = 100;
+
+/// What a request that led to no page says of its host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The host is asked more often than it grants: 429, or 403 with a wait.
+    Limited,
+    /// The host does not want us: 403, another page than was asked for.
+    Refused,
+    /// The host struggles: 503, 504, no answer in time.
+    Overloaded,
+    /// There was no connection.
+    Unreachable,
+    /// There was no connection, and the host is waited for.
+    Away,
+    /// Nothing.
+    Other,
+}
+
+/// What an attempt that led to no page costs its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Toll {
+    /// Nothing: the host is waited for, and the task asked again.
+    Free,
+    /// An attempt.
+    Attempt,
+}
 
 /// What is to become of a task that did not succeed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,20 +48,33 @@ pub enum Decision {
     GiveUp,
 }
 
-/// Decides on a request for `task` that failed, with `retries` further attempts allowed. `random`
-/// is uniform in 0..1.
+/// Decides on a request for `task` that failed, with `retries` further attempts allowed, by what its
+/// host makes it cost. `random` is uniform in 0..1.
 ///
-/// A wait that the site asks for (429 or 503 with Retry-After) costs no attempt, a hundred times.
-pub fn after_error(error: &FetchError, task: &Task, retries: u32, random: f64) -> Decision {
-    match error {
-        FetchError::Status { status: 429 | 503, wait: Some(wait), .. }
-            if task.waits < FREE_WAITS =>
-        {
-            let after = capped(*wait) + jitter(BASE, random);
-            Decision::Again(Retry { after, costs_attempt: false })
-        }
-        error if is_passing(error) => again(task.attempt, retries, random),
-        _ => Decision::GiveUp,
+/// A wait that the site names is kept, whatever it costs.
+pub fn after_error(
+    error: &FetchError,
+    task: &Task,
+    toll: Toll,
+    retries: u32,
+    random: f64,
+) -> Decision {
+    let named = match error {
+        FetchError::Status { wait, .. } => wait.map(capped).unwrap_or_default(),
+        _ => Duration::ZERO,
+    };
+    if toll == Toll::Free {
+        let after = named + jitter(BASE, random);
+        return Decision::Again(Retry { after, costs_attempt: false });
+    }
+    match is_passing(error) {
+        false => Decision::GiveUp,
+        true => match again(task.attempt, retries, random) {
+            Decision::Again(retry) => {
+                Decision::Again(Retry { after: retry.after.max(named), ..retry })
+            }
+            Decision::GiveUp => Decision::GiveUp,
+        },
     }
 }
 
@@ -65,12 +101,19 @@ pub fn after_no_rules(
     }
 }
 
-/// Whether a host that answers so, or does not, is asked for too much at once.
-pub fn is_overload(error: &FetchError) -> bool {
-    matches!(
-        error,
-        FetchError::Status { status: 429 | 503 | 504 | 529, .. } | FetchError::Timeout(_)
-    )
+/// What a host that answers so, or does not, says of itself.
+pub fn fault(error: &FetchError) -> Fault {
+    match error {
+        FetchError::Status { status: 429, .. }
+        | FetchError::Status { status: 403, wait: Some(_), .. } => Fault::Limited,
+        FetchError::Status { status: 403, .. } => Fault::Refused,
+        FetchError::Status { status: 503 | 504 | 529, .. } | FetchError::Timeout(_) => {
+            Fault::Overloaded
+        }
+        FetchError::Connect(_) => Fault::Unreachable,
+        FetchError::Away(_) => Fault::Away,
+        _ => Fault::Other,
+    }
 }
 
 /// A wait that a site asks for, as far as it is granted.
@@ -95,10 +138,13 @@ fn jitter(longest: Duration, random: f64) -> Duration {
 /// Whether the same request may succeed later.
 fn is_passing(error: &FetchError) -> bool {
     match error {
+        // A refusal for a while, as some sites say that a quota is spent.
+        FetchError::Status { status: 403, wait: Some(_), .. } => true,
         FetchError::Status { status, .. } => {
             matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 520..=527 | 529)
         }
         FetchError::Connect(_)
+        | FetchError::Away(_)
         | FetchError::Timeout(_)
         | FetchError::Closed(_)
         | FetchError::Body(_) => true,
@@ -132,10 +178,16 @@ mod tests {
         }
     }
 
+    fn after(error: &FetchError, attempt: u32, toll: Toll, random: f64) -> Option<(u64, bool)> {
+        delay(after_error(error, &task(attempt, 0), toll, 4, random))
+    }
+
     #[test]
     fn delays_double_up_to_the_cap_and_end() {
-        let at =
-            |attempt, random| delay(after_error(&status(500, None), &task(attempt, 0), 20, random));
+        let at = |attempt, random| {
+            let task = task(attempt, 0);
+            delay(after_error(&status(500, None), &task, Toll::Attempt, 20, random))
+        };
         assert_eq!(at(1, 1.0), Some((500, true)));
         assert_eq!(at(2, 1.0), Some((1000, true)));
         assert_eq!(at(4, 0.5), Some((2000, true)));
@@ -146,22 +198,17 @@ mod tests {
 
     #[test]
     fn w1_a_wait_that_is_asked_for_costs_nothing_and_is_capped() {
-        assert_eq!(
-            delay(after_error(&status(429, Some(7)), &task(99, 99), 4, 0.0)),
-            Some((7000, false))
-        );
-        assert_eq!(
-            delay(after_error(&status(503, Some(u64::MAX)), &task(1, 0), 4, 0.0)),
-            Some((600_000, false))
-        );
-        assert_eq!(delay(after_error(&status(429, None), &task(5, 0), 4, 0.0)), None);
+        assert_eq!(after(&status(429, Some(7)), 99, Toll::Free, 0.0), Some((7000, false)));
+        assert_eq!(after(&status(503, Some(u64::MAX)), 1, Toll::Free, 0.0), Some((600_000, false)));
+        assert_eq!(after(&status(429, None), 99, Toll::Free, 1.0), Some((500, false)));
     }
 
     #[test]
-    fn a_page_that_says_later_for_ever_is_given_up_in_the_end() {
-        let later = status(503, Some(0));
-        assert_eq!(delay(after_error(&later, &task(1, 100), 4, 0.0)), Some((0, true)));
-        assert_eq!(delay(after_error(&later, &task(5, 100), 4, 0.0)), None);
+    fn w25_a_wait_that_costs_an_attempt_is_kept_until_attempts_run_out() {
+        let later = status(503, Some(60));
+        assert_eq!(after(&later, 1, Toll::Attempt, 1.0), Some((60_000, true)));
+        assert_eq!(after(&later, 5, Toll::Attempt, 1.0), None);
+        assert_eq!(after(&status(403, Some(1)), 4, Toll::Attempt, 0.0), Some((1000, true)));
     }
 
     #[test]
@@ -173,7 +220,25 @@ mod tests {
             FetchError::TooLarge(1),
             FetchError::RedirectLoop,
         ] {
-            assert_eq!(after_error(&error, &task(1, 0), 4, 0.5), Decision::GiveUp, "{error}");
+            assert_eq!(after(&error, 1, Toll::Attempt, 0.5), None, "{error}");
+        }
+    }
+
+    #[test]
+    fn w24_what_an_error_says_of_its_host() {
+        for (error, expected) in [
+            (status(429, None), Fault::Limited),
+            (status(429, Some(1)), Fault::Limited),
+            (status(403, Some(1)), Fault::Limited),
+            (status(403, None), Fault::Refused),
+            (status(503, Some(1)), Fault::Overloaded),
+            (FetchError::Timeout(String::new()), Fault::Overloaded),
+            (FetchError::Connect(String::new()), Fault::Unreachable),
+            (FetchError::Away(String::new()), Fault::Away),
+            (status(500, None), Fault::Other),
+            (FetchError::Body(String::new()), Fault::Other),
+        ] {
+            assert_eq!(fault(&error), expected, "{error}");
         }
     }
 }

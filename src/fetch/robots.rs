@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use robotxt::Robots;
+use tokio::time::Instant;
 use tracing::warn;
-use url::Url;
+use url::{Position, Url};
 
 use super::{FetchError, Fetcher, Home, Manners, Page, Request, retry};
+use crate::waits::Waits;
 
 /// Longest delay between requests that a site can ask for.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
@@ -30,7 +32,12 @@ pub fn request(home: &Home) -> Option<Request> {
 ///
 /// # Errors
 /// Where it cannot be known.
-pub async fn ask(fetcher: &Fetcher, root: &Url, manners: &Manners) -> Result<Rules, FetchError> {
+pub async fn ask(
+    fetcher: &Fetcher,
+    root: &Url,
+    manners: &Manners,
+    waits: &Waits,
+) -> Result<Rules, FetchError> {
     let url = manners.robots.then(|| robotxt::robots_url(root).ok()).flatten();
     let Some(url) = url else { return Ok(Rules::none()) };
     let mut attempt = 1;
@@ -43,11 +50,15 @@ pub async fn ask(fetcher: &Fetcher, root: &Url, manners: &Manners) -> Result<Rul
         };
         let delay = retry::after_no_rules(&error, attempt, manners.retries, fastrand::f64());
         let Some(delay) = delay else { return Err(error) };
-        let host = root.host_str();
-        warn!(host, "robots.txt cannot be read ({error}); asked for again in {delay:.1?}");
+        let host = &root[Position::BeforeHost..Position::AfterPort];
+        let again = Instant::now() + delay;
+        if !waits.begin(host, &format!("robots.txt cannot be read: {error}"), again) {
+            warn!(host, "robots.txt cannot be read ({error}); asked for again in {delay:.1?}");
+        }
         attempt += 1;
         fetcher.retried();
-        tokio::time::sleep(delay).await;
+        tokio::time::sleep_until(again).await;
+        waits.end(host);
     }
 }
 

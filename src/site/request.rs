@@ -4,7 +4,7 @@ use url::Url;
 
 use super::template::{JsonTemplate, Placeholder, Template, Values};
 use super::{DetailRules, IndexRules, SeedsPage};
-use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Request};
+use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Purpose, Request};
 use crate::secret::Credentials;
 
 /// How the pages of one kind are asked for.
@@ -137,7 +137,8 @@ impl RequestTemplate {
             headers.append(name.clone(), value);
         }
         let body = self.body.as_ref().map(|body| body.render(values));
-        Ok(Request { method: self.method.clone(), url, headers, body })
+        let (method, purpose) = (self.method.clone(), Purpose::default());
+        Ok(Request { method, url, headers, body, purpose })
     }
 }
 

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracing::{info, warn};
 
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::document::Encoding;
@@ -17,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
+use crate::waits::Waits;
 
 /// Delay before the second call; doubled with each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
@@ -33,6 +33,7 @@ pub struct PatientStore {
     name: String,
     patience: Patience,
     metrics: Arc<Metrics>,
+    waits: Waits,
     /// The outage that is going on, which all callers share.
     away_since: Mutex<Option<Instant>>,
 }
@@ -44,8 +45,9 @@ impl PatientStore {
         name: String,
         patience: Patience,
         metrics: Arc<Metrics>,
+        waits: Waits,
     ) -> PatientStore {
-        PatientStore { store, name, patience, metrics, away_since: Mutex::default() }
+        PatientStore { store, name, patience, metrics, waits, away_since: Mutex::default() }
     }
 
     async fn insist<'a, T>(
@@ -84,9 +86,9 @@ impl PatientStore {
     fn is_away(&self, error: &str) {
         self.outage(|since| {
             since.get_or_insert_with(|| {
-                let patience_s = self.patience.0.as_secs();
-                warn!(store = self.name, error, patience_s, "the store is away; waiting for it");
-                Instant::now()
+                let now = Instant::now();
+                self.waits.begin(&self.name, error, now + self.patience.0);
+                now
             });
         });
     }
@@ -95,9 +97,8 @@ impl PatientStore {
     fn is_back(&self) {
         self.outage(|since| {
             if let Some(since) = since.take() {
-                let waited = since.elapsed();
-                self.metrics.store_waited(waited);
-                info!(store = self.name, waited_s = waited.as_secs(), "the store was waited for");
+                self.metrics.store_waited(since.elapsed());
+                self.waits.end(&self.name);
             }
         });
     }

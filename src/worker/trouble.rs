@@ -1,18 +1,20 @@
 //! What leads to no page, or to one that cannot be read: it is tried again, or given up.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use super::unlisted::sight_of_error;
 use super::{Attempt, Crew};
 use crate::clock;
 use crate::error::CrawlError;
 use crate::extract::PageError;
-use crate::failure::Failure;
-use crate::fetch::retry::{self, Decision};
+use crate::failure::{Failure, PageId};
+use crate::fetch::retry::{self, Decision, Fault, Toll};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::frontier::Lease;
 use crate::refresh::gone::Sight;
-use crate::task::{DetailPage, Page};
+use crate::task::{DetailPage, Page, Task};
 use crate::wording::plain;
 use crate::writer::Outcome;
 
@@ -49,20 +51,32 @@ impl Crew {
             }
             return self.answered(attempt, &index).await;
         }
+        let wait = match &error {
+            FetchError::Status { wait, .. } => wait.map(retry::capped),
+            _ => None,
+        };
+        let toll = self.troubled(&mut attempt, &error.to_string(), retry::fault(&error), wait)?;
         let task = attempt.lease.task();
-        let (is_again, is_unlisted) = (task.is_again(), task.is_unlisted());
-        attempt.end(End::Trouble {
-            message: &error.to_string(),
-            is_overload: retry::is_overload(&error),
-            // What the site says of items that it does not list is no word on whether it bears us.
-            is_refusal: !is_unlisted
-                && matches!(error, FetchError::Status { status: 403 | 429, .. }),
-            is_again,
-        })?;
-        match retry::after_error(&error, attempt.lease.task(), self.retries, fastrand::f64()) {
+        match retry::after_error(&error, task, toll, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
             Decision::GiveUp => self.give_up(attempt, Trouble::Fetch(error)).await,
         }
+    }
+
+    /// The host hears of a request that came to nothing, and says what that costs the task.
+    fn troubled(
+        &self,
+        attempt: &mut Attempt<'_>,
+        message: &str,
+        fault: Fault,
+        wait: Option<Duration>,
+    ) -> Result<Toll, CrawlError> {
+        let task = attempt.lease.task();
+        // What the site says of items that it does not list is no word on whether it bears us.
+        let (page, is_counted) = (page_id(task), !task.is_unlisted());
+        let trouble = fetch::Trouble { message, fault, wait, page, is_counted };
+        let ended = attempt.end(End::Trouble(trouble));
+        ended.map_err(|blocked| blocked.at(&self.url_of(attempt.lease.task())).into())
     }
 
     /// A page came, but not one that can be read: again later, or given up.
@@ -72,15 +86,10 @@ impl Crew {
         error: PageError,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
-        let task = attempt.lease.task();
-        let (number, is_again, is_unlisted) = (task.attempt, task.is_again(), task.is_unlisted());
+        let number = attempt.lease.task().attempt;
         // A field that is not what the site file says is no refusal.
-        attempt.end(End::Trouble {
-            message: &error.to_string(),
-            is_overload: false,
-            is_refusal: !is_unlisted && error.is_refusal(),
-            is_again,
-        })?;
+        let fault = if error.is_refusal() { Fault::Refused } else { Fault::Other };
+        self.troubled(&mut attempt, &error.to_string(), fault, None)?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
             Decision::GiveUp => {
@@ -108,15 +117,17 @@ impl Crew {
         if task.key().is_none() {
             self.has_failures.store(true, Relaxed);
         }
-        if let Page::Index(index) = &task.page
-            && self.walk.answered(index, true)
-        {
-            self.pass_ended(index.pass).await?;
-        }
+        let url = self.url_of(task);
         let (reason, message, status, sample) = trouble.describe();
+        if let Page::Index(index) = &task.page {
+            self.walk.note_lost(|| format!("{url}: {}", plain(&message)));
+            if self.walk.answered(index, true) {
+                self.pass_ended(index.pass).await?;
+            }
+        }
         let failure = Failure {
             page: task.page.clone(),
-            url: self.url_of(task),
+            url,
             reason,
             message,
             status,
@@ -127,6 +138,13 @@ impl Crew {
         let Attempt { lease, outbox, .. } = attempt;
         outbox.deliver(lease, Outcome::Failure(Box::new(failure))).await
     }
+}
+
+/// Tells the page of a task from others.
+pub fn page_id(task: &Task) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    PageId::from(&task.page).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether a page is one of a list which nobody said to be there: then it is the end of the list.

@@ -187,7 +187,8 @@ impl Crew {
 pub(super) fn sight_of_error(error: &FetchError) -> Sight {
     match error {
         FetchError::Status { status: 404 | 410, .. } => Sight::Absent,
-        FetchError::Status { status: 401 | 403, .. }
+        // A refusal that names a wait is one for now.
+        FetchError::Status { status: 401 | 403, wait: None, .. }
         | FetchError::RedirectRefused { .. }
         | FetchError::RedirectLoop => Sight::Closed,
         _ => Sight::Unclear,

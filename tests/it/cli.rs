@@ -21,6 +21,7 @@ mod sites;
 mod slow_pages;
 mod soak;
 mod terminal;
+mod told;
 mod tune;
 mod usage;
 

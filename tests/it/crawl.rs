@@ -3,6 +3,7 @@
 
 mod adoption;
 mod again;
+mod away;
 mod bad_documents;
 mod bad_wire;
 mod canary;
@@ -20,6 +21,7 @@ mod pages;
 mod panics;
 mod raw;
 mod refreshing;
+mod refusing;
 mod retries;
 pub mod rig;
 mod size;

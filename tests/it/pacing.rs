@@ -1,14 +1,21 @@
 //! One host, with time that stands still until it is moved: who may ask it, and when.
 
+mod refusing;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use gleaner::fetch::{End, Entered, Fetcher, HeaderMap, Home, Host, Hosts, Manners, Slot};
+use gleaner::fetch::retry::{Fault, Toll};
+use gleaner::fetch::{
+    End, Entered, FetchError, Fetcher, HeaderMap, Home, Host, Hosts, Manners, Request, Slot,
+    Trouble,
+};
 use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
 use gleaner::metrics::Metrics;
 use gleaner::record::Key;
 use gleaner::settings::Settings;
 use gleaner::task::{DetailPage, FollowUps};
+use gleaner::waits::Waits;
 use tokio::time::Instant;
 use url::Url;
 
@@ -26,20 +33,37 @@ async fn rig(workers: u32, rate: Option<f64>) -> Rig {
 }
 
 async fn rig_that(workers: u32, rate: Option<f64>, adaptive: bool) -> Rig {
-    let manners = Manners {
+    rig_with(Manners { rate, adaptive, ..manners(workers) }).await
+}
+
+fn manners(workers: u32) -> Manners {
+    Manners {
         workers,
-        adaptive,
-        rate,
+        adaptive: false,
+        rate: None,
         robots: false,
         user_agent: String::new(),
         retries: 0,
         block_after: 3,
-    };
-    let home = Home { site: Url::parse("http://h/").expect("a URL"), hosts: Vec::new() };
-    let hosts = Hosts::new(&home, manners);
-    let options = Settings::default().client_options(home);
+        site_wait: Duration::from_secs(600),
+        at_first: 8,
+    }
+}
+
+async fn rig_with(manners: Manners) -> Rig {
+    let rig = unopened(manners).await;
+    let options = Settings::default().client_options(home());
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).expect("a client");
-    assert!(hosts.home().open(&fetcher).await.is_ok());
+    assert!(rig.host().open(&fetcher).await.is_ok());
+    rig
+}
+
+fn home() -> Home {
+    Home { site: Url::parse("http://h/").expect("a URL"), hosts: Vec::new() }
+}
+
+async fn unopened(manners: Manners) -> Rig {
+    let hosts = Hosts::new(&home(), manners, Waits::default());
     let frontier =
         MemoryFrontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX });
     let item = |n: u32| DetailPage::of(Key::new(&n.to_string()).expect("a key"));
@@ -72,8 +96,18 @@ impl Rig {
     fn heard(&self, status: u16, seconds: &str) {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", seconds.parse().expect("a value"));
-        self.host().heard(status, &headers);
+        let request = Request::get(self.host().root().clone());
+        self.host().heard(&request, Instant::now(), status, &headers);
     }
+}
+
+/// A page that is not had, for this reason.
+fn trouble(fault: Fault) -> End<'static> {
+    no_page(fault, 0)
+}
+
+fn no_page(fault: Fault, page: u64) -> End<'static> {
+    End::Trouble(Trouble { message: "no page", fault, wait: None, page, is_counted: true })
 }
 
 /// `time` from now, as exactly as clocks are.
@@ -131,7 +165,7 @@ async fn who_was_parked_first_goes_first_when_a_slot_is_free() {
     assert!(first.is_some() && second.is_some());
     assert!(rig.enter().await.is_none() && rig.enter().await.is_none());
     assert_eq!(rig.host().release(), None, "time alone does not bring a slot");
-    assert_eq!(first.expect("a slot").end(End::Page), Ok(()));
+    assert!(first.expect("a slot").end(End::Page).is_ok());
     let (lease, _slot) = rig.hosts.ready_now().expect("one that was parked");
     assert_eq!(lease.task().key().map(Key::as_str), Some("2"));
     assert!(rig.hosts.ready_now().is_none());
@@ -143,9 +177,7 @@ async fn w4_what_failed_keeps_its_place_for_a_while() {
     let slot = rig.enter().await.expect("a slot");
     assert!(rig.enter().await.is_none());
     tokio::time::advance(Duration::from_millis(3)).await;
-    let failed =
-        End::Trouble { message: "500", is_overload: false, is_refusal: false, is_again: false };
-    assert_eq!(slot.end(failed), Ok(()));
+    assert_eq!(slot.end(trouble(Fault::Other)), Ok(Toll::Attempt));
     assert_eq!(rig.arrived().len(), 0);
     is_in(rig.host().release(), UNKNOWN - Duration::from_millis(3));
     tokio::time::advance(UNKNOWN).await;
@@ -155,12 +187,10 @@ async fn w4_what_failed_keeps_its_place_for_a_while() {
 #[tokio::test(start_paused = true)]
 async fn w3_refusals_in_a_row_end_it() {
     let rig = rig(1, None).await;
-    let refused =
-        End::Trouble { message: "403", is_overload: false, is_refusal: true, is_again: false };
     for borne in [true, true, false] {
         tokio::time::advance(Duration::from_secs(1)).await;
         let slot = rig.enter().await.expect("a slot");
-        assert_eq!(slot.end(refused).is_ok(), borne);
+        assert_eq!(slot.end(trouble(Fault::Refused)).is_ok(), borne);
     }
 }
 
@@ -170,7 +200,7 @@ async fn w4_a_burst_of_answers_makes_for_no_burst_at_a_host_that_has_refused() {
     let answered = |slots: &mut Vec<Slot>| {
         for mut slot in slots.drain(..) {
             slot.answered();
-            assert_eq!(slot.end(End::Page), Ok(()));
+            assert!(slot.end(End::Page).is_ok());
         }
     };
     let mut slots: Vec<Slot> = Vec::new();
@@ -184,9 +214,8 @@ async fn w4_a_burst_of_answers_makes_for_no_burst_at_a_host_that_has_refused() {
         slots.extend(rig.arrived());
     }
     tokio::time::advance(Duration::from_millis(20)).await;
-    let refused =
-        End::Trouble { message: "503", is_overload: true, is_refusal: false, is_again: false };
-    assert_eq!(slots.pop().expect("one").end(refused), Ok(()));
+    let refused = slots.pop().expect("one").end(trouble(Fault::Overloaded));
+    assert_eq!(refused, Ok(Toll::Attempt));
     answered(&mut slots);
     let mut on_their_way = rig.arrived();
     let at_once = on_their_way.len();
@@ -265,24 +294,20 @@ async fn w1_a_refusal_that_asks_to_wait_says_how_much_is_borne_too() {
     let slot = rig.enter().await.expect("a slot");
     tokio::time::advance(Duration::from_millis(20)).await;
     rig.heard(429, "1");
-    let refused =
-        End::Trouble { message: "429", is_overload: true, is_refusal: true, is_again: false };
-    assert_eq!(slot.end(refused), Ok(()));
+    assert_eq!(slot.end(trouble(Fault::Limited)), Ok(Toll::Free));
     assert!(rig.host().bears().is_some());
 }
 
 #[tokio::test(start_paused = true)]
-async fn g1_one_page_that_is_always_refused_is_one_refusal_where_the_host_gives_others() {
+async fn g1_one_page_that_is_always_refused_is_no_block_where_the_host_gives_others() {
     let rig = rig(1, None).await;
-    let refused =
-        |is_again| End::Trouble { message: "429", is_overload: false, is_refusal: true, is_again };
-    assert_eq!(rig.enter().await.expect("a slot").end(End::Page), Ok(()));
     for _ in 0..10 {
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(rig.enter().await.expect("a slot").end(refused(true)), Ok(()));
+        for end in [End::Page, no_page(Fault::Refused, 7), no_page(Fault::Refused, 7)] {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            assert!(rig.enter().await.expect("a slot").end(end).is_ok());
+        }
     }
-    for borne in [true, true, false] {
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(rig.enter().await.expect("a slot").end(refused(false)).is_ok(), borne);
-    }
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let another = rig.enter().await.expect("a slot").end(no_page(Fault::Refused, 8));
+    assert!(another.is_err(), "three in a row, and not all of one page");
 }

@@ -5,36 +5,59 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::warn;
 
-use super::mood::{Blocked, Mood};
+use super::backoff::Backoff;
+use super::refusals::{Blocked, Kind, RefusalTracker, Trouble};
+use super::tempo::{PENALTY, Tempo};
 use super::{End, Manners};
 use crate::fetch::limit::{Limit, Sent};
+use crate::fetch::retry::{Fault, Toll};
 use crate::frontier::Lease;
+use crate::waits::Waits;
 
 /// How late a timer may ring.
 const LATE: Duration = Duration::from_millis(2);
 /// What failed keeps its place for so long where the usual time is not known yet.
 const UNKNOWN: Duration = Duration::from_millis(100);
-/// Wait after a refusal where no more than one request was in flight, doubled each time.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest such wait.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// Pauses, first and longest, of a host that struggles though no more than one request was in flight.
+const OVERLOADED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(4)];
+/// Of one that answers 429 and names no wait.
+const LIMITED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
+/// Of one that cannot be reached.
+const AWAY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
+/// Every so many refusals in a row are told.
+const TELLS_EACH: u32 = 5;
 
-/// See the module's text.
+/// What is known of one host.
 #[derive(Debug)]
 pub struct State {
+    /// As the host is called in the log.
+    name: Box<str>,
+    /// Whether it is the site's own.
+    is_home: bool,
+    block_after: u32,
+    site_wait: Duration,
+    waits: Waits,
     limit: Limit,
     in_flight: u32,
     /// Places of requests that failed, until then.
     held: BinaryHeap<Reverse<Instant>>,
     pace: Option<Pace>,
+    tempo: Tempo,
     /// Where requests are spread, the next leaves not before this.
     spread: Option<Instant>,
+    /// A pause, until the first request after it leaves.
     waits_until: Option<Instant>,
+    /// Since then one request at a time asks whether the host is itself again.
+    probing: Option<Instant>,
+    /// Since then there is no connection.
+    away_since: Option<Instant>,
     parked: VecDeque<Lease>,
-    mood: Mood,
-    /// The pause after the next refusal of a single request.
-    pause: Duration,
+    refusals: RefusalTracker,
+    overloaded: Backoff,
+    limited: Backoff,
+    away: Backoff,
 }
 
 /// A request leaves, and the next one not before its time.
@@ -54,18 +77,29 @@ pub struct Answered {
 }
 
 impl State {
-    /// Of a host of which nothing is known.
-    pub fn new(manners: &Manners) -> State {
+    /// Of a host of which nothing is known but its name.
+    pub fn new(name: &str, is_home: bool, manners: &Manners, waits: Waits) -> State {
+        let backoff = |[first, longest]: [Duration; 2]| Backoff::new(first, longest);
         State {
-            limit: Limit::new(manners.workers, manners.adaptive),
+            name: name.into(),
+            is_home,
+            block_after: manners.block_after,
+            site_wait: manners.site_wait,
+            waits,
+            limit: Limit::new(manners.workers, manners.adaptive, manners.at_first),
             in_flight: 0,
             held: BinaryHeap::new(),
             pace: None,
+            tempo: Tempo::default(),
             spread: None,
             waits_until: None,
+            probing: None,
+            away_since: None,
             parked: VecDeque::new(),
-            mood: Mood::default(),
-            pause: FIRST_PAUSE,
+            refusals: RefusalTracker::default(),
+            overloaded: backoff(OVERLOADED),
+            limited: backoff(LIMITED),
+            away: backoff(AWAY),
         }
     }
 
@@ -80,9 +114,16 @@ impl State {
     }
 
     /// From `now` on a request leaves each `interval`, where there is one. The first word holds.
-    pub fn keep_pace(&mut self, interval: Option<Duration>, now: Instant) {
-        let pace = || interval.map(|interval| Pace { interval, next: now });
-        self.pace = self.pace.take().or_else(pace);
+    pub fn keep_pace(&mut self, interval: Option<Duration>, why: &str, now: Instant) {
+        if let (None, Some(interval)) = (&self.pace, interval) {
+            self.waits.pace(&self.name, interval, why);
+            self.pace = Some(Pace { interval, next: now });
+        }
+    }
+
+    /// Takes what is parked, for a host that cannot be opened.
+    pub fn give_back(&mut self) -> VecDeque<Lease> {
+        std::mem::take(&mut self.parked)
     }
 
     /// A task wants to leave: it does, or is parked, which it always is where the host `is_open`
@@ -113,15 +154,53 @@ impl State {
         at
     }
 
+    /// The host refuses for `wait`: nothing leaves until then, and one request at a time afterwards.
+    pub fn refused_for(&mut self, wait: Duration, why: &str, now: Instant) {
+        self.pause(wait, why, now);
+        self.probing = Some(now);
+    }
+
     /// Nothing leaves for `wait`, and little at once afterwards.
-    pub fn leave_alone(&mut self, wait: Duration, now: Instant) {
-        self.pause_until(now + wait);
+    pub fn leave_alone(&mut self, wait: Duration, why: &str, now: Instant) {
+        self.pause(wait, why, now);
         self.limit.restart(now);
     }
 
-    /// Nothing leaves until then.
-    pub fn pause_until(&mut self, until: Instant) {
-        self.waits_until = Some(self.waits_until.map_or(until, |at| at.max(until)));
+    /// A request that left at `sent` found no connection. Says whether the host is waited for: once
+    /// it gave pages, and not for longer than is granted.
+    pub fn missed(&mut self, sent: Instant, why: &str, now: Instant) -> bool {
+        if !self.refusals.gave_pages() {
+            return false;
+        }
+        let since = *self.away_since.get_or_insert(now);
+        let left = self.site_wait.saturating_sub(now - since);
+        if left.is_zero() {
+            return false;
+        }
+        self.refusals.away();
+        if let Some(pause) = self.away.after(sent, now) {
+            self.refused_for(pause.min(left), why, now);
+        }
+        true
+    }
+
+    /// The host answered a request.
+    pub fn reached(&mut self, sent: Instant) {
+        if self.away_since.is_some_and(|since| sent > since) {
+            self.away_since = None;
+            self.away.passed(sent);
+        }
+    }
+
+    /// Whether the waits of this page are its own and not the host's.
+    pub fn waits_alone(&self, page: u64) -> bool {
+        self.refusals.is_at_fault(page)
+    }
+
+    fn pause(&mut self, wait: Duration, why: &str, now: Instant) {
+        let until = self.waits_until.map_or(now + wait, |at| at.max(now + wait));
+        self.waits_until = Some(until);
+        self.waits.begin(&self.name, why, until);
     }
 
     fn may_go(&mut self, now: Instant) -> bool {
@@ -135,17 +214,21 @@ impl State {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight as usize + self.held.len() < self.limit.now() as usize
+        let most = if self.probing.is_some() { 1 } else { self.limit.now() as usize };
+        self.in_flight as usize + self.held.len() < most
     }
 
     fn admit(&mut self, now: Instant) -> Sent {
         self.in_flight += 1;
+        if self.waits_until.take().is_some() {
+            self.waits.end(&self.name);
+        }
         if let Some(Pace { interval, next }) = &mut self.pace {
             // A timer that rang late must not slow down all that follow; nor is more than that made
             // up for.
             *next = (*next + *interval).max(now + *interval - LATE.min(*interval));
         }
-        if let Some(spacing) = self.limit.spacing() {
+        if let Some(spacing) = self.limit.spacing().max(self.tempo.interval()) {
             // What was not used is made up for, up to what a late timer loses.
             let made_up = now + spacing - LATE;
             self.spread = Some(self.spread.map_or(made_up, |at| (at + spacing).max(made_up)));
@@ -185,50 +268,101 @@ impl State {
         Answered { took: sent.at.elapsed(), was_reached }
     }
 
-    /// What a request that was answered came to; `most` refusals in a row are a block.
+    /// What a request that was answered came to, and what that costs its task.
     ///
     /// # Errors
-    /// Where the host refuses for good.
+    /// Where the host has had its chances.
     pub fn end(
         &mut self,
         sent: Sent,
         Answered { took, was_reached }: Answered,
+        kind: Kind,
         end: End<'_>,
-        most: u32,
-    ) -> Result<(), Blocked> {
+    ) -> Result<Toll, Blocked> {
         let now = Instant::now();
         match end {
             End::Page => {
                 self.limit.succeeded(sent, took, was_reached, now);
-                self.pause = FIRST_PAUSE;
-                self.mood.succeeded();
-                Ok(())
+                self.succeeded(sent.at, kind);
             }
-            End::Absent => {
-                self.mood.succeeded();
-                Ok(())
-            }
+            End::Absent => self.succeeded(sent.at, kind),
             End::Unused { was_sent } => {
                 // Its turn is another's.
                 if let Some(Pace { interval, next }) = self.pace.as_mut().filter(|_| !was_sent) {
                     *next = next.checked_sub(*interval).unwrap_or(*next);
                 }
-                Ok(())
             }
-            End::Trouble { message, is_overload, is_refusal, is_again } => {
+            End::Trouble(trouble) => {
                 let usual = self.limit.usual().unwrap_or(UNKNOWN);
                 self.held.push(Reverse(sent.at + usual));
-                let is_first = is_overload && self.limit.refused(sent, self.in_flight, now);
-                if is_overload && self.waits_until.is_some_and(|until| until > now) {
-                    self.limit.restart(now);
-                } else if is_first && sent.among == 1 {
-                    self.pause_until(now + self.pause);
-                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-                }
-                // One page that is always refused is one refusal, where the host gives others.
-                let is_refusal = is_refusal && !(is_again && self.mood.gave_pages());
-                self.mood.troubled(sent.at, is_refusal, message, most)
+                return self.troubled(sent, kind, trouble, now);
             }
         }
+        Ok(Toll::Attempt)
+    }
+
+    fn succeeded(&mut self, sent: Instant, kind: Kind) {
+        self.refusals.succeeded(kind, sent);
+        self.overloaded.passed(sent);
+        match self.limited.passed(sent) {
+            Some(pause) if pause >= PENALTY => self.tempo.penalized(),
+            _ => self.tempo.succeeded(),
+        }
+        // What left before the host refused says nothing of now.
+        self.probing = self.probing.filter(|since| sent <= *since);
+    }
+
+    fn troubled(
+        &mut self,
+        sent: Sent,
+        kind: Kind,
+        trouble: Trouble<'_>,
+        now: Instant,
+    ) -> Result<Toll, Blocked> {
+        let Trouble { message, fault, wait, page, is_counted } = trouble;
+        match fault {
+            Fault::Away => return Ok(Toll::Free),
+            Fault::Unreachable if self.is_home && self.away_since.is_some() => {
+                let (host, waited, last) = (self.name.clone(), self.site_wait, message.to_owned());
+                return Err(Blocked::Away { host, waited, last });
+            }
+            // A host that is not there costs its own pages, and never the run.
+            Fault::Unreachable => return Ok(Toll::Attempt),
+            _ => {}
+        }
+        // That more than the host was known to bear are refused is no penalty.
+        let was_tried = sent.among > 1 && self.limit.is_tried(sent);
+        let is_overload = matches!(fault, Fault::Limited | Fault::Overloaded);
+        let is_first = is_overload && self.limit.refused(sent, self.in_flight, now);
+        if is_overload && self.waits_until.is_some_and(|until| until > now) {
+            self.limit.restart(now);
+        }
+        let toll = self.refusals.troubled(trouble, kind, sent.at, self.block_after, &self.name)?;
+        let is_hosts = toll == Toll::Free || !is_counted;
+        if wait.is_none() && fault == Fault::Limited && is_hosts && !was_tried {
+            if is_counted && self.limited.is_spent(sent.at) {
+                return match self.refusals.is_all_there_is(page) {
+                    true => Ok(Toll::Attempt),
+                    false => Err(self.refusals.blocked(kind, message, &self.name)),
+                };
+            }
+            if let Some(pause) = self.limited.after(sent.at, now) {
+                self.refused_for(pause, message, now);
+            }
+        } else if wait.is_none()
+            && is_first
+            && sent.among == 1
+            && let Some(pause) = self.overloaded.after(sent.at, now)
+        {
+            self.pause(pause, message, now);
+        }
+        let refusals = self.refusals.in_a_row(kind);
+        let is_refusal = is_counted && matches!(fault, Fault::Limited | Fault::Refused);
+        if is_refusal && refusals > 0 && refusals.is_multiple_of(TELLS_EACH) {
+            let wait_s = self.waits_until.map(|until| (until - now).as_secs_f64().round());
+            let (host, block_after) = (&*self.name, self.block_after);
+            warn!(host, refusals, block_after, wait_s, last = message, "the host refuses");
+        }
+        Ok(toll)
     }
 }

@@ -97,14 +97,15 @@ fn refuses(serving: u32, bears: u32) -> (u64, Answer) {
 }
 
 fn refusing(workers: u32, pages: u64, bears: &dyn Fn(u64) -> u32) -> Run {
-    Bears { bears, spread: SPREAD }.run(Limit::new(workers, true), pages, refuses)
+    Bears { bears, spread: SPREAD }.run(Limit::new(workers, true, START), pages, refuses)
 }
 
 #[test]
 fn it_finds_what_a_site_bears_and_is_seldom_refused() {
     for (bears, spread) in [4, 20, 100].into_iter().flat_map(|bears| SPREADS.map(|by| (bears, by)))
     {
-        let run = Bears { bears: &|_| bears, spread }.run(Limit::new(200, true), 9_000, refuses);
+        let run =
+            Bears { bears: &|_| bears, spread }.run(Limit::new(200, true, START), 9_000, refuses);
         let best = 9_000 / u64::from(bears) * LATENCY;
         assert!(run.refused * 50 < run.requests, "{bears}: {run:?}");
         assert!(run.elapsed as f64 <= best as f64 * 1.15, "{bears}: {run:?}, best {best}");
@@ -118,7 +119,7 @@ fn it_follows_a_site_that_bears_more_or_less_than_before() {
         changes.into_iter().flat_map(|change| SPREADS.map(|by| (change, by)))
     {
         let bears = |requests| if requests < 4_500 { before } else { after };
-        let run = Bears { bears: &bears, spread }.run(Limit::new(200, true), 9_000, refuses);
+        let run = Bears { bears: &bears, spread }.run(Limit::new(200, true, START), 9_000, refuses);
         let best = (4_500 / u64::from(before) + 4_500 / u64::from(after)) * LATENCY;
         assert!(run.refused * 50 < run.requests, "{before} {after}: {run:?}");
         assert!(run.elapsed as f64 <= best as f64 * 1.15, "{before} {after}: {run:?}, best {best}");
@@ -135,7 +136,7 @@ fn it_climbs_to_the_workers_in_a_few_round_trips_and_never_above() {
 
 #[test]
 fn a_site_that_refuses_at_random_is_not_left_to_one_request_at_a_time() {
-    let run = Bears { bears: &|_| 0, spread: SPREAD }.run(Limit::new(50, true), 9_000, {
+    let run = Bears { bears: &|_| 0, spread: SPREAD }.run(Limit::new(50, true, START), 9_000, {
         let chance = std::cell::RefCell::new(fastrand::Rng::with_seed(1));
         move |_, _| match chance.borrow_mut().f64() < 0.02 {
             true => (REFUSAL, Answer::Refusal),
@@ -149,7 +150,8 @@ fn a_site_that_refuses_at_random_is_not_left_to_one_request_at_a_time() {
 fn a_site_that_queues_is_not_made_to_queue_much() {
     // With more than 20 in service each takes as much longer.
     let queues = |serving: u32, _| (LATENCY * 5 * u64::from(serving.max(20)) / 20, Answer::Page);
-    let run = Bears { bears: &|_| 0, spread: SPREAD }.run(Limit::new(200, true), 9_000, queues);
+    let run =
+        Bears { bears: &|_| 0, spread: SPREAD }.run(Limit::new(200, true, START), 9_000, queues);
     assert!(run.last < 80, "{run:?}");
     assert!(run.elapsed as f64 <= (9_000 / 20 * LATENCY * 5) as f64 * 1.2, "{run:?}");
 }
@@ -157,22 +159,24 @@ fn a_site_that_queues_is_not_made_to_queue_much() {
 #[test]
 fn a_site_that_becomes_slow_by_itself_is_asked_as_before() {
     let slow = |requests: u64| if requests < 3_000 { 1 } else { 5 };
-    let run =
-        Bears { bears: &slow, spread: SPREAD }.run(Limit::new(50, true), 9_000, |_, times| {
-            (LATENCY * u64::from(times), Answer::Page)
-        });
+    let run = Bears { bears: &slow, spread: SPREAD }.run(
+        Limit::new(50, true, START),
+        9_000,
+        |_, times| (LATENCY * u64::from(times), Answer::Page),
+    );
     assert!(run.last >= 45, "{run:?}");
 }
 
 #[test]
 fn without_adaptation_it_stays_as_it_is() {
-    let run = Bears { bears: &|_| 4, spread: SPREAD }.run(Limit::new(50, false), 500, refuses);
+    let run =
+        Bears { bears: &|_| 4, spread: SPREAD }.run(Limit::new(50, false, START), 500, refuses);
     assert_eq!((run.most, run.last), (50, 50));
 }
 
 #[test]
 fn w5_after_a_wait_it_begins_low_and_climbs() {
-    let mut limit = Limit::new(200, true);
+    let mut limit = Limit::new(200, true, START);
     let now = Instant::now();
     let sent = Sent { at: now, among: 1 };
     (0..500).for_each(|_| limit.succeeded(sent, Duration::from_millis(20), true, now));
@@ -185,7 +189,7 @@ fn w5_after_a_wait_it_begins_low_and_climbs() {
 
 #[test]
 fn w4_nothing_but_a_success_at_the_limit_makes_it_grow() {
-    let mut limit = Limit::new(200, true);
+    let mut limit = Limit::new(200, true, START);
     let now = Instant::now();
     let sent = Sent { at: now, among: 1 };
     (0..500).for_each(|_| limit.succeeded(sent, Duration::from_millis(20), false, now));

@@ -95,7 +95,7 @@ fn w6_a_site_out_of_reach_is_not_complete() {
     ended.with(1).tells(&["robots.txt cannot be read: no connection", "failed"]);
     let more = ["--retries", "0", "--robots", "off"];
     let ended = crawl(&site, &sqlite(&path), &more).run();
-    ended.with(3).tells(&["no connection", "incomplete"]);
+    ended.with(1).tells(&["no connection", "failed"]);
 }
 
 #[test]

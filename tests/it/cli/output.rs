@@ -150,12 +150,12 @@ fn a_log_in_a_file_says_what_the_run_came_to_and_why_it_failed() {
     let log = folder.path().join("log");
     let file = log.to_str().expect("a path");
     let site = crate::served::Served::start(|_| crate::served::Answer::not_found());
-    crawl(site.url(), &sqlite(&path), &["--log-file", file]).run().with(3);
+    crawl(site.url(), &sqlite(&path), &["--log-file", file]).run().with(1);
     gleaner(&["crawl", "books", "--store", "sqlite:/nowhere/x.db", "--log-file", file])
         .run()
         .with(2);
     let said = std::fs::read_to_string(&log).expect("a log");
-    for words in ["outcome=incomplete", "no page of the list could be read", "/nowhere/x.db"] {
+    for words in ["outcome=failed", "no page of the list could be read", "/nowhere/x.db"] {
         assert!(said.contains(words), "{words}: {said}");
     }
 }

@@ -53,6 +53,26 @@ fn one_by_one() -> Served {
     })
 }
 
+/// A site that serves `most` requests at once and lets more queue.
+fn queues_above(most: usize) -> Served {
+    let free_at: Mutex<Vec<Instant>> = Mutex::new(vec![Instant::now(); most]);
+    Served::start(move |asked| {
+        let mut free_at = free_at.lock().expect("nobody panicked");
+        let first = free_at.iter_mut().min().expect("a place");
+        *first = asked.at.max(*first) + TAKES;
+        Answer::text("here".to_owned()).later(*first - asked.at)
+    })
+}
+
+#[test]
+fn o10_a_site_that_bears_twenty_is_asked_for_about_twenty() {
+    for served in [refuses_above(20), queues_above(20)] {
+        let result = measured(served.url(), &[]);
+        let workers = result["workers"].as_u64().expect("a number");
+        assert!((18..=22).contains(&workers), "{result}");
+    }
+}
+
 #[test]
 fn a_site_that_refuses_more_than_ten_at_once_is_asked_for_ten() {
     let served = refuses_above(10);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use gleaner::error::CrawlError;
 use gleaner::report::{Outcome, Report};
 
 use super::raw::{BAD, ITEMS, RawSite, Step, answer, document};
@@ -278,8 +279,8 @@ async fn out_of_reach(url: &str) -> KeptFailure {
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = books_at(url);
     rig.settings.retries = 1;
-    let report = ended(rig.crawl().await, Outcome::Incomplete);
-    assert_eq!(report.items.new, 0);
+    let ended = rig.crawl().await;
+    assert!(matches!(ended.error, Some(CrawlError::NoList(_))), "{:?}", ended.error);
     rig.the_failure().await
 }
 

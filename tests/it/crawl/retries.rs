@@ -193,7 +193,7 @@ async fn l4_a_run_that_reads_no_page_of_the_list_has_failed_and_goes_on() {
     rig.demo.clear_faults();
     rig.demo.fault(Fault::on(LIST).status(500));
     let second = rig.crawl().await;
-    assert!(matches!(second.error, Some(CrawlError::NoList)), "{:?}", second.error);
+    assert!(matches!(second.error, Some(CrawlError::NoList(_))), "{:?}", second.error);
     assert_eq!(second.report.outcome, Outcome::Failed);
     rig.demo.clear_faults();
     let third = rig.complete().await;

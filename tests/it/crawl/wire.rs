@@ -49,8 +49,8 @@ async fn w6_a_refused_connection_is_a_failure_that_says_so() {
     rig.site = books_at(&format!("http://{address}"));
     rig.settings.retries = 1;
     let ended = rig.crawl().await;
-    assert_eq!(ended.report.outcome.to_string(), "incomplete");
-    says(&ended.report, "1 page of the list was lost");
+    assert_eq!(ended.report.outcome.to_string(), "failed");
+    says(&ended.report, &format!("http://{address}/api/book/?limit=18&offset=0: no connection"));
     let failure = rig.the_failure().await;
     assert_eq!((&*failure.reason, failure.status, failure.attempts), ("connect", None, 2));
     assert!(failure.message.contains("refused"), "{failure:?}");

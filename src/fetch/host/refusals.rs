@@ -1,0 +1,499 @@
+//! Whether a host refuses for good, and whether one of its pages alone makes it wait.
+//!
+//! Refusals in a row are counted for lists and items apart: a site that blocks crawlers may go on to
+//! answer its lists. A page of the same kind ends the row. Refusals that were under way side by side
+//! are one refusal: the answers to a burst must not end a run.
+//!
+//! A page that asks to wait again and again, while others get through, is at fault itself: its waits
+//! cost attempts. So are the last ones that are left, once all of them have asked that often: a host that
+//! is away as a whole refuses pages that were not asked for yet, too.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::fetch::retry::{Fault, Toll};
+
+/// A host that gives nothing but refusals for this long is given up; waits that it names are not counted.
+const LONGEST_REFUSAL: Duration = Duration::from_secs(2 * 60);
+/// But not for fewer refusals in a row, which may lie far apart where requests do.
+const LEAST_REFUSALS: u32 = 8;
+/// A host from which nothing but trouble comes for this long is given up.
+const LONGEST_TROUBLE: Duration = Duration::from_secs(15 * 60);
+/// A page may ask to wait so often at no cost while others get through.
+const FREE_WAITS: u32 = 5;
+/// More pages that ask to wait are not told apart: what is held must not grow with the site.
+const MOST_PAGES: usize = 4096;
+
+/// What a page is, as far as a site may refuse one and not the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A page of a list.
+    List,
+    /// The page of an item.
+    Item,
+}
+
+/// A request that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble<'a> {
+    /// Why, for people.
+    pub message: &'a str,
+    /// What it says of the host.
+    pub fault: Fault,
+    /// The wait that the host names.
+    pub wait: Option<Duration>,
+    /// Tells the page from others.
+    pub page: u64,
+    /// Whether it counts for a block: that an item which no list names is refused says little.
+    pub is_counted: bool,
+}
+
+/// A host has had its chances.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Blocked {
+    /// It refuses.
+    #[error(
+        "the site refuses: {refusals} refusals in a row by {host}, the last with: {last}. Wait, or crawl with fewer --workers; a later run can go on (--block-after sets how many are borne)"
+    )]
+    Refused {
+        /// Who.
+        host: Box<str>,
+        /// So often in a row.
+        refusals: u32,
+        /// The last word.
+        last: String,
+    },
+    /// It gives no page.
+    #[error(
+        "the site has given no page for {} minutes: {host}, the last with: {last}. A later run can go on",
+        LONGEST_TROUBLE.as_secs() / 60
+    )]
+    Silent {
+        /// Who.
+        host: Box<str>,
+        /// The last word.
+        last: String,
+    },
+    /// It cannot be reached.
+    #[error(
+        "the site cannot be reached: no connection to {host} for {} (--site-wait), the last with: {last}. A later run can go on",
+        humantime::format_duration(*waited)
+    )]
+    Away {
+        /// Who.
+        host: Box<str>,
+        /// For so long.
+        waited: Duration,
+        /// The last word.
+        last: String,
+    },
+}
+
+impl Blocked {
+    /// The same, with the page that the last word was about.
+    pub fn at(mut self, url: &str) -> Blocked {
+        let (Blocked::Refused { last, .. }
+        | Blocked::Silent { last, .. }
+        | Blocked::Away { last, .. }) = &mut self;
+        *last = format!("{last} ({url})");
+        self
+    }
+}
+
+/// What a host refused since it last gave pages.
+#[derive(Debug, Default)]
+pub struct RefusalTracker {
+    lists: Row,
+    items: Row,
+    /// Nothing but trouble, of both kinds.
+    trouble: Row,
+    /// When the last request left that led to a page.
+    last_page: Option<Instant>,
+    /// Pages that asked to wait.
+    waits: HashMap<u64, PageWaits>,
+    /// When a page last asked to wait that had not done so too often.
+    last_fresh: Option<Instant>,
+}
+
+/// Requests in a row that came to nothing.
+#[derive(Debug, Default)]
+struct Row {
+    /// Bursts counted once.
+    times: u32,
+    last: Option<Instant>,
+    began: Option<Instant>,
+    /// Waits that the host named since then.
+    named: Duration,
+    pages: Pages,
+}
+
+/// Which pages a row is of.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    #[default]
+    None,
+    One(u64),
+    Several,
+}
+
+#[derive(Debug)]
+struct PageWaits {
+    times: u32,
+    first: Instant,
+    last: Instant,
+}
+
+impl RefusalTracker {
+    /// A page came that is one, of a request that left at `sent`.
+    pub fn succeeded(&mut self, kind: Kind, sent: Instant) {
+        *self.row(kind) = Row::default();
+        self.trouble = Row::default();
+        self.last_page = self.last_page.max(Some(sent));
+    }
+
+    /// Whether a page ever came.
+    pub fn gave_pages(&self) -> bool {
+        self.last_page.is_some()
+    }
+
+    /// The host cannot be reached: that is no refusal, and counted elsewhere.
+    pub fn away(&mut self) {
+        self.trouble = Row::default();
+        [self.lists.began, self.items.began] = [None, None];
+    }
+
+    /// Whether waits of this page are its own and not the host's.
+    pub fn is_at_fault(&self, page: u64) -> bool {
+        let gave_pages = self.gave_pages();
+        self.waits.get(&page).is_some_and(|waits| {
+            let others_came = self.last_page.is_some_and(|sent| sent > waits.first);
+            let is_all_known = self.last_fresh.is_none_or(|fresh| fresh <= waits.last);
+            waits.times >= FREE_WAITS && gave_pages && (others_came || is_all_known)
+        })
+    }
+
+    /// Whether this item, again and again, is all that the host refused since it last gave a page.
+    pub fn is_all_there_is(&self, page: u64) -> bool {
+        self.gave_pages() && self.items.pages == Pages::One(page) && self.items.times > 1
+    }
+
+    /// The host refuses for good.
+    pub fn blocked(&self, kind: Kind, message: &str, host: &str) -> Blocked {
+        let (host, last) = (host.into(), message.to_owned());
+        Blocked::Refused { host, refusals: self.in_a_row(kind), last }
+    }
+
+    /// Refusals of this kind in a row.
+    pub fn in_a_row(&self, kind: Kind) -> u32 {
+        match kind {
+            Kind::List => self.lists.times,
+            Kind::Item => self.items.times,
+        }
+    }
+
+    /// A request that left at `sent` came to nothing. Of refusals, so many as `most` in a row are
+    /// too many. Answers with what that costs its task.
+    ///
+    /// # Errors
+    /// Where `host` has had its chances.
+    pub fn troubled(
+        &mut self,
+        trouble: Trouble<'_>,
+        kind: Kind,
+        sent: Instant,
+        most: u32,
+        host: &str,
+    ) -> Result<Toll, Blocked> {
+        let now = Instant::now();
+        let Trouble { message, fault, wait, page, is_counted } = trouble;
+        let was_at_fault = self.is_at_fault(page);
+        let asks_to_wait = fault == Fault::Limited || wait.is_some();
+        if asks_to_wait {
+            self.note_wait(page, wait.is_some(), now);
+        }
+        let toll = if asks_to_wait && !was_at_fault { Toll::Free } else { Toll::Attempt };
+        if !is_counted {
+            // Whether the host or the page is at fault is not asked: little is lost by giving it up.
+            let has_waited = self.waits.get(&page).is_none_or(|it| it.times > FREE_WAITS);
+            let is_free = wait.is_some() && !has_waited;
+            return Ok(if is_free { Toll::Free } else { Toll::Attempt });
+        }
+        self.trouble.note(page, None, sent, now);
+        let row = self.row(kind);
+        if !matches!(fault, Fault::Limited | Fault::Refused) {
+            row.began = None;
+        } else {
+            row.note(page, wait, sent, now);
+            let refused_for = row.began.map_or(Duration::ZERO, |began| now - began);
+            let is_long = refused_for.saturating_sub(row.named) > LONGEST_REFUSAL;
+            let is_blocked = row.times >= most || is_long && row.times >= LEAST_REFUSALS;
+            if is_blocked && kind == Kind::Item && self.is_all_there_is(page) {
+                return Ok(Toll::Attempt);
+            }
+            if is_blocked {
+                return Err(self.blocked(kind, message, host));
+            }
+        }
+        let since = self.trouble.began.map_or(Duration::ZERO, |began| now - began);
+        let is_one = self.gave_pages() && self.trouble.pages == Pages::One(page);
+        let is_alone = is_one || was_at_fault;
+        if since > LONGEST_TROUBLE && self.trouble.times >= most && !is_alone {
+            return Err(Blocked::Silent { host: host.into(), last: message.to_owned() });
+        }
+        Ok(toll)
+    }
+
+    fn row(&mut self, kind: Kind) -> &mut Row {
+        match kind {
+            Kind::List => &mut self.lists,
+            Kind::Item => &mut self.items,
+        }
+    }
+
+    /// A page asked to wait. Where it did not say how long, it may be refused as often as the host
+    /// as a whole; so it is counted once for each time that others got through.
+    fn note_wait(&mut self, page: u64, is_named: bool, now: Instant) {
+        if self.waits.len() >= MOST_PAGES {
+            self.waits.retain(|_, waits| waits.times > 1);
+            if self.waits.len() >= MOST_PAGES {
+                self.waits.clear();
+            }
+        }
+        let last_page = self.last_page;
+        let waits = self.waits.entry(page).or_insert(PageWaits { times: 0, first: now, last: now });
+        let others_came = last_page.is_some_and(|sent| sent > waits.last);
+        if waits.times < FREE_WAITS {
+            self.last_fresh = Some(now);
+        }
+        if is_named || others_came || waits.times == 0 {
+            waits.times += 1;
+        }
+        waits.last = now;
+    }
+}
+
+impl Row {
+    fn note(&mut self, page: u64, wait: Option<Duration>, sent: Instant, now: Instant) {
+        self.began.get_or_insert(now);
+        self.pages = match self.pages {
+            Pages::None => Pages::One(page),
+            Pages::One(same) if same == page => Pages::One(page),
+            _ => Pages::Several,
+        };
+        if self.last.is_none_or(|last| last <= sent) {
+            self.times += 1;
+            self.named += wait.unwrap_or_default();
+            self.last = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(page: u64, wait: Option<u64>) -> Trouble<'static> {
+        let (message, fault) = ("the site answered 429", Fault::Limited);
+        let wait = wait.map(Duration::from_secs);
+        Trouble { message, fault, wait, page, is_counted: true }
+    }
+
+    fn item(tracker: &mut RefusalTracker, trouble: Trouble<'_>) -> Result<Toll, Blocked> {
+        tracker.troubled(trouble, Kind::Item, Instant::now(), 3, "h")
+    }
+
+    async fn later(seconds: u64) {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_of_refusals_is_one() {
+        let mut tracker = RefusalTracker::default();
+        let sent = Instant::now();
+        later(1).await;
+        for page in 0..50 {
+            let toll = tracker.troubled(refusal(page, None), Kind::Item, sent, 3, "h");
+            assert_eq!(toll, Ok(Toll::Free));
+        }
+        assert_eq!(tracker.in_a_row(Kind::Item), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w3_refusals_in_a_row_are_a_block_and_a_success_starts_anew() {
+        let mut tracker = RefusalTracker::default();
+        assert!(item(&mut tracker, refusal(1, None)).is_ok());
+        assert!(item(&mut tracker, refusal(2, None)).is_ok());
+        tracker.succeeded(Kind::Item, Instant::now());
+        assert!(item(&mut tracker, refusal(3, None)).is_ok());
+        assert!(item(&mut tracker, refusal(4, None)).is_ok());
+        let blocked = item(&mut tracker, refusal(5, None)).unwrap_err().at("http://h/5");
+        let blocked = blocked.to_string();
+        assert!(blocked.contains("3 refusals in a row by h"), "{blocked}");
+        assert!(blocked.contains("the site answered 429 (http://h/5)"), "{blocked}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w24_lists_that_answer_do_not_hide_that_items_are_refused() {
+        let mut tracker = RefusalTracker::default();
+        for page in 0..2 {
+            tracker.succeeded(Kind::List, Instant::now());
+            assert!(item(&mut tracker, refusal(page, None)).is_ok());
+        }
+        tracker.succeeded(Kind::List, Instant::now());
+        assert!(item(&mut tracker, refusal(2, None)).is_err());
+        let other = tracker.troubled(refusal(3, None), Kind::List, Instant::now(), 3, "h");
+        assert_eq!(other, Ok(Toll::Free), "lists are counted by themselves");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w24_requests_made_again_count_and_named_waits_do_not() {
+        let mut tracker = RefusalTracker::default();
+        let refuse = |tracker: &mut RefusalTracker, page, wait| {
+            tracker.troubled(refusal(page, wait), Kind::Item, Instant::now(), 20, "h")
+        };
+        tracker.succeeded(Kind::Item, Instant::now());
+        for round in 0..19 {
+            assert!(refuse(&mut tracker, round % 2, Some(600)).is_ok(), "{round}");
+            later(600).await;
+        }
+        assert!(refuse(&mut tracker, 1, Some(600)).is_err(), "the twentieth, of the same pages");
+        let mut tracker = RefusalTracker::default();
+        for round in 0..9 {
+            assert!(refuse(&mut tracker, round, None).is_ok(), "{round}");
+            later(14).await;
+        }
+        assert!(refuse(&mut tracker, 9, None).is_err(), "two minutes of nothing but refusals");
+        let mut tracker = RefusalTracker::default();
+        for round in 0..9 {
+            assert!(refuse(&mut tracker, round, None).is_ok(), "{round}");
+            let broken = Trouble { fault: Fault::Other, ..refusal(round, None) };
+            assert!(tracker.troubled(broken, Kind::Item, Instant::now(), 20, "h").is_ok());
+            later(14).await;
+        }
+        assert!(refuse(&mut tracker, 9, None).is_ok(), "there was more than refusals");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w25_a_page_that_always_asks_to_wait_pays_once_others_got_through() {
+        let mut tracker = RefusalTracker::default();
+        tracker.succeeded(Kind::Item, Instant::now());
+        let later_page = Trouble { fault: Fault::Overloaded, ..refusal(7, Some(60)) };
+        for (round, expected) in [Toll::Free; 5].into_iter().chain([Toll::Attempt; 9]).enumerate() {
+            assert_eq!(item(&mut tracker, later_page), Ok(expected), "{round}");
+            later(60).await;
+            tracker.succeeded(Kind::Item, Instant::now());
+        }
+        assert!(tracker.is_at_fault(7) && !tracker.is_at_fault(8));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w25_a_host_that_asks_to_wait_for_all_its_pages_makes_none_pay() {
+        let mut tracker = RefusalTracker::default();
+        let stragglers = Instant::now();
+        later(1).await;
+        for round in 0..5 * 50 {
+            let trouble = Trouble { fault: Fault::Overloaded, ..refusal(round % 50, Some(2)) };
+            assert_eq!(item(&mut tracker, trouble), Ok(Toll::Free), "{round}");
+            // Answers to requests that left before it began.
+            tracker.last_page = Some(stragglers);
+            later(2).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w25_the_last_pages_left_are_no_failure_of_the_host() {
+        let mut tracker = RefusalTracker::default();
+        tracker.succeeded(Kind::Item, Instant::now());
+        for round in 0..20 {
+            for page in [3, 59] {
+                later(60).await;
+                let trouble = Trouble { fault: Fault::Overloaded, ..refusal(page, Some(60)) };
+                let toll = item(&mut tracker, trouble);
+                // The one knows of the other's fifth wait only once it was made.
+                let expected = if round < 5 { Toll::Free } else { Toll::Attempt };
+                assert!(
+                    toll == Ok(expected) || round == 5 && page == 3,
+                    "{round} {page}: {toll:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w25_the_last_page_left_is_no_failure_of_the_host() {
+        let mut tracker = RefusalTracker::default();
+        tracker.succeeded(Kind::List, Instant::now());
+        for round in 0..40 {
+            later(60).await;
+            let trouble = Trouble { fault: Fault::Overloaded, ..refusal(7, Some(60)) };
+            let expected = if round < 5 { Toll::Free } else { Toll::Attempt };
+            assert_eq!(item(&mut tracker, trouble), Ok(expected), "{round}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w24_one_item_that_is_always_refused_is_no_block() {
+        let mut tracker = RefusalTracker::default();
+        tracker.succeeded(Kind::Item, Instant::now());
+        for round in 0..10 {
+            later(1).await;
+            assert!(item(&mut tracker, refusal(7, None)).is_ok(), "{round}");
+        }
+        later(1).await;
+        assert!(item(&mut tracker, refusal(8, None)).is_err());
+        let mut tracker = RefusalTracker::default();
+        tracker.succeeded(Kind::Item, Instant::now());
+        let one = tracker.troubled(refusal(7, None), Kind::Item, Instant::now(), 1, "h");
+        assert!(one.is_err(), "where one refusal is too many");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w28_no_item_pays_for_a_penalty_of_the_host() {
+        let mut tracker = RefusalTracker::default();
+        for penalty in 0..3 {
+            tracker.succeeded(Kind::Item, Instant::now());
+            for probe in 0..2 {
+                later(1).await;
+                let toll = item(&mut tracker, refusal(7, None));
+                assert_eq!(toll, Ok(Toll::Free), "{penalty} {probe}");
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w24_what_no_list_names_counts_for_no_block_and_does_not_wait_for_ever() {
+        let mut tracker = RefusalTracker::default();
+        let unlisted = |page| Trouble { is_counted: false, ..refusal(page, Some(1)) };
+        for page in 0..50 {
+            later(1).await;
+            assert_eq!(item(&mut tracker, unlisted(page)), Ok(Toll::Free));
+        }
+        assert_eq!(tracker.in_a_row(Kind::Item), 0);
+        let tolls = (0..5).map(|_| item(&mut tracker, unlisted(0)).unwrap());
+        let [free @ .., last] = &tolls.collect::<Vec<_>>()[..] else { unreachable!() };
+        assert_eq!((free, *last), (&[Toll::Free; 4][..], Toll::Attempt));
+        let unnamed = Trouble { wait: None, ..unlisted(0) };
+        assert_eq!(item(&mut tracker, unnamed), Ok(Toll::Attempt));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn w3_a_host_that_gives_no_page_for_long_is_given_up() {
+        let mut tracker = RefusalTracker::default();
+        let trouble = |tracker: &mut RefusalTracker, page| {
+            item(tracker, Trouble { fault: Fault::Other, message: "500", ..refusal(page, None) })
+        };
+        for page in 0..15 {
+            assert!(trouble(&mut tracker, page).is_ok());
+            later(60).await;
+        }
+        tracker.succeeded(Kind::Item, Instant::now());
+        for page in 0..16 {
+            assert!(trouble(&mut tracker, page).is_ok());
+            later(60).await;
+        }
+        let blocked = trouble(&mut tracker, 16).unwrap_err().to_string();
+        assert!(blocked.contains("no page for 15 minutes"), "{blocked}");
+    }
+}

@@ -1,0 +1,131 @@
+//! Sites that refuse: some pages, all of one kind, for a while, for ever.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use gleaner::demo::Fault;
+use gleaner::error::CrawlError;
+use gleaner::fetch::Blocked;
+use gleaner::report::Outcome;
+use gleaner::site::Site;
+use serde_json::json;
+
+use super::rig::{Rig, ended, says, settings};
+use crate::served::{Answer, Served};
+use crate::store_contract::backends::{Mongodb, Sqlite};
+use crate::store_contract::{Backend, Ledger};
+
+/// What most hosts are asked for at once before it is known what they bear.
+const BURST: u64 = 8;
+
+#[tokio::test]
+async fn w24_items_that_are_refused_end_the_run_though_lists_answer() {
+    let mut rig = Rig::<Sqlite>::new(200).await;
+    (rig.settings.block_after, rig.settings.workers) = (4, 16);
+    for at in 20..200 {
+        rig.demo.fault(Fault::on(rig.page(at)).status(429).header("Retry-After", "1"));
+    }
+    rig.demo.record();
+    let begun = Instant::now();
+    let ended = rig.crawl().await;
+    let Some(CrawlError::Blocked(Blocked::Refused { refusals: 4, last, .. })) = ended.error else {
+        panic!("{:?}", ended.error)
+    };
+    assert!(last.contains("429") && last.contains(rig.demo.url()), "{last}");
+    assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
+    let stored = rig.documents().await.len() as u64;
+    assert!((1..=20).contains(&stored), "{stored}: lists are read side by side");
+    assert_eq!(rig.backend.failures().await.len(), 0, "nothing is given up for a wait");
+    let refused: Vec<String> = (20..200).map(|at| rig.page(at)).collect();
+    let asked = rig.demo.requests().iter().filter(|seen| refused.contains(&seen.path)).count();
+    assert!(asked <= rig.settings.workers + 3, "{asked}: after a wait one asks whether it is over");
+}
+
+#[tokio::test]
+async fn w24_other_pages_than_were_asked_for_end_the_run_though_lists_answer() {
+    let mut rig = Rig::<Sqlite>::new(200).await;
+    (rig.settings.block_after, rig.settings.retries) = (5, 20);
+    for at in 0..200 {
+        rig.demo.fault(Fault::on(rig.page(at)).body("text/html", "<h1>Are you human?</h1>"));
+    }
+    let ended = rig.crawl().await;
+    assert!(matches!(ended.error, Some(CrawlError::Blocked(_))), "{:?}", ended.error);
+    says(&ended.report, "5 refusals in a row");
+    assert!(rig.demo.stats().requests < 100, "{:?}", rig.demo.stats());
+}
+
+async fn w25_pages_that_always_ask_to_wait_are_failures<B: Ledger>(bad: &[usize]) {
+    let mut rig = Rig::<B>::new(60).await;
+    rig.settings.retries = 1;
+    for at in bad {
+        rig.demo.fault(Fault::on(rig.page(*at)).status(503).header("Retry-After", "1"));
+    }
+    rig.demo.record();
+    let report = rig.incomplete().await;
+    assert_eq!((report.items.new, report.items.failed), (60 - bad.len() as u64, bad.len() as u64));
+    for failure in rig.backend.failures().await {
+        assert_eq!((&*failure.reason, failure.status, failure.attempts), ("status", Some(503), 2));
+    }
+    let keys = rig.demo.keys();
+    rig.lacks_only(&bad.iter().map(|at| keys[*at].as_str()).collect::<Vec<_>>()).await;
+    let asked = rig.demo.requests();
+    for at in bad {
+        let times = asked.iter().filter(|seen| seen.path == rig.page(*at)).count();
+        assert_eq!(times, 5 + 2, "five waits are free");
+    }
+}
+
+#[tokio::test]
+async fn w25_in_sqlite_a_page_that_always_asks_to_wait_is_that_page_s_failure() {
+    w25_pages_that_always_ask_to_wait_are_failures::<Sqlite>(&[10]).await;
+}
+
+#[tokio::test]
+async fn w25_in_mongodb_pages_that_always_ask_to_wait_are_failures_of_their_own() {
+    w25_pages_that_always_ask_to_wait_are_failures::<Mongodb>(&[3, 59]).await;
+}
+
+/// A site of 30 items that refuses as `refuse` says for a while, once ten were asked for.
+async fn penalized(time: Duration, refuse: fn(Answer) -> Answer) -> (Rig<Sqlite>, Served) {
+    let (asked, since) = (Mutex::new(0), Mutex::new(None::<Instant>));
+    let site = Served::start(move |it| {
+        if it.path == "/list" {
+            let rows: Vec<_> = (0..30).map(|id| json!({ "id": id })).collect();
+            return Answer::json(&json!(rows));
+        }
+        let mut asked = asked.lock().expect("nobody panicked");
+        *asked += 1;
+        let mut since = since.lock().expect("nobody panicked");
+        if *asked > 10 && since.get_or_insert(it.at).elapsed() < time {
+            return refuse(Answer::text("slow down".to_owned()));
+        }
+        Answer::json(&json!({ "id": it.path.trim_start_matches("/item/") }))
+    });
+    let text = format!(
+        "name = 'books'\nbase_url = '{}'\n[index]\nurl = '/list'\nitems = '$[*]'\nkey = '$.id'\n[detail]\nurl = '/item/{{key}}'\n",
+        site.url()
+    );
+    let mut rig = Rig::<Sqlite>::over(Sqlite::start().await, gleaner::demo::Options::default());
+    rig.site = Site::parse(&text, "test.toml").expect("a site");
+    rig.settings = gleaner::settings::Settings { retries: 0, ..settings() };
+    (rig, site)
+}
+
+#[tokio::test]
+async fn w28_a_penalty_that_names_no_wait_costs_no_item() {
+    let (rig, site) = penalized(Duration::from_millis(2_500), |it| it.status(429)).await;
+    let report = ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!(report.items.new, 30);
+    let refused = site.count("/item/") as u64 - 30;
+    assert!(refused <= BURST + 2, "{refused}");
+}
+
+#[tokio::test]
+async fn w28_a_quota_that_is_spent_by_403_costs_no_item() {
+    let refuse = |it: Answer| {
+        it.status(403).header("x-ratelimit-remaining", "0").header("x-ratelimit-reset", "1")
+    };
+    let (rig, _site) = penalized(Duration::from_millis(900), refuse).await;
+    let report = ended(rig.crawl().await, Outcome::Complete);
+    assert_eq!(report.items.new, 30);
+}
