@@ -161,6 +161,7 @@ mod tests {
     use crate::metrics::Metrics;
     use crate::report::{Items, Outcome};
     use crate::sweep::Holder;
+    use crate::wording::plain_json;
 
     fn running(host: &str) -> LedgerEntry {
         let mut entry = SweepEntry::begin("books", "books", "1:d", true);
@@ -213,7 +214,7 @@ mod tests {
 
     #[test]
     fn programs_get_the_entries_and_how_long_their_holders_are_silent() {
-        let text = json(&[running("h\u{9b}"), ended()]).unwrap();
+        let text = plain_json(&json(&[running("h\u{9b}"), ended()]).unwrap());
         assert!(!text.contains('\u{9b}'), "{text}");
         let rows: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&rows[0]["state"], &rows[0]["silent_s"]), (&"running".into(), &75.25.into()));
