@@ -141,7 +141,7 @@ pub fn refused(status: u16, body: &[u8]) -> String {
         400 | 422 => "the site does not like the request: look at `query`, `form` or `json`",
         429 => "the site is asked too often: wait, and set `workers` low",
         500.. => "the site has trouble of its own, or with the request",
-        _ => "only 200 is a page",
+        _ => "no page has this status, unless `[answers] ok` in the site file says so",
     };
     format!("the site answered {status}; {hint}{}", quoted(body))
 }

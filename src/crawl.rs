@@ -215,6 +215,7 @@ impl Crawl {
         let home = self.site.home();
         let hosts = Arc::new(Hosts::new(&home, self.settings.manners(), self.waits.clone()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
+        let fetcher = fetcher.reading(self.site.statuses.clone());
         let fetcher = Arc::new(fetcher.paced(hosts.clone()));
         let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(hosts.clone(), fetcher.clone()));
         let mut opening = Box::pin(maybe_done(opening));

@@ -6,11 +6,14 @@ pub mod budget;
 mod charset;
 mod content_type;
 mod detail;
+pub mod entry;
 pub mod field;
+mod hints;
 pub mod html;
 mod json;
 mod json_page;
 mod listing;
+mod marks;
 mod said;
 mod sitemap;
 
@@ -92,6 +95,19 @@ pub enum PageError {
     /// What the site file requires is not there.
     #[error("the page has no {0}, which `require` in the site file asks for")]
     Require(String),
+    /// It says that it is gone, by a mark of the site file.
+    #[error(
+        "the page has {0}, which means that it is gone by `[answers] missing` in the site file"
+    )]
+    Gone(String),
+    /// It says that the site failed, by a mark of the site file.
+    #[error(
+        "the page has {0}, which means that the site failed by `[answers] error` in the site file"
+    )]
+    Failed(String),
+    /// Another page than one of the list.
+    #[error("this is no page of the list: {0}")]
+    OtherKind(String),
     /// None of the fields.
     #[error("the page has none of the fields that the site file names")]
     Nothing,
@@ -103,7 +119,7 @@ pub enum PageError {
 impl PageError {
     /// Whether a site that blocks crawlers may answer so: with another page than was asked for.
     pub fn is_refusal(&self) -> bool {
-        !matches!(self, PageError::Field(_) | PageError::Listed(_))
+        !matches!(self, PageError::Field(_) | PageError::Listed(_) | PageError::Gone(_))
     }
 
     /// The reason as one word.
@@ -119,6 +135,8 @@ impl PageError {
             PageError::Listed(_) => "list",
             PageError::Field(error) => error.reason(),
             PageError::Require(_) | PageError::NoDocument(_) | PageError::Nothing => "require",
+            PageError::Gone(_) | PageError::Failed(_) => "answer",
+            PageError::OtherKind(_) => "kind",
         }
     }
 }

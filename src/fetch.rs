@@ -15,6 +15,7 @@ mod quota;
 mod request;
 pub mod retry;
 pub mod robots;
+mod statuses;
 mod trust;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ use request::same_origin;
 pub use request::{Body, Home, Purpose, Request};
 pub use reqwest::Method;
 pub use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
+pub use statuses::Statuses;
 
 /// Redirects followed before a chain of them is called a loop.
 const MOST_REDIRECTS: usize = 10;
@@ -63,6 +65,7 @@ pub struct Fetcher {
     first_redirect: OnceLock<Redirect>,
     /// How fast the site's hosts may be asked.
     hosts: Option<Arc<Hosts>>,
+    statuses: Statuses,
 }
 
 /// An answer whose body is still to be read.
@@ -98,6 +101,7 @@ impl Fetcher {
             metrics,
             first_redirect: OnceLock::new(),
             hosts: None,
+            statuses: Statuses::default(),
         })
     }
 
@@ -106,6 +110,11 @@ impl Fetcher {
     /// pace.
     pub fn paced(self, hosts: Arc<Hosts>) -> Fetcher {
         Fetcher { hosts: Some(hosts), ..self }
+    }
+
+    /// The same, for a site that says what its statuses mean.
+    pub fn reading(self, statuses: Statuses) -> Fetcher {
+        Fetcher { statuses, ..self }
     }
 
     /// Asks for a page, if it is not what `validators` are of (RFC 9110, section 13).
@@ -136,7 +145,7 @@ impl Fetcher {
     /// Asks for a page and reads it to its end.
     ///
     /// # Errors
-    /// Whatever is not a page with status 200: see [`FetchError`].
+    /// Whatever is not a page, by its status too: see [`FetchError`].
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
         let exchange = self.follow(request, self.hosts.as_deref()).await?;
         self.page(exchange).await
@@ -147,7 +156,7 @@ impl Fetcher {
             exchange.log(0);
             return Err(FetchError::RedirectRefused { to });
         }
-        if exchange.response.status() != StatusCode::OK {
+        if !self.statuses.is_ok(exchange.response.status().as_u16()) {
             return Err(self.refusal(exchange).await);
         }
         if let Some(coding) = undecoded(exchange.response.headers()) {
@@ -312,14 +321,22 @@ impl Fetcher {
         })
     }
 
-    /// What an answer other than 200 says. Its body is but a sample: that it breaks off or is too
+    /// What an answer that is no page says. Its body is but a sample: that it breaks off or is too
     /// large must not hide the status.
     async fn refusal(&self, mut exchange: Exchange) -> FetchError {
         let response = &mut exchange.response;
         let status = response.status().as_u16();
-        let wait = quota::asked(status, response.headers(), SystemTime::now());
+        let is_later = self.statuses.is_later(status);
+        let named = match is_later {
+            true => quota::wait(response.headers(), SystemTime::now()),
+            false => quota::asked(status, response.headers(), SystemTime::now()),
+        };
+        let wait = self.statuses.wait(status, named);
         let body = body(response, LARGEST_REFUSAL).await.unwrap_or_default();
         exchange.log(body.len());
+        if is_later {
+            return FetchError::Later { status, wait };
+        }
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 

@@ -109,7 +109,7 @@ pub struct Retry {
 }
 
 /// What a submission added.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Submitted {
     /// Index pages not seen before.
     pub index: u64,
@@ -117,6 +117,8 @@ pub struct Submitted {
     pub details: u64,
     /// Whether an item was left out because the limit on distinct items was reached.
     pub limited: bool,
+    /// Items seen before in the same pass, by an entry that is not the same.
+    pub differing: Vec<Key>,
 }
 
 /// Why a frontier could not do what it was asked.

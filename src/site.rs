@@ -3,6 +3,7 @@
 //! A [`Site`] is plain values: it makes requests from tasks and says how pages are read, but never
 //! asks for anything. The built-in sites are files like those of users and read by the same code.
 
+mod asked_for;
 mod build;
 mod built_in;
 mod error;
@@ -22,7 +23,7 @@ use url::Url;
 
 use crate::document::Digest;
 use crate::extract::{FieldRule, Select, Selector};
-use crate::fetch::{Home, Request};
+use crate::fetch::{Home, Request, Statuses};
 use crate::secret::Credentials;
 use crate::settings::Settings;
 use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
@@ -31,9 +32,9 @@ use template::Values;
 
 pub use built_in::BuiltIn;
 pub use error::SiteError;
-pub use paging::{LastPage, Next, NextPage, PageSaid, Paging, Said};
+pub use paging::{Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step};
 pub use request::RequestError;
-pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Seeds, SeedsPage};
+pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Marks, Seeds, SeedsPage};
 
 /// Pages asked for where the site file sets no cap.
 const MOST_PAGES: u64 = 100_000;
@@ -61,6 +62,8 @@ pub struct Site {
     pub robots: Option<bool>,
     /// Names to go by, in turn; none where the file says none.
     pub user_agents: Vec<String>,
+    /// What statuses mean.
+    pub statuses: Statuses,
     /// Categories by which the items are listed, where they are.
     pub seeds: Option<Seeds>,
     /// How the list is read.
@@ -211,6 +214,10 @@ impl Site {
                 values.cursor = Some(cursor);
                 request.request(&self.base_url, values)
             }
+            Some(Place::Offset(offset)) => {
+                values.offset = Some(*offset);
+                request.request(&self.base_url, values)
+            }
             None => request.request(&self.base_url, values),
         }
     }
@@ -291,7 +298,20 @@ impl Site {
 
     /// The index pages that follow `page`, whatever the range allows.
     pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
-        self.rules_of(&page.list).1.after(page, said)
+        self.paging_of(&page.list).after(page, said, self.total_exact)
+    }
+
+    /// How a list is divided into pages.
+    pub fn paging_of(&self, list: &List) -> &Paging {
+        self.rules_of(list).1
+    }
+
+    /// Whether what the pages of a list say of further pages counts, beside what the paging names.
+    pub fn heeds_hints(&self, list: &List) -> bool {
+        match (list, &self.seeds) {
+            (List::Seeds, Some(Seeds::Page(page))) => page.more,
+            _ => self.index.more,
+        }
     }
 
     /// The index pages that `asked` (all, where nothing was asked) and the site's cap allow.
@@ -330,7 +350,7 @@ impl Site {
     /// Digest of what makes documents what they are: another one makes all of them anew.
     pub fn rules(&self) -> String {
         let detail = self.detail.as_ref().map(|detail| {
-            let DetailRules { request, format, document, fields, require: _ } = detail;
+            let DetailRules { request, format, document, fields, require: _, marks: _ } = detail;
             (request, format, document, fields)
         });
         Digest::of(format!("{:?} {detail:?}", self.index.items).as_bytes()).to_string()

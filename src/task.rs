@@ -69,6 +69,8 @@ pub enum Place {
     Url(Box<str>),
     /// Behind this cursor: JSON text, since a cursor may be a number.
     Cursor(Box<str>),
+    /// Behind so many items.
+    Offset(u64),
 }
 
 /// The page of one item.
@@ -84,6 +86,33 @@ pub struct DetailPage {
     pub is_unlisted: bool,
     /// When it was last listed, where it is asked for without its list.
     pub seen_at: Option<Timestamp>,
+    /// Its entry on the list, by which another one with the same key is told from it.
+    pub entry: Entry,
+}
+
+/// An item's entry on a list, in a few bits: the pass it was seen in, and a fingerprint of what it says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry(u32);
+
+impl Entry {
+    /// Bits of the fingerprint; those above it are the pass.
+    const PRINT: u32 = (1 << 30) - 1;
+
+    /// The entry of this fingerprint in this pass.
+    pub fn new(pass: u32, print: u32) -> Entry {
+        Entry(pass << 30 | (print & Entry::PRINT).max(1))
+    }
+
+    /// Whether nothing is known of it.
+    pub fn is_unknown(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether it is of the same pass, and not the same.
+    pub fn differs(self, other: Entry) -> bool {
+        let is_known = !self.is_unknown() && !other.is_unknown();
+        is_known && self.0 >> 30 == other.0 >> 30 && self != other
+    }
 }
 
 /// What a list says of an item beside its key.
@@ -177,6 +206,7 @@ impl Page {
         let Some(place) = &index.place else { return Cow::Borrowed(self) };
         let text = match place {
             Place::Url(text) | Place::Cursor(text) => text,
+            Place::Offset(_) => return Cow::Borrowed(self),
         };
         match scrubber.scrub(text) {
             Cow::Borrowed(_) => Cow::Borrowed(self),
@@ -209,7 +239,23 @@ impl IndexPage {
                 }
             }
             Some(Place::Cursor(cursor)) => format!("{list}{cursor}"),
+            Some(Place::Offset(offset)) => format!("{list}offset {offset}"),
         }
+    }
+
+    /// How many items stand before it, where its place says so.
+    pub fn offset(&self) -> u64 {
+        match self.place {
+            Some(Place::Offset(offset)) => offset,
+            _ => 0,
+        }
+    }
+
+    /// Whether nobody said that it is there: it is a guess, or the first page of a category, which
+    /// may have none.
+    pub fn may_be_missing(&self) -> bool {
+        let is_first_of_category = self.number == 1 && matches!(self.list, List::Items(Some(_)));
+        self.is_guess || is_first_of_category
     }
 
     /// A page of the list of a site without seeds, found by its number.
@@ -238,7 +284,14 @@ impl Listed {
 impl DetailPage {
     /// The page of an item of which nothing else is known.
     pub fn of(key: Key) -> DetailPage {
-        DetailPage { key, known: None, listed: None, is_unlisted: false, seen_at: None }
+        DetailPage {
+            key,
+            known: None,
+            listed: None,
+            is_unlisted: false,
+            seen_at: None,
+            entry: Entry::default(),
+        }
     }
 }
 

@@ -14,12 +14,19 @@
 //! within a pass, the list has *moved*, and only a pass in which it did not adds up, by itself.
 //! That costs little: the items are done by then, and such a pass is a few pages.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod ending;
+mod progress;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::document::Digest;
+use crate::record::Key;
 use crate::site::PageSaid;
 use crate::task::{IndexPage, List, Place};
+use ending::decide;
+pub use ending::{Answer, Rules, Turn, between, too_few};
+use progress::Progress;
 
 /// More items than this are no count but a mistake of the site's.
 const MOST_DECLARED: u64 = 1 << 62;
@@ -47,12 +54,25 @@ struct Lists {
     silent: u64,
     /// Distinct items that each pass added.
     found: Vec<u64>,
+    /// An item whose key another one has.
+    example: Option<Box<str>>,
+}
+
+/// Entries with the key of another entry that is not the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Differing {
+    /// How many.
+    pub entries: u64,
+    /// The key of one of them.
+    pub example: Box<str>,
 }
 
 /// What is known of one list.
 #[derive(Debug, Default)]
 struct Counts {
     declared: Option<u64>,
+    /// How many items there are by what pages say beside that, and what says so.
+    hinted: Option<(Box<str>, u64)>,
     /// Distinct keys listed, and items without a key.
     listed: u64,
     without_key: u64,
@@ -79,36 +99,6 @@ fn whereabouts(page: &IndexPage) -> Whereabouts {
     }
 }
 
-/// What is known of one walk over a list.
-#[derive(Debug, Default)]
-struct Progress {
-    /// Digests of the keys of each page that was read, and its number.
-    pages: HashMap<u128, u64>,
-    repeated: BTreeSet<u64>,
-    /// Pages that were empty when they were first read.
-    empty: BTreeSet<u64>,
-    /// The first page with fewer items than were asked for.
-    first_short: Option<u64>,
-    /// Pages that were found one by another, so that they are numbered as they are found.
-    numbered: u64,
-    /// What the last page that was read declares.
-    declared: Option<u64>,
-    /// Whether pages declare different counts.
-    has_moved: bool,
-    /// Digests of the keys listed, in a pass after the first.
-    keys: HashSet<u128>,
-    is_over: bool,
-}
-
-/// What a page is for its list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turn {
-    /// The page whose keys it repeats.
-    pub repeats: Option<u64>,
-    /// Whether the list is not to be followed any further.
-    pub is_over: bool,
-}
-
 /// A list that declares more or fewer items than it lists, or that moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
@@ -122,6 +112,10 @@ pub struct Mismatch {
     pub has_moved: bool,
     /// Whether its last walk, by itself, found fewer items than it declares.
     pub is_short: bool,
+    /// What says how many items there are, where the site file does not name it.
+    pub hinted_by: Option<Box<str>>,
+    /// Items on its first page.
+    pub first_items: Option<u64>,
     /// Whether it was ended before its time, so that another walk would end there, too.
     pub is_cut: bool,
 }
@@ -180,24 +174,6 @@ impl Walk {
         self.lists().lost.len() as u64
     }
 
-    /// A page is empty, or not there where it was only a guess. Says whether that is seen for the
-    /// first time, when it is not believed yet.
-    pub fn is_first_empty(&self, page: &IndexPage) -> bool {
-        self.lists().pass(page).empty.insert(page.number)
-    }
-
-    /// Whether a page and the one before it are empty.
-    pub fn is_second_empty(&self, page: &IndexPage) -> bool {
-        let mut lists = self.lists();
-        let empty = &lists.pass(page).empty;
-        empty.contains(&page.number) && page.number > 1 && empty.contains(&(page.number - 1))
-    }
-
-    /// The list of a page ends there, in this pass: what was planned behind it is not asked for.
-    pub fn ends_at(&self, page: &IndexPage) {
-        self.lists().pass(page).is_over = true;
-    }
-
     /// Numbers for so many pages that a page of the same list named, in the order in which they
     /// are found. Answers with the first.
     pub fn numbers(&self, page: &IndexPage, pages: u64) -> u64 {
@@ -210,46 +186,49 @@ impl Walk {
 
     /// Whether the list of a page was ended before its time: the page need not be asked for.
     pub fn is_over(&self, page: &IndexPage) -> bool {
-        self.lists().pass(page).is_over
+        let mut lists = self.lists();
+        let progress = lists.pass(page);
+        progress.is_cut || progress.has_ended
     }
 
-    /// A page was read, with these names on it (keys or categories); without any, it cannot be
-    /// told whether it repeats another one.
-    pub fn read<'k>(
+    /// Takes in what came of asking for a page, with these names on it (keys or categories), and
+    /// decides what follows. Without names it cannot be told whether it repeats another page.
+    pub fn take<'k>(
         &self,
+        list: &Rules<'_>,
         page: &IndexPage,
+        answer: Answer<'_>,
+        content_type: Option<&str>,
         names: impl Iterator<Item = &'k str>,
-        said: &PageSaid,
     ) -> Turn {
         let mut all = String::new();
         for name in names {
             all.push_str(name);
             all.push('\n');
         }
+        let nothing = PageSaid::default();
+        let said = if let Answer::Page(said) = answer { said } else { &nothing };
         let mut lists = self.lists();
-        lists.declare(&page.list, said.declared);
         let progress = lists.pass(page);
-        if let Some(declared) = said.declared {
-            let before = progress.declared.replace(declared);
-            progress.has_moved |= before.is_some_and(|before| before != declared);
+        let repeats = progress.repeats(page.number, &all);
+        let before = progress.before(page, said, content_type, repeats);
+        let turn = decide(list, page, answer, &before);
+        match turn {
+            Turn::AskAgain => drop(progress.doubtful.insert(page.number)),
+            Turn::OtherKind(_) | Turn::Lost => {}
+            _ => {
+                progress.take(list, page, said, content_type, &turn);
+                if let Answer::Page(said) = answer {
+                    lists.declare(page, said);
+                }
+            }
         }
-        let first = match all.as_str() {
-            "" => page.number,
-            all => *progress.pages.entry(Digest::of(all.as_bytes()).bits()).or_insert(page.number),
-        };
-        if !all.is_empty() {
-            progress.empty.remove(&page.number);
-        }
-        let repeats = (first != page.number).then_some(first);
-        if repeats.is_some() {
-            progress.repeated.insert(page.number);
-            progress.is_over |= progress.in_a_row(page.number) >= REPEATS;
-        }
-        let is_over = progress.is_over;
-        let counts = lists.counts.entry(page.list.clone()).or_default();
-        counts.is_cut |= is_over;
-        counts.pass = counts.pass.max(page.pass);
-        Turn { repeats, is_over }
+        turn
+    }
+
+    /// Items on the first page of the list of a page, in the same pass.
+    pub fn first_items(&self, page: &IndexPage) -> Option<u64> {
+        self.lists().pass(page).first.as_ref().map(|(items, _)| *items)
     }
 
     /// A page listed these items (or named these categories), of which so many were listed nowhere
@@ -290,21 +269,38 @@ impl Walk {
         }
     }
 
+    /// Entries of a page, on which these keys stand, have the keys of other ones of the same pass and
+    /// are not the same.
+    pub fn differ<'k>(&self, page: &IndexPage, keys: &[Key], names: impl Iterator<Item = &'k str>) {
+        let Some(first) = keys.first() else { return };
+        let mut times = HashMap::<&str, u32>::new();
+        names.for_each(|name| *times.entry(name).or_default() += 1);
+        let is_twice = |key: &&Key| times.get(key.as_str()).is_some_and(|times| *times > 1);
+        let on_this_page = keys.iter().filter(is_twice).count() as u64;
+        let mut lists = self.lists();
+        lists.example.get_or_insert_with(|| first.as_str().into());
+        let (on_one, on_several) = &mut lists.pass(page).differing;
+        *on_one += on_this_page;
+        *on_several += keys.len() as u64 - on_this_page;
+    }
+
+    /// Entries that took the place of others: in the pass that has most of them. On several pages of a
+    /// list whose count moved, an item may have changed between two looks at it.
+    pub fn differing(&self) -> Option<Differing> {
+        let lists = self.lists();
+        let mut passes = BTreeMap::<u32, u64>::new();
+        for ((pass, _), progress) in &lists.passes {
+            let (on_one, on_several) = progress.differing;
+            let counted = if progress.has_moved { on_one } else { on_one + on_several };
+            *passes.entry(*pass).or_default() += counted;
+        }
+        let entries = passes.into_values().max().filter(|entries| *entries > 0)?;
+        Some(Differing { entries, example: lists.example.clone()? })
+    }
+
     /// Distinct items that each pass added.
     pub fn found(&self) -> Vec<u64> {
         self.lists().found.clone()
-    }
-
-    /// A page has `items` of the `limit` that were asked for. Says which page of the list was the
-    /// first with fewer.
-    pub fn first_short(&self, page: &IndexPage, items: u64, limit: u64) -> Option<u64> {
-        let mut lists = self.lists();
-        let progress = lists.pass(page);
-        if items < limit {
-            let first = progress.first_short.unwrap_or(page.number);
-            progress.first_short = Some(first.min(page.number));
-        }
-        progress.first_short
     }
 
     /// How many items all lists declare together; nothing where one of them does not say.
@@ -318,18 +314,35 @@ impl Walk {
     pub fn mismatches(&self) -> Vec<Mismatch> {
         let lists = self.lists();
         let mismatch = |(list, counts): (&List, &Counts)| {
-            let (declared, listed, is_cut) = (counts.declared?, counts.listed, counts.is_cut);
+            let (listed, is_cut) = (counts.listed, counts.is_cut);
             let last = lists.passes.get(&(counts.pass, list.clone()))?;
-            let has_moved = last.has_moved;
             let last_listed = match counts.pass {
                 0 | 1 => listed,
                 _ => last.keys.len() as u64 + counts.without_key,
             };
-            let adds_up = listed == declared || last_listed == declared;
+            let hint = counts.hinted.clone().filter(|_| counts.declared.is_none());
+            let (declared, hinted_by) = match (counts.declared, hint) {
+                (Some(declared), _) => (declared, None),
+                (None, Some((name, count))) => (count, Some(name)),
+                (None, None) => return None,
+            };
             let is_short = last_listed < declared;
-            let list = list.clone();
-            let mismatch = Mismatch { list, declared, listed, has_moved, is_short, is_cut };
-            (has_moved || !adds_up).then_some(mismatch)
+            let adds_up = match hinted_by {
+                None => listed == declared || last_listed == declared,
+                // What the site file does not name proves no more than that something is missing.
+                Some(_) => listed.max(last_listed) >= declared,
+            };
+            let mismatch = Mismatch {
+                list: list.clone(),
+                declared,
+                listed,
+                has_moved: last.has_moved,
+                is_short,
+                is_cut,
+                hinted_by,
+                first_items: last.first.as_ref().map(|(items, _)| *items),
+            };
+            (last.has_moved || !adds_up).then_some(mismatch)
         };
         let mut mismatches: Vec<Mismatch> = lists.counts.iter().filter_map(mismatch).collect();
         mismatches.sort_by_key(|mismatch| mismatch.list.to_string());
@@ -342,12 +355,20 @@ impl Walk {
 }
 
 impl Lists {
-    /// Takes in what a list declares. The sum is kept, since there may be many lists.
-    fn declare(&mut self, list: &List, declared: Option<u64>) {
+    /// Takes in what a page declares of its list. The sum is kept, since there may be many lists.
+    fn declare(&mut self, page: &IndexPage, said: &PageSaid) {
+        let is_cut = self.pass(page).is_cut;
+        let list = &page.list;
         let is_new = !self.counts.contains_key(list);
         let counts = self.counts.entry(list.clone()).or_default();
+        counts.is_cut |= is_cut;
+        counts.pass = counts.pass.max(page.pass);
+        let count = |hint: &Option<(Box<str>, u64)>| hint.as_ref().map(|(_, count)| *count);
+        if count(&said.hints.count) > count(&counts.hinted) {
+            counts.hinted.clone_from(&said.hints.count);
+        }
         let before = counts.declared;
-        counts.declared = declared.or(before);
+        counts.declared = said.declared.or(before);
         let now = counts.declared;
         if *list == List::Seeds {
             return;
@@ -360,15 +381,6 @@ impl Lists {
 
     fn pass(&mut self, page: &IndexPage) -> &mut Progress {
         self.passes.entry((page.pass, page.list.clone())).or_default()
-    }
-}
-
-impl Progress {
-    /// How many repeated pages stand in a row around this one.
-    fn in_a_row(&self, number: u64) -> u64 {
-        let before = (1..=number).rev().take_while(|number| self.repeated.contains(number));
-        let after = (number + 1..).take_while(|number| self.repeated.contains(number));
-        (before.count() + after.count()) as u64
     }
 }
 

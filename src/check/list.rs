@@ -191,6 +191,7 @@ pub fn going_on(site: &Site, page: &IndexPage, said: &PageSaid) -> String {
         }
         Some(Place::Url(url)) => shown(url),
         Some(Place::Cursor(cursor)) => format!("cursor {cursor}"),
+        Some(Place::Offset(offset)) => format!("the items behind the first {}", count(*offset)),
         None if !certain => {
             format!("page {}, to see whether the list goes on", first.from)
         }

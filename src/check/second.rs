@@ -69,6 +69,7 @@ fn repeated(first: Read<'_>, second: Read<'_>) -> Option<String> {
     is_again.then(|| match next {
         Place::Url(url) => super::list::shown(url),
         Place::Cursor(cursor) => cursor.to_string(),
+        Place::Offset(offset) => format!("offset {offset}"),
     })
 }
 

@@ -24,7 +24,7 @@ use super::signals::{Signals, StopSignal};
 use super::streams::Voice;
 use super::usage::refused;
 use super::values;
-use crate::fetch::{Fetcher, Home, Request};
+use crate::fetch::{Fetcher, Home, Request, Statuses};
 use crate::metrics::Metrics;
 use crate::secret::{Credentials, shown};
 use crate::settings::Settings;
@@ -86,6 +86,7 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
     let metrics = Arc::new(Metrics::new());
     let options = settings.client_options(target.home());
     let fetcher = Fetcher::new(&options, metrics.clone()).map_err(no_client)?;
+    let fetcher = fetcher.reading(target.statuses());
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let mut climb = Climb {
         fetcher,
@@ -125,6 +126,13 @@ impl Target {
         match self {
             Target::Url(url) => into.url(url.as_str()),
             Target::Site(site) => site.credentials(into),
+        }
+    }
+
+    fn statuses(&self) -> Statuses {
+        match self {
+            Target::Url(_) => Statuses::default(),
+            Target::Site(site) => site.statuses.clone(),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::metrics::Snapshot;
 use crate::problems::Problems;
 use crate::report::{Items, Outcome};
 use crate::settings::Begin;
-use crate::walk::Mismatch;
+use crate::walk::{Mismatch, too_few};
 use crate::wording::counted;
 use crate::worker::Crew;
 
@@ -70,12 +70,35 @@ impl Crawl {
 
     /// Whether each list has as many items as it declares; where not, that is a problem.
     fn add_up(&self, problems: &Problems) {
-        for Mismatch { list, declared, listed, has_moved, .. } in self.walk.mismatches() {
-            let moved = if has_moved { ", and changed while it was last walked" } else { "" };
-            problems.last_gap(format!(
-                "{list} does not add up: it declares {declared} items and lists {listed}{moved}"
-            ));
+        for mismatch in self.walk.mismatches() {
+            let said = self.mismatch(&mismatch);
+            problems.last_gap(said);
         }
+    }
+
+    /// A list that does not add up, in words, with the way out.
+    fn mismatch(&self, mismatch: &Mismatch) -> String {
+        let Mismatch { list, declared, listed, has_moved, hinted_by, first_items, .. } = mismatch;
+        if let Some(name) = hinted_by {
+            return format!(
+                "{list} may go on: by `{name}` there are {declared} items, and it lists {listed} (`more = false` in paging passes over that)"
+            );
+        }
+        let moved = if *has_moved { ", and changed while it was last walked" } else { "" };
+        let paging = self.site.paging_of(list);
+        let limit = paging.limit().filter(|_| paging.is_counted() && paging.is_numbered());
+        let is_short = limit.zip(*first_items).is_some_and(|(limit, items)| items < limit);
+        let way_out = match listed < declared {
+            true if is_short => format!(": {}", too_few(paging, *first_items)),
+            true if !has_moved => {
+                "; where a site counts items that it does not list, `total_exact = false` in the site file says so"
+                    .to_owned()
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{list} does not add up: it declares {declared} items and lists {listed}{moved}{way_out}"
+        )
     }
 
     pub(super) fn note_redirects(&self, crew: &Crew, problems: &Problems) {

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::budget::Budget;
 use super::field::{self, Fields, Scope};
+use super::marks::refuse_marked;
 use super::{Decoding, Format, JsonPage, PageError, Select, Selector, html_page, json};
 use crate::document::{self, Digest, Document, Encoding, Json, JsonError};
 use crate::fetch::Page;
@@ -46,12 +47,14 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
         Format::Html => {
             let html = html_page(page)?;
             let scope = Scope::Html(html.scope());
+            refuse_marked(&rules.marks, scope)?;
             require(&rules.require, scope)?;
             let detail = of_fields(rules, scope, making)?;
             Ok(Detail { decoding: html.decoding(), ..detail })
         }
         Format::Json => {
             let json = JsonPage::read(page)?;
+            refuse_marked(&rules.marks, json.scope())?;
             require(&rules.require, json.scope())?;
             let detail = match &rules.document {
                 _ if !rules.fields.is_empty() => of_fields(rules, part_of(rules, &json)?, making)?,

@@ -4,6 +4,7 @@
 //! time (`json/route.rs` is what a path becomes). So a path that leads to very many places, or a page
 //! that is made to be slow, is an error and never a memory full of places.
 
+mod container;
 mod prune;
 mod route;
 
@@ -21,6 +22,7 @@ use crate::document::raw::{Elements, member, members};
 use crate::record::Key;
 use route::{Pick, Route, Segment, Trial};
 
+pub use container::Container;
 pub use prune::without;
 
 /// Brackets of an expression within one another.

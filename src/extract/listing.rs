@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::detail::require;
 use super::field::{self, FieldError, FieldRule, Fields, Scope};
+use super::hints;
 use super::html::HtmlScope;
+use super::marks::refuse_marked;
 use super::said::{self, Heard};
 use super::sitemap::{self, Entry, Sitemap};
 use super::{Decoding, JsonPage, NoKey, PageError, Select, html_page};
@@ -14,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::document::{self, JsonError};
 use crate::fetch::Page;
 use crate::record::Key;
-use crate::site::{ItemRules, Keep, PageSaid, SeedsPage, Site};
+use crate::site::{ItemRules, Keep, PageSaid, Paging, SeedsPage, Site};
 use crate::task::{Content, Listed, Place};
 
 /// Bytes of a sitemap, unpacked. The protocol allows 50 MB.
@@ -69,19 +71,19 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
         ItemRules::Sitemap { key } => of_sitemap(key, page),
-        ItemRules::Selected { items, .. } => match items {
+        ItemRules::Selected { items: of_items, .. } => match of_items {
             Select::Json(items) => {
                 let json = JsonPage::read(page)?;
                 let found = items.select(json.value(), json.budget())?;
                 let scopes = found.iter().map(|item| json.scope_of(item.as_raw()));
-                let listing = selected(site, page, scopes, json.scope())?;
+                let listing = selected(site, page, of_items, scopes, json.scope())?;
                 Ok(Listing { decoding: json.decoding(), ..listing })
             }
             Select::Css(items) => {
                 let html = html_page(page)?;
                 let found: Vec<HtmlScope<'_>> = items.select_elements(html.scope())?;
                 let scopes = found.into_iter().map(Scope::Html);
-                let listing = selected(site, page, scopes, Scope::Html(html.scope()))?;
+                let listing = selected(site, page, of_items, scopes, Scope::Html(html.scope()))?;
                 Ok(Listing { decoding: html.decoding(), ..listing })
             }
         },
@@ -94,6 +96,7 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
 /// Where it is not JSON, or HTML beyond a limit.
 pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
     let found = |scope: Scope<'_>| -> Result<SeedsFound, PageError> {
+        refuse_marked(&rules.marks, scope)?;
         let select = FieldRule { many: true, ..rules.select.clone() };
         let found = field::extract("seeds.select", &select, scope)?.unwrap_or_default();
         // Read piece by piece, so that numbers keep their digits.
@@ -112,7 +115,16 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
         // As the first entry of a choice, which stands for all of them.
         let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
         let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
-        let Heard { said, odd, gap } = said::of_page(&rules.paging, page, scope, seeds.len())?;
+        let Heard { mut said, odd, gap } = said::of_page(&rules.paging, page, scope, seeds.len())?;
+        let is_html = matches!(scope, Scope::Html(_));
+        let list = hints::List {
+            paging: &rules.paging,
+            items: &rules.select.select,
+            has_require: false,
+            // The next page of a home page is not that of its menu.
+            more: rules.more && !(is_html && rules.paging == Paging::Single),
+        };
+        said.hints = hints::of_page(list, page, scope, &said)?;
         let gaps = strange.into_iter().chain(gap).collect();
         Ok(SeedsFound { seeds, said, odd, gaps, decoding: Decoding::default() })
     };
@@ -133,12 +145,22 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
 fn selected<'a>(
     site: &Site,
     page: &Page,
+    of_items: &Select,
     scopes: impl Iterator<Item = Scope<'a>>,
     whole: Scope<'_>,
 ) -> Result<Listing, PageError> {
+    refuse_marked(&site.index.marks, whole)?;
     require(&site.index.require, whole)?;
     let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
-    let Heard { said, odd, gap } = said::of_page(&site.index.paging, page, whole, items.len())?;
+    let rules = &site.index;
+    let Heard { mut said, odd, gap } = said::of_page(&rules.paging, page, whole, items.len())?;
+    let list = hints::List {
+        paging: &rules.paging,
+        items: of_items,
+        has_require: !rules.require.is_empty(),
+        more: rules.more,
+    };
+    said.hints = hints::of_page(list, page, whole, &said)?;
     let gaps = gap.into_iter().collect();
     Ok(Listing { items, said, odd, gaps, decoding: Decoding::default() })
 }

@@ -6,7 +6,7 @@ use super::field::{self, FieldError, FieldRule, Pattern, Scope};
 use super::json::Found;
 use super::{PageError, Select};
 use crate::fetch::Page;
-use crate::site::{NextPage, PageSaid, Paging, Said};
+use crate::site::{Hints, NextPage, PageSaid, Paging, Said};
 use crate::task::Place;
 
 /// What a page says of its list.
@@ -33,7 +33,7 @@ pub fn of_page(
     scope: Scope<'_>,
     items: usize,
 ) -> Result<Heard, PageError> {
-    let (mut odd, mut gap) = (Vec::new(), None);
+    let (mut odd, mut gap, mut says_last) = (Vec::new(), None, false);
     let mut heard = |said: Option<&Said>, what: &str| {
         let (number, wrong) = number(said?, what, page, scope);
         odd.extend(wrong);
@@ -42,7 +42,7 @@ pub fn of_page(
     let declared = heard(paging.total(), "count");
     let last = heard(paging.last(), "number of the last page");
     let next = match paging {
-        Paging::Next(NextPage::Field(rule)) => match next_link(rule, scope)? {
+        Paging::Next(NextPage::Field(rule)) => match next_link(rule, scope, &mut says_last)? {
             Some(link) if leads_nowhere(&link) => {
                 gap = Some(nowhere(rule.select.text(), &link));
                 None
@@ -52,7 +52,8 @@ pub fn of_page(
         Paging::Next(NextPage::LinkHeader) => link_header(page)?.map(Place::Url),
         Paging::Cursor(rule) => {
             let cursor = field::extract("paging.select", rule, scope)?;
-            let cursor = cursor.filter(|cursor| !NO_CURSOR.contains(&&**cursor));
+            says_last = cursor.as_ref().is_some_and(|cursor| NO_CURSOR.contains(&&**cursor));
+            let cursor = cursor.filter(|_| !says_last);
             match cursor {
                 Some(cursor) if plain(&cursor).is_none() => {
                     return Err(PageError::NoCursor(field::shown(&cursor)));
@@ -63,12 +64,13 @@ pub fn of_page(
         _ => None,
     };
     let places = next.into_iter().collect();
-    Ok(Heard { said: PageSaid { items: items as u64, declared, last, places }, odd, gap })
+    let hints = Hints { says_last, ..Hints::default() };
+    Ok(Heard { said: PageSaid { items: items as u64, declared, last, places, hints }, odd, gap })
 }
 
 /// Whether a link is there for a script, or for looks: it names a place on the page, or is no
 /// address of a page at all.
-fn leads_nowhere(link: &str) -> bool {
+pub fn leads_nowhere(link: &str) -> bool {
     let link = link.trim();
     let scheme = link.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     link.starts_with('#')
@@ -85,13 +87,20 @@ fn nowhere(select: &str, link: &str) -> String {
     )
 }
 
-/// The link to the next page; nothing where there is none.
-fn next_link(rule: &FieldRule, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
-    let found = field::extract("paging.select", rule, scope)?;
-    match found.filter(|json| !["null", "false"].contains(&&**json)) {
-        Some(json) if plain(&json).is_none() => Err(PageError::NoUrl(field::shown(&json))),
-        json => Ok(json.and_then(|json| plain(&json)).filter(|link| !link.trim().is_empty())),
-    }
+/// The link to the next page; nothing where there is none, which its place may say.
+fn next_link(
+    rule: &FieldRule,
+    scope: Scope<'_>,
+    says_last: &mut bool,
+) -> Result<Option<Box<str>>, PageError> {
+    let Some(found) = field::extract("paging.select", rule, scope)? else { return Ok(None) };
+    let link = match &*found {
+        "null" | "false" => None,
+        json => Some(plain(json).ok_or_else(|| PageError::NoUrl(field::shown(json)))?),
+    };
+    let link = link.filter(|link| !link.trim().is_empty());
+    *says_last = link.is_none();
+    Ok(link)
 }
 
 /// What a rule selects as text; nothing where it selects nothing, null, no text or white space.

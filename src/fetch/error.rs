@@ -10,7 +10,7 @@ const SAMPLE: usize = 2048;
 /// Why there is no page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The site answered with something other than 200.
+    /// The site answered with a status that is not that of a page.
     #[error("the site answered {status}{}", asked_to_wait(*wait))]
     Status {
         /// The status.
@@ -19,6 +19,14 @@ pub enum FetchError {
         wait: Option<Duration>,
         /// The beginning of the body.
         sample: Option<Sample>,
+    },
+    /// The site answered that it has no page yet.
+    #[error("the site answered {status}, not yet{}", asked_to_wait(*wait))]
+    Later {
+        /// The status.
+        status: u16,
+        /// How long to wait, by the site or the site file.
+        wait: Option<Duration>,
     },
     /// No connection: refused, no such host, TLS.
     #[error("no connection: {0}")]
@@ -81,7 +89,7 @@ impl FetchError {
     /// The reason as one word, as failures are kept by.
     pub fn reason(&self) -> &'static str {
         match self {
-            FetchError::Status { .. } => "status",
+            FetchError::Status { .. } | FetchError::Later { .. } => "status",
             FetchError::Connect(_) | FetchError::Away(_) => "connect",
             FetchError::Timeout(_) => "timeout",
             FetchError::Closed(_) => "closed",
@@ -96,7 +104,7 @@ impl FetchError {
     /// The status, where there was an answer.
     pub fn status(&self) -> Option<u16> {
         match self {
-            FetchError::Status { status, .. } => Some(*status),
+            FetchError::Status { status, .. } | FetchError::Later { status, .. } => Some(*status),
             _ => None,
         }
     }

@@ -46,7 +46,8 @@ pub fn asked(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Durati
     wait.filter(|wait| !wait.is_zero())
 }
 
-fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// How long a host asks to wait that has no page yet.
+pub fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     retry_after(headers, now).or_else(|| quota(headers, || now).map(|quota| quota.reset))
 }
 

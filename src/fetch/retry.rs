@@ -13,6 +13,10 @@ const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Longest wait that a site can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
+/// A page that says "not yet" this often pays for further waits: one that says so for ever is a failure
+/// in the end.
+const FREE_WAITS: u32 = 100;
+
 /// What a request that led to no page says of its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -59,8 +63,16 @@ pub fn after_error(
     retries: u32,
     random: f64,
 ) -> Decision {
+    if let FetchError::Later { wait: Some(wait), .. } = error
+        && task.waits < FREE_WAITS
+    {
+        let after = capped(*wait) + jitter(BASE, random);
+        return Decision::Again(Retry { after, costs_attempt: false });
+    }
     let named = match error {
-        FetchError::Status { wait, .. } => wait.map(capped).unwrap_or_default(),
+        FetchError::Status { wait, .. } | FetchError::Later { wait, .. } => {
+            wait.map(capped).unwrap_or_default()
+        }
         _ => Duration::ZERO,
     };
     if toll == Toll::Free {
@@ -143,7 +155,8 @@ fn is_passing(error: &FetchError) -> bool {
         FetchError::Status { status, .. } => {
             matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 520..=527 | 529)
         }
-        FetchError::Connect(_)
+        FetchError::Later { .. }
+        | FetchError::Connect(_)
         | FetchError::Away(_)
         | FetchError::Timeout(_)
         | FetchError::Closed(_)

@@ -167,13 +167,17 @@ impl Frontier for MemoryFrontier {
     async fn submit(&self, follow_ups: FollowUps) -> Result<Submitted, FrontierError> {
         let runs = follow_ups.index.into_iter().flat_map(|run| self.seen.index_run(run));
         let runs: Vec<IndexRun> = runs.collect();
-        let mut limited = false;
+        let (mut limited, mut differing) = (false, Vec::new());
         let details: Vec<DetailPage> = follow_ups
             .details
             .into_iter()
-            .filter(|detail| match self.seen.item(&detail.key) {
+            .filter(|detail| match self.seen.item(&detail.key, detail.entry) {
                 Sight::New => true,
                 Sight::Again => false,
+                Sight::Differing => {
+                    differing.push(detail.key.clone());
+                    false
+                }
                 Sight::OverLimit => {
                     limited = true;
                     false
@@ -181,7 +185,8 @@ impl Frontier for MemoryFrontier {
             })
             .collect();
         let pages = runs.iter().map(IndexRun::pages).sum();
-        let submitted = Submitted { index: pages, details: details.len() as u64, limited };
+        let details_added = details.len() as u64;
+        let submitted = Submitted { index: pages, details: details_added, limited, differing };
         self.outstanding.add(submitted.index, submitted.details)?;
         let entries = runs.len() + details.len();
         for run in runs {

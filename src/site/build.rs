@@ -1,12 +1,13 @@
 //! From what stands in the file to what is needed: selectors and templates read, numbers checked.
 
+mod answers;
 mod paging;
 mod request;
 mod select;
 
 use std::path::Path;
 
-use super::file::{DetailTable, IndexTable, SeedsTable, SiteFile};
+use super::file::{AnswersTable, DetailTable, IndexTable, PagingTable, SeedsTable, SiteFile};
 use super::paging::Paging;
 use super::parse_base_url;
 use super::request::RequestTemplate;
@@ -51,8 +52,10 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let ignore = file.ignore.iter().map(|path| selector("ignore", path));
     let has_seeds = file.seeds.is_some();
     let detail = file.detail.as_ref();
-    let index = index(&file.index, detail, file.format, has_seeds, folder)?;
-    let detail = detail.map(|table| build_detail(table, file.format, &index)).transpose()?;
+    let said = file.answers.as_ref();
+    answers::refuse_unused(said, formats(&file).into_iter())?;
+    let index = index(&file.index, said, detail, file.format, has_seeds, folder)?;
+    let detail = detail.map(|table| build_detail(table, said, file.format, &index)).transpose()?;
     let is_known = matches!(index.paging, Paging::Keys(_));
     if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
         return Err(wrong(seeds, "seeds", "the keys are known, so there are no lists"));
@@ -70,7 +73,8 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         rate,
         robots: file.robots,
         user_agents,
-        seeds: file.seeds.map(|table| seeds(&table, file.format)).transpose()?,
+        statuses: answers::statuses(said)?,
+        seeds: file.seeds.as_ref().map(|table| seeds(table, said, file.format)).transpose()?,
         index,
         detail,
         ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
@@ -128,7 +132,24 @@ fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
     Ok(Some(rate.value))
 }
 
-fn seeds(written: &At<SeedsTable>, usual: Format) -> Result<Seeds, Wrong> {
+/// What the site's pages are made of.
+fn formats(file: &SiteFile) -> Vec<Format> {
+    let usual = file.format;
+    let seeds = file.seeds.as_ref().filter(|seeds| seeds.value.url.is_some());
+    let detail = file.detail.as_ref();
+    let of_tables = [
+        Some(file.index.value.format),
+        seeds.map(|seeds| seeds.value.format),
+        detail.map(|detail| detail.value.format),
+    ];
+    of_tables.into_iter().flatten().map(|format| format.unwrap_or(usual)).collect()
+}
+
+fn seeds(
+    written: &At<SeedsTable>,
+    said: Option<&At<AnswersTable>>,
+    usual: Format,
+) -> Result<Seeds, Wrong> {
     let table = &written.value;
     let format = table.format.unwrap_or(usual);
     match (&table.values, &table.url, &table.select) {
@@ -153,7 +174,9 @@ fn seeds(written: &At<SeedsTable>, usual: Format) -> Result<Seeds, Wrong> {
             let request = request::build(&Asked::seeds(table), paging.placeholders())?;
             needs(&request, needed(&paging), written, "seeds")?;
             let select = rule("seeds.select", of, format)?;
-            Ok(Seeds::Page(Box::new(SeedsPage { request, paging, select })))
+            let marks = answers::marks(said, format)?;
+            let more = heeds_hints(table.paging.as_ref());
+            Ok(Seeds::Page(Box::new(SeedsPage { request, paging, more, marks, select })))
         }
         _ => Err(wrong(written, "seeds", "it needs either `values`, or `url` and `select`")),
     }
@@ -161,6 +184,7 @@ fn seeds(written: &At<SeedsTable>, usual: Format) -> Result<Seeds, Wrong> {
 
 fn index(
     written: &At<IndexTable>,
+    said: Option<&At<AnswersTable>>,
     detail: Option<&At<DetailTable>>,
     usual: Format,
     has_seeds: bool,
@@ -201,7 +225,9 @@ fn index(
     };
     let require = table.require.iter().map(|text| select("index.require", text, format));
     let require = require.collect::<Result<_, _>>()?;
-    Ok(IndexRules { request, paging, most_pages, require, items })
+    let marks = answers::marks(said, format)?;
+    let more = heeds_hints(table.paging.as_ref());
+    Ok(IndexRules { request, paging, more, most_pages, require, marks, items })
 }
 
 fn selected(
@@ -271,6 +297,7 @@ fn bare_items(
 
 fn build_detail(
     written: &At<DetailTable>,
+    said: Option<&At<AnswersTable>>,
     usual: Format,
     index: &IndexRules,
 ) -> Result<DetailRules, Wrong> {
@@ -309,9 +336,15 @@ fn build_detail(
         request,
         format,
         require: require.collect::<Result<_, _>>()?,
+        marks: answers::marks(said, format)?,
         document: document.map(|path| selector("detail.document", path)).transpose()?,
         fields,
     })
+}
+
+/// Whether what pages say of further pages counts, beside what the paging names.
+fn heeds_hints(paging: Option<&At<PagingTable>>) -> bool {
+    paging.and_then(|paging| paging.value.more).unwrap_or(true)
 }
 
 /// The placeholder by which the pages of a list differ: without it, all of them are one.

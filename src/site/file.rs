@@ -43,12 +43,36 @@ pub struct SiteFile {
     pub ignore: Vec<At<String>>,
     /// Whether a declared count is exact. By default it is.
     pub total_exact: Option<bool>,
+    /// What answers mean, where a site has its own way with statuses.
+    pub answers: Option<At<AnswersTable>>,
     /// Categories by which the items are listed.
     pub seeds: Option<At<SeedsTable>>,
     /// The list.
     pub index: At<IndexTable>,
     /// The page of an item. Without it, what the list says is stored.
     pub detail: Option<At<DetailTable>>,
+}
+
+/// What answers mean: statuses, and pages with the status of a page that are none.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AnswersTable {
+    /// Statuses of pages; by default 200, 201, 203 and 206.
+    pub ok: Option<Vec<At<u64>>>,
+    /// Statuses that end a list, where its next page was only a guess, or where it is the first page
+    /// of a category; by default 204, 404 and 410.
+    pub end: Option<Vec<At<u64>>>,
+    /// Statuses that are asked again, as 429 and 503 are; by default 202.
+    pub later: Option<Vec<At<u64>>>,
+    /// How long to wait before that where no header says it, such as 30s; at most 10m.
+    pub wait: Option<At<String>>,
+    /// Selectors, JSONPath or CSS: a page that has one of these is gone, as with status 404.
+    #[serde(default)]
+    pub missing: Vec<At<String>>,
+    /// Selectors, JSONPath or CSS: a page that has one of these failed, and is asked for again.
+    #[serde(default)]
+    pub error: Vec<At<String>>,
 }
 
 /// Categories: each gives `{seed}` to the list's request. Either `values`, or a page that names
@@ -162,10 +186,12 @@ pub struct DetailTable {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PagingTable {
-    /// The kind.
-    pub by: PagingBy,
+    /// The kind; without it there is one page.
+    pub by: Option<PagingBy>,
     /// offset: items asked for on a page.
     pub limit: Option<At<u64>>,
+    /// offset: what the next offset is counted by; by default the limit.
+    pub step: Option<StepName>,
     /// page: number of the first page; by default 1.
     pub first: Option<At<u64>>,
     /// page: number of the last page, or where a page says it.
@@ -178,12 +204,25 @@ pub struct PagingTable {
     pub select: Option<At<Short<RuleTable>>>,
     /// next: the URL of the next page stands in the `Link` header.
     pub link_header: Option<bool>,
+    /// Whether what pages say of further pages counts, such as `has_more` or a count; by default it does.
+    pub more: Option<bool>,
     /// keys: numbers, such as `1..100`, both ends included.
     pub range: Option<At<String>>,
     /// keys: the keys.
     pub keys: Option<At<Vec<String>>>,
     /// keys: a file of keys, one a line, beside the site file; `-` is standard input.
     pub file: Option<At<String>>,
+}
+
+/// `step = …`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum StepName {
+    /// The items that were asked for.
+    Limit,
+    /// The items that came: each page begins where the one before it ended.
+    Items,
 }
 
 /// The kinds of paging.

@@ -22,6 +22,8 @@ pub enum Paging {
         limit: u64,
         /// Where a page says how many items there are.
         total: Option<Said>,
+        /// What the next offset is counted by.
+        step: Step,
     },
     /// `{page}`.
     Page {
@@ -38,6 +40,15 @@ pub enum Paging {
     Sitemap,
     /// No list: the keys are known.
     Keys(KeyList),
+}
+
+/// What the next offset of a list is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The items that were asked for: pages can be asked for side by side.
+    Limit,
+    /// The items that came: each page begins where the one before it ended.
+    Items,
 }
 
 /// What is known of the last page, where pages have numbers.
@@ -92,6 +103,28 @@ pub struct PageSaid {
     pub last: Option<u64>,
     /// Where further pages are.
     pub places: Vec<Place>,
+    /// What else it shows.
+    pub hints: Hints,
+}
+
+/// What a page shows of its list beside what the site file names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Whether it can be told from what it holds that it is a page of the list; not where `require`
+    /// decides that alone.
+    pub tells_kind: bool,
+    /// Whether it has what holds the items, where that has a fixed place.
+    pub container: Option<bool>,
+    /// The member of a page without items that tells of an error.
+    pub error: Option<Box<str>>,
+    /// What says that the list goes on.
+    pub goes_on: Option<Box<str>>,
+    /// Whether the place of the next page is there and says that there is none.
+    pub says_last: bool,
+    /// How many items there are, and what says so.
+    pub count: Option<(Box<str>, u64)>,
+    /// How many items its request asked for, as far as that is known.
+    pub asked_for: Option<u64>,
 }
 
 /// Pages that follow a page.
@@ -101,6 +134,19 @@ pub struct Next {
     pub runs: Vec<IndexRun>,
     /// Whether the site says that they are there. Else they are asked for to see.
     pub certain: bool,
+}
+
+impl Next {
+    /// A page of the same list, found by its place, of which nobody said that it is there.
+    pub fn guess_at(page: &IndexPage, place: Place) -> Next {
+        let run = IndexRun { is_guess: true, ..placed_run(page, page.number, place) };
+        Next { runs: vec![run], certain: false }
+    }
+
+    /// Whether its pages are found by their places.
+    pub fn is_placed(&self) -> bool {
+        self.runs.iter().any(|run| run.place.is_some())
+    }
 }
 
 impl Paging {
@@ -149,7 +195,23 @@ impl Paging {
 
     /// Whether pages are found by their numbers, and not one by another.
     pub fn is_numbered(&self) -> bool {
-        !matches!(self, Paging::Next(_) | Paging::Cursor(_) | Paging::Sitemap)
+        !matches!(
+            self,
+            Paging::Next(_)
+                | Paging::Cursor(_)
+                | Paging::Sitemap
+                | Paging::Offset { step: Step::Items, .. }
+        )
+    }
+
+    /// Whether pages are found by counting pages or items, and not by what they say of the next one.
+    pub fn is_counted(&self) -> bool {
+        matches!(self, Paging::Offset { .. } | Paging::Page { .. })
+    }
+
+    /// Whether each page begins so many items after the one before it as were asked for.
+    pub fn steps_by_limit(&self) -> bool {
+        matches!(self, Paging::Offset { step: Step::Limit, .. })
     }
 
     /// Whether its pages are parts of one sequence, so that a page that repeats another one means
@@ -178,12 +240,22 @@ impl Paging {
         }
     }
 
-    /// The pages that follow once `page` was read, whatever the range allows.
-    pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
+    /// The pages that follow once `page` was read, whatever the range allows. A count that `is_exact`
+    /// is the end of the list where it is reached.
+    pub fn after(&self, page: &IndexPage, said: &PageSaid, is_exact: bool) -> Option<Next> {
+        if page.number == u64::MAX {
+            return None;
+        }
+        if let Paging::Offset { step: Step::Items, .. } = self {
+            return self.after_items(page, said, is_exact);
+        }
         if !self.is_numbered() {
             return placed(page, &said.places);
         }
-        if said.items == 0 || page.number < page.planned_to || page.number == u64::MAX {
+        // A service that filters its pages may leave one empty, and says that there are more.
+        let is_nothing = said.items == 0 && said.hints.goes_on.is_none();
+        let is_inside = page.number < page.planned_to;
+        if is_nothing || is_inside || page.place.is_some() {
             return None;
         }
         let pages_to = |to: u64, certain: bool| {
@@ -216,26 +288,62 @@ impl Paging {
                     Some(last) if last > page.number => pages_to(last, true),
                     // The plan is done; a full last page may hide that the total is too low.
                     Some(_) if said.items < *limit => None,
+                    Some(_)
+                        if is_exact
+                            && self.is_reached(said, page.number.saturating_mul(*limit)) =>
+                    {
+                        None
+                    }
                     _ => one_more(),
                 }
             }
             _ => None,
         }
     }
+
+    /// The page that follows where each begins so many items after the one before it as that had.
+    fn after_items(&self, page: &IndexPage, said: &PageSaid, is_exact: bool) -> Option<Next> {
+        let seen = page.offset().saturating_add(said.items);
+        let limit = self.limit().unwrap_or(u64::MAX);
+        let is_short = said.items < limit;
+        let mut next = Next::guess_at(page, Place::Offset(seen));
+        next.certain = said.declared.is_some_and(|declared| seen < declared);
+        next.runs.iter_mut().for_each(|run| run.is_guess = !next.certain);
+        let is_end = match said.declared {
+            _ if said.items == 0 => true,
+            Some(declared) if seen < declared => false,
+            Some(_) => is_short || is_exact && self.is_reached(said, seen),
+            None => false,
+        };
+        (!is_end).then_some(next)
+    }
+
+    /// Whether so many items are all that the list declares. Not where that is one page: some sites
+    /// mean the items on it.
+    fn is_reached(&self, said: &PageSaid, seen: u64) -> bool {
+        let page = self.limit().unwrap_or(u64::MAX);
+        said.declared.is_some_and(|declared| declared == seen && declared > page)
+    }
 }
 
 /// Pages whose places `page` named, numbered as they were found.
 fn placed(page: &IndexPage, places: &[Place]) -> Option<Next> {
-    let run = |(number, place): (u64, &Place)| IndexRun {
+    let run = |(number, place): (u64, &Place)| placed_run(page, number, place.clone());
+    let runs: Vec<IndexRun> = (page.number..).zip(places).map(run).collect();
+    (!runs.is_empty()).then_some(Next { runs, certain: true })
+}
+
+/// The page behind page `before` of the same list, whose place is known.
+fn placed_run(page: &IndexPage, before: u64, place: Place) -> IndexRun {
+    let number = before.saturating_add(1);
+    IndexRun {
         pass: page.pass,
         list: page.list.clone(),
         from: number,
         to: number,
-        place: Some(place.clone()),
+        place: Some(place),
         is_guess: false,
-    };
-    let runs: Vec<IndexRun> = (page.number + 1..).zip(places).map(run).collect();
-    (!runs.is_empty()).then_some(Next { runs, certain: true })
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +357,7 @@ mod tests {
 
     /// First and last page of what follows, and whether it is certain.
     fn follow(paging: &Paging, page: &IndexPage, said: PageSaid) -> Option<(u64, u64, bool)> {
-        let next = paging.after(page, &said)?;
+        let next = paging.after(page, &said, true)?;
         assert_eq!(next.runs.len(), 1);
         Some((next.runs[0].from, next.runs[0].to, next.certain))
     }
@@ -261,7 +369,7 @@ mod tests {
         declared: Option<u64>,
     ) -> Option<(u64, u64)> {
         let said = PageSaid { items, declared, ..PageSaid::default() };
-        let offset = Paging::Offset { limit: 18, total: None };
+        let offset = Paging::Offset { limit: 18, total: None, step: Step::Limit };
         follow(&offset, &numbered(number, planned_to), said).map(|(from, to, _)| (from, to))
     }
 
@@ -280,7 +388,7 @@ mod tests {
     fn l5_the_page_that_reaches_the_end_sees_growth() {
         assert_eq!(after(503, 503, 4, Some(9041)), None);
         assert_eq!(after(503, 503, 18, Some(9072)), Some((504, 504)));
-        assert_eq!(after(2, 2, 18, Some(36)), Some((3, 3)), "a full last page: the total may lie");
+        assert_eq!(after(2, 2, 18, Some(35)), Some((3, 3)), "more than the total: it lies");
         assert_eq!(after(3, 3, 0, Some(36)), None);
     }
 
@@ -333,7 +441,7 @@ mod tests {
         assert_eq!(follow(&next, &page, said(3, vec![place("a")])), Some((5, 5, true)));
         assert_eq!(follow(&next, &page, said(0, vec![place("a")])), Some((5, 5, true)));
         assert_eq!(follow(&next, &page, said(3, vec![])), None);
-        let sitemaps = Paging::Sitemap.after(&page, &said(0, vec![place("a"), place("b")]));
+        let sitemaps = Paging::Sitemap.after(&page, &said(0, vec![place("a"), place("b")]), true);
         let runs = sitemaps.expect("a sitemap index has no items of its own").runs;
         let found: Vec<_> = runs.iter().map(|run| (run.from, run.to, run.place.clone())).collect();
         assert_eq!(found, [(5, 5, Some(place("a"))), (6, 6, Some(place("b")))]);

@@ -7,6 +7,15 @@ use super::request::RequestTemplate;
 use crate::extract::field::Pattern;
 use crate::extract::{FieldRule, Format, Select, Selector};
 
+/// What on a page says that it is none, although its status is that of a page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Marks {
+    /// A page that has one of these says that what was asked for is gone, as 404 does.
+    pub missing: Vec<Select>,
+    /// A page that has one of these says that the site failed: it is asked for again.
+    pub error: Vec<Select>,
+}
+
 /// Categories by which the items are listed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seeds {
@@ -35,6 +44,10 @@ pub struct SeedsPage {
     pub(super) request: RequestTemplate,
     /// How it is divided.
     pub paging: Paging,
+    /// Whether what it says of further pages counts, beside what the paging names.
+    pub more: bool,
+    /// What on it says that it is no page of categories.
+    pub marks: Marks,
     /// The categories on it.
     pub select: FieldRule,
 }
@@ -45,10 +58,14 @@ pub struct IndexRules {
     pub(super) request: RequestTemplate,
     /// How the list is divided into pages.
     pub paging: Paging,
+    /// Whether what pages say of further pages counts, beside what the paging names.
+    pub more: bool,
     /// Pages asked for at most.
     pub most_pages: u64,
     /// What a page must have to be one.
     pub require: Vec<Select>,
+    /// What on a page says that it is none.
+    pub marks: Marks,
     /// What is on a page.
     pub items: ItemRules,
 }
@@ -98,6 +115,8 @@ pub struct DetailRules {
     pub format: Format,
     /// What a page must have to be one.
     pub require: Vec<Select>,
+    /// What on a page says that it is none.
+    pub marks: Marks,
     /// The part of a JSON page that is the document, where that is not all of it.
     pub document: Option<Selector>,
     /// What is kept of the page, by name; where nothing is named, all of a JSON page.

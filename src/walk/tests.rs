@@ -1,6 +1,8 @@
 //! What pages say, in whatever order they come.
 
 use super::*;
+use crate::extract::{FieldRule, Select, Selector};
+use crate::site::{Hints, LastPage, Paging};
 
 fn page(number: u64) -> IndexPage {
     IndexPage::numbered(1, number, 9)
@@ -14,21 +16,34 @@ fn declared(declared: u64) -> PageSaid {
     PageSaid { declared: Some(declared), ..PageSaid::default() }
 }
 
+/// Takes in a page that says this.
+fn take(walk: &Walk, page: &IndexPage, names: &[&str], said: PageSaid) -> Turn {
+    let paging = Paging::Page { first: 1, last: LastPage::Unknown };
+    let list = Rules { paging: &paging, total_exact: true, asks_again: true, heeds_hints: true };
+    let said = PageSaid { items: names.len() as u64, ..said };
+    walk.take(&list, page, Answer::Page(&said), None, names.iter().copied())
+}
+
 fn read(walk: &Walk, page: &IndexPage, names: &[&str]) -> Turn {
-    walk.read(page, names.iter().copied(), &PageSaid::default())
+    take(walk, page, names, PageSaid::default())
 }
 
 #[test]
 fn l2_a_page_is_repeated_where_it_has_the_keys_of_another() {
     let walk = Walk::default();
-    let fresh = Turn { repeats: None, is_over: false };
-    assert_eq!(read(&walk, &page(1), &["a", "b"]), fresh);
-    assert_eq!(read(&walk, &page(1), &["a", "b"]), fresh, "the page itself, once more");
-    assert_eq!(read(&walk, &page(2), &["b", "a"]), fresh);
-    assert_eq!(read(&walk, &page(3), &[]), fresh);
-    assert_eq!(read(&walk, &page(4), &[]), fresh, "empty pages have no keys to repeat");
-    assert_eq!(read(&walk, &page(6), &["a", "b"]).repeats, Some(1));
-    assert_eq!(read(&walk, &of("x", 2), &["a", "b"]), fresh, "another list");
+    let last = |number| IndexPage::numbered(1, number, number);
+    let is_repeated = |page: &IndexPage, names: &[&str]| match read(&walk, page, names) {
+        Turn::Gap(why) => why.contains("page 1 again"),
+        _ => false,
+    };
+    assert!(!is_repeated(&last(1), &["a", "b"]));
+    assert!(!is_repeated(&last(1), &["a", "b"]), "the page itself, once more");
+    assert!(!is_repeated(&last(2), &["b", "a"]));
+    assert!(!is_repeated(&last(3), &[]));
+    assert!(!is_repeated(&last(4), &[]), "empty pages have no keys to repeat");
+    assert!(is_repeated(&last(6), &["a", "b"]));
+    let other = IndexPage { list: List::Items(Some("x".into())), ..last(2) };
+    assert!(!is_repeated(&other, &["a", "b"]), "another list");
 }
 
 #[test]
@@ -36,9 +51,9 @@ fn l2_three_in_a_row_end_a_list_in_whatever_order_they_come() {
     let walk = Walk::default();
     read(&walk, &page(1), &["a"]);
     for (number, is_over) in [(3, false), (5, false), (6, false), (4, true)] {
-        assert_eq!(read(&walk, &page(number), &["a"]).is_over, is_over, "{number}");
+        read(&walk, &page(number), &["a"]);
+        assert_eq!(walk.is_over(&page(9)), is_over, "{number}");
     }
-    assert!(walk.is_over(&page(9)));
     assert!(!walk.is_over(&of("x", 9)));
 }
 
@@ -47,27 +62,26 @@ fn counts_are_compared_list_by_list() {
     let walk = Walk::default();
     assert_eq!(walk.declared(), None);
     for (seed, names, says) in [("x", ["a", "b"], 2), ("y", ["b", "b"], 3)] {
-        walk.read(&of(seed, 1), names.into_iter(), &declared(says));
+        take(&walk, &of(seed, 1), &names, declared(says));
         walk.listed(&of(seed, 1), names.into_iter(), 2, 0);
     }
     assert_eq!(walk.declared(), Some(5));
     let list = List::Items(Some("y".into()));
-    let short =
-        Mismatch { list, declared: 3, listed: 1, has_moved: false, is_short: true, is_cut: false };
+    let short = Mismatch {
+        list,
+        declared: 3,
+        listed: 1,
+        has_moved: false,
+        is_short: true,
+        is_cut: false,
+        hinted_by: None,
+        first_items: Some(2),
+    };
     assert_eq!(walk.mismatches(), [short]);
     walk.listed(&of("y", 1), [].into_iter(), 0, 2);
     assert_eq!(walk.mismatches(), []);
     read(&walk, &of("z", 1), &["a"]);
     assert_eq!(walk.declared(), None, "one of them does not say");
-}
-
-#[test]
-fn the_first_short_page_is_known_whatever_the_order() {
-    let walk = Walk::default();
-    assert_eq!(walk.first_short(&page(2), 5, 5), None);
-    assert_eq!(walk.first_short(&page(4), 3, 5), Some(4));
-    assert_eq!(walk.first_short(&page(3), 4, 5), Some(3));
-    assert_eq!(walk.first_short(&page(1), 5, 5), Some(3));
 }
 
 #[test]
@@ -88,11 +102,11 @@ fn a_pass_ends_once_with_its_last_page() {
 #[test]
 fn counts_add_up_over_the_passes() {
     let walk = Walk::default();
-    walk.read(&page(1), ["a"].into_iter(), &declared(3));
+    take(&walk, &page(1), &["a"], declared(3));
     walk.listed(&page(1), [].into_iter(), 2, 0);
     assert_eq!(walk.mismatches()[0].listed, 2);
     let again = IndexPage { pass: 2, ..page(1) };
-    assert_eq!(walk.read(&again, ["a"].into_iter(), &declared(3)).repeats, None);
+    assert_eq!(take(&walk, &again, &["a"], declared(3)), Turn::Inside, "it repeats nothing");
     walk.listed(&again, [].into_iter(), 1, 0);
     assert_eq!((walk.mismatches(), walk.found()), (vec![], vec![2, 1]));
 }
@@ -102,7 +116,7 @@ fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
     let walk = Walk::default();
     let read = |pass: u32, number: u64, names: &[&str], says: u64, distinct: u64| {
         let page = IndexPage { pass, ..page(number) };
-        walk.read(&page, names.iter().copied(), &declared(says));
+        take(&walk, &page, names, declared(says));
         walk.listed(&page, names.iter().copied(), distinct, 0);
     };
     // Of a, b, c, d, e the first goes, and d moves to a page that was read: the sum is right, and
@@ -116,6 +130,8 @@ fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
         has_moved: true,
         is_short: false,
         is_cut: false,
+        hinted_by: None,
+        first_items: Some(3),
     };
     assert_eq!(walk.mismatches(), [moved(4)]);
     assert!(!walk.is_whole(true));
@@ -135,7 +151,7 @@ fn l1_a_walk_that_misses_items_by_itself_is_short_though_more_were_listed_before
     let walk = Walk::default();
     let read = |pass: u32, names: &[&str], distinct: u64| {
         let page = IndexPage { pass, ..page(1) };
-        walk.read(&page, names.iter().copied(), &declared(3));
+        take(&walk, &page, names, declared(3));
         walk.listed(&page, names.iter().copied(), distinct, 0);
         walk.mismatches().first().map(|it| (it.listed, it.is_short))
     };
@@ -147,17 +163,54 @@ fn l1_a_walk_that_misses_items_by_itself_is_short_though_more_were_listed_before
 #[test]
 fn l3_an_empty_page_is_not_believed_at_once() {
     let walk = Walk::default();
-    assert!(walk.is_first_empty(&page(4)));
-    assert!(!walk.is_first_empty(&page(4)));
-    assert!(!walk.is_second_empty(&page(4)));
-    assert!(walk.is_first_empty(&page(5)) && walk.is_second_empty(&page(5)));
+    for number in [4, 5] {
+        assert_eq!(read(&walk, &page(number), &[]), Turn::AskAgain, "{number}");
+        assert!(!walk.is_over(&page(number)), "one empty page is no end of a plan");
+        assert_eq!(read(&walk, &page(number), &[]), Turn::Inside, "{number}");
+    }
+    assert!(walk.is_over(&page(6)), "more was planned than there is");
+}
+
+#[test]
+fn l13_what_an_empty_page_names_is_new_only_once() {
+    let walk = Walk::default();
+    let cursor = FieldRule::new(Select::Json(Selector::parse("$.next").unwrap()));
+    let paging = Paging::Cursor(cursor);
+    let list = Rules { paging: &paging, total_exact: true, asks_again: false, heeds_hints: true };
+    let turn = |number: u64, items: u64, cursor: &str| {
+        let places = vec![Place::Cursor(cursor.into())];
+        let said = PageSaid { items, places, ..PageSaid::default() };
+        let page = IndexPage::numbered(1, number, number);
+        let names = (0..items).map(|_| cursor);
+        walk.take(&list, &page, Answer::Page(&said), None, names)
+    };
+    assert!(matches!(turn(1, 2, "a"), Turn::Onward(_)));
+    assert!(matches!(turn(2, 0, "b"), Turn::Onward(_)));
+    assert_eq!(turn(3, 0, "b"), Turn::End, "itself");
+    assert_eq!(turn(4, 0, "a"), Turn::End, "one that was followed");
+}
+
+#[test]
+fn l12_a_count_above_what_is_listed_is_a_mismatch_where_the_list_declares_none() {
+    let walk = Walk::default();
+    let counted = |count: u64| {
+        let hints = Hints { count: Some(("total".into(), count)), ..Hints::default() };
+        PageSaid { hints, ..PageSaid::default() }
+    };
+    take(&walk, &page(1), &["a", "b"], counted(3));
+    walk.listed(&page(1), ["a", "b"].into_iter(), 2, 0);
+    let mismatches = walk.mismatches();
+    assert_eq!((mismatches[0].declared, mismatches[0].hinted_by.as_deref()), (3, Some("total")));
+    assert!(!walk.is_whole(true) && walk.is_whole(false));
+    walk.listed(&page(2), ["c", "d"].into_iter(), 2, 0);
+    assert_eq!(walk.mismatches(), [], "more than it says is no gap");
 }
 
 #[test]
 fn l5_absurd_counts_are_no_sum() {
     let walk = Walk::default();
     for seed in ["x", "y", "z"] {
-        walk.read(&of(seed, 1), [].into_iter(), &declared(u64::MAX));
+        take(&walk, &of(seed, 1), &["a"], declared(u64::MAX));
     }
     assert_eq!(walk.declared(), Some(MOST_DECLARED));
 }

@@ -7,15 +7,16 @@ use crate::again::Wanted;
 use crate::clock;
 use crate::document::Digest;
 use crate::error::CrawlError;
-use crate::extract::{self, Item, Listing, NoKey, SeedsFound};
+use crate::extract::{self, Item, Listing, NoKey, PageError, SeedsFound};
 use crate::failure::{Failure, PageId};
 use crate::fetch::{self, End, Sample};
 use crate::frontier::{Lease, Retry, Submitted};
 use crate::record::Key;
 use crate::secret::shown;
-use crate::site::{Next, PageSaid, Paging, Seeds, Site};
-use crate::task::{DetailPage, FollowUps, IndexPage, IndexRun, List, PageRange};
-use crate::walk::Turn;
+use crate::site::{Next, PageSaid, Seeds, Site};
+use crate::task::{DetailPage, Entry, FollowUps, IndexPage, IndexRun, List, PageRange};
+use crate::walk::{Answer, Differing, Rules, Turn, between};
+use crate::wording::plain;
 
 /// Listed items that are submitted at once.
 const AT_ONCE: usize = 10_000;
@@ -42,23 +43,28 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let (page, found) = self.read(page, seeds_on).await;
-        let SeedsFound { seeds, said, odd, gaps, decoding } = match found {
+        let SeedsFound { seeds, mut said, odd, gaps, decoding } = match found {
             Ok(found) => found,
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
+        let names = || seeds.iter().map(|seed| &**seed);
+        let turn = match self.turn_after(&index, &mut said, &page, names()) {
+            Turn::OtherKind(why) => {
+                return self.bad_page(attempt, PageError::OtherKind(why), page).await;
+            }
+            turn => turn,
+        };
         attempt.end(End::Page)?;
-        if self.may_be_a_hiccup(&index, &said) {
+        if turn == Turn::AskAgain {
             return self.once_more(attempt.lease).await;
         }
         self.say(&index, odd, gaps);
         self.had(&index, &attempt.lease, true).await?;
         self.decoded(&page, decoding);
-        let names = || seeds.iter().map(|seed| &**seed);
-        let turn = self.walk.read(&index, names(), &said);
         self.walk.listed(&index, names(), 0, 0);
         let lists = self.site.lists(seeds.iter().cloned(), self.range);
         self.submit_pages(lists).await?;
-        self.go_on(&index, &said, turn).await?;
+        self.go_on(&index, turn).await?;
         self.answered(attempt, &index).await
     }
 
@@ -69,18 +75,57 @@ impl Crew {
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
         let (page, listing) = self.read(page, extract::index).await;
-        let listing = match listing {
+        let mut listing = match listing {
             Ok(listing) => listing,
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
+        let Listing { items, said, .. } = &mut listing;
+        let keys = || items.iter().flatten().map(|item| item.key.as_str());
+        let turn = if !self.site.index.paging.is_sequence() {
+            self.turn_after(&index, said, &page, std::iter::empty())
+        } else if said.items > 0 && keys().next().is_none() {
+            // Items without keys can only be told apart by the page as it is.
+            let body = Digest::of(&page.body).to_string();
+            self.turn_after(&index, said, &page, std::iter::once(body.as_str()))
+        } else {
+            self.turn_after(&index, said, &page, keys())
+        };
+        if let Turn::OtherKind(why) = turn {
+            return self.bad_page(attempt, PageError::OtherKind(why), page).await;
+        }
         attempt.end(End::Page)?;
-        if self.may_be_a_hiccup(&index, &listing.said) {
+        if turn == Turn::AskAgain {
             return self.once_more(attempt.lease).await;
         }
         self.decoded(&page, listing.decoding);
         let is_whole = listing.items.iter().all(Result::is_ok);
         self.had(&index, &attempt.lease, is_whole).await?;
-        self.listing(attempt, index, listing, Some(&page)).await
+        self.listing(attempt, index, listing, turn, Some(&page)).await
+    }
+
+    /// What follows from a page of a list that was read.
+    fn turn_after<'k>(
+        &self,
+        index: &IndexPage,
+        said: &mut PageSaid,
+        page: &fetch::Page,
+        names: impl Iterator<Item = &'k str>,
+    ) -> Turn {
+        let rules = self.rules_of(&index.list);
+        if index.number == 1 && said.places.is_empty() && !rules.paging.is_counted() {
+            said.hints.asked_for = self.site.asked_for(index);
+        }
+        self.walk.take(&rules, index, Answer::Page(said), page.content_type(), names)
+    }
+
+    fn rules_of(&self, list: &List) -> Rules<'_> {
+        Rules {
+            paging: self.site.paging_of(list),
+            total_exact: self.site.total_exact,
+            asks_again: self.retries > 0,
+            // Of a part of the list nobody says that it is all.
+            heeds_hints: self.site.heeds_hints(list) && !self.limited,
+        }
     }
 
     /// A page of keys that are known without asking.
@@ -91,7 +136,9 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         let keys = self.site.known_keys(&index).unwrap_or_default();
         let listing = extract::known(keys, self.site.known_count());
-        self.listing(attempt, index, listing, None).await
+        let (rules, said) = (self.rules_of(&index.list), Answer::Page(&listing.said));
+        let turn = self.walk.take(&rules, &index, said, None, std::iter::empty());
+        self.listing(attempt, index, listing, turn, None).await
     }
 
     /// What a page lists goes into the frontier; then what follows it; then its task is done.
@@ -100,6 +147,7 @@ impl Crew {
         attempt: Attempt<'_>,
         index: IndexPage,
         listing: Listing,
+        turn: Turn,
         page: Option<&fetch::Page>,
     ) -> Result<(), CrawlError> {
         let Listing { items, said, odd, gaps, .. } = listing;
@@ -107,18 +155,11 @@ impl Crew {
         let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
         let items: Vec<Item> = items.into_iter().flatten().collect();
         let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
-        self.watch_for_short_pages(&index, &said);
+        let first_items = self.walk.first_items(&index);
+        let between = between(&self.rules_of(&index.list), &index, &said, first_items);
+        between.into_iter().for_each(|gap| self.problems.gap(gap));
         let names: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
         let names = || names.iter().map(Key::as_str);
-        let turn = if !self.site.index.paging.is_sequence() {
-            self.walk.read(&index, std::iter::empty(), &said)
-        } else if items.is_empty() && !keyless.is_empty() {
-            // Items without keys can only be told apart by the page as it is.
-            let body = page.map_or_else(String::new, |page| Digest::of(&page.body).to_string());
-            self.walk.read(&index, std::iter::once(body.as_str()), &said)
-        } else {
-            self.walk.read(&index, names(), &said)
-        };
         items.iter().for_each(|item| self.list_fields.note(&item.matched));
         // They have no names by which a second walk could tell them from those of the first.
         let is_counted = index.pass == 1 && index.number >= self.range.from;
@@ -127,74 +168,43 @@ impl Crew {
         self.keep_keyless(&attempt.lease, page, keyless).await?;
         // Pages before the range are read only because they lead to those in it.
         let items = if index.number < self.range.from { Vec::new() } else { items };
-        let submitted = self.submit_items(items).await?;
+        let submitted = self.submit_items(&index, items).await?;
         if submitted.limited {
             self.enough.store(true, Relaxed);
         }
+        self.walk.differ(&index, &submitted.differing, names());
         self.walk.listed(&index, names(), submitted.details, without_key);
         self.metrics.listed(submitted.details, self.walk.declared());
-        let is_numbered = self.site.index.paging.is_numbered();
-        if is_numbered && said.items == 0 && self.walk.is_second_empty(&index) {
-            // More was planned than there is, by a count that was too high.
-            self.walk.ends_at(&index);
-        }
         if !submitted.limited {
-            self.go_on(&index, &said, turn).await?;
+            self.go_on(&index, turn).await?;
         }
         self.answered(attempt, &index).await
     }
 
-    /// Submits the pages that follow a page, where its list goes on.
-    async fn go_on(
-        &self,
-        index: &IndexPage,
-        said: &PageSaid,
-        turn: Turn,
-    ) -> Result<(), CrawlError> {
-        if turn.is_over {
-            self.problems.gap(format!(
-                "{index}: three pages in a row have the items of other pages; the rest of the list was not asked for"
-            ));
-            return Ok(());
-        }
-        let Some(Next { mut runs, certain }) = self.site.after(index, said) else { return Ok(()) };
+    /// Submits the pages that follow a page, or says why its list may go on where none do.
+    async fn go_on(&self, index: &IndexPage, turn: Turn) -> Result<(), CrawlError> {
+        let Next { mut runs, certain } = match turn {
+            Turn::Onward(next) => next,
+            Turn::Gap(why) => {
+                self.problems.gap(why);
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         let is_placed = runs.iter().any(|run| run.place.is_some());
         let is_again = matches!(self.wanted, Wanted::Failed { .. });
         if is_again && certain && !is_placed && index.number > 1 {
             // The first page planned those behind it, and they were asked for.
             return Ok(());
         }
-        if is_placed && said.items == 0 && self.walk.is_second_empty(index) {
-            // Some sites name a next page for ever.
-            if said.declared.is_none() {
-                self.problems.gap(format!(
-                    "{index} and the page before it are empty, though both name a next page; the rest of the list was not asked for"
-                ));
-            }
-            return Ok(());
-        }
-        if is_placed {
+        if is_placed && !self.site.paging_of(&index.list).is_numbered() {
             let first = self.walk.numbers(index, runs.len() as u64);
             for (number, run) in (first..).zip(&mut runs) {
                 (run.from, run.to) = (number, number);
             }
         }
-        if let Some(repeated) = turn.repeats.filter(|_| is_placed || !certain) {
-            // Some sites answer the last page, or the first, for ever.
-            if said.declared.is_none() {
-                self.problems.gap(format!(
-                    "{index} brings nothing but the items of page {repeated} again, and does not say that it is the last"
-                ));
-            }
-            return Ok(());
-        }
         let runs: Vec<IndexRun> = runs.into_iter().filter_map(|run| self.clip(run)).collect();
-        let planned = !runs.is_empty();
-        let is_cycle = self.submit_pages(runs).await? == 0 && is_placed && planned;
-        if is_cycle && self.site.index.paging != Paging::Sitemap {
-            self.problems
-                .gap(format!("{index} says that the next page is one that was read already"));
-        }
+        self.submit_pages(runs).await?;
         Ok(())
     }
 
@@ -243,9 +253,11 @@ impl Crew {
         let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
         let doubtful = self.walk.mismatches().into_iter();
         let doubtful = doubtful.filter(|it| (it.is_short || it.has_moved) && !it.is_cut);
+        let doubtful = doubtful.filter(|it| it.hinted_by.is_none());
         let again = doubtful.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
         let again: Vec<IndexRun> = if may_walk { again.collect() } else { Vec::new() };
         if again.is_empty() {
+            self.say_differing();
             return self.submit_unlisted().await;
         }
         self.metrics.pass();
@@ -253,14 +265,37 @@ impl Crew {
         Ok(())
     }
 
-    /// An empty page may be a hiccup, and ends the list: it is asked for once more. A sitemap that
-    /// leads to others is not empty.
-    fn may_be_a_hiccup(&self, index: &IndexPage, said: &PageSaid) -> bool {
-        let leads_on = !self.site.index.paging.is_sequence() && !said.places.is_empty();
-        // A list that is empty may say so, but not in its middle.
-        let says_so = said.declared == Some(0) && index.number == 1;
-        let is_empty = said.items == 0 && !says_so && !leads_on;
-        is_empty && self.walk.is_first_empty(index) && self.retries > 0
+    /// All lists are read: says whether entries took the place of others.
+    fn say_differing(&self) {
+        if let Some(Differing { entries, example }) = self.walk.differing() {
+            self.problems.gap(format!(
+                "{entries} entries of the list have the key of another entry that is not the same, such as {}, so that one of them is stored and the other is not: `key` has to tell them apart (what changes by itself belongs into `ignore`)",
+                plain(&example)
+            ));
+        }
+    }
+
+    /// Deals with a page of a list that is not there, where it may be missing: its list ends before it,
+    /// once that was said twice. Hands back the attempt where the page should be there.
+    pub(super) async fn no_such_page<'a>(
+        &self,
+        mut attempt: Attempt<'a>,
+        index: &IndexPage,
+    ) -> Result<Option<Attempt<'a>>, CrawlError> {
+        let rules = self.rules_of(&index.list);
+        let turn = self.walk.take(&rules, index, Answer::Absent, None, std::iter::empty());
+        if turn == Turn::Lost {
+            return Ok(Some(attempt));
+        }
+        attempt.end(End::Absent)?;
+        if turn == Turn::AskAgain {
+            return self.once_more(attempt.lease).await.map(|()| None);
+        }
+        if !index.is_guess {
+            self.problems.note(format!("{} is not there, and counts as empty", index.list));
+        }
+        self.go_on(index, turn).await?;
+        self.answered(attempt, index).await.map(|()| None)
     }
 
     pub(super) async fn once_more(&self, lease: Lease) -> Result<(), CrawlError> {
@@ -273,31 +308,20 @@ impl Crew {
         gaps.into_iter().for_each(|gap| self.problems.gap_at(index, gap));
     }
 
-    /// Where the site gives fewer items on a page than were asked for and the list goes on, items
-    /// fall between the pages.
-    fn watch_for_short_pages(&self, index: &IndexPage, said: &PageSaid) {
-        let Some(limit) = self.site.index.paging.limit().filter(|_| said.items > 0) else { return };
-        let Some(short) = self.walk.first_short(index, said.items, limit) else { return };
-        if short < index.number && (said.declared.is_none() || !self.site.total_exact) {
-            let remedy = match self.site.index.takes_page_size() {
-                true => "ask for fewer with --page-size",
-                false => "write in the site file how many there are on a page",
-            };
-            self.problems.gap(format!(
-                "page {short} of the list has fewer than the {limit} items expected, and the list goes on: {remedy}"
-            ));
-        }
-    }
-
     /// Submits the listed items, piece by piece: with a million of them nobody else would get on
     /// meanwhile.
-    async fn submit_items(&self, items: Vec<Item>) -> Result<Submitted, CrawlError> {
+    async fn submit_items(
+        &self,
+        index: &IndexPage,
+        items: Vec<Item>,
+    ) -> Result<Submitted, CrawlError> {
         let (mut all, mut items) = (Submitted::default(), items.into_iter());
         while items.len() > 0 {
-            let details = self.details(items.by_ref().take(AT_ONCE).collect()).await?;
+            let details = self.details(index, items.by_ref().take(AT_ONCE).collect()).await?;
             let submitted = self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
             all.details += submitted.details;
             all.limited |= submitted.limited;
+            all.differing.extend(submitted.differing);
             if items.len() > 0 {
                 tokio::task::yield_now().await;
             }
@@ -306,14 +330,21 @@ impl Crew {
     }
 
     /// The listed items with what the store knows of them.
-    async fn details(&self, items: Vec<Item>) -> Result<Vec<DetailPage>, CrawlError> {
+    async fn details(
+        &self,
+        index: &IndexPage,
+        items: Vec<Item>,
+    ) -> Result<Vec<DetailPage>, CrawlError> {
         let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
         let known = self.lookup.known(keys).await?;
         let detail = |Item { key, listed, .. }| {
             let known = known.get(&key).cloned();
             let wanted = self.wanted.takes(&key, known.is_some());
+            let (has_links, ignore) = (self.site.takes_links(), &self.site.ignore);
+            let print = listed.as_ref().map(|it| extract::entry::print(it, has_links, ignore));
+            let entry = print.map_or_else(Entry::default, |print| Entry::new(index.pass, print));
             let listed = listed.map(Box::new);
-            wanted.then_some(DetailPage { known, listed, ..DetailPage::of(key) })
+            wanted.then_some(DetailPage { known, listed, entry, ..DetailPage::of(key) })
         };
         Ok(items.into_iter().filter_map(detail).collect())
     }
@@ -360,7 +391,7 @@ impl Crew {
     }
 }
 
-fn seeds_on(site: &Site, page: &fetch::Page) -> Result<SeedsFound, extract::PageError> {
+fn seeds_on(site: &Site, page: &fetch::Page) -> Result<SeedsFound, PageError> {
     match &site.seeds {
         Some(Seeds::Page(rules)) => extract::seeds(rules, page),
         _ => Ok(SeedsFound::default()),

@@ -12,7 +12,6 @@ use crate::extract::PageError;
 use crate::failure::{Failure, PageId};
 use crate::fetch::retry::{self, Decision, Fault, Toll};
 use crate::fetch::{self, End, FetchError, Sample};
-use crate::frontier::Lease;
 use crate::refresh::gone::Sight;
 use crate::task::{DetailPage, Page, Task};
 use crate::wording::plain;
@@ -34,23 +33,17 @@ impl Crew {
     /// There is no page: again later, missing, or given up.
     pub(super) async fn no_page(
         &self,
-        mut attempt: Attempt<'_>,
+        attempt: Attempt<'_>,
         error: FetchError,
     ) -> Result<(), CrawlError> {
         let sight = sight_of_error(&error);
-        let is_absent = sight == Sight::Absent;
         let task = attempt.lease.task();
-        if task.key().is_some() && (is_absent || task.is_unlisted() && sight == Sight::Closed) {
+        let is_told = sight == Sight::Absent || task.is_unlisted() && sight == Sight::Closed;
+        if task.key().is_some() && is_told {
             return self.seen(attempt, sight).await;
         }
-        if is_absent && is_guess(&attempt.lease) {
-            attempt.end(End::Absent)?;
-            let Page::Index(index) = attempt.lease.task().page.clone() else { return Ok(()) };
-            if self.walk.is_first_empty(&index) {
-                return self.once_more(attempt.lease).await;
-            }
-            return self.answered(attempt, &index).await;
-        }
+        let is_end = error.status().is_some_and(|status| self.site.statuses.is_end(status));
+        let Some(mut attempt) = self.unless_ended(attempt, is_end).await? else { return Ok(()) };
         let wait = match &error {
             FetchError::Status { wait, .. } => wait.map(retry::capped),
             _ => None,
@@ -60,6 +53,22 @@ impl Crew {
         match retry::after_error(&error, task, toll, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
             Decision::GiveUp => self.give_up(attempt, Trouble::Fetch(error)).await,
+        }
+    }
+
+    /// Deals with a page of a list of which the site says that it is not there, where that is to be
+    /// believed: nobody said that it is. Hands back what is trouble.
+    async fn unless_ended<'a>(
+        &self,
+        attempt: Attempt<'a>,
+        is_end: bool,
+    ) -> Result<Option<Attempt<'a>>, CrawlError> {
+        match &attempt.lease.task().page {
+            Page::Index(index) if is_end => {
+                let index = index.clone();
+                self.no_such_page(attempt, &index).await
+            }
+            _ => Ok(Some(attempt)),
         }
     }
 
@@ -82,10 +91,15 @@ impl Crew {
     /// A page came, but not one that can be read: again later, or given up.
     pub(super) async fn bad_page(
         &self,
-        mut attempt: Attempt<'_>,
+        attempt: Attempt<'_>,
         error: PageError,
         page: fetch::Page,
     ) -> Result<(), CrawlError> {
+        let is_gone = matches!(error, PageError::Gone(_));
+        if is_gone && attempt.lease.task().key().is_some() {
+            return self.seen(attempt, Sight::Absent).await;
+        }
+        let Some(mut attempt) = self.unless_ended(attempt, is_gone).await? else { return Ok(()) };
         let number = attempt.lease.task().attempt;
         // A field that is not what the site file says is no refusal.
         let fault = if error.is_refusal() { Fault::Refused } else { Fault::Other };
@@ -145,11 +159,6 @@ pub fn page_id(task: &Task) -> u64 {
     let mut hasher = DefaultHasher::new();
     PageId::from(&task.page).hash(&mut hasher);
     hasher.finish()
-}
-
-/// Whether a page is one of a list which nobody said to be there: then it is the end of the list.
-fn is_guess(lease: &Lease) -> bool {
-    matches!(&lease.task().page, Page::Index(index) if index.is_guess)
 }
 
 impl Trouble {

@@ -1,14 +1,17 @@
 //! Site files against copies of their sites: crawled whole, and checked document by document and
 //! request by request.
 
+mod answers;
 mod built_in;
 mod examples;
 mod format;
 mod links;
 mod lists_that_go_on;
+mod lists_with_more;
 mod odd_lists;
 mod odd_pages;
 mod paging;
+mod proven_ends;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -285,7 +285,7 @@ impl Trial {
         self.site.request(page).map_err(|error| Stop::Misfit(format!("{page}: {error}")))
     }
 
-    /// A page with status 200.
+    /// A page, by its status.
     async fn page(&mut self, page: &Page, request: Request) -> Result<Answered, Stop> {
         let answer = self.ask(page, request).await?;
         self.good(page, answer)
@@ -297,7 +297,7 @@ impl Trial {
                 let hint = to_allow(&to);
                 format!("{}{hint}", FetchError::RedirectRefused { to })
             }
-            (200, None) => return Ok(answer.page),
+            (status, None) if self.site.statuses.is_ok(status) => return Ok(answer.page),
             (status, None) => check::refused(status, &answer.page.body),
         };
         Err(Stop::Misfit(format!("{page}: {why}")))

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable};
+use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable, StepName};
 use super::super::keys::KeyList;
-use super::super::paging::{LastPage, NextPage, Paging, Said};
+use super::super::paging::{LastPage, NextPage, Paging, Said, Step};
 use super::super::written::{At, Short};
 use super::select::single;
 use super::{Wrong, rule, wrong};
@@ -22,14 +22,18 @@ pub fn build(
     let Some(written) = written else { return Ok(Paging::Single) };
     let table = &written.value;
     refuse_unused(key, written)?;
-    let needs =
-        |what: &str| wrong(written, key, format!("paging by {} needs {what}", name(table.by)));
-    match table.by {
+    let Some(by) = table.by else { return Ok(Paging::Single) };
+    let needs = |what: &str| wrong(written, key, format!("paging by {} needs {what}", name(by)));
+    match by {
         PagingBy::Offset => match &table.limit {
             None => Err(needs("`limit`, the items on a page")),
             Some(limit) => Ok(Paging::Offset {
                 limit: at_least_one(&format!("{key}.limit"), limit)?,
                 total: said(&format!("{key}.total"), table.total.as_ref(), format)?,
+                step: match table.step {
+                    Some(StepName::Items) => Step::Items,
+                    Some(StepName::Limit) | None => Step::Limit,
+                },
             }),
         },
         PagingBy::Page => {
@@ -136,24 +140,31 @@ fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
 
 /// What stands there but belongs to another kind is a mistake that would be passed over.
 fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
-    let PagingTable { by, limit, first, last, size, total, select, link_header, range, keys, file } =
+    let PagingTable { by, limit, step, first, last, size, total, select, link_header, .. } =
         &written.value;
-    let used: &[&str] = match by {
-        PagingBy::Offset => &["limit", "total"],
-        PagingBy::Page => &["first", "last", "size", "total"],
-        PagingBy::Next => &["select", "link_header"],
-        PagingBy::Cursor => &["select"],
+    let PagingTable { range, keys, file, more, .. } = &written.value;
+    if by.is_none() && more.is_none() {
+        return Err(wrong(written, key, "`by` is missing: how is the list divided into pages?"));
+    }
+    let used: &[&str] = by.map_or(&[], |by| match by {
+        PagingBy::Offset => &["limit", "step", "total", "more"],
+        PagingBy::Page => &["first", "last", "size", "total", "more"],
+        PagingBy::Next => &["select", "link_header", "more"],
+        PagingBy::Cursor => &["select", "more"],
         PagingBy::Sitemap => &[],
         PagingBy::Keys => &["range", "keys", "file"],
-    };
+    });
+    let used = if by.is_none() { &["more"] } else { used };
     let there = [
         ("limit", limit.is_some()),
+        ("step", step.is_some()),
         ("first", first.is_some()),
         ("last", last.is_some()),
         ("size", size.is_some()),
         ("total", total.is_some()),
         ("select", select.is_some()),
         ("link_header", link_header.is_some()),
+        ("more", more.is_some()),
         ("range", range.is_some()),
         ("keys", keys.is_some()),
         ("file", file.is_some()),
@@ -161,7 +172,7 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     match there.iter().find(|(name, is_there)| *is_there && !used.contains(name)) {
         None => Ok(()),
         Some((unused, _)) => {
-            let kind = name(*by);
+            let kind = by.map_or("no kind", name);
             let offered = match used {
                 [] => "it takes nothing else".to_owned(),
                 used => format!("there it is {}", used.join(", ")),

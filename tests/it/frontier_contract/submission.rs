@@ -9,7 +9,7 @@ use gleaner::record::Known;
 use std::time::Duration;
 
 fn added(index: u64, details: u64) -> Submitted {
-    Submitted { index, details, limited: false }
+    Submitted { index, details, ..Submitted::default() }
 }
 
 pub async fn what_was_seen_costs_nothing<B: Backend>() {
@@ -113,7 +113,7 @@ pub async fn a_limit_holds_for_distinct_items<B: Backend>() {
     // What was seen is not over the limit, and the last place is one.
     assert_eq!(submit(&frontier, details(&["a", "c", "b"])).await, added(0, 1));
     assert_eq!(submit(&frontier, details(&["c", "a"])).await, added(0, 0));
-    let more = Submitted { index: 1, details: 0, limited: true };
+    let more = Submitted { index: 1, limited: true, ..Submitted::default() };
     assert_eq!(
         submit(&frontier, FollowUps { details: details(&["d", "e"]).details, ..pages(1, 1) }).await,
         more

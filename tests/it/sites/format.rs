@@ -243,7 +243,7 @@ async fn keys_come_from_a_file_and_a_bad_one_is_counted() {
 }
 
 #[tokio::test]
-async fn an_error_that_comes_as_an_empty_list_is_refused_by_require() {
+async fn l10_an_error_that_comes_as_an_empty_list_is_refused_with_and_without_require() {
     let served = Served::start(|asked| match asked.query.get("cursor").map(String::as_str) {
         None => Answer::json(&json!({ "data": { "list": [{ "id": 1 }], "next": "b" } })),
         _ => Answer::json(&json!({ "errors": ["overloaded"], "data": null })),
@@ -254,7 +254,7 @@ async fn an_error_that_comes_as_an_empty_list_is_refused_by_require() {
              paging = {{ by = 'cursor', select = '$.data.next' }}\nitems = '$.data.list[*]'\nkey = '$.id'\n{require}"
         ))
     };
-    let trusting = crawl_with::<Sqlite>(site(""), &served, settings(), Outcome::Complete).await;
+    let trusting = crawl_with::<Sqlite>(site(""), &served, settings(), Outcome::Incomplete).await;
     assert_eq!(trusting.report.items.new, 1);
     let careful = crawl_with::<Sqlite>(
         site("require = ['$.data.list']"),

@@ -59,16 +59,14 @@ async fn l3_an_empty_page_that_names_a_next_one_is_not_the_end() {
 }
 
 #[tokio::test]
-async fn l3_two_empty_pages_are_the_end_whatever_they_name() {
+async fn l3_l13_an_empty_page_that_names_one_that_was_read_is_the_end() {
     let served = Served::start(|asked| {
         let page = page(asked);
         let ids = if page > 1 { 0..0 } else { 1..3 };
-        Answer::json(&json!({ "list": items(ids), "next": format!("/list?page={}", page + 1) }))
+        Answer::json(&json!({ "list": items(ids), "next": format!("/list?page={}", page.max(2)) }))
     });
-    let crawled =
-        crawl_with::<Sqlite>(list(BY_NEXT), &served, settings(), Outcome::Incomplete).await;
-    assert_eq!((crawled.report.items.new, served.count("/list")), (2, 5));
-    says(&crawled.report, "the page before it are empty, though both name a next page");
+    let crawled = crawl_served::<Sqlite>(list(BY_NEXT), &served).await;
+    assert_eq!((crawled.report.items.new, served.count("/list")), (2, 3));
 }
 
 #[tokio::test]
@@ -180,7 +178,7 @@ async fn a_server_that_gives_fewer_than_asked_is_noticed_without_an_exact_count(
                 paging = { by = 'offset', limit = 10, total = '$.total' }";
     let site = site_of(&format!("name = 'x'\nbase_url = 'http://h'\n{text}\n"));
     let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
-    says(&crawled.report, "has fewer than the 10 items expected");
+    says(&crawled.report, "has 5 of the 10 items asked for");
 }
 
 #[tokio::test]

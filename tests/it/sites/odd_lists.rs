@@ -95,7 +95,8 @@ async fn behind_the_last_page_a_404_is_the_end_and_elsewhere_it_is_a_lost_page()
         _ => Answer::not_found(),
     };
     let served = Served::start(answer);
-    assert_eq!(crawl_served::<Sqlite>(list(BY_PAGE), &served).await.report.items.new, 15);
+    let by_page = "query = { page = '{page}' }\npaging = { by = 'page', more = false }";
+    assert_eq!(crawl_served::<Sqlite>(list(by_page), &served).await.report.items.new, 15);
     let sized =
         "query = { page = '{page}' }\npaging = { by = 'page', size = 5, total = '$.total' }";
     let crawled = crawl_with::<Sqlite>(list(sized), &served, settings(), Outcome::Incomplete).await;

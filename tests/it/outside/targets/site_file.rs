@@ -77,6 +77,7 @@ pub fn pages(site: &Site, said: &Said<'_>) {
             Some(Place::Url(said.key.into())),
             Some(Place::Url("https://h.test/a?b".into())),
             Some(Place::Cursor(said.cursor.into())),
+            Some(Place::Offset(said.number)),
         ] {
             let number = said.number.max(1);
             let page = IndexPage { list: list.clone(), place, ..IndexPage::numbered(1, number, 1) };
@@ -102,7 +103,8 @@ fn after(site: &Site, page: &IndexPage, said: &Said<'_>) {
     let places = vec![Place::Url(said.key.into()), Place::Cursor(said.cursor.into())];
     for number in [None, Some(0), Some(said.number), Some(u64::MAX)] {
         let items = number.unwrap_or(1);
-        let said = PageSaid { items, declared: number, last: number, places: places.clone() };
+        let (declared, last, places) = (number, number, places.clone());
+        let said = PageSaid { items, declared, last, places, ..PageSaid::default() };
         follow(site, page, &said);
     }
 }

@@ -1,0 +1,57 @@
+//! An item's entry on a list in a few bits: what tells two entries with one key apart.
+
+use bytes::Bytes;
+
+use super::JsonPage;
+use super::json::{self, Selector};
+use crate::document::Digest;
+use crate::task::{Content, Listed};
+
+/// A fingerprint of the URL of the item's page, where the list says it, and of what is kept of the
+/// list, without what is ignored. Never 0, which stands for an entry of which nothing is compared.
+pub fn print(listed: &Listed, has_links: bool, ignore: &[Selector]) -> u32 {
+    let url = listed.url.as_deref().filter(|_| has_links).unwrap_or_default();
+    let content = match &listed.content {
+        Content::Nothing => Digest::of(b""),
+        Content::Unreadable(text) => Digest::of(text.as_bytes()),
+        Content::Object(text) if ignore.is_empty() => Digest::of(text.as_bytes()),
+        Content::Object(text) => {
+            Digest::of(kept(text, ignore).as_deref().unwrap_or(text).as_bytes())
+        }
+    };
+    let bits = Digest::of(url.as_bytes()).bits().rotate_left(1) ^ content.bits();
+    (bits as u32).max(1)
+}
+
+/// The text without what is ignored; nothing where that cannot be told.
+fn kept(text: &str, ignore: &[Selector]) -> Option<String> {
+    let page = JsonPage::parse(Bytes::copy_from_slice(text.as_bytes())).ok()?;
+    json::without(ignore, page.value(), page.budget()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(url: &str, content: &str) -> Listed {
+        Listed { url: Some(url.into()), revision: None, content: Content::Object(content.into()) }
+    }
+
+    #[test]
+    fn l11_entries_differ_by_their_link_and_by_what_is_kept_and_not_ignored() {
+        let views = [Selector::parse("$.views").unwrap()];
+        let one = listed("http://h/1", r#"{"id":1,"views":7}"#);
+        let cases = [
+            (listed("http://h/1", r#"{"id":1,"views":7}"#), true, &[][..], false),
+            (listed("http://h/1", r#"{"id":1,"views":8}"#), true, &[][..], true),
+            (listed("http://h/1", r#"{"id":1,"views":8}"#), true, &views[..], false),
+            (listed("http://h/1", r#"{"id":2,"views":7}"#), true, &views[..], true),
+            (listed("http://h/2", r#"{"id":1,"views":7}"#), true, &[][..], true),
+            (listed("http://h/2", r#"{"id":1,"views":7}"#), false, &[][..], false),
+        ];
+        for (other, has_links, ignore, differs) in cases {
+            let prints = [&one, &other].map(|it| print(it, has_links, ignore));
+            assert_eq!(prints[0] != prints[1], differs, "{other:?} {has_links}");
+        }
+    }
+}

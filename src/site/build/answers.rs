@@ -1,0 +1,153 @@
+//! `[answers]`: what statuses mean, and what on a page says that it is gone or failed.
+
+use std::time::Duration;
+
+use super::super::file::AnswersTable;
+use super::super::rules::Marks;
+use super::super::written::At;
+use super::select::select;
+use super::{Wrong, wrong};
+use crate::extract::Format;
+use crate::fetch::Statuses;
+
+/// Longest wait that a site file can name.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// Statuses that are taken care of elsewhere: a site file cannot give them another meaning.
+const OWN: [(std::ops::RangeInclusive<u16>, &str); 3] = [
+    (300..=399, "redirects are followed, and 304 says that nothing changed"),
+    (429..=429, "it is always asked again"),
+    (503..=503, "it is always asked again"),
+];
+
+/// What statuses mean. A status that the file names leaves the usual meanings of the others alone.
+pub fn statuses(written: Option<&At<AnswersTable>>) -> Result<Statuses, Wrong> {
+    let usual = Statuses::default();
+    let Some(written) = written else { return Ok(usual) };
+    let AnswersTable { ok, end, later, wait, .. } = &written.value;
+    let lists = [("ok", ok, usual.ok), ("end", end, usual.end), ("later", later, usual.later)];
+    let mut named: Vec<(u16, &str)> = Vec::new();
+    for (name, list, _) in &lists {
+        for status in list.iter().flatten() {
+            let key = format!("answers.{name}");
+            let number = allowed(&key, status)?;
+            if let Some((_, other)) = named.iter().find(|(it, _)| *it == number) {
+                return Err(wrong(status, &key, format!("`{other}` has {number} already")));
+            }
+            named.push((number, name));
+        }
+    }
+    let [ok, end, later]: [Vec<u16>; 3] = lists.map(|(name, list, usual)| match list {
+        Some(_) => named.iter().filter(|(_, of)| *of == name).map(|(status, _)| *status).collect(),
+        None => {
+            usual.into_iter().filter(|it| !named.iter().any(|(other, _)| other == it)).collect()
+        }
+    });
+    if ok.is_empty() {
+        return Err(wrong(written, "answers.ok", "no status would be that of a page"));
+    }
+    Ok(Statuses { ok, end, later, wait: wait.as_ref().map(duration).transpose()? })
+}
+
+fn allowed(key: &str, status: &At<u64>) -> Result<u16, Wrong> {
+    let number = u16::try_from(status.value).ok().filter(|number| (200..=599).contains(number));
+    let Some(number) = number else {
+        return Err(wrong(status, key, format!("{} is no status from 200 to 599", status.value)));
+    };
+    match OWN.iter().find(|(own, _)| own.contains(&number)) {
+        Some((_, why)) => Err(wrong(status, key, format!("{number} cannot stand here: {why}"))),
+        None => Ok(number),
+    }
+}
+
+fn duration(written: &At<String>) -> Result<Duration, Wrong> {
+    let message = "a time from 1s to 10m is wanted, such as 30s";
+    humantime::parse_duration(&written.value)
+        .ok()
+        .filter(|wait| (Duration::from_secs(1)..=LONGEST_WAIT).contains(wait))
+        .ok_or_else(|| wrong(written, "answers.wait", message))
+}
+
+/// The marks that pages of that format may bear: JSONPaths begin with `$`, all others are CSS.
+pub fn marks(written: Option<&At<AnswersTable>>, format: Format) -> Result<Marks, Wrong> {
+    let Some(written) = written else { return Ok(Marks::default()) };
+    let of_format = |key: &str, selects: &[At<String>]| {
+        let selects = selects.iter().filter(|text| format_of(text) == format);
+        selects.map(|text| select(key, text, format)).collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Marks {
+        missing: of_format("answers.missing", &written.value.missing)?,
+        error: of_format("answers.error", &written.value.error)?,
+    })
+}
+
+/// Refuses a mark for pages of a format that no page of the site has.
+pub fn refuse_unused(
+    written: Option<&At<AnswersTable>>,
+    formats: impl Iterator<Item = Format> + Clone,
+) -> Result<(), Wrong> {
+    let Some(AnswersTable { missing, error, .. }) = written.map(|it| &it.value) else {
+        return Ok(());
+    };
+    for (key, selects) in [("answers.missing", missing), ("answers.error", error)] {
+        for text in selects {
+            let format = format_of(text);
+            if !formats.clone().any(|it| it == format) {
+                let (is, name) = match format {
+                    Format::Json => ("a JSONPath", "JSON"),
+                    Format::Html => ("CSS (a JSONPath begins with `$`)", "HTML"),
+                };
+                let message = format!("`{}` is {is}, and no page is {name}", text.value);
+                return Err(wrong(text, key, message));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn format_of(text: &At<String>) -> Format {
+    if text.value.trim_start().starts_with('$') { Format::Json } else { Format::Html }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Site;
+
+    fn site(answers: &str) -> Result<Site, String> {
+        let text = format!(
+            "name = 's'\nbase_url = 'http://h'\n[index]\nurl = '/'\nitems = '$[*]'\nkey = '$.id'\n[answers]\n{answers}\n"
+        );
+        Site::parse(&text, "s.toml").map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn w20_a_status_that_the_file_names_leaves_its_usual_list() {
+        let statuses = site("end = [204, 400, 202]\nlater = [203]").unwrap().statuses;
+        assert_eq!(statuses.ok, [200, 201, 206]);
+        assert_eq!(statuses.end, [204, 400, 202]);
+        assert_eq!(statuses.later, [203]);
+        let usual = site("").unwrap().statuses;
+        assert_eq!((usual.ok, usual.end), (vec![200, 201, 203, 206], vec![204, 404, 410]));
+        assert_eq!((usual.later, usual.wait), (vec![202], None));
+    }
+
+    #[test]
+    fn w20_what_cannot_be_is_refused_with_line_and_key() {
+        let cases = [
+            ("ok = [99]", "s.toml:8: answers.ok: 99 is no status from 200 to 599"),
+            ("ok = [70000]", "s.toml:8: answers.ok: 70000 is no status"),
+            ("end = [301]", "s.toml:8: answers.end: 301 cannot stand here: redirects"),
+            ("ok = [429]", "s.toml:8: answers.ok: 429 cannot stand here: it is always asked"),
+            ("ok = [200]\nend = [200]", "s.toml:9: answers.end: `ok` has 200 already"),
+            ("ok = []", "answers.ok: no status would be that of a page"),
+            ("wait = '0s'", "s.toml:8: answers.wait: a time from 1s to 10m is wanted"),
+            ("wait = 'soon'", "s.toml:8: answers.wait: a time from 1s to 10m"),
+            ("missing = ['h1.gone']", "answers.missing: `h1.gone` is CSS"),
+            ("error = ['$.[']", "s.toml:8: answers.error: `$.[` is no JSONPath"),
+            ("ends = [404]", "s.toml:8: answers.ends: unknown field `ends`"),
+        ];
+        for (answers, expected) in cases {
+            let error = site(answers).unwrap_err();
+            assert!(error.contains(expected), "{answers}: {error}");
+        }
+    }
+}

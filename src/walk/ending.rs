@@ -1,0 +1,253 @@
+//! Whether a list goes on after a page, and where: one decision for all kinds of paging, made of
+//! values.
+//!
+//! An end is proven, not assumed. What proves it: the page that the site's own plan ends with, a page
+//! that says that there is no further one, or an empty page of the list's own kind that was empty
+//! twice. A page of another kind, or one that says that the list goes on without saying where, proves
+//! nothing: the first is trouble, the second a gap.
+
+use crate::site::{Next, PageSaid, Paging};
+use crate::task::{IndexPage, Place};
+
+/// Empty pages in a row that are followed where each names a new next page.
+pub const MOST_EMPTY: u64 = 1000;
+
+/// How a list is walked.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// How it is divided.
+    pub paging: &'a Paging,
+    /// Whether a count that it declares is exact.
+    pub total_exact: bool,
+    /// Whether an empty page is asked for again before it is believed.
+    pub asks_again: bool,
+    /// Whether what pages say of further pages counts, beside what the paging names.
+    pub heeds_hints: bool,
+}
+
+/// What came of asking for a page.
+#[derive(Debug, Clone, Copy)]
+pub enum Answer<'a> {
+    /// A page, which says this.
+    Page(&'a PageSaid),
+    /// The site said that it is not there.
+    Absent,
+}
+
+/// What is known of the list before the page, in the same pass.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Whether the page was empty or not there when it was first asked for.
+    pub was_empty: bool,
+    /// Empty pages in a row just before it.
+    pub empty_in_a_row: u64,
+    /// The page whose items it repeats.
+    pub repeats: Option<u64>,
+    /// Whether so many pages repeat others that the list is not followed any further.
+    pub is_over: bool,
+    /// Whether an earlier page had the container of the items.
+    pub had_container: bool,
+    /// Whether its content type differs from that of the first page.
+    pub is_other_type: bool,
+    /// Whether pages declare different counts.
+    pub has_moved: bool,
+    /// Whether each place that it names was named before.
+    pub names_nothing_new: bool,
+    /// Items on the first page.
+    pub first_items: Option<u64>,
+}
+
+/// What is to be done after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// It is asked for once more before it is believed.
+    AskAgain,
+    /// It is no page of this list, as this says: trouble.
+    OtherKind(String),
+    /// It is not there, though it should be: trouble.
+    Lost,
+    /// It lies within a plan, and decides nothing.
+    Inside,
+    /// The list goes on with these pages.
+    Onward(Next),
+    /// The list ends here, which is proven.
+    End,
+    /// The list is not followed any further, and may go on, as this says.
+    Gap(String),
+}
+
+/// Decides what follows from a page.
+pub fn decide(list: &Rules<'_>, page: &IndexPage, answer: Answer<'_>, before: &Before) -> Turn {
+    let nothing = PageSaid::default();
+    let said = match answer {
+        Answer::Page(said) => said,
+        Answer::Absent if page.may_be_missing() => &nothing,
+        Answer::Absent => return Turn::Lost,
+    };
+    if before.is_over {
+        return Turn::Gap(format!(
+            "{page}: three pages in a row have the items of other pages; the rest of the list was not asked for"
+        ));
+    }
+    let is_exact = list.total_exact && !before.has_moved;
+    let next = list.paging.after(page, said, is_exact);
+    if !list.paging.is_sequence() && !said.places.is_empty() {
+        // A sitemap may name others that were named before, and has no items of its own.
+        return next.map_or(Turn::End, Turn::Onward);
+    }
+    let is_placed = next.as_ref().is_some_and(Next::is_placed);
+    let is_cycle = is_placed && before.names_nothing_new;
+    let next = next.filter(|_| !is_cycle);
+    match said.items {
+        0 => after_nothing(list, page, answer, said, before, next),
+        _ if is_cycle => {
+            Turn::Gap(format!("{page} says that the next page is one that was read already"))
+        }
+        _ => after_items(list, page, said, before, next),
+    }
+}
+
+/// After a page without items, or one that is not there.
+fn after_nothing(
+    list: &Rules<'_>,
+    page: &IndexPage,
+    answer: Answer<'_>,
+    said: &PageSaid,
+    before: &Before,
+    next: Option<Next>,
+) -> Turn {
+    if let (Answer::Page(said), None) = (answer, &next)
+        && let Some(why) = other_kind(page, said, before)
+    {
+        return Turn::OtherKind(why);
+    }
+    // A list that is empty may say so, but not in its middle.
+    let says_so = said.declared == Some(0) && page.number == 1;
+    if list.asks_again && !before.was_empty && !says_so {
+        return Turn::AskAgain;
+    }
+    if next.is_some() && before.empty_in_a_row + 1 >= MOST_EMPTY {
+        return Turn::Gap(format!(
+            "{page} is the {MOST_EMPTY}th in a row that is empty, and names a further one; the rest of the list was not asked for"
+        ));
+    }
+    match next.or_else(|| probe(list.paging, page, said, before)) {
+        Some(next) => Turn::Onward(next),
+        None => end(list, page, said),
+    }
+}
+
+fn after_items(
+    list: &Rules<'_>,
+    page: &IndexPage,
+    said: &PageSaid,
+    before: &Before,
+    next: Option<Next>,
+) -> Turn {
+    if is_probe(list.paging, page) {
+        // What the page before it did not bring, by the number of items that were seen.
+        return match before.repeats {
+            Some(_) => Turn::End,
+            None => Turn::Gap(too_few(list.paging, before.first_items)),
+        };
+    }
+    let Some(next) = next else { return end(list, page, said) };
+    let Some(repeated) = before.repeats.filter(|_| next.is_placed() || !next.certain) else {
+        return Turn::Onward(next);
+    };
+    // Some sites answer the last page, or the first, for ever.
+    match said.declared {
+        Some(_) => Turn::End,
+        None => Turn::Gap(format!(
+            "{page} brings nothing but the items of page {repeated} again, and does not say that it is the last"
+        )),
+    }
+}
+
+/// Nothing follows that the paging knows of.
+fn end(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Turn {
+    if list.paging.is_numbered() && page.number < page.planned_to {
+        return Turn::Inside;
+    }
+    let hints = &said.hints;
+    let off = "`more = false` in paging passes over that";
+    if let Some(name) = hints.goes_on.as_ref().filter(|_| list.heeds_hints) {
+        return Turn::Gap(format!(
+            "{page} says by `{name}` that the list goes on, but the site file finds no next page there ({off})"
+        ));
+    }
+    let is_first = page.number == 1 && !list.paging.is_counted();
+    let is_full = hints.asked_for.is_some_and(|asked_for| said.items >= asked_for);
+    if list.heeds_hints && is_first && is_full && !hints.says_last {
+        return Turn::Gap(format!(
+            "{page} is as full as its request asks for ({} items), and does not say that it is the last ({off})",
+            said.items
+        ));
+    }
+    Turn::End
+}
+
+/// Why a page without items is no page of this list, where that can be told.
+fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<String> {
+    let hints = &said.hints;
+    let ways = "if it ends the list, `require` or `[answers] missing` in the site file can say so";
+    if let Some(name) = &hints.error {
+        return Some(format!("it has no items but `{name}`; {ways}"));
+    }
+    if hints.container == Some(false) && before.had_container {
+        return Some(format!("it lacks what holds the items on other pages of the list; {ways}"));
+    }
+    let is_named = page.place.is_some() && !page.is_guess;
+    (is_named && before.is_other_type && hints.tells_kind).then(|| {
+        "it has no items, and another content type than the first page of the list".to_owned()
+    })
+}
+
+/// Where a page by offset was empty after a first one that had fewer items than were asked for: either
+/// that was all, or the site gives no more on a page. The page at the number of items that were seen
+/// tells.
+fn probe(paging: &Paging, page: &IndexPage, said: &PageSaid, before: &Before) -> Option<Next> {
+    let limit = paging.limit().filter(|_| paging.steps_by_limit() && page.place.is_none())?;
+    let items = before.first_items.filter(|items| (1..limit).contains(items))?;
+    let is_second = page.number == 2 && page.is_guess && said.declared.is_none();
+    is_second.then(|| Next::guess_at(page, Place::Offset(items)))
+}
+
+fn is_probe(paging: &Paging, page: &IndexPage) -> bool {
+    paging.steps_by_limit() && matches!(page.place, Some(Place::Offset(_)))
+}
+
+/// What is missing where pages are found by counting, and the first page had fewer items than were
+/// asked for though the list goes on: items fall between the pages. Nothing where a count that is
+/// exact is there to be reached.
+pub fn between(
+    list: &Rules<'_>,
+    page: &IndexPage,
+    said: &PageSaid,
+    first_items: Option<u64>,
+) -> Option<String> {
+    let limit = list.paging.limit()?;
+    let is_short = first_items.is_some_and(|items| items < limit);
+    // What was asked for by the number of items seen tells by itself.
+    let goes_on = page.number > 1 && said.items > 0 && page.place.is_none();
+    let is_proven = said.declared.is_some() && list.total_exact;
+    (is_short && goes_on && !is_proven && list.paging.is_numbered())
+        .then(|| too_few(list.paging, first_items))
+}
+
+/// What to do where the site gives fewer items on a page than it is asked for.
+pub fn too_few(paging: &Paging, first_items: Option<u64>) -> String {
+    let (limit, items) = (paging.limit().unwrap_or(0), first_items.unwrap_or(0));
+    let remedy = match paging.steps_by_limit() {
+        true => {
+            "write `step = \"items\"` in paging, so that each page begins where the one before it ended"
+        }
+        false => "write in `size` how many there are on a page",
+    };
+    format!(
+        "the first page of the list has {items} of the {limit} items asked for, and the list goes on, so that items may lie between its pages: {remedy}"
+    )
+}
+
+#[cfg(test)]
+mod tests;
