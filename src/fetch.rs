@@ -5,6 +5,7 @@
 
 mod address;
 mod client;
+mod coding;
 mod connect;
 mod error;
 mod host;
@@ -23,7 +24,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
+use reqwest::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
 use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 use tracing::debug;
@@ -32,14 +33,14 @@ use url::Url;
 use crate::metrics::Metrics;
 use crate::refresh::Validators;
 use crate::secret::shown;
-use crate::wording::plain;
 
 pub use client::{ClientError, ClientOptions};
+use coding::Coding;
 pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
 pub use host::{Blocked, End, Host, Slot, Trouble};
 pub use hosts::{Entered, Hosts, Manners};
-pub use page::{Answer, Fetched, Page, Redirect};
+pub use page::{Answer, Fetched, Page, Redirect, url_text};
 use request::same_origin;
 pub use request::{Body, Home, Purpose, Request};
 pub use reqwest::Method;
@@ -159,13 +160,10 @@ impl Fetcher {
         if !self.statuses.is_ok(exchange.response.status().as_u16()) {
             return Err(self.refusal(exchange).await);
         }
-        if let Some(coding) = undecoded(exchange.response.headers()) {
-            exchange.log(0);
-            return Err(FetchError::Body(format!(
-                "it is encoded as {coding}, which was not asked for"
-            )));
-        }
-        let body = body(&mut exchange.response, self.max_body).await;
+        let body = match coding::of(exchange.response.headers()) {
+            Ok(codings) => body(&mut exchange.response, &codings, self.max_body).await,
+            Err(error) => Err(error),
+        };
         exchange.log(body.as_ref().map_or(0, Bytes::len));
         let Exchange { request, mut response, sent, .. } = exchange;
         let body = body?;
@@ -187,16 +185,14 @@ impl Fetcher {
         if exchange.response.status() != StatusCode::OK {
             return Err(self.refusal(exchange).await);
         }
-        let mut body = BytesMut::new();
-        while body.len() < most {
-            let part = exchange.response.chunk().await;
-            let Some(part) = part.map_err(|error| FetchError::reading(&error))? else { break };
-            body.extend_from_slice(&part);
-        }
+        let codings = coding::of(exchange.response.headers())?;
+        let body = sent(&mut exchange.response, most).await?;
         exchange.log(body.len());
+        // What is cut here is no damage: unpacking ends before it comes to the cut.
+        let mut body = coding::unpacked(body, &codings, most)?;
         body.truncate(most);
         let headers = std::mem::take(exchange.response.headers_mut());
-        Ok(Page { url: exchange.request.url, headers, body: body.freeze() })
+        Ok(Page { url: exchange.request.url, headers, body })
     }
 
     /// Makes a request for somebody who wants to see the answer, whatever it is: also one that
@@ -208,7 +204,9 @@ impl Fetcher {
         let mut exchange = self.follow(request, None).await?;
         let head_after = exchange.sent.elapsed();
         let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
-        let body = body(&mut exchange.response, self.max_body).await?;
+        // What nobody can unpack is shown as it came.
+        let codings = coding::of(exchange.response.headers()).unwrap_or_default();
+        let body = body(&mut exchange.response, &codings, self.max_body).await?;
         let body_after = exchange.sent.elapsed();
         exchange.log(body.len());
         let Exchange { request: Request { url, .. }, mut response, redirects, leads_to, .. } =
@@ -309,7 +307,10 @@ impl Fetcher {
         self.metrics.sent();
         let sent = Instant::now();
         let error = match sending.send().await {
-            Ok(response) => return Ok((response, sent)),
+            Ok(response) if size(response.headers()) <= client::LARGEST_HEAD as usize => {
+                return Ok((response, sent));
+            }
+            Ok(_) => FetchError::HeadTooLarge,
             Err(error) => FetchError::sending(&error),
         };
         log(request, sent, None, 0, Some(&error));
@@ -332,7 +333,8 @@ impl Fetcher {
             false => quota::asked(status, response.headers(), SystemTime::now()),
         };
         let wait = self.statuses.wait(status, named);
-        let body = body(response, LARGEST_REFUSAL).await.unwrap_or_default();
+        let codings = coding::of(response.headers()).unwrap_or_default();
+        let body = body(response, &codings, LARGEST_REFUSAL).await.unwrap_or_default();
         exchange.log(body.len());
         if is_later {
             return FetchError::Later { status, wait };
@@ -345,8 +347,7 @@ impl Fetcher {
         let redirects = [301, 302, 303, 307, 308].contains(&response.status().as_u16());
         let location = response.headers().get(LOCATION).filter(|_| redirects);
         let Some(location) = location else { return Lead::Nowhere };
-        let target = location.to_str().ok().and_then(|location| url.join(location).ok());
-        let Some(target) = target else {
+        let Ok(target) = url.join(&url_text(location.as_bytes())) else {
             return Lead::Away("something that is no URL".to_owned());
         };
         let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
@@ -387,31 +388,40 @@ fn log(
     );
 }
 
-/// Reads a body of at most `most` bytes. Decoded bytes are counted as they come, so a decompression
-/// bomb is cut.
-async fn body(response: &mut Response, most: usize) -> Result<Bytes, FetchError> {
-    let too_large = || FetchError::TooLarge(most);
+/// Bytes of a head, names and values.
+fn size(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
+}
+
+/// Reads a body of at most `most` bytes, both as it is sent and as it is unpacked.
+async fn body(
+    response: &mut Response,
+    codings: &[Coding],
+    most: usize,
+) -> Result<Bytes, FetchError> {
+    let mut body = sent(response, most).await?;
+    if body.len() <= most && !codings.is_empty() {
+        body = coding::unpacked(body, codings, most)?;
+    }
+    if body.len() > most { Err(FetchError::TooLarge(most)) } else { Ok(body) }
+}
+
+/// Reads a body as it is sent, but no further once it has more than `most` bytes.
+async fn sent(response: &mut Response, most: usize) -> Result<Bytes, FetchError> {
     let mut chunk = async || response.chunk().await.map_err(|error| FetchError::reading(&error));
     let Some(first) = chunk().await? else { return Ok(Bytes::new()) };
-    let Some(second) = chunk().await? else {
-        return if first.len() > most { Err(too_large()) } else { Ok(first) };
-    };
+    if first.len() > most {
+        return Ok(first);
+    }
+    let Some(second) = chunk().await? else { return Ok(first) };
     let mut body = BytesMut::from(first);
     let mut next = Some(second);
     while let Some(part) = next {
-        if body.len() + part.len() > most {
-            return Err(too_large());
-        }
         body.extend_from_slice(&part);
+        if body.len() > most {
+            break;
+        }
         next = chunk().await?;
     }
     Ok(body.freeze())
-}
-
-/// How a body is still encoded, where that is a coding which is not known or was not announced as it
-/// should be.
-fn undecoded(headers: &HeaderMap) -> Option<String> {
-    let coding = String::from_utf8_lossy(headers.get(CONTENT_ENCODING)?.as_bytes()).into_owned();
-    let is_plain = coding.trim().is_empty() || coding.trim().eq_ignore_ascii_case("identity");
-    (!is_plain).then(|| plain(&coding))
 }

@@ -1,11 +1,9 @@
 //! What a page of a list says of the list: how many items, the last page, where the next one is.
 
-use percent_encoding::{AsciiSet, percent_encode};
-
 use super::field::{self, FieldError, FieldRule, Pattern, Scope};
 use super::json::Found;
 use super::{PageError, Select};
-use crate::fetch::Page;
+use crate::fetch::{Page, url_text};
 use crate::site::{Hints, NextPage, PageSaid, Paging, Said};
 use crate::task::Place;
 
@@ -145,8 +143,7 @@ pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageEr
 pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
     for value in page.headers.get_all("link") {
         let broken = || PageError::LinkHeader;
-        // A title may be in Latin-1, and a URL in UTF-8: then it is what browsers make of it.
-        let text = percent_encode(value.as_bytes(), &AsciiSet::EMPTY).to_string();
+        let text = url_text(value.as_bytes());
         let links = nom_rfc8288::complete::link_lenient(&text).map_err(|_| broken())?;
         for link in links.into_iter().flatten() {
             let param = |name: &str| {

@@ -3,16 +3,22 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 
 use super::address::Guard;
-use super::{ConnectClock, Home, trust};
+use super::{ConnectClock, Home, coding, trust};
 use crate::secret::Secret;
 
 /// Idle connections are let go before usual servers close them, since a request on a connection
 /// that is just being closed is lost. They are never closed for being many: there are about as
 /// many as workers, and a client that keeps none costs 2.5 times as much.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// Fields of an answer's head over HTTP/1. The library makes room for all of them before it reads a
+/// head; this much is still cheap.
+const MOST_FIELDS: usize = 500;
+/// Bytes of an answer's head, names and values together.
+pub const LARGEST_HEAD: u32 = 64 << 10;
 
 /// How requests are made.
 #[derive(Debug, Clone)]
@@ -101,7 +107,9 @@ fn client(
     // Else the site could tell by a ticket that those who take turns are one.
     tls.resumption = rustls::client::Resumption::default();
     let in_turn = |list: &[String]| list.get(turn % list.len().max(1)).cloned();
+    let accepted = HeaderValue::from_static(coding::ACCEPTED);
     let mut builder = reqwest::Client::builder()
+        .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, accepted)]))
         .timeout(options.timeout)
         .connect_timeout(options.connect_timeout)
         .read_timeout(options.read_timeout)
@@ -109,6 +117,12 @@ fn client(
         .tcp_nodelay(true)
         .dns_resolver(guard.clone())
         .tls_backend_preconfigured(tls)
+        // Heads that curl and browsers read. A line that is no field is passed over.
+        .http1_max_headers(MOST_FIELDS)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http2_max_header_list_size(LARGEST_HEAD)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false);

@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use super::client::LARGEST_HEAD;
+
 /// Longest sample of a body that is kept.
 const SAMPLE: usize = 2048;
 
@@ -46,6 +48,9 @@ pub enum FetchError {
     /// The body is larger than what is accepted.
     #[error("the body is larger than {0} bytes (--max-body)")]
     TooLarge(usize),
+    /// The head of the answer is larger than what is accepted.
+    #[error("the head of the answer is larger than {} bytes", LARGEST_HEAD)]
+    HeadTooLarge,
     /// One redirect too many.
     #[error("more than 10 redirects in a row")]
     RedirectLoop,
@@ -94,7 +99,7 @@ impl FetchError {
             FetchError::Timeout(_) => "timeout",
             FetchError::Closed(_) => "closed",
             FetchError::Body(_) => "body",
-            FetchError::TooLarge(_) => "size",
+            FetchError::TooLarge(_) | FetchError::HeadTooLarge => "size",
             FetchError::RedirectLoop | FetchError::RedirectRefused { .. } => "redirect",
             FetchError::Forbidden | FetchError::NoRules(_) => "robots",
             FetchError::Request(_) => "request",

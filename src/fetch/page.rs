@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, percent_encode};
 use reqwest::StatusCode;
 use reqwest::header::{AsHeaderName, CONTENT_TYPE, HeaderMap};
 use url::Url;
@@ -63,6 +64,12 @@ pub struct Redirect {
     pub from: String,
     /// Where it led.
     pub to: String,
+}
+
+/// A header's value that holds a URL, as text. Bytes beyond ASCII are percent-encoded as they are,
+/// as browsers and curl do: a site that sends Latin-1 expects Latin-1 back.
+pub fn url_text(value: &[u8]) -> String {
+    percent_encode(value, &AsciiSet::EMPTY).to_string()
 }
 
 impl Page {

@@ -162,6 +162,7 @@ fn is_passing(error: &FetchError) -> bool {
         | FetchError::Closed(_)
         | FetchError::Body(_) => true,
         FetchError::TooLarge(_)
+        | FetchError::HeadTooLarge
         | FetchError::RedirectLoop
         | FetchError::RedirectRefused { .. }
         | FetchError::Forbidden

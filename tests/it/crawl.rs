@@ -15,6 +15,7 @@ mod hosts;
 mod leaving;
 mod manners;
 pub mod meddler;
+mod odd_wire;
 mod outages;
 mod pacing;
 mod pages;

@@ -37,7 +37,11 @@ const LONG: Duration = Duration::from_secs(20);
 const IN_TIME: Duration = Duration::from_secs(15);
 
 /// The site crawled, the bad page being bad the first `times` times.
-async fn crawled(steps: &[Step], times: u32, outcome: Outcome) -> (Report, Vec<KeptFailure>) {
+pub(super) async fn crawled(
+    steps: &[Step],
+    times: u32,
+    outcome: Outcome,
+) -> (Report, Vec<KeptFailure>) {
     crawled_within(LONG, steps, times, outcome).await
 }
 

@@ -1,8 +1,8 @@
 //! A site made of bare sockets, which says whatever bytes a test wants it to: for what no HTTP
 //! library would send.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +34,7 @@ pub enum Step {
 /// A running site. Dropping it closes its port.
 pub struct RawSite {
     pub url: String,
+    site: Arc<Badly>,
     accepting: JoinHandle<()>,
 }
 
@@ -42,6 +43,7 @@ struct Badly {
     /// So many times, and then well.
     times: u32,
     asked: AtomicU32,
+    paths: Mutex<Vec<String>>,
 }
 
 impl RawSite {
@@ -49,14 +51,21 @@ impl RawSite {
     pub async fn start(steps: &[Step], times: u32) -> RawSite {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let badly = Badly { steps: steps.to_vec(), times, asked: AtomicU32::new(0) };
+        let asked = AtomicU32::new(0);
+        let badly = Badly { steps: steps.to_vec(), times, asked, paths: Mutex::default() };
         let badly = Arc::new(badly);
+        let site = badly.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, badly.clone()));
             }
         });
-        RawSite { url, accepting }
+        RawSite { url, site, accepting }
+    }
+
+    /// What was asked for, as it was sent.
+    pub fn paths(&self) -> Vec<String> {
+        self.site.paths.lock().expect("a log").clone()
     }
 }
 
@@ -84,7 +93,10 @@ fn list() -> String {
 
 async fn serve(mut stream: TcpStream, badly: Arc<Badly>) {
     while let Some(path) = asked_for(&mut stream).await {
+        badly.paths.lock().expect("a log").push(path.clone());
         let key = path.strip_prefix("/api/book/").and_then(|rest| rest.strip_suffix('/'));
+        // Redirects lead to folders below.
+        let key = key.and_then(|key| key.rsplit('/').next());
         let body = match key {
             None => list(),
             Some(BAD) if badly.asked.fetch_add(1, Relaxed) < badly.times => {

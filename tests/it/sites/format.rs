@@ -292,7 +292,8 @@ async fn p1_a_page_with_none_of_the_fields_takes_no_document_s_place() {
 async fn w8_a_body_in_an_encoding_that_is_not_known_is_a_failure() {
     let served = Served::start(move |asked| match asked.path.as_str() {
         "/list" => Answer::json(&json!({ "list": [{ "id": 1 }] })),
-        _ => Answer::json(&json!({ "id": 1 })).header("Content-Encoding", "X-Odd"),
+        "/page/1" => Answer::json(&json!({ "id": 1 })).header("Content-Encoding", "X-Odd"),
+        _ => Answer::not_found(),
     });
     let site = site_of(&(by("") + "[detail]\nurl = '/page/{key}'\n"));
     let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;

@@ -1,0 +1,140 @@
+//! Codings: how a body is packed, and how it is unpacked as a whole.
+//!
+//! The HTTP library's own decoding stops after the first member of a gzip body without a word, and
+//! knows no raw deflate, no `x-gzip` and no coding within a coding. A page that is read in part
+//! looks like a whole one, so bodies are unpacked here, under the limit on their decoded size.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
+
+use super::FetchError;
+use crate::wording::plain;
+
+/// The value of `Accept-Encoding`: what is read, the best first.
+pub const ACCEPTED: &str = "zstd, gzip, deflate, br";
+/// Codings within one another. More are a way to make work.
+const MOST: usize = 4;
+/// Size of a decoder's buffer.
+const BUFFER: usize = 8 << 10;
+
+/// A way in which a body is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coding {
+    /// RFC 1952: one member or several.
+    Gzip,
+    /// RFC 1950, or RFC 1951 without a frame around it, as some servers send it.
+    Deflate,
+    /// RFC 7932.
+    Brotli,
+    /// RFC 8878: one frame or several.
+    Zstd,
+}
+
+/// The codings of a body, in the order in which they are to be taken off.
+///
+/// # Errors
+/// Where one of them is not known, or there are too many.
+pub fn of(headers: &HeaderMap) -> Result<Vec<Coding>, FetchError> {
+    let mut codings = Vec::new();
+    for name in [CONTENT_ENCODING, TRANSFER_ENCODING] {
+        for value in headers.get_all(name) {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            for label in value.split(',') {
+                codings.extend(named(label.trim())?);
+            }
+        }
+    }
+    if codings.len() > MOST {
+        return Err(FetchError::Body(format!("it is encoded more than {MOST} times over")));
+    }
+    codings.reverse();
+    Ok(codings)
+}
+
+/// The coding of that name; nothing where the name stands for none. Some servers write a charset
+/// or MIME's word for plain bytes there, which browsers pass over.
+fn named(label: &str) -> Result<Option<Coding>, FetchError> {
+    Ok(match label.to_ascii_lowercase().as_str() {
+        "gzip" | "x-gzip" => Some(Coding::Gzip),
+        "deflate" => Some(Coding::Deflate),
+        "br" => Some(Coding::Brotli),
+        "zstd" => Some(Coding::Zstd),
+        "" | "identity" | "none" | "chunked" | "utf-8" | "utf8" | "binary" | "8bit" => None,
+        _ => {
+            let label = plain(label);
+            return Err(FetchError::Body(format!(
+                "it is encoded as {label}, which was not asked for"
+            )));
+        }
+    })
+}
+
+/// The body without its codings. Of one that unpacks to more than `most` bytes, `most + 1`.
+///
+/// # Errors
+/// Where it is damaged or cut short, unless there is enough of it before that.
+pub fn unpacked(body: Bytes, codings: &[Coding], most: usize) -> Result<Bytes, FetchError> {
+    // An empty body is packed as nothing: some servers send no more than the header.
+    if body.is_empty() {
+        return Ok(body);
+    }
+    codings.iter().try_fold(body, |body, coding| {
+        let decoded = decode(*coding, &body, most.saturating_add(1));
+        decoded.map(Bytes::from).map_err(|error| FetchError::Body(error.to_string()))
+    })
+}
+
+/// At most `most` bytes of what `body` holds.
+fn decode(coding: Coding, body: &[u8], most: usize) -> io::Result<Vec<u8>> {
+    match coding {
+        Coding::Gzip => members(body, most),
+        Coding::Deflate if has_zlib_header(body) => read(ZlibDecoder::new(body), most),
+        Coding::Deflate => read(DeflateDecoder::new(body), most),
+        Coding::Brotli => read(brotli_decompressor::Decompressor::new(body, BUFFER), most),
+        Coding::Zstd => read(zstd::stream::read::Decoder::with_buffer(body)?, most),
+    }
+}
+
+/// All members of a gzip body. What stands behind them and is no member is passed over, as
+/// browsers do: all that was announced was there, and its checksums were right.
+fn members(mut body: &[u8], most: usize) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    loop {
+        let mut member = GzDecoder::new(body);
+        read_into(&mut decoded, &mut member, most)?;
+        body = member.into_inner();
+        let is_member = matches!(body, [0x1f] | [0x1f, 0x8b, ..]);
+        if decoded.len() >= most || !is_member {
+            return Ok(decoded);
+        }
+    }
+}
+
+fn read(mut decoder: impl Read, most: usize) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    read_into(&mut decoded, &mut decoder, most)?;
+    Ok(decoded)
+}
+
+fn read_into(decoded: &mut Vec<u8>, decoder: &mut impl Read, most: usize) -> io::Result<()> {
+    let left = most.saturating_sub(decoded.len());
+    decoder.take(left as u64).read_to_end(decoded).map(drop)
+}
+
+/// Whether the first bytes are zlib's (RFC 1950, 2.2): else it is deflate as it is.
+fn has_zlib_header(body: &[u8]) -> bool {
+    match body {
+        [method, flags, ..] => {
+            method & 0x0f == 8
+                && method >> 4 <= 7
+                && u16::from_be_bytes([*method, *flags]).is_multiple_of(31)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;
