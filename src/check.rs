@@ -4,6 +4,7 @@
 //! Everything here is a function of the site and of what its pages said. Who asks for the pages
 //! (`gleaner check`) puts the facts in; `check/text.rs` shows them to people, serde to programs.
 
+mod access;
 mod list;
 mod redirects;
 pub mod second;
@@ -18,10 +19,11 @@ use serde_json::value::RawValue;
 
 use crate::extract::field;
 use crate::extract::{Decoding, Detail, JsonPage, PageError, Selector};
-use crate::fetch::{FetchError, Page, Redirect, Sample};
+use crate::fetch::{FetchError, Header, Page, Redirect, Sample};
 use crate::site::{DetailRules, ItemRules, Site};
 use crate::wording::counted;
 
+pub use access::Access;
 pub use list::{ListFacts, going_on, of_list, shares};
 pub use redirects::advice;
 
@@ -37,6 +39,8 @@ pub struct Check {
     pub site: Box<str>,
     /// Where its documents would go.
     pub collection: Box<str>,
+    /// What it reaches for.
+    pub access: Access,
     /// Pages that were asked for, in order.
     pub requests: Vec<Asked>,
     /// What pages named that leads to lists.
@@ -84,10 +88,11 @@ pub struct Named {
 }
 
 impl Check {
-    /// Nothing was seen yet of `site`.
-    pub fn of(site: &Site) -> Check {
+    /// Nothing was seen yet of `site`, to which `headers` are sent along.
+    pub fn of(site: &Site, headers: &[Header]) -> Check {
         let (name, collection) = (site.name.clone(), site.collection.clone());
-        Check { site: name, collection, ..Check::default() }
+        let access = Access::of(site, headers);
+        Check { site: name, collection, access, ..Check::default() }
     }
 
     /// Whether the site fits the file.
@@ -259,7 +264,7 @@ fn other_key(site: &Site, key: &str, json: &JsonPage) -> Option<String> {
     let ItemRules::Selected { key: rule, .. } = &site.index.items else { return None };
     let RawBsonRef::Document(object) = json.value() else { return None };
     object.get(&*name).ok()??;
-    let own = field::key(rule, json.scope());
+    let own = field::key(rule, json.scope(), encoding_rs::UTF_8);
     let says = match &own {
         Ok(own) if own.as_str() == key => return None,
         Ok(own) => own.to_string(),

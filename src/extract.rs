@@ -12,6 +12,7 @@ mod hints;
 pub mod html;
 mod json;
 mod json_page;
+mod link;
 mod listing;
 mod marks;
 mod said;

@@ -18,13 +18,14 @@ pub mod retry;
 pub mod robots;
 mod statuses;
 mod trust;
+mod validators;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 use tracing::debug;
@@ -34,7 +35,9 @@ use crate::metrics::Metrics;
 use crate::refresh::Validators;
 use crate::secret::shown;
 
-pub use client::{ClientError, ClientOptions};
+use address::Guard;
+use client::Headers;
+pub use client::{ClientError, ClientOptions, Header};
 use coding::Coding;
 pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
@@ -46,9 +49,22 @@ pub use request::{Body, Home, Purpose, Request};
 pub use reqwest::Method;
 pub use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
 pub use statuses::Statuses;
+pub use validators::of as validator;
 
 /// Redirects followed before a chain of them is called a loop.
 const MOST_REDIRECTS: usize = 10;
+/// The same, for robots.txt: as many as RFC 9309 asks for.
+const MOST_REDIRECTS_OF_RULES: usize = 5;
+
+/// How far redirects of a request are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// To the site's own origin, and to hosts that the site file allows.
+    Site,
+    /// To any host: for robots.txt, whose owner may keep it elsewhere (RFC 9309, 2.3.1.2). Nothing
+    /// of the site's goes along, and a site does not lead into its reader's network.
+    Anywhere,
+}
 
 /// Bytes of an error's body that are read; more would cost more than the connection is worth.
 const LARGEST_REFUSAL: usize = 64 << 10;
@@ -58,8 +74,9 @@ const LARGEST_REFUSAL: usize = 64 << 10;
 pub struct Fetcher {
     clients: client::Clients,
     home: Home,
-    /// Of each request to the site's own host.
-    headers: HeaderMap,
+    guard: Guard,
+    /// What the user sends along.
+    headers: Headers,
     max_body: usize,
     connect_clock: Option<ConnectClock>,
     metrics: Arc<Metrics>,
@@ -79,6 +96,15 @@ struct Exchange {
     leads_to: Option<String>,
 }
 
+impl Reach {
+    fn most_redirects(self) -> usize {
+        match self {
+            Reach::Site => MOST_REDIRECTS,
+            Reach::Anywhere => MOST_REDIRECTS_OF_RULES,
+        }
+    }
+}
+
 /// Where an answer leads.
 enum Lead {
     Nowhere,
@@ -93,10 +119,12 @@ impl Fetcher {
     /// # Errors
     /// Where the HTTP client cannot be made, for instance because of a proxy's URL.
     pub fn new(options: &ClientOptions, metrics: Arc<Metrics>) -> Result<Fetcher, ClientError> {
+        let guard = Guard::of(&options.home);
         Ok(Fetcher {
-            clients: client::Clients::new(options)?,
+            clients: client::Clients::new(options, &guard)?,
+            guard,
             home: options.home.clone(),
-            headers: client::headers(&options.headers)?,
+            headers: Headers::of(&options.headers)?,
             max_body: options.max_body,
             connect_clock: options.connect_clock.clone(),
             metrics,
@@ -127,13 +155,8 @@ impl Fetcher {
         mut request: Request,
         validators: &Validators,
     ) -> Result<Fetched, FetchError> {
-        let Validators { etag, last_modified } = validators;
-        for (name, value) in [(IF_NONE_MATCH, etag), (IF_MODIFIED_SINCE, last_modified)] {
-            // A value that cannot stand in a header is no validator.
-            let value = value.as_deref().and_then(|value| HeaderValue::from_str(value).ok());
-            request.headers.extend(value.map(|value| (name, value)));
-        }
-        let mut exchange = self.follow(request, self.hosts.as_deref()).await?;
+        request.headers.extend(validators::conditions(validators));
+        let mut exchange = self.follow(request, Reach::Site, self.hosts.as_deref()).await?;
         if exchange.response.status() == StatusCode::NOT_MODIFIED {
             self.metrics.not_modified(exchange.sent.elapsed());
             exchange.log(0);
@@ -148,7 +171,7 @@ impl Fetcher {
     /// # Errors
     /// Whatever is not a page, by its status too: see [`FetchError`].
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
-        let exchange = self.follow(request, self.hosts.as_deref()).await?;
+        let exchange = self.follow(request, Reach::Site, self.hosts.as_deref()).await?;
         self.page(exchange).await
     }
 
@@ -171,13 +194,14 @@ impl Fetcher {
         Ok(Page { url: request.url, headers: std::mem::take(response.headers_mut()), body })
     }
 
-    /// Asks for a page and reads no more than `most` bytes of it. It is not paced: so hosts are
-    /// asked how fast they may be asked.
+    /// Asks a host for its robots.txt, of which no more than `most` bytes are read. Redirects are
+    /// followed to wherever they lead. It is not paced: so hosts are asked how fast they may be
+    /// asked.
     ///
     /// # Errors
     /// As [`Fetcher::fetch`].
-    pub async fn beginning(&self, request: Request, most: usize) -> Result<Page, FetchError> {
-        let mut exchange = self.follow(request, None).await?;
+    pub async fn rules(&self, request: Request, most: usize) -> Result<Page, FetchError> {
+        let mut exchange = self.follow(request, Reach::Anywhere, None).await?;
         if let Some(to) = exchange.leads_to.take() {
             exchange.log(0);
             return Err(FetchError::RedirectRefused { to });
@@ -201,7 +225,7 @@ impl Fetcher {
     /// # Errors
     /// Where there is no answer, or its body cannot be read.
     pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
-        let mut exchange = self.follow(request, None).await?;
+        let mut exchange = self.follow(request, Reach::Site, None).await?;
         let head_after = exchange.sent.elapsed();
         let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
         // What nobody can unpack is shown as it came.
@@ -237,10 +261,12 @@ impl Fetcher {
     async fn follow(
         &self,
         mut request: Request,
+        reach: Reach,
         hosts: Option<&Hosts>,
     ) -> Result<Exchange, FetchError> {
         let mut redirects = Vec::new();
-        for _ in 0..=MOST_REDIRECTS {
+        let most = reach.most_redirects();
+        for _ in 0..=most {
             if let Some(clock) = &self.connect_clock {
                 clock.reset();
             }
@@ -249,7 +275,7 @@ impl Fetcher {
             if let Some(hosts) = hosts {
                 hosts.of(&request.url).heard(&request, sent, status, response.headers());
             }
-            let (target, leads_to) = match self.lead(&request.url, &response) {
+            let (target, leads_to) = match self.lead(&request.url, &response, reach).await {
                 Lead::To(target) => (Some(target), None),
                 Lead::Away(to) => (None, Some(to)),
                 Lead::Nowhere => (None, None),
@@ -264,7 +290,7 @@ impl Fetcher {
                 hosts.follow(&request.url, self).await?;
             }
         }
-        Err(FetchError::RedirectLoop)
+        Err(FetchError::RedirectLoop(most))
     }
 
     /// Sends the request, once more where a kept-alive connection turned out to be closed.
@@ -301,8 +327,8 @@ impl Fetcher {
         if !headers.is_empty() {
             sending = sending.headers(headers.clone());
         }
-        if !self.headers.is_empty() && self.home.is_own(url) {
-            sending = sending.headers(self.headers.clone());
+        for headers in self.headers.to(url, &self.home) {
+            sending = sending.headers(headers.clone());
         }
         self.metrics.sent();
         let sent = Instant::now();
@@ -342,8 +368,8 @@ impl Fetcher {
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 
-    /// Where an answer leads. Hosts that are not the site's are not followed.
-    fn lead(&self, url: &Url, response: &Response) -> Lead {
+    /// Where an answer leads. What is out of reach is not followed.
+    async fn lead(&self, url: &Url, response: &Response, reach: Reach) -> Lead {
         let redirects = [301, 302, 303, 307, 308].contains(&response.status().as_u16());
         let location = response.headers().get(LOCATION).filter(|_| redirects);
         let Some(location) = location else { return Lead::Nowhere };
@@ -352,10 +378,15 @@ impl Fetcher {
         };
         let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
         let stays = same_origin(url, &target) || self.home.allows(&target);
-        if is_downgrade || !stays {
-            return Lead::Away(shown(&target));
+        let is_followed = match reach {
+            _ if stays && !is_downgrade => true,
+            Reach::Site => false,
+            Reach::Anywhere => self.guard.allows(&target).await,
+        };
+        match is_followed {
+            true => Lead::To(self.home.with_credentials(target)),
+            false => Lead::Away(shown(&target)),
         }
-        Lead::To(self.home.with_credentials(target))
     }
 
     fn note_redirect(&self, status: u16, from: &Url, to: &Url) -> Redirect {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::fetch::{ClientOptions, Home, Manners};
+use crate::fetch::{ClientOptions, Header, Home, Manners};
 use crate::secret::{Scrubber, Secret};
 use crate::task::PageRange;
 
@@ -68,8 +68,8 @@ pub struct Settings {
     pub user_agents: Vec<String>,
     /// Taken in turn; the system's where there are none.
     pub proxies: Vec<Secret>,
-    /// Sent with each request.
-    pub headers: Vec<(String, String)>,
+    /// Sent along.
+    pub headers: Vec<Header>,
     /// Documents in one write, at most.
     pub batch: usize,
     /// Longest wait of a record for its batch.

@@ -130,6 +130,14 @@ impl Site {
         Home { site: self.base_url.clone(), hosts }
     }
 
+    /// The name of the file that its keys are read from, where they are.
+    pub fn keys_file(&self) -> Option<&str> {
+        match &self.index.paging {
+            Paging::Keys(keys) => keys.file_name(),
+            _ => None,
+        }
+    }
+
     /// Adds the credentials that the site file holds: user, password, and what it sends in headers
     /// and parameters named like credentials.
     pub fn credentials(&self, into: &mut Credentials) {
@@ -166,7 +174,7 @@ impl Site {
     }
 
     /// How the pages of each kind are asked for.
-    fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
+    pub fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
         let seeds = match &self.seeds {
             Some(Seeds::Page(page)) => Some(&page.request),
             _ => None,
@@ -251,6 +259,11 @@ impl Site {
     /// Whether the list says where an item's page is.
     pub fn takes_links(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| detail.request.url.is_none())
+    }
+
+    /// Whether requests are made of keys.
+    pub fn sends_keys(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| detail.request.has(template::Placeholder::Key))
     }
 
     /// How many keys there are, where they are known.

@@ -147,7 +147,7 @@ fn all_fields_that_cannot_be_converted_are_named() {
 #[test]
 fn the_report_fits_80_columns_and_cannot_drive_the_terminal() {
     let site = site("[index]\nurl = \"/list\"\nitems = \"$[*]\"\nkey = \"$.id\"\n");
-    let mut facts = Check::of(&site);
+    let mut facts = Check::of(&site, &[]);
     let asked = Asked {
         page: "index page 1".to_owned(),
         method: "GET".to_owned(),

@@ -74,7 +74,7 @@ fn listing(number: u64, first: &[String]) -> String {
     }
 }
 
-fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
+pub(super) fn row(f: &mut Formatter<'_>, name: &str, text: &str) -> fmt::Result {
     let (name, further) = (plain(name), " ".repeat(NAME));
     if name.chars().count() < NAME {
         return f.write_str(&wrapped(&format!("{name:<NAME$}"), &further, text));

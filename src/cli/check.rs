@@ -22,10 +22,11 @@ use trial::{Stop, Trial};
 
 /// What is said below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Asks for the first page of the list, the page of its first item and the list's
-second page, and prints what was found, what a crawl would ask for next, what it
-would store, what the second page disproves, and what is odd. Nothing is
-written.
+Prints which hosts may be asked, which files are read and which headers go
+where. Then asks for the first page of the list, the page of its first item and
+the list's second page, and prints what was found, what a crawl would ask for
+next, what it would store, what the second page disproves, and what is odd.
+Nothing is written. With --json the first part goes to standard error, too.
 
 Exit codes: 0 the site fits the file, 1 no answer, 2 usage or a bad file, 3 the
 site does not fit.";
@@ -74,7 +75,13 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
     let fetcher = fetcher(&settings, site.home())?;
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
-    let mut trial = Trial::new(site, fetcher);
+    let mut trial = Trial::new(site, &settings, fetcher);
+    // Before anything is asked for: a site file may come from somebody else.
+    let access = trial.facts.access.to_string();
+    match arguments.json {
+        false => voice.show(&access)?,
+        true => voice.say(&access),
+    }
     let ended = tokio::select! {
         ended = trial.run(&settings) => ended,
         signal = signals.next() => return Err(Exit::Interrupted(signal)),

@@ -7,7 +7,7 @@ use clap::Args;
 use super::exit::{Exit, failed};
 use super::usage::wrong;
 use super::values;
-use crate::fetch::ClientError;
+use crate::fetch::{ClientError, Header};
 use crate::secret::{Credentials, Scrubber, Secret};
 use crate::settings::Settings;
 
@@ -46,8 +46,8 @@ pub struct ClientArgs {
     )]
     proxy: Vec<String>,
 
-    /// Header to send with each request; may be repeated (in the variable: one a line)
-    /// [default: none]
+    /// Header to send to the site's own origin, or to that which stands before it
+    /// (https://HOST: K: V); may be repeated (in the variable: one a line) [default: none]
     #[arg(
         long,
         env = "GLEANER_HEADERS",
@@ -85,7 +85,7 @@ impl ClientArgs {
 pub fn scrubber(settings: &Settings, of_site: impl FnOnce(&mut Credentials)) -> Scrubber {
     let mut credentials = Credentials::default();
     of_site(&mut credentials);
-    settings.headers.iter().for_each(|(name, value)| credentials.header(name, value));
+    settings.headers.iter().for_each(|it| credentials.header(&it.name, &it.value));
     settings.proxies.iter().for_each(|proxy| credentials.url(proxy.expose()));
     for (name, proxy) in std::env::vars_os() {
         if name.to_ascii_lowercase().to_string_lossy().ends_with("_proxy") {
@@ -107,7 +107,7 @@ fn lines(texts: &[String]) -> Vec<String> {
 }
 
 /// Headers may hold credentials, so an error names the place of the bad one, not its text.
-fn headers(lines: &[String]) -> Result<Vec<(String, String)>, Exit> {
+fn headers(lines: &[String]) -> Result<Vec<Header>, Exit> {
     let header = |(at, line): (usize, &String)| {
         values::header(line).map_err(|error| {
             wrong("--header", "GLEANER_HEADERS", &format!("number {}: {error}", at + 1))

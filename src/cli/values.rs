@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::clock;
+use crate::fetch::Header;
 use crate::secret::Secret;
 use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 
@@ -122,10 +123,28 @@ pub fn requests(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `Name: value`
-pub fn header(text: &str) -> Result<(String, String), String> {
+/// `Name: value`, or `https://host: Name: value`.
+pub fn header(text: &str) -> Result<Header, String> {
+    let text = text.trim_start();
+    let (origin, text) = match text.split_once(": ") {
+        Some((origin, rest)) if origin.contains("://") => (Some(self::origin(origin)?), rest),
+        _ => (None, text),
+    };
     let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
+    let [name, value] = [name, value].map(|part| part.trim().to_owned());
+    Ok(Header { origin, name, value })
+}
+
+/// An origin: where a header goes, and nowhere else.
+fn origin(text: &str) -> Result<Url, String> {
+    let origin = url(text)?;
+    let is_bare = origin.path() == "/" && origin.query().is_none() && origin.fragment().is_none();
+    match is_bare && origin.username().is_empty() && origin.password().is_none() {
+        true => Ok(origin),
+        false => {
+            Err("what stands before a header is an origin: https://HOST, or with :PORT".into())
+        }
+    }
 }
 
 /// A URL to ask for. It may hold credentials, so errors show it without them.
@@ -156,8 +175,35 @@ mod tests {
         assert_eq!(count("1"), Ok(1));
         assert!(count("0").is_err() && count("-1").is_err() && count("x").is_err());
         assert!(workers("10001").is_err());
-        assert_eq!(header("A: b:c "), Ok(("A".to_owned(), "b:c".to_owned())));
+        let plain = header("A: b:c ").unwrap();
+        assert_eq!((plain.origin, &*plain.name, &*plain.value), (None, "A", "b:c"));
         assert!(header("A").is_err());
+    }
+
+    #[test]
+    fn x1_a_header_may_begin_with_an_origin() {
+        for (text, origin, name, value) in [
+            ("https://shop.example: X-Key: a: b", "https://shop.example/", "X-Key", "a: b"),
+            (" http://127.0.0.1:8080:  X-Key:c", "http://127.0.0.1:8080/", "X-Key", "c"),
+            ("HTTPS://[::1]:8443/: A: b", "https://[::1]:8443/", "A", "b"),
+        ] {
+            let header = header(text).unwrap();
+            assert_eq!(header.origin.unwrap().as_str(), origin, "{text}");
+            assert_eq!((&*header.name, &*header.value), (name, value), "{text}");
+        }
+        let to = header("X-To: https://shop.example: yes").unwrap();
+        assert_eq!((to.origin, &*to.value), (None, "https://shop.example: yes"));
+        for text in [
+            "https://shop.example/a: X-Key: b",
+            "https://shop.example?a: X-Key: b",
+            "https://me:s3cret@shop.example: X-Key: b",
+            "ftp://shop.example: X-Key: b",
+            "https://: X-Key: b",
+            "https://shop.example: X-Key",
+        ] {
+            let said = header(text).unwrap_err();
+            assert!(!said.contains("s3cret"), "{said}");
+        }
     }
 
     #[test]

@@ -12,7 +12,9 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use encoding_rs::{DecoderResult, Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{
+    DecoderResult, EncoderResult, Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
+};
 
 /// How much of a page the standard's prescan looks at.
 const HEAD: usize = 1024;
@@ -60,6 +62,35 @@ pub fn decode<'a>(body: &'a [u8], content_type: Option<&str>) -> Decoded<'a> {
     let (text, replaced) = decoded(WINDOWS_1252, body);
     let decoding = Decoding { replaced, is_guess: true };
     Decoded { text, charset: WINDOWS_1252.name(), decoding }
+}
+
+/// How the query of a link on a page in `encoding` is sent.
+pub fn queries(encoding: &'static Encoding) -> impl Fn(&str) -> Cow<'_, [u8]> {
+    let encoding = encoding.output_encoding();
+    move |text| match encoding == UTF_8 {
+        true => Cow::Borrowed(text.as_bytes()),
+        false => Cow::Owned(encoded(encoding, text)),
+    }
+}
+
+/// What the encoding does not have becomes a number (URL Standard, "percent-encode after encoding").
+fn encoded(encoding: &'static Encoding, text: &str) -> Vec<u8> {
+    let mut encoder = encoding.new_encoder();
+    let (mut bytes, mut rest) = (Vec::new(), text);
+    loop {
+        let room = encoder.max_buffer_length_from_utf8_without_replacement(rest.len());
+        bytes.reserve(room.unwrap_or(rest.len()));
+        let (result, read) =
+            encoder.encode_from_utf8_to_vec_without_replacement(rest, &mut bytes, true);
+        rest = &rest[read..];
+        match result {
+            EncoderResult::InputEmpty => return bytes,
+            EncoderResult::OutputFull => {}
+            EncoderResult::Unmappable(c) => {
+                bytes.extend_from_slice(format!("%26%23{}%3B", u32::from(c)).as_bytes());
+            }
+        }
+    }
 }
 
 /// The text of a JSON page in UTF-8, as far as its mark or its header say that it is in another

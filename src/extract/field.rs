@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use bson::raw::RawBsonRef;
+use encoding_rs::{Encoding, UTF_8};
 use percent_encoding::percent_decode_str;
 
 use super::html::{CssSelector, HtmlScope};
@@ -100,15 +101,9 @@ impl FieldRule {
         FieldRule { select, regex: None, kind: None, many: false, required: false, trim: true }
     }
 
-    /// What the rule found, as it stands for something in a request: what a URL was taken from
-    /// (`::attr(href)`) is percent-decoded once. Nothing where it is not in UTF-8 then.
-    pub fn decoded<'t>(&self, found: &'t str) -> Option<Cow<'t, str>> {
-        match &self.select {
-            Select::Css(selector) if selector.takes_url() => {
-                percent_decode_str(found).decode_utf8().ok()
-            }
-            _ => Some(Cow::Borrowed(found)),
-        }
+    /// Whether it takes what is a URL.
+    fn takes_url(&self) -> bool {
+        matches!(&self.select, Select::Css(selector) if selector.takes_url())
     }
 }
 
@@ -195,13 +190,44 @@ pub fn extract(
     }
 }
 
-/// An item's key. What a URL is taken from (`::attr(href)`) is percent-decoded once, after
-/// `regex`, so that an encoded slash is no slash to it. `many`, `required` and the kind play no
-/// part.
+/// All that a rule finds, as JSON texts, for requests that are made of them: what is taken out of a
+/// URL is decoded first, since it is encoded anew there. An entry is nothing where what was found
+/// is not in UTF-8 then.
+///
+/// # Errors
+/// As [`extract`].
+pub fn for_requests(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+) -> Result<Vec<Option<String>>, FieldError> {
+    let mut found = Vec::new();
+    each(name, rule, scope, |value| {
+        match value {
+            Value::Text(text) if rule.takes_url() => {
+                if let Some(kept) = searched(name, rule, &text)? {
+                    let kind = rule.kind.unwrap_or(Kind::Text);
+                    let json = |text: Cow<'_, str>| converted(name, kind, &text, scope);
+                    found.push(decoded(&text, kept, UTF_8).map(json).transpose()?);
+                }
+            }
+            value => found.extend(made(name, rule, value, scope)?.map(Some)),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if found.is_empty() && rule.required {
+        return Err(FieldError::Missing(name.to_owned()));
+    }
+    Ok(found)
+}
+
+/// An item's key. What is taken out of a URL (`::attr(href)`) is decoded once, after `regex`, so
+/// that an encoded slash is no slash to it; from `charset` where it is not in UTF-8. `many`,
+/// `required` and the kind play no part.
 ///
 /// # Errors
 /// Where nothing matches or what does is no key.
-pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
+pub fn key(rule: &FieldRule, scope: Scope<'_>, charset: &'static Encoding) -> Result<Key, NoKey> {
     if let (Select::Json(selector), None, Scope::Json { value, page }) =
         (&rule.select, &rule.regex, scope)
     {
@@ -220,7 +246,11 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
             wrong = Some(NoKey::Kind(value.kind()));
             return Ok(ControlFlow::Break(()));
         };
-        found = searched("key", rule, &text)?.map(str::to_owned);
+        let kept = searched("key", rule, &text)?;
+        found = kept.map(|kept| match rule.takes_url() {
+            true => decoded(&text, kept, charset).map(Cow::into_owned),
+            false => Some(kept.to_owned()),
+        });
         Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     walked.map_err(|error| NoKey::Page(error.to_string()))?;
@@ -228,10 +258,32 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>) -> Result<Key, NoKey> {
         return Err(wrong);
     }
     let text = found.ok_or(NoKey::Missing)?;
-    Ok(Key::new(&rule.decoded(&text).ok_or(NoKey::Encoding)?)?)
+    Ok(Key::new(&text.ok_or(NoKey::Encoding)?)?)
 }
 
-/// The key in the location of a sitemap's entry, percent-decoded once, as URLs are; nothing where
+/// A part of a URL as what it stands for: percent-decoded, and where it lies in the query, with
+/// blanks for `+`, as browsers' forms write them. Nothing where it is neither in UTF-8 then nor in
+/// `charset`.
+fn decoded<'t>(url: &str, part: &'t str, charset: &'static Encoding) -> Option<Cow<'t, str>> {
+    let begin = (part.as_ptr() as usize).saturating_sub(url.as_ptr() as usize);
+    let before = url.get(..begin).unwrap_or_default();
+    let is_query = before.contains('?') && !before.contains('#');
+    let part = match is_query && part.contains('+') {
+        true => Cow::Owned(part.replace('+', " ")),
+        false => Cow::Borrowed(part),
+    };
+    if !part.contains('%') {
+        return Some(part);
+    }
+    let bytes: Vec<u8> = percent_decode_str(&part).collect();
+    let text = String::from_utf8(bytes).or_else(|error| {
+        let text = charset.decode_without_bom_handling_and_without_replacement(error.as_bytes());
+        text.map(Cow::into_owned).ok_or(error)
+    });
+    text.ok().map(Cow::Owned)
+}
+
+/// The key in the location of a sitemap's entry, decoded once, as in a link; nothing where
 /// the pattern does not match.
 ///
 /// # Errors
@@ -240,7 +292,7 @@ pub fn key_of_location(pattern: &Pattern, location: &str) -> Result<Option<Key>,
     let found =
         pattern.find(location).map_err(|_| NoKey::Page("its location is too long".into()))?;
     let Some(text) = found else { return Ok(None) };
-    let text = percent_decode_str(text).decode_utf8().map_err(|_| NoKey::Encoding)?;
+    let text = decoded(location, text, UTF_8).ok_or(NoKey::Encoding)?;
     Ok(Some(Key::new(&text)?))
 }
 
@@ -297,8 +349,6 @@ fn made(
     scope: Scope<'_>,
 ) -> Result<Option<String>, FieldError> {
     let kind = rule.kind.unwrap_or(Kind::Text);
-    let wrong =
-        |value: &str| FieldError::Conversion { name: name.to_owned(), kind, value: shown(value) };
     let text = match value {
         Value::Text(text) => text,
         Value::Json(value) => {
@@ -315,15 +365,26 @@ fn made(
                 return Ok(None);
             }
             let text = convert::plain(value);
-            Cow::Owned(text.ok_or_else(|| wrong(&crate::document::value_to_text(value)))?)
+            Cow::Owned(
+                text.ok_or_else(|| wrong(name, kind, &crate::document::value_to_text(value)))?,
+            )
         }
     };
     let Some(kept) = searched(name, rule, &text)? else { return Ok(None) };
-    let (json, replaced) = convert::text(kind, kept).ok_or_else(|| wrong(kept))?;
+    converted(name, kind, kept, scope).map(Some)
+}
+
+/// A text as JSON text of that kind; what stands in it as U+FFFD is counted.
+fn converted(name: &str, kind: Kind, text: &str, scope: Scope<'_>) -> Result<String, FieldError> {
+    let (json, replaced) = convert::text(kind, text).ok_or_else(|| wrong(name, kind, text))?;
     if replaced > 0 {
         scope.replaced(replaced);
     }
-    Ok(Some(json))
+    Ok(json)
+}
+
+fn wrong(name: &str, kind: Kind, value: &str) -> FieldError {
+    FieldError::Conversion { name: name.to_owned(), kind, value: shown(value) }
 }
 
 /// What the rule keeps of a text; nothing where its regex does not match or nothing is left.

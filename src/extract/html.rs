@@ -15,11 +15,12 @@ mod tree;
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
+use encoding_rs::{Encoding, UTF_8};
 use scraper::{ElementRef, Html, Node};
 use url::Url;
 
 use super::budget::{self, Budget, LimitError};
-use super::charset::{Decoding, decode};
+use super::charset::{Decoding, decode, queries};
 pub use css::{CssError, CssSelector};
 
 /// How much one page may take.
@@ -128,9 +129,20 @@ impl HtmlPage {
         self.base.get_or_init(|| self.declared_base().unwrap_or_else(|| self.url.clone()))
     }
 
-    /// `text` as a URL, relative to [`HtmlPage::base`]. Of any scheme: `mailto:` is a URL, too.
+    /// The encoding that the page was read in.
+    pub fn encoding(&self) -> &'static Encoding {
+        Encoding::for_label(self.charset.as_bytes()).unwrap_or(UTF_8)
+    }
+
+    /// `text` as a URL, relative to [`HtmlPage::base`]. Of any scheme: `mailto:` is a URL, too. As
+    /// browsers do it, paths are sent in UTF-8 and queries in what the page is in.
     pub fn resolve(&self, text: &str) -> Option<Url> {
-        self.base().join(text.trim()).ok()
+        let encoding = queries(self.encoding());
+        let options = Url::options().base_url(Some(self.base()));
+        match text.is_ascii() {
+            true => options.parse(text.trim()).ok(),
+            false => options.encoding_override(Some(&encoding)).parse(text.trim()).ok(),
+        }
     }
 
     fn declared_base(&self) -> Option<Url> {

@@ -1,7 +1,8 @@
 //! Pages of lists: the items on them, and what they say of the list itself.
 
-use std::borrow::Cow;
 use std::sync::Arc;
+
+use encoding_rs::{Encoding, UTF_8};
 
 use super::detail::require;
 use super::field::{self, FieldError, FieldRule, Fields, Scope};
@@ -11,9 +12,7 @@ use super::marks::refuse_marked;
 use super::said::{self, Heard};
 use super::sitemap::{self, Entry, Sitemap};
 use super::{Decoding, JsonPage, NoKey, PageError, Select, html_page};
-use serde_json::value::RawValue;
-
-use crate::document::{self, JsonError};
+use crate::document;
 use crate::fetch::Page;
 use crate::record::Key;
 use crate::site::{ItemRules, Keep, PageSaid, Paging, SeedsPage, Site};
@@ -97,17 +96,11 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
 pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
     let found = |scope: Scope<'_>| -> Result<SeedsFound, PageError> {
         refuse_marked(&rules.marks, scope)?;
-        let select = FieldRule { many: true, ..rules.select.clone() };
-        let found = field::extract("seeds.select", &select, scope)?.unwrap_or_default();
+        let found = field::for_requests("seeds.select", &rules.select, scope)?;
+        let count = found.len();
         // Read piece by piece, so that numbers keep their digits.
-        let values: Vec<&RawValue> = match found.as_str() {
-            "" => Vec::new(),
-            list => serde_json::from_str(list).map_err(JsonError::from)?,
-        };
-        let count = values.len();
-        let texts = values.iter().filter_map(|value| said::plain(value.get()));
-        let texts = texts.filter_map(|text| rules.select.decoded(&text).map(Cow::into_owned));
-        let texts: Vec<String> = texts.collect();
+        let texts = found.into_iter().flatten().filter_map(|json| said::plain(&json));
+        let texts: Vec<Box<str>> = texts.collect();
         let strange = count - texts.len();
         let strange = (strange > 0).then(|| {
             format!("{strange} categories are neither texts nor numbers, or not in UTF-8")
@@ -169,7 +162,7 @@ fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
     let ItemRules::Selected { key, link, revision, keep, .. } = &site.index.items else {
         return Err(NoKey::Missing);
     };
-    let key = field::key(key, scope)?;
+    let key = field::key(key, scope, charset(site, scope))?;
     if link.is_none() && revision.is_none() && *keep == Keep::Nothing {
         return Ok(Item { key, listed: None, matched: Vec::new() });
     }
@@ -181,6 +174,15 @@ fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
         content: Content::Unreadable(error.to_string().into()),
     });
     Ok(Item { key, listed: Some(listed), matched })
+}
+
+/// What bytes of a key may be in that are not in UTF-8: what the page is in, as a link there would be.
+/// Not where requests are made of keys: they would be sent in UTF-8, and be other requests.
+fn charset(site: &Site, scope: Scope<'_>) -> &'static Encoding {
+    match scope {
+        Scope::Html(scope) if !site.sends_keys() => scope.page().encoding(),
+        _ => UTF_8,
+    }
 }
 
 /// What the list says of an item beside its key.

@@ -2,7 +2,7 @@
 
 use super::field::{self, FieldError, FieldRule, Pattern, Scope};
 use super::json::Found;
-use super::{PageError, Select};
+use super::{PageError, Select, link};
 use crate::fetch::{Page, url_text};
 use crate::site::{Hints, NextPage, PageSaid, Paging, Said};
 use crate::task::Place;
@@ -49,7 +49,11 @@ pub fn of_page(
         },
         Paging::Next(NextPage::LinkHeader) => link_header(page)?.map(Place::Url),
         Paging::Cursor(rule) => {
-            let cursor = field::extract("paging.select", rule, scope)?;
+            let cursor = match field::for_requests("paging.select", rule, scope)?.into_iter().next()
+            {
+                Some(None) => return Err(PageError::NoCursor("what is not in UTF-8".to_owned())),
+                cursor => cursor.flatten(),
+            };
             says_last = cursor.as_ref().is_some_and(|cursor| NO_CURSOR.contains(&&**cursor));
             let cursor = cursor.filter(|_| !says_last);
             match cursor {
@@ -142,13 +146,11 @@ pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageEr
 /// Where it is no such header, or what it names is no URL.
 pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
     for value in page.headers.get_all("link") {
-        let broken = || PageError::LinkHeader;
         let text = url_text(value.as_bytes());
-        let links = nom_rfc8288::complete::link_lenient(&text).map_err(|_| broken())?;
-        for link in links.into_iter().flatten() {
+        for link in link::links(&text).ok_or(PageError::LinkHeader)? {
             let param = |name: &str| {
-                let found = link.params.iter().find(|it| it.key.eq_ignore_ascii_case(name));
-                found.map(|it| it.val.as_deref().unwrap_or_default())
+                let found = link.params.iter().find(|(it, _)| it.eq_ignore_ascii_case(name));
+                found.map(|(_, value)| &**value)
             };
             let is_own =
                 param("anchor").is_none_or(|at| page.url.join(at).is_ok_and(|at| at == page.url));
@@ -156,8 +158,8 @@ pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
             if is_own && relations.any(|relation| relation.eq_ignore_ascii_case("next")) {
                 let url = page
                     .url
-                    .join(link.url)
-                    .map_err(|_| PageError::NoUrl(field::shown(link.url)))?;
+                    .join(link.target)
+                    .map_err(|_| PageError::NoUrl(field::shown(link.target)))?;
                 return Ok(Some(url.to_string().into()));
             }
         }

@@ -3,7 +3,10 @@
 //! Pages name hosts, and whoever holds a host's name decides what address it stands for: also one
 //! behind our own firewall. So a host that the site may lead to has to be where the site is: it
 //! may stand for a private address only where the site's own name does. What the site's name stands
-//! for at first counts, so that it cannot move in afterwards either (DNS rebinding).
+//! for at first counts, so that it cannot move in afterwards either (DNS rebinding); and a name of
+//! several addresses is private only where all of them are, so that one public address does not
+//! bring private ones along. Addresses are judged in the lookup that a connection is made by: it
+//! goes to one of those that are left.
 //!
 //! Addresses that the site file itself writes down are its user's word, and so is a proxy; a proxy
 //! that is given host names looks them up by itself.
@@ -13,11 +16,11 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::OnceCell;
-use url::Host;
+use url::{Host, Url};
 
 use super::Home;
 
@@ -32,7 +35,7 @@ pub struct Guard(Arc<Rules>);
 struct Rules {
     site: Option<Host>,
     /// Names of hosts that the site may lead to.
-    others: Vec<String>,
+    others: RwLock<Vec<String>>,
     /// Whether the site is at a private address.
     is_private: OnceCell<bool>,
     lookup: Lookup,
@@ -62,14 +65,37 @@ impl Guard {
             None => place.to_owned(),
         };
         let others = home.hosts.iter().map(|place| name(place)).collect();
+        let others = RwLock::new(others);
         Guard(Arc::new(Rules { site, others, is_private: OnceCell::new(), lookup }))
+    }
+
+    /// Whether a request that the site file does not speak of may go to `url`: not to a private
+    /// address, unless the site is at one. Its name is judged from now on, when it is looked up.
+    pub async fn allows(&self, url: &Url) -> bool {
+        if !matches!(url.scheme(), "http" | "https") {
+            return false;
+        }
+        let is_private = match url.host() {
+            None => return false,
+            Some(Host::Domain(name)) => {
+                self.0.judge(name);
+                return true;
+            }
+            Some(Host::Ipv4(address)) => is_private_v4(address),
+            Some(Host::Ipv6(address)) => is_private_v6(address),
+        };
+        !is_private || self.site_is_private().await.unwrap_or(false)
     }
 
     async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, Box<dyn Error + Send + Sync>> {
         let found = (self.0.lookup)(name.to_owned()).await?;
-        // Another name is a proxy's.
-        let is_led_to = self.0.is_site(name) || self.0.others.iter().any(|other| other == name);
-        if !is_led_to || self.site_is_private().await? {
+        let site_is_private = match self.0.is_site(name) {
+            true => *self.0.is_private.get_or_init(async || all_private(&found)).await,
+            // Another name is a proxy's.
+            false if !self.0.is_judged(name) => return Ok(found),
+            false => self.site_is_private().await?,
+        };
+        if site_is_private {
             return Ok(found);
         }
         let (private, public): (Vec<_>, Vec<_>) = found.into_iter().partition(is_private);
@@ -85,11 +111,9 @@ impl Guard {
     async fn site_is_private(&self) -> io::Result<bool> {
         let Rules { site, is_private: known, lookup, .. } = &*self.0;
         let found = async || match site {
-            Some(Host::Ipv4(address)) => Ok(is_private(&(*address).into())),
-            Some(Host::Ipv6(address)) => Ok(is_private(&(*address).into())),
-            Some(Host::Domain(name)) => {
-                lookup(name.clone()).await.map(|found| found.iter().any(is_private))
-            }
+            Some(Host::Ipv4(address)) => Ok(is_private_v4(*address)),
+            Some(Host::Ipv6(address)) => Ok(is_private_v6(*address)),
+            Some(Host::Domain(name)) => lookup(name.clone()).await.map(|found| all_private(&found)),
             None => Ok(false),
         };
         known.get_or_try_init(found).await.copied()
@@ -100,6 +124,22 @@ impl Rules {
     fn is_site(&self, name: &str) -> bool {
         matches!(&self.site, Some(Host::Domain(site)) if site == name)
     }
+
+    fn is_judged(&self, name: &str) -> bool {
+        let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+        others.iter().any(|other| other == name)
+    }
+
+    fn judge(&self, name: &str) {
+        if !self.is_judged(name) {
+            let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+            others.push(name.to_owned());
+        }
+    }
+}
+
+fn all_private(addresses: &[IpAddr]) -> bool {
+    !addresses.is_empty() && addresses.iter().all(is_private)
 }
 
 impl Resolve for Guard {
@@ -122,7 +162,8 @@ fn system(name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> 
 }
 
 /// Whether an address is of this machine or of a network that is not the internet: loopback,
-/// link-local, private, shared, unspecified, or one that carries such an address in it.
+/// link-local, private, shared, for tests, reserved, multicast, unspecified, or one that carries such
+/// an address in it.
 pub fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_private_v4(*address),
@@ -131,33 +172,41 @@ pub fn is_private(address: &IpAddr) -> bool {
 }
 
 fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [first, second, ..] = address.octets();
-    address.is_loopback()
-        || address.is_private()
-        || address.is_link_local()
-        || address.is_broadcast()
-        || first == 0
+    match address.octets() {
+        // This network, private, loopback (RFC 6890).
+        [0 | 10 | 127, ..] => true,
         // Shared address space (RFC 6598).
-        || first == 100 && (64..128).contains(&second)
+        [100, 64..128, ..] => true,
+        // Link-local: also where clouds keep their metadata.
+        [169, 254, ..] => true,
+        [172, 16..32, ..] | [192, 168, ..] => true,
+        // Protocol assignments (RFC 6890), and benchmarks (RFC 2544).
+        [192, 0, 0, _] | [198, 18..20, ..] => true,
+        // Multicast, reserved, broadcast.
+        [224..=255, ..] => true,
+        _ => false,
+    }
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    let [first, second, .., high, low] = address.segments();
-    // IPv4 within IPv6: mapped, and NAT64 (RFC 6052).
-    let carries = address.to_ipv4_mapped().or_else(|| {
-        let is_nat64 = address.octets()[..12] == [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0];
-        is_nat64.then(|| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
-    });
-    // 6to4 (RFC 3056).
-    let carries = carries.or_else(|| {
-        let third = address.segments()[2];
-        (first == 0x2002).then(|| Ipv4Addr::from(u32::from(second) << 16 | u32::from(third)))
-    });
-    carries.is_some_and(is_private_v4)
-        || address.is_loopback()
-        || address.is_unspecified()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
+    match address.segments() {
+        // Unique local, link-local, site-local (RFC 3879), multicast.
+        [0xfc00..0xfe00 | 0xfe80..=0xffff, ..] => true,
+        // NAT64 of a network's own (RFC 8215).
+        [0x64, 0xff9b, 1, ..] => true,
+        // IPv4 within IPv6: unspecified, loopback and compatible (RFC 4291); mapped; NAT64 (RFC 6052).
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            is_private_v4(carried(high, low))
+        }
+        // 6to4 (RFC 3056), and Teredo (RFC 4380), which carries its address inverted.
+        [0x2002, high, low, ..] => is_private_v4(carried(high, low)),
+        [0x2001, 0, .., high, low] => is_private_v4(carried(!high, !low)),
+        _ => false,
+    }
+}
+
+fn carried(high: u16, low: u16) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))
 }
 
 #[cfg(test)]
@@ -171,12 +220,15 @@ mod tests {
     /// Names of a network of the tests' own.
     fn names(name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>> {
         static TURN: AtomicU32 = AtomicU32::new(0);
+        static ONCE: AtomicU32 = AtomicU32::new(0);
         let found: &[&str] = match name.as_str() {
             "public.test" | "cdn.test" => &["203.0.113.7", "2001:db9::7"],
-            "inner.test" | "proxy.test" => &["10.0.0.7"],
+            "inner.test" | "proxy.test" | "secret.test" => &["10.0.0.7"],
             "both.test" => &["192.168.1.1", "203.0.113.9"],
-            "moves.test" if TURN.fetch_add(1, Relaxed) < 2 => &["203.0.113.8"],
+            "moves.test" if TURN.fetch_add(1, Relaxed) == 0 => &["203.0.113.8"],
             "moves.test" => &["127.0.0.1"],
+            "once.test" if ONCE.fetch_add(1, Relaxed) == 0 => &["203.0.113.10"],
+            "once.test" => &["127.0.0.1"],
             _ => return Box::pin(async { Err(io::Error::other("no such host")) }),
         };
         let found = found.iter().map(|text| text.parse().unwrap()).collect();
@@ -213,6 +265,45 @@ mod tests {
         }
     }
 
+    /// One public address does not bring private ones along, neither for the site's own name nor for
+    /// the hosts that it may lead to.
+    #[tokio::test]
+    async fn x4_a_name_with_several_addresses_is_private_only_where_all_of_them_are() {
+        let mixed = guard("https://both.test/");
+        assert_eq!(resolved(&mixed, "both.test").await.unwrap(), "203.0.113.9 ");
+        assert!(resolved(&mixed, "inner.test").await.is_err());
+        // The same where another host is asked first.
+        let mixed = guard("https://both.test/");
+        assert!(resolved(&mixed, "inner.test").await.is_err());
+        assert_eq!(resolved(&mixed, "both.test").await.unwrap(), "203.0.113.9 ");
+        let inner = guard("https://inner.test:8080/");
+        assert_eq!(resolved(&inner, "both.test").await.unwrap(), "192.168.1.1 203.0.113.9 ");
+    }
+
+    /// What counts is the lookup by which the connection is made, and no other one.
+    #[tokio::test]
+    async fn x4_the_site_is_judged_by_the_addresses_that_it_is_connected_to() {
+        let guard = guard("http://once.test/");
+        assert_eq!(resolved(&guard, "once.test").await.unwrap(), "203.0.113.10 ");
+        assert!(resolved(&guard, "inner.test").await.is_err());
+        assert!(resolved(&guard, "once.test").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn w22_hosts_that_nobody_spoke_of_are_private_only_where_the_site_is() {
+        let allows = async |site: &str, url: &str| guard(site).allows(&url.parse().unwrap()).await;
+        for url in ["http://10.0.0.1/", "http://[::1]:80/", "http://2130706433/", "ftp://1.1.1.1/"]
+        {
+            assert!(!allows("https://public.test/", url).await, "{url}");
+        }
+        assert!(allows("https://public.test/", "http://1.1.1.1/robots.txt").await);
+        assert!(allows("http://127.0.0.1/", "http://127.0.0.1:81/robots.txt").await);
+        let guard = guard("https://public.test/");
+        assert!(resolved(&guard, "secret.test").await.is_ok(), "as a proxy");
+        assert!(guard.allows(&"http://secret.test/".parse().unwrap()).await);
+        assert!(resolved(&guard, "secret.test").await.is_err());
+    }
+
     #[tokio::test]
     async fn w10_a_site_cannot_move_to_a_private_address() {
         let guard = guard("http://moves.test/");
@@ -222,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn w10_addresses_that_are_not_the_internets_are_private() {
+    fn w10_x4_addresses_that_are_not_the_internets_are_private() {
         for private in [
             "127.0.0.1",
             "127.9.9.9",
@@ -242,6 +333,19 @@ mod tests {
             "::ffff:10.0.0.1",
             "64:ff9b::a00:1",
             "2002:7f00:1::",
+            "192.0.0.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "224.0.0.1",
+            "240.0.0.1",
+            "fec0::1",
+            "feff::1",
+            "ff02::1",
+            "64:ff9b:1::1",
+            "64:ff9b:1:ffff::101:101",
+            "::127.0.0.1",
+            "::192.168.0.1",
+            "2001:0:101:101::80ff:fffe",
         ] {
             assert!(is_private(&private.parse().unwrap()), "{private}");
         }
@@ -254,6 +358,14 @@ mod tests {
             "::ffff:1.1.1.1",
             "64:ff9b::101:101",
             "2002:101:101::",
+            "192.0.1.1",
+            "198.17.255.255",
+            "198.20.0.1",
+            "223.255.255.255",
+            "64:ff9b:2::a00:1",
+            "::1.1.1.1",
+            "2001:0:101:101::fefe:fefe",
+            "2001:1::f5ff:fffe",
         ] {
             assert!(!is_private(&public.parse().unwrap()), "{public}");
         }

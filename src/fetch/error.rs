@@ -52,8 +52,8 @@ pub enum FetchError {
     #[error("the head of the answer is larger than {} bytes", LARGEST_HEAD)]
     HeadTooLarge,
     /// One redirect too many.
-    #[error("more than 10 redirects in a row")]
-    RedirectLoop,
+    #[error("more than {0} redirects in a row")]
+    RedirectLoop(usize),
     /// A redirect to another host, or from https to http.
     #[error("a redirect leads to {to}, which is not the site's own host")]
     RedirectRefused {
@@ -100,7 +100,7 @@ impl FetchError {
             FetchError::Closed(_) => "closed",
             FetchError::Body(_) => "body",
             FetchError::TooLarge(_) | FetchError::HeadTooLarge => "size",
-            FetchError::RedirectLoop | FetchError::RedirectRefused { .. } => "redirect",
+            FetchError::RedirectLoop(_) | FetchError::RedirectRefused { .. } => "redirect",
             FetchError::Forbidden | FetchError::NoRules(_) => "robots",
             FetchError::Request(_) => "request",
         }

@@ -163,7 +163,7 @@ fn is_passing(error: &FetchError) -> bool {
         | FetchError::Body(_) => true,
         FetchError::TooLarge(_)
         | FetchError::HeadTooLarge
-        | FetchError::RedirectLoop
+        | FetchError::RedirectLoop(_)
         | FetchError::RedirectRefused { .. }
         | FetchError::Forbidden
         | FetchError::NoRules(_)
@@ -232,7 +232,7 @@ mod tests {
             status(403, None),
             status(301, None),
             FetchError::TooLarge(1),
-            FetchError::RedirectLoop,
+            FetchError::RedirectLoop(10),
         ] {
             assert_eq!(after(&error, 1, Toll::Attempt, 0.5), None, "{error}");
         }

@@ -43,7 +43,7 @@ pub async fn ask(
     let mut attempt = 1;
     loop {
         let request = Request::get(fetcher.with_credentials(url.clone()));
-        let answer = fetcher.beginning(request, LARGEST).await;
+        let answer = fetcher.rules(request, LARGEST).await;
         let error = match Rules::of(answer, name(&manners.user_agent)) {
             Ok(rules) => return Ok(rules),
             Err(error) => error,
@@ -81,12 +81,12 @@ impl Rules {
     /// with a page instead, asks nothing.
     ///
     /// # Errors
-    /// Where the site cannot be asked now, so that what it asks is not known.
+    /// Where what the site asks is not known: it cannot be asked now, or its rules are where they
+    /// cannot be read. That is no leave to ask for everything.
     pub fn of(answer: Result<Page, FetchError>, name: &str) -> Result<Rules, FetchError> {
         match answer {
             Ok(page) => Ok(Rules(Robots::parse(&page.body, name))),
-            Err(FetchError::Status { status: 204 | 400..=428 | 430..=499, .. })
-            | Err(FetchError::RedirectRefused { .. } | FetchError::RedirectLoop) => {
+            Err(FetchError::Status { status: 204 | 400..=428 | 430..=499, .. }) => {
                 Ok(Rules::none())
             }
             Err(error) => Err(error),

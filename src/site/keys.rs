@@ -3,11 +3,13 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Keys that are handed out at once.
 const AT_ONCE: u64 = 1_000;
+/// What stands before the name of a file where it is said where keys come from.
+const FILE: &str = "file ";
 /// Where this is the name of the file, the keys stand on standard input.
 const STDIN: &str = "-";
 
@@ -68,7 +70,8 @@ impl KeyList {
         Ok(KeyList::lines("listed".to_owned() + &keys.join("\n"), &keys.join("\n")))
     }
 
-    /// The keys of a file, one a line; `folder` is where a relative path begins.
+    /// The keys of a file, one a line; `folder` is where a relative path begins, and where the file
+    /// has to be: a site file may come from somebody else, and its keys go to a site.
     ///
     /// # Errors
     /// Says why the file cannot be read.
@@ -76,10 +79,13 @@ impl KeyList {
         let mut text = String::new();
         let read = match name {
             STDIN => std::io::stdin().lock().read_to_string(&mut text).map(drop),
-            name => std::fs::read_to_string(folder.join(name)).map(|read| text = read),
+            name => {
+                let file = within(folder, name)?;
+                std::fs::read_to_string(file).map(|read| text = read)
+            }
         };
         read.map_err(|error| format!("{name} cannot be read: {error}"))?;
-        Ok(KeyList::lines(format!("file {name}"), text.trim_start_matches('\u{feff}')))
+        Ok(KeyList::lines(format!("{FILE}{name}"), text.trim_start_matches('\u{feff}')))
     }
 
     fn lines(origin: String, given: &str) -> KeyList {
@@ -130,6 +136,14 @@ impl KeyList {
         }
     }
 
+    /// The name of the file that they stand in, where they do.
+    pub fn file_name(&self) -> Option<&str> {
+        match self {
+            KeyList::Lines { origin, .. } => origin.strip_prefix(FILE),
+            KeyList::Range(..) => None,
+        }
+    }
+
     /// What the site file says of the keys.
     pub fn origin(&self) -> String {
         match self {
@@ -137,6 +151,21 @@ impl KeyList {
             KeyList::Lines { origin, .. } => origin.to_string(),
         }
     }
+}
+
+/// The file of that name, beside the site file or below; links are followed before that is judged.
+fn within(folder: &Path, name: &str) -> Result<PathBuf, String> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let found = |path: &Path| path.canonicalize();
+    let both = found(folder).and_then(|folder| Ok((found(&folder.join(name))?, folder)));
+    let (file, folder) = both.map_err(|error| format!("{name} cannot be read: {error}"))?;
+    if file.starts_with(&folder) {
+        return Ok(file);
+    }
+    Err(format!(
+        "{name} is neither beside the site file nor below it, and a site file may be somebody \
+         else's; copy it there, or write file = \"-\" and pass the keys on standard input"
+    ))
 }
 
 #[cfg(test)]
@@ -178,5 +207,25 @@ mod tests {
         std::fs::write(folder.path().join("ids.txt"), "\u{feff}1\n2\n").unwrap();
         assert_eq!(all(&KeyList::file("ids.txt", folder.path()).unwrap()), ["1", "2"]);
         assert!(KeyList::file("no.txt", folder.path()).unwrap_err().contains("no.txt"));
+    }
+
+    #[test]
+    fn x1_a_file_of_keys_outside_the_site_file_s_folder_is_refused() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("sites");
+        std::fs::create_dir_all(folder.join("below")).unwrap();
+        std::fs::write(outer.path().join("ids.txt"), "1\n").unwrap();
+        std::fs::write(folder.join("below/ids.txt"), "2\n").unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(outer.path().join("ids.txt"), folder.join("link.txt")).unwrap();
+        let whole = folder.join("below/ids.txt");
+        for name in ["below/ids.txt", "./below/../below/ids.txt", whole.to_str().unwrap()] {
+            assert_eq!(all(&KeyList::file(name, &folder).unwrap()), ["2"], "{name}");
+        }
+        let absolute = outer.path().join("ids.txt");
+        for name in ["../ids.txt", "below/../../ids.txt", absolute.to_str().unwrap(), "link.txt"] {
+            let said = KeyList::file(name, &folder).unwrap_err();
+            assert!(said.contains("neither beside the site file nor below it"), "{name}: {said}");
+        }
     }
 }

@@ -50,8 +50,8 @@ impl Crew {
                 let origin = Origin {
                     url: self.place_of(&item, &page),
                     is_link: self.site.takes_links(),
-                    etag: page.header(ETAG).map(Into::into),
-                    last_modified: page.header(LAST_MODIFIED).map(Into::into),
+                    etag: fetch::validator(&page.headers, ETAG).map(Into::into),
+                    last_modified: fetch::validator(&page.headers, LAST_MODIFIED).map(Into::into),
                     revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
                 };
                 self.deliver(attempt, item, origin, document).await
@@ -100,7 +100,7 @@ impl Crew {
         self.canary.unread(true);
         let Attempt { lease, outbox, .. } = attempt;
         let Page::Detail(item) = &lease.task().page else { return Ok(()) };
-        let now = |name: HeaderName| headers.get(name)?.to_str().ok().map(Box::<str>::from);
+        let now = |name: HeaderName| fetch::validator(headers, name).map(Box::<str>::from);
         let before = item.known.as_deref().map(Known::ages).unwrap_or_default();
         let ages = Ages {
             etag: now(ETAG).or_else(|| before.etag.clone()),

@@ -190,7 +190,7 @@ pub(super) fn sight_of_error(error: &FetchError) -> Sight {
         // A refusal that names a wait is one for now.
         FetchError::Status { status: 401 | 403, wait: None, .. }
         | FetchError::RedirectRefused { .. }
-        | FetchError::RedirectLoop => Sight::Closed,
+        | FetchError::RedirectLoop(_) => Sight::Closed,
         _ => Sight::Unclear,
     }
 }
@@ -217,7 +217,7 @@ mod tests {
             (status(401), Sight::Closed),
             (status(403), Sight::Closed),
             (FetchError::RedirectRefused { to: "https://login.h/".to_owned() }, Sight::Closed),
-            (FetchError::RedirectLoop, Sight::Closed),
+            (FetchError::RedirectLoop(10), Sight::Closed),
             (status(429), Sight::Unclear),
             (status(500), Sight::Unclear),
             (FetchError::Timeout(String::new()), Sight::Unclear),

@@ -37,6 +37,8 @@ pub struct Asked {
     pub method: String,
     /// Without the query, as sent: nothing is decoded.
     pub path: String,
+    /// The query as sent.
+    pub raw_query: String,
     /// Decoded.
     pub query: BTreeMap<String, String>,
     /// Names in small letters.
@@ -236,6 +238,7 @@ async fn answer(
     let asked = Asked {
         method: head.method.to_string(),
         path: head.uri.path().to_owned(),
+        raw_query: head.uri.query().unwrap_or_default().to_owned(),
         query: query.into_owned().collect(),
         headers: head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
         body: body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default(),

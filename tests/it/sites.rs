@@ -12,6 +12,7 @@ mod odd_lists;
 mod odd_pages;
 mod paging;
 mod proven_ends;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

@@ -39,8 +39,9 @@ pub enum Stop {
 
 impl Trial {
     /// Nothing was asked for yet.
-    pub fn new(site: Site, fetcher: Fetcher) -> Trial {
-        Trial { facts: Check::of(&site), site, fetcher, rules: robots::Rules::none() }
+    pub fn new(site: Site, settings: &Settings, fetcher: Fetcher) -> Trial {
+        let facts = Check::of(&site, &settings.headers);
+        Trial { facts, site, fetcher, rules: robots::Rules::none() }
     }
 
     /// Asks for what the site asks of crawlers, the list, and an item.
@@ -51,7 +52,7 @@ impl Trial {
         let request = robots::request(&self.site.home()).filter(|_| settings.robots);
         if let Some(request) = request {
             let agent = settings.user_agents.first().map_or("", String::as_str);
-            let answer = self.fetcher.fetch(request).await;
+            let answer = self.fetcher.rules(request, robots::LARGEST).await;
             self.rules = robots::Rules::of(answer, robots::name(agent)).map_err(|error| {
                 let message = format!("robots.txt: {error}");
                 let is_away = check::is_unreachable(&error);

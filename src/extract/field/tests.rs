@@ -160,8 +160,11 @@ fn d13_a_number_that_bson_cannot_hold_is_taken_digit_by_digit() {
     ] {
         assert_eq!(of_json(&rule, &page).unwrap(), Some(expected), "{rule:?}");
     }
-    assert_eq!(key(&path("$.a"), json(&page).scope()).unwrap().as_str(), long);
-    assert!(matches!(key(&path("$.e"), json(&page).scope()), Err(NoKey::Kind("a fraction"))));
+    assert_eq!(key(&path("$.a"), json(&page).scope(), UTF_8).unwrap().as_str(), long);
+    assert!(matches!(
+        key(&path("$.e"), json(&page).scope(), UTF_8),
+        Err(NoKey::Kind("a fraction"))
+    ));
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn a_document_has_its_fields_in_order_and_says_which_matched() {
 fn l6_keys_from_links_are_decoded_once() {
     let of = |rule: &FieldRule, page: &str| {
         let page = html(page);
-        key(rule, Scope::Html(page.scope())).map(|key| key.as_str().to_owned())
+        key(rule, Scope::Html(page.scope()), UTF_8).map(|key| key.as_str().to_owned())
     };
     let link = FieldRule { regex: regex("^/book/([^/]+)/$"), ..css("a::attr(href)") };
     assert_eq!(of(&link, BOOK), Ok("a b/c".to_owned()));
@@ -213,9 +216,43 @@ fn l6_keys_from_links_are_decoded_once() {
 }
 
 #[test]
+fn w19_a_plus_in_a_query_is_a_blank_and_elsewhere_a_plus() {
+    let of = |pattern: &str, href: &str| {
+        let page = html(&format!("<a href='{href}'>"));
+        let rule = FieldRule { regex: regex(pattern), ..css("a::attr(href)") };
+        let requested = for_requests("seeds.select", &rule, Scope::Html(page.scope())).unwrap();
+        let key = key(&rule, Scope::Html(page.scope()), UTF_8).unwrap();
+        let quoted = convert::quoted(key.as_str());
+        assert_eq!(requested, [Some(quoted)], "{href}");
+        key.as_str().to_owned()
+    };
+    for (pattern, href, expected) in [
+        ("name=(.+)", "/shoe?name=red+shoe", "red shoe"),
+        ("name=(.+)", "/shoe?name=C%2B%2B", "C++"),
+        ("name=([^&]+)", "/shoe?a=b&name=a+%2B+b%20c&x=y+z", "a + b c"),
+        (r"cat=([\w+]+)", "/shop?cat=home+garden", "home garden"),
+        ("/(c[^/?]*)", "/c++?x=1", "c++"),
+        ("#(.+)", "/a?b#c+d", "c+d"),
+        (".+", "/shoe?name=red+shoe", "/shoe?name=red+shoe"),
+    ] {
+        assert_eq!(of(pattern, href), expected, "{href}");
+    }
+}
+
+#[test]
+fn w19_what_is_not_in_utf_8_is_in_the_page_s_charset_or_nothing() {
+    let page = html("<a href='/item?n=%D6%D0%B9%FA'><a href='/item?n=%FF'>");
+    let rule = FieldRule { regex: regex("n=(.+)"), ..css("a::attr(href)") };
+    let scope = Scope::Html(page.scope());
+    assert_eq!(key(&rule, scope, encoding_rs::GBK).unwrap().as_str(), "中国");
+    assert_eq!(key(&rule, scope, UTF_8), Err(NoKey::Encoding));
+    assert_eq!(for_requests("seeds.select", &rule, scope).unwrap(), [None, None]);
+}
+
+#[test]
 fn l6_keys_of_json_are_texts_and_integers() {
     let of = |rule: &FieldRule, page: &str| {
-        key(rule, json(page).scope()).map(|key| key.as_str().to_owned())
+        key(rule, json(page).scope(), UTF_8).map(|key| key.as_str().to_owned())
     };
     let id = path("$.id");
     let part = FieldRule { regex: regex(r"/(\d+)$"), ..path("$.id") };

@@ -38,6 +38,33 @@ fn urls_are_relative_to_the_page() {
 }
 
 #[test]
+fn w19_queries_are_sent_in_the_page_s_charset_and_paths_in_utf_8() {
+    let in_charset = |charset: &str, link: &str| {
+        let kind = format!("text/html; charset={charset}");
+        let url = at("https://shop.test/list/");
+        resolved(&HtmlPage::parse(b"<p>", Some(&kind), &url).unwrap(), link)
+    };
+    for (charset, link, expected) in [
+        ("gbk", "/s?q=中国&x=a b", "/s?q=%D6%D0%B9%FA&x=a%20b"),
+        ("gbk", "/中/?q=中#中", "/%E4%B8%AD/?q=%D6%D0#%E4%B8%AD"),
+        ("windows-1251", "/s?q=Книга", "/s?q=%CA%ED%E8%E3%E0"),
+        ("shift_jis", "/s?q=日本", "/s?q=%93%FA%96{"),
+        ("iso-2022-jp", "/s?q=日本", "/s?q=%1B$BF|K\\%1B(B"),
+        ("windows-1251", "/s?q=a中b", "/s?q=a%26%2320013%3Bb"),
+        ("windows-1251", "/s?q=%D0%9A+К", "/s?q=%D0%9A+%CA"),
+        ("utf-16le", "/s?q=é", "/s?q=%C3%A9"),
+        ("utf-8", "/s?q=é", "/s?q=%C3%A9"),
+        ("gbk", "mailto:x@y.z?subject=中", ""),
+    ] {
+        let expected = match expected {
+            "" => "mailto:x@y.z?subject=%E4%B8%AD".to_owned(),
+            path => format!("https://shop.test{path}"),
+        };
+        assert_eq!(in_charset(charset, link), expected, "{charset} {link}");
+    }
+}
+
+#[test]
 fn urls_are_relative_to_the_base_where_there_is_one() {
     for (head, expected) in [
         ("<base href='/a/b/'>", "https://shop.test/a/b/x"),

@@ -1,3 +1,5 @@
+//! Bodies as servers pack them, and what is left of them when they are cut.
+
 use std::io::Write;
 
 use flate2::Compression;

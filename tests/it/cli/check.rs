@@ -246,7 +246,67 @@ fn an_interrupt_is_exit_130() {
         std::thread::sleep(Duration::from_millis(5));
     }
     running.signal("INT");
-    assert_eq!(running.end().with(130).out, "");
+    let out = running.end().with(130).out;
+    assert_eq!(out, format!("asks      {}\n", demo.url().trim_start_matches("http://")));
+}
+
+/// A site file of somebody else's: what it reaches for is said before anything is asked for.
+#[test]
+fn x1_check_says_what_a_site_file_reaches_for_before_it_asks() {
+    let served = rows(|_| Some(Answer::not_found()));
+    let inner = "http://127.0.0.1:9/_search";
+    let list = format!(
+        "[index]\nurl = '{inner}'\nheaders = {{ X-Inner = 'a' }}\nitems = '$[*]'\nkey = '$.id'\n"
+    );
+    let more = ["--header", "X-Mine: s3cret", "--header", "https://shop.example: X-Shop: s3cret"];
+    let own = served.url().trim_start_matches("http://");
+    let asks = format!("asks      {own}, 127.0.0.1:9");
+    let ended = checked(&file(&(list.clone() + DETAIL)), served.url(), &more);
+    let (reach, _) = ended.out.split_once("index page 1\n").expect("what was asked for");
+    let mut rows: Vec<&str> = reach.lines().collect();
+    assert_eq!(rows.remove(0), asks);
+    rows.sort_unstable();
+    let mine = format!("sends     x-mine to {own}");
+    assert_eq!(rows, ["sends     x-inner to 127.0.0.1:9", &mine]);
+    assert!(!ended.out.contains("s3cret"));
+    // Nobody answers at the inner place, so that nothing else was said.
+    let json = checked(&file(&(list + DETAIL)), served.url(), &["--json", more[0], more[1]]);
+    assert_eq!(json.err.lines().next(), Some(&*asks));
+    let facts: Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!(facts["access"]["hosts"], json!([own, "127.0.0.1:9"]));
+    assert_eq!(facts["access"]["headers"][own], json!(["x-mine"]));
+}
+
+#[test]
+fn x1_keys_of_a_file_elsewhere_are_refused() {
+    let paging = "[index]\npaging = { by = 'keys', file = '/etc/passwd' }\n";
+    let ended = checked(&file(&(paging.to_owned() + DETAIL)), "http://127.0.0.1:9", &[]);
+    let err = ended.with(2).err;
+    assert!(err.contains("/etc/passwd is neither beside the site file nor below it"), "{err}");
+}
+
+#[test]
+fn w27_a_proxy_variable_that_cannot_be_used_is_refused_like_the_argument() {
+    let (folder, _) = folder();
+    let path = folder.path().join("mine.toml");
+    let text = file(&(LIST.to_owned() + DETAIL)).replace("127.0.0.1:9", "shop.test");
+    std::fs::write(&path, text).expect("the file is written");
+    let path = path.to_str().expect("UTF-8");
+    let store = format!("sqlite:{}", folder.path().join("x.db").display());
+    for arguments in [
+        &["check", path][..],
+        &["crawl", path, "--store", &store],
+        &["fetch", "http://shop.test/"],
+        &["tune", path],
+    ] {
+        for variable in ["HTTP_PROXY", "all_proxy"] {
+            let ended = gleaner(arguments).env(variable, "ftp://me:s3cret@proxy.test:21").run();
+            let err = ended.with(2).err;
+            assert!(err.contains(variable) && err.contains("cannot be used"), "{err}");
+            assert!(!err.contains("s3cret"), "{err}");
+        }
+    }
+    assert!(!folder.path().join("x.db").exists(), "nothing was begun");
 }
 
 #[test]

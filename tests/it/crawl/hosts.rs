@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gleaner::fetch::{FetchError, Fetcher, Home, Request};
+use gleaner::fetch::{FetchError, Fetcher, Header, Home, Request};
 use gleaner::metrics::Metrics;
 use gleaner::report::Outcome;
+use gleaner::secret::Secret;
 use gleaner::settings::Settings;
 use gleaner::site::Site;
 use serde_json::json;
@@ -43,6 +44,150 @@ async fn w10_an_allowed_host_may_be_at_a_private_address_only_where_the_site_is(
     assert_eq!(inner.count("/"), 1);
 }
 
+/// A header for one origin goes there, and to nobody else; others stay with the site.
+#[tokio::test]
+async fn x1_a_header_for_an_origin_goes_there_and_nowhere_else() {
+    let pages = Served::start(|asked| Answer::json(&json!({ "id": asked.path })));
+    let elsewhere = pages.url().to_owned();
+    let site = Served::start(move |asked| match asked.path.as_str() {
+        "/api/book/" => Answer::json(&json!({ "count": 1, "results": [{ "id": 1 }] })),
+        path => Answer::text(String::new())
+            .status(302)
+            .header("location", &format!("{elsewhere}{path}")),
+    });
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    rig.site = super::rig::books_at(site.url());
+    rig.site.hosts = vec![pages.url().trim_start_matches("http://").into()];
+    let header = |origin: Option<&str>, name: &str| {
+        let origin = origin.map(|origin| Url::parse(origin).expect("a URL"));
+        Header { origin, name: name.to_owned(), value: "s3cret".to_owned() }
+    };
+    rig.settings.headers = vec![
+        header(None, "x-any"),
+        header(Some(site.url()), "x-site"),
+        header(Some(pages.url()), "x-pages"),
+        header(Some("https://shop.example"), "x-shop"),
+    ];
+    ended(rig.crawl().await, Outcome::Complete);
+    let sent = |served: &Served| {
+        let mut names: Vec<String> = Vec::new();
+        for asked in served.requests() {
+            names.extend(asked.headers.into_keys().filter(|name| name.starts_with("x-")));
+        }
+        names.dedup();
+        names
+    };
+    assert_eq!(pages.count("/"), 1);
+    assert_eq!(sent(&pages), ["x-pages"]);
+    for asked in site.requests() {
+        let names = ["x-any", "x-site", "x-pages", "x-shop"];
+        assert_eq!(names.map(|name| asked.header(name)), ["s3cret", "s3cret", "", ""]);
+    }
+}
+
+/// A site whose robots.txt is wherever `to` says of the other host, and what of it was crawled.
+async fn ruled_from_elsewhere(
+    to: impl Fn(&Asked, &str) -> Option<String> + Send + Sync + 'static,
+) -> (Result<Vec<String>, String>, Served, Served) {
+    let other = Served::start(|asked| match asked.path.as_str() {
+        "/robots.txt" => Answer::text("User-agent: *\nDisallow: /api/book/1\n".to_owned()),
+        path => {
+            let next = path.trim_start_matches("/hop/").parse::<u32>().expect("a number") - 1;
+            let next = if next == 0 { "/robots.txt".to_owned() } else { format!("/hop/{next}") };
+            Answer::text(String::new()).status(302).header("location", &next)
+        }
+    });
+    let elsewhere = other.url().to_owned();
+    let site = Served::start(move |asked| match asked.path.as_str() {
+        "/api/book/" => Answer::json(&json!({ "count": 2, "results": [{ "id": 1 }, { "id": 2 }] })),
+        "/api/book/1/" | "/api/book/2/" => Answer::json(&json!({ "id": asked.path })),
+        _ => match to(asked, &elsewhere) {
+            Some(to) => Answer::text(String::new()).status(301).header("location", &to),
+            None => Answer::not_found(),
+        },
+    });
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    rig.site = super::rig::books_at(&site.url().replace("http://", "http://me:s3cret@"));
+    rig.settings.robots = true;
+    rig.settings.retries = 0;
+    let (name, value) = ("X-Api-Key".to_owned(), "s3cret".to_owned());
+    rig.settings.headers = vec![Header { origin: None, name, value }];
+    let crawled = rig.crawl().await;
+    let stored = rig.documents().await.into_keys().collect();
+    (crawled.error.map_or(Ok(stored), |error| Err(error.to_string())), site, other)
+}
+
+#[tokio::test]
+async fn w22_robots_txt_at_another_host_is_read_there_and_holds_for_the_host_that_was_asked() {
+    for hops in [0, 4] {
+        let to = move |_: &Asked, other: &str| match hops {
+            0 => Some(format!("{other}/robots.txt")),
+            hops => Some(format!("{other}/hop/{hops}")),
+        };
+        let (stored, site, other) = ruled_from_elsewhere(to).await;
+        assert_eq!(stored, Ok(vec!["2".to_owned()]), "{hops}");
+        assert_eq!(site.count("/api/book/1/"), 0);
+        assert_eq!(other.count("/"), hops + 1, "its own rules are not asked for");
+        for asked in other.requests() {
+            let told = format!("{:?}", asked.headers);
+            assert!(asked.method == "GET" && !told.contains("s3cret"), "{told}");
+            assert_eq!(asked.header("authorization"), "");
+        }
+    }
+}
+
+/// Rules that cannot be read are no leave to ask for everything.
+#[tokio::test]
+async fn w22_robots_txt_that_leads_nowhere_is_not_known() {
+    let circle = |asked: &Asked, _: &str| Some(format!("{}/robots.txt", asked.origin()));
+    let too_far = |_: &Asked, other: &str| Some(format!("{other}/hop/6"));
+    let file = |_: &Asked, _: &str| Some("file:///etc/passwd".to_owned());
+    let (circle, too_far, file) = tokio::join!(
+        ruled_from_elsewhere(circle),
+        ruled_from_elsewhere(too_far),
+        ruled_from_elsewhere(file)
+    );
+    for ((ended, site, _), words) in [
+        (circle, "more than 5 redirects in a row"),
+        (too_far, "more than 5 redirects in a row"),
+        (file, "file:///etc/passwd"),
+    ] {
+        let error = ended.expect_err("what it asks of crawlers is not known");
+        assert!(error.contains(words) && error.contains("robots"), "{error}");
+        assert_eq!(site.count("/api/"), 0);
+    }
+}
+
+#[tokio::test]
+async fn o11_proxies_and_user_agents_take_turns_independently_and_evenly() {
+    let proxies: Vec<Served> = (0..3)
+        .map(|_| {
+            Served::start(|asked| match asked.path.as_str() {
+                "/api/book/" => {
+                    let (from, rows) = (asked.number("offset").unwrap_or(0), 1..=60);
+                    let rows = rows.skip(from).take(asked.number("limit").unwrap_or(60));
+                    let rows: Vec<_> = rows.map(|id| json!({ "id": id })).collect();
+                    Answer::json(&json!({ "count": 60, "results": rows }))
+                }
+                path => Answer::json(&json!({ "id": path })),
+            })
+        })
+        .collect();
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    // Nobody is asked: the proxies answer themselves.
+    rig.site = super::rig::books_at("http://books.test");
+    rig.settings.proxies = proxies.iter().map(|proxy| Secret::new(proxy.url())).collect();
+    rig.settings.user_agents = vec!["one/1".to_owned(), "two/1".to_owned()];
+    ended(rig.crawl().await, Outcome::Complete);
+    let with = |proxy: &Served, name: &str| {
+        proxy.requests().iter().filter(|asked| asked.header("user-agent") == name).count()
+    };
+    let counts: Vec<usize> =
+        proxies.iter().flat_map(|proxy| ["one/1", "two/1"].map(|name| with(proxy, name))).collect();
+    let (least, most) = (counts.iter().min().expect("six"), counts.iter().max().expect("six"));
+    assert!(*least >= 10 && most - least <= 1, "{counts:?}");
+}
+
 #[tokio::test]
 async fn w10_credentials_and_cookies_stay_with_the_site() {
     let pages = Served::start(|asked| {
@@ -64,7 +209,8 @@ async fn w10_credentials_and_cookies_stay_with_the_site() {
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = super::rig::books_at(&site.url().replace("http://", "http://me:s3cret@"));
     rig.site.hosts = vec![pages.url().trim_start_matches("http://").into()];
-    rig.settings.headers = vec![("X-Api-Key".to_owned(), "s3cret".to_owned())];
+    let (name, value) = ("X-Api-Key".to_owned(), "s3cret".to_owned());
+    rig.settings.headers = vec![Header { origin: None, name, value }];
     let report = ended(rig.crawl().await, Outcome::Complete);
     assert_eq!((report.items.new, report.requests.redirected), (6, 6));
     for asked in site.requests() {

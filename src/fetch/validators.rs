@@ -1,0 +1,103 @@
+//! Validators: by what a site can tell that a page is the one we have (RFC 9110, sections 8.8 and 13).
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+
+use crate::refresh::Validators;
+
+/// Bytes of a validator. A longer one is none: each would be kept with its document, and sent back
+/// with each request.
+const LONGEST: usize = 1 << 10;
+/// What servers that compress put behind an entity tag: Apache, Jetty, and those who do as they do.
+const MARKS: [&str; 9] =
+    ["-gzip", "--gzip", ";gzip", ":gzip", "-gzip-gzip", "-br", ";br", "-deflate", "-zstd"];
+
+/// The validator that an answer names so, where it is one that can be kept.
+pub fn of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().filter(|value| value.len() <= LONGEST)
+}
+
+/// The headers that ask for a page only if it is not what `validators` are of.
+pub fn conditions(validators: &Validators) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    let Validators { etag, last_modified } = validators;
+    let kept = |value: &Option<Box<str>>| {
+        value.as_deref().filter(|value| value.len() <= LONGEST).map(str::to_owned)
+    };
+    let tags = kept(etag).map(|tag| (IF_NONE_MATCH, forms(&tag).join(", ")));
+    let time = kept(last_modified).map(|time| (IF_MODIFIED_SINCE, time));
+    // A value that cannot stand in a header is no validator.
+    let header = |(name, value): (HeaderName, String)| {
+        HeaderValue::from_str(&value).ok().map(|value| (name, value))
+    };
+    tags.into_iter().chain(time).filter_map(header)
+}
+
+/// An entity tag in the forms that it may have where the page is made. A server that compresses on
+/// the way alters it, and many such servers do not know their own form when it comes back.
+fn forms(tag: &str) -> Vec<String> {
+    let mut forms = vec![tag.to_owned()];
+    let strong = tag.strip_prefix("W/").unwrap_or(tag);
+    let Some(opaque) = strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return forms;
+    };
+    // A list of one's own would say that several pages are known.
+    if opaque.contains('"') {
+        return forms;
+    }
+    let plain = MARKS.iter().filter_map(|mark| opaque.strip_suffix(mark)).min_by_key(|it| it.len());
+    if strong != tag {
+        forms.push(strong.to_owned());
+    }
+    if let Some(plain) = plain.filter(|plain| !plain.is_empty()) {
+        forms.push(format!("\"{plain}\""));
+        if strong != tag {
+            forms.push(format!("W/\"{plain}\""));
+        }
+    }
+    forms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn w23_the_unaltered_form_of_an_entity_tag_is_sent_along() {
+        for (tag, expected) in [
+            (r#""x""#, r#""x""#),
+            (r#""x-gzip""#, r#""x-gzip", "x""#),
+            (r#""x;gzip""#, r#""x;gzip", "x""#),
+            (r#""x--gzip""#, r#""x--gzip", "x""#),
+            (r#""x-br""#, r#""x-br", "x""#),
+            (r#""a-b-zstd""#, r#""a-b-zstd", "a-b""#),
+            (r#"W/"x""#, r#"W/"x", "x""#),
+            (r#"W/"x-gzip""#, r#"W/"x-gzip", "x-gzip", "x", W/"x""#),
+            // No tags by the book: as they came, and nothing made of them.
+            ("x-gzip", "x-gzip"),
+            (r#""-gzip""#, r#""-gzip""#),
+            (r#""a", "b-gzip""#, r#""a", "b-gzip""#),
+            ("\"", "\""),
+        ] {
+            let etag = Some(tag.into());
+            let validators = Validators { etag, last_modified: None };
+            let sent: Vec<_> = conditions(&validators).collect();
+            assert_eq!(sent, [(IF_NONE_MATCH, HeaderValue::from_str(expected).unwrap())], "{tag}");
+        }
+    }
+
+    #[test]
+    fn x6_a_validator_beyond_a_kilobyte_is_none() {
+        let tag = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+        for (length, is_kept) in [(100, true), (1024, true), (1025, false), (300_000, false)] {
+            let mut headers = HeaderMap::new();
+            headers.insert("etag", HeaderValue::from_str(&tag(length)).unwrap());
+            assert_eq!(of(&headers, reqwest::header::ETAG).is_some(), is_kept, "{length}");
+            // One that an earlier version kept is not sent back.
+            let etag = Some(tag(length).into());
+            let validators = Validators { etag, last_modified: None };
+            assert_eq!(conditions(&validators).count(), usize::from(is_kept), "{length}");
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert("last-modified", HeaderValue::from_str(&tag(2000)).unwrap());
+        assert_eq!(of(&headers, reqwest::header::LAST_MODIFIED), None);
+    }
+}
