@@ -16,6 +16,8 @@ use gleaner::record::{Key, Record, Stamp};
 use gleaner::refresh::{self, Origin};
 use gleaner::site::Site;
 use gleaner::store::{self, Place, StoreUrl};
+use gleaner::sweep::SweepEntry;
+use gleaner::sweep::lock::Claim;
 use gleaner::task::{Content, DetailPage, FollowUps};
 use jiff::Timestamp;
 
@@ -175,6 +177,8 @@ fn batches(criterion: &mut Criterion) {
     let url = format!("sqlite:{}", folder.path().join("parts.db").display());
     let url: StoreUrl = url.parse().expect("a store's URL");
     let store = runtime.block_on(store::open(&url, &place)).expect("a store");
+    let claim = Claim::new(SweepEntry::begin("books", "books", "", false));
+    runtime.block_on(store.take_lock(&claim)).expect("a store").expect("the lock is free");
     group.bench_function("into SQLite, the same keys again", |bencher| {
         bencher.iter_batched(
             || records(&body, Encoding::Text),

@@ -237,7 +237,7 @@ impl Crawl {
         let conditional = self.settings.conditional && begin == Begin::List;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
-        let destination = self.destination(lock, has_failures, stamp.clone(), problems);
+        let destination = self.destination(has_failures, stamp.clone(), problems);
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let range = self.site.page_range(pages);
@@ -310,14 +310,12 @@ impl Crawl {
     /// Where the writer brings batches.
     fn destination(
         &self,
-        lock: &Arc<Lock>,
         has_failures: bool,
         stamp: Stamp,
         problems: &Arc<Problems>,
     ) -> Destination {
         Destination {
             store: self.store.clone(),
-            lock: lock.clone(),
             has_failures,
             frontier: self.frontier.clone(),
             metrics: self.metrics.clone(),

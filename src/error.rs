@@ -15,7 +15,7 @@ use crate::sweep::LedgerEntry;
 pub enum CrawlError {
     /// The store failed.
     #[error("the store failed: {0}")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
     /// The site refuses.
     #[error(transparent)]
     Blocked(#[from] Blocked),
@@ -63,6 +63,15 @@ pub enum CrawlError {
     /// A task of the crawl's own panicked: a bug.
     #[error("a part of gleaner panicked, which is a bug: {0}")]
     Panic(String),
+}
+
+impl From<StoreError> for CrawlError {
+    fn from(error: StoreError) -> CrawlError {
+        match error {
+            StoreError::LockLost => CrawlError::LockLost,
+            error => CrawlError::Store(error),
+        }
+    }
 }
 
 impl From<JoinError> for CrawlError {

@@ -1,33 +1,24 @@
-//! The lock on a site in a run's hands: kept by signs of life, and asked for before anything is
-//! written after a silence, since another run may have taken over meanwhile.
+//! The lock on a site, held by a run: kept by heartbeats. Whether it is still held is seen to by the
+//! store, before and in each write.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use crate::clock;
 use crate::error::CrawlError;
 use crate::store::Store;
 use crate::sweep::SweepEntry;
 
-/// Between two signs of life.
-const HEARTBEAT: Duration = Duration::from_secs(10);
-/// After a longer silence the store is asked whether the lock is still ours; others take it after a
-/// minute.
-const SILENCE: Duration = Duration::from_secs(30);
-
-/// See the module's text.
+/// A lock that was taken.
 pub struct Lock {
     store: Arc<dyn Store>,
     entry: SweepEntry,
-    /// When it was last known to be ours.
-    renewed: Mutex<Instant>,
 }
 
 impl Lock {
     /// The lock that `entry`, which the ledger has, is.
     pub fn taken(store: Arc<dyn Store>, entry: SweepEntry) -> Lock {
-        Lock { store, entry, renewed: Mutex::new(Instant::now()) }
+        Lock { store, entry }
     }
 
     /// The sweep that it is held for.
@@ -35,36 +26,16 @@ impl Lock {
         &self.entry
     }
 
-    /// Gives signs of life, and ends where the lock is lost or the store fails.
+    /// Sends heartbeats, and ends where the lock is lost or the store fails.
     pub async fn keep(&self) -> CrawlError {
+        let heartbeat = clock::limit("GLEANER_TEST_HEARTBEAT", Duration::from_secs(10));
         loop {
-            tokio::time::sleep(HEARTBEAT).await;
-            if let Err(lost) = self.renew().await {
-                return lost;
+            tokio::time::sleep(heartbeat).await;
+            match self.store.renew_lock(&self.entry).await {
+                Ok(true) => {}
+                Ok(false) => return CrawlError::LockLost,
+                Err(error) => return error.into(),
             }
         }
-    }
-
-    /// Makes sure, before something is written, that the lock was not taken over: this process may
-    /// have been stopped, or its machine asleep.
-    ///
-    /// # Errors
-    /// [`CrawlError::LockLost`], or where the store cannot be asked.
-    pub async fn ensure(&self) -> Result<(), CrawlError> {
-        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        if renewed.elapsed() < SILENCE { Ok(()) } else { self.renew().await }
-    }
-
-    /// Gives a sign of life, if the lock is still ours.
-    ///
-    /// # Errors
-    /// [`CrawlError::LockLost`], or where the store cannot be asked.
-    pub async fn renew(&self) -> Result<(), CrawlError> {
-        let asked = Instant::now();
-        if !self.store.renew_lock(&self.entry).await? {
-            return Err(CrawlError::LockLost);
-        }
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
-        Ok(())
     }
 }

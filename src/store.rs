@@ -6,7 +6,10 @@
 //! 2. `Ok` means durable as far as the store can say: a task is done when its record is here.
 //! 3. Writing the same record twice changes nothing, so a batch whose fate is unknown may be
 //!    written again.
-//! 4. A store that cannot be reached now answers [`StoreError::Unavailable`]; whoever calls may
+//! 4. A store writes documents, marks and failures only under the lock that it took last, and sees to
+//!    that by itself: what it is asked for without it answers [`StoreError::LockLost`]. What is on its
+//!    way when the lock is lost can replace nothing that a later holder wrote.
+//! 5. A store that cannot be reached now answers [`StoreError::Unavailable`]; whoever calls may
 //!    wait and call again.
 //!
 //! `tests/it/store_contract.rs` is the suite that every store has to pass.
@@ -283,6 +286,9 @@ pub enum StoreError {
     /// It failed, and trying again will not help.
     #[error("{0}")]
     Failed(String),
+    /// The site's lock is not held: another run took it over.
+    #[error("the lock on the site is not held, another run took it over")]
+    LockLost,
     /// Whoever read what was written went away.
     #[error("the reader of the output went away")]
     Closed,

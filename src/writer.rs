@@ -20,7 +20,6 @@ use crate::clock;
 use crate::error::CrawlError;
 use crate::failure::{Failure, PageId};
 use crate::frontier::{Frontier, Lease, Retry};
-use crate::lock::Lock;
 use crate::lookup;
 use crate::metrics::Metrics;
 use crate::problems::{Alike, Problems};
@@ -118,8 +117,6 @@ pub struct Writer {
 pub struct Destination {
     /// The store.
     pub store: Arc<dyn Store>,
-    /// What has to be held while something is written.
-    pub lock: Arc<Lock>,
     /// Whether the store kept failures when the crawl began.
     pub has_failures: bool,
     /// Hears of finished leases.
@@ -286,7 +283,6 @@ impl Destination {
         }
         let (begun, written, failed) = (Instant::now(), records.len(), failures.len());
         let mut rejected = vec![None; records.len()];
-        self.lock.ensure().await?;
         if !records.is_empty() {
             for rejection in self.store.write(&self.stamp, &records).await? {
                 if let Some(place) = rejected.get_mut(rejection.at) {

@@ -10,14 +10,18 @@ use crate::wording::plain;
 const PREFIX: &str = "GLEANER_";
 
 /// Read by the project's own tests and tools, not by the program.
-const OF_TESTS: [&str; 8] = [
+const OF_TESTS: [&str; 12] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
     "GLEANER_MILLION_ITEMS",
     "GLEANER_OUTAGE_SECONDS",
     "GLEANER_SOAK_MINUTES",
+    "GLEANER_TAKEOVER_ROUNDS",
+    "GLEANER_TEST_CALL",
     "GLEANER_TEST_CLOCK_OFFSET",
+    "GLEANER_TEST_HEARTBEAT",
     "GLEANER_TEST_MONGODB_URI",
+    "GLEANER_TEST_SILENCE",
     "GLEANER_WRITE_SCHEMA",
 ];
 

@@ -39,9 +39,7 @@ impl Crawl {
         }
         // Where the clock was set back meanwhile, what is noted now is still of this sweep.
         let now = clock::now().max(lock.entry().started_at);
-        lock.renew().await?;
         self.store.mark_unlisted(&unlisted, now).await?;
-        lock.renew().await?;
         self.metrics.gone(self.store.mark_gone(&gone, now).await?);
         Ok(())
     }

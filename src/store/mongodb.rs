@@ -13,12 +13,14 @@ mod connection;
 mod driver;
 mod facts;
 mod failures;
+mod guard;
 mod layout;
 mod ledger;
 mod marks;
 mod touch;
 mod write;
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -50,6 +52,8 @@ pub struct MongodbStore {
     place: Place,
     layout: Layout,
     was_empty: bool,
+    /// The lock that was taken last, until it is known to be lost.
+    held: Mutex<Option<Arc<SweepEntry>>>,
 }
 
 impl MongodbStore {
@@ -90,7 +94,8 @@ impl MongodbStore {
         let (connection, was_empty, whose) =
             tokio::time::timeout(OPENING, look).await.map_err(late)??;
         let layout = whose.layout();
-        Ok((MongodbStore { connection, place: place.clone(), layout, was_empty }, whose))
+        let (place, held) = (place.clone(), Mutex::default());
+        Ok((MongodbStore { connection, place, layout, was_empty, held }, whose))
     }
 
     /// A page of all documents in the order of their ids, and where the next one begins.
@@ -121,6 +126,29 @@ impl MongodbStore {
         found.truncate(most);
         let next = found.last().filter(|_| !is_end).and_then(facts::id).map(Mark::Document);
         Ok((found, next))
+    }
+
+    /// The entry of the lock, without which nothing is written.
+    fn lock(&self) -> Result<Arc<SweepEntry>, StoreError> {
+        self.held().clone().ok_or(StoreError::LockLost)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Arc<SweepEntry>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses where one of these documents was written by a later holder of the lock.
+    async fn refuse_newer<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a Key>,
+        fence: i64,
+    ) -> Result<(), StoreError> {
+        let mut newer = self.of_keys(keys);
+        newer.insert(facts::FENCE.as_str(), doc! { "$gt": fence });
+        match self.connection.find_one(&self.place.collection, newer).await? {
+            None => Ok(()),
+            Some(_) => Err(StoreError::LockLost),
+        }
     }
 
     /// What is found by these keys.
@@ -195,11 +223,11 @@ impl Store for MongodbStore {
     }
 
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        failures::keep(&self.connection, &self.place, stamp, failures).await
+        failures::keep(self, stamp, failures).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        failures::clear(&self.connection, &self.place, pages).await
+        failures::clear(self, pages).await
     }
 
     async fn failures(
@@ -219,11 +247,19 @@ impl Store for MongodbStore {
     }
 
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
-        ledger::take_lock(&self.connection, self.layout, claim).await
+        let taken = ledger::take_lock(self, claim).await?;
+        if let Some(fence) = taken {
+            *self.held() = Some(Arc::new(SweepEntry { fence, ..claim.entry.clone() }));
+        }
+        Ok(taken)
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        ledger::renew_lock(&self.connection, entry).await
+        let is_held = ledger::renew_lock(&self.connection, entry).await?;
+        if !is_held {
+            self.held().take_if(|held| held.id == entry.id && held.fence == entry.fence);
+        }
+        Ok(is_held)
     }
 
     async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

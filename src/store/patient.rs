@@ -1,7 +1,11 @@
 //! Patience with a store that goes away: a store around a store, which calls again until it is
 //! back or the patience has run out. The one place that decides this, for all callers.
+//!
+//! Whoever waits may lose the site's lock meanwhile. So each write, and each retry of one, asks first
+//! whether the lock is still held, where that was not known for a while. This only stops early: what
+//! guards the documents is the store's own check ([`Store`]).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,11 +14,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
+use crate::clock;
 use crate::document::Encoding;
 use crate::failure::{Failure, PageId};
 use crate::metrics::Metrics;
 use crate::record::{Key, Known, Record, Seen, Stamp};
-use crate::sweep::lock::Claim;
+use crate::sweep::lock::{Claim, silence};
 use crate::sweep::{LedgerEntry, SweepEntry};
 use crate::waits::Waits;
 
@@ -36,6 +41,17 @@ pub struct PatientStore {
     waits: Waits,
     /// The outage that is going on, which all callers share.
     away_since: Mutex<Option<Instant>>,
+    lock: Mutex<Option<Held>>,
+    /// A clock that counts suspension.
+    now: fn() -> Duration,
+}
+
+/// The lock that was taken last.
+#[derive(Clone)]
+struct Held {
+    entry: Arc<SweepEntry>,
+    /// When it was last known to be held, by a clock that counts suspension.
+    renewed: Duration,
 }
 
 impl PatientStore {
@@ -47,7 +63,9 @@ impl PatientStore {
         metrics: Arc<Metrics>,
         waits: Waits,
     ) -> PatientStore {
-        PatientStore { store, name, patience, metrics, waits, away_since: Mutex::default() }
+        let (away_since, lock) = (Mutex::default(), Mutex::default());
+        let now = clock::since_boot;
+        PatientStore { store, name, patience, metrics, waits, away_since, lock, now }
     }
 
     async fn insist<'a, T>(
@@ -80,6 +98,56 @@ impl PatientStore {
             self.metrics.store_retried();
             delay = (delay * 2).min(LONGEST_DELAY);
         }
+    }
+
+    /// The same for a write: each call is made only while the lock is known to be held.
+    async fn insist_held<'a, T: Send + 'a>(
+        &'a self,
+        write: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        self.insist(move || {
+            let writing = write();
+            Box::pin(async move {
+                self.ensure_held().await?;
+                writing.await
+            })
+        })
+        .await
+    }
+
+    /// Asks the store whether the lock is still held, where that was not known for half of the time
+    /// after which others take it: the process may have been stopped, its machine suspended, or the
+    /// store out of reach.
+    async fn ensure_held(&self) -> Result<(), StoreError> {
+        let held = self.held().clone();
+        let Some(Held { entry, renewed }) = held else { return Ok(()) };
+        if (self.now)().saturating_sub(renewed) < silence() / 2 || self.renew(&entry).await? {
+            return Ok(());
+        }
+        Err(StoreError::LockLost)
+    }
+
+    async fn renew(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        let asked = (self.now)();
+        let is_held = self.store.renew_lock(entry).await?;
+        if let Some(held) = self.held().as_mut().filter(|_| is_held) {
+            held.renewed = asked;
+        }
+        Ok(is_held)
+    }
+
+    async fn take(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
+        let renewed = (self.now)();
+        let taken = self.store.take_lock(claim).await?;
+        if let Some(fence) = taken {
+            let entry = Arc::new(SweepEntry { fence, ..claim.entry.clone() });
+            *self.held() = Some(Held { entry, renewed });
+        }
+        Ok(taken)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Held>> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that the store does not answer; said once, however many calls find it out.
@@ -127,11 +195,11 @@ impl Store for PatientStore {
     }
 
     async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
-        self.insist(|| self.store.write(stamp, records)).await
+        self.insist_held(|| self.store.write(stamp, records)).await
     }
 
     async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        self.insist(|| self.store.mark_seen(stamp, seen)).await
+        self.insist_held(|| self.store.mark_seen(stamp, seen)).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
@@ -147,19 +215,19 @@ impl Store for PatientStore {
     }
 
     async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
-        self.insist(|| self.store.mark_unlisted(keys, at)).await
+        self.insist_held(|| self.store.mark_unlisted(keys, at)).await
     }
 
     async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
-        self.insist(|| self.store.mark_gone(keys, at)).await
+        self.insist_held(|| self.store.mark_gone(keys, at)).await
     }
 
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        self.insist(|| self.store.keep_failures(stamp, failures)).await
+        self.insist_held(|| self.store.keep_failures(stamp, failures)).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        self.insist(|| self.store.clear_failures(pages)).await
+        self.insist_held(|| self.store.clear_failures(pages)).await
     }
 
     async fn failures(
@@ -179,11 +247,11 @@ impl Store for PatientStore {
     }
 
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
-        self.insist(|| self.store.take_lock(claim)).await
+        self.insist(|| Box::pin(self.take(claim))).await
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.insist(|| self.store.renew_lock(entry)).await
+        self.insist(|| Box::pin(self.renew(entry))).await
     }
 
     async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

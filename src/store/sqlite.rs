@@ -18,6 +18,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use self::database::Database;
+use self::error::Fault;
 use self::row::Row;
 use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored};
@@ -77,12 +78,12 @@ impl SqliteStore {
         Ok(SqliteStore { database, path: path.into(), was_empty })
     }
 
-    async fn ask<R: Send + 'static>(
+    async fn ask<R: Send + 'static, F: Into<Fault> + Send + 'static>(
         &self,
-        job: impl FnOnce(&mut Database) -> rusqlite::Result<R> + Send + 'static,
+        job: impl FnOnce(&mut Database) -> Result<R, F> + Send + 'static,
     ) -> Result<R, StoreError> {
         match self.database.run(job).await {
-            Ok(answer) => answer.map_err(|error| error::explain(&self.path, &error)),
+            Ok(answer) => answer.map_err(|fault| error::explain_fault(&self.path, &fault.into())),
             Err(Ended) => Err(StoreError::Failed(format!("{} is closed", self.path.display()))),
         }
     }

@@ -6,10 +6,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Holder, LedgerEntry, Life, State, SweepEntry};
+use crate::clock;
 use crate::report::Outcome;
 
 /// A holder without a heartbeat for this long is dead, wherever it runs.
-const SILENCE: Duration = Duration::from_secs(60);
+pub fn silence() -> Duration {
+    clock::limit("GLEANER_TEST_SILENCE", Duration::from_secs(60))
+}
+
 /// A holder whose last heartbeat is old by the store's clock is watched for this long all the same: one
 /// that lives gives a heartbeat every 10 s.
 const TWO_HEARTBEATS: Duration = Duration::from_secs(20);
@@ -129,12 +133,12 @@ fn standing(
         return Standing::Lives;
     }
     let watched = watched.map_or(Duration::ZERO, |(_, watched)| watched);
-    if life == Life::Alive && silent_for.is_some_and(|silent| silent < SILENCE) {
+    if life == Life::Alive && silent_for.is_some_and(|silent| silent < silence()) {
         return Standing::Lives;
     }
     let silent = silent_for.unwrap_or_default();
-    let left = SILENCE.saturating_sub(silent).max(TWO_HEARTBEATS.saturating_sub(watched));
-    match left.min(SILENCE.saturating_sub(watched)) {
+    let left = silence().saturating_sub(silent).max(TWO_HEARTBEATS.saturating_sub(watched));
+    match left.min(silence().saturating_sub(watched)) {
         Duration::ZERO => Standing::Dead,
         left => Standing::Unknown(left),
     }
@@ -172,7 +176,7 @@ impl LedgerEntry {
             Some(silent) => format!("silent for {} s", silent.as_secs()),
             None => "with a heartbeat in the future".to_owned(),
         };
-        let left = SILENCE.saturating_sub(silent_for.unwrap_or_default()).as_secs();
+        let left = silence().saturating_sub(silent_for.unwrap_or_default()).as_secs();
         format!(
             "{who}, since {since}, {silence}; free when that run ends, or in {left} s if no heartbeat comes"
         )

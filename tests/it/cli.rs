@@ -20,6 +20,7 @@ mod signals;
 mod sites;
 mod slow_pages;
 mod soak;
+mod takeover;
 mod terminal;
 mod told;
 mod tune;

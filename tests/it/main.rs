@@ -12,6 +12,7 @@ mod in_step;
 mod mongod;
 mod outside;
 mod pacing;
+mod proxy;
 mod records;
 mod reliability;
 mod run_sequences;

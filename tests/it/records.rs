@@ -5,7 +5,10 @@ use bytes::Bytes;
 use gleaner::document::{Body, Document, Encoding, Json};
 use gleaner::failure::Failure;
 use gleaner::record::{Key, Record, Stamp, Verdict};
-use gleaner::store::Place;
+use gleaner::report::Outcome;
+use gleaner::store::{Place, Store};
+use gleaner::sweep::lock::Claim;
+use gleaner::sweep::{Holder, State, SweepEntry};
 use gleaner::task::{DetailPage, IndexPage, Page};
 use jiff::Timestamp;
 
@@ -25,6 +28,33 @@ pub fn keys(texts: &[&str]) -> Vec<Key> {
 pub fn place(site: &str, collection: &str) -> Place {
     let key_field = Some("id".into());
     Place { site: site.into(), collection: collection.into(), key_field, adopt: true }
+}
+
+/// Takes the lock of a place for this process: once, however many stores it is asked for.
+pub async fn hold(store: &dyn Store, place: &Place) {
+    let claim = Claim::new(held(place));
+    // Of those who ask at once one takes it; the others find that it is theirs.
+    for _ in 0..3 {
+        if store.take_lock(&claim).await.expect("the store answers").is_some() {
+            return;
+        }
+    }
+    panic!("the lock is not free");
+}
+
+/// Lets go of what [`hold`] took.
+pub async fn release(store: &dyn Store, place: &Place) {
+    let state = State::Ended(Outcome::Complete);
+    let entry = SweepEntry { state, ended_at: Some(at(0)), ..held(place) };
+    assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+}
+
+/// The entry of a run over a part of the site, which no later run resumes.
+fn held(place: &Place) -> SweepEntry {
+    let Place { site, collection, .. } = place;
+    let id = format!("held-{site}-{collection}").into();
+    let entry = SweepEntry::begin(site, collection, "1:d", true);
+    SweepEntry { id, holder: Some(Holder::this()), started_at: at(0), ..entry }
 }
 
 pub fn stamp(sweep: &str) -> Stamp {

@@ -5,6 +5,7 @@ mod adopted;
 pub mod backends;
 mod documents;
 mod facts;
+mod fence;
 mod ledger;
 pub mod lock;
 mod marks;
@@ -71,6 +72,13 @@ async fn books<B: Backend>(backend: &B) -> Arc<dyn Store> {
     backend.open(&crate::records::place("books", "books")).await.expect("the store opens")
 }
 
+/// The same store, which may be written to.
+async fn writing<B: Backend>(backend: &B) -> Arc<dyn Store> {
+    let store = books(backend).await;
+    crate::records::hold(&*store, &crate::records::place("books", "books")).await;
+    store
+}
+
 macro_rules! checks {
     ($backend:ident, $part:ident: $($check:ident)+) => {
         $(
@@ -127,6 +135,12 @@ macro_rules! fact_checks {
             keys_go_on_after_one_and_live_leaves_out_what_is_gone
             what_is_not_listed_keeps_its_first_time
             what_is_gone_keeps_everything_else
+        }
+        checks! { $backend, fence:
+            s13_without_the_lock_nothing_is_written
+            s13_a_run_that_lost_the_lock_changes_nothing_that_the_next_one_wrote
+            s13_what_is_inserted_after_the_loss_is_replaced_by_the_holder
+            s13_a_lock_of_the_same_process_is_told_apart_by_its_number
         }
     };
 }

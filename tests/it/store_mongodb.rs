@@ -11,13 +11,19 @@ use gleaner::sweep::{Holder, SweepEntry};
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 
-use crate::records::{at, key, keys, place, record, stamp};
+use crate::records::{at, hold, key, keys, place, record, stamp};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Adopted, Mongodb};
 use crate::store_contract::lock::takes;
 
-async fn open<B: Backend>(backend: &B) -> Arc<dyn Store> {
+async fn look<B: Backend>(backend: &B) -> Arc<dyn Store> {
     backend.open(&place("books", "books")).await.expect("the store opens")
+}
+
+async fn open<B: Backend>(backend: &B) -> Arc<dyn Store> {
+    let store = look(backend).await;
+    hold(&*store, &place("books", "books")).await;
+    store
 }
 
 /// Writes so many records, with keys of four digits.
@@ -53,13 +59,14 @@ async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &
     database.run_command(doc! { "profile": 0 }).await.expect("no profile");
 
     let done = done(&database).await;
-    assert_eq!(done.len(), 8, "{done:#?}");
+    assert!(done.len() >= 8, "{done:#?}");
     for (number, step) in done.into_iter().enumerate() {
         let plan = step.get_str("planSummary").unwrap_or("none");
         // Keys stand in the index, and no document is read. A single document is found by its id
         // without more ado. Documents are read in the order of their ids, whoever made them.
-        let index = if (3..=4).contains(&number) { "_id" } else { index };
-        assert!(plan == format!("IXSCAN {{ {index}: 1 }}") || plan == "IDHACK", "{step}");
+        // What is marked is found by key and changed by id.
+        let by_id = matches!(number, 3 | 4 | 7..) && plan == "IXSCAN { _id: 1 }";
+        assert!(by_id || plan == format!("IXSCAN {{ {index}: 1 }}") || plan == "IDHACK", "{step}");
         let most = if number < 2 { 0 } else { 11 };
         let examined =
             step.get_i32("docsExamined").or(step.get_i64("docsExamined").map(|n| n as i32));
@@ -173,7 +180,7 @@ async fn s8_the_lock_is_a_unique_index() {
     let backend = Mongodb::start().await;
     let begun = SweepEntry::begin("books", "books", "", false);
     let begun = SweepEntry { holder: Some(Holder::this()), ..begun };
-    takes(&open(&backend).await, &Claim::new(begun.clone())).await;
+    takes(&look(&backend).await, &Claim::new(begun.clone())).await;
     let database = crate::mongod::database(&backend.uri).await;
     let sweeps = database.collection::<Document>("gleaner_sweeps");
     let entry = |state: &str| doc! { "site": "books", "collection": "books", "state": state };
@@ -187,7 +194,7 @@ async fn s8_the_lock_is_a_unique_index() {
 #[tokio::test]
 async fn a_store_that_is_only_looked_at_stays_as_it_is() {
     let backend = Mongodb::start().await;
-    let store = open(&backend).await;
+    let store = look(&backend).await;
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
     assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
     assert_eq!(store.keys(None, 10).await, Ok(Rows::default()));
@@ -288,4 +295,27 @@ async fn d5_writers_that_race_for_keys_store_each_once() {
         assert_eq!(rejected, Ok(Vec::new()));
     }
     assert_eq!(stores[0].count_live().await, Ok(300));
+}
+
+/// A collection whose ledger was dropped, or that was restored from a copy without one.
+#[tokio::test]
+async fn s13_numbers_go_on_where_the_ledger_is_gone() {
+    let backend = Mongodb::start().await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let mut last = 0;
+    for round in 0..3 {
+        let store = look(&backend).await;
+        let begun = SweepEntry::begin("books", "books", "", false);
+        let claim = Claim::new(SweepEntry { holder: Some(Holder::this()), ..begun });
+        let fence = takes(&store, &claim).await;
+        assert!(fence > last, "{fence} after {last}");
+        last = fence;
+        fill(&store, 3).await;
+        let text = format!(r#"{{"v":{round}}}"#);
+        let again = [record("0001", &text, store.encoding())];
+        assert_eq!(store.write(&stamp("s"), &again).await, Ok(Vec::new()));
+        let found = store.read(None, 10).await.expect("the store answers").found;
+        assert_eq!(found[1].text, text);
+        database.collection::<Document>("gleaner_sweeps").drop().await.expect("it is dropped");
+    }
 }

@@ -9,7 +9,7 @@ use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::records::{at, keys, place, record, stamp, text_of};
+use crate::records::{at, hold, keys, place, record, stamp, text_of};
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -22,7 +22,9 @@ async fn open(path: &Path, place: &Place) -> Result<Arc<dyn Store>, StoreError> 
 }
 
 async fn books(path: &Path) -> Arc<dyn Store> {
-    open(path, &place("books", "books")).await.expect("the store opens")
+    let store = open(path, &place("books", "books")).await.expect("the store opens");
+    hold(&*store, &place("books", "books")).await;
+    store
 }
 
 /// Why the file cannot be used; it is named in every such message.
@@ -264,6 +266,7 @@ async fn a_new_file_can_be_opened_by_several_at_once() {
         let opened = tokio::join!(open(&path, &place), open(&path, &place), open(&path, &place));
         for opened in [opened.0, opened.1, opened.2] {
             let store = opened.unwrap_or_else(|error| panic!("{error}"));
+            hold(&*store, &place).await;
             assert_eq!(store.write(&stamp("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
         }
     }

@@ -6,6 +6,7 @@ use bson::raw::{CStr, RawBsonRef, RawDocumentBuf, cstr};
 use super::layout::Layout;
 use super::{Connection, MongodbStore};
 use crate::document::raw::{Place, Writing};
+use crate::store::StoreError;
 
 /// Bytes that an entry has around its document and its key, at most.
 pub const ENTRY_BYTES: usize = 128;
@@ -28,16 +29,22 @@ pub struct Target<'s> {
     pub collection: &'s str,
     /// How documents are found in it.
     pub layout: Layout,
+    /// The number of the lock under which they are written.
+    pub fence: i64,
     /// When a write is done.
     pub write_concern: &'s Bson,
 }
 
 impl<'s> Target<'s> {
-    /// The collection of `store`.
-    pub fn of(store: &'s MongodbStore) -> Target<'s> {
+    /// The collection of `store`, under the lock that it took.
+    ///
+    /// # Errors
+    /// Where the lock is not held.
+    pub fn of(store: &'s MongodbStore) -> Result<Target<'s>, StoreError> {
+        let fence = store.lock()?.fence;
         let MongodbStore { connection: Connection { write_concern, .. }, place, layout, .. } =
             store;
-        Target { collection: &place.collection, layout: *layout, write_concern }
+        Ok(Target { collection: &place.collection, layout: *layout, fence, write_concern })
     }
 }
 

@@ -15,13 +15,14 @@ use mongodb::{Client, Database};
 
 use super::answer;
 use super::driver::Driver;
+use crate::clock;
 use crate::secret::Secret;
 use crate::store::StoreError;
 
 /// A server that does not answer within this is away: at the start, and each time it is looked
 /// for while the crawl runs.
 const SELECTION: Duration = Duration::from_secs(4);
-/// The driver has no limit of its own on how long a call takes.
+/// The driver has no limit of its own on how long a call takes. See [`Connection::call`].
 pub const LONGEST_CALL: Duration = Duration::from_secs(60);
 /// Looking through a whole collection may take long.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(3_600);
@@ -97,6 +98,7 @@ impl Connection {
         limit: Duration,
         call: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
     ) -> Result<T, StoreError> {
+        let limit = clock::limit("GLEANER_TEST_CALL", limit);
         match tokio::time::timeout(limit, self.driver.run(call)).await {
             Err(_) => {
                 let seconds = limit.as_secs();

@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 
 use bson::raw::{CStr, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use bson::rawdoc;
 use jiff::Timestamp;
 
+use super::command::Target;
 use super::layout::Layout;
 use crate::document::raw::{Element, Elements, Place, Writing};
 use crate::document::{self, Body};
@@ -17,6 +19,8 @@ pub const AGES: [&CStr; 3] =
     [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
 /// Where stands since when the list leaves an item out.
 const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
+/// Where stands under which lock a document was written last.
+pub const FENCE: &CStr = cstr!("_gleaner.fence");
 /// What is kept of an item usually takes fewer bytes.
 const FACTS_BYTES: usize = 512;
 /// Bytes of an `_id` around its text: type, name with a zero, length, zero.
@@ -60,8 +64,9 @@ impl Prepared<'_> {
 pub fn prepare<'r>(
     record: &'r Record,
     stamp: &Stamp,
-    layout: Layout,
+    target: Target<'_>,
 ) -> Result<Prepared<'r>, String> {
+    let Target { layout, fence, .. } = target;
     let Body::Bson(body) = &record.document.body else {
         return Err("it was not made into BSON".to_owned());
     };
@@ -76,7 +81,7 @@ pub fn prepare<'r>(
         (Cow::Borrowed(&**body), None)
     };
     let key = (layout == Layout::Own).then(|| record.key.as_str());
-    let facts = of_record(record, stamp, own.as_deref());
+    let facts = of_record(record, stamp, fence, own.as_deref());
     let prepared = Prepared { key, body, facts, has_operators: names.operators };
     match prepared.size() {
         size if size > LARGEST => {
@@ -87,8 +92,9 @@ pub fn prepare<'r>(
 }
 
 /// What is written of a record whose document did not change, as the paths to set.
-pub fn touch(record: &Record, stamp: &Stamp) -> RawDocumentBuf {
+pub fn touch(record: &Record, stamp: &Stamp, fence: i64) -> RawDocumentBuf {
     let mut set = RawDocumentBuf::new();
+    set.append(FENCE, fence);
     set.append(cstr!("_gleaner.sweep"), &*stamp.sweep);
     set.append(cstr!("_gleaner.rules"), &*stamp.rules);
     set.append(cstr!("_gleaner.seen_at"), date(record.seen_at));
@@ -114,6 +120,11 @@ pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf 
         }
     }
     unset
+}
+
+/// Asks for documents that no later holder of the lock wrote: [`FENCE`] is absent, or not higher.
+pub fn not_newer(fence: i64) -> RawDocumentBuf {
+    rawdoc! { "$not": { "$gt": fence } }
 }
 
 /// The paths to take off of records without validators, revision and times of their own.
@@ -245,7 +256,12 @@ pub fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(date.timestamp_millis()).ok()
 }
 
-fn of_record(record: &Record, stamp: &Stamp, own: Option<&RawDocument>) -> RawDocumentBuf {
+fn of_record(
+    record: &Record,
+    stamp: &Stamp,
+    fence: i64,
+    own: Option<&RawDocument>,
+) -> RawDocumentBuf {
     let digest = record.document.digest.to_string();
     let texts = [
         (cstr!("key"), Some(record.key.as_str())),
@@ -271,6 +287,7 @@ fn of_record(record: &Record, stamp: &Stamp, own: Option<&RawDocument>) -> RawDo
     for (name, time) in times.into_iter().filter_map(|(name, time)| Some((name, time?))) {
         facts.put(Place::Member(name), RawBsonRef::DateTime(date(time)));
     }
+    facts.put(Place::Member(cstr!("fence")), RawBsonRef::Int64(fence));
     if let Some(own) = own {
         facts.document(Place::Member(cstr!("own")), |into| into.splice(own));
     }
@@ -326,7 +343,9 @@ mod tests {
             let item = DetailPage::of(Key::new("key").unwrap());
             let record = refresh::record(item, origin, document, Timestamp::UNIX_EPOCH);
             for layout in [Layout::Own, Layout::Adopted] {
-                let prepared = prepare(&record, &stamp, layout).unwrap();
+                let write_concern = &bson::doc! {};
+                let target = Target { collection: "books", layout, fence: 1, write_concern };
+                let prepared = prepare(&record, &stamp, target).unwrap();
                 let mut written = Writing::with_capacity(0);
                 prepared.write(&mut written);
                 assert_eq!(written.end().unwrap().as_bytes().len(), prepared.size());

@@ -7,7 +7,8 @@ use bson::{Bson, Document, doc};
 use mongodb::options::FindOptions;
 
 use super::facts::{self, date, timestamp};
-use super::{Connection, answer};
+use super::guard::{Change, is_newer};
+use super::{Connection, MongodbStore, answer};
 use crate::failure::{Failure, PageId};
 use crate::record::Stamp;
 use crate::store::rows::Mark;
@@ -17,32 +18,35 @@ const FAILURES: &str = "gleaner_failures";
 
 /// See [`crate::store::Store::keep_failures`].
 pub async fn keep(
-    connection: &Connection,
-    place: &Place,
+    store: &MongodbStore,
     stamp: &Stamp,
     failures: &[Failure],
 ) -> Result<(), StoreError> {
-    if failures.is_empty() {
-        return Ok(());
-    }
-    let updates: Vec<_> = failures.iter().map(|failure| update(place, stamp, failure)).collect();
-    let command = doc! { "update": FAILURES, "updates": updates, "ordered": false };
-    answer::done(&connection.change(command).await?).map(drop)
+    let entry = store.lock()?;
+    let of = |failure| written(&store.place, stamp, entry.fence, failure);
+    let later = doc! { "$mergeObjects": ["$$new", { "first_at": "$first_at" }] };
+    let kept = doc! { "$cond": [is_newer("fence", &entry), "$$ROOT", later] };
+    let change = Change {
+        collection: FAILURES,
+        documents: failures.iter().map(of).collect(),
+        matched: vec![doc! { "$replaceWith": kept }],
+        inserts: true,
+    };
+    store.change_held(&entry, change).await
 }
 
 /// See [`crate::store::Store::clear_failures`].
-pub async fn clear(
-    connection: &Connection,
-    place: &Place,
-    pages: &[PageId],
-) -> Result<(), StoreError> {
+pub async fn clear(store: &MongodbStore, pages: &[PageId]) -> Result<(), StoreError> {
+    let fence = store.lock()?.fence;
     if pages.is_empty() {
         return Ok(());
     }
-    let ids: Vec<String> = pages.iter().map(|page| id(place, page)).collect();
-    let deletes = vec![doc! { "q": { "_id": { "$in": ids } }, "limit": 0 }];
+    let ids: Vec<String> = pages.iter().map(|page| id(&store.place, page)).collect();
+    // What a later holder of the lock kept stays.
+    let had = doc! { "_id": { "$in": ids }, "fence": { "$not": { "$gt": fence } } };
+    let deletes = vec![doc! { "q": had, "limit": 0 }];
     let command = doc! { "delete": FAILURES, "deletes": deletes };
-    answer::done(&connection.change(command).await?).map(drop)
+    answer::done(&store.connection.change(command).await?).map(drop)
 }
 
 /// See [`crate::store::Store::failures`].
@@ -69,32 +73,31 @@ fn id(place: &Place, page: &PageId) -> String {
     format!("{}/{}/{page}", place.site, place.collection)
 }
 
-fn update(place: &Place, stamp: &Stamp, failure: &Failure) -> Document {
+/// A failure as MongoDB holds it, as if it were the first of its page.
+fn written(place: &Place, stamp: &Stamp, fence: i64, failure: &Failure) -> Document {
     let page = failure.id();
-    let mut set = doc! {
+    let mut written = doc! {
+        "_id": id(place, &page),
         "site": &*place.site,
         "collection": &*place.collection,
         "sweep": &*stamp.sweep,
+        "fence": fence,
         "kind": &*page.kind,
         "page": &*page.name,
         "url": &*failure.url,
         "reason": failure.reason,
         "message": &*failure.message,
         "attempts": i64::from(failure.attempts),
+        "first_at": date(failure.at),
         "last_at": date(failure.at),
     };
-    let mut unset = Document::new();
-    let mut put = |name: &str, value: Option<Bson>| match value {
-        Some(value) => set.insert(name, value),
-        None => unset.insert(name, ""),
-    };
-    put("status", failure.status.map(|status| Bson::Int32(status.into())));
-    put("sample", failure.sample.as_deref().map(Bson::from));
-    let mut change = doc! { "$set": set, "$setOnInsert": { "first_at": date(failure.at) } };
-    if !unset.is_empty() {
-        change.insert("$unset", unset);
+    if let Some(status) = failure.status {
+        written.insert("status", i32::from(status));
     }
-    doc! { "q": { "_id": id(place, &page) }, "u": change, "upsert": true }
+    if let Some(sample) = failure.sample.as_deref() {
+        written.insert("sample", sample);
+    }
+    written
 }
 
 /// An entry, unless it lacks what each has that gleaner wrote.

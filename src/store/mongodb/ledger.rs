@@ -10,12 +10,12 @@ use bson::{Bson, Document, doc};
 
 use super::facts::{date, timestamp};
 use super::layout::Layout;
-use super::{Connection, LONGEST_CALL, answer};
+use super::{Connection, LONGEST_CALL, LONGEST_LOOK, MongodbStore, answer};
 use crate::store::{Place, StoreError};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
-const SWEEPS: &str = "gleaner_sweeps";
+pub const SWEEPS: &str = "gleaner_sweeps";
 const RUNNING: &str = "running";
 /// So many entries are asked for at once: one answer holds them, however long their reports are.
 const AT_ONCE: usize = 100;
@@ -129,13 +129,20 @@ fn silence() -> Document {
 }
 
 /// The number of the next lock on a site and collection.
-async fn next_fence(connection: &Connection, entry: &SweepEntry) -> Result<i64, StoreError> {
-    let pipeline = vec![
-        doc! { "$match": { "site": &*entry.site, "collection": &*entry.collection } },
-        doc! { "$group": { "_id": null, "last": { "$max": "$fence" } } },
-    ];
-    let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
-    Ok(found.first().and_then(|found| found.get_i64("last").ok()).unwrap_or(0) + 1)
+async fn next_fence(store: &MongodbStore, entry: &SweepEntry) -> Result<i64, StoreError> {
+    let highest = async |collection: &str, of: Document, path: &str| {
+        let last = doc! { "$group": { "_id": null, "last": { "$max": path } } };
+        let pipeline = vec![doc! { "$match": of }, last];
+        let found = store.connection.aggregate(LONGEST_LOOK, collection, pipeline).await?;
+        Ok::<_, StoreError>(found.first().and_then(|found| found.get_i64("last").ok()))
+    };
+    let ours = doc! { "site": &*entry.site, "collection": &*entry.collection };
+    let last = match highest(SWEEPS, ours, "$fence").await? {
+        Some(last) => Some(last),
+        // The ledger may be gone, or of an earlier version, while the documents bear numbers.
+        None => highest(&entry.collection, Document::new(), "$_gleaner.fence").await?,
+    };
+    Ok(last.unwrap_or(0) + 1)
 }
 
 /// The number under which `entry` runs already.
@@ -145,13 +152,11 @@ async fn fence(connection: &Connection, entry: &SweepEntry) -> Result<i64, Store
 }
 
 /// See [`crate::store::Store::take_lock`].
-pub async fn take_lock(
-    connection: &Connection,
-    layout: Layout,
-    claim: &Claim,
-) -> Result<Option<i64>, StoreError> {
+pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64>, StoreError> {
+    let MongodbStore { connection, layout, .. } = store;
     let Claim { entry, resumes, evicts } = claim;
-    if renew_lock(connection, entry).await? {
+    // Its number is not known where an answer was lost.
+    if renew_lock(connection, &SweepEntry { fence: 0, ..entry.clone() }).await? {
         return fence(connection, entry).await.map(Some);
     }
     // Another site may have come since the store was opened.
@@ -163,8 +168,8 @@ pub async fn take_lock(
         }
     }
     prepare(connection).await?;
-    let fence = next_fence(connection, entry).await?;
-    let written = written(entry, layout)?;
+    let fence = next_fence(store, entry).await?;
+    let written = written(entry, *layout)?;
     let alive = doc! { "heartbeat_at": "$$NOW", "fence": fence };
     let put = vec![doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": written }, alive] } }];
     let update = match resumes {
@@ -188,9 +193,23 @@ pub async fn take_lock(
 
 /// See [`crate::store::Store::renew_lock`].
 pub async fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool, StoreError> {
-    let held = doc! { "_id": &*entry.id, "state": RUNNING, "holder": holder(entry)? };
     let alive = vec![doc! { "$set": { "heartbeat_at": "$$NOW" } }];
-    changes(connection, doc! { "q": held, "u": alive }).await
+    changes(connection, doc! { "q": held(entry)?, "u": alive }).await
+}
+
+/// The entry as it is while its lock is held. Where its number is not known it is 0.
+pub fn held(entry: &SweepEntry) -> Result<Document, StoreError> {
+    let mut held = of_holder(entry)?;
+    held.insert("state", RUNNING);
+    Ok(held)
+}
+
+fn of_holder(entry: &SweepEntry) -> Result<Document, StoreError> {
+    let mut of_holder = doc! { "_id": &*entry.id, "holder": holder(entry)? };
+    if entry.fence > 0 {
+        of_holder.insert("fence", entry.fence);
+    }
+    Ok(of_holder)
 }
 
 /// See [`crate::store::Store::keep_sweep`].
@@ -199,7 +218,7 @@ pub async fn keep_sweep(
     layout: Layout,
     entry: &SweepEntry,
 ) -> Result<bool, StoreError> {
-    let mut held = doc! { "_id": &*entry.id, "holder": holder(entry)? };
+    let mut held = of_holder(entry)?;
     // It may have been ended by a call whose answer was lost.
     let ended = entry.ended_at.map(|at| doc! { "ended_at": date(at) });
     let states: Vec<_> = [doc! { "state": RUNNING }].into_iter().chain(ended).collect();

@@ -9,12 +9,15 @@ use jiff::Timestamp;
 use mongodb::options::FindOptions;
 
 use super::facts::{self, date};
+use super::guard::{Change, is_newer};
 use super::layout::Layout;
 use super::{MongodbStore, answer};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::rows::Mark;
 use crate::store::{Live, Position, Rows, StoreError};
 
+/// The path of the number of the lock under which a document was written last.
+const FENCE: &str = "_gleaner.fence";
 /// Most keys in one command.
 const KEYS_AT_ONCE: usize = 1_000;
 
@@ -43,25 +46,28 @@ async fn mark_these(
         alike.entry(seen.fetched.as_ref()).or_default().push(seen);
     }
     let groups: Vec<Vec<&Seen>> = alike.into_values().collect();
-    let updates = groups.iter().map(|group| note(store, stamp, group)).collect();
+    let fence = store.lock()?.fence;
+    let updates = groups.iter().map(|group| note(store, stamp, fence, group)).collect();
     let reply = update(store, updates).await?;
     let faults = answer::faults(&reply)?;
     let mut refused: HashSet<&Key> = HashSet::new();
     for group in faults.iter().filter_map(|(index, _)| groups.get(*index)) {
-        refused.extend(refused_of(store, stamp, group).await?);
+        refused.extend(refused_of(store, stamp, fence, group).await?);
     }
     if refused.is_empty() && answer::count(&reply) == seen.len() as u64 {
         return Ok(Vec::new());
     }
     let keys: Vec<Key> = seen.iter().map(|seen| seen.key.clone()).collect();
+    store.refuse_newer(&keys, fence).await?;
     let found = live(store, &keys).await?;
     let found: HashSet<&Key> = found.iter().map(|live| &live.key).collect();
     let is_fit = |seen: &Seen| found.contains(&seen.key) && !refused.contains(&seen.key);
     let absent: Vec<&Seen> = seen.iter().filter(|seen| !is_fit(seen)).collect();
     if let Some(last) = absent.iter().map(|seen| seen.at).max() {
-        let query = of_keys(store, absent.iter().map(|seen| &seen.key));
+        let mut query = of_keys(store, absent.iter().map(|seen| &seen.key));
+        query.insert(FENCE, not_newer(fence));
         // What is gone keeps its mark and what it was marked by, until it is stored anew.
-        let change = doc! { "$set": { "_gleaner.seen_at": date(last) } };
+        let change = doc! { "$set": { "_gleaner.seen_at": date(last), FENCE: fence } };
         update(store, vec![doc! { "q": query, "u": change, "multi": true }]).await?;
     }
     Ok(absent.into_iter().map(|seen| seen.key.clone()).collect())
@@ -73,6 +79,7 @@ async fn mark_these(
 fn refused_of<'s>(
     store: &'s MongodbStore,
     stamp: &'s Stamp,
+    fence: i64,
     group: &'s [&'s Seen],
 ) -> BoxFuture<'s, Result<Vec<&'s Key>, StoreError>> {
     Box::pin(async move {
@@ -82,9 +89,9 @@ fn refused_of<'s>(
         let mut refused = Vec::new();
         let (first, second) = group.split_at(group.len() / 2);
         for half in [first, second] {
-            let reply = update(store, vec![note(store, stamp, half)]).await?;
+            let reply = update(store, vec![note(store, stamp, fence, half)]).await?;
             if !answer::faults(&reply)?.is_empty() {
-                refused.extend(refused_of(store, stamp, half).await?);
+                refused.extend(refused_of(store, stamp, fence, half).await?);
             }
         }
         Ok(refused)
@@ -92,16 +99,17 @@ fn refused_of<'s>(
 }
 
 /// The statement that notes the same of items.
-fn note(store: &MongodbStore, stamp: &Stamp, group: &[&Seen]) -> Document {
+fn note(store: &MongodbStore, stamp: &Stamp, fence: i64, group: &[&Seen]) -> Document {
     let mut query = of_keys(store, group.iter().map(|seen| &seen.key));
     query.insert("_gleaner.gone_at", doc! { "$exists": false });
+    query.insert(FENCE, not_newer(fence));
     let at = group.iter().map(|seen| seen.at).max().unwrap_or_default();
     let fetched = group.first().and_then(|seen| seen.fetched.as_ref());
-    doc! { "q": query, "u": seen_at(at, fetched, stamp), "multi": true }
+    doc! { "q": query, "u": seen_at(at, fetched, stamp, fence), "multi": true }
 }
 
-fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp) -> Document {
-    let mut set = doc! { "_gleaner.seen_at": date(at) };
+fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp, fence: i64) -> Document {
+    let mut set = doc! { "_gleaner.seen_at": date(at), FENCE: fence };
     let mut unset = doc! { "_gleaner.unlisted_at": "" };
     if fetched.is_some() {
         set.insert("_gleaner.sweep", &*stamp.sweep);
@@ -180,9 +188,7 @@ pub async fn mark_unlisted(
     for keys in keys.chunks(KEYS_AT_ONCE) {
         let mut query = of_keys(store, keys);
         query.insert("_gleaner.unlisted_at", doc! { "$exists": false });
-        let change = doc! { "$set": { "_gleaner.unlisted_at": date(at) } };
-        let update = doc! { "q": query, "u": change, "multi": true };
-        answer::done(&self::update(store, vec![update]).await?)?;
+        mark(store, query, "unlisted_at", at).await?;
     }
     Ok(())
 }
@@ -198,11 +204,37 @@ pub async fn mark_gone(
         let mut query = of_keys(store, keys);
         // Null is what is absent.
         query.insert("_gleaner.gone_at", doc! { "$in": [Bson::Null, Bson::from(date(at))] });
-        let change = doc! { "$set": { "_gleaner.gone_at": date(at) } };
-        let update = doc! { "q": query, "u": change, "multi": true };
-        marked += answer::done(&self::update(store, vec![update]).await?)?;
+        marked += mark(store, query, "gone_at", at).await?;
     }
     Ok(marked)
+}
+
+/// Marks the documents that a query finds, and answers how many these are. A document that bears such
+/// a mark by then keeps it.
+async fn mark(
+    store: &MongodbStore,
+    query: Document,
+    name: &str,
+    at: Timestamp,
+) -> Result<u64, StoreError> {
+    let entry = store.lock()?;
+    let only_id = FindOptions::builder().projection(doc! { "_id": 1 }).build();
+    let found = store.find(query, only_id, KEYS_AT_ONCE).await?;
+    let count = found.len() as u64;
+    let ids = found.iter().filter_map(|found| Document::try_from(found).ok());
+    let facts = doc! { "$mergeObjects": [
+        "$_gleaner",
+        { name: { "$ifNull": [format!("$_gleaner.{name}"), date(at)] }, "fence": entry.fence },
+    ] };
+    let marked = doc! { "$cond": [is_newer(FENCE, &entry), "$_gleaner", facts] };
+    let change = Change {
+        collection: &store.place.collection,
+        documents: ids.collect(),
+        matched: vec![doc! { "$set": { "_gleaner": marked } }],
+        inserts: false,
+    };
+    store.change_held(&entry, change).await?;
+    Ok(count)
 }
 
 /// A query for documents of ours with these keys.
@@ -210,6 +242,11 @@ fn of_keys<'a>(store: &MongodbStore, keys: impl IntoIterator<Item = &'a Key>) ->
     let mut query = doc! { "_gleaner.key": { "$gt": "" } };
     query.extend(store.of_keys(keys));
     query
+}
+
+/// Asks for documents that no later holder of the lock wrote.
+fn not_newer(fence: i64) -> Document {
+    doc! { "$not": { "$gt": fence } }
 }
 
 async fn update(store: &MongodbStore, updates: Vec<Document>) -> Result<Document, StoreError> {

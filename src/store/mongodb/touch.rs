@@ -22,6 +22,7 @@ pub enum Touched {
 /// a revision or a time of their own.
 pub async fn touch(
     store: &MongodbStore,
+    target: Target<'_>,
     stamp: &Stamp,
     records: &[Record],
     same: &[usize],
@@ -39,10 +40,11 @@ pub async fn touch(
             || record.changed_at == record.fetched_at
             || record.seen_at != record.fetched_at;
         if alone {
-            let mut set = facts::touch(record, stamp);
+            let mut set = facts::touch(record, stamp, target.fence);
             let unset = facts::touch_alone(&mut set, record);
             let mut query = RawDocumentBuf::new();
-            query.append(key_field(store.layout), record.key.as_str());
+            query.append(key_field(target.layout), record.key.as_str());
+            query.append(facts::FENCE, facts::not_newer(target.fence));
             updates.push(update(query, set, unset, false));
         } else {
             alike.push(record);
@@ -56,12 +58,13 @@ pub async fn touch(
         let mut any = RawDocumentBuf::new();
         any.append(cstr!("$in"), keys);
         let mut query = RawDocumentBuf::new();
-        query.append(key_field(store.layout), any);
+        query.append(key_field(target.layout), any);
+        query.append(facts::FENCE, facts::not_newer(target.fence));
         let unset = facts::nothing_alone();
-        updates.push(update(query, facts::touch(last, stamp), unset, true));
+        updates.push(update(query, facts::touch(last, stamp, target.fence), unset, true));
     }
     let bytes = updates.iter().map(|update| update.as_bytes().len() + ENTRY_BYTES).sum();
-    let command = command_of(Target::of(store), Way::Update, bytes, |list| {
+    let command = command_of(target, Way::Update, bytes, |list| {
         for (number, update) in updates.iter().enumerate() {
             list.document(Place::Element(number), |item| item.splice(update));
         }
@@ -97,12 +100,17 @@ fn update(
 }
 
 /// Of the records that were taken to be in the store, those that are not.
+///
+/// # Errors
+/// Where a later holder of the lock wrote one of them, or the store cannot be asked.
 pub async fn vanished(
     store: &MongodbStore,
+    target: Target<'_>,
     records: &[Record],
     same: Vec<usize>,
 ) -> Result<Vec<usize>, StoreError> {
     let keys: Vec<_> = same.iter().map(|&at| records[at].key.clone()).collect();
+    store.refuse_newer(&keys, target.fence).await?;
     let found = store.known(&keys).await?;
     let found: std::collections::HashSet<_> = found.into_iter().map(|known| known.key).collect();
     Ok(same.into_iter().filter(|&at| !found.contains(&records[at].key)).collect())

@@ -12,7 +12,7 @@ use super::facts::{self, Prepared};
 use super::layout::Layout;
 use super::touch::{self, Touched};
 use crate::document::raw::{Place, Writing};
-use crate::record::{Record, Stamp, Verdict};
+use crate::record::{Key, Record, Stamp, Verdict};
 use crate::store::{Rejection, StoreError};
 
 /// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each entry
@@ -30,9 +30,9 @@ impl<'r> Entry<'r> {
     fn of(
         (at, record): (usize, &'r Record),
         stamp: &Stamp,
-        layout: Layout,
+        target: Target<'_>,
     ) -> Result<Entry<'r>, Rejection> {
-        let document = facts::prepare(record, stamp, layout);
+        let document = facts::prepare(record, stamp, target);
         let document = document.map_err(|reason| Rejection { at, reason })?;
         let way = match record.verdict {
             // Servers before 5.0 do not insert names that begin with `$`.
@@ -58,9 +58,9 @@ pub fn insert_command(
     stamp: &Stamp,
     records: &[Record],
 ) -> Result<RawDocumentBuf, Rejection> {
-    let target =
-        Target { collection, layout: Layout::Own, write_concern: &doc! { "w": "majority" } };
-    let entries = records.iter().enumerate().map(|it| Entry::of(it, stamp, target.layout));
+    let write_concern = &doc! { "w": "majority" };
+    let target = Target { collection, layout: Layout::Own, fence: 1, write_concern };
+    let entries = records.iter().enumerate().map(|it| Entry::of(it, stamp, target));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     Ok(command(target, Way::Insert, &entries.iter().collect::<Vec<_>>()))
 }
@@ -73,25 +73,27 @@ pub async fn write(
 ) -> Result<Vec<Rejection>, StoreError> {
     let is_same = |at: &usize| records[*at].verdict == Verdict::Same;
     let (same, other): (Vec<usize>, Vec<usize>) = (0..records.len()).partition(is_same);
-    let mut rejections = bring(store, stamp, records, &other).await?;
-    let again = match touch::touch(store, stamp, records, &same).await? {
+    let target = Target::of(store)?;
+    let mut rejections = bring(store, target, stamp, records, &other).await?;
+    let again = match touch::touch(store, target, stamp, records, &same).await? {
         Touched::All => Vec::new(),
-        Touched::NotAll => touch::vanished(store, records, same).await?,
+        Touched::NotAll => touch::vanished(store, target, records, same).await?,
         Touched::Refused => same,
     };
-    rejections.extend(bring(store, stamp, records, &again).await?);
+    rejections.extend(bring(store, target, stamp, records, &again).await?);
     Ok(rejections)
 }
 
 async fn bring(
     store: &MongodbStore,
+    target: Target<'_>,
     stamp: &Stamp,
     records: &[Record],
     places: &[usize],
 ) -> Result<Vec<Rejection>, StoreError> {
     let (mut entries, mut rejections) = (Vec::with_capacity(places.len()), Vec::new());
     for &at in places {
-        match Entry::of((at, &records[at]), stamp, store.layout) {
+        match Entry::of((at, &records[at]), stamp, target) {
             Ok(entry) => entries.push(entry),
             Err(rejection) => rejections.push(rejection),
         }
@@ -99,7 +101,7 @@ async fn bring(
     for way in [Way::Insert, Way::Update] {
         let entries: Vec<&Entry<'_>> = entries.iter().filter(|entry| entry.way == way).collect();
         for entries in in_commands(&entries) {
-            rejections.extend(send(store, way, entries).await?);
+            rejections.extend(send(store, target, way, entries).await?);
         }
     }
     Ok(rejections)
@@ -122,17 +124,19 @@ fn in_commands<'a, 'r>(
 }
 
 /// Sends entries in one command. What the command as a whole refuses because of some document is
-/// halved until that document is found; what turns out to be there is replaced.
+/// halved until that document is found; what turns out to be there is replaced, unless a later holder
+/// of the lock wrote it.
 fn send<'a>(
     store: &'a MongodbStore,
+    target: Target<'a>,
     way: Way,
     entries: &'a [&'a Entry<'a>],
 ) -> BoxFuture<'a, Result<Vec<Rejection>, StoreError>> {
     Box::pin(async move {
-        let reply = match store.connection.command(command(Target::of(store), way, entries)).await {
+        let reply = match store.connection.command(command(target, way, entries)).await {
             Ok(reply) => reply,
             Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
-                return halve(store, way, entries, reason).await;
+                return halve(store, target, way, entries, reason).await;
             }
             Err(error) => return Err(error),
         };
@@ -146,11 +150,11 @@ fn send<'a>(
         }
         if way == Way::Insert && !raced.is_empty() {
             let there: Vec<_> = raced.iter().map(|(entry, _)| *entry).collect();
-            rejections.extend(send(store, Way::Update, &there).await?);
+            rejections.extend(send(store, target, Way::Update, &there).await?);
             return Ok(rejections);
         }
         for (entry, reason) in raced {
-            rejections.extend(once_more(store, entry, reason).await?);
+            rejections.extend(once_more(store, target, entry, reason).await?);
         }
         Ok(rejections)
     })
@@ -158,6 +162,7 @@ fn send<'a>(
 
 async fn halve(
     store: &MongodbStore,
+    target: Target<'_>,
     way: Way,
     entries: &[&Entry<'_>],
     reason: String,
@@ -166,23 +171,27 @@ async fn halve(
         return Ok(vec![Rejection { at: only.at, reason }]);
     }
     let (first, second) = entries.split_at(entries.len() / 2);
-    let mut rejections = send(store, way, first).await?;
-    rejections.extend(send(store, way, second).await?);
+    let mut rejections = send(store, target, way, first).await?;
+    rejections.extend(send(store, target, way, second).await?);
     Ok(rejections)
 }
 
 /// Two upserts of one key can both find nothing and both insert: the one that came second is
-/// tried again, and then finds the other's. Where it fails again, another unique index is in the
-/// way, and the document cannot be stored.
+/// tried again, and then finds the other's. Where it fails again, the document is there, but a later
+/// holder of the lock wrote it; or another unique index is in the way, and it cannot be stored.
 async fn once_more(
     store: &MongodbStore,
+    target: Target<'_>,
     entry: &Entry<'_>,
     reason: String,
 ) -> Result<Option<Rejection>, StoreError> {
-    let command = command(Target::of(store), Way::Update, &[entry]);
+    let command = command(target, Way::Update, &[entry]);
     let reply = store.connection.command(command).await?;
-    let failed = !answer::faults(&reply)?.is_empty();
-    Ok(failed.then_some(Rejection { at: entry.at, reason }))
+    if answer::faults(&reply)?.is_empty() {
+        return Ok(None);
+    }
+    store.refuse_newer(Key::normal(entry.key).as_ref(), target.fence).await?;
+    Ok(Some(Rejection { at: entry.at, reason }))
 }
 
 fn command(target: Target<'_>, way: Way, entries: &[&Entry<'_>]) -> RawDocumentBuf {
@@ -191,16 +200,19 @@ fn command(target: Target<'_>, way: Way, entries: &[&Entry<'_>]) -> RawDocumentB
         for (number, entry) in entries.iter().enumerate() {
             list.document(Place::Element(number), |item| match way {
                 Way::Insert => entry.document.write(item),
-                Way::Update => replacement(item, entry, target.layout),
+                Way::Update => replacement(item, entry, target),
             });
         }
     })
 }
 
-fn replacement(item: &mut Writing, entry: &Entry<'_>, layout: Layout) {
+fn replacement(item: &mut Writing, entry: &Entry<'_>, target: Target<'_>) {
     let Entry { key, document, .. } = entry;
+    let not_newer = facts::not_newer(target.fence);
     item.document(Place::Member(cstr!("q")), |query| {
-        query.put(Place::Member(key_field(layout)), RawBsonRef::String(key));
+        query.put(Place::Member(key_field(target.layout)), RawBsonRef::String(key));
+        // Of one that a later holder wrote it finds nothing, and then the key is taken.
+        query.document(Place::Member(facts::FENCE), |into| into.splice(&not_newer));
     });
     let new = Place::Member(cstr!("u"));
     if document.has_operators {

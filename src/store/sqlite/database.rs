@@ -11,11 +11,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::{
-    Connection, ErrorCode, MAIN_DB, OpenFlags, Result, Transaction, TransactionBehavior, params,
+    Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior, params,
 };
 use url::Url;
 
+use self::ledger::Held;
 use self::marks::Marks;
+use super::error::Fault;
 use super::row::{self, Row};
 use super::schema::Readable;
 use super::statements::{Paged, Statements};
@@ -23,6 +25,8 @@ use super::{error, schema};
 use crate::record::{Key, Known, Stamp};
 use crate::store::rows::Mark;
 use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
+
+type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
 /// How long another program's transaction is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +40,8 @@ pub struct Database {
     place: Place,
     sql: Statements,
     marks: Marks,
+    /// The lock that was taken last.
+    held: Option<Held>,
 }
 
 impl Database {
@@ -78,7 +84,7 @@ impl Database {
     fn on(connection: Connection, place: Place) -> Database {
         let table = schema::quoted(&place.collection);
         let (sql, marks) = (Statements::on(&table), Marks::on(&table));
-        Database { connection, place, sql, marks }
+        Database { connection, place, sql, marks, held: None }
     }
 
     /// Whether the collection has no document.
@@ -101,8 +107,8 @@ impl Database {
     }
 
     /// Writes all rows in one transaction, but for those that are refused for what they are.
-    pub fn write(&mut self, stamp: &Stamp, rows: &[Row]) -> Result<Vec<Rejection>> {
-        let transaction = begin(&mut self.connection)?;
+    pub fn write(&mut self, stamp: &Stamp, rows: &[Row]) -> Result<Vec<Rejection>, Fault> {
+        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let mut rejections = Vec::new();
         for row in rows {
             let reason = match std::str::from_utf8(&row.text) {
@@ -212,6 +218,19 @@ fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
+/// The same for a change that needs the site's lock: it is looked for once the file's write lock is
+/// held, so that nobody can take it before the end of the transaction.
+fn begin_held<'c>(
+    connection: &'c mut Connection,
+    held: Option<&Held>,
+) -> Result<Transaction<'c>, Fault> {
+    let transaction = begin(connection)?;
+    match held {
+        Some(held) if held.is_held(&transaction)? => Ok(transaction),
+        _ => Err(Fault::LockLost),
+    }
+}
+
 fn put(
     transaction: &Transaction<'_>,
     sql: &Statements,
@@ -273,6 +292,8 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::sweep::SweepEntry;
+    use crate::sweep::lock::Claim;
 
     pub fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
         let path = folder.path().join("a.db");
@@ -282,7 +303,11 @@ mod tests {
             key_field: None,
             adopt: false,
         };
-        let database = Database::open(&path, place).unwrap();
+        let mut database = Database::open(&path, place).unwrap();
+        let holder = Some(crate::sweep::Holder::this());
+        let entry =
+            SweepEntry { id: "s".into(), holder, ..SweepEntry::begin("books", "books", "", false) };
+        database.take_lock(&Claim::new(entry)).unwrap().unwrap().unwrap();
         (path, database)
     }
 
@@ -325,7 +350,9 @@ mod tests {
         let (path, mut database) = opened(&folder);
         database.connection.pragma_update(None, "max_page_count", 30).unwrap();
         let error = database.write(&stamp(), &rows(100, &"x".repeat(3000))).unwrap_err();
-        let StoreError::Failed(message) = error::explain(&path, &error) else { panic!("{error}") };
+        let StoreError::Failed(message) = error::explain_fault(&path, &error) else {
+            panic!("{error:?}")
+        };
         assert!(message.contains("a.db") && message.contains("disk is full"), "{message}");
         assert_eq!(database.is_empty(), Ok(true));
         database.connection.pragma_update(None, "max_page_count", 3000).unwrap();
@@ -340,8 +367,8 @@ mod tests {
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         let error = database.write(&stamp(), &rows(1, "{}")).unwrap_err();
-        let StoreError::Unavailable(message) = error::explain(&path, &error) else {
-            panic!("{error}")
+        let StoreError::Unavailable(message) = error::explain_fault(&path, &error) else {
+            panic!("{error:?}")
         };
         assert!(message.contains("a.db"), "{message}");
         other.execute_batch("COMMIT").unwrap();

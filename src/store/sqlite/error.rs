@@ -7,6 +7,29 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
 
+/// Why the database did not do what it was asked.
+#[derive(Debug, PartialEq)]
+pub enum Fault {
+    /// SQLite failed.
+    Sql(Error),
+    /// The site's lock is not held.
+    LockLost,
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Fault {
+        Fault::Sql(error)
+    }
+}
+
+/// A fault in mid-run.
+pub fn explain_fault(path: &Path, fault: &Fault) -> StoreError {
+    match fault {
+        Fault::Sql(error) => explain(path, error),
+        Fault::LockLost => StoreError::LockLost,
+    }
+}
+
 /// An error in mid-run.
 pub fn explain(path: &Path, error: &Error) -> StoreError {
     let file = path.display();
@@ -108,7 +131,7 @@ mod tests {
                 StoreError::NotAdopted(message) | StoreError::Failed(message) => {
                     ("failed", message)
                 }
-                StoreError::Closed => ("closed", String::new()),
+                StoreError::Closed | StoreError::LockLost => ("closed", String::new()),
             };
             assert_eq!(found, kind, "{code}: {message}");
             assert!(message.contains("my.db"), "{message}");

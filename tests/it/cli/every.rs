@@ -16,7 +16,7 @@ use crate::mongod::Mongod;
 /// Longer than any of this takes, on a machine that is busy.
 const LONGEST: Duration = Duration::from_secs(60);
 
-fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + LONGEST;
     while !so() {
         assert!(Instant::now() < deadline, "never: {what}");

@@ -28,7 +28,7 @@ use super::program::gleaner;
 use super::report;
 use crate::crawl::meddler::{Meddler, Questions};
 use crate::crawl::rig::ended;
-use crate::records::{place, record};
+use crate::records::{hold, place, record, release};
 use crate::served::{Answer, Asked, Served};
 
 /// Items on a page of the list.
@@ -131,6 +131,7 @@ impl InStep {
 
     async fn fill(&self) {
         let store = self.open().await;
+        hold(&*store, &place("books", "books")).await;
         let stamp = Stamp { sweep: "before".into(), rules: self.site().rules().into() };
         for from in (0..self.items).step_by(PAGE) {
             let record = |at| {
@@ -142,6 +143,7 @@ impl InStep {
             assert_eq!(store.write(&stamp, &records).await, Ok(Vec::new()));
         }
         assert_eq!(store.count_live().await, Ok(self.items as u64));
+        release(&*store, &place("books", "books")).await;
         store.close().await.expect("it closes");
     }
 

@@ -6,9 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
-use gleaner::record::Key;
-use gleaner::store::{self, Place};
 use jiff::Timestamp;
+use mongodb::bson::{DateTime, Document, doc};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -40,19 +39,20 @@ fn ids(ended: &Ended) -> Vec<String> {
 }
 
 fn mark_gone(store: &str, key: &str) {
+    if let Some(path) = store.strip_prefix("sqlite:") {
+        let connection = rusqlite::Connection::open(path).expect("the file opens");
+        let sql = "UPDATE books SET gone_at = ?2 WHERE key = ?1";
+        let now = format!("{:.3}", Timestamp::now());
+        assert_eq!(connection.execute(sql, [key, &now]), Ok(1));
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let url = store.parse().expect("a store");
-        let place = Place {
-            site: "books".into(),
-            collection: "books".into(),
-            key_field: Some("id".into()),
-            adopt: false,
-        };
-        let store = store::open(&url, &place).await.expect("it opens");
-        let keys = [Key::new(key).expect("a key")];
-        assert_eq!(store.mark_gone(&keys, Timestamp::now()).await, Ok(1));
-        store.close().await.expect("it closes");
+        let database = crate::mongod::database(store).await;
+        let gone = doc! { "$set": { "_gleaner.gone_at": DateTime::now() } };
+        let books = database.collection::<Document>("books");
+        let marked = books.update_one(doc! { "_id": key }, gone).await.expect("an answer");
+        assert_eq!(marked.matched_count, 1);
     });
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gleaner::store::{Place, Store, StoreError};
 use gleaner::sweep::SweepEntry;
 use jiff::Timestamp;
-use mongodb::bson::doc;
+use mongodb::bson::{DateTime, doc};
 
 use super::backends::Mongodb;
 use super::{Backend, KeptFailure, Ledger};
@@ -19,6 +19,7 @@ impl Backend for Adopted {
         let sweeps = crate::mongod::database(&backend.uri).await.collection("gleaner_sweeps");
         let entry = doc! {
             "_id": "0", "site": "books", "collection": "books", "state": "complete",
+            "limited": false, "definition": "1:d", "started_at": DateTime::from_millis(0),
             "layout": "adopted",
         };
         sweeps.insert_one(entry).await.expect("it is inserted");

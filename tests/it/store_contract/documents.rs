@@ -5,13 +5,13 @@ use gleaner::record::Record;
 use gleaner::store::StoreError;
 use serde_json::Value;
 
-use super::{Backend, books};
+use super::{Backend, writing};
 use crate::records::{record, stamp};
 
 /// Writes `texts` under keys that count from 0, and answers with what is there then.
 async fn written<B: Backend>(texts: &[String]) -> Vec<String> {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let record = |(at, text): (usize, &String)| record(&format!("{at:04}"), text, store.encoding());
     let records: Vec<Record> = texts.iter().enumerate().map(record).collect();
     assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
@@ -86,7 +86,7 @@ pub async fn a_batch_of_500_is_written<B: Backend>() {
 
 pub async fn d7_the_last_partial_batch_is_there_after_the_close<B: Backend>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     for (at, batch) in [3, 3, 1].into_iter().enumerate() {
         let record = |i| record(&format!("{at}-{i}"), "{}", store.encoding());
         let records: Vec<Record> = (0..batch).map(record).collect();
@@ -98,7 +98,7 @@ pub async fn d7_the_last_partial_batch_is_there_after_the_close<B: Backend>() {
 
 pub async fn d3_a_document_in_the_wrong_form_leaves_the_rest<B: Backend>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let (right, wrong) = match store.encoding() {
         Encoding::Text => (Encoding::Text, Encoding::Bson),
         Encoding::Bson => (Encoding::Bson, Encoding::Text),
@@ -115,7 +115,7 @@ pub async fn d3_a_document_in_the_wrong_form_leaves_the_rest<B: Backend>() {
 
 pub async fn an_empty_batch_is_no_error<B: Backend>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     assert!(store.was_empty());
     assert_eq!(store.write(&stamp("s1"), &[]).await, Ok(Vec::new()));
     assert_eq!(store.keep_failures(&stamp("s1"), &[]).await, Ok(()));
@@ -125,7 +125,7 @@ pub async fn an_empty_batch_is_no_error<B: Backend>() {
 
 pub async fn after_the_close_nothing_is_taken<B: Backend>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     assert_eq!(store.close().await, Ok(()));
     assert_eq!(store.close().await, Ok(()), "closing once more is no error");
     let written = store.write(&stamp("s1"), &[record("a", "{}", store.encoding())]).await;

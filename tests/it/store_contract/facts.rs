@@ -6,8 +6,8 @@ use gleaner::record::{Known, Record};
 use gleaner::store::{Rows, Store, Stored};
 use serde_json::{Value, json};
 
-use super::{Ledger, books};
-use crate::records::{at, changed, key, keys, place, record, same, stamp};
+use super::{Ledger, writing};
+use crate::records::{at, changed, hold, key, keys, place, record, same, stamp};
 
 async fn write(store: &Arc<dyn Store>, sweep: &str, records: &[Record]) {
     assert_eq!(store.write(&stamp(sweep), records).await, Ok(Vec::new()));
@@ -32,7 +32,7 @@ fn value(text: &str) -> Value {
 
 pub async fn known_answers_what_was_written<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let record = Record {
         last_modified: Some("Fri, 20 Nov 2026 10:00:00 GMT".into()),
         fetched_at: at(2),
@@ -66,7 +66,7 @@ pub async fn known_answers_what_was_written<B: Ledger>() {
 
 pub async fn known_leaves_out_what_is_not_there<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let odd = ["a", "it's", "\"quoted\"", "a.b/c?d#e", "ключ", "42", "a\u{0}b", "$oid"];
     let records = odd.map(|key| record(key, "{}", store.encoding()));
     write(&store, "s1", &records).await;
@@ -81,7 +81,7 @@ pub async fn known_leaves_out_what_is_not_there<B: Ledger>() {
 
 pub async fn known_takes_1000_keys_at_once<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     // Of the greatest length, so that statements and messages are as long as they get.
     let name = |at: usize| format!("{at:0>1024}");
     for batch in [0..500, 500..1000] {
@@ -103,7 +103,7 @@ pub async fn known_takes_1000_keys_at_once<B: Ledger>() {
 
 pub async fn d6_a_dropped_field_is_gone<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     write(&store, "s1", &[record("1", r#"{"id":1,"a":{"b":1,"c":2},"d":3}"#, store.encoding())])
         .await;
     let text = r#"{"id":1,"a":{"c":4}}"#;
@@ -116,7 +116,7 @@ pub async fn d6_a_dropped_field_is_gone<B: Ledger>() {
 
 pub async fn changed_replaces_the_document_and_keeps_first_seen<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     write(&store, "s1", &[record("1", r#"{"v":1}"#, store.encoding())]).await;
     let second = Record { etag: None, ..changed("1", r#"{"v":2}"#, store.encoding(), 60) };
     write(&store, "s2", std::slice::from_ref(&second)).await;
@@ -142,7 +142,7 @@ pub async fn changed_replaces_the_document_and_keeps_first_seen<B: Ledger>() {
 
 pub async fn same_leaves_the_document_and_writes_the_facts<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let first = record("1", r#"{"a":1,"b":2}"#, store.encoding());
     write(&store, "s1", std::slice::from_ref(&first)).await;
     let before = backend.documents("books").await;
@@ -176,7 +176,7 @@ pub async fn same_leaves_the_document_and_writes_the_facts<B: Ledger>() {
 
 pub async fn same_of_a_document_that_vanished_writes_it<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let texts = [("1", r#"{"v":1}"#), ("2", r#"{"v":2}"#), ("3", r#"{"v":3}"#)];
     let first = texts.map(|(key, text)| record(key, text, store.encoding()));
     write(&store, "s1", &first).await;
@@ -194,7 +194,7 @@ pub async fn same_of_a_document_that_vanished_writes_it<B: Ledger>() {
 
 pub async fn s2_writing_a_batch_twice_changes_nothing<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let first =
         [record("1", r#"{"v":1}"#, store.encoding()), record("2", r#"{"v":1}"#, store.encoding())];
     write(&store, "s1", &first).await;
@@ -216,7 +216,7 @@ pub async fn s2_writing_a_batch_twice_changes_nothing<B: Ledger>() {
 
 pub async fn g4_what_comes_back_loses_its_marks<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let text = r#"{"v":1}"#;
     let first = ["1", "2", "3"].map(|key| record(key, text, store.encoding()));
     write(&store, "s1", &first).await;
@@ -241,7 +241,7 @@ pub async fn g4_what_comes_back_loses_its_marks<B: Ledger>() {
 
 pub async fn reading_goes_on_after_a_page<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let names = ["b", "ä", "10", "9", "B", "a.b", "a"];
     let records = names.map(|key| record(key, "{}", store.encoding()));
     write(&store, "s1", &records).await;
@@ -261,22 +261,23 @@ pub async fn reading_goes_on_after_a_page<B: Ledger>() {
 
 pub async fn reopening_finds_what_was_written<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     assert!(store.was_empty());
     write(&store, "s1", &[record("1", r#"{"v":1}"#, store.encoding())]).await;
     assert!(store.was_empty(), "it was, when it was opened");
     let before = stored(&store).await;
     assert_eq!(store.close().await, Ok(()));
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     assert!(!store.was_empty());
     assert_eq!(stored(&store).await, before);
 }
 
 pub async fn two_collections_are_apart<B: Ledger>() {
     let backend = B::start().await;
-    let books = books(&backend).await;
+    let books = writing(&backend).await;
     let open = backend.open(&place("films", "the-films")).await;
     let films = open.expect("the store opens");
+    hold(&*films, &place("films", "the-films")).await;
     write(&books, "s1", &[record("1", r#"{"book":1}"#, books.encoding())]).await;
     assert_eq!(films.known(&keys(&["1"])).await, Ok(Vec::new()));
     write(&films, "s2", &[record("1", r#"{"film":1}"#, films.encoding())]).await;

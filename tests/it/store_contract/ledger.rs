@@ -11,8 +11,8 @@ use gleaner::sweep::{State, SweepEntry};
 
 use super::lock::begun;
 use super::lock::takes;
-use super::{KeptFailure, Ledger, books};
-use crate::records::{at, index_failure, item_failure, place, stamp};
+use super::{KeptFailure, Ledger, books, writing};
+use crate::records::{at, hold, index_failure, item_failure, place, stamp};
 
 fn kept(kind: &str, page: &str, message: &str, first: i64, last: i64) -> KeptFailure {
     KeptFailure {
@@ -34,7 +34,7 @@ fn kept(kind: &str, page: &str, message: &str, first: i64, last: i64) -> KeptFai
 
 pub async fn failures_are_kept_once_a_page_with_the_first_time<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     assert!(store.keeps_failures());
     let first = [item_failure("7", "one", 0), index_failure(7, "two", 1)];
     assert_eq!(store.keep_failures(&stamp("s1"), &first).await, Ok(()));
@@ -68,8 +68,9 @@ fn page(kind: &str, name: &str) -> PageId {
 
 pub async fn failures_are_cleared_page_by_page<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     let films = backend.open(&place("films", "films")).await.expect("the store opens");
+    hold(&*films, &place("films", "films")).await;
     let failures = [
         item_failure("1", "m", 0),
         item_failure("2", "m", 0),
@@ -96,7 +97,7 @@ pub async fn failures_are_cleared_page_by_page<B: Ledger>() {
 
 pub async fn failures_are_read_in_the_order_of_their_pages<B: Ledger>() {
     let backend = B::start().await;
-    let store = books(&backend).await;
+    let store = writing(&backend).await;
     assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
     let bare = Failure { status: None, sample: None, ..item_failure("10", "m", 0) };
     let failures = [
@@ -111,6 +112,7 @@ pub async fn failures_are_read_in_the_order_of_their_pages<B: Ledger>() {
     // Names that begin like ours, before and after it.
     for (site, collection) in [("books", "book"), ("books", "books-2"), ("books", "books0")] {
         let other = backend.open(&place(site, collection)).await.expect("the store opens");
+        hold(&*other, &place(site, collection)).await;
         assert_eq!(other.keep_failures(&stamp("s1"), &failures).await, Ok(()));
     }
     let (mut part, mut found) = (Rows::default(), Vec::new());

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use gleaner::record::{Ages, Fetched, Known, Record, Seen};
 use gleaner::store::{Live, Rows, Store, Stored};
 
-use super::{Ledger, books};
+use super::{Ledger, writing};
 use crate::records::{at, key, keys, record, stamp};
 
 /// A store with these items, written at time 0 by the sweep `s1`, each with an ETag.
 async fn filled<B: Ledger>(backend: &B, names: &[&str]) -> Arc<dyn Store> {
-    let store = books(backend).await;
+    let store = writing(backend).await;
     let records: Vec<Record> =
         names.iter().map(|key| record(key, r#"{"v":1}"#, store.encoding())).collect();
     assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));

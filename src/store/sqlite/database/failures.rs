@@ -1,10 +1,11 @@
 //! `gleaner_failures`: what was given up, one entry a page.
 
-use rusqlite::{Error, Result, Row, params};
+use rusqlite::{Error, Row, params};
 
-use super::{Database, KEYS_AT_ONCE, begin, collect};
+use super::{Database, KEYS_AT_ONCE, Result, begin_held, collect};
 use crate::failure::{Failure, PageId};
 use crate::record::Stamp;
+use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{required_time, time};
 use crate::store::{KeptFailure, Place, Position, Rows};
 
@@ -30,9 +31,9 @@ const READ_ON: &str = "SELECT kind, page, url, reason, message, status, attempts
 
 impl Database {
     /// See [`crate::store::Store::keep_failures`].
-    pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<()> {
+    pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<(), Fault> {
         let Place { site, collection, .. } = &self.place;
-        let transaction = begin(&mut self.connection)?;
+        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         for failure in failures {
             let PageId { kind, name } = failure.id();
             let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
@@ -51,19 +52,19 @@ impl Database {
                 stamp.sweep,
             ])?;
         }
-        transaction.commit()
+        Ok(transaction.commit()?)
     }
 
     /// See [`crate::store::Store::clear_failures`].
-    pub fn clear_failures(&mut self, pages: &[PageId]) -> Result<()> {
+    pub fn clear_failures(&mut self, pages: &[PageId]) -> Result<(), Fault> {
         let Place { site, collection, .. } = &self.place;
-        let transaction = begin(&mut self.connection)?;
+        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         for pages in pages.chunks(KEYS_AT_ONCE) {
             let pairs = pages.iter().map(|page| vec![&*page.kind, &*page.name]);
             let pairs: serde_json::Value = pairs.collect();
             transaction.prepare_cached(CLEAR)?.execute((site, collection, pairs.to_string()))?;
         }
-        transaction.commit()
+        Ok(transaction.commit()?)
     }
 
     /// See [`crate::store::Store::failures`].

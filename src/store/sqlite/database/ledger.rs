@@ -36,9 +36,11 @@ const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY l
 const NEXT_FENCE: &str = "SELECT coalesce(max(fence), 0) + 1 FROM gleaner_sweeps \
      WHERE site = ?1 AND collection = ?2";
 const FENCE: &str = "SELECT fence FROM gleaner_sweeps WHERE id = ?1";
-/// Id, holder, time.
-const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?3 \
-   WHERE id = ?1 AND state = 'running' AND holder IS ?2";
+/// Id, holder, number of the lock. Where the number is not known it is 0.
+const IS_HELD: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE id = ?1 \
+   AND state = 'running' AND holder IS ?2 AND (?3 = 0 OR fence = ?3))";
+/// Id, time.
+const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?2 WHERE id = ?1";
 /// Id, sign of life as it was read, time.
 const END_DEAD: &str = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?3, \
    heartbeat_at = NULL WHERE id = ?1 AND state = 'running' AND heartbeat_at IS ?2";
@@ -49,7 +51,7 @@ const OTHER_RUNS: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE site
 const AS_READ: &str = "WHERE id = :id AND state = :was AND heartbeat_at IS :was_heartbeat_at \
    AND ended_at IS :was_ended_at";
 /// What an entry has to be to be ended; it may have been, by a call whose answer was lost.
-const HELD: &str = "WHERE id = :id AND holder IS :holder \
+const HELD: &str = "WHERE id = :id AND holder IS :holder AND (:fence = 0 OR fence = :fence) \
    AND (state = 'running' OR ended_at IS :ended_at)";
 
 /// Ends as failed what runs without a holder: earlier versions left such entries when they were
@@ -58,6 +60,27 @@ pub fn end_abandoned(connection: &Connection) -> Result<()> {
     let sql = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?1 \
                WHERE state = 'running' AND holder IS NULL";
     connection.execute(sql, [time(clock::now())]).map(drop)
+}
+
+/// A lock that was taken: who holds it, by which entry and under which number.
+pub struct Held {
+    id: Box<str>,
+    holder: Option<String>,
+    fence: i64,
+}
+
+impl Held {
+    /// The lock that `entry` is.
+    fn of(entry: &SweepEntry) -> Result<Held> {
+        Ok(Held { id: entry.id.clone(), holder: json(entry.holder.as_ref())?, fence: entry.fence })
+    }
+
+    /// Whether it is held still.
+    pub fn is_held(&self, connection: &Connection) -> Result<bool> {
+        let Held { id, holder, fence } = self;
+        let mut statement = connection.prepare_cached(IS_HELD)?;
+        statement.query_row((id, holder, fence), |row| row.get(0))
+    }
 }
 
 impl Database {
@@ -93,13 +116,17 @@ impl Database {
             return Ok(Err(objection));
         }
         let now = clock::now();
-        let taken = match renew(&transaction, &claim.entry, now)? {
+        // Its number is not known where an answer was lost.
+        let entry = SweepEntry { fence: 0, ..claim.entry.clone() };
+        let taken = match renew(&transaction, &entry, now)? {
             true => Some(transaction.query_row(FENCE, [&claim.entry.id], |row| row.get(0))?),
             false => take(&transaction, claim, now)?,
         };
         // Where it was not taken, nothing is to stay: a dead holder's end neither.
-        let is_taken = taken.is_some();
-        if is_taken { transaction.commit() } else { transaction.rollback() }.map(|()| Ok(taken))
+        let Some(fence) = taken else { return transaction.rollback().map(|()| Ok(None)) };
+        transaction.commit()?;
+        self.held = Some(Held::of(&SweepEntry { fence, ..entry })?);
+        Ok(Ok(taken))
     }
 
     /// See [`crate::store::Store::renew_lock`].
@@ -119,8 +146,7 @@ impl Database {
 }
 
 fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<bool> {
-    let holder = json(entry.holder.as_ref())?;
-    changed(connection, RENEW, (&entry.id, holder, time(now)))
+    Ok(Held::of(entry)?.is_held(connection)? && changed(connection, RENEW, (&entry.id, time(now)))?)
 }
 
 /// Evicts, then writes; answers with the number of the lock. The caller rolls back unless all of it

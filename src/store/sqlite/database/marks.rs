@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rusqlite::{Result, params};
+use rusqlite::params;
 
-use super::{Database, KEYS_AT_ONCE, begin, list};
+use super::{Database, KEYS_AT_ONCE, Result, begin_held, list};
 use crate::record::{Ages, Fetched, Key, Seen, Stamp};
+use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{self, time};
 use crate::store::sqlite::statements::Paged;
 use crate::store::{Live, Position, Rows};
@@ -74,8 +75,8 @@ impl Marks {
 
 impl Database {
     /// See [`crate::store::Store::mark_seen`].
-    pub fn mark_seen(&mut self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>> {
-        let transaction = begin(&mut self.connection)?;
+    pub fn mark_seen(&mut self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, Fault> {
+        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let sql = &self.marks;
         let mut absent = Vec::new();
         for seen in seen.chunks(KEYS_AT_ONCE) {
@@ -111,7 +112,8 @@ impl Database {
                 absent.push(key?);
             }
         }
-        transaction.commit().map(|()| absent)
+        transaction.commit()?;
+        Ok(absent)
     }
 
     /// See [`crate::store::Store::keys`].
@@ -140,24 +142,25 @@ impl Database {
     }
 
     /// See [`crate::store::Store::mark_unlisted`].
-    pub fn mark_unlisted(&mut self, keys: &[Key], at: Timestamp) -> Result<()> {
-        let transaction = begin(&mut self.connection)?;
+    pub fn mark_unlisted(&mut self, keys: &[Key], at: Timestamp) -> Result<(), Fault> {
+        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         for keys in keys.chunks(KEYS_AT_ONCE) {
             let mut statement = transaction.prepare_cached(&self.marks.unlisted)?;
             statement.execute((list(keys), time(at)))?;
         }
-        transaction.commit()
+        Ok(transaction.commit()?)
     }
 
     /// See [`crate::store::Store::mark_gone`].
-    pub fn mark_gone(&mut self, keys: &[Key], at: Timestamp) -> Result<u64> {
-        let transaction = begin(&mut self.connection)?;
+    pub fn mark_gone(&mut self, keys: &[Key], at: Timestamp) -> Result<u64, Fault> {
+        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let mut marked = 0;
         for keys in keys.chunks(KEYS_AT_ONCE) {
             let mut statement = transaction.prepare_cached(&self.marks.gone)?;
             marked += statement.execute((list(keys), time(at)))? as u64;
         }
-        transaction.commit().map(|()| marked)
+        transaction.commit()?;
+        Ok(marked)
     }
 }
 
