@@ -172,13 +172,13 @@ impl LedgerEntry {
         let LedgerEntry { entry, silent_for } = self;
         let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), Holder::to_string);
         let since = shown(entry.resumed_at.unwrap_or(entry.started_at));
-        let silence = match silent_for {
+        let silent = match silent_for {
             Some(silent) => format!("silent for {} s", silent.as_secs()),
             None => "with a heartbeat in the future".to_owned(),
         };
         let left = silence().saturating_sub(silent_for.unwrap_or_default()).as_secs();
         format!(
-            "{who}, since {since}, {silence}; free when that run ends, or in {left} s if no heartbeat comes"
+            "{who}, since {since}, {silent}; free when that run ends, or in {left} s if no heartbeat comes"
         )
     }
 }
