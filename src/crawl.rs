@@ -10,7 +10,7 @@ mod verdict;
 
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
@@ -29,6 +29,7 @@ use crate::record::Stamp;
 use crate::refresh::Policy;
 use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
+use crate::refresh::redirect::Redirects;
 use crate::report::Outcome;
 use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
@@ -58,6 +59,8 @@ pub struct Crawl {
     departures: Arc<Departures>,
     canary: Arc<Canary>,
     waits: Waits,
+    /// How many items the last complete sweep listed, where this one is judged by it.
+    listed_before: OnceLock<u64>,
     shutdown: Shutdown,
 }
 
@@ -132,6 +135,7 @@ impl Crawl {
             departures: Arc::default(),
             canary: Arc::default(),
             waits,
+            listed_before: OnceLock::new(),
             shutdown,
         }
     }
@@ -277,6 +281,7 @@ impl Crawl {
             walk: self.walk.clone(),
             departures: self.departures.clone(),
             canary: self.canary.clone(),
+            redirects: Redirects::default(),
             gone_limit: self.settings.gone_limit,
         });
         // They end with the crew, whatever they wait for.
@@ -291,8 +296,6 @@ impl Crawl {
             _ => self.last_writes(&mut writing).await,
         };
         self.note_pages(&crew, problems);
-        self.note_redirects(&crew, problems);
-        self.note_hosts(&crew.hosts, problems);
         if worked.is_ok() && written.is_ok() {
             self.note_not_found(&crew.wanted, problems).await?;
         }
@@ -300,11 +303,13 @@ impl Crawl {
         written.and(worked)
     }
 
-    /// Says what was odd about the pages that were read, each thing once.
+    /// Says what was odd about the pages that were read and the hosts that were asked, each thing once.
     fn note_pages(&self, crew: &Crew, problems: &Problems) {
         crew.list_fields.say(problems);
         crew.fields.say(problems);
         crew.texts.say(problems, self.metrics.snapshot().requests.replaced);
+        self.note_redirects(crew, problems);
+        self.note_hosts(&crew.hosts, problems);
     }
 
     /// Where the writer brings batches.

@@ -4,6 +4,7 @@
 pub mod canary;
 pub mod gone;
 pub mod redirect;
+pub mod revision;
 
 use std::time::Duration;
 
@@ -98,7 +99,10 @@ pub fn plan(
         return Plan::Fetch(None);
     }
     let revision = listed.and_then(|listed| listed.revision.as_ref());
-    if revision.is_some() && revision == known.revision.as_ref() {
+    if let Some(revision) = revision.filter(|_| policy.conditional)
+        && known.revision.as_ref() == Some(revision)
+        && revision::is_final(revision, known.fetched_at)
+    {
         return Plan::Same;
     }
     let age = known.fetched_at.map(|at| now.duration_since(at));
@@ -271,6 +275,16 @@ mod tests {
         assert_eq!(plan(&gone, None, &policy()), all);
         assert_eq!(plan(&known, Some(&listed("7", Content::Nothing)), &policy()), Plan::Same);
         assert_eq!(plan(&known, Some(&listed("8", Content::Nothing)), &policy()), etag);
+        let off = Policy { conditional: false, ..policy() };
+        assert_eq!(
+            plan(&known, Some(&listed("7", Content::Nothing)), &off),
+            all,
+            "it is asked for"
+        );
+        // Fetched on the day that the revision names, the page may have changed once more.
+        let dated = |day: &str| Known { revision: Some(day.into()), ..ours() };
+        let on = |day: &str| plan(&dated(day), Some(&listed(day, Content::Nothing)), &policy());
+        assert_eq!((on("1969-12-31"), on("1970-01-01")), (Plan::Same, etag.clone()));
         let kept = Content::Object("{}".into());
         assert_eq!(plan(&known, Some(&listed("7", kept)), &policy()), all, "the list may differ");
         let recent = |age| Policy { max_age: Some(Duration::from_secs(age)), ..policy() };

@@ -256,6 +256,14 @@ impl Site {
         keeps || self.detail.is_none()
     }
 
+    /// Whether nothing on the list shows where it ends: its pages are HTML of which nothing is required,
+    /// and say neither how many items nor how many pages there are.
+    pub fn has_open_end(&self) -> bool {
+        let is_html =
+            matches!(&self.index.items, ItemRules::Selected { items: Select::Css(_), .. });
+        is_html && self.index.require.is_empty() && !self.index.paging.tells_its_end()
+    }
+
     /// Whether the list says where an item's page is.
     pub fn takes_links(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| detail.request.url.is_none())
@@ -363,7 +371,15 @@ impl Site {
     /// Digest of what makes documents what they are: another one makes all of them anew.
     pub fn rules(&self) -> String {
         let detail = self.detail.as_ref().map(|detail| {
-            let DetailRules { request, format, document, fields, require: _, marks: _ } = detail;
+            let DetailRules {
+                request,
+                format,
+                document,
+                fields,
+                require: _,
+                marks: _,
+                revision: _,
+            } = detail;
             (request, format, document, fields)
         });
         Digest::of(format!("{:?} {detail:?}", self.index.items).as_bytes()).to_string()

@@ -41,8 +41,8 @@ use crate::problems::{FieldsFound, OddTexts, Problems};
 use crate::record::Key;
 use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
-use crate::refresh::{self, Plan, Policy, Validators, redirect};
-use crate::secret::shown;
+use crate::refresh::redirect::{self, Redirects};
+use crate::refresh::{self, Plan, Policy, Validators};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
 use crate::store::Store;
@@ -105,6 +105,8 @@ pub struct Crew {
     pub walk: Arc<Walk>,
     /// What was found out about items that may have left the site.
     pub departures: Arc<Departures>,
+    /// Where the requests for items were led.
+    pub redirects: Redirects,
     /// Counts the fields of documents, and tells a redesign.
     pub canary: Arc<Canary>,
     /// Share of the store's documents that may be marked gone at once, in percent.
@@ -364,7 +366,7 @@ impl Crew {
     /// Where a task leads, as it may be shown; nothing where its request cannot be made.
     fn url_of(&self, task: &Task) -> Box<str> {
         let request = self.site.request(&task.page).ok().flatten();
-        request.map_or_else(Box::default, |request| shown(&request.url).into())
+        request.map_or_else(Box::default, |request| self.policy.scrubber.url(&request.url).into())
     }
 
     /// Whether more of a list is wanted.

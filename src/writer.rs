@@ -336,7 +336,8 @@ impl Destination {
             if self.metrics.missing() < NAMED {
                 let page = &lease.task().page;
                 warn!(%page, %url, reason = "missing", "listed, but its page answers 404 or 410");
-                self.problems.note(format!(
+                // Each by itself: whoever mends the list needs all of them.
+                self.problems.last_note(format!(
                     "{page} at {url} is missing: it is listed, but its page answers 404 or 410"
                 ));
             }

@@ -8,7 +8,7 @@ use crate::error::CrawlError;
 use crate::lookup;
 use crate::problems::Problems;
 use crate::record::Key;
-use crate::report::Outcome;
+use crate::report::{Outcome, Report};
 use crate::settings::Begin;
 use crate::store::{KeptFailure, Rows};
 use crate::sweep::State;
@@ -56,9 +56,15 @@ impl Crawl {
         }
         let sweeps = self.store.sweeps(SWEEPS).await?.into_iter().map(|it| it.entry);
         let complete = sweeps.filter(|entry| entry.state == State::Ended(Outcome::Complete));
-        let mut whole = complete.filter(|entry| !entry.limited).filter_map(|entry| entry.report);
+        let whole = complete.filter(|entry| !entry.limited).filter_map(|entry| entry.report);
+        let whole: Vec<Report> = whole.collect();
+        if let Some(last) = whole.first() {
+            self.listed_before.get_or_init(|| last.index.listed);
+        }
         let rules = self.site.rules();
-        if let Some(report) = whole.find(|it| *it.rules == *rules && !it.fields.is_empty()) {
+        if let Some(report) =
+            whole.into_iter().find(|it| *it.rules == *rules && !it.fields.is_empty())
+        {
             self.canary.compare_with(report.fields);
         }
         Ok(())

@@ -5,7 +5,7 @@ use crate::clock;
 use crate::error::CrawlError;
 use crate::lock::Lock;
 use crate::problems::Problems;
-use crate::refresh::gone::{Departed, granted, refusal};
+use crate::refresh::gone::{Departed, ended_early, granted, refusal};
 
 impl Crawl {
     /// Marks what is gone, after a sweep that may do so: it came to its end, was not limited, lost
@@ -27,7 +27,13 @@ impl Crawl {
         {
             return Ok(());
         }
-        let Departed { gone, unlisted } = self.departures.all();
+        let Departed { gone, unlisted, unproven } = self.departures.all();
+        if self.site.has_open_end()
+            && let Some(why) = ended_early(self.listed_before.get().copied(), listed, unproven)
+        {
+            problems.gap(why);
+            return Ok(());
+        }
         if gone.is_empty() && unlisted.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::budget::Budget;
 use super::field::{self, Fields, Scope};
 use super::marks::refuse_marked;
-use super::{Decoding, Format, JsonPage, PageError, Select, Selector, html_page, json};
+use super::{Decoding, Format, JsonPage, PageError, Select, Selector, html_page, json, said};
 use crate::document::{self, Digest, Document, Encoding, Json, JsonError};
 use crate::fetch::Page;
 use crate::site::DetailRules;
@@ -23,6 +23,8 @@ pub struct Detail {
     pub document: Document,
     /// For each of the fields, in their order.
     pub matched: Vec<bool>,
+    /// What the page says of when its item changed, where the site file selects it.
+    pub revision: Option<Box<str>>,
     /// What was done to make text of the page.
     pub decoding: Decoding,
 }
@@ -49,13 +51,15 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
             let scope = Scope::Html(html.scope());
             refuse_marked(&rules.marks, scope)?;
             require(&rules.require, scope)?;
+            let revision = revision(rules, scope)?;
             let detail = of_fields(rules, scope, making)?;
-            Ok(Detail { decoding: html.decoding(), ..detail })
+            Ok(Detail { revision, decoding: html.decoding(), ..detail })
         }
         Format::Json => {
             let json = JsonPage::read(page)?;
             refuse_marked(&rules.marks, json.scope())?;
             require(&rules.require, json.scope())?;
+            let revision = revision(rules, json.scope())?;
             let detail = match &rules.document {
                 _ if !rules.fields.is_empty() => of_fields(rules, part_of(rules, &json)?, making)?,
                 Some(_) => of_text(part_of(rules, &json)?, making)?,
@@ -63,10 +67,10 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
                     let decoding = json.decoding();
                     let (json, text) = json.into_parts();
                     let document = made(json, &text, making)?;
-                    return Ok(Detail { document, matched: Vec::new(), decoding });
+                    return Ok(Detail { document, matched: Vec::new(), revision, decoding });
                 }
             };
-            Ok(Detail { decoding: json.decoding(), ..detail })
+            Ok(Detail { revision, decoding: json.decoding(), ..detail })
         }
     }
 }
@@ -79,6 +83,12 @@ fn part_of<'a>(rules: &DetailRules, json: &'a JsonPage) -> Result<Scope<'a>, Pag
     Ok(json.scope_of(found.ok_or_else(missing)?.as_raw()))
 }
 
+/// What a page says of when its item changed.
+fn revision(rules: &DetailRules, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
+    let Some(rule) = &rules.revision else { return Ok(None) };
+    Ok(said::text("detail.revision", rule, scope)?)
+}
+
 /// The document of an item that has no page of its own.
 ///
 /// # Errors
@@ -89,7 +99,7 @@ pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
         nothing => (Bytes::from_static(b"{}"), nothing),
     };
     let document = made(Json::parse(&text)?, &text, Making { listed, ..making })?;
-    Ok(Detail { document, matched: Vec::new(), decoding: Decoding::default() })
+    Ok(Detail { document, matched: Vec::new(), revision: None, decoding: Decoding::default() })
 }
 
 /// Whether a page has all that makes it one. A member that is null is not there: so error pages of
@@ -131,7 +141,7 @@ fn of_fields(
     }
     let text = Bytes::from(text);
     let document = made(Json::parse(&text)?, &text, making)?;
-    Ok(Detail { document, matched, decoding: Decoding::default() })
+    Ok(Detail { document, matched, revision: None, decoding: Decoding::default() })
 }
 
 /// The document that a value of a page is.
@@ -139,7 +149,7 @@ fn of_text(scope: Scope<'_>, making: Making<'_>) -> Result<Detail, PageError> {
     let Scope::Json { value, .. } = scope else { return Err(PageError::Nothing) };
     let text = Bytes::from(document::value_to_text(value));
     let document = made(Json::parse(&text)?, &text, making)?;
-    Ok(Detail { document, matched: Vec::new(), decoding: Decoding::default() })
+    Ok(Detail { document, matched: Vec::new(), revision: None, decoding: Decoding::default() })
 }
 
 /// The document that a page's text is, with what is kept of the list.

@@ -69,7 +69,7 @@ pub struct SeedsFound {
 pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
-        ItemRules::Sitemap { key } => of_sitemap(key, page),
+        ItemRules::Sitemap { key, has_revision } => of_sitemap(key, *has_revision, page),
         ItemRules::Selected { items: of_items, .. } => match of_items {
             Select::Json(items) => {
                 let json = JsonPage::read(page)?;
@@ -222,7 +222,7 @@ fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
     Ok(document::value_to_text(value).into())
 }
 
-fn of_sitemap(key: &field::Pattern, page: &Page) -> Result<Listing, PageError> {
+fn of_sitemap(key: &field::Pattern, has_revision: bool, page: &Page) -> Result<Listing, PageError> {
     match sitemap::parse(&page.body, LARGEST_SITEMAP)? {
         Sitemap::Index { locations, without_loc } => {
             let place = |location: &str| match page.url.join(location) {
@@ -240,7 +240,12 @@ fn of_sitemap(key: &field::Pattern, page: &Page) -> Result<Listing, PageError> {
             // Also those that are no items: the sitemap is not empty.
             let said =
                 PageSaid { items: entries.len() as u64 + without_loc, ..PageSaid::default() };
-            let items = entries.into_iter().filter_map(|entry| of_entry(key, page, entry));
+            let revised = |entry: Entry| {
+                let last_modified = entry.last_modified.filter(|_| has_revision);
+                Entry { last_modified, ..entry }
+            };
+            let items = entries.into_iter().map(revised);
+            let items = items.filter_map(|entry| of_entry(key, page, entry));
             let without = (0..without_loc).map(|_| Err(NoKey::Missing));
             Ok(Listing { items: items.chain(without).collect(), said, ..Listing::default() })
         }

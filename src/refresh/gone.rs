@@ -91,6 +91,7 @@ struct Found {
     once: HashSet<Key>,
     gone: Vec<Key>,
     unlisted: Vec<Key>,
+    unproven: u64,
 }
 
 /// What is to be marked, if the sweep is one that may mark.
@@ -100,6 +101,8 @@ pub struct Departed {
     pub gone: Vec<Key>,
     /// Items that are not listed, whether or not that was noted before.
     pub unlisted: Vec<Key>,
+    /// How many items no list names for the first time, though they are not shown to be gone.
+    pub unproven: u64,
 }
 
 impl Departures {
@@ -109,8 +112,10 @@ impl Departures {
     }
 
     /// Notes what becomes of an item that the store holds.
-    pub fn note(&self, key: Key, fate: Fate) {
+    pub fn note(&self, key: Key, listing: Listing, fate: Fate) {
         let mut found = self.found();
+        let is_new = listing == Listing::Unnamed { noted_before: false };
+        found.unproven += u64::from(is_new && fate != Fate::Gone);
         match fate {
             Fate::Gone | Fate::Missing => found.gone.push(key),
             Fate::Unlisted => found.unlisted.push(key),
@@ -121,7 +126,8 @@ impl Departures {
     /// All that was found out.
     pub fn all(&self) -> Departed {
         let found = self.found();
-        Departed { gone: found.gone.clone(), unlisted: found.unlisted.clone() }
+        let (gone, unlisted) = (found.gone.clone(), found.unlisted.clone());
+        Departed { gone, unlisted, unproven: found.unproven }
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
@@ -140,6 +146,16 @@ pub fn refusal(gone: u64, live: u64, limit: f64) -> String {
     format!(
         "{gone} or more of {live} items in the store are not on the list any more, or their pages are not there, which is more than {limit} %: nothing was marked gone. If they left the site, go ahead with a higher --gone-limit"
     )
+}
+
+/// Why a list whose end nothing proves is not believed to end there: it names fewer items than in the
+/// last complete sweep (`before`), and some of those that it lacks for the first time are not shown to be
+/// gone by their own pages.
+pub fn ended_early(before: Option<u64>, listed: u64, unproven: u64) -> Option<String> {
+    let before = before.filter(|before| listed < *before && unproven > 0)?;
+    Some(format!(
+        "the list names {listed} items, and in the last complete sweep it named {before}; {unproven} of those that it lacks are not shown to be gone by pages of their own, so it may have ended early: nothing was marked. Say in the site file what each page of the list has (`require`), or how many items there are (`total`, `last`); or go ahead with --accept-changes"
+    ))
 }
 
 #[cfg(test)]
@@ -182,12 +198,30 @@ mod tests {
     #[test]
     fn g6_what_is_noted_is_what_will_be_marked() {
         let departures = Departures::default();
-        departures.note(key("a"), Fate::Unlisted);
-        departures.note(key("b"), Fate::Gone);
-        departures.note(key("c"), Fate::Missing);
-        departures.note(key("d"), Fate::Unknown);
-        let departed = Departed { gone: vec![key("b"), key("c")], unlisted: vec![key("a")] };
+        let unnamed = |noted_before| Listing::Unnamed { noted_before };
+        departures.note(key("a"), unnamed(false), Fate::Unlisted);
+        departures.note(key("b"), unnamed(false), Fate::Gone);
+        departures.note(key("c"), Listing::Named { asked_before: true }, Fate::Missing);
+        departures.note(key("d"), unnamed(false), Fate::Unknown);
+        departures.note(key("e"), unnamed(true), Fate::Unlisted);
+        let (gone, unlisted) = (vec![key("b"), key("c")], vec![key("a"), key("e")]);
+        let departed = Departed { gone, unlisted, unproven: 2 };
         assert_eq!(departures.all(), departed);
+    }
+
+    #[test]
+    fn l10_a_list_ended_early_where_it_is_shorter_and_what_it_lacks_is_not_shown_to_be_gone() {
+        let cases = [
+            (Some(50), 45, 5, true),
+            (Some(50), 45, 1, true),
+            (Some(50), 45, 0, false),
+            (Some(50), 50, 1, false),
+            (Some(50), 51, 1, false),
+            (None, 45, 5, false),
+        ];
+        for (before, listed, unproven, ended) in cases {
+            assert_eq!(ended_early(before, listed, unproven).is_some(), ended, "{listed}");
+        }
     }
 
     #[test]

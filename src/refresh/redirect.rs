@@ -1,9 +1,13 @@
 //! Tells whether a redirect leads to an item's own page, or to one that many items share: a home page,
 //! a login, a form of consent.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use percent_encoding::percent_decode_str;
 use url::{Position, Url};
 
+use crate::document::Digest;
 use crate::record::Key;
 use crate::secret::shown;
 
@@ -56,9 +60,64 @@ fn names(path: &str, key: &str) -> bool {
     })
 }
 
+/// Where the requests for items were led, in a whole sweep.
+#[derive(Debug, Default)]
+pub struct Redirects(Mutex<Seen>);
+
+/// Digests stand for keys and addresses: there may be as many as items.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Where each item was led first.
+    items: HashMap<u128, u128>,
+    /// Which item was led there; nothing where several were.
+    addresses: HashMap<u128, Option<u128>>,
+}
+
+/// What the address is to which the request for an item was led.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lead {
+    /// It is not known yet whether others are led there.
+    AskAgain,
+    /// Nobody else is led there: it may be the item's page.
+    Alone,
+    /// Others are led there, or the item is led to another address each time.
+    Shared,
+}
+
+impl Redirects {
+    /// Notes that the request for an item was led to an address that does not name it.
+    pub fn note(&self, key: &Key, address: &str) -> Lead {
+        let [key, address] = [key.as_str(), address].map(|it| Digest::of(it.as_bytes()).bits());
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let visitor = seen.addresses.entry(address).or_insert(Some(key));
+        if *visitor != Some(key) {
+            *visitor = None;
+        }
+        let is_alone = visitor.is_some();
+        match seen.items.insert(key, address) {
+            None => Lead::AskAgain,
+            Some(before) if before == address && is_alone => Lead::Alone,
+            Some(_) => Lead::Shared,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn g8_an_address_is_an_items_own_where_no_other_item_is_led_there() {
+        let redirects = Redirects::default();
+        let note = |key: &str, address| redirects.note(&Key::new(key).unwrap(), address);
+        for (key, address) in [("1", "/home"), ("2", "/home"), ("3", "/three"), ("4", "/in?a")] {
+            assert_eq!(note(key, address), Lead::AskAgain, "{key}");
+        }
+        assert_eq!(note("1", "/home"), Lead::Shared);
+        assert_eq!(note("2", "/home"), Lead::Shared);
+        assert_eq!(note("3", "/three"), Lead::Alone);
+        assert_eq!(note("4", "/in?b"), Lead::Shared, "another address each time");
+    }
 
     #[test]
     fn g8_a_redirect_leads_away_where_the_address_does_not_name_the_key() {

@@ -12,7 +12,7 @@ use super::paging::Paging;
 use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::Placeholder;
-use super::written::{At, OneOrMany};
+use super::written::{At, OneOrMany, OrOff};
 use super::{DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, Seeds, SeedsPage, Site};
 use crate::extract::{Format, Selector};
 use crate::fetch::HeaderValue;
@@ -240,7 +240,7 @@ fn selected(
     let of_items = table.items.as_ref().ok_or_else(|| missing("index.items"))?;
     let of_key = table.key.as_ref().ok_or_else(|| missing("index.key"))?;
     let link = detail.and_then(|detail| detail.value.link.as_ref());
-    let revision = table.revision.as_ref();
+    let revision = table.revision.as_ref().and_then(OrOff::on);
     let keep = match fields("index.fields", &table.fields, format)? {
         fields if !fields.is_empty() => Keep::Fields(fields),
         _ if detail.is_some() => Keep::Nothing,
@@ -255,7 +255,7 @@ fn selected(
         items: select::items("index.items", of_items, format)?,
         key: select::key("index.key", of_key, format)?,
         link: link.map(|link| select::single("detail.link", link, format)).transpose()?,
-        revision: revision.map(|it| select::single("index.revision", it, format)).transpose()?,
+        revision: revision.map(|it| select::single("index.revision", &it, format)).transpose()?,
         keep,
     })
 }
@@ -272,7 +272,11 @@ fn bare_items(
     let unused = [
         table.items.as_ref().map(|it| there(it, "index.items")),
         table.require.first().map(|it| there(it, "index.require")),
-        table.revision.as_ref().map(|it| there(it, "index.revision")),
+        table
+            .revision
+            .as_ref()
+            .filter(|it| !is_sitemap || OrOff::on(it).is_some())
+            .map(|it| there(it, "index.revision")),
         table.fields.values().next().map(|it| there(it, "index.fields")),
         table.key.as_ref().filter(|_| !is_sitemap).map(|it| there(it, "index.key")),
         table.url.as_ref().filter(|_| !is_sitemap).map(|it| there(it, "index.url")),
@@ -286,7 +290,10 @@ fn bare_items(
         return Err(wrong(link, "detail.link", format!("paging is by {kind}: no list has links")));
     }
     match &table.key {
-        Some(key) => Ok(ItemRules::Sitemap { key: select::location("index.key", key)? }),
+        Some(key) => Ok(ItemRules::Sitemap {
+            key: select::location("index.key", key)?,
+            has_revision: table.revision.is_none(),
+        }),
         None if is_sitemap => {
             let message = "a regular expression on the entries' locations is needed";
             Err(wrong(written, "index.key", message))
@@ -323,6 +330,8 @@ fn build_detail(
         }
     }
     let require = table.require.iter().map(|text| select("detail.require", text, format));
+    let revision = table.revision.as_ref();
+    let revision = revision.map(|it| select::single("detail.revision", it, format));
     let fields = fields("detail.fields", &table.fields, format)?;
     if fields.is_empty() && format == Format::Html {
         let message = "an HTML page is no document: say what is kept of it";
@@ -337,6 +346,7 @@ fn build_detail(
         format,
         require: require.collect::<Result<_, _>>()?,
         marks: answers::marks(said, format)?,
+        revision: revision.transpose()?,
         document: document.map(|path| selector("detail.document", path)).transpose()?,
         fields,
     })

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
-use super::written::{At, OneOrMany, Pairs, Short};
+use super::written::{At, OneOrMany, OrOff, Pairs, Short};
 use crate::extract::Format;
 
 /// A web site that lists things and has a page for each of them, as gleaner crawls it.
@@ -140,8 +140,9 @@ pub struct IndexTable {
     pub items: Option<At<Short<RuleTable>>>,
     /// Selects the key within an item; for a sitemap, a regular expression on the location.
     pub key: Option<At<Short<RuleTable>>>,
-    /// Selects, within an item, what changes with it, such as `$.updated_at`.
-    pub revision: Option<At<Short<RuleTable>>>,
+    /// Selects, within an item, what changes with it, such as `$.updated_at`. `false` passes over the
+    /// `lastmod` of a sitemap.
+    pub revision: Option<At<OrOff<RuleTable>>>,
     /// What is kept of the list, by name; selectors within an item.
     #[serde(default)]
     pub fields: Rules,
@@ -174,6 +175,9 @@ pub struct DetailTable {
     /// Selectors that must match: a page without one of them is refused.
     #[serde(default)]
     pub require: Vec<At<String>>,
+    /// Selects what the page says of when its item changed: a page older than its list says is asked for
+    /// again.
+    pub revision: Option<At<Short<RuleTable>>>,
     /// JSONPath of the part of the page that is the document.
     pub document: Option<At<String>>,
     /// What is kept of the page, by name. Without it, all of a JSON page.

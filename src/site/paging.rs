@@ -193,6 +193,12 @@ impl Paging {
         }
     }
 
+    /// Whether the site or the site file says how many items or pages there are.
+    pub fn tells_its_end(&self) -> bool {
+        let has_last = matches!(self, Paging::Page { last, .. } if *last != LastPage::Unknown);
+        has_last || self.total().is_some()
+    }
+
     /// Whether pages are found by their numbers, and not one by another.
     pub fn is_numbered(&self) -> bool {
         !matches!(

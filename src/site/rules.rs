@@ -91,6 +91,8 @@ pub enum ItemRules {
     Sitemap {
         /// The key in an entry's location.
         key: Pattern,
+        /// Whether an entry's `lastmod` is the item's revision.
+        has_revision: bool,
     },
     /// Nothing: the keys are known.
     Known,
@@ -117,6 +119,8 @@ pub struct DetailRules {
     pub require: Vec<Select>,
     /// What on a page says that it is none.
     pub marks: Marks,
+    /// Where it says when its item changed.
+    pub revision: Option<FieldRule>,
     /// The part of a JSON page that is the document, where that is not all of it.
     pub document: Option<Selector>,
     /// What is kept of the page, by name; where nothing is named, all of a JSON page.

@@ -28,6 +28,25 @@ pub enum Short<T> {
     Table(T),
 }
 
+/// What [`Short`] is, or `false`: what is taken by itself is not to be taken.
+#[derive(Debug, Clone)]
+pub enum OrOff<T> {
+    /// `false`.
+    Off,
+    /// What is to be taken instead.
+    On(Short<T>),
+}
+
+impl<T: Clone> OrOff<T> {
+    /// What is to be taken instead, where something is.
+    pub fn on(written: &At<OrOff<T>>) -> Option<At<Short<T>>> {
+        match &written.value {
+            OrOff::Off => None,
+            OrOff::On(value) => Some(At { at: written.at, value: value.clone() }),
+        }
+    }
+}
+
 /// A text, or several.
 #[derive(Debug, Clone)]
 pub struct OneOrMany(pub Vec<String>);
@@ -67,6 +86,35 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Short<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Short<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Short::Table)
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrOff<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = OrOff<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a selector, a table with one, or false")
+            }
+
+            fn visit_bool<E: Error>(self, flag: bool) -> Result<OrOff<T>, E> {
+                match flag {
+                    false => Ok(OrOff::Off),
+                    true => Err(E::custom("write a selector, or false")),
+                }
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<OrOff<T>, E> {
+                Ok(OrOff::On(Short::Text(text.to_owned())))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrOff<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Short::Table).map(OrOff::On)
             }
         }
         deserializer.deserialize_any(Either(PhantomData))
@@ -137,7 +185,7 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{At, OneOrMany, Scalar, Short};
+    use super::{At, OneOrMany, OrOff, Scalar, Short};
 
     impl<T: JsonSchema> JsonSchema for At<T> {
         fn inline_schema() -> bool {
@@ -165,6 +213,21 @@ mod schema {
         fn json_schema(generator: &mut SchemaGenerator) -> Schema {
             let table = generator.subschema_for::<T>();
             json_schema!({ "anyOf": [{ "type": ["string", "integer"] }, table] })
+        }
+    }
+
+    impl<T: JsonSchema> JsonSchema for OrOff<T> {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            format!("OrOff{}", T::schema_name()).into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let table = generator.subschema_for::<T>();
+            json_schema!({ "anyOf": [{ "type": "string" }, { "const": false }, table] })
         }
     }
 

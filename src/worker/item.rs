@@ -6,16 +6,21 @@ use url::Url;
 
 use super::trouble::Trouble;
 use super::{Attempt, Crew};
+use crate::again::Wanted;
 use crate::clock;
 use crate::document::Document;
 use crate::error::CrawlError;
 use crate::extract::{self, Detail, Making};
+use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
-use crate::record::{Ages, Fetched, Known, Seen};
+use crate::frontier::Retry;
+use crate::record::{Ages, Fetched, Key, Known, Seen};
 use crate::refresh::gone::Sight;
-use crate::refresh::{self, Origin, Plan};
+use crate::refresh::redirect::Lead;
+use crate::refresh::{self, Origin, Plan, revision};
 use crate::site::Site;
 use crate::task::{Content, DetailPage, Listed, Page};
+use crate::wording::plain;
 use crate::writer::Outcome;
 
 impl Crew {
@@ -28,6 +33,12 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         if item.is_unlisted {
             return Box::pin(self.unlisted_page(attempt, &item, page)).await;
+        }
+        if let Some(address) = self.led_away(&item.key, &attempt, &page.url) {
+            match self.lead(&item.key, &address) {
+                Lead::Alone => {}
+                lead => return Box::pin(self.led_elsewhere(attempt, lead, address)).await,
+            }
         }
         let encoding = self.store.encoding();
         let content =
@@ -43,19 +54,49 @@ impl Crew {
             .await;
         match read {
             (page, Err(error)) => Box::pin(self.bad_page(attempt, error, page)).await,
-            (page, Ok(Detail { document, matched, decoding })) => {
+            (page, Ok(Detail { document, matched, revision, decoding })) => {
                 self.decoded(&page, decoding);
                 attempt.end(End::Page)?;
+                let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
+                let is_older = is_older(revision.as_deref(), listed.as_deref());
+                if is_older && let Some(retry) = self.again(&attempt, &revision) {
+                    return Ok(self.frontier.retry_later(attempt.lease, retry).await?);
+                }
                 self.fields.note(&matched);
                 let origin = Origin {
                     url: self.place_of(&item, &page),
                     is_link: self.site.takes_links(),
                     etag: fetch::validator(&page.headers, ETAG).map(Into::into),
                     last_modified: fetch::validator(&page.headers, LAST_MODIFIED).map(Into::into),
-                    revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
+                    // What is kept of an older page makes the next sweep ask for it again.
+                    revision: if is_older { revision } else { listed },
                 };
                 self.deliver(attempt, item, origin, document).await
             }
+        }
+    }
+
+    /// What the address is to which the request for an item was led. A run that goes over failures
+    /// sees too few items to tell that nobody else is led there.
+    fn lead(&self, key: &Key, address: &str) -> Lead {
+        match self.redirects.note(key, address) {
+            Lead::Alone if matches!(self.wanted, Wanted::Failed { .. }) => Lead::Shared,
+            lead => lead,
+        }
+    }
+
+    /// The request for an item was led to an address that may be no item's: nothing is stored of it
+    /// before all others were asked for.
+    async fn led_elsewhere(
+        &self,
+        mut attempt: Attempt<'_>,
+        lead: Lead,
+        address: Box<str>,
+    ) -> Result<(), CrawlError> {
+        attempt.end(End::Unused { was_sent: true })?;
+        match lead {
+            Lead::AskAgain => self.ask_at_the_end(attempt).await,
+            Lead::Alone | Lead::Shared => self.give_up(attempt, Trouble::Led(address)).await,
         }
     }
 
@@ -96,21 +137,54 @@ impl Crew {
             let sight = if is_away { Sight::Closed } else { Sight::There };
             return Box::pin(self.seen(attempt, sight)).await;
         }
+        if let Some(key) = attempt.lease.task().key()
+            && let Some(address) = self.led_away(key, &attempt, url)
+        {
+            match self.lead(key, &address) {
+                Lead::Alone => {}
+                lead => return Box::pin(self.led_elsewhere(attempt, lead, address)).await,
+            }
+        }
         attempt.end(End::Page)?;
+        let Page::Detail(item) = &attempt.lease.task().page else { return Ok(()) };
+        let before = item.known.as_deref().map(Known::ages).unwrap_or_default();
+        let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
+        // Where pages say how old they are, one that has not changed is as old as it was.
+        let says_age = self.site.detail.as_ref().is_some_and(|rules| rules.revision.is_some());
+        let is_older = says_age && is_older(before.revision.as_deref(), listed.as_deref());
+        if is_older && let Some(retry) = self.again(&attempt, &before.revision) {
+            return Ok(self.frontier.retry_later(attempt.lease, retry).await?);
+        }
         self.canary.unread(true);
         let Attempt { lease, outbox, .. } = attempt;
         let Page::Detail(item) = &lease.task().page else { return Ok(()) };
         let now = |name: HeaderName| fetch::validator(headers, name).map(Box::<str>::from);
-        let before = item.known.as_deref().map(Known::ages).unwrap_or_default();
         let ages = Ages {
             etag: now(ETAG).or_else(|| before.etag.clone()),
             last_modified: now(LAST_MODIFIED).or_else(|| before.last_modified.clone()),
-            revision: item.listed.as_ref().and_then(|listed| listed.revision.clone()),
+            revision: if is_older { before.revision.clone() } else { listed },
         };
         let fetched = if ages == before { Fetched::Same } else { Fetched::With(ages) };
         let key = item.key.clone();
         let seen = Seen { key, at: clock::now(), fetched: Some(fetched) };
         outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent: false }).await
+    }
+
+    /// When a page that is older than its list says is asked for again. Nothing where that was tried
+    /// often enough; then it is said.
+    fn again(&self, attempt: &Attempt<'_>, page: &Option<Box<str>>) -> Option<Retry> {
+        let task = attempt.lease.task();
+        match retry::after_bad_page(task.attempt, self.retries, fastrand::f64()) {
+            Decision::Again(retry) => Some(retry),
+            Decision::GiveUp => {
+                let age = plain(page.as_deref().unwrap_or_default());
+                let said = format!(
+                    "its page is of {age}, which is older than its list says; the next sweep asks for it again"
+                );
+                self.problems.note_at(&task.page, said);
+                None
+            }
+        }
     }
 
     /// An item that has no page of its own: all there is to it stands on the list.
@@ -153,4 +227,9 @@ impl Crew {
         let record = refresh::record(item, origin, document, clock::now());
         attempt.outbox.deliver(attempt.lease, Outcome::Record(Box::new(record))).await
     }
+}
+
+/// Whether a page is older than its list says, where both say how old it is.
+fn is_older(page: Option<&str>, list: Option<&str>) -> bool {
+    page.zip(list).is_some_and(|(page, list)| revision::is_older(page, list))
 }

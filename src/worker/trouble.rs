@@ -25,6 +25,8 @@ pub enum Trouble {
     Page(PageError, Option<Sample>),
     /// What the list says of the item is not what it should be.
     List(PageError),
+    /// A redirect leads to an address that is not the item's own.
+    Led(Box<str>),
     /// The task led to a panic as often as it may be tried.
     Panic,
 }
@@ -120,12 +122,13 @@ impl Crew {
         trouble: Trouble,
     ) -> Result<(), CrawlError> {
         let task = attempt.lease.task();
-        if let Page::Detail(DetailPage { key, is_unlisted: true, .. }) = &task.page {
+        if let Page::Detail(item @ DetailPage { key, is_unlisted: true, .. }) = &task.page {
             // Nothing is known of it, so nothing is changed: it is no failure of the list's.
             let (_, message, ..) = trouble.describe();
-            let item = format!("item {}", plain(key.as_str()));
+            let name = format!("item {}", plain(key.as_str()));
             let said = format!("it is not listed, and cannot be asked for: {message}");
-            self.problems.note_at(item, said);
+            self.problems.note_at(name, said);
+            self.note(key.clone(), self.named(item), Sight::Unclear);
             return self.finish(attempt).await;
         }
         if task.key().is_none() {
@@ -175,6 +178,12 @@ impl Trouble {
             }
             Trouble::Page(error, sample) => (error.reason(), error.to_string(), Some(200), sample),
             Trouble::List(error) => (error.reason(), error.to_string(), None, None),
+            Trouble::Led(address) => {
+                let message = format!(
+                    "a redirect leads to {address}, as it does for other items or in another run: that is not the item's own page"
+                );
+                ("redirect", message, Some(200), None)
+            }
             Trouble::Panic => {
                 let message = "reading this page made gleaner panic, each time; this is a bug";
                 ("panic", message.to_owned(), None, None)

@@ -96,7 +96,7 @@ impl Crew {
             };
             if let Some(sight) = sight {
                 let noted_before = self.was_noted_before(item.unlisted_at);
-                self.note(item.key.clone(), fate(Listing::Unnamed { noted_before }, sight));
+                self.note(item.key.clone(), Listing::Unnamed { noted_before }, sight);
                 continue;
             }
             details.push(DetailPage {
@@ -149,25 +149,25 @@ impl Crew {
     ) -> Result<(), CrawlError> {
         attempt.end(if sight == Sight::There { End::Page } else { End::Absent })?;
         let Page::Detail(item) = attempt.lease.task().page.clone() else { return Ok(()) };
-        let fate = fate(self.named(&item), sight);
-        match fate {
+        let listing = self.named(&item);
+        match fate(listing, sight) {
             Fate::AskAgain => return self.ask_at_the_end(attempt).await,
             Fate::Missing => {
                 // What is marked already is gone no more than it was.
                 if item.known.as_ref().is_some_and(|known| known.gone_at.is_none()) {
-                    self.note(item.key, fate);
+                    self.note(item.key, listing, sight);
                 }
                 let url = self.url_of(attempt.lease.task());
                 return attempt.outbox.deliver(attempt.lease, Outcome::Missing { url }).await;
             }
-            Fate::Gone | Fate::Unlisted => self.note(item.key, fate),
-            Fate::Kept | Fate::Failed | Fate::Unknown => {}
+            Fate::Gone | Fate::Unlisted | Fate::Unknown => self.note(item.key, listing, sight),
+            Fate::Kept | Fate::Failed => {}
         }
         self.finish(attempt).await
     }
 
     /// How this sweep came to ask for an item, whose page was answered for.
-    fn named(&self, item: &DetailPage) -> Listing {
+    pub(super) fn named(&self, item: &DetailPage) -> Listing {
         if item.is_unlisted {
             let noted_at = item.known.as_deref().and_then(|known| known.unlisted_at);
             return Listing::Unnamed { noted_before: self.was_noted_before(noted_at) };
@@ -175,11 +175,12 @@ impl Crew {
         Listing::Named { asked_before: self.departures.was_absent(&item.key) }
     }
 
-    fn note(&self, key: Key, fate: Fate) {
+    pub(super) fn note(&self, key: Key, listing: Listing, sight: Sight) {
+        let fate = fate(listing, sight);
         if fate == Fate::Unlisted {
             self.metrics.unlisted();
         }
-        self.departures.note(key, fate);
+        self.departures.note(key, listing, fate);
     }
 }
 

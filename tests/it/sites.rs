@@ -3,6 +3,7 @@
 
 mod answers;
 mod built_in;
+mod early_ends;
 mod examples;
 mod format;
 mod links;
@@ -12,6 +13,7 @@ mod odd_lists;
 mod odd_pages;
 mod paging;
 mod proven_ends;
+mod revisions;
 mod wire;
 
 use std::collections::BTreeMap;

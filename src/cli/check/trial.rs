@@ -256,10 +256,10 @@ impl Trial {
             None => extract::of_list(making),
         };
         match made {
-            Ok(Detail { document, matched, decoding }) => {
+            Ok(Detail { document, matched, revision, decoding }) => {
                 let Body::Text(text) = &document.body else { return Ok(()) };
                 let text = String::from_utf8_lossy(text).into_owned();
-                let detail = Detail { document, matched, decoding };
+                let detail = Detail { document, matched, revision, decoding };
                 self.facts.warnings.extend(check::of_item(&self.site, key, &detail, &text));
                 self.facts.key = Some(key.to_owned());
                 self.facts.store(&text);

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gleaner::report::Outcome;
+use gleaner::settings::{Begin, Settings};
 use serde_json::json;
 
 use super::{crawl_into, crawl_served, crawl_with, settings, site_of};
 use crate::crawl::rig::says;
+use crate::records::place;
 use crate::served::{Answer, Served};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
@@ -130,7 +132,7 @@ async fn g6_g7_an_unlisted_page_is_the_item_where_it_has_what_is_required() {
     let site = || site_of(REQUIRING);
     let left = crawl_into(first.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!((left.report.items.unlisted, left.report.items.gone), (2, 0), "{:#?}", left.report);
-    says(&left.report, "the item 2 is not listed, and cannot be asked for: the page has no $.id");
+    says(&left.report, "it is not listed, and cannot be asked for: the page has no $.id");
     let again = crawl_into(left.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!((again.report.items.unlisted, again.report.items.gone), (1, 1));
     assert_eq!(again.documents["3"], json!({ "id": "3" }), "it stays as it was");
@@ -170,4 +172,108 @@ async fn l4_a_lost_page_is_not_had_where_another_differs_in_what_is_hidden_alone
     let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
     assert_eq!(crawled.report.items.new, 1);
     says(&crawled.report, "1 page of the list was lost");
+}
+
+/// Pages that lead elsewhere: some to their own place under another name, some to one place.
+fn leading(to: fn(usize, usize) -> Option<String>) -> (Served, Arc<AtomicU64>) {
+    let phase = Arc::new(AtomicU64::new(1));
+    let now = phase.clone();
+    let served = Served::start(move |asked| {
+        let phase = now.load(Relaxed) as usize;
+        let id = asked.path.strip_prefix("/item/").and_then(|id| id.parse().ok());
+        match (asked.path.as_str(), id) {
+            ("/list", _) => Answer::json(&(1..=8).map(|id| json!({ "id": id })).collect()),
+            (_, Some(id)) => match to(phase, id) {
+                Some(to) => Answer::text(String::new()).status(302).header("location", &to),
+                None => Answer::json(&json!({ "id": id, "at": "item" })),
+            },
+            (path, None) => Answer::json(&json!({ "at": path })),
+        }
+    });
+    (served, phase)
+}
+
+const LEADING: &str = "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$[*]'\n\
+                       key = '$.id'\n[detail]\nurl = '/item/{key}'\n";
+
+async fn pages_that_lead_to_one_address_replace_nothing<B: Backend>() {
+    let (served, phase) = leading(|phase, id| match (phase, id) {
+        // Nobody else is led there.
+        (2, 1) => Some("/discontinued".to_owned()),
+        (2, 2) => Some("/new-name/2".to_owned()),
+        (2, 3 | 4) => Some("/home?from=list".to_owned()),
+        (2, 5 | 6) => Some(format!("/login?next=%2Fitem%2F{id}")),
+        _ => None,
+    });
+    let site = || site_of(LEADING);
+    let first = crawl_served::<B>(site(), &served).await;
+    phase.store(2, Relaxed);
+    let led = crawl_into(first.backend, site(), &served, settings(), Outcome::Incomplete).await;
+    let items = &led.report.items;
+    assert_eq!((items.failed, items.changed, items.same), (4, 2, 2), "{:#?}", led.report);
+    assert_eq!(led.documents["1"], json!({ "at": "/discontinued" }));
+    assert_eq!(led.documents["2"], json!({ "at": "/new-name/2" }));
+    for id in [3, 4, 5, 6] {
+        assert_eq!(led.documents[&id.to_string()], json!({ "id": id, "at": "item" }), "{id}");
+    }
+    // The failures name the address, once for all that lead there.
+    let failures = led.backend.open(&place("books", "books")).await.expect("it opens");
+    let failures = failures.failures(None, 10).await.expect("an answer").found;
+    let told: Vec<_> = failures.iter().map(|it| (&*it.reason, it.message.to_string())).collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert!(told.iter().all(|(reason, _)| *reason == "redirect"), "{told:?}");
+    let naming = |path: &str| told.iter().filter(|(_, message)| message.contains(path)).count();
+    assert_eq!((naming("/home?from=list,"), naming("/login,")), (2, 2), "{told:?}");
+    // Asked for by themselves they are led alone: that tells nothing.
+    let again = Settings { begin: Begin::Failures, ..settings() };
+    let again = crawl_into(led.backend, site(), &served, again, Outcome::Incomplete).await;
+    assert_eq!(again.report.items.failed, 4);
+    phase.store(3, Relaxed);
+    let back = crawl_into(again.backend, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!((back.report.items.changed, back.report.items.same), (2, 6));
+}
+
+#[tokio::test]
+async fn g8_pages_that_lead_to_one_address_replace_nothing_in_sqlite() {
+    pages_that_lead_to_one_address_replace_nothing::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn g8_pages_that_lead_to_one_address_replace_nothing_in_mongodb() {
+    pages_that_lead_to_one_address_replace_nothing::<Mongodb>().await;
+}
+
+/// A site that only hides where its pages are loses nothing by it.
+#[tokio::test]
+async fn g8_pages_that_lead_to_addresses_of_their_own_are_stored() {
+    let (served, _) = leading(|_, id| Some(format!("/hidden/{}", "abcdefgh".split_at(id).0)));
+    let first = crawl_served::<Sqlite>(site_of(LEADING), &served).await;
+    assert_eq!(first.report.items.new, 8);
+    let (served, _) = leading(|_, id| Some(format!("/book/{id}-a-name")));
+    let first = crawl_served::<Sqlite>(site_of(LEADING), &served).await;
+    assert_eq!((first.report.items.new, served.count("/item/")), (8, 8), "asked for once");
+}
+
+/// A page that says "not modified" of a place where others are led, too, says nothing of the item.
+#[tokio::test]
+async fn g8_a_shared_address_that_has_not_changed_confirms_nothing() {
+    let phase = Arc::new(AtomicU64::new(1));
+    let now = phase.clone();
+    let served = Served::start(move |asked| {
+        let is_led = now.load(Relaxed) == 2;
+        match asked.path.as_str() {
+            "/list" => Answer::json(&(1..=4).map(|id| json!({ "id": id })).collect()),
+            "/home" if !asked.header("if-modified-since").is_empty() => Answer::not_modified(),
+            "/item/1" | "/item/2" if is_led => {
+                Answer::text(String::new()).status(302).header("location", "/home")
+            }
+            path => Answer::json(&json!({ "at": path }))
+                .header("last-modified", "Sat, 28 Nov 2026 10:00:00 GMT"),
+        }
+    });
+    let first = crawl_served::<Sqlite>(site_of(LEADING), &served).await;
+    phase.store(2, Relaxed);
+    let led =
+        crawl_into(first.backend, site_of(LEADING), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!((led.report.items.failed, led.report.items.same), (2, 2), "{:#?}", led.report);
 }
