@@ -264,6 +264,7 @@ impl Crawl {
             policy: Policy {
                 scrubber: self.settings.scrubber.clone(),
                 stamp,
+                takes_over: self.site.takes_over(),
                 began: entry.started_at,
                 takes_links: self.site.takes_links(),
                 conditional,

@@ -71,6 +71,10 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
+/// The number that digests of site files bore in version 0.1.0: they cannot be compared with those of
+/// today.
+pub const FIRST_FORM: &str = "1:";
+
 /// What the store holds of an item, asked for when the item was listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
@@ -105,6 +109,11 @@ pub struct Known {
 }
 
 impl Known {
+    /// Whether the digest of the rules that made the document is of version 0.1.0's form.
+    pub fn has_first_rules(&self) -> bool {
+        self.rules.as_deref().is_some_and(|rules| rules.starts_with(FIRST_FORM))
+    }
+
     /// What the page came with when it was last fetched.
     pub fn ages(&self) -> Ages {
         let Known { etag, last_modified, revision, .. } = self;
@@ -187,6 +196,9 @@ pub enum Fetched {
     Same,
     /// It came with these instead.
     With(Ages),
+    /// It was not asked for, but its document is taken to be made by the rules of today: those that
+    /// made it bear the number of an earlier version. Nothing else is noted.
+    TakenOver,
 }
 
 /// What tells one age of an item from another: what is absent is taken off.

@@ -38,6 +38,8 @@ pub struct Policy {
     pub scrubber: Scrubber,
     /// Sweep and rules.
     pub stamp: Stamp,
+    /// Whether documents whose rules bear the number of version 0.1.0 count as made by today's.
+    pub takes_over: bool,
     /// When the sweep began, in whichever run.
     pub began: Timestamp,
     /// Whether the list says where the pages of its items are.
@@ -82,8 +84,7 @@ pub fn plan(
     now: Timestamp,
 ) -> Plan {
     let Some(known) = known else { return Plan::Fetch(None) };
-    let is_ours = known.rules.as_ref() == Some(&policy.stamp.rules) && known.digest.is_some();
-    if !is_ours || known.gone_at.is_some() {
+    if !is_ours(known, policy) || known.gone_at.is_some() {
         return Plan::Fetch(None);
     }
     if known.sweep.as_ref() == Some(&policy.stamp.sweep) {
@@ -117,11 +118,23 @@ pub fn plan(
 /// Returns what the site can tell by whether a page is still what the store holds, where it is to be
 /// asked so and the store's document was made by the same rules.
 pub fn validators(known: &Known, policy: &Policy) -> Option<Validators> {
-    let is_ours = known.rules.as_ref() == Some(&policy.stamp.rules) && known.digest.is_some();
     let validators =
         Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
-    let can_tell = policy.conditional && is_ours && validators != Validators::default();
+    let can_tell =
+        policy.conditional && is_ours(known, policy) && validators != Validators::default();
     can_tell.then_some(validators)
+}
+
+/// Whether the store's document was made by gleaner, and by the same rules.
+fn is_ours(known: &Known, policy: &Policy) -> bool {
+    let is_made_by_these = known.rules.as_ref() == Some(&policy.stamp.rules);
+    known.digest.is_some() && (is_made_by_these || is_taken_over(known, policy))
+}
+
+/// Whether a document is taken to be made by the rules of today, though their digest is of an earlier
+/// form.
+pub fn is_taken_over(known: &Known, policy: &Policy) -> bool {
+    policy.takes_over && known.has_first_rules()
 }
 
 /// The verdict on an item that was written in the sweep which began then. Stores keep times to the
@@ -237,6 +250,7 @@ mod tests {
         Policy {
             scrubber: Scrubber::default(),
             stamp,
+            takes_over: false,
             began: seconds(100),
             takes_links: false,
             conditional: true,
@@ -255,6 +269,24 @@ mod tests {
 
     fn listed(revision: &str, content: Content) -> Listed {
         Listed { url: None, revision: Some(revision.into()), content }
+    }
+
+    #[test]
+    fn s16_a_document_of_version_0_1_0_keeps_its_validators_where_it_is_taken_over() {
+        let known = Known {
+            rules: Some("1:abc".into()),
+            etag: Some("e".into()),
+            ..known(Some(Digest::of(b"a")), None)
+        };
+        let taken_over = Policy { takes_over: true, ..policy() };
+        let etag = Validators { etag: Some("e".into()), ..Validators::default() };
+        assert!(matches!(
+            plan(Some(&known), None, &taken_over, seconds(200)),
+            Plan::Fetch(Some(validators)) if validators.etag == etag.etag
+        ));
+        assert_eq!(plan(Some(&known), None, &policy(), seconds(200)), Plan::Fetch(None));
+        let today = Known { rules: Some("2:abc".into()), ..known };
+        assert_eq!(plan(Some(&today), None, &taken_over, seconds(200)), Plan::Fetch(None));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod asked_for;
 mod build;
 mod built_in;
+mod canonical;
 mod error;
 mod file;
 mod keys;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::document::Digest;
 use crate::extract::{FieldRule, Select, Selector};
 use crate::fetch::{Home, Request, Statuses};
 use crate::secret::Credentials;
@@ -370,34 +370,18 @@ impl Site {
 
     /// Digest of what makes documents what they are: another one makes all of them anew.
     pub fn rules(&self) -> String {
-        let detail = self.detail.as_ref().map(|detail| {
-            let DetailRules {
-                request,
-                format,
-                document,
-                fields,
-                require: _,
-                marks: _,
-                revision: _,
-            } = detail;
-            (request, format, document, fields)
-        });
-        Digest::of(format!("{:?} {detail:?}", self.index.items).as_bytes()).to_string()
+        canonical::rules(self)
     }
 
     /// Digest of what is crawled: another one is another sweep.
     pub fn definition(&self) -> String {
-        let Site { base_url, collection, seeds, index, ignore, .. } = self;
-        let seeds = seeds.as_ref().map(Seeds::without_size);
-        let require = self.detail.as_ref().map(|detail| &detail.require);
-        let parts = format!(
-            "{base_url} {collection} {seeds:?} {:?} {:?} {:?} {require:?} {ignore:?} {}",
-            index.request,
-            index.paging.without_size(),
-            index.require,
-            self.rules()
-        );
-        Digest::of(parts.as_bytes()).to_string()
+        canonical::definition(self)
+    }
+
+    /// Whether documents whose rules bear the number of version 0.1.0 are taken to be made by these
+    /// rules.
+    pub fn takes_over(&self) -> bool {
+        canonical::takes_over(self)
     }
 }
 

@@ -226,13 +226,6 @@ impl Paging {
         !matches!(self, Paging::Sitemap | Paging::Keys(_))
     }
 
-    /// The same, whatever the number of items on a page: what decides which items there are.
-    pub fn without_size(&self) -> Paging {
-        let mut paging = self.clone();
-        paging.set_limit(0);
-        paging
-    }
-
     /// What may stand in the request of a page.
     pub(super) fn placeholders(&self) -> &'static [Placeholder] {
         match self {

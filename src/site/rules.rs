@@ -25,19 +25,6 @@ pub enum Seeds {
     Page(Box<SeedsPage>),
 }
 
-impl Seeds {
-    /// The same, whatever the number of categories on a page.
-    pub fn without_size(&self) -> Seeds {
-        match self {
-            Seeds::Listed(seeds) => Seeds::Listed(seeds.clone()),
-            Seeds::Page(page) => Seeds::Page(Box::new(SeedsPage {
-                paging: page.paging.without_size(),
-                ..SeedsPage::clone(page)
-            })),
-        }
-    }
-}
-
 /// A page that names categories.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeedsPage {

@@ -152,3 +152,90 @@ fn digests_know_what_makes_documents_and_not_how_many_come_at_once() {
     let larger = file("", "$.a[*]", 99);
     assert_eq!((site.rules(), site.definition()), (larger.rules(), larger.definition()));
 }
+
+/// The digests that documents and sweeps in the stores of users bear. One that changes makes all of
+/// them anew: then the form needs another number (`site/canonical.rs`).
+#[test]
+fn s16_digests_of_site_files_stay_what_they_are() {
+    let head = "name = 'x'\nbase_url = 'https://h'\n";
+    let html = "format = 'html'\n[index]\nurl = '/l?p={page}'\npaging = { by = 'page', last = 9 }\n\
+        items = '.i'\nkey = { select = 'a::attr(href)', regex = '(\\d+)' }\n\
+        [detail]\nlink = 'a::attr(href)'\nrequire = ['h1']\n\
+        fields.title = 'h1::text'\nfields.tags = { select = '.t::text', many = true }\n";
+    let post = "ignore = ['$.views']\n[seeds]\nvalues = ['a', 'b']\n\
+        [index]\nurl = '/q'\njson = { s = '{seed}', after = '{cursor}', n = [1, true] }\n\
+        paging = { by = 'cursor', select = '$.next' }\nitems = '$.items[*]'\nkey = '$.id'\n\
+        fields.price = { select = '$.price', as = 'number', required = true }\n";
+    let keys = "[index]\npaging = { by = 'keys', range = '1..9' }\n[detail]\nurl = '/{key}'\n";
+    let map = "[index]\nurl = '/s.xml'\nkey = '(\\d+)'\npaging = { by = 'sitemap' }\n\
+        [detail]\nurl = '/{key}'\nheaders = { Accept = 'a/b' }\n";
+    let files = [html, post, keys, map].map(|rest| Site::parse(&format!("{head}{rest}"), "x.toml"));
+    let built_in = BuiltIn::ALL.into_iter().map(BuiltIn::site);
+    let sites: Vec<Site> = built_in.chain(files).map(|site| site.unwrap()).collect();
+    let digests: Vec<String> = sites
+        .iter()
+        .map(|site| format!("{} {} {}", site.name, site.rules(), site.definition()))
+        .collect();
+    assert_eq!(digests, GOLDEN);
+}
+
+const GOLDEN: [&str; 8] = [
+    "books 2:eb6eacc2bd04c257ef053d7617ed5484 2:87a0b7c3e19f1811f6ec5a530bbfd946",
+    "movies 2:a0e0c4312f1b15d6f4dcba9c109108e3 2:5dea364f0f66688df1d060ea1a988866",
+    "douban-top250 2:4f0e356859c4ae94f4f306c201fddf37 2:f14f50e6ff11dc7118f3456895285d09",
+    "demo 2:eb6eacc2bd04c257ef053d7617ed5484 2:99e07b55b17445d36566e4a0c1627e04",
+    "x 2:83e7b74cea238a99aea3085d0fc5c4c0 2:646149b45e9e23eae2ad6cb3fe3db082",
+    "x 2:f246f128c707bb14b51753543c2d84c4 2:dc82325304240212f51aeab44e3f3b52",
+    "x 2:60bdc9c3cb289dccdbd8288c6b0b1389 2:09698073ea3972342a2b9593793a9d5e",
+    "x 2:75977e907d00d9c12c50cf4d4f0002c5 2:3bb9eab8384e3b52addc7334630275ea",
+];
+
+#[test]
+fn s16_digests_know_nothing_of_how_a_site_is_asked_nor_how_its_file_is_written() {
+    let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+    let digests = |text: &str| {
+        let text = format!("name = 'x'\nbase_url = 'https://h'\n{text}");
+        let site = Site::parse(&text, "x.toml").unwrap_or_else(|error| panic!("{error}"));
+        (site.rules(), site.definition())
+    };
+    let plain = digests(list);
+    for other in [
+        format!(
+            "workers = 9\nrate = 3\nrobots = false\nuser_agent = 'a'\nhosts = ['cdn.h']\n{list}"
+        ),
+        format!("description = 'd'\nformat = 'json'\ncollection = 'x'\n{list}"),
+        list.replace("'$.id'", "{ select = '$.id', many = false, trim = true }"),
+        format!("{list}max_pages = 7\nmethod = 'GET'\nquery = {{}}\nfields = {{}}\n"),
+    ] {
+        assert_eq!(digests(&other), plain, "{other}");
+    }
+    for other in [
+        list.replace("'$.id'", "{ select = '$.id', regex = 'a' }"),
+        format!("{list}headers = {{ A = 'b' }}\n"),
+        format!("collection = 'y'\n{list}"),
+        format!("ignore = ['$.a']\n{list}"),
+        format!("{list}require = ['$.a']\n"),
+    ] {
+        assert_ne!(digests(&other).1, plain.1, "{other}");
+    }
+}
+
+#[test]
+fn s16_documents_of_version_0_1_0_are_taken_over_but_for_those_made_of_html() {
+    let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+    let html = "[index]\nurl = '/l'\nformat = 'html'\nitems = 'li'\nkey = 'a::attr(href)'\n";
+    for (file, takes_over) in [
+        (format!("{list}[detail]\nurl = '/{{key}}'\n"), true),
+        (list.to_owned(), true),
+        (format!("{html}[detail]\nurl = '/{{key}}'\nformat = 'json'\n"), true),
+        (format!("{html}fields.a = 'b::text'\n"), false),
+        (
+            format!("{list}[detail]\nurl = '/{{key}}'\nformat = 'html'\nfields.a = 'b::text'\n"),
+            false,
+        ),
+    ] {
+        let text = format!("name = 'x'\nbase_url = 'https://h'\n{file}");
+        let site = Site::parse(&text, "x.toml").unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(site.takes_over(), takes_over, "{file}");
+    }
+}

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Holder, LedgerEntry, Life, State, SweepEntry};
 use crate::clock;
+use crate::record::FIRST_FORM;
 use crate::report::Outcome;
 
 /// A holder without a heartbeat for this long is dead, wherever it runs.
@@ -102,6 +103,7 @@ fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
         state: State::Running,
         holder: fresh.holder,
         resumed_at: Some(fresh.started_at),
+        definition: fresh.definition,
         runs: last.runs.saturating_add(1),
         ended_at: None,
         report: None,
@@ -152,9 +154,15 @@ pub(super) fn is_unfinished(entry: &SweepEntry) -> bool {
     )
 }
 
-/// Why an unfinished sweep is not gone on with.
+/// Whether two definitions are the same, as far as can be told: one of version 0.1.0's form cannot be
+/// compared, and counts as the same, so that an upgrade resumes.
+fn is_same(before: &str, now: &str) -> bool {
+    before == now || (before.starts_with(FIRST_FORM) && !now.starts_with(FIRST_FORM))
+}
+
+/// Why an unfinished sweep is not resumed.
 fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
-    if entry.definition != fresh.definition {
+    if !is_same(&entry.definition, &fresh.definition) {
         return Some("what the site file asks for is not what it was".to_owned());
     }
     let age = fresh.started_at.duration_since(entry.started_at);
@@ -289,6 +297,18 @@ mod tests {
         // It ended meanwhile.
         let ended = [told(entry("a", State::Ended(Outcome::Complete)), 0)];
         assert_eq!(after(&ended, Life::Elsewhere, 30), "fresh");
+    }
+
+    #[test]
+    fn s16_a_sweep_of_version_0_1_0_is_resumed_under_the_definition_of_today() {
+        let first = SweepEntry { definition: "1:a".into(), ..entry("a", State::Running) };
+        let begun =
+            begin(entry("fresh", State::Running), &[told(first, 5)], true, |_| Life::Dead, None);
+        let Beginning::Take { claim, afresh: None } = begun else { panic!("{begun:?}") };
+        assert_eq!((&*claim.entry.id, &*claim.entry.definition), ("a", "d"));
+        let other = SweepEntry { definition: "2:a".into(), ..entry("a", State::Running) };
+        assert_eq!(begun_after(&[told(other, 5)], Life::Dead, None), "fresh evicts a afresh");
+        assert!(!is_same("1:a", "1:b"), "two of the same form can be compared");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::frontier::Retry;
 use crate::record::{Ages, Fetched, Key, Known, Seen};
 use crate::refresh::gone::Sight;
 use crate::refresh::redirect::Lead;
-use crate::refresh::{self, Origin, Plan, revision};
+use crate::refresh::{self, Origin, Plan, is_taken_over, revision};
 use crate::site::Site;
 use crate::task::{Content, DetailPage, Listed, Page};
 use crate::wording::plain;
@@ -119,8 +119,11 @@ impl Crew {
             Plan::Same | Plan::Fetch(_) => false,
         };
         let Attempt { lease, outbox, .. } = attempt;
-        let Some(key) = lease.task().key().cloned() else { return Ok(()) };
-        let seen = Seen { key, at: clock::now(), fetched: None };
+        let Page::Detail(item) = &lease.task().page else { return Ok(()) };
+        let known = item.known.as_deref();
+        let is_taken_over = known.is_some_and(|known| is_taken_over(known, &self.policy));
+        let fetched = is_taken_over.then_some(Fetched::TakenOver);
+        let seen = Seen { key: item.key.clone(), at: clock::now(), fetched };
         outbox.deliver(lease, Outcome::Seen { seen: Box::new(seen), is_recent }).await
     }
 

@@ -24,6 +24,7 @@ mod takeover;
 mod terminal;
 mod told;
 mod tune;
+mod upgrade;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -128,6 +128,7 @@ macro_rules! fact_checks {
             what_was_listed_is_marked_seen
             what_was_asked_for_without_its_list_is_not_noted_as_listed
             what_was_not_modified_is_marked_fetched
+            s16_what_is_taken_over_bears_the_rules_of_today_and_keeps_the_rest
             what_is_not_there_is_named
             g4_what_is_marked_gone_is_named_and_stays_gone
             marking_a_batch_twice_changes_nothing

@@ -111,7 +111,9 @@ fn note(store: &MongodbStore, stamp: &Stamp, fence: i64, group: &[&Seen]) -> Doc
 fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp, fence: i64) -> Document {
     let mut set = doc! { "_gleaner.seen_at": date(at), FENCE: fence };
     let mut unset = doc! { "_gleaner.unlisted_at": "" };
-    if fetched.is_some() {
+    if fetched == Some(&Fetched::TakenOver) {
+        set.insert("_gleaner.rules", &*stamp.rules);
+    } else if fetched.is_some() {
         set.insert("_gleaner.sweep", &*stamp.sweep);
         set.insert("_gleaner.rules", &*stamp.rules);
         set.insert("_gleaner.fetched_at", date(at));

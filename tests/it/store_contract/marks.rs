@@ -75,6 +75,20 @@ pub async fn what_was_asked_for_without_its_list_is_not_noted_as_listed<B: Ledge
     assert_eq!(found, [times(0, Some(30)), times(0, Some(30)), times(50, None)]);
 }
 
+/// What was skipped stays fetched when it was, by the sweep that it was.
+pub async fn s16_what_is_taken_over_bears_the_rules_of_today_and_keeps_the_rest<B: Ledger>() {
+    let backend = B::start().await;
+    let store = filled(&backend, &["1", "2"]).await;
+    let before = all(&store).await;
+    let seen = [not_modified("1", 60, Fetched::TakenOver), listed("2", 60)];
+    let stamp = gleaner::record::Stamp { rules: "2:new".into(), ..stamp("s2") };
+    assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
+    let expected: Vec<Stored> = before.into_iter().map(noted).collect();
+    let mut taken_over = expected.clone();
+    taken_over[0].known.rules = Some("2:new".into());
+    assert_eq!(all(&store).await, taken_over);
+}
+
 pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
     let backend = B::start().await;
     let store = filled(&backend, &["1", "2", "3", "4", "5"]).await;

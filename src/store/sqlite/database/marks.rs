@@ -19,6 +19,8 @@ pub struct Marks {
     seen: String,
     /// Time, sweep, rules.
     fetched: String,
+    /// Rules.
+    taken_over: String,
     /// ETag, Last-Modified, revision.
     aged: String,
     absent: String,
@@ -49,6 +51,7 @@ impl Marks {
             fetched: format!(
                 "UPDATE {table} SET {listed}, {sweep}, {rules}, {fetched_at} WHERE {keys}"
             ),
+            taken_over: format!("UPDATE {table} SET rules = ?2 WHERE {keys} AND gone_at IS NULL"),
             aged: format!(
                 "UPDATE {table} SET etag = ?2, last_modified = ?3, revision = ?4 \
                  WHERE {keys} AND gone_at IS NULL"
@@ -80,8 +83,15 @@ impl Database {
         let sql = &self.marks;
         let mut absent = Vec::new();
         for seen in seen.chunks(KEYS_AT_ONCE) {
-            let (fetched, skipped): (Vec<&Seen>, Vec<&Seen>) =
-                seen.iter().partition(|seen| seen.fetched.is_some());
+            let (fetched, skipped): (Vec<&Seen>, Vec<&Seen>) = seen
+                .iter()
+                .partition(|seen| !matches!(seen.fetched, None | Some(Fetched::TakenOver)));
+            let taken_over = skipped.iter().filter(|seen| seen.fetched.is_some());
+            let taken_over: Vec<&Key> = taken_over.map(|seen| &seen.key).collect();
+            if !taken_over.is_empty() {
+                let values = (list(taken_over), &stamp.rules);
+                transaction.prepare_cached(&sql.taken_over)?.execute(values)?;
+            }
             if let Some(last) = skipped.iter().map(|seen| seen.at).max() {
                 let keys = list(skipped.iter().map(|seen| &seen.key));
                 transaction.prepare_cached(&sql.seen)?.execute((keys, time(last)))?;
@@ -173,9 +183,9 @@ mod tests {
     fn documents_are_found_by_their_index() {
         let folder = tempfile::tempdir().unwrap();
         let (_, database) = opened(&folder);
-        let Marks { seen, fetched, aged, absent, keys, live, count: _, unlisted, gone } =
+        let Marks { seen, fetched, taken_over, aged, absent, keys, live, count: _, unlisted, gone } =
             &database.marks;
-        for sql in [seen, fetched, aged, absent, &keys.next, live, unlisted, gone] {
+        for sql in [seen, fetched, taken_over, aged, absent, &keys.next, live, unlisted, gone] {
             let plan = plan(&database, sql);
             assert!(plan.contains("SEARCH books USING"), "{sql}: {plan}");
             assert!(!plan.contains("SCAN books") && !plan.contains("TEMP B-TREE"), "{plan}");
