@@ -22,7 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::document::Digest;
 use crate::record::Key;
-use crate::site::PageSaid;
+use crate::site::{Next, PageSaid};
 use crate::task::{IndexPage, List, Place};
 use ending::decide;
 pub use ending::{Answer, Rules, Turn, between, too_few};
@@ -224,6 +224,16 @@ impl Walk {
             }
         }
         turn
+    }
+
+    /// The pages behind the last ones of lists that are short of the counts by which they ended, in a
+    /// pass: each is handed out once.
+    pub fn beyond(&self, pass: u32) -> Vec<Next> {
+        let short = self.mismatches().into_iter().filter(|it| it.is_short && !it.is_cut);
+        let lists: Vec<List> = short.map(|it| it.list).collect();
+        let mut all = self.lists();
+        let progress = |list| all.passes.get_mut(&(pass, list))?.beyond.take();
+        lists.into_iter().filter_map(progress).collect()
     }
 
     /// Items on the first page of the list of a page, in the same pass.

@@ -59,7 +59,9 @@ const COUNTS: [&str; 13] = [
     "@total_size",
     "count",
 ];
-/// Objects that hold the members above.
+/// Objects that hold counts of the list; others count what is found, or guess.
+const COUNT_WRAPPERS: [&str; 2] = ["meta", "page"];
+/// Objects that hold the other members above.
 const WRAPPERS: [&str; 9] = [
     "meta",
     "paging",
@@ -174,11 +176,12 @@ fn members<'a>(value: RawBsonRef<'a>) -> impl Iterator<Item = (&'a str, RawBsonR
 fn places<'a>(
     container: Option<Container<'_>>,
     root: RawBsonRef<'a>,
+    wrappers: &'static [&'static str],
 ) -> impl Iterator<Item = RawBsonRef<'a>> {
     let beside = container.and_then(|container| container.holder(root));
     let outer = [Some(root), beside].into_iter().flatten();
-    outer.flat_map(|outer| {
-        let inner = members(outer).filter(|(name, _)| WRAPPERS.contains(name));
+    outer.flat_map(move |outer| {
+        let inner = members(outer).filter(move |(name, _)| wrappers.contains(name));
         std::iter::once(outer).chain(inner.map(|(_, value)| value))
     })
 }
@@ -189,13 +192,30 @@ fn json(
     root: RawBsonRef<'_>,
     names_none: bool,
 ) -> Option<Box<str>> {
-    let says = |name: &str, value: RawBsonRef<'_>| match flag(value) {
-        Some(flag) => flag && MORE.contains(&name) || !flag && DONE.contains(&name),
-        None => names_none && NEXT.contains(&name) && leads_on(value),
-    };
-    places(container, root).find_map(|place| match place {
-        RawBsonRef::Array(links) if names_none => next_of(links).then(|| "links".into()),
-        place => members(place).find(|(name, value)| says(name, *value)).map(|(it, _)| it.into()),
+    let mut says_last = false;
+    for place in places(container, root, &WRAPPERS) {
+        for (name, value) in members(place) {
+            let Some(flag) = flag(value) else { continue };
+            let goes_on = match (MORE.contains(&name), DONE.contains(&name)) {
+                (false, false) => continue,
+                (is_more, _) => flag == is_more,
+            };
+            if goes_on {
+                return Some(name.into());
+            }
+            says_last = true;
+        }
+    }
+    if says_last || !names_none {
+        // Some services name a next page for ever, and say beside it that there is none.
+        return None;
+    }
+    places(container, root, &WRAPPERS).find_map(|place| match place {
+        RawBsonRef::Array(links) => next_of(links).then(|| "links".into()),
+        place => {
+            let mut members = members(place);
+            members.find(|(name, it)| NEXT.contains(name) && leads_on(*it)).map(|(it, _)| it.into())
+        }
     })
 }
 
@@ -230,7 +250,7 @@ fn next_of(links: &bson::RawArray) -> bool {
 /// How many items a JSON page says there are, and by which member.
 fn count(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, u64)> {
     let mut best: Option<(usize, u64)> = None;
-    for place in places(container, root) {
+    for place in places(container, root, &COUNT_WRAPPERS) {
         for (name, value) in members(place) {
             let Some(rank) = COUNTS.iter().position(|count| *count == name) else { continue };
             let is_better = best.is_none_or(|(other, _)| rank < other);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::REPEATS;
 use super::ending::{Before, Rules, Turn};
 use crate::document::Digest;
-use crate::site::PageSaid;
+use crate::site::{Next, PageSaid};
 use crate::task::{IndexPage, Place};
 
 /// What is known of one walk over a list.
@@ -39,6 +39,8 @@ pub struct Progress {
     pub is_cut: bool,
     /// Whether it ends before what was planned.
     pub has_ended: bool,
+    /// The page behind its last one, where a count alone says that there is none.
+    pub beyond: Option<Next>,
 }
 
 impl Progress {
@@ -108,6 +110,9 @@ impl Progress {
             self.empty.remove(&page.number);
         } else {
             self.empty.insert(page.number);
+        }
+        if *turn == Turn::End && list.paging.is_counted() && !self.repeated.contains(&page.number) {
+            self.beyond = list.paging.after(page, said, false);
         }
         if let Turn::Onward(next) = turn {
             self.places.extend(next.runs.iter().filter_map(|run| run.place.as_ref()).map(print));

@@ -250,6 +250,14 @@ impl Crew {
     /// The last page of a pass is still in hand: lists that are short of what they declare, or that
     /// changed meanwhile, are walked once more, since items may have moved from page to page.
     pub(super) async fn pass_ended(&self, pass: u32) -> Result<(), CrawlError> {
+        if !self.limited && self.site.total_exact {
+            // A count that was reached page by page, but not item by item, proves no end.
+            let beyond = self.walk.beyond(pass).into_iter().flat_map(|next| next.runs);
+            let beyond: Vec<IndexRun> = beyond.filter_map(|run| self.clip(run)).collect();
+            if !beyond.is_empty() && self.submit_pages(beyond).await? > 0 {
+                return Ok(());
+            }
+        }
         let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
         let doubtful = self.walk.mismatches().into_iter();
         let doubtful = doubtful.filter(|it| (it.is_short || it.has_moved) && !it.is_cut);

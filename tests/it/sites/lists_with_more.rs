@@ -92,6 +92,8 @@ async fn l12_pages_that_say_that_the_list_ends_are_no_gap() {
         json!({ "list": items(0..3), "done": true, "links": { "self": "/list", "next": null } }),
         json!({ "list": items(0..3), "count": 3, "total": "3", "cursor": null, "endCursor": "x" }),
         json!({ "list": items(0..3), "start": 0, "count": 100, "total": 3 }),
+        json!({ "list": items(0..3), "meta": { "has_more": false }, "links": { "next": "/x" } }),
+        json!({ "list": items(0..3), "pageInfo": { "totalResults": 1_000_000 } }),
     ] {
         for paging in ["", CURSOR] {
             crawl(list(paging), &always(page.clone()), Outcome::Complete).await;

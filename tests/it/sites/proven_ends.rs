@@ -334,6 +334,21 @@ async fn l17_a_total_that_is_never_reached_is_said_once_with_the_way_out() {
 }
 
 #[tokio::test]
+async fn l18_a_page_behind_the_last_is_asked_for_where_items_are_missing() {
+    // Places are counted from 1, and what is below 1 is taken for 1 (RFC 7644, 3.4.2.4): the pages
+    // overlap by one.
+    let served = Served::start(|asked| {
+        let from = asked.number("o").unwrap_or(0).max(1);
+        Answer::json(&json!({ "list": items(from.min(31)..(from + 10).min(31)), "total": 30 }))
+    });
+    let paging =
+        "query = { o = '{offset}' }\npaging = { by = 'offset', limit = 10, total = '$.total' }";
+    let crawled = complete(list(paging), &served).await;
+    assert_eq!((crawled.report.items.new, crawled.report.index.passes), (30, 1));
+    assert_eq!(served.count("/list"), 4);
+}
+
+#[tokio::test]
 async fn l18_nothing_is_asked_for_behind_a_full_last_page() {
     let served = Served::start(|asked| {
         let offset = asked.number("o").unwrap_or(0);
