@@ -10,9 +10,10 @@ use crate::wording::plain;
 const PREFIX: &str = "GLEANER_";
 
 /// Read by the project's own tests and tools, not by the program.
-const OF_TESTS: [&str; 12] = [
+const OF_TESTS: [&str; 13] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
+    "GLEANER_LARGE_PAGES",
     "GLEANER_MILLION_ITEMS",
     "GLEANER_OUTAGE_SECONDS",
     "GLEANER_SOAK_MINUTES",

@@ -14,8 +14,9 @@ use crate::store::{KeptFailure, Rows};
 use crate::sweep::State;
 use crate::task::{DetailPage, FollowUps, IndexRun, PageRange};
 
-/// Sweeps among which the last complete one is looked for.
-const SWEEPS: usize = 100;
+/// Sweeps among which the last complete one is looked for: it is nearly always one of the newest, but
+/// any number of limited or unfinished runs may have come after it.
+const SWEEPS: [usize; 2] = [5, 1_000];
 /// Failures that a store is asked for at once.
 const AT_ONCE: usize = 1_000;
 
@@ -54,10 +55,16 @@ impl Crawl {
         if limited || self.settings.accept_changes || self.store.was_empty() {
             return Ok(());
         }
-        let sweeps = self.store.sweeps(SWEEPS).await?.into_iter().map(|it| it.entry);
-        let complete = sweeps.filter(|entry| entry.state == State::Ended(Outcome::Complete));
-        let whole = complete.filter(|entry| !entry.limited).filter_map(|entry| entry.report);
-        let whole: Vec<Report> = whole.collect();
+        let mut whole: Vec<Report> = Vec::new();
+        for most in SWEEPS {
+            let sweeps = self.store.sweeps(most).await?.into_iter().map(|it| it.entry);
+            let complete = sweeps.filter(|entry| entry.state == State::Ended(Outcome::Complete));
+            let reports = complete.filter(|entry| !entry.limited).filter_map(|entry| entry.report);
+            whole = reports.collect();
+            if !whole.is_empty() {
+                break;
+            }
+        }
         if let Some(last) = whole.first() {
             self.listed_before.get_or_init(|| last.index.listed);
         }

@@ -214,9 +214,14 @@ fn check_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<(), Client
     Ok(())
 }
 
-/// Whether the library makes a proxy of a variable's value.
+/// Whether the library makes the proxy of a variable's value that the value says: it takes a port
+/// that is no number for none.
 fn is_usable(value: &str) -> bool {
     let anything = hyper::Uri::from_static("http://h/");
+    let full = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
+    if !Url::parse(&full).is_ok_and(|url| url.has_host()) {
+        return false;
+    }
     Matcher::builder().all(value).build().intercept(&anything).is_some()
 }
 

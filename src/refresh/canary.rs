@@ -20,6 +20,8 @@ pub const FIRST: u64 = 20;
 const FEWEST: u64 = 3;
 /// Names that are counted; a document with more is a map, whose names are no fields.
 const MOST_FIELDS: usize = 1_000;
+/// Bytes of a name that is counted.
+const LONGEST_NAME: usize = 256;
 
 /// Pages on which each field was found.
 pub type Fields = BTreeMap<Box<str>, Coverage>;
@@ -102,6 +104,10 @@ impl Canary {
         let state = &mut *self.state();
         state.pages += 1;
         document.members(|name| {
+            // A ledger cannot keep NUL in a name.
+            if name.len() > LONGEST_NAME || name.contains('\0') {
+                return;
+            }
             if let Some(times) = state.found.get_mut(name) {
                 *times += 1;
             } else if state.found.len() < MOST_FIELDS {

@@ -64,11 +64,17 @@ fn report(path: &Path) -> Value {
 
 /// Keys and documents of the table `books`, from a file that is whole.
 fn documents(path: &Path) -> Vec<(String, Value)> {
+    documents_of("books", path)
+}
+
+/// Keys and documents of a table, from a file that is whole.
+fn documents_of(table: &str, path: &Path) -> Vec<(String, Value)> {
     let connection = Connection::open(path).expect("the file opens");
     let sound: String =
         connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("an answer");
     assert_eq!(sound, "ok");
-    let mut statement = connection.prepare("SELECT key, doc FROM books").expect("the table");
+    let mut statement =
+        connection.prepare(&format!("SELECT key, doc FROM {table}")).expect("the table");
     let rows = statement
         .query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))
         .expect("the query runs");
@@ -78,8 +84,12 @@ fn documents(path: &Path) -> Vec<(String, Value)> {
 
 /// How many documents are stored, all of which equal the site's.
 fn stored_as_served(path: &Path, demo: &Demo) -> usize {
-    let documents = documents(path);
-    for (key, document) in &documents {
+    as_served(&documents(path), demo)
+}
+
+/// How many documents there are, all of which equal the site's.
+fn as_served(documents: &[(String, Value)], demo: &Demo) -> usize {
+    for (key, document) in documents {
         assert_eq!(Some(document), demo.document(key).as_ref(), "{key}");
     }
     documents.len()

@@ -11,15 +11,15 @@ use serde_json::json;
 use super::program::{crawl, gleaner};
 use crate::served::{Answer, Served};
 
-use super::{folder, read, report, site, sqlite, stored_as_served};
+use super::{as_served, documents_of, folder, read, report, site, sqlite, stored_as_served};
 
 #[test]
 fn the_tour_stores_every_book_and_exits_0() {
     let (_folder, path) = folder();
     let ended = gleaner(&["demo", "--items", "60", "--store", &sqlite(&path)]).run().with(0);
-    assert_eq!(stored_as_served(&path, &site(60)), 60);
+    assert_eq!(as_served(&documents_of("demo", &path), &site(60)), 60);
     assert_eq!(ended.out, "");
-    ended.tells(&["books: complete", "60 new"]);
+    ended.tells(&["demo: complete", "60 new"]);
 }
 
 #[test]

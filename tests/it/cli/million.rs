@@ -89,7 +89,7 @@ fn name(at: usize) -> u32 {
 }
 
 fn updated_at(at: usize) -> String {
-    format!("2026-{:02}-{:02}T00:00:00Z", 1 + at % 12, 1 + at % 28)
+    format!("2026-{:02}-{:02}T01:02:03Z", 1 + at % 12, 1 + at % 28)
 }
 
 fn list(items: usize, asked: &Asked) -> Answer {

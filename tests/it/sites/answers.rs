@@ -65,7 +65,7 @@ async fn w20_201_203_and_206_are_pages() {
 async fn w20_a_status_that_the_file_leaves_out_is_no_page() {
     let served = Served::start(|_| Answer::json(&json!({ "list": items(0..3) })).status(203));
     let site = list("", "[answers]\nok = [200]");
-    let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
+    let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Failed).await;
     assert_eq!(crawled.backend.failures().await[0].status, Some(203));
 }
 
@@ -92,7 +92,7 @@ async fn w20_a_202_is_asked_again_and_costs_an_attempt_where_no_wait_is_named() 
     let crawled = crawl_served::<Sqlite>(list("", DETAIL), &served).await;
     assert_eq!(crawled.report.items.new, 3);
     let for_ever = not_yet(None, usize::MAX);
-    crawl_with::<Sqlite>(list("", DETAIL), &for_ever, settings(), Outcome::Incomplete).await;
+    crawl_with::<Sqlite>(list("", DETAIL), &for_ever, settings(), Outcome::Failed).await;
     assert_eq!(for_ever.count("/list"), 2, "one retry");
 }
 

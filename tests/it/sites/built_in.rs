@@ -136,8 +136,7 @@ async fn films_that_are_gone_are_counted_as_missing() {
 #[tokio::test]
 async fn who_is_no_browser_gets_nothing_and_is_told_so() {
     let served = douban::top250(&[], Duration::ZERO);
-    let crawled =
-        crawl_with::<Sqlite>(site(DOUBAN), &served, settings(), Outcome::Incomplete).await;
+    let crawled = crawl_with::<Sqlite>(site(DOUBAN), &served, settings(), Outcome::Failed).await;
     crawled.holds([]);
     says(&crawled.report, "1 page of the list was lost");
     let failures = crawled.backend.failures().await;

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use gleaner::site::Site;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{crawl_served, nothing_twice_but, site_of};
+use super::{crawl_served, nothing_twice_but, site_at, site_of};
 use crate::copies::lists::{Lists, key, thing};
 use crate::copies::sitemaps;
 use crate::store_contract::Backend;
@@ -267,13 +267,22 @@ async fn entries_of_a_sitemap_that_the_key_does_not_match_are_no_items() {
 
 /// Keys that are known beforehand: no list is asked for.
 async fn known_keys_lead_to_their_pages<B: Backend>(form: &str, keys: &str) {
+    known_keys_of_a_file_lead_to_their_pages::<B>(form, keys, "test.toml").await;
+}
+
+/// The site file stands at `origin`.
+async fn known_keys_of_a_file_lead_to_their_pages<B: Backend>(
+    form: &str,
+    keys: &str,
+    origin: &str,
+) {
     let detail = match form {
         "json" => JSON_DETAIL.to_owned(),
         _ => format!("\n[detail]\nurl = \"/html/thing/{{key}}\"\n{HTML_FIELDS}"),
     };
     let index = format!("[index]\npaging = {{ by = \"keys\", {keys} }}\n");
     let served = LISTS.serve();
-    let site = site_of(&format!("{HEAD}format = \"{form}\"\n{index}{detail}"));
+    let site = site_at(&format!("{HEAD}format = \"{form}\"\n{index}{detail}"), origin);
     let crawled = crawl_served::<B>(site, &served).await;
     crawled.holds([3, 7].map(|at| (key(at), thing(at))));
     // One of the keys leads nowhere.
@@ -303,8 +312,10 @@ async fn keys_stand_in_a_file_one_a_line() {
     let path = folder.path().join("keys.txt");
     let text = format!("{}\r\n\n  none\n{}", key(3), key(7));
     std::fs::write(&path, text).expect("a file is written");
-    let keys = format!("file = {}", Value::from(path.to_str().expect("UTF-8")));
-    known_keys_lead_to_their_pages::<Sqlite>("json", &keys).await;
+    let origin = folder.path().join("test.toml");
+    let origin = origin.to_str().expect("UTF-8");
+    let keys = "file = \"keys.txt\"";
+    known_keys_of_a_file_lead_to_their_pages::<Sqlite>("json", keys, origin).await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gleaner::failure::{Failure, PageId};
 use gleaner::metrics::Snapshot;
+use gleaner::refresh::canary::Coverage;
 use gleaner::report::{Index, Items, Outcome, Requests, Writes};
 use gleaner::store::{self, Rows, StoreError};
 use gleaner::sweep::lock::Claim;
@@ -171,7 +172,13 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
         store: Writes::default(),
     };
     let problems = vec!["one \"problem\"".to_owned()];
-    let ended = first.end(Outcome::Incomplete, &snapshot, problems);
+    let mut ended = first.end(Outcome::Incomplete, &snapshot, problems);
+    // Names of a site's members, as sites have them.
+    let coverage = Coverage { pages: 9, found: 8 };
+    if let Some(report) = &mut ended.report {
+        let names = ["$ref", "@odata.etag", "a.b", "", "名"];
+        report.fields = names.into_iter().map(|name| (name.into(), coverage)).collect();
+    }
     let ended = SweepEntry { ended_at: Some(at(5)), ..ended };
     assert_eq!(store.keep_sweep(&ended).await, Ok(true));
     assert_eq!(backend.sweeps().await, std::slice::from_ref(&ended));
