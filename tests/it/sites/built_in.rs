@@ -138,7 +138,7 @@ async fn who_is_no_browser_gets_nothing_and_is_told_so() {
     let served = douban::top250(&[], Duration::ZERO);
     let crawled = crawl_with::<Sqlite>(site(DOUBAN), &served, settings(), Outcome::Failed).await;
     crawled.holds([]);
-    says(&crawled.report, "1 page of the list was lost");
+    says(&crawled.report, "no page of the list could be read");
     let failures = crawled.backend.failures().await;
     assert_eq!((failures.len(), failures[0].status), (1, Some(418)));
     assert_eq!(served.count("/subject/"), 0);
