@@ -87,7 +87,7 @@ enum Command {
 }
 
 impl Command {
-    /// Whether the command keeps a log, which then holds its warnings.
+    /// Returns whether the command keeps a log, which then holds its warnings.
     fn logs(&self) -> bool {
         match self {
             Command::Crawl { .. } | Command::Demo(_) => true,

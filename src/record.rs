@@ -109,7 +109,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Whether the digest of the rules that made the document is of version 0.1.0's form.
+    /// Returns whether the digest of the rules that made the document is of version 0.1.0's form.
     pub fn has_first_rules(&self) -> bool {
         self.rules.as_deref().is_some_and(|rules| rules.starts_with(FIRST_FORM))
     }

@@ -125,13 +125,13 @@ pub fn validators(known: &Known, policy: &Policy) -> Option<Validators> {
     can_tell.then_some(validators)
 }
 
-/// Whether the store's document was made by gleaner, and by the same rules.
+/// Returns whether the store's document was made by gleaner, and by the same rules.
 fn is_ours(known: &Known, policy: &Policy) -> bool {
     let is_made_by_these = known.rules.as_ref() == Some(&policy.stamp.rules);
     known.digest.is_some() && (is_made_by_these || is_taken_over(known, policy))
 }
 
-/// Whether a document is taken to be made by the rules of today, though their digest is of an earlier
+/// Returns whether a document is taken to be made by the rules of today, though their digest is of an earlier
 /// form.
 pub fn is_taken_over(known: &Known, policy: &Policy) -> bool {
     policy.takes_over && known.has_first_rules()

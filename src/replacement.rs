@@ -146,7 +146,7 @@ pub fn left_behind(path: &Path) -> Vec<PathBuf> {
     left
 }
 
-/// Whether nobody writes the file any more, and it holds anything.
+/// Returns whether nobody writes the file any more, and it holds anything.
 fn is_abandoned(path: &Path) -> bool {
     let is_file = std::fs::symlink_metadata(path).is_ok_and(|it| it.is_file());
     let Some(file) = is_file.then(|| File::open(path).ok()).flatten() else { return false };
@@ -161,7 +161,7 @@ fn is_abandoned(path: &Path) -> bool {
     !is_empty
 }
 
-/// Whether the path names what this process has open, such as a shell's `> file`: replacing that
+/// Returns whether the path names what this process has open, such as a shell's `> file`: replacing that
 /// would take it away from whoever opened it.
 fn is_descriptor(path: &Path) -> bool {
     ["/dev/stdout", "/dev/stderr", "/dev/fd", "/proc"].iter().any(|at| path.starts_with(at))

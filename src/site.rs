@@ -269,7 +269,7 @@ impl Site {
         self.detail.as_ref().is_some_and(|detail| detail.request.url.is_none())
     }
 
-    /// Whether requests are made of keys.
+    /// Returns whether requests are made of keys.
     pub fn sends_keys(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| detail.request.has(template::Placeholder::Key))
     }
@@ -327,7 +327,7 @@ impl Site {
         self.rules_of(list).1
     }
 
-    /// Whether what the pages of a list say of further pages counts, beside what the paging names.
+    /// Returns whether what the pages of a list say of further pages counts, beside what the paging names.
     pub fn heeds_hints(&self, list: &List) -> bool {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => page.more,
@@ -378,7 +378,7 @@ impl Site {
         canonical::definition(self)
     }
 
-    /// Whether documents whose rules bear the number of version 0.1.0 are taken to be made by these
+    /// Returns whether documents whose rules bear the number of version 0.1.0 are taken to be made by these
     /// rules.
     pub fn takes_over(&self) -> bool {
         canonical::takes_over(self)

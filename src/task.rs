@@ -103,12 +103,12 @@ impl Entry {
         Entry(pass << 30 | (print & Entry::PRINT).max(1))
     }
 
-    /// Whether nothing is known of it.
+    /// Returns whether nothing is known of it.
     pub fn is_unknown(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether it is of the same pass, and not the same.
+    /// Returns whether it is of the same pass, and not the same.
     pub fn differs(self, other: Entry) -> bool {
         let is_known = !self.is_unknown() && !other.is_unknown();
         is_known && self.0 >> 30 == other.0 >> 30 && self != other
@@ -184,7 +184,7 @@ impl Task {
         self.attempt > 1 || self.waits > 0
     }
 
-    /// Whether it is for an item that no list names: no answer to it counts towards a block.
+    /// Returns whether it is for an item that no list names: no answer to it counts towards a block.
     pub fn is_unlisted(&self) -> bool {
         matches!(&self.page, Page::Detail(item) if item.is_unlisted)
     }
@@ -251,7 +251,7 @@ impl IndexPage {
         }
     }
 
-    /// Whether nobody said that it is there: it is a guess, or the first page of a category, which
+    /// Returns whether nobody said that it is there: it is a guess, or the first page of a category, which
     /// may have none.
     pub fn may_be_missing(&self) -> bool {
         let is_first_of_category = self.number == 1 && matches!(self.list, List::Items(Some(_)));

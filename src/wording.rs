@@ -41,7 +41,7 @@ pub fn push_json_escape(text: &mut String, c: char) {
     }
 }
 
-/// Whether a terminal obeys the character, or shows nothing for it: control characters, and those
+/// Returns whether a terminal obeys the character, or shows nothing for it: control characters, and those
 /// that turn the direction of what follows, break lines, hide in words, or only mark. The two that
 /// join letters (U+200C, U+200D) are left: Persian and emoji need them.
 pub fn is_unseen(c: char) -> bool {

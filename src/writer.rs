@@ -253,7 +253,7 @@ impl Destination {
         }
     }
 
-    /// Whether nothing else can come before what is in hands here is dealt with.
+    /// Returns whether nothing else can come before what is in hands here is dealt with.
     async fn has_all(&self, batch: &Batch) -> Result<bool, CrawlError> {
         let all = self.frontier.outstanding().await?.total();
         let later = self.frontier.waiting_for_the_end().await?;

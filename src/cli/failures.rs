@@ -54,7 +54,7 @@ pub struct FailuresArgs {
 }
 
 impl FailuresArgs {
-    /// Whether this is a crawl.
+    /// Returns whether this is a crawl.
     pub fn crawls(&self) -> bool {
         self.retry
     }

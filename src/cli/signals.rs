@@ -74,7 +74,7 @@ async fn heard(signal: &mut Option<Signal>) {
     }
 }
 
-/// Whether the program was started with SIGHUP ignored. Only Linux says so without unsafe code;
+/// Returns whether the program was started with SIGHUP ignored. Only Linux says so without unsafe code;
 /// elsewhere SIGHUP stops it.
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -40,7 +40,7 @@ pub fn refused(argument: &str, message: &str) -> Exit {
     Exit::Usage
 }
 
-/// Whether the error is that no site was named.
+/// Returns whether the error is that no site was named.
 fn lacks_site(error: &clap::Error) -> bool {
     let missing = error.get(ContextKind::InvalidArg);
     error.kind() == ErrorKind::MissingRequiredArgument

@@ -92,7 +92,7 @@ impl Json {
         RawDocumentBuf::from_bytes(bytes).ok()
     }
 
-    /// Whether the page has a number that no store can hold.
+    /// Returns whether the page has a number that no store can hold.
     pub fn is_beyond(&self) -> bool {
         self.is_beyond
     }
@@ -159,7 +159,7 @@ fn is_integer(token: &str) -> bool {
     token.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-/// Whether a text is a number in JSON's syntax.
+/// Returns whether a text is a number in JSON's syntax.
 pub fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c == '-' || c.is_ascii_digit())
         && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()

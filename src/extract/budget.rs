@@ -54,7 +54,7 @@ impl Budget {
         Budget { limit, began: OnceCell::new(), steps: Cell::new(0) }
     }
 
-    /// Whether there is time left.
+    /// Returns whether there is time left.
     ///
     /// # Errors
     /// Where there is none.

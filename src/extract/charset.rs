@@ -114,7 +114,7 @@ pub fn nearly_utf8(bytes: &[u8]) -> Option<(Cow<'_, str>, u64)> {
     is_plausible(&text, replaced).then_some((text, replaced))
 }
 
-/// Whether less than 1 % of what is beyond ASCII was replaced.
+/// Returns whether less than 1 % of what is beyond ASCII was replaced.
 fn is_plausible(text: &str, replaced: u64) -> bool {
     let beyond_ascii = || text.chars().filter(|c| !c.is_ascii()).count() as u64;
     replaced == 0 || replaced.saturating_mul(100) < beyond_ascii()

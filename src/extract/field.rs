@@ -101,7 +101,7 @@ impl FieldRule {
         FieldRule { select, regex: None, kind: None, many: false, required: false, trim: true }
     }
 
-    /// Whether it takes what is a URL.
+    /// Returns whether it takes what is a URL.
     fn takes_url(&self) -> bool {
         matches!(&self.select, Select::Css(selector) if selector.takes_url())
     }

@@ -141,7 +141,7 @@ pub fn of_page(
     Ok(hints)
 }
 
-/// Whether it is a page of the list, as far as its container and an error tell.
+/// Returns whether it is a page of the list, as far as its container and an error tell.
 fn kind(hints: &mut Hints, container: Option<Container<'_>>, root: RawBsonRef<'_>, items: u64) {
     if items > 0 {
         hints.container = container.map(|_| true);
@@ -228,7 +228,7 @@ fn flag(value: RawBsonRef<'_>) -> Option<bool> {
     }
 }
 
-/// Whether a value is a place or a token, or an object with one.
+/// Returns whether a value is a place or a token, or an object with one.
 fn leads_on(value: RawBsonRef<'_>) -> bool {
     match value {
         RawBsonRef::Document(object) => object.iter().flatten().any(|(_, it)| says_something(it)),
@@ -237,7 +237,7 @@ fn leads_on(value: RawBsonRef<'_>) -> bool {
     }
 }
 
-/// Whether one of several links, `[{ "rel": "next", "href": … }]`, is to the next page.
+/// Returns whether one of several links, `[{ "rel": "next", "href": … }]`, is to the next page.
 fn next_of(links: &bson::RawArray) -> bool {
     let is_next = |link: RawBsonRef<'_>| {
         members(link).any(|(name, value)| {

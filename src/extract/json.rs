@@ -307,7 +307,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Whether the digits of a number that BSON cannot hold have a point or an exponent.
+/// Returns whether the digits of a number that BSON cannot hold have a point or an exponent.
 fn is_fraction(digits: &str) -> bool {
     digits.contains(['.', 'e', 'E'])
 }

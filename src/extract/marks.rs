@@ -39,7 +39,7 @@ fn first_of(selects: &[Select], scope: Scope<'_>) -> Result<Option<String>, Limi
     Ok(None)
 }
 
-/// Whether a value is more than null, false, 0 or something empty.
+/// Returns whether a value is more than null, false, 0 or something empty.
 pub fn says_something(value: RawBsonRef<'_>) -> bool {
     match value {
         RawBsonRef::Null | RawBsonRef::Boolean(false) | RawBsonRef::Int32(0) => false,

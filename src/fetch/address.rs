@@ -69,7 +69,7 @@ impl Guard {
         Guard(Arc::new(Rules { site, others, is_private: OnceCell::new(), lookup }))
     }
 
-    /// Whether a request that the site file does not speak of may go to `url`: not to a private
+    /// Returns whether a request that the site file does not speak of may go to `url`: not to a private
     /// address, unless the site is at one. Its name is judged from now on, when it is looked up.
     pub async fn allows(&self, url: &Url) -> bool {
         if !matches!(url.scheme(), "http" | "https") {

@@ -214,7 +214,7 @@ fn check_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<(), Client
     Ok(())
 }
 
-/// Whether the library makes the proxy of a variable's value that the value says: it takes a port
+/// Returns whether the library makes the proxy of a variable's value that the value says: it takes a port
 /// that is no number for none.
 fn is_usable(value: &str) -> bool {
     let anything = hyper::Uri::from_static("http://h/");

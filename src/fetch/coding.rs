@@ -124,7 +124,7 @@ fn read_into(decoded: &mut Vec<u8>, decoder: &mut impl Read, most: usize) -> io:
     decoder.take(left as u64).read_to_end(decoded).map(drop)
 }
 
-/// Whether the first bytes are zlib's (RFC 1950, 2.2): else it is deflate as it is.
+/// Returns whether the first bytes are zlib's (RFC 1950, 2.2): else it is deflate as it is.
 fn has_zlib_header(body: &[u8]) -> bool {
     match body {
         [method, flags, ..] => {

@@ -301,7 +301,7 @@ impl Slot {
         host.enter(lease)
     }
 
-    /// Whether the waits that a page asks for are its own and not the host's.
+    /// Returns whether the waits that a page asks for are its own and not the host's.
     pub fn waits_alone(&self, page: impl FnOnce() -> u64) -> bool {
         let host = &self.host;
         host.knows_waits.load(Relaxed) && host.with(|state| state.waits_alone(page()))

@@ -140,7 +140,7 @@ impl Limit {
         }
     }
 
-    /// Whether a request left to try how many the host bears: more than, or as many as, were refused.
+    /// Returns whether a request left to try how many the host bears: more than, or as many as, were refused.
     pub fn is_tried(&self, sent: Sent) -> bool {
         self.ceiling.is_some_and(|ceiling| sent.among >= ceiling)
     }

@@ -33,17 +33,17 @@ impl Default for Statuses {
 }
 
 impl Statuses {
-    /// Whether an answer with this status holds the page.
+    /// Returns whether an answer with this status holds the page.
     pub fn is_ok(&self, status: u16) -> bool {
         self.ok.contains(&status)
     }
 
-    /// Whether this status is the end of a list, where the page was only a guess.
+    /// Returns whether this status is the end of a list, where the page was only a guess.
     pub fn is_end(&self, status: u16) -> bool {
         self.end.contains(&status)
     }
 
-    /// Whether the site file says that this status means "not yet".
+    /// Returns whether the site file says that this status means "not yet".
     pub fn is_later(&self, status: u16) -> bool {
         self.later.contains(&status)
     }

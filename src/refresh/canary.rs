@@ -36,7 +36,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Whether nearly all pages had the field: over 90 %.
+    /// Returns whether nearly all pages had the field: over 90 %.
     fn is_usual(self) -> bool {
         self.found * 10 > self.pages * 9
     }
@@ -127,7 +127,7 @@ impl Canary {
         state.confirmed += u64::from(is_confirmed);
     }
 
-    /// Whether documents may be replaced. `is_last` says that no further page comes before that.
+    /// Returns whether documents may be replaced. `is_last` says that no further page comes before that.
     pub fn verdict(&self, is_last: bool) -> Verdict {
         let mut state = self.state();
         if is_last && state.is_pending {

@@ -40,7 +40,7 @@ pub fn leads_away(key: &Key, asked: &Url, to: &Url) -> Option<Box<str>> {
     Some(shown(&address).into())
 }
 
-/// Whether two URLs differ in nothing but scheme, user, `www.`, a slash at the end and fragment.
+/// Returns whether two URLs differ in nothing but scheme, user, `www.`, a slash at the end and fragment.
 fn is_same_place(one: &Url, other: &Url) -> bool {
     let host =
         |url: &Url| url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host).to_owned());
@@ -52,7 +52,7 @@ fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
-/// Whether `key` stands in `path` by itself: `42` does in `/item/42-a-name`, not in `/item/421`.
+/// Returns whether `key` stands in `path` by itself: `42` does in `/item/42-a-name`, not in `/item/421`.
 fn names(path: &str, key: &str) -> bool {
     let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
     path.match_indices(key).any(|(at, key)| {

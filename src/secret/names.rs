@@ -49,7 +49,7 @@ const OF_A_KEY: [&str; 12] = [
 const OF_A_PLACE: [&str; 9] =
     ["continuation", "cursor", "next", "page", "prev", "previous", "resumption", "skip", "sync"];
 
-/// Whether what stands under this name is a credential: by whole words, however they are joined
+/// Returns whether what stands under this name is a credential: by whole words, however they are joined
 /// (`api-key`, `apiKey`, `X-API-Key`).
 pub fn names_a_credential(name: &str) -> bool {
     let words = words(name);

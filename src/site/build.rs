@@ -352,7 +352,7 @@ fn build_detail(
     })
 }
 
-/// Whether what pages say of further pages counts, beside what the paging names.
+/// Returns whether what pages say of further pages counts, beside what the paging names.
 fn heeds_hints(paging: Option<&At<PagingTable>>) -> bool {
     paging.and_then(|paging| paging.value.more).unwrap_or(true)
 }

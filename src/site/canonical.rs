@@ -66,7 +66,7 @@ pub fn definition(site: &Site) -> String {
     digest(&Value::from_iter(form))
 }
 
-/// Whether documents whose rules bear the number before are taken to be made by these rules: digests
+/// Returns whether documents whose rules bear the number before are taken to be made by these rules: digests
 /// of another form cannot be compared. That is believed once, so that an upgrade fetches nothing
 /// anew; but not where documents are made of HTML pages, which are read otherwise since.
 pub fn takes_over(site: &Site) -> bool {
@@ -112,7 +112,7 @@ fn rules_form(site: &Site) -> Form {
     form
 }
 
-/// Whether what is kept of the list is read from HTML.
+/// Returns whether what is kept of the list is read from HTML.
 fn items_are_html(index: &IndexRules) -> bool {
     let ItemRules::Selected { items, keep, .. } = &index.items else { return false };
     matches!(items, Select::Css(_)) && *keep != Keep::Nothing

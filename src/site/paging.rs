@@ -143,7 +143,7 @@ impl Next {
         Next { runs: vec![run], certain: false }
     }
 
-    /// Whether its pages are found by their places.
+    /// Returns whether its pages are found by their places.
     pub fn is_placed(&self) -> bool {
         self.runs.iter().any(|run| run.place.is_some())
     }
@@ -193,7 +193,7 @@ impl Paging {
         }
     }
 
-    /// Whether the site or the site file says how many items or pages there are.
+    /// Returns whether the site or the site file says how many items or pages there are.
     pub fn tells_its_end(&self) -> bool {
         let has_last = matches!(self, Paging::Page { last, .. } if *last != LastPage::Unknown);
         has_last || self.total().is_some()
@@ -210,12 +210,12 @@ impl Paging {
         )
     }
 
-    /// Whether pages are found by counting pages or items, and not by what they say of the next one.
+    /// Returns whether pages are found by counting pages or items, and not by what they say of the next one.
     pub fn is_counted(&self) -> bool {
         matches!(self, Paging::Offset { .. } | Paging::Page { .. })
     }
 
-    /// Whether each page begins so many items after the one before it as were asked for.
+    /// Returns whether each page begins so many items after the one before it as were asked for.
     pub fn steps_by_limit(&self) -> bool {
         matches!(self, Paging::Offset { step: Step::Limit, .. })
     }
@@ -317,7 +317,7 @@ impl Paging {
         (!is_end).then_some(next)
     }
 
-    /// Whether so many items are all that the list declares. Not where that is one page: some sites
+    /// Returns whether so many items are all that the list declares. Not where that is one page: some sites
     /// mean the items on it.
     fn is_reached(&self, said: &PageSaid, seen: u64) -> bool {
         let page = self.limit().unwrap_or(u64::MAX);

@@ -154,7 +154,7 @@ pub(super) fn is_unfinished(entry: &SweepEntry) -> bool {
     )
 }
 
-/// Whether two definitions are the same, as far as can be told: one of version 0.1.0's form cannot be
+/// Returns whether two definitions are the same, as far as can be told: one of version 0.1.0's form cannot be
 /// compared, and counts as the same, so that an upgrade resumes.
 fn is_same(before: &str, now: &str) -> bool {
     before == now || (before.starts_with(FIRST_FORM) && !now.starts_with(FIRST_FORM))

@@ -84,7 +84,7 @@ impl Progress {
         }
     }
 
-    /// Whether a page that declares this declares something else than those before it.
+    /// Returns whether a page that declares this declares something else than those before it.
     fn moves(&self, declared: Option<u64>) -> bool {
         self.declared.zip(declared).is_some_and(|(before, now)| before != now)
     }

@@ -232,7 +232,7 @@ impl Crew {
     }
 }
 
-/// Whether a page is older than its list says, where both say how old it is.
+/// Returns whether a page is older than its list says, where both say how old it is.
 fn is_older(page: Option<&str>, list: Option<&str>) -> bool {
     page.zip(list).is_some_and(|(page, list)| revision::is_older(page, list))
 }

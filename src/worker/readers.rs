@@ -105,7 +105,7 @@ impl Readers {
         }
     }
 
-    /// Whether so much waits that no further page should be asked for.
+    /// Returns whether so much waits that no further page should be asked for.
     pub fn is_behind(&self) -> bool {
         self.backlog.bytes.load(SeqCst) > BACKLOG
     }

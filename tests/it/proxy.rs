@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// See the module's text.
+/// A TCP proxy in front of a server, whose connections a test can cut.
 pub struct Proxy {
     port: u16,
     link: Arc<Link>,

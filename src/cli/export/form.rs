@@ -146,7 +146,7 @@ fn fields(document: &str) -> Fields {
     serde_json::from_str(document).unwrap_or_default()
 }
 
-/// Whether a spreadsheet may take a text for a formula (OWASP, CSV injection). Numbers are none.
+/// Returns whether a spreadsheet may take a text for a formula (OWASP, CSV injection). Numbers are none.
 fn is_formula(text: &str) -> bool {
     // Spreadsheets pass over what is not seen before a formula.
     let start = text

@@ -35,7 +35,7 @@ impl LogFile {
         }
     }
 
-    /// Whether the open file is still the one at its path.
+    /// Returns whether the open file is still the one at its path.
     fn is_current(&self, file: &File) -> bool {
         let identity = |of: std::fs::Metadata| (of.dev(), of.ino());
         let here = std::fs::metadata(&self.path).map(identity);

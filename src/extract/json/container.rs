@@ -21,7 +21,7 @@ impl Selector {
 }
 
 impl Container<'_> {
-    /// Whether it is the page as a whole.
+    /// Returns whether it is the page as a whole.
     pub fn is_root(self) -> bool {
         self.0.is_empty()
     }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
     use crate::document::Json;
 
-    /// Whether the page has the container of a path; nothing where it has no fixed one.
+    /// Returns whether the page has the container of a path; nothing where it has no fixed one.
     fn has(path: &str, page: &str) -> Option<bool> {
         let selector = Selector::parse(path).unwrap();
         let page = Json::parse(page.as_bytes()).unwrap();

@@ -118,7 +118,7 @@ impl Slice {
         places.filter_map(|at| usize::try_from(at).ok())
     }
 
-    /// Whether it picks this place in a list of so many.
+    /// Returns whether it picks this place in a list of so many.
     pub fn has(self, at: usize, length: usize) -> bool {
         let ((first, last), at) = (self.ends(length), i64::try_from(at).unwrap_or(i64::MAX));
         let is_between = match self.step > 0 {
@@ -167,7 +167,7 @@ impl Filter {
         Some(Filter { path: Box::new(JsonPath::parse(&path).ok()?), needs_page })
     }
 
-    /// Whether a value passes.
+    /// Returns whether a value passes.
     pub fn passes(&self, value: Value, trial: &mut Trial) -> bool {
         trial.0[VALUE] = Value::Array(vec![value]);
         !self.path.query(&trial.0).is_empty()

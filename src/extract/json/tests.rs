@@ -118,7 +118,7 @@ fn library_without(path: &str, page: &Value) -> Value {
         library.query_located(page).locations().map(|place| place.to_json_pointer()).collect();
     places.sort();
     places.dedup();
-    // What is below what goes away goes with it; of a list, the last first.
+    // Dropping a member drops all below it; of a list the last item is dropped first.
     let mut page = page.clone();
     places.sort_by_key(|place| {
         let steps = place.split('/').map(|step| step.parse::<usize>().unwrap_or(0));

@@ -31,7 +31,7 @@ impl Backoff {
         Some(pause)
     }
 
-    /// Whether a request that left at `sent` left after the longest pause.
+    /// Returns whether a request that left at `sent` left after the longest pause.
     pub fn is_spent(&self, sent: Instant) -> bool {
         self.last == Some(self.longest) && self.began.is_some_and(|began| sent > began)
     }

@@ -153,7 +153,7 @@ impl RefusalTracker {
         self.last_page = self.last_page.max(Some(sent));
     }
 
-    /// Whether a page ever came.
+    /// Returns whether a page ever came.
     pub fn gave_pages(&self) -> bool {
         self.last_page.is_some()
     }
@@ -164,7 +164,7 @@ impl RefusalTracker {
         [self.lists.began, self.items.began] = [None, None];
     }
 
-    /// Whether waits of this page are its own and not the host's.
+    /// Returns whether waits of this page are its own and not the host's.
     pub fn is_at_fault(&self, page: u64) -> bool {
         let gave_pages = self.gave_pages();
         self.waits.get(&page).is_some_and(|waits| {
@@ -174,7 +174,7 @@ impl RefusalTracker {
         })
     }
 
-    /// Whether this item, again and again, is all that the host refused since it last gave a page.
+    /// Returns whether this item, again and again, is all that the host refused since it last gave a page.
     pub fn is_all_there_is(&self, page: u64) -> bool {
         self.gave_pages() && self.items.pages == Pages::One(page) && self.items.times > 1
     }

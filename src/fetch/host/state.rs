@@ -192,7 +192,7 @@ impl State {
         }
     }
 
-    /// Whether the waits of this page are its own and not the host's.
+    /// Returns whether the waits of this page are its own and not the host's.
     pub fn waits_alone(&self, page: u64) -> bool {
         self.refusals.is_at_fault(page)
     }

@@ -115,7 +115,7 @@ fn in_mongodb(store: &str) -> Vec<String> {
     })
 }
 
-/// The store has what the site has, and the ledger what became of the sweeps.
+/// Asserts that the store holds what the site serves, and that the ledger tells how each sweep ended.
 fn is_as_the_next_run_left_it(demo: &Demo, store: &str, round: usize) {
     let exported = gleaner(&["export", "books", "--store", store]).run().with(0);
     let lines = exported.out.lines().map(|line| serde_json::from_str(line).expect("JSON"));

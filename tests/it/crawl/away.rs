@@ -22,7 +22,7 @@ fn slow(port: u16) -> Options {
     Options { items: ITEMS, latency: Duration::from_millis(5), port, ..Options::default() }
 }
 
-/// A crawl whose site goes away in the middle of it, and comes back after `away`, or when the crawl has
+/// A crawl whose site becomes unreachable in mid-crawl, and comes back after `away`, or when the crawl has
 /// ended.
 async fn disturbed(
     away: Option<Duration>,

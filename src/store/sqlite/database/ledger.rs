@@ -75,7 +75,7 @@ impl Held {
         Ok(Held { id: entry.id.clone(), holder: json(entry.holder.as_ref())?, fence: entry.fence })
     }
 
-    /// Whether it is held still.
+    /// Returns whether it is held still.
     pub fn is_held(&self, connection: &Connection) -> Result<bool> {
         let Held { id, holder, fence } = self;
         let mut statement = connection.prepare_cached(IS_HELD)?;
