@@ -88,8 +88,11 @@ pub enum PageError {
     #[error("{0} is no cursor: it is neither a text nor a number")]
     NoCursor(String),
     /// The `Link` header is not one.
-    #[error("the Link header is not what RFC 8288 says, so the next page is not known")]
+    #[error("the Link header is not what RFC 8288 says")]
     LinkHeader,
+    /// The link to the next page is one for a script.
+    #[error("{0}")]
+    Nowhere(String),
     /// What was to be kept of the list.
     #[error("on the list: {0}")]
     Listed(Box<str>),
@@ -132,7 +135,8 @@ impl PageError {
             | PageError::Sitemap(_)
             | PageError::NoUrl(_)
             | PageError::NoCursor(_)
-            | PageError::LinkHeader => "page",
+            | PageError::LinkHeader
+            | PageError::Nowhere(_) => "page",
             PageError::Listed(_) => "list",
             PageError::Field(error) => error.reason(),
             PageError::Require(_) | PageError::NoDocument(_) | PageError::Nothing => "require",

@@ -224,30 +224,34 @@ fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
 
 fn of_sitemap(key: &field::Pattern, has_revision: bool, page: &Page) -> Result<Listing, PageError> {
     match sitemap::parse(&page.body, LARGEST_SITEMAP)? {
-        Sitemap::Index { locations, without_loc } => {
-            let place = |location: &str| match page.url.join(location) {
-                Ok(url) => Ok(Place::Url(url.to_string().into())),
-                Err(_) => Err(PageError::NoUrl(field::shown(location))),
-            };
-            let places = locations.iter().map(|location| place(location));
-            let places = places.collect::<Result<_, _>>()?;
-            let gap = || format!("{without_loc} sitemaps have no location");
-            let gaps = (without_loc > 0).then(gap).into_iter().collect();
+        Sitemap::Index { locations, without_loc, unusable } => {
+            let mut gaps = unusable;
+            let mut places = Vec::with_capacity(locations.len());
+            for location in locations {
+                match page.url.join(&location) {
+                    Ok(url) => places.push(Place::Url(url.to_string().into())),
+                    Err(_) => gaps.push(format!("{} is no URL", field::shown(&location))),
+                }
+            }
+            let without = || format!("{without_loc} sitemaps have no location");
+            gaps.extend((without_loc > 0).then(without));
             let said = PageSaid { places, ..PageSaid::default() };
             Ok(Listing { said, gaps, ..Listing::default() })
         }
-        Sitemap::Entries { entries, without_loc } => {
+        Sitemap::Entries { entries, without_loc, unusable } => {
             // Also those that are no items: the sitemap is not empty.
-            let said =
-                PageSaid { items: entries.len() as u64 + without_loc, ..PageSaid::default() };
+            let all = (entries.len() + unusable.len()) as u64 + without_loc;
+            let said = PageSaid { items: all, ..PageSaid::default() };
             let revised = |entry: Entry| {
                 let last_modified = entry.last_modified.filter(|_| has_revision);
                 Entry { last_modified, ..entry }
             };
             let items = entries.into_iter().map(revised);
             let items = items.filter_map(|entry| of_entry(key, page, entry));
+            let unusable = unusable.into_iter().map(|why| Err(NoKey::Page(why)));
             let without = (0..without_loc).map(|_| Err(NoKey::Missing));
-            Ok(Listing { items: items.chain(without).collect(), said, ..Listing::default() })
+            let items = items.chain(unusable).chain(without).collect();
+            Ok(Listing { items, said, ..Listing::default() })
         }
     }
 }

@@ -24,7 +24,7 @@ const NO_CURSOR: [&str; 5] = ["null", "\"\"", "false", "0", "\"0\""];
 /// What `page`, with so many items on it, says of its list.
 ///
 /// # Errors
-/// Where it says where the next page is, but not in a form that leads there.
+/// Where the rule for the next page cannot be used on it.
 pub fn of_page(
     paging: &Paging,
     page: &Page,
@@ -39,35 +39,57 @@ pub fn of_page(
     };
     let declared = heard(paging.total(), "count");
     let last = heard(paging.last(), "number of the last page");
-    let next = match paging {
-        Paging::Next(NextPage::Field(rule)) => match next_link(rule, scope, &mut says_last)? {
-            Some(link) if leads_nowhere(&link) => {
-                gap = Some(nowhere(rule.select.text(), &link));
-                None
-            }
-            link => link.map(|link| url(&link, page, scope)).transpose()?.map(Place::Url),
-        },
-        Paging::Next(NextPage::LinkHeader) => link_header(page)?.map(Place::Url),
-        Paging::Cursor(rule) => {
-            let cursor = match field::for_requests("paging.select", rule, scope)?.into_iter().next()
-            {
-                Some(None) => return Err(PageError::NoCursor("what is not in UTF-8".to_owned())),
-                cursor => cursor.flatten(),
-            };
-            says_last = cursor.as_ref().is_some_and(|cursor| NO_CURSOR.contains(&&**cursor));
-            let cursor = cursor.filter(|_| !says_last);
-            match cursor {
-                Some(cursor) if plain(&cursor).is_none() => {
-                    return Err(PageError::NoCursor(field::shown(&cursor)));
-                }
-                cursor => cursor.map(|cursor| Place::Cursor(cursor.into())),
-            }
+    let next = next_place(paging, page, scope, &mut says_last).or_else(|error| match error {
+        // What the page lists is good all the same.
+        PageError::NoUrl(_)
+        | PageError::NoCursor(_)
+        | PageError::LinkHeader
+        | PageError::Nowhere(_) => {
+            gap = Some(format!("how the list goes on is not known: {error}"));
+            Ok(None)
         }
-        _ => None,
-    };
+        error => Err(error),
+    })?;
     let places = next.into_iter().collect();
     let hints = Hints { says_last, ..Hints::default() };
     Ok(Heard { said: PageSaid { items: items as u64, declared, last, places, hints }, odd, gap })
+}
+
+/// Where the next page is, as the page itself says; nothing where it names none, or where the site
+/// file does not ask the page. `says_last` becomes true where the place of the link or cursor is
+/// there and says that there is none.
+///
+/// # Errors
+/// Where what it names leads to no page.
+fn next_place(
+    paging: &Paging,
+    page: &Page,
+    scope: Scope<'_>,
+    says_last: &mut bool,
+) -> Result<Option<Place>, PageError> {
+    match paging {
+        Paging::Next(NextPage::Field(rule)) => match next_link(rule, scope, says_last)? {
+            Some(link) if leads_nowhere(&link) => {
+                Err(PageError::Nowhere(nowhere(rule.select.text(), &link)))
+            }
+            link => Ok(link.map(|link| url(&link, page, scope)).transpose()?.map(Place::Url)),
+        },
+        Paging::Next(NextPage::LinkHeader) => Ok(link_header(page)?.map(Place::Url)),
+        Paging::Cursor(rule) => {
+            let cursor = field::for_requests("paging.select", rule, scope)?.into_iter().next();
+            let not_text = || PageError::NoCursor("what is not in UTF-8".to_owned());
+            let Some(cursor) = cursor.map(|it| it.ok_or_else(not_text)).transpose()? else {
+                return Ok(None);
+            };
+            *says_last = NO_CURSOR.contains(&&*cursor);
+            match plain(&cursor) {
+                _ if *says_last => Ok(None),
+                None => Err(PageError::NoCursor(field::shown(&cursor))),
+                Some(_) => Ok(Some(Place::Cursor(cursor.into()))),
+            }
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Whether a link is there for a script, or for looks: it names a place on the page, or is no

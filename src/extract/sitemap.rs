@@ -2,8 +2,9 @@
 //!
 //! What it is shows in the bytes, never in the `Content-Type`. A sitemap is read in one pass and
 //! unpacked as it is read; one in an encoding other than UTF-8 is unpacked as a whole first. What
-//! is broken or beyond a limit is an error, never half a list. Entities are only those of XML
-//! itself: what a document defines is not expanded, and nothing outside of it is fetched.
+//! is broken or beyond a limit is an error, never half a list; an entry that cannot be used is
+//! named, and costs no other. Entities are only those of XML itself: what a document defines is not
+//! expanded, and nothing outside of it is fetched.
 //! Locations are as written: that they are URLs is checked only where nothing else marks a list.
 
 mod xml;
@@ -34,6 +35,8 @@ pub enum Sitemap {
         locations: Vec<Box<str>>,
         /// How many had no location.
         without_loc: u64,
+        /// What is wrong with each of those that cannot be used.
+        unusable: Vec<String>,
     },
     /// It lists pages.
     Entries {
@@ -41,6 +44,8 @@ pub enum Sitemap {
         entries: Vec<Entry>,
         /// How many more had no location.
         without_loc: u64,
+        /// What is wrong with each of those that cannot be used.
+        unusable: Vec<String>,
     },
 }
 
@@ -90,14 +95,6 @@ pub enum SitemapError {
     /// More entries than anybody should send.
     #[error("the sitemap has more than {ENTRIES} entries, which is the limit")]
     TooMany,
-    /// A text of an entry is too long.
-    #[error("the `{element}` of entry {entry} has more than {LONGEST} bytes, which is the limit")]
-    TooLong {
-        /// Counted from 1.
-        entry: u64,
-        /// `loc` or `lastmod`.
-        element: &'static str,
-    },
 }
 
 /// Reads a sitemap of at most `most` bytes when unpacked.
@@ -176,28 +173,31 @@ fn read(mut source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError> 
 }
 
 fn lines(mut source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError> {
-    let (mut bytes, mut entries) = (Vec::new(), Vec::new());
+    let (mut bytes, mut entries, mut unusable) = (Vec::new(), Vec::new(), Vec::new());
     for line in 1.. {
         bytes.clear();
         if source.read_until(b'\n', &mut bytes).map_err(|error| from_io(&error, most))? == 0 {
             break;
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| not_in(UTF_8))?.trim();
-        let entry = entries.len() as u64 + 1;
         match text {
             "" => continue,
-            _ if !is_url(text) => return Err(SitemapError::NoUrl { line, text: shown(text) }),
             _ if text.len() > LONGEST => {
-                return Err(SitemapError::TooLong { entry, element: "loc" });
+                unusable.push(format!("line {line} of the sitemap has more than {LONGEST} bytes"));
             }
-            _ if entry > ENTRIES => return Err(SitemapError::TooMany),
-            _ => entries.push(Entry { loc: text.into(), last_modified: None }),
+            _ if is_url(text) => entries.push(Entry { loc: text.into(), last_modified: None }),
+            // What begins with anything else is no list of URLs at all.
+            _ if entries.is_empty() => return Err(SitemapError::NoUrl { line, text: shown(text) }),
+            _ => unusable.push(format!("line {line} of the sitemap is no URL: {}", shown(text))),
+        }
+        if (entries.len() + unusable.len()) as u64 > ENTRIES {
+            return Err(SitemapError::TooMany);
         }
     }
-    if entries.is_empty() {
-        return Err(SitemapError::Empty);
+    match entries.is_empty() {
+        true => Err(SitemapError::Empty),
+        false => Ok(Sitemap::Entries { entries, without_loc: 0, unusable }),
     }
-    Ok(Sitemap::Entries { entries, without_loc: 0 })
 }
 
 fn is_url(text: &str) -> bool {

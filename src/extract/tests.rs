@@ -129,17 +129,23 @@ fn a_next_link_that_leads_nowhere_is_a_gap_and_no_page() {
 }
 
 #[test]
-fn a_next_that_is_no_text_is_an_error_and_nothing_is_the_end() {
+fn l16_a_next_that_is_no_text_or_no_url_is_a_gap_and_nothing_is_the_end() {
     let site = site("items = '$.r[*]'\nkey = '$.id'\npaging = { by = 'next', select = '$.next' }");
     let read = |next: &str| {
         let body = format!(r#"{{"r":[{{"id":1}}],"next":{next}}}"#);
-        index(&site, &page(&body, "application/json")).map(|it| it.said.places.len())
+        let listing = index(&site, &page(&body, "application/json")).unwrap();
+        assert_eq!(listing.items.len(), 1, "{next}");
+        (listing.said.places.len(), listing.gaps)
     };
-    for strange in [r#"{"href":"/b"}"#, r#"["/b"]"#, "true"] {
-        assert!(matches!(read(strange), Err(PageError::NoUrl(_))), "{strange}");
+    for strange in
+        [r#"{"href":"/b"}"#, r#"["/b"]"#, "true", r#""http://host%3A1/""#, r#""http://[::1/?p=2""#]
+    {
+        let (places, gaps) = read(strange);
+        assert_eq!((places, gaps.len()), (0, 1), "{strange}");
+        assert!(gaps[0].ends_with("is no URL"), "{gaps:?}");
     }
     for (next, places) in [("null", 0), ("false", 0), ("\"\"", 0), ("\"/b\"", 1)] {
-        assert_eq!(read(next).unwrap(), places, "{next}");
+        assert_eq!(read(next), (places, Vec::new()), "{next}");
     }
 }
 

@@ -1,7 +1,8 @@
 //! A sitemap in XML, read in one pass.
 //!
 //! Names count without their prefix, whatever it stands for; a `loc` must be a direct child of its
-//! entry and have the entry's prefix. All else is passed over, but must be XML.
+//! entry and have the entry's prefix. All else is passed over, but must be XML, save for what sites
+//! forget to escape: an `&` that begins no reference stands for itself.
 
 use std::io::BufRead;
 
@@ -15,6 +16,7 @@ use super::{ENTRIES, Entry, LONGEST, Sitemap, SitemapError, from_io, not_in, sho
 /// Reads `<urlset>` or `<sitemapindex>`, in UTF-8.
 pub(super) fn read(source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError> {
     let mut reader = Reader::from_reader(source);
+    reader.config_mut().allow_dangling_amp = true;
     let (mut walk, mut buffer) = (Walk::default(), Vec::new());
     loop {
         buffer.clear();
@@ -31,8 +33,9 @@ pub(super) fn read(source: impl BufRead, most: usize) -> Result<Sitemap, Sitemap
             Event::Text(text) => walk.text(&text)?,
             Event::CData(text) => walk.text(&text)?,
             Event::GeneralRef(name) => walk.reference(&name)?,
+            Event::DocType(declared) => walk.has_entities = declared.contains("<!ENTITY"),
             Event::Eof => return walk.end(),
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
 }
@@ -41,6 +44,8 @@ pub(super) fn read(source: impl BufRead, most: usize) -> Result<Sitemap, Sitemap
 #[derive(Default)]
 struct Walk {
     at: u64,
+    /// Whether it defines entities of its own, which are not expanded.
+    has_entities: bool,
     /// How many elements are open.
     depth: u64,
     /// What an entry is called, once the root element is known.
@@ -53,9 +58,12 @@ struct Walk {
     text: String,
     loc: Option<Box<str>>,
     last_modified: Option<Box<str>>,
+    /// Why the entry cannot be used.
+    fault: Option<String>,
     /// How many entries have begun.
     count: u64,
     entries: Vec<Entry>,
+    unusable: Vec<String>,
 }
 
 impl Walk {
@@ -79,8 +87,8 @@ impl Walk {
                 self.element = ["loc", "lastmod"].into_iter().find(|element| *element == local);
                 self.text.clear();
             }
-            (4, _) if self.element.is_some() => {
-                return Err(self.broken("an element is within a `loc` or `lastmod`"));
+            (4, _) if let Some(element) = self.element => {
+                self.spoil(&format!("has an element within its `{element}`"));
             }
             _ => {}
         }
@@ -91,13 +99,16 @@ impl Walk {
         match self.depth {
             3 => {
                 if let Some(element) = self.element.take() {
-                    self.keep(element)?;
+                    self.keep(element);
                 }
             }
             2 if self.inside => {
                 self.inside = false;
-                let last_modified = self.last_modified.take();
-                self.entries.extend(self.loc.take().map(|loc| Entry { loc, last_modified }));
+                let (loc, last_modified) = (self.loc.take(), self.last_modified.take());
+                match self.fault.take() {
+                    Some(fault) => self.unusable.push(fault),
+                    None => self.entries.extend(loc.map(|loc| Entry { loc, last_modified })),
+                }
             }
             _ => {}
         }
@@ -105,16 +116,20 @@ impl Walk {
         Ok(())
     }
 
-    fn keep(&mut self, element: &'static str) -> Result<(), SitemapError> {
+    fn keep(&mut self, element: &'static str) {
         let text = self.text.trim();
         if text.len() > LONGEST {
-            return Err(SitemapError::TooLong { entry: self.count, element });
+            return self.spoil(&format!("has a `{element}` of more than {LONGEST} bytes"));
         }
         let place = if element == "loc" { &mut self.loc } else { &mut self.last_modified };
         if !text.is_empty() && place.replace(text.into()).is_some() {
-            return Err(self.broken(&format!("entry {} has two `{element}`", self.count)));
+            self.spoil(&format!("has two `{element}`"));
         }
-        Ok(())
+    }
+
+    /// Notes why the entry cannot be used; the others of the sitemap can.
+    fn spoil(&mut self, why: &str) {
+        self.fault.get_or_insert(format!("entry {} of the sitemap {why}", self.count));
     }
 
     fn text(&mut self, text: &str) -> Result<(), SitemapError> {
@@ -127,11 +142,21 @@ impl Walk {
         Ok(())
     }
 
+    /// Adds what a reference stands for. One that means nothing in XML is kept as written: in a
+    /// location it is most likely a parameter's name behind an `&` that nobody escaped.
     fn reference(&mut self, name: &BytesRef<'_>) -> Result<(), SitemapError> {
         match (name.resolve_char_ref(), resolve_xml_entity(name)) {
             (Ok(Some(character)), _) => self.text(character.encode_utf8(&mut [0; 4])),
             (_, Some(text)) => self.text(text),
-            _ => Err(self.broken(&format!("the entity `&{};` is unknown", shown(name)))),
+            _ => {
+                if self.element.is_some() && self.has_entities {
+                    self.spoil(&format!(
+                        "has the entity `&{};`, which is not expanded",
+                        shown(name)
+                    ));
+                }
+                self.text(&format!("&{};", &**name))
+            }
         }
     }
 
@@ -139,13 +164,16 @@ impl Walk {
         if self.depth > 0 {
             return Err(self.broken("it ends within an element"));
         }
-        let without_loc = self.count - self.entries.len() as u64;
+        let with_loc = self.entries.len() + self.unusable.len();
+        let without_loc = self.count - with_loc as u64;
         match self.item {
             None => Err(self.broken("there is no element in it")),
-            Some("url") => Ok(Sitemap::Entries { entries: self.entries, without_loc }),
+            Some("url") => {
+                Ok(Sitemap::Entries { entries: self.entries, without_loc, unusable: self.unusable })
+            }
             Some(_) => {
                 let locations = self.entries.into_iter().map(|entry| entry.loc).collect();
-                Ok(Sitemap::Index { locations, without_loc })
+                Ok(Sitemap::Index { locations, without_loc, unusable: self.unusable })
             }
         }
     }
