@@ -121,7 +121,7 @@ impl Fetcher {
     pub fn new(options: &ClientOptions, metrics: Arc<Metrics>) -> Result<Fetcher, ClientError> {
         let guard = Guard::of(&options.home);
         Ok(Fetcher {
-            clients: client::Clients::new(options, &guard)?,
+            clients: client::Clients::new(options.clone(), guard.clone())?,
             guard,
             home: options.home.clone(),
             headers: Headers::of(&options.headers)?,
@@ -293,34 +293,32 @@ impl Fetcher {
         Err(FetchError::RedirectLoop(most))
     }
 
-    /// Sends the request, once more where a kept-alive connection turned out to be closed.
-    /// Answers with when it left, too.
+    /// Sends the request, once more where a kept-alive connection turned out to be closed, or the
+    /// answer's head had more fields than there was room for. Answers with when it left, too.
     async fn send(
         &self,
         request: &Request,
         hosts: Option<&Hosts>,
     ) -> Result<(Response, Instant), FetchError> {
-        let client = self.clients.next();
-        match self.send_once(client, request, hosts).await {
-            Err(FetchError::Closed(_)) => {
-                self.metrics.retried();
-                if let Some(hosts) = hosts {
-                    hosts.of(&request.url).take_turn().await;
-                }
-                self.send_once(client, request, hosts).await
-            }
-            sent => sent,
+        match self.send_once(request, hosts).await {
+            Err(FetchError::Closed(_)) => {}
+            Err(FetchError::HeadTooLarge) => self.clients.make_room(),
+            sent => return sent,
         }
+        self.metrics.retried();
+        if let Some(hosts) = hosts {
+            hosts.of(&request.url).take_turn().await;
+        }
+        self.send_once(request, hosts).await
     }
 
     async fn send_once(
         &self,
-        client: &reqwest::Client,
         request: &Request,
         hosts: Option<&Hosts>,
     ) -> Result<(Response, Instant), FetchError> {
         let Request { method, url, headers, body, purpose: _ } = request;
-        let mut sending = client.request(method.clone(), url.clone());
+        let mut sending = self.clients.next().request(method.clone(), url.clone());
         if let Some(Body { content_type, bytes }) = body {
             sending = sending.header(CONTENT_TYPE, *content_type).body(bytes.clone());
         }

@@ -1,6 +1,7 @@
 //! The HTTP clients: one for each proxy or User-Agent that takes its turn.
 
 use std::ffi::OsString;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -19,8 +20,9 @@ use crate::secret::Secret;
 /// many as workers, and a client that keeps none costs 2.5 times as much.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Fields of an answer's head over HTTP/1. The library makes room for all of them before it reads a
-/// head; this much is still cheap.
+/// Fields of an answer's head over HTTP/1, where a head had more than the library's 100. It makes
+/// room for all of them before it reads a head, which costs 7 % of the CPU of a whole crawl: so
+/// only who meets such a head pays for it.
 const MOST_FIELDS: usize = 500;
 /// Bytes of an answer's head, names and values together.
 pub const LARGEST_HEAD: u32 = 64 << 10;
@@ -101,27 +103,54 @@ impl ClientOptions {
 /// Clients that take turns.
 #[derive(Debug)]
 pub struct Clients {
-    clients: Vec<reqwest::Client>,
+    options: ClientOptions,
+    guard: Guard,
+    usual: Vec<reqwest::Client>,
+    /// Those for heads of many fields, once there was one.
+    roomy: OnceLock<Vec<reqwest::Client>>,
     turn: AtomicUsize,
 }
 
 impl Clients {
     /// A client for each pair of a proxy and a name.
-    pub fn new(options: &ClientOptions, guard: &Guard) -> Result<Clients, ClientError> {
+    pub fn new(options: ClientOptions, guard: Guard) -> Result<Clients, ClientError> {
         options.check()?;
-        let turns = turns(options.proxies.len(), options.user_agents.len());
-        let tls = trust::config().map_err(|error| ClientError::Build(error.to_string()))?;
-        let clients = turns.into_iter().map(|turn| client(options, guard, &tls, turn));
-        Ok(Clients { clients: clients.collect::<Result<_, _>>()?, turn: AtomicUsize::new(0) })
+        let usual = clients(&options, &guard, None)?;
+        Ok(Clients { options, guard, usual, roomy: OnceLock::new(), turn: AtomicUsize::new(0) })
     }
 
     /// The client whose turn it is.
     pub fn next(&self) -> &reqwest::Client {
-        match self.clients.as_slice() {
+        match self.roomy.get().unwrap_or(&self.usual).as_slice() {
             [only] => only,
             clients => &clients[self.turn.fetch_add(1, Relaxed) % clients.len()],
         }
     }
+
+    /// From here on heads of up to [`MOST_FIELDS`] fields can be read.
+    pub fn make_room(&self) {
+        if let Ok(clients) = clients(&self.options, &self.guard, Some(MOST_FIELDS)) {
+            self.roomy.get_or_init(|| clients);
+        }
+    }
+}
+
+fn clients(
+    options: &ClientOptions,
+    guard: &Guard,
+    most_fields: Option<usize>,
+) -> Result<Vec<reqwest::Client>, ClientError> {
+    let tls = trust::config().map_err(|error| ClientError::Build(error.to_string()))?;
+    let turns = turns(options.proxies.len(), options.user_agents.len());
+    let built = turns.into_iter().map(|turn| {
+        let builder = client(options, guard, &tls, turn)?;
+        let builder = match most_fields {
+            Some(most) => builder.http1_max_headers(most),
+            None => builder,
+        };
+        builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
+    });
+    built.collect()
 }
 
 /// Each pair of one of so many proxies and one of so many names, once, so that with each request both
@@ -143,7 +172,7 @@ fn client(
     guard: &Guard,
     tls: &rustls::ClientConfig,
     (proxy_turn, name_turn): (usize, usize),
-) -> Result<reqwest::Client, ClientError> {
+) -> Result<reqwest::ClientBuilder, ClientError> {
     let mut tls = tls.clone();
     // Else the site could tell by a ticket that those who take turns are one.
     tls.resumption = rustls::client::Resumption::default();
@@ -158,7 +187,6 @@ fn client(
         .dns_resolver(guard.clone())
         .tls_backend_preconfigured(tls)
         // Heads that curl and browsers read. A line that is no field is passed over.
-        .http1_max_headers(MOST_FIELDS)
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
@@ -177,7 +205,7 @@ fn client(
     } else if !options.system_proxy {
         builder = builder.no_proxy();
     }
-    builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
+    Ok(builder)
 }
 
 fn user_agent(name: &str) -> Result<HeaderValue, ClientError> {

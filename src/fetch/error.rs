@@ -124,6 +124,8 @@ impl FetchError {
             FetchError::Timeout(cause)
         } else if error.is_builder() {
             FetchError::Request(cause)
+        } else if causes(error).any(|cause| is_large_head(cause)) {
+            FetchError::HeadTooLarge
         } else {
             FetchError::Closed(cause)
         }
@@ -142,22 +144,15 @@ fn asked_to_wait(wait: Option<Duration>) -> String {
 
 /// The innermost cause, which is the one that says something. It names no URL, so no secret.
 fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
+    causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// An error and its causes, from the outside in.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source())
+}
 
-    #[test]
-    fn p8_samples_hold_no_control_characters() {
-        let sample = Sample::of(b"\x1b[31mred\x07 \xff\n\ttab").unwrap().into_text();
-        assert_eq!(&*sample, "\u{fffd}[31mred\u{fffd} \u{fffd}\n\ttab");
-        assert_eq!(Sample::of(&[b'x'; 5000]).unwrap().into_text().len(), SAMPLE);
-        assert_eq!(Sample::of(b" \n"), None);
-    }
+/// Whether an answer had more fields, or longer ones, than the library had room for.
+fn is_large_head(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large)
 }
