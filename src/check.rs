@@ -17,8 +17,9 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::decoding::Decoding;
 use crate::extract::field;
-use crate::extract::{Decoding, Detail, JsonPage, PageError, Selector};
+use crate::extract::{Detail, JsonPage, PageError, Selector};
 use crate::fetch::{FetchError, Header, Page, Redirect, Sample};
 use crate::site::{DetailRules, ItemRules, Site};
 use crate::wording::counted;

@@ -29,7 +29,7 @@ use field::FieldError;
 use html::HtmlPage;
 use sitemap::SitemapError;
 
-pub use charset::{Decoding, decode};
+pub use charset::decode;
 pub use detail::{Detail, Making, detail, of_list};
 pub use field::{FieldRule, Select};
 pub use json::{Selector, SelectorError};

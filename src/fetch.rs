@@ -32,7 +32,7 @@ use tracing::debug;
 use url::Url;
 
 use crate::metrics::Metrics;
-use crate::refresh::Validators;
+use crate::record::Validators;
 use crate::secret::shown;
 
 use address::Guard;

@@ -26,6 +26,7 @@ pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod crawl;
+pub mod decoding;
 pub mod demo;
 pub mod descriptors;
 pub mod document;

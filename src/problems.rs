@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use url::Url;
 
-use crate::extract::Decoding;
+use crate::decoding::Decoding;
 use crate::secret::shown;
 use crate::wording::counted;
 

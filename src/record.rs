@@ -28,6 +28,15 @@ pub enum KeyError {
     TooLong,
 }
 
+/// Validators that a page came with, by which the site can tell whether it changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The entity tag.
+    pub etag: Option<Box<str>>,
+    /// The time.
+    pub last_modified: Option<Box<str>>,
+}
+
 impl Key {
     /// The key in its one normal form: white space around it taken off.
     ///

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::document::{Digest, Document};
-use crate::record::{Known, Record, Stamp, Verdict};
+use crate::record::{Known, Record, Stamp, Validators, Verdict};
 use crate::secret::Scrubber;
 use crate::task::{Content, DetailPage, Listed};
 
@@ -61,15 +61,6 @@ pub enum Plan {
     Recent,
     /// It is asked for, where the site sends it only if it is not what the store holds.
     Fetch(Option<Validators>),
-}
-
-/// What a page came with, by which the site can tell whether it changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Validators {
-    /// The entity tag.
-    pub etag: Option<Box<str>>,
-    /// The time.
-    pub last_modified: Option<Box<str>>,
 }
 
 /// What is to be done about an item at `now`, by what the store knew of it and what the list says.

@@ -3,10 +3,29 @@
 //! These are values; [`Metrics`](crate::metrics::Metrics) counts, and
 //! [`SweepEntry::end`](crate::sweep::SweepEntry::end) makes the report.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::refresh::canary::Fields;
+/// Pages on which each field was found.
+pub type Fields = BTreeMap<Box<str>, Coverage>;
+
+/// On how many pages a field was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Pages read.
+    pub pages: u64,
+    /// Pages that had the field.
+    pub found: u64,
+}
+
+impl Coverage {
+    /// Returns whether nearly all pages had the field: over 90 %.
+    pub fn is_usual(self) -> bool {
+        self.found * 10 > self.pages * 9
+    }
+}
 
 /// How a run of a sweep ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -14,8 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock;
 use crate::metrics::Snapshot;
-use crate::refresh::canary::Fields;
-use crate::report::{Outcome, Report};
+use crate::report::{Fields, Outcome, Report};
 
 pub use holder::{Holder, Life};
 

@@ -28,8 +28,9 @@ use url::Url;
 
 use crate::again::Wanted;
 use crate::clock;
+use crate::decoding::Decoding;
 use crate::error::{CrawlError, panic_message};
-use crate::extract::{Decoding, PageError};
+use crate::extract::PageError;
 use crate::fetch::retry::Toll;
 use crate::fetch::{
     self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
@@ -38,11 +39,11 @@ use crate::frontier::{Frontier, Lease};
 use crate::lookup::Lookup;
 use crate::metrics::Metrics;
 use crate::problems::{FieldsFound, OddTexts, Problems};
-use crate::record::Key;
+use crate::record::{Key, Validators};
 use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
 use crate::refresh::redirect::{self, Redirects};
-use crate::refresh::{self, Plan, Policy, Validators};
+use crate::refresh::{self, Plan, Policy};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
 use crate::store::Store;

@@ -16,6 +16,8 @@ use encoding_rs::{
     DecoderResult, EncoderResult, Encoding, REPLACEMENT, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252,
 };
 
+use crate::decoding::Decoding;
+
 /// How much of a page the standard's prescan looks at.
 const HEAD: usize = 1024;
 /// Elements of a head whose content is no markup.
@@ -32,15 +34,6 @@ pub struct Decoded<'a> {
     pub charset: &'static str,
     /// What was done to read it.
     pub decoding: Decoding,
-}
-
-/// What was done to make text of a page's bytes, where they are not plain UTF-8 or what they say.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Decoding {
-    /// Characters that stand as U+FFFD, since their bytes mean nothing.
-    pub replaced: u64,
-    /// Whether nothing said what the encoding is, and it is not UTF-8.
-    pub is_guess: bool,
 }
 
 /// The text of an HTML page.

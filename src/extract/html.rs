@@ -20,7 +20,8 @@ use scraper::{ElementRef, Html, Node};
 use url::Url;
 
 use super::budget::{self, Budget, LimitError};
-use super::charset::{Decoding, decode, queries};
+use super::charset::{decode, queries};
+use crate::decoding::Decoding;
 pub use css::{CssError, CssSelector};
 
 /// How much one page may take.

@@ -11,8 +11,9 @@ use bson::raw::RawBsonRef;
 use bytes::Bytes;
 
 use super::budget::Budget;
-use super::charset::{self, Decoding};
+use super::charset;
 use super::field::Scope;
+use crate::decoding::Decoding;
 use crate::document::{self, Json, JsonError};
 use crate::fetch::Page;
 

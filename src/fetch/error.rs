@@ -124,7 +124,7 @@ impl FetchError {
             FetchError::Timeout(cause)
         } else if error.is_builder() {
             FetchError::Request(cause)
-        } else if causes(error).any(|cause| is_large_head(cause)) {
+        } else if causes(error).any(is_large_head) {
             FetchError::HeadTooLarge
         } else {
             FetchError::Closed(cause)

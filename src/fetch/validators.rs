@@ -2,7 +2,7 @@
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
-use crate::refresh::Validators;
+use crate::record::Validators;
 
 /// Bytes of a validator. A longer one is none: each would be kept with its document, and sent back
 /// with each request.

@@ -6,12 +6,11 @@
 //! site has changed its pages, and the site file finds nothing there any more. Until that is known the
 //! writer holds back what would replace a document; what is new is written.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde::{Deserialize, Serialize};
-
 use crate::document::Document;
+use crate::report::{Coverage, Fields};
 
 /// Pages that decide.
 pub const FIRST: u64 = 20;
@@ -22,25 +21,6 @@ const FEWEST: u64 = 3;
 const MOST_FIELDS: usize = 1_000;
 /// Bytes of a name that is counted.
 const LONGEST_NAME: usize = 256;
-
-/// Pages on which each field was found.
-pub type Fields = BTreeMap<Box<str>, Coverage>;
-
-/// On how many pages a field was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// Pages read.
-    pub pages: u64,
-    /// Pages that had the field.
-    pub found: u64,
-}
-
-impl Coverage {
-    /// Returns whether nearly all pages had the field: over 90 %.
-    fn is_usual(self) -> bool {
-        self.found * 10 > self.pages * 9
-    }
-}
 
 /// Whether documents may be replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gleaner::failure::{Failure, PageId};
 use gleaner::metrics::Snapshot;
-use gleaner::refresh::canary::Coverage;
+use gleaner::report::Coverage;
 use gleaner::report::{Index, Items, Outcome, Requests, Writes};
 use gleaner::store::{self, Rows, StoreError};
 use gleaner::sweep::lock::Claim;
