@@ -156,3 +156,16 @@ fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)
 fn is_large_head(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_samples_hold_no_control_characters() {
+        let sample = Sample::of(b"\x1b[31mred\x07 \xff\n\ttab").unwrap().into_text();
+        assert_eq!(&*sample, "\u{fffd}[31mred\u{fffd} \u{fffd}\n\ttab");
+        assert_eq!(Sample::of(&[b'x'; 5000]).unwrap().into_text().len(), SAMPLE);
+        assert_eq!(Sample::of(b" \n"), None);
+    }
+}
