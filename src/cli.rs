@@ -52,34 +52,34 @@ enum Command {
         long_about = "Crawls a site and stores every item. SITE is the path of a site file or the name of a built-in site (gleaner sites lists them)."
     )]
     Crawl {
-        /// A built-in site, or the path of a site file
+        /// Built-in site, or path of a site file
         site: String,
         #[command(flatten)]
         crawl: CrawlArgs,
     },
-    /// Try a site file on one page of its list and one item; nothing is stored
+    /// Try a site file on two pages of its list and one item; stores nothing
     #[command(after_help = check::AFTER_HELP)]
     Check(check::CheckArgs),
-    /// Start a demo book site on this machine and crawl it: the tour without network
+    /// Start a demo site on this machine and crawl it; needs no network
     Demo(demo::DemoArgs),
-    /// List the built-in sites, print one's file, or write a file for another site
+    /// List built-in sites, print one, or draft a file for another site
     Sites(sites::SitesArgs),
-    /// Make one request as the crawler makes it, and show the answer
+    /// Make one request as a crawl would, and show the answer
     #[command(after_help = fetch::AFTER_HELP)]
     Fetch(fetch::FetchArgs),
-    /// Find out how many requests at once a site bears: this loads the site
+    /// Measure how many concurrent requests a site handles; this loads the site
     #[command(after_help = tune::AFTER_HELP)]
     Tune(tune::TuneArgs),
-    /// List the sweeps of a site: when, how they ended, what they counted
+    /// List past sweeps of a site and their counts
     #[command(after_help = sweeps::AFTER_HELP)]
     Sweeps(sweeps::SweepsArgs),
-    /// List what was given up of a site, and why
+    /// List failures of a site, or retry them
     #[command(after_help = failures::AFTER_HELP)]
     Failures(failures::FailuresArgs),
-    /// Write out the documents of a site as JSON lines or CSV
+    /// Export the documents of a site as JSON lines or CSV
     #[command(after_help = export::AFTER_HELP)]
     Export(export::ExportArgs),
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions {
         /// The shell
         shell: clap_complete::Shell,

@@ -30,27 +30,27 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
-    /// Most requests in flight; of those that are asked for up to 16 start at once [default: 16]
+    /// Maximum concurrent requests; a crawl starts with 8, or up to 16 if set here [default: 16]
     #[arg(long, env = "GLEANER_WORKERS", value_name = "N", value_parser = values::workers)]
     workers: Option<usize>,
 
-    /// Whether there are fewer requests in flight while the site struggles [default: on]
+    /// Lower concurrency while the site is overloaded [default: on]
     #[arg(long, env = "GLEANER_ADAPTIVE", value_name = "ON|OFF")]
     adaptive: Option<Switch>,
 
-    /// Most requests a second and host, such as 20 or 0.5 [default: none]
+    /// Maximum requests per second and host, such as 20 or 0.5 [default: none]
     #[arg(long, env = "GLEANER_RATE", value_name = "R", value_parser = values::rate)]
     rate: Option<f64>,
 
-    /// Whether robots.txt is obeyed [default: on]
+    /// Obey robots.txt [default: on]
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
 
-    /// Whether pages are asked for only if they changed, by ETag and Last-Modified [default: on]
+    /// Send conditional requests (ETag, Last-Modified) [default: on]
     #[arg(long, env = "GLEANER_CONDITIONAL", value_name = "ON|OFF")]
     conditional: Option<Switch>,
 
-    /// Another copy of the same site [default: the site file's]
+    /// Base URL of another copy of the site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
 
@@ -58,57 +58,57 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
     collection: Option<String>,
 
-    /// Items asked for on a page of the list [default: the site file's]
+    /// Items to request per page of the list [default: the site file's]
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
     #[command(flatten)]
     client: ClientArgs,
 
-    /// Further tries of a request that failed, with growing random delays; a wait that the site
-    /// asks for costs none [default: 4]
+    /// Retries of a failed request, with exponential backoff; waits that the site asks for do not
+    /// count [default: 4]
     #[arg(long, env = "GLEANER_RETRIES", value_name = "N")]
     retries: Option<u32>,
 
-    /// How long a site that cannot be reached any more is waited for, once it gave a page
-    /// [default: 10m]
+    /// How long to wait for a site that becomes unreachable after its first page [default: 10m]
     #[arg(long, env = "GLEANER_SITE_WAIT", value_name = "D", value_parser = values::duration)]
     site_wait: Option<Duration>,
 
-    /// How long a store that went away is waited for [default: 10m]
+    /// How long to wait for a store that becomes unavailable [default: 10m]
     #[arg(long, env = "GLEANER_STORE_WAIT", value_name = "D", value_parser = values::duration)]
     store_wait: Option<Duration>,
 
-    /// Refusals in a row (403, 429, pages that are not what they should be) of lists or of items
-    /// after which the site is taken to have blocked us [default: 20]
+    /// Consecutive refusals (403, 429, unexpected pages) of list pages or of items after which the
+    /// run ends as blocked [default: 20]
     #[arg(long, env = "GLEANER_BLOCK_AFTER", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     block_after: Option<u32>,
 
-    /// Documents in one write, at most [default: 500]
+    /// Maximum documents per write [default: 500]
     #[arg(long, env = "GLEANER_BATCH", value_name = "N", value_parser = values::batch)]
     batch: Option<usize>,
 
-    /// Longest wait of a document for its batch [default: 200ms]
+    /// Maximum time a document waits for its batch to fill [default: 200ms]
     #[arg(long, env = "GLEANER_FLUSH", value_name = "D", value_parser = values::flush)]
     flush: Option<Duration>,
 
-    /// For requests in flight when told to stop [default: 30s]
+    /// Time to finish in-flight requests on shutdown [default: 30s]
     #[arg(long, env = "GLEANER_GRACE", value_name = "D", value_parser = values::duration)]
     grace: Option<Duration>,
 
-    /// Write the report as JSON to this file; - is standard output [default: none]
+    /// Write the report as JSON to PATH; - is standard output [default: none]
     #[arg(long, env = "GLEANER_REPORT", value_name = "PATH")]
     pub report: Option<PathBuf>,
 
-    /// Form of the log; its level is RUST_LOG's [default: text]
+    /// Log format; RUST_LOG sets the level [default: text]
     #[arg(long, env = "GLEANER_LOG_FORMAT", value_name = "FORM")]
     pub log_format: Option<LogFormat>,
 
-    /// File to append the log to [default: standard error]
+    /// Append the log to PATH; reopened on SIGHUP [default: standard error]
     #[arg(long, env = "GLEANER_LOG_FILE", value_name = "PATH")]
     pub log_file: Option<PathBuf>,
 
-    /// Progress: auto is a line on a terminal and a log line every 10 s elsewhere [default: auto]
+    /// Progress display: auto is a status line on a terminal, a log line every 10 s elsewhere
+    /// [default: auto]
     #[arg(long, env = "GLEANER_PROGRESS", value_name = "WHEN")]
     pub progress: Option<Progress>,
 }
@@ -120,32 +120,32 @@ pub struct SweepArgs {
     #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
     fresh: bool,
 
-    /// Adopt a MongoDB collection that others filled: documents that have the key of an item are
-    /// replaced by what the site gives [default: off]
+    /// Adopt a MongoDB collection that another program filled: documents with the key of an item
+    /// are replaced by the site's [default: off]
     #[arg(long, env = "GLEANER_ADOPT", value_parser = FalseyValueParser::new())]
     pub adopt: bool,
 
-    /// Go ahead where the site seems to have been redesigned, or its list to end early [default: off]
+    /// Proceed although the site looks redesigned or its list ends early [default: off]
     #[arg(long, env = "GLEANER_ACCEPT_CHANGES", value_parser = FalseyValueParser::new())]
     accept_changes: bool,
 
-    /// Skip items that were fetched more recently, such as 12h [default: none]
+    /// Skip items fetched within this time, such as 12h [default: none]
     #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
     max_age: Option<Duration>,
 
-    /// Refuse to mark more than this share of the stored items gone, in percent [default: 20]
+    /// Maximum share of stored items to mark as gone in one sweep, in percent [default: 20]
     #[arg(long, env = "GLEANER_GONE_LIMIT", value_name = "PCT", value_parser = values::percent)]
     gone_limit: Option<f64>,
 
-    /// Only the first N distinct items [default: all]
+    /// Stop after N distinct items [default: all]
     #[arg(long, env = "GLEANER_LIMIT", value_name = "N", value_parser = values::count)]
     limit: Option<u64>,
 
-    /// Only these pages of the list, from 1, inclusive [default: all]
+    /// Crawl only these pages of the list, counted from 1, inclusive [default: all]
     #[arg(long, env = "GLEANER_PAGES", value_name = "A..B")]
     pages: Option<PageRange>,
 
-    /// Sweep after sweep, from start to start, such as 6h; what is late is skipped [default: none]
+    /// Repeat the crawl at this interval, measured from start to start, such as 6h [default: none]
     #[arg(long, env = "GLEANER_EVERY", value_name = "D", value_parser = values::every)]
     pub every: Option<Duration>,
 }
@@ -153,31 +153,29 @@ pub struct SweepArgs {
 /// Form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
-    /// One object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Whether something is done.
+/// The value of a setting that can be on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
-    /// It is.
     On,
-    /// It is not.
     Off,
 }
 
 /// When progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Progress {
-    /// A line on a terminal, log lines elsewhere.
+    /// A status line on a terminal, log lines elsewhere.
     #[default]
     Auto,
-    /// A line on a terminal, plain lines elsewhere.
+    /// A status line on a terminal, plain lines elsewhere.
     On,
-    /// None.
+    /// No progress.
     Off,
 }
 

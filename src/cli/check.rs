@@ -34,22 +34,22 @@ site does not fit.";
 /// Arguments of `gleaner check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// A built-in site, or the path of a site file
+    /// Built-in site, or path of a site file
     site: String,
 
-    /// Print an object instead of text
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
 
-    /// Another copy of the same site [default: the site file's]
+    /// Base URL of another copy of the site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
 
-    /// Items asked for on a page of the list [default: the site file's]
+    /// Items to request per page of the list [default: the site file's]
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
-    /// Whether robots.txt is obeyed [default: on]
+    /// Obey robots.txt [default: on]
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
 

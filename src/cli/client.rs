@@ -14,28 +14,28 @@ use crate::settings::Settings;
 /// See the module's text.
 #[derive(Debug, Args)]
 pub struct ClientArgs {
-    /// Longest time for a whole request [default: 30s]
+    /// Timeout of a whole request [default: 30s]
     #[arg(long, env = "GLEANER_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     timeout: Option<Duration>,
 
-    /// Longest time for a connection [default: 10s]
+    /// Timeout of connecting [default: 10s]
     #[arg(long, env = "GLEANER_CONNECT_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     connect_timeout: Option<Duration>,
 
-    /// Longest silence of the site [default: 15s]
+    /// Timeout of waiting for the next bytes of an answer [default: 15s]
     #[arg(long, env = "GLEANER_READ_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     read_timeout: Option<Duration>,
 
-    /// Largest body, decoded [default: 32MiB]
+    /// Maximum size of a body, decoded [default: 32MiB]
     #[arg(long, env = "GLEANER_MAX_BODY", value_name = "SIZE", value_parser = values::size)]
     max_body: Option<usize>,
 
-    /// Name to go by; repeat to take turns (in the variable: one a line)
+    /// User-Agent header; repeat to rotate (in the variable: one per line)
     /// [default: gleaner/VERSION]
     #[arg(long, env = "GLEANER_USER_AGENT", value_name = "S", value_delimiter = '\n')]
     user_agent: Vec<String>,
 
-    /// Proxy: http, https or socks5; repeat to take turns (in the variable: one a line)
+    /// Proxy URL: http, https or socks5; repeat to rotate (in the variable: one per line)
     /// [default: the system's]
     #[arg(
         long,
@@ -46,8 +46,8 @@ pub struct ClientArgs {
     )]
     proxy: Vec<String>,
 
-    /// Header to send to the site's own origin, or to that which stands before it
-    /// (https://HOST: K: V); may be repeated (in the variable: one a line) [default: none]
+    /// Header for requests to the site's own origin, or to another one that stands before it
+    /// (https://HOST: K: V); repeatable (in the variable: one per line) [default: none]
     #[arg(
         long,
         env = "GLEANER_HEADERS",

@@ -21,7 +21,7 @@ pub struct DemoArgs {
     #[command(flatten)]
     site: SiteArgs,
 
-    /// Only serve the site, print its URL, and crawl nothing
+    /// Serve the site and print its URL; do not crawl
     #[arg(long)]
     serve: bool,
 
@@ -32,40 +32,40 @@ pub struct DemoArgs {
 /// What the demo site is like.
 #[derive(Debug, Args)]
 struct SiteArgs {
-    /// Books on the site [default: 9040]
+    /// Number of books [default: 9040]
     #[arg(long, value_name = "N")]
     items: Option<usize>,
 
-    /// From a request to its answer [default: 0s]
+    /// Latency of each answer [default: 0s]
     #[arg(long, value_name = "D", value_parser = values::duration)]
     latency: Option<Duration>,
 
-    /// Decides what the books are, and what goes wrong or changes [default: 1]
+    /// Random seed of books, faults and changes [default: 1]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Bytes a second of all answers together, such as 2MiB [default: as fast as they go]
+    /// Bandwidth of all answers together, in bytes per second, such as 2MiB [default: unlimited]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     bandwidth: Option<usize>,
 
-    /// Whether books have an ETag, so that a second crawl asks for what changed [default: off]
+    /// Send an ETag with each book, so that a second crawl fetches only changes [default: off]
     #[arg(long, value_name = "ON|OFF")]
     etags: Option<Switch>,
 
-    /// Send answers compressed with gzip
+    /// Compress answers with gzip
     #[arg(long)]
     compress: bool,
 
-    /// Changes a second: books come, change, go and come back [default: none]
+    /// Changes per second: books are added, changed, removed and restored [default: none]
     #[arg(long, value_name = "R", value_parser = values::rate)]
     churn: Option<f64>,
 
-    /// Share of the requests that go wrong, in percent: errors, waits, broken connections, bad pages
+    /// Share of requests that fail, in percent: errors, waits, broken connections, bad pages
     /// [default: 0]
     #[arg(long, value_name = "PCT", value_parser = values::percent)]
     faults: Option<f64>,
 
-    /// Port to serve at [default: a free one]
+    /// Port to listen on [default: a free one]
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 }

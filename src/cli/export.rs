@@ -43,37 +43,36 @@ pub struct ExportArgs {
     #[command(flatten)]
     holdings: HoldingsArgs,
 
-    /// What to write [default: jsonl]
+    /// Output format [default: jsonl]
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
 
-    /// Replace this file, once all is written [default: standard output]
+    /// Write to PATH, replaced when the export is whole [default: standard output]
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
 
-    /// Only documents that changed since (with --gone only: that left since): a duration back from
-    /// now, such as 24h, a time, such as 2026-11-20T10:00:00Z, a date (from 0:00 UTC), or yesterday
+    /// Only documents that changed since (with --gone only: that were marked gone since) a duration
+    /// ago (24h), a time (2026-11-20T10:00:00Z), a date (0:00 UTC), or yesterday
     #[arg(long, value_name = "D|TIME", value_parser = values::since)]
     since: Option<Timestamp>,
 
-    /// What to do with documents that are marked gone [default: without]
+    /// Documents marked as gone [default: without]
     #[arg(long, value_name = "HOW")]
     gone: Option<Marked>,
 
-    /// What to do with documents that no list names any more, though they are not gone [default:
-    /// with]
+    /// Documents that are no longer listed, but not gone [default: with]
     #[arg(long, value_name = "HOW")]
     unlisted: Option<Marked>,
 
-    /// Only documents that the last full sweep found to be so
+    /// Only documents with this verdict in the last full sweep
     #[arg(long, value_name = "WHAT")]
     verdict: Option<Verdict>,
 
-    /// Write key, url and times with each document
+    /// Include key, URL and times of each document
     #[arg(long)]
     meta: bool,
 
-    /// In CSV, put ' before texts that a spreadsheet would run as formulas
+    /// In CSV, prefix texts that a spreadsheet would run as formulas with '
     #[arg(long)]
     csv_safe: bool,
 }
@@ -81,7 +80,7 @@ pub struct ExportArgs {
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Format {
-    /// One document a line.
+    /// One document per line.
     #[default]
     Jsonl,
     /// A table.

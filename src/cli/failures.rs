@@ -34,18 +34,18 @@ gleaner crawl: 0 nothing failed again, 3 something did.";
 /// Arguments of `gleaner failures`.
 #[derive(Debug, Args)]
 pub struct FailuresArgs {
-    /// A built-in site, or the path of a site file
+    /// Built-in site, or path of a site file
     site: String,
 
-    /// Print the beginning of what came, too, where it was kept
+    /// Print the beginning of the answer, where it was kept
     #[arg(long)]
     sample: bool,
 
-    /// Print one array of failures instead of text
+    /// Print a JSON array
     #[arg(long)]
     json: bool,
 
-    /// Crawl what failed, and nothing else, instead of listing it
+    /// Retry the failures, and crawl nothing else
     #[arg(long, conflicts_with_all = ["sample", "json"])]
     retry: bool,
 

@@ -40,40 +40,40 @@ above, or nothing matches --select.";
 /// Arguments of `gleaner fetch`.
 #[derive(Debug, Args)]
 pub struct FetchArgs {
-    /// What to ask for: http://… or https://…
+    /// URL to fetch: http://… or https://…
     url: String,
 
-    /// Method [default: GET, or POST where something is sent along]
+    /// HTTP method [default: GET, or POST with a body]
     #[arg(long, value_name = "METHOD", ignore_case = true, hide_possible_values = true)]
     method: Option<MethodName>,
 
-    /// Append to the query; may be repeated
+    /// Query parameter; repeatable
     #[arg(long, value_name = "NAME=VALUE")]
     param: Vec<String>,
 
-    /// Send as a field of a form; may be repeated
+    /// Form field to send; repeatable
     #[arg(long, value_name = "NAME=VALUE", conflicts_with_all = ["json", "data"])]
     form: Vec<String>,
 
-    /// Send this JSON; @FILE sends the file, @- standard input
+    /// JSON body; @FILE reads a file, @- standard input
     #[arg(long, value_name = "TEXT", conflicts_with = "data")]
     json: Option<String>,
 
-    /// Send this, byte by byte, as a form unless --header says Content-Type; @FILE sends the
-    /// file, @- standard input
+    /// Raw body, sent as a form unless --header sets Content-Type; @FILE reads a file, @- standard
+    /// input
     #[arg(long, value_name = "TEXT")]
     data: Option<String>,
 
-    /// Print only what this finds, a line each: a JSONPath ($.results[*].id) or a CSS selector
-    /// (h1::text, a::attr(href), or elements for their texts)
+    /// Print only what EXPR matches, one line per match: a JSONPath ($.results[*].id) or a CSS
+    /// selector (h1::text, a::attr(href))
     #[arg(long, value_name = "EXPR")]
     select: Option<String>,
 
-    /// What the page is, for --select, where Content-Type and first byte do not say it
+    /// Format of the page for --select [default: by Content-Type]
     #[arg(long, value_name = "FORMAT")]
     format: Option<PageFormat>,
 
-    /// Say nothing of request and answer
+    /// Print the body only
     #[arg(long, short)]
     quiet: bool,
 

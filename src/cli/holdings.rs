@@ -20,15 +20,15 @@ pub const DEFAULT_STORE: &str = "sqlite:gleaner.db";
 /// See the module's text.
 #[derive(Debug, Args)]
 pub struct HoldingsArgs {
-    /// A built-in site, or the path of a site file
+    /// Built-in site, or path of a site file
     site: String,
 
-    /// Where it is stored: mongodb://HOST/DATABASE or sqlite:PATH
+    /// Store to read: mongodb://HOST/DATABASE or sqlite:PATH
     /// [default: sqlite:gleaner.db]
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
-    /// Collection or table it is stored in [default: the site file's]
+    /// Collection or table to read [default: the site file's]
     #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
     collection: Option<String>,
 }

@@ -17,7 +17,7 @@ pub struct SitesArgs {
     #[command(subcommand)]
     command: Option<SitesCommand>,
 
-    /// Print the file of this built-in site
+    /// Print the file of a built-in site
     #[arg(conflicts_with = "schema")]
     name: Option<String>,
 
@@ -28,7 +28,7 @@ pub struct SitesArgs {
 
 #[derive(Debug, Subcommand)]
 enum SitesCommand {
-    /// Write a first site file for a list that answers JSON
+    /// Draft a site file for a JSON list
     #[command(after_help = new::AFTER_HELP)]
     New(new::NewArgs),
 }

@@ -33,11 +33,11 @@ pub struct SweepsArgs {
     #[command(flatten)]
     holdings: HoldingsArgs,
 
-    /// List at most so many [default: 20]
+    /// Maximum number of sweeps [default: 20]
     #[arg(long, value_name = "N", value_parser = values::count)]
     most: Option<u64>,
 
-    /// Print one array of entries instead of a table
+    /// Print a JSON array
     #[arg(long)]
     json: bool,
 }

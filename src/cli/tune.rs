@@ -48,20 +48,19 @@ or 143 interrupted: what was measured until then is shown.";
 /// Arguments of `gleaner tune`.
 #[derive(Debug, Args)]
 pub struct TuneArgs {
-    /// A URL, which is asked for again and again, or a built-in site or the path of a site file,
-    /// of which items are asked for
+    /// A URL to request repeatedly, or a site (built-in, or a site file) whose items to request
     #[arg(value_name = "URL|SITE")]
     target: String,
 
-    /// Make at most so many requests [default: 1000]
+    /// Maximum number of requests [default: 1000]
     #[arg(long, value_name = "N", value_parser = values::requests)]
     max_requests: Option<usize>,
 
-    /// Print JSON instead of a table
+    /// Print JSON
     #[arg(long)]
     json: bool,
 
-    /// Another copy of the same site [default: the site file's]
+    /// Base URL of another copy of the site [default: the site file's]
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
 
