@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use gleaner::report::Outcome;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{crawl_into, crawl_served, nothing_twice_but, settings, site, site_of, text};
 use crate::copies::{examples, lists};
+use crate::served::{Answer, Served};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
 
@@ -34,6 +35,7 @@ into_each_store! {
     releases: releases_by_link_header_go_into_sqlite, releases_by_link_header_go_into_mongodb;
     graphql: things_by_graphql_go_into_sqlite, things_by_graphql_go_into_mongodb;
     sitemap: articles_of_a_sitemap_go_into_sqlite, articles_of_a_sitemap_go_into_mongodb;
+    readme: readme_shop_is_crawled_into_sqlite, readme_shop_is_crawled_into_mongodb;
     shop: products_by_category_go_into_sqlite, products_by_category_go_into_mongodb;
 }
 
@@ -122,6 +124,38 @@ async fn shop<B: Backend>() {
         });
         assert!(first.is_some(), "the first page of {category} was not asked for");
     }
+}
+
+/// The site file in the README is complete: as it stands it crawls such a shop.
+async fn readme<B: Backend>() {
+    const PRODUCTS: usize = 30;
+    let served = Served::start(|asked| match asked.path.strip_prefix("/product/") {
+        Some(id) => Answer::html(format!(
+            "<h1> Product {id} </h1><p class=price>from $ {id}.50</p>\
+             <img class=cover src='/covers/{id}.png'><a class=tag>new</a> <a class=tag>red</a>"
+        )),
+        None => {
+            let page = asked.number("page").unwrap_or(1);
+            let item = |id| format!("<li class=product><a href='/product/{id}?from=list'>{id}</a>");
+            let items: String = (page * 12 - 11..=PRODUCTS.min(page * 12)).map(item).collect();
+            let next = format!("<a rel=next href='?page={}'>next</a>", page + 1);
+            let next = if page * 12 < PRODUCTS { next } else { String::new() };
+            Answer::html(format!("<ul class=products>{items}</ul>{next}"))
+        }
+    });
+    let readme = text("README.md");
+    let file = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let crawled = crawl_served::<B>(site_of(file.expect("a site file")), &served).await;
+    crawled.holds((1..=PRODUCTS).map(|id| {
+        let product = json!({
+            "title": format!("Product {id}"),
+            "price": id as f64 + 0.5,
+            "tags": ["new", "red"],
+            "image": format!("/covers/{id}.png"),
+        });
+        (id.to_string(), product)
+    }));
+    assert_eq!((served.count("/products"), served.count("/product/")), (3, PRODUCTS));
 }
 
 #[tokio::test]
