@@ -218,6 +218,14 @@ mod tests {
     }
 
     #[test]
+    fn w20_a_page_that_says_not_yet_waits_a_hundred_times_at_no_cost() {
+        let later = FetchError::Later { status: 202, wait: Some(Duration::from_secs(7)) };
+        let after = |waits| delay(after_error(&later, &task(1, waits), Toll::Attempt, 4, 0.0));
+        assert_eq!(after(99), Some((7000, false)));
+        assert_eq!(after(100), Some((7000, true)));
+    }
+
+    #[test]
     fn w25_a_wait_that_costs_an_attempt_is_kept_until_attempts_run_out() {
         let later = status(503, Some(60));
         assert_eq!(after(&later, 1, Toll::Attempt, 1.0), Some((60_000, true)));

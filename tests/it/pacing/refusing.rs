@@ -131,6 +131,7 @@ async fn w26_a_host_that_cannot_be_reached_any_more_is_waited_for() {
     }
     assert_eq!(pauses[..7], [0, 1, 2, 4, 8, 16, 30]);
     let (slot, _) = next(&rig).await;
+    assert_eq!(begun.elapsed().as_secs(), 600, "the last pause is no longer than what is left");
     assert!(!rig.host().missed(Instant::now(), "refused"), "ten minutes are over");
     let ended = slot.end(trouble(Fault::Unreachable));
     let Err(blocked @ Blocked::Away { .. }) = ended else { panic!("{ended:?}") };
@@ -147,9 +148,23 @@ async fn w26_an_answer_of_any_kind_ends_the_wait_and_another_host_costs_its_own_
         tokio::time::advance(Duration::from_secs(400)).await;
         rig.heard(500, "");
     }
-    let other = rig.hosts.of(&Url::parse("http://other/").expect("a URL"));
+    let url = Url::parse("http://other/").expect("a URL");
+    let other = rig.hosts.of(&url);
     assert!(!other.missed(Instant::now(), "refused"));
     let (slot, _) = next(&rig).await;
+    assert_eq!(slot.end(trouble(Fault::Unreachable)), Ok(Toll::Attempt));
+    // One that gave pages is waited for, but what it costs in the end are its own pages, too.
+    assert!(other.open_with(async { Ok(Rules::none()) }).await.is_ok());
+    let enter = async || {
+        let lease = rig.frontier.lease().await.expect("it leases").expect("a task");
+        let Entered::Go(_, slot) = rig.hosts.enter(&url, lease) else { panic!("no slot") };
+        slot
+    };
+    assert!(enter().await.end(End::Page).is_ok());
+    let slot = enter().await;
+    assert!(other.missed(Instant::now(), "refused"));
+    tokio::time::advance(Duration::from_secs(600)).await;
+    assert!(!other.missed(Instant::now(), "refused"));
     assert_eq!(slot.end(trouble(Fault::Unreachable)), Ok(Toll::Attempt));
 }
 
@@ -192,6 +207,50 @@ impl Rig {
             Entered::Go(..) => panic!("it is open"),
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn w28_after_a_penalty_requests_leave_a_quarter_of_a_second_apart() {
+    let rig = rig_with(Manners { block_after: 20, ..manners(8) }).await;
+    for _ in 0..2 {
+        let (slot, _) = next(&rig).await;
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert_eq!(slot.end(trouble(Fault::Limited)), Ok(Toll::Free));
+    }
+    let (slot, pause) = next(&rig).await;
+    assert_eq!(pause.as_secs(), 2, "refused again after the first pause");
+    tokio::time::advance(Duration::from_millis(10)).await;
+    assert!(slot.end(End::Page).is_ok());
+    let mut left = Vec::new();
+    for _ in 0..6 {
+        let (slot, _) = next(&rig).await;
+        left.push(Instant::now());
+        assert!(slot.end(End::Page).is_ok());
+    }
+    // A timer that rings late is made up for.
+    let apart = |pair: &[Instant]| pair[1] - pair[0] >= Duration::from_millis(245);
+    assert!(left[1..].windows(2).all(apart), "{left:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn w20_a_202_makes_its_page_wait_and_not_its_host() {
+    let rig = rig(8, None).await;
+    rig.heard(202, "30");
+    assert!(rig.enter().await.is_some());
+    rig.heard(503, "30");
+    assert!(rig.enter().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn s15_a_slot_that_a_panic_drops_gives_its_place_back() {
+    let rig = rig(1, None).await;
+    let slot = rig.enter().await.expect("a slot");
+    let work = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _slot = slot;
+        panic!("a test's own panic")
+    }));
+    assert!(work.is_err());
+    assert!(rig.enter().await.is_some());
 }
 
 #[tokio::test]
