@@ -221,6 +221,16 @@ fn s16_digests_know_nothing_of_how_a_site_is_asked_nor_how_its_file_is_written()
 }
 
 #[test]
+fn o9_workers_that_the_site_file_asks_for_start_at_once() {
+    let at_first = |workers: &str| {
+        let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+        let text = format!("name = 'x'\nbase_url = 'https://h'\n{workers}\n{list}");
+        Site::parse(&text, "x.toml").unwrap_or_else(|error| panic!("{error}")).settings().at_first
+    };
+    assert_eq!(["workers = 12", "workers = 40", ""].map(at_first), [12, 16, 8]);
+}
+
+#[test]
 fn s16_documents_of_version_0_1_0_are_taken_over_but_for_those_made_of_html() {
     let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
     let html = "[index]\nurl = '/l'\nformat = 'html'\nitems = 'li'\nkey = 'a::attr(href)'\n";

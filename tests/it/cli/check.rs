@@ -278,6 +278,19 @@ fn x1_check_says_what_a_site_file_reaches_for_before_it_asks() {
 }
 
 #[test]
+fn x1_check_names_the_file_that_a_site_file_reads() {
+    let served = rows(|_| None);
+    let (folder, _) = folder();
+    let [path, keys] = ["mine.toml", "ids.txt"].map(|name| folder.path().join(name));
+    let text = file(&("[index]\npaging = { by = 'keys', file = 'ids.txt' }\n".to_owned() + DETAIL));
+    std::fs::write(&path, text).expect("the file is written");
+    std::fs::write(&keys, "1\n2\n").expect("the file is written");
+    let path = path.to_str().expect("UTF-8");
+    let ended = gleaner(&["check", path, "--base-url", served.url()]).run().with(0);
+    assert_eq!(ended.out.lines().nth(1), Some("reads     ids.txt"), "{}", ended.out);
+}
+
+#[test]
 fn x1_keys_of_a_file_elsewhere_are_refused() {
     let paging = "[index]\npaging = { by = 'keys', file = '/etc/passwd' }\n";
     let ended = checked(&file(&(paging.to_owned() + DETAIL)), "http://127.0.0.1:9", &[]);

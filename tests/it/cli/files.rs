@@ -158,6 +158,9 @@ fn x3_new_databases_logs_and_reports_are_their_owner_s_and_old_ones_keep_their_m
     }
     run().run().with(0);
     assert_eq!((mode(&path), mode(&at("log")), mode(&at("report.json"))), (0o644, 0o640, 0o664));
+    let lines = format!("jsonl:{}", text("books.jsonl"));
+    crawl(site(5).url(), &lines, &[]).run().with(0);
+    assert_eq!(mode(&at("books.jsonl")), 0o600);
 }
 
 #[test]

@@ -433,3 +433,32 @@ fn who_may_read_what_is_replaced_is_not_changed() {
         assert_eq!((now.permissions().mode() & 0o777, now.len() > 0), (0o600, true));
     }
 }
+
+/// Puts a row of others into the collection, which has nothing of gleaner's in it.
+fn put_other(store: &str) {
+    if let Some(path) = store.strip_prefix("sqlite:") {
+        let connection = rusqlite::Connection::open(path).expect("the file opens");
+        let sql = "INSERT INTO books (key, doc) VALUES ('other', x'00')";
+        assert_eq!(connection.execute(sql, []), Ok(1));
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let database = crate::mongod::database(store).await;
+        let books = database.collection::<Document>("books");
+        books.insert_one(doc! { "_id": "other" }).await.expect("it is inserted");
+    });
+}
+
+#[test]
+fn d10_an_export_says_how_many_documents_of_others_it_left_out() {
+    let (_folder, stores) = stores();
+    for store in &stores {
+        let demo = site(5);
+        crawl(demo.url(), store, &[]).run().with(0);
+        put_other(store);
+        let ended = export(store, &[]);
+        assert_eq!(lines(&ended).len(), 5, "{store}");
+        ended.tells(&["5 of 5 documents", "1 document beside them did not come from gleaner"]);
+    }
+}

@@ -295,3 +295,65 @@ fn x2_documents_are_stored_as_sent_though_they_repeat_a_credential() {
     let document: serde_json::Value = serde_json::from_str(&exported).expect("a document");
     assert_eq!(document["m"], ECHOED[1].1);
 }
+
+#[test]
+fn x2_urls_that_are_stored_have_no_credential() {
+    let site = Served::start(|asked| {
+        let one = percent_encoded(asked.header("x-api-key"));
+        let item = |id: u32| serde_json::json!({ "id": id, "n": id });
+        match asked.path.as_str() {
+            "/l" => Answer::json(
+                &serde_json::json!({ "r": [item(1)], "next": format!("/more?seen={one}") }),
+            ),
+            "/more" => Answer::json(&serde_json::json!({ "r": [item(2)], "next": null })),
+            path @ ("/d/1" | "/d/2") => Answer::text(String::new())
+                .status(302)
+                .header("location", &format!("{path}/{one}?seen={one}")),
+            _ => Answer::json(&item(3)),
+        }
+    });
+    let (settings, _) = folder();
+    let file = echo_file(settings.path(), site.url());
+    let text = super::read(file.as_ref());
+    let (of_list, _) = text.split_once("[detail]").expect("a detail");
+    for (text, hidden) in [(&*text, 2), (of_list, 1)] {
+        std::fs::write(&file, text).expect("the file is written");
+        let (folder, path) = folder();
+        let store = sqlite(&path);
+        with_headers(gleaner(&["crawl", &file, "--store", &store])).run().with(0);
+        let exported = gleaner(&["export", &file, "--store", &store, "--meta"]).run().with(0).out;
+        let urls = exported.lines().map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("a document");
+            line["url"].as_str().expect("a URL").to_owned()
+        });
+        let urls: Vec<String> = urls.collect();
+        assert_eq!(urls.iter().filter(|url| url.contains("***")).count(), hidden, "{urls:?}");
+        for entry in std::fs::read_dir(folder.path()).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            tells_nothing(&path.display().to_string(), &std::fs::read(&path).expect("a file"));
+        }
+    }
+}
+
+#[test]
+fn x2_why_a_run_failed_is_said_without_credentials() {
+    let site = Served::start(|asked| {
+        let one = percent_encoded(asked.header("x-api-key"));
+        let away = format!("http://other.test/{one}?seen={one}");
+        Answer::text(String::new()).status(302).header("location", &away)
+    });
+    let (settings, _) = folder();
+    let file = echo_file(settings.path(), site.url());
+    let (folder, path) = folder();
+    let to = folder.path().join("report.json");
+    let program = gleaner(&["crawl", &file, "--store", &sqlite(&path), "--robots", "off"]);
+    let ended = with_headers(program.args(&["--report", to.to_str().expect("UTF-8")])).run();
+    let ended = ended.with(1);
+    let last = ended.err.lines().last().expect("a line");
+    assert!(last.contains("a redirect leads to http://other.test/***"), "{last}");
+    tells_nothing("standard error", ended.err.as_bytes());
+    for entry in std::fs::read_dir(folder.path()).expect("the folder") {
+        let path = entry.expect("an entry").path();
+        tells_nothing(&path.display().to_string(), &std::fs::read(&path).expect("a file"));
+    }
+}

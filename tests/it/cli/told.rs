@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use gleaner::demo::{Demo, Fault, Options};
+use serde_json::json;
 
 use super::program::{crawl, gleaner};
 use super::{folder, site, sqlite, start};
+use crate::served::{Answer, Served};
 
 const LIST: &str = "/api/book/?limit=18&offset=0";
 
@@ -58,15 +60,77 @@ fn o1_robots_txt_that_cannot_be_read_and_a_block_say_url_and_reason() {
 fn o1_a_list_that_was_read_and_is_empty_is_no_failure() {
     let demo = site(30);
     demo.fault(Fault::on("/api/book/*").no_rows());
-    let (_folder, path) = folder();
+    let (folder, path) = folder();
     crawl(demo.url(), &sqlite(&path), &[]).run().with(3).tells(&["nothing was listed"]);
+    // One that does not say how many items there are.
+    let served = Served::start(|_| Answer::json(&json!([])));
+    let file = folder.path().join("mine.toml");
+    let text = format!(
+        "name = 'mine'\nbase_url = '{}'\n[index]\nurl = '/'\nitems = '$[*]'\nkey = '$.id'\n",
+        served.url()
+    );
+    std::fs::write(&file, text).expect("the file is written");
+    let file = file.to_str().expect("UTF-8");
+    let ended = gleaner(&["crawl", file, "--store", &sqlite(&path)]).run().with(3);
+    ended.tells(&["the list is empty, and does not say that it should be"]);
+}
+
+#[test]
+fn o1_a_run_that_read_one_page_of_the_list_and_no_item_is_incomplete() {
+    let demo = site(30);
+    demo.fault(Fault::on(LIST.replace("offset=0", "offset=18")).status(500));
+    demo.keys()
+        .iter()
+        .for_each(|key| demo.fault(Fault::on(format!("/api/book/{key}/")).status(500)));
+    let (_folder, path) = folder();
+    let ended = crawl(demo.url(), &sqlite(&path), &["--retries", "0"]).run().with(3);
+    ended.tells(&["18 items could not be stored", "1 page of the list was lost"]);
+}
+
+#[test]
+fn w24_every_fifth_refusal_is_a_line_with_host_status_and_wait() {
+    let demo = site(30);
+    for key in demo.keys() {
+        let page = Fault::on(format!("/api/book/{key}/"));
+        demo.fault(page.status(429).header("Retry-After", "1"));
+    }
+    let (_folder, path) = folder();
+    let ended = crawl(demo.url(), &sqlite(&path), &["--block-after", "6"]).run().with(1);
+    let told: Vec<_> = ended.err.lines().filter(|line| line.contains("the host refuses")).collect();
+    let [line] = told[..] else { panic!("{}", ended.err) };
+    let host = format!("host=\"{}\"", demo.url().trim_start_matches("http://"));
+    for part in [&*host, "refusals=5", "block_after=6", "wait_s=1", "the site answered 429"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[test]
+fn o7_the_log_names_missing_items_too() {
+    let demo = site(30);
+    let keys = demo.keys();
+    (0..25).for_each(|at| demo.fault(Fault::on(format!("/api/book/{}/", keys[at])).status(404)));
+    let (_folder, path) = folder();
+    let ended = crawl(demo.url(), &sqlite(&path), &[]).run().with(0);
+    let told = ended.err.lines().filter(|line| line.contains("reason=\"missing\""));
+    let is_named = |line: &&str| {
+        let names = |key: &String| {
+            line.contains(&format!("page=item {key} "))
+                && line.contains(&format!("url={}/api/book/{key}/ ", demo.url()))
+        };
+        keys[..25].iter().any(names)
+    };
+    assert_eq!(told.filter(is_named).count(), 20, "{}", ended.err);
 }
 
 #[test]
 fn o2_a_long_wait_is_told_when_it_begins_and_ends_and_the_progress_says_so() {
-    let demo = site(30);
-    let page = format!("/api/book/{}/", demo.keys()[9]);
-    demo.fault(Fault::on(page).first(1).status(429).header("Retry-After", "6"));
+    // Those that are asked for at once are refused together, and told of together.
+    let latency = Duration::from_millis(100);
+    let demo = start(Options { items: 30, latency, ..Options::default() });
+    for key in &demo.keys()[..8] {
+        let page = format!("/api/book/{key}/");
+        demo.fault(Fault::on(page).first(1).status(429).header("Retry-After", "6"));
+    }
     demo.fault(Fault::on("/robots.txt").first(1).status(503).header("Retry-After", "6"));
     let (_folder, path) = folder();
     let ended = crawl(demo.url(), &sqlite(&path), &["--progress", "on"]).run().with(0);
@@ -104,6 +168,8 @@ fn o8_each_request_and_each_batch_is_a_line_at_debug_and_none_at_info() {
     demo.fault(Fault::on(page.clone()).first(1).status(500));
     let away = format!("/api/book/{}/", demo.keys()[5]);
     demo.fault(Fault::on(away.clone()).first(1).redirect(&format!("{away}?token=s3cret")));
+    let broken = format!("/api/book/{}/", demo.keys()[6]);
+    demo.fault(Fault::on(broken.clone()).first(1).hang_up());
     let (_folder, path) = folder();
     let lines = |level: &str| {
         let base = demo.url().replace("http://", "http://me:s3cret@");
@@ -123,6 +189,9 @@ fn o8_each_request_and_each_batch_is_a_line_at_debug_and_none_at_info() {
         assert!(first.contains(part), "{part}: {first}");
     }
     assert!(second.contains("status=200") && second.contains("attempt=2"), "{second}");
+    assert!(!second.contains("bytes=0 "), "{second}");
+    let failed = of(&broken);
+    assert!(failed[0].contains(" error=") && !failed[0].contains("status="), "{failed:?}");
     assert_eq!(of(&away).len(), 2, "the redirect and where it leads; {log}");
     assert_eq!(of("index page").len(), 2, "{log}");
     assert_eq!(of("/robots.txt").len(), 1, "{log}");

@@ -168,6 +168,22 @@ async fn g7_what_is_not_listed_and_leads_elsewhere_is_gone_the_second_time() {
     .await;
 }
 
+/// Other pages than were asked for are refusals, where the items are listed.
+#[tokio::test]
+async fn g7_refusals_of_what_is_not_listed_are_no_block() {
+    let mut rig = Rig::<Sqlite>::new(40).await;
+    (rig.settings.block_after, rig.settings.retries) = (1, 0);
+    let keys = rig.demo.keys();
+    rig.complete().await;
+    let captcha = |page: String| Fault::on(page).body("text/html", "<h1>Are you human?</h1>");
+    (5..8).for_each(|at| rig.demo.fault(captcha(rig.page(at))));
+    assert!(keys[5..8].iter().all(|key| rig.demo.unlist(key)));
+    let report = rig.complete().await;
+    assert_eq!((report.items.gone, report.items.failed), (0, 0), "{report:#?}");
+    rig.demo.fault(captcha(rig.page(9)));
+    assert_eq!(rig.crawl().await.report.outcome, Outcome::Failed, "it is listed");
+}
+
 #[tokio::test]
 async fn g7_refusals_of_what_is_listed_are_still_a_block() {
     let mut rig = Rig::<Sqlite>::new(40).await;

@@ -118,6 +118,8 @@ async fn d1_mongodb_that_stops_and_comes_back_loses_nothing() {
     let (server, rig) = blocking(with_own_server).await;
     let Orphaned { server, view, crawl, _trigger } = Orphaned::of(&rig, server).await;
     until("the store is missed", async || view.now().await.0.store.retries > 0).await;
+    let waits = view.waits().unwrap_or_default();
+    assert!(waits.contains("for the store: "), "O2: {waits}");
     tokio::time::sleep(outage()).await;
     let (now, asked) = (view.now().await.0, rig.demo.stats().requests);
     assert!(now.items.new < 400);

@@ -201,8 +201,8 @@ async fn pages_that_lead_to_one_address_replace_nothing<B: Backend>() {
         // Nobody else is led there.
         (2, 1) => Some("/discontinued".to_owned()),
         (2, 2) => Some("/new-name/2".to_owned()),
-        (2, 3 | 4) => Some("/home?from=list".to_owned()),
-        (2, 5 | 6) => Some(format!("/login?next=%2Fitem%2F{id}")),
+        (2, 3 | 4) | (3, 3) => Some("/home?from=list".to_owned()),
+        (2 | 3, 5 | 6) => Some(format!("/login?next=%2Fitem%2F{id}")),
         _ => None,
     });
     let site = || site_of(LEADING);
@@ -224,11 +224,13 @@ async fn pages_that_lead_to_one_address_replace_nothing<B: Backend>() {
     assert!(told.iter().all(|(reason, _)| *reason == "redirect"), "{told:?}");
     let naming = |path: &str| told.iter().filter(|(_, message)| message.contains(path)).count();
     assert_eq!((naming("/home?from=list,"), naming("/login,")), (2, 2), "{told:?}");
-    // Asked for by themselves they are led alone: that tells nothing.
+    // Asked for by itself one is led alone: that tells nothing.
+    phase.store(3, Relaxed);
     let again = Settings { begin: Begin::Failures, ..settings() };
     let again = crawl_into(led.backend, site(), &served, again, Outcome::Incomplete).await;
-    assert_eq!(again.report.items.failed, 4);
-    phase.store(3, Relaxed);
+    assert_eq!(again.report.items.failed, 3, "{:#?}", again.report);
+    assert_eq!(again.documents["3"], json!({ "id": 3, "at": "item" }));
+    phase.store(4, Relaxed);
     let back = crawl_into(again.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!((back.report.items.changed, back.report.items.same), (2, 6));
 }

@@ -3,6 +3,7 @@
 use gleaner::report::Outcome;
 use gleaner::settings::Settings;
 use gleaner::site::Site;
+use gleaner::task::PageRange;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_with, site_of};
@@ -63,6 +64,14 @@ async fn l12_a_page_that_says_that_the_list_goes_on_but_not_where_is_a_gap() {
             crawl(list(paging), &served, Outcome::Complete).await;
         }
     }
+}
+
+#[tokio::test]
+async fn l12_of_a_part_of_the_list_nobody_says_that_it_is_all() {
+    let served = always(json!({ "list": items(0..3), "has_more": true }));
+    let pages = Some(PageRange { from: 1, to: 1 });
+    let settings = Settings { robots: false, pages, ..super::settings() };
+    crawl_with::<Sqlite>(list(""), &served, settings, Outcome::Complete).await;
 }
 
 #[tokio::test]
