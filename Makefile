@@ -33,8 +33,8 @@ kill-test: mongod ## Kill gleaner ROUNDS=100 times (SEED=N repeats), compare the
 	  cargo test --locked --quiet --test it -- --nocapture --test-threads 1 kill_loop
 
 .PHONY: soak
-soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30, compare after each sweep
-	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) \
+soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30 (SEED=N repeats), compare after each sweep
+	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) $(if $(SEED),GLEANER_SOAK_SEED=$(SEED)) \
 	  cargo test --locked --quiet --test it -- --nocapture soak_in
 
 .PHONY: million

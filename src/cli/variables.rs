@@ -10,13 +10,14 @@ use crate::wording::plain;
 const PREFIX: &str = "GLEANER_";
 
 /// Read by the project's own tests and tools, not by the program.
-const OF_TESTS: [&str; 13] = [
+const OF_TESTS: [&str; 14] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
     "GLEANER_LARGE_PAGES",
     "GLEANER_MILLION_ITEMS",
     "GLEANER_OUTAGE_SECONDS",
     "GLEANER_SOAK_MINUTES",
+    "GLEANER_SOAK_SEED",
     "GLEANER_TAKEOVER_ROUNDS",
     "GLEANER_TEST_CALL",
     "GLEANER_TEST_CLOCK_OFFSET",

@@ -15,6 +15,7 @@ mod million;
 mod output;
 mod program;
 mod reading;
+mod runs;
 mod secrets;
 mod signals;
 mod sites;
@@ -26,6 +27,7 @@ mod told;
 mod tune;
 mod upgrade;
 mod usage;
+mod walls;
 
 use std::path::{Path, PathBuf};
 

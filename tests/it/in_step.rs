@@ -13,18 +13,39 @@
 //!   marked it: while its own page answers, an item that left the list is unlisted, never gone;
 //! - **the ledger agrees**: no sweep begins before the one before it has come to its end.
 //!
-//! After a sweep in which nothing changed, the store **equals** the site ([`Findings::equal`]).
-//! What the site was when is known from [`Churning`], the store is read by [`Holdings`].
+//! Where a page of the list was lost, which makes a sweep incomplete, nothing is claimed of the items
+//! that it may have named while the list changed.
+//!
+//! Of all runs, those of a part of the site too, complete or not or killed:
+//!
+//! - **no marks by a part**: a run of a part of the site (`--limit`, `--pages`, `failures --retry`)
+//!   marks nothing gone or unlisted;
+//! - **complete means complete**: a run that says so has given up nothing, and after one of the
+//!   whole site no failure is kept.
+//!
+//! After a sweep in which nothing changed, the store **equals** the site ([`Findings::equal`]); where it
+//! says that it is incomplete, it does but for what it gave up. What the site was when is known from
+//! [`Churning`], the store is read by [`Holdings`]; what runs kept by clocks that jump is told back to
+//! real times by [`Clocks`].
 
 mod chronicle;
+mod clocks;
 mod holdings;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use gleaner::demo::Demo;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
 
 pub use chronicle::{Chronicle, Churning, Span, Whereabouts};
+pub use clocks::{Clocks, SpellId};
 pub use holdings::{Held, Holdings, Swept};
+
+/// Items on a page of the list.
+pub const PAGE: usize = 18;
+/// Stores keep times to the millisecond.
+const GRAIN: SignedDuration = SignedDuration::from_millis(1);
 
 /// What stands against the claims, in sentences; nothing, as a rule.
 #[derive(Debug, Default)]
@@ -43,10 +64,12 @@ impl Findings {
         let mut findings = Findings::default();
         let chronicle = churning.chronicle();
         findings.check_ledger(&holdings.sweeps);
-        let Some(last) = holdings.sweeps.last().filter(|sweep| sweep.is_over()) else {
-            return findings;
-        };
-        findings.check_keys(&chronicle, holdings, last);
+        if let Some(last) = holdings.sweeps.last().filter(|sweep| sweep.is_over()) {
+            findings.check_complete(holdings, last);
+            if !last.limited && holdings.lost_pages(last).next().is_none() {
+                findings.check_keys(&chronicle, holdings, last);
+            }
+        }
         let (mut keys, mut ids) = (HashSet::new(), HashSet::new());
         for held in &holdings.documents {
             let id = held.document["id"].as_str().unwrap_or_default();
@@ -62,25 +85,52 @@ impl Findings {
     /// Checks that the store equals the site as it is now, which has not changed since before the
     /// last sweep began.
     pub fn equal(demo: &Demo, holdings: &Holdings) -> Findings {
+        let mut findings = Findings::documents_equal(demo, holdings);
+        findings.add(Findings::marks_equal(demo, holdings));
+        findings
+    }
+
+    /// The same of what is listed, but for what the last sweep says that it gave up.
+    pub fn documents_equal(demo: &Demo, holdings: &Holdings) -> Findings {
+        let listed = demo.keys();
+        let last = holdings.sweeps.last().expect("a sweep");
+        let lost = holdings.lost_pages(last).flat_map(|page| {
+            let from = ((page - 1) * PAGE).min(listed.len());
+            &listed[from..(from + PAGE).min(listed.len())]
+        });
+        let given_up = holdings.failures.iter().filter(|it| it.is_item() && it.sweep == last.id);
+        let excused: HashSet<&String> = lost.chain(given_up.map(|it| &it.page)).collect();
+        let held: HashMap<&str, &Held> =
+            holdings.documents.iter().map(|held| (held.key.as_str(), held)).collect();
         let mut unequal = Vec::new();
-        let live = holdings.documents.iter().filter(|held| held.gone_at.is_none());
-        let keys: HashSet<&str> = live.map(|held| held.key.as_str()).collect();
-        for key in demo.keys().iter().filter(|key| !keys.contains(key.as_str())) {
-            unequal.push(format!("{key} is listed and not stored"));
+        for key in listed.iter().filter(|key| !excused.contains(key)) {
+            let wrong = match held.get(key.as_str()) {
+                None => "is listed and not stored",
+                Some(held) if demo.document(key).as_ref() != Some(&held.document) => {
+                    "is stored as another document"
+                }
+                Some(held) if held.unlisted_at.is_some() || held.gone_at.is_some() => {
+                    "is listed and marked"
+                }
+                Some(_) => continue,
+            };
+            unequal.push(format!("{key} {wrong}: {:?}, by {last:?}", held.get(key.as_str())));
         }
-        for Held { key, document, unlisted_at, gone_at, .. } in &holdings.documents {
-            let page = demo.document(key);
-            let wrong = match (demo.listed(key), page) {
-                (true, Some(page)) if page != *document => "is stored as another document",
-                (true, _) if unlisted_at.is_some() || gone_at.is_some() => "is listed and marked",
-                (true, _) => continue,
-                (false, Some(_)) if unlisted_at.is_none() && gone_at.is_none() => {
+        Findings { unequal, ..Findings::default() }
+    }
+
+    /// The same of what is not listed.
+    fn marks_equal(demo: &Demo, holdings: &Holdings) -> Findings {
+        let mut unequal = Vec::new();
+        for held in holdings.documents.iter().filter(|held| !demo.listed(&held.key)) {
+            let wrong = match demo.document(&held.key) {
+                Some(_) if held.unlisted_at.is_none() && held.gone_at.is_none() => {
                     "is not listed, which is not noted"
                 }
-                (false, None) if gone_at.is_none() => "is off the site and not marked gone",
-                (false, _) => continue,
+                None if held.gone_at.is_none() => "is off the site and not marked gone",
+                _ => continue,
             };
-            unequal.push(format!("{key} {wrong}"));
+            unequal.push(format!("{held:?} {wrong}"));
         }
         Findings { unequal, ..Findings::default() }
     }
@@ -102,15 +152,24 @@ impl Findings {
             .all(|found| found.is_empty())
     }
 
+    /// How many of each kind.
+    pub fn counts(&self) -> Value {
+        let Findings { lost, not_served, twice, wrongly_gone, ledger, unequal } = self;
+        json!({
+            "lost": lost.len(), "not served": not_served.len(), "twice": twice.len(),
+            "wrongly gone": wrongly_gone.len(), "ledger": ledger.len(), "unequal": unequal.len(),
+        })
+    }
+
     fn check_keys(&mut self, chronicle: &Chronicle, holdings: &Holdings, last: &Swept) {
         let of_last = |held: &&Held| held.sweep == last.id && held.gone_at.is_none();
         let stored = holdings.documents.iter().filter(of_last).map(|held| held.key.as_str());
-        let given_up = holdings.failures.iter().filter(|(_, sweep)| *sweep == last.id);
+        let given_up = holdings.failures.iter().filter(|it| it.is_item() && it.sweep == last.id);
         let noted = |at| (last.span().from..=last.span().to).contains(&at);
         let slipped = holdings.documents.iter().filter(|held| {
             held.gone_at.is_none() && held.sweep != last.id && held.unlisted_at.is_some_and(noted)
         });
-        let given_up = given_up.map(|(key, _)| key.as_str());
+        let given_up = given_up.map(|it| it.page.as_str());
         let slipped = slipped.map(|held| held.key.as_str());
         let had: HashSet<&str> = stored.chain(given_up).chain(slipped).collect();
         for key in chronicle.keys().filter(|key| !had.contains(key.as_str())) {
@@ -151,7 +210,7 @@ impl Findings {
         let Some(gone_at) = held.gone_at else { return };
         let sweep_at = |at| {
             let is_in = |sweep: &&Swept| (sweep.span().from..=sweep.span().to).contains(&at);
-            holdings.sweeps.iter().rev().find(is_in)
+            holdings.sweeps.iter().rev().filter(|sweep| !sweep.limited).find(is_in)
         };
         let marked_by = sweep_at(gone_at);
         let is_proven = marked_by
@@ -162,12 +221,24 @@ impl Findings {
         }
     }
 
+    /// A sweep of the whole site is resumed until it is over; what is of a part may run in between.
     fn check_ledger(&mut self, sweeps: &[Swept]) {
-        for pair in sweeps.windows(2) {
+        let whole: Vec<&Swept> = sweeps.iter().filter(|sweep| !sweep.limited).collect();
+        for pair in whole.windows(2) {
             let ended = pair[0].ended_at.filter(|_| pair[0].is_over());
             if ended.is_none_or(|ended| ended > pair[1].started_at) {
                 self.ledger.push(format!("{:?} begins before the end of {:?}", pair[1], pair[0]));
             }
+        }
+        for resumed in sweeps.iter().filter(|sweep| sweep.limited && sweep.runs != 1) {
+            self.ledger.push(format!("{resumed:?} is of a part, and was resumed"));
+        }
+    }
+
+    fn check_complete(&mut self, holdings: &Holdings, last: &Swept) {
+        if last.state == "complete" {
+            let kept = holdings.failures.iter().filter(|it| !last.limited || it.sweep == last.id);
+            self.ledger.extend(kept.map(|it| format!("{last:?} is complete, and {it:?} is kept")));
         }
     }
 }

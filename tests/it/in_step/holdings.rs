@@ -9,6 +9,7 @@ use mongodb::bson::{Bson, Document, doc};
 use rusqlite::{Connection, Row, Transaction};
 use serde_json::Value;
 
+use super::GRAIN;
 use super::chronicle::Span;
 
 /// A document, and what is kept of its item.
@@ -29,23 +30,32 @@ pub struct Swept {
     pub id: String,
     /// `running`, `complete`, …
     pub state: String,
+    /// Of a part of the site: `--limit`, `--pages`, `failures --retry`.
+    pub limited: bool,
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub runs: u32,
+}
+
+/// What was given up.
+#[derive(Debug, Clone)]
+pub struct GivenUp {
+    /// `detail` or `index`.
+    pub kind: String,
+    /// An item's key, or the number of a page of the list.
+    pub page: String,
+    /// The sweep that gave it up last.
+    pub sweep: String,
 }
 
 /// See the module's text.
 #[derive(Debug, Default)]
 pub struct Holdings {
     pub documents: Vec<Held>,
-    /// The oldest first.
+    /// In the order in which they last took the lock, whatever clocks say.
     pub sweeps: Vec<Swept>,
-    /// Keys of items that were given up, and the sweep that did so last.
-    pub failures: Vec<(String, String)>,
+    pub failures: Vec<GivenUp>,
 }
-
-/// Stores keep times to the millisecond.
-const GRAIN: Duration = Duration::from_millis(1);
 
 impl Swept {
     /// From its beginning, in whichever run, to its end.
@@ -65,7 +75,19 @@ impl Swept {
     }
 }
 
+impl GivenUp {
+    pub fn is_item(&self) -> bool {
+        self.kind == "detail"
+    }
+}
+
 impl Holdings {
+    /// Numbers of the pages of the list that a sweep gave up.
+    pub fn lost_pages<'h>(&'h self, sweep: &'h Swept) -> impl Iterator<Item = usize> + 'h {
+        let lost = self.failures.iter().filter(|it| !it.is_item() && it.sweep == sweep.id);
+        lost.map(|it| it.page.parse().expect("the number of a page"))
+    }
+
     /// All that the store at `url` holds between two sweeps; `None` where one is under way.
     pub fn of(url: &str) -> Option<Holdings> {
         match url.strip_prefix("sqlite:") {
@@ -107,22 +129,21 @@ fn in_sqlite(path: &Path) -> Holdings {
         ),
         sweeps: rows(
             &moment,
-            "SELECT id, state, started_at, ended_at, runs FROM gleaner_sweeps ORDER BY id",
+            "SELECT id, state, limited, started_at, ended_at, runs FROM gleaner_sweeps ORDER BY fence",
             |row| {
                 Ok(Swept {
                     id: row.get(0)?,
                     state: row.get(1)?,
-                    started_at: time(row, 2)?.expect("it began"),
-                    ended_at: time(row, 3)?,
-                    runs: row.get(4)?,
+                    limited: row.get(2)?,
+                    started_at: time(row, 3)?.expect("it began"),
+                    ended_at: time(row, 4)?,
+                    runs: row.get(5)?,
                 })
             },
         ),
-        failures: rows(
-            &moment,
-            "SELECT page, sweep FROM gleaner_failures WHERE kind = 'detail'",
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        ),
+        failures: rows(&moment, "SELECT kind, page, sweep FROM gleaner_failures", |row| {
+            Ok(GivenUp { kind: row.get(0)?, page: row.get(1)?, sweep: row.get(2)? })
+        }),
     }
 }
 
@@ -145,7 +166,7 @@ async fn in_mongodb(uri: &str) -> Option<Holdings> {
     let database = crate::mongod::database(uri).await;
     let all = async |collection: &str| -> Vec<Document> {
         let collection = database.collection(collection);
-        let found = collection.find(doc! {}).sort(doc! { "_id": 1 }).await;
+        let found = collection.find(doc! {}).sort(doc! { "fence": 1, "_id": 1 }).await;
         found.expect("an answer").try_collect().await.expect("documents")
     };
     let sweeps =
@@ -153,11 +174,9 @@ async fn in_mongodb(uri: &str) -> Option<Holdings> {
     let before = sweeps().await;
     let documents: Vec<Held> = all("books").await.into_iter().map(held).collect();
     let failures = all("gleaner_failures").await;
-    let failures = failures.iter().filter_map(|it| {
-        let is_item = it.get_str("kind").is_ok_and(|kind| kind == "detail");
-        is_item.then(|| (text(it, "page"), text(it, "sweep")))
-    });
-    let failures = failures.collect();
+    let given_up =
+        |it| GivenUp { kind: text(it, "kind"), page: text(it, "page"), sweep: text(it, "sweep") };
+    let failures = failures.iter().map(given_up).collect();
     let is_running = before.iter().any(|sweep| sweep.state == "running");
     let same = before == sweeps().await && !is_running;
     same.then_some(Holdings { documents, sweeps: before, failures })
@@ -181,6 +200,7 @@ fn swept(entry: Document) -> Swept {
     Swept {
         id: text(&entry, "_id"),
         state: text(&entry, "state"),
+        limited: entry.get_bool("limited").expect("whether it is of a part"),
         started_at: date(&entry, "started_at").expect("it began"),
         ended_at: date(&entry, "ended_at"),
         runs: entry.get("runs").and_then(as_integer).expect("a count") as u32,
