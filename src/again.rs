@@ -14,7 +14,7 @@ use crate::site::Site;
 use crate::store::KeptFailure;
 use crate::task::{DetailPage, IndexRun, List, Listed};
 
-/// See the module's text.
+/// The tasks of a run that retries failures.
 #[derive(Debug, Default)]
 pub struct Again {
     /// Pages of lists, found by their numbers.

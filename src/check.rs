@@ -33,7 +33,7 @@ pub const SHOWN: usize = 5;
 /// Bytes of a refused page that are shown.
 const SAMPLE: usize = 160;
 
-/// See the module's text.
+/// The facts and warnings that `gleaner check` prints.
 #[derive(Debug, Default, Serialize)]
 pub struct Check {
     /// The site's name.

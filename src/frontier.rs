@@ -40,7 +40,7 @@ use crate::task::{FollowUps, Page, Task};
 pub use memory::{Limits, MemoryFrontier};
 pub use outstanding::Count;
 
-/// See the contract in the module's text.
+/// Tasks that are known and not done. The module's documentation is the contract.
 #[async_trait]
 pub trait Frontier: Send + Sync {
     /// Takes in what `follow_ups` has that was not seen before, and says how much that was.

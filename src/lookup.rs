@@ -38,7 +38,7 @@ pub struct Lookup {
     store: Arc<dyn Store>,
 }
 
-/// See the module's text. Copies share the questions.
+/// Asks the store what it knows of listed items, in batches across pages. Clones share the queue.
 #[derive(Clone)]
 pub struct Lookups {
     questions: Receiver<Question>,

@@ -18,7 +18,7 @@ const LONGEST: u64 = 1_200_000_000;
 /// The list said nothing of how many items there are.
 const UNDECLARED: u64 = u64::MAX;
 
-/// See the module's text.
+/// The counters of a run.
 #[derive(Debug)]
 pub struct Metrics {
     started: Instant,

@@ -41,7 +41,7 @@ const MOST_PAGES: u64 = 100_000;
 /// JSON Schema of site files, for editors.
 pub const SCHEMA: &str = include_str!("site/schema.json");
 
-/// See the module's text.
+/// A site as its file describes it, with all defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// Name, by which ledger and lock go.

@@ -40,7 +40,7 @@ pub use rows::{Position, Rows};
 pub use sample::{Losses, Sample, Sampled};
 pub use url::{StoreUrl, StoreUrlError};
 
-/// See the contract in the module's text.
+/// A database that is kept in step with a site. The module's documentation is the contract.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// The form in which documents are to be handed over.

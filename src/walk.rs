@@ -33,7 +33,7 @@ const MOST_DECLARED: u64 = 1 << 62;
 /// Repeated pages in a row that end a list whose end is known.
 const REPEATS: u64 = 3;
 
-/// See the module's text.
+/// Progress of the walks over all lists of a run.
 #[derive(Debug, Default)]
 pub struct Walk(Mutex<Lists>);
 

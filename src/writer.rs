@@ -106,7 +106,7 @@ pub struct Batching {
     pub flush: Duration,
 }
 
-/// See the module's text.
+/// The loop that gathers records into batches and writes them.
 pub struct Writer {
     channel: Inbox,
     batching: Batching,

@@ -11,7 +11,7 @@ use crate::fetch::{ClientError, Header};
 use crate::secret::{Credentials, Scrubber, Secret};
 use crate::settings::Settings;
 
-/// See the module's text.
+/// Arguments of the HTTP client.
 #[derive(Debug, Args)]
 pub struct ClientArgs {
     /// Timeout of a whole request [default: 30s]

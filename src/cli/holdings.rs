@@ -17,7 +17,7 @@ use crate::store::{self, Place, Store, StoreError, StoreUrl};
 /// Where a crawl stores, unless it is told otherwise.
 pub const DEFAULT_STORE: &str = "sqlite:gleaner.db";
 
-/// See the module's text.
+/// Arguments that name a site and the store to read.
 #[derive(Debug, Args)]
 pub struct HoldingsArgs {
     /// Built-in site, or path of a site file

@@ -18,7 +18,7 @@ const PLAIN: Duration = Duration::from_secs(1);
 /// Between two log lines.
 const LOG: Duration = Duration::from_secs(10);
 
-/// See the module's text.
+/// The progress display of a run.
 pub struct ProgressView {
     form: Form,
     ticks: Interval,

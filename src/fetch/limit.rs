@@ -43,7 +43,7 @@ const MOST_ROUNDS: u32 = 8;
 /// What comes on top of twice the usual time: below that nobody suffers, and much of it is our own.
 const SLACK: Duration = Duration::from_millis(20);
 
-/// See the module's text.
+/// Adaptive limit on concurrent requests to one host.
 #[derive(Debug)]
 pub struct Limit {
     most: u32,

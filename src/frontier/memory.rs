@@ -40,7 +40,7 @@ const MOST_AT_THE_END: usize = 10_000;
 /// Those that are more come back after this.
 const SOON: Duration = Duration::from_secs(1);
 
-/// See the module's text.
+/// A frontier in memory, for one process.
 #[derive(Debug)]
 pub struct MemoryFrontier {
     low_water: u64,

@@ -2,7 +2,7 @@
 
 use super::BuiltIn;
 
-/// See the module's text.
+/// Why a site file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
     /// Neither a built-in site nor a file.

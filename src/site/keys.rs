@@ -13,7 +13,7 @@ const FILE: &str = "file ";
 /// Where this is the name of the file, the keys stand on standard input.
 const STDIN: &str = "-";
 
-/// See the module's text.
+/// Keys that are known beforehand.
 #[derive(Clone)]
 pub enum KeyList {
     /// Numbers, both ends included.

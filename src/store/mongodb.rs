@@ -46,7 +46,7 @@ pub use write::insert_command;
 /// A store that cannot be opened within this is away.
 const OPENING: Duration = Duration::from_millis(4_800);
 
-/// See the module's text.
+/// A store in a MongoDB database.
 pub struct MongodbStore {
     connection: Connection,
     place: Place,

@@ -32,7 +32,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience(pub Duration);
 
-/// See the module's text.
+/// A store that waits while the store it wraps is unavailable.
 pub struct PatientStore {
     store: Arc<dyn Store>,
     name: String,

@@ -28,7 +28,7 @@ use crate::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
-/// See the module's text.
+/// A store in an SQLite file.
 ///
 /// When it is dropped without [`Store::close`], its thread closes the file as soon as it has
 /// done what it was asked; where the process ends before, the next run finds the journal.

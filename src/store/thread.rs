@@ -17,8 +17,8 @@ use tokio::sync::oneshot;
 /// Asked of the value; takes it out to end the thread.
 type Job<T> = Box<dyn FnOnce(&mut Option<T>) + Send>;
 
-/// See the module's text. When it is dropped, the thread does what it was told so far, drops the
-/// value and ends; nobody waits for that. [`Owner::end`] waits.
+/// A thread that owns a value and runs jobs on it, in order. When it is dropped, the thread finishes
+/// its jobs, drops the value and ends; nobody waits for that. [`Owner::end`] waits.
 pub struct Owner<T> {
     /// Unbounded, since each asker has one job here and waits for it. Closed by the last sender,
     /// or by the thread when it ends.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::secret::{Credentials, Secret};
 
-/// See the module's text. Shown without its password.
+/// The URL of a store. Displayed without its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A MongoDB connection string that names a database.

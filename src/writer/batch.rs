@@ -2,7 +2,7 @@
 
 use super::Delivery;
 
-/// See the module's text.
+/// A batch of records that is being filled.
 #[derive(Debug)]
 pub struct Batch {
     deliveries: Vec<Delivery>,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// See the module's text. Its thread waits for connections until the tests end.
+/// A TLS server. Its thread accepts connections until the tests end.
 pub struct Tls {
     pub url: String,
     /// What vouches for it, as PEM.

@@ -25,7 +25,7 @@ use crate::shutdown::{self, Stage};
 use crate::site::Site;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
 
-/// See the module's text.
+/// Everything that a series of runs shares: site, settings, log, signals.
 pub struct Session<'a> {
     /// Where to store.
     pub store_url: StoreUrl,

@@ -25,7 +25,7 @@ pub enum Verdict {
     Changed,
 }
 
-/// See the module's text.
+/// Filter of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// Only those that changed then or later; of those that are gone, where nothing else is exported,

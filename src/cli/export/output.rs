@@ -10,7 +10,7 @@ use crate::replacement::{Readers, Replacement, Unfinished};
 use crate::store::StoreUrl;
 use crate::wording::{plain, plain_json};
 
-/// See the module's text. A file is left as it was where the export is not finished.
+/// Destination of an export. A file is replaced only when the export is whole.
 pub enum Output {
     /// What goes to a terminal has no control characters.
     Stdout { terminal: bool },

@@ -6,7 +6,7 @@ use bson::raw::RawDocument;
 use super::Connection;
 use crate::store::{Place, StoreError};
 
-/// See the module's text.
+/// Where a document's key is in the collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// `_id` is the key: one index less, and less work for the server than a second unique index.

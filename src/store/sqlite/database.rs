@@ -34,7 +34,7 @@ const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 /// Most keys in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
 
-/// See the module's text.
+/// An SQLite connection with its statements. Every call blocks.
 pub struct Database {
     connection: Connection,
     place: Place,

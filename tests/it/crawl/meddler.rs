@@ -30,7 +30,7 @@ pub trait Meddle: Send + Sync {
     }
 }
 
-/// See the module's text.
+/// A store that interferes with the one it wraps.
 pub struct Meddler<M> {
     pub store: Arc<dyn Store>,
     pub meddle: Arc<M>,

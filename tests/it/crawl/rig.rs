@@ -20,7 +20,7 @@ use crate::store_contract::{Backend, KeptFailure, Ledger};
 /// Longer than any of these crawls takes, on a machine that is busy.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// See the module's text.
+/// The demo site, a store and a site file for one test.
 pub struct Rig<B> {
     pub demo: Demo,
     pub backend: B,

@@ -14,7 +14,7 @@ const OPTIONS: [&str; 4] =
     ["--replSet", NAME, "--setParameter", "shutdownTimeoutMillisForSignaledShutdown=500"];
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// See the module's text. Its functions block: they are for threads outside of runtimes.
+/// A replica set of real servers. Its functions block: they are for threads outside of runtimes.
 pub struct ReplicaSet {
     members: Vec<Mongod>,
 }
