@@ -166,7 +166,7 @@ impl Crawl {
             ended = Box::pin(sweep) => ended,
             lost = lock.keep() => Err(lost),
             () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => {
-                warn!("stopping: the store is not waited for any longer");
+                warn!("aborting: no longer waiting for the store");
                 Ok(Outcome::Interrupted)
             }
         };
@@ -357,7 +357,7 @@ impl Crawl {
                 }
                 never = &mut time => match never {},
                 () = &mut time_is_up => {
-                    warn!("stopping: requests still in flight are dropped");
+                    warn!("aborting: in-flight requests are dropped");
                     return Ok(());
                 }
             };

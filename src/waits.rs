@@ -68,7 +68,7 @@ impl Waits {
             let Some(at) = state.waits.iter().position(|wait| *wait.on == *on) else { return };
             let wait = state.waits.swap_remove(at);
             if wait.told.is_some() {
-                info!(on, waited_s = wait.since.elapsed().as_secs(), "the wait is over");
+                info!(on, waited_s = wait.since.elapsed().as_secs(), "wait ended");
             }
         });
     }
@@ -78,7 +78,7 @@ impl Waits {
         if interval < SLOW {
             return;
         }
-        info!(on, interval_s = interval.as_secs_f64(), why, "requests are this far apart");
+        info!(on, interval_s = interval.as_secs_f64(), why, "pacing requests");
         self.with(|state| {
             if state.pace.as_ref().is_none_or(|(slowest, _)| interval > *slowest) {
                 state.pace = Some((interval, on.into()));

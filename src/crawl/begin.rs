@@ -33,7 +33,7 @@ impl Crawl {
         let Again { pages, mut items, walks, wanted } = again;
         if let Wanted::Failed { keys, .. } = &wanted {
             let (pages, items) = (pages.len(), items.len() + keys.len());
-            info!(items, pages, walks_the_list = walks, "failures are gone over");
+            info!(items, pages, walks_the_list = walks, "retrying failures");
         }
         let mut index = if walks { self.site.begin(range) } else { Vec::new() };
         index.extend(pages.into_iter().filter_map(|run| range.clip(run)));

@@ -36,7 +36,7 @@ impl Crawl {
             if let Some(most) = host.bears() {
                 info!(
                     host = name,
-                    most, "the host was asked for less at once than --workers allow"
+                    most, "the host allowed fewer concurrent requests than --workers"
                 );
             }
         }

@@ -378,8 +378,9 @@ fn needs<T>(
         None => Ok(()),
         Some(placeholder) => {
             let text = placeholder.text();
-            let message =
-                format!("{text} stands nowhere in its request, so each would be the same");
+            let message = format!(
+                "the request template must contain {text}; without it all requests would be the same"
+            );
             Err(wrong(table, name, message))
         }
     }

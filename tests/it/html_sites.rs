@@ -193,7 +193,11 @@ fn site_files_of_html_say_what_is_wrong_with_them() {
         ),
         ("regex = '语言:", "regex = '(语言:", "detail.fields.language: "),
         ("many = true", "may = true", "detail.fields.directors.may: unknown field `may`"),
-        ("limit = 25", "limit = 25, last = 3", "my.toml:10: index.paging: `last` says nothing"),
+        (
+            "limit = 25",
+            "limit = 25, last = 3",
+            "my.toml:10: index.paging: `last` is not valid with `by = \"offset\"`",
+        ),
         ("by = \"offset\", limit = 25", "by = \"page\"", "index.query.start: "),
         ("[detail.fields]", "[detail.felds]", "detail.felds: unknown field `felds`"),
     ] {

@@ -68,7 +68,7 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                     warn!(
                         skipped,
                         every,
-                        "the sweep took longer than from start to start; the starts that were due meanwhile are skipped"
+                        "the sweep took longer than the interval; skipping the starts that were due meanwhile"
                     );
                 }
                 after

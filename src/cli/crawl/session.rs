@@ -165,7 +165,7 @@ impl<'a> Session<'a> {
                             return Err(signal);
                         }
                         told = Some(signal);
-                        warn!("stopping: requests in flight are brought home; once more stops at once");
+                        warn!("finishing in-flight requests; signal again to abort");
                         trigger.advance(Stage::Draining);
                     }
                     () = progress.show(&view) => {}

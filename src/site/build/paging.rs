@@ -172,12 +172,13 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     match there.iter().find(|(name, is_there)| *is_there && !used.contains(name)) {
         None => Ok(()),
         Some((unused, _)) => {
-            let kind = by.map_or("no kind", name);
+            let kind =
+                by.map_or("without `by`".to_owned(), |by| format!("with `by = \"{}\"`", name(by)));
             let offered = match used {
-                [] => "it takes nothing else".to_owned(),
-                used => format!("there it is {}", used.join(", ")),
+                [] => "no other key is".to_owned(),
+                used => format!("valid are {}", used.join(", ")),
             };
-            let message = format!("`{unused}` says nothing where paging is by {kind}; {offered}");
+            let message = format!("`{unused}` is not valid {kind}; {offered}");
             Err(wrong(written, key, message))
         }
     }

@@ -130,7 +130,7 @@ fn a_sweep_that_fails_does_not_end_the_loop_and_starts_that_are_late_are_skipped
     let store = sqlite(&path);
     let running = every(&demo, &store, "1s", &[]);
     running.says("the sweep is incomplete; the next sweep begins at its time");
-    running.says("are skipped");
+    running.says("skipping the starts");
     until("a sweep that is complete", || complete(&store) >= 1);
     running.signal("KILL");
     running.end();

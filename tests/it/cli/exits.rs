@@ -138,7 +138,7 @@ fn what_failed_is_gone_over_by_a_command_of_its_own() {
     let store = sqlite(&path);
     crawl(demo.url(), &store, &[]).run().with(3);
     let again = ["failures", "books", "--retry", "--base-url", demo.url(), "--store", &store];
-    gleaner(&again).run().with(3).tells(&["failures are gone over", "1 failed"]);
+    gleaner(&again).run().with(3).tells(&["retrying failures", "1 failed"]);
     demo.clear_faults();
     gleaner(&again).run().with(0).tells(&["books: complete", "1 new"]);
     assert_eq!(stored_as_served(&path, &demo), 30);

@@ -34,7 +34,7 @@ fn stops(name: &str, code: i32) {
     let running = crawl(demo.url(), &sqlite(&path), &more).start();
     asked(&demo, 60);
     running.signal(name);
-    running.says("stopping");
+    running.says("finishing in-flight requests");
     let asked = demo.stats().requests;
     running.end().with(code).tells(&["books: interrupted"]);
     let requests = demo.stats().requests;
@@ -69,7 +69,7 @@ fn drains_for_long(demo: &Demo, store: &str, more: &[&str]) -> Running {
     };
     wait_until(demo, |demo| stalled(demo) == WORKERS);
     running.signal("INT");
-    running.says("once more stops at once");
+    running.says("signal again to abort");
     running
 }
 
@@ -114,7 +114,7 @@ fn s17_a_closed_terminal_stops_the_crawl_gracefully_and_exits_129() {
     let running = on_a_terminal(&[&arguments[..], &more[..]].concat()).start();
     asked(&demo, 60);
     running.signal("HUP");
-    running.end().with(129).tells(&["stopping", "books: interrupted"]);
+    running.end().with(129).tells(&["finishing in-flight requests", "books: interrupted"]);
     assert_eq!(report(&to)["outcome"], "interrupted");
     let stored = stored_as_served(&path, &demo);
     assert!((1..400).contains(&stored), "{stored}");

@@ -133,7 +133,7 @@ fn p9_two_interrupts_end_the_program_at_once_while_pages_are_read_that_take_long
         std::thread::sleep(Duration::from_millis(2));
     }
     running.signal("INT");
-    running.says("once more stops at once");
+    running.says("signal again to abort");
     let second = Instant::now();
     running.signal("INT");
     running.end().with(130).tells(&["stopped at once"]);

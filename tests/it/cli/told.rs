@@ -145,7 +145,7 @@ fn o2_a_long_wait_is_told_when_it_begins_and_ends_and_the_progress_says_so() {
         assert!(item.contains(part), "{part}: {item}");
     }
     assert!(rules.contains("robots.txt cannot be read: the site answered 503"), "{rules}");
-    assert_eq!(ended.err.matches("INFO the wait is over").count(), 2, "{}", ended.err);
+    assert_eq!(ended.err.matches("INFO wait ended").count(), 2, "{}", ended.err);
     let waiting = format!("queued · waiting 0:03 for {host}: the site answered 429");
     assert!(line(&waiting).contains("of 30"), "{}", ended.err);
 }
@@ -157,7 +157,7 @@ fn o2_a_pace_is_told_once() {
     demo.fault(Fault::on("/robots.txt").body("text/plain", rules));
     let (_folder, path) = folder();
     let ended = crawl(demo.url(), &sqlite(&path), &["--progress", "on"]).run().with(0);
-    assert_eq!(ended.err.matches("requests are this far apart").count(), 1, "{}", ended.err);
+    assert_eq!(ended.err.matches("pacing requests").count(), 1, "{}", ended.err);
     ended.tells(&["interval_s=1", "Crawl-delay in robots.txt", "a request each 1s to 127.0.0.1"]);
 }
 
