@@ -24,14 +24,16 @@ use crate::document::Digest;
 use crate::record::Key;
 use crate::site::{Next, PageSaid};
 use crate::task::{IndexPage, List, Place};
-use ending::decide;
 pub use ending::{Answer, Rules, Turn, between, too_few};
+use ending::{Before, decide};
 use progress::Progress;
 
 /// More items than this are no count but a mistake of the site's.
 const MOST_DECLARED: u64 = 1 << 62;
 /// Repeated pages in a row that end a list whose end is known.
 const REPEATS: u64 = 3;
+/// Pages in a row that list nothing new, which end a list whose end is not known.
+const MOST_STALE: u64 = 10;
 
 /// Progress of the walks over all lists of a run.
 #[derive(Debug, Default)]
@@ -201,17 +203,18 @@ impl Walk {
         content_type: Option<&str>,
         names: impl Iterator<Item = &'k str>,
     ) -> Turn {
-        let mut all = String::new();
-        for name in names {
-            all.push_str(name);
-            all.push('\n');
-        }
+        // Some sites give the same page in another order each time.
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        let all = names.join("\n");
         let nothing = PageSaid::default();
         let said = if let Answer::Page(said) = answer { said } else { &nothing };
         let mut lists = self.lists();
+        let has_all = lists.has_all(page, said);
         let progress = lists.pass(page);
         let repeats = progress.repeats(page.number, &all);
         let before = progress.before(page, said, content_type, repeats);
+        let before = Before { has_all, ..before };
         let turn = decide(list, page, answer, &before);
         match turn {
             Turn::AskAgain => drop(progress.doubtful.insert(page.number)),
@@ -242,33 +245,31 @@ impl Walk {
     }
 
     /// A page listed these items (or named these categories), of which so many were listed nowhere
-    /// before, and so many more without a key.
+    /// before, and so many more without a key. Answers with how many of them this walk over the list had
+    /// not seen.
     pub fn listed<'k>(
         &self,
         page: &IndexPage,
         names: impl Iterator<Item = &'k str> + Clone,
         distinct: u64,
         without_key: u64,
-    ) {
+    ) -> u64 {
         let prints = names.map(|name| Digest::of(name.as_bytes()).bits());
         let mut lists = self.lists();
         let counts = lists.counts.entry(page.list.clone()).or_default();
         counts.listed += without_key;
         counts.without_key += without_key;
-        match page.list {
-            List::Items(None) => counts.listed += distinct,
+        let new = match page.list {
+            List::Items(None) => distinct,
             // What was listed before may have been on another list.
-            List::Items(Some(_)) | List::Seeds => {
-                let before = counts.keys.len();
-                counts.keys.extend(prints.clone());
-                counts.listed += (counts.keys.len() - before) as u64;
-            }
-        }
-        if page.pass > 1 {
-            lists.pass(page).keys.extend(prints);
-        }
+            List::Items(Some(_)) | List::Seeds => grown(&mut counts.keys, prints.clone()),
+        };
+        counts.listed += new;
+        let progress = lists.pass(page);
+        let new = if page.pass > 1 { grown(&mut progress.keys, prints) } else { new };
+        let new = new + without_key;
         if page.list == List::Seeds {
-            return;
+            return new;
         }
         let pass = page.pass as usize;
         if lists.found.len() < pass {
@@ -277,6 +278,14 @@ impl Walk {
         if let Some(found) = pass.checked_sub(1).and_then(|at| lists.found.get_mut(at)) {
             *found += distinct + without_key;
         }
+        new
+    }
+
+    /// A page that is not empty brought so many items that this walk had not seen.
+    pub fn brought(&self, page: &IndexPage, new: u64) {
+        let mut lists = self.lists();
+        let stale = &mut lists.pass(page).stale;
+        *stale = if new == 0 { *stale + 1 } else { 0 };
     }
 
     /// Entries of a page, on which these keys stand, have the keys of other ones of the same pass and
@@ -389,9 +398,22 @@ impl Lists {
         self.declared = sum.saturating_add(now.unwrap_or(0)).min(MOST_DECLARED);
     }
 
+    /// Returns whether the list has all items that a page declares.
+    fn has_all(&self, page: &IndexPage, said: &PageSaid) -> bool {
+        let listed = self.counts.get(&page.list).map_or(0, |counts| counts.listed);
+        said.declared.is_some_and(|declared| listed >= declared)
+    }
+
     fn pass(&mut self, page: &IndexPage) -> &mut Progress {
         self.passes.entry((page.pass, page.list.clone())).or_default()
     }
+}
+
+/// Adds digests to a set, and returns how many of them it did not have.
+fn grown(keys: &mut HashSet<u128>, prints: impl Iterator<Item = u128>) -> u64 {
+    let before = keys.len();
+    keys.extend(prints);
+    (keys.len() - before) as u64
 }
 
 #[cfg(test)]

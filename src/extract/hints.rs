@@ -1,9 +1,11 @@
 //! What a page says of its list beside what the site file names: whether it is a page of the list at
 //! all, and whether the list goes on.
 //!
-//! Services say that in a few ways and by a few names, which stand here as tables. They are looked for
-//! at the root of a JSON page, beside the container of its items, and in the usual wrappers there.
+//! Services say that in a few ways and by a few names (`hints/names.rs`). They are looked for at the
+//! root of a JSON page, beside the container of its items, and in the usual wrappers there.
 //! Nothing is guessed from them: where they disagree with the end of a list, the end is not proven.
+
+mod names;
 
 use std::sync::LazyLock;
 
@@ -18,49 +20,18 @@ use super::said::{leads_nowhere, link_header, whole_number};
 use super::{PageError, Select};
 use crate::fetch::Page;
 use crate::site::{Hints, PageSaid, Paging};
+use names::{Means, count_rank, says};
 
-/// True where the list goes on.
-const MORE: [&str; 5] =
-    ["has_more", "hasMore", "hasNextPage", "exceededTransferLimit", "_more_changes"];
-/// False where the list goes on.
-const DONE: [&str; 2] = ["is_end", "done"];
-/// The next page, or a token that leads there: with something in it the list goes on. Tokens that are
-/// also on last pages (`cursor`, `endCursor`, `bookmark`) are not among them.
-const NEXT: [&str; 15] = [
-    "next",
-    "next_page",
-    "nextLink",
-    "@odata.nextLink",
-    "nextRecordsUrl",
-    "next_url",
-    "next_token",
-    "next_cursor",
-    "nextCursor",
-    "nextPageToken",
-    "next_page_token",
-    "nextToken",
-    "resumptionToken",
-    "more_topics_url",
-    "continue",
-];
-/// How many items there are in all; those that mean nothing else come first.
-const COUNTS: [&str; 13] = [
-    "total",
-    "total_count",
-    "totalCount",
-    "totalResults",
-    "total_results",
-    "totalSize",
-    "total_rows",
-    "numFound",
-    "nbHits",
-    "numberMatched",
-    "numberOfRecords",
-    "@total_size",
-    "count",
-];
 /// Objects that hold counts of the list; others count what is found, or guess.
-const COUNT_WRAPPERS: [&str; 2] = ["meta", "page"];
+const COUNT_WRAPPERS: [&str; 4] = ["meta", "page", "paging", "pagination"];
+/// Those of them in which `count` is how many items were asked for.
+const REQUEST_WRAPPERS: [&str; 2] = ["paging", "pagination"];
+/// Texts at the place of an error that tell of none.
+const NO_ERRORS: [&str; 5] = ["ok", "success", "none", "no error", "0"];
+/// Texts that tell of one where others have a status.
+const FAILED: [&str; 4] = ["error", "fail", "failed", "failure"];
+/// Statuses in the body of a page that say that nothing is there, as the end of a list is.
+const ABSENT: [i64; 3] = [204, 404, 410];
 /// Objects that hold the other members above.
 const WRAPPERS: [&str; 9] = [
     "meta",
@@ -75,6 +46,8 @@ const WRAPPERS: [&str; 9] = [
 ];
 /// Headers that say how many items there are.
 const COUNT_HEADERS: [&str; 4] = ["x-total-count", "x-wp-total", "x-total", "x-count-total"];
+/// Headers that say how many pages there are.
+const PAGES_HEADERS: [&str; 3] = ["x-wp-totalpages", "x-total-pages", "x-pagination-page-count"];
 /// What HTML and XML pages name the next page by.
 const NEXT_ELEMENTS: [&str; 3] =
     ["[rel~=next]::attr(href)", "resumptiontoken::text", "nextcontinuationtoken::text"];
@@ -114,54 +87,102 @@ pub fn of_page(
     if let (Scope::Json { value, .. }, false) = (scope, list.has_require) {
         kind(&mut hints, container, value, said.items);
     }
-    // Where a list declares its count, that is what it is held to.
-    let is_counted = said.declared.is_some() && said.items > 0;
-    if !list.more || is_counted || !list.paging.is_sequence() {
+    if !list.more || !list.paging.is_sequence() {
         return Ok(hints);
     }
-    let names_none = !hints.says_last && !list.paging.is_counted();
-    match scope {
-        _ if !said.places.is_empty() => {}
-        Scope::Json { value, .. } => hints.goes_on = json(container, value, names_none),
-        Scope::Html(scope) if names_none => hints.goes_on = html(scope)?,
-        Scope::Html(_) => {}
+    let may_name = !hints.says_last && said.places.is_empty();
+    let mut ends = hints.says_last;
+    hints.names_next = match scope {
+        _ if !may_name => None,
+        Scope::Json { value, .. } => named_next(container, value),
+        Scope::Html(_) => None,
+    };
+    // Where a list declares its count, that is what it is held to.
+    if said.declared.is_some() && said.items > 0 {
+        return Ok(hints);
     }
-    if names_none && said.places.is_empty() && hints.goes_on.is_none() {
-        // A header that cannot be read says nothing here.
-        let next = link_header(page).ok().flatten();
-        hints.goes_on = next.map(|_| "Link".into());
+    if let (Scope::Json { value, .. }, true) = (scope, said.places.is_empty()) {
+        let flagged = flagged(container, value, said.items > 0);
+        ends = flagged == Some(Err(()));
+        hints.goes_on = flagged.clone().and_then(Result::ok);
+        // Some services name a next page for ever, and say beside it that there is none.
+        hints.names_next = hints.names_next.take().filter(|_| flagged.is_none());
+    }
+    if may_name && hints.goes_on.is_none() && !list.paging.is_counted() {
+        hints.goes_on = match scope {
+            Scope::Json { .. } => hints.names_next.clone(),
+            Scope::Html(scope) => html(scope)?,
+        };
+        if hints.goes_on.is_none() {
+            // A header that cannot be read says nothing here.
+            let next = link_header(page).ok().flatten();
+            hints.goes_on = next.map(|_| "Link".into());
+        }
     }
     if list.paging.total().is_none() {
-        hints.count = match scope {
-            Scope::Json { value, .. } => count(container, value),
+        let json = match scope {
+            Scope::Json { value, .. } => Some(value),
             Scope::Html(_) => None,
         };
+        hints.count = json.and_then(|value| count(container, value));
         hints.count = hints.count.take().or_else(|| count_in_header(page));
+        if !ends && !list.paging.tells_its_end() {
+            hints.pages = json.and_then(|value| pages(container, value));
+            hints.pages = hints.pages.take().or_else(|| in_headers(page, &PAGES_HEADERS));
+        }
     }
     Ok(hints)
 }
 
 /// Returns whether it is a page of the list, as far as its container and an error tell.
 fn kind(hints: &mut Hints, container: Option<Container<'_>>, root: RawBsonRef<'_>, items: u64) {
+    hints.code = code(container, root);
     if items > 0 {
         hints.container = container.map(|_| true);
         return;
     }
-    hints.error = error(root);
+    hints.error = error(container, root);
     hints.container = container.map(|container| match container.of(root) {
         None => false,
         Some(found) if container.is_root() => matches!(found, RawBsonRef::Array(_)),
         // So some services write an empty list; and so others write what an error left out.
-        Some(RawBsonRef::Null) => hints.error.is_none(),
-        Some(_) => true,
+        Some(RawBsonRef::Null | RawBsonRef::Boolean(false)) => hints.error.is_none(),
+        Some(RawBsonRef::String(text)) => text.trim().is_empty() && hints.error.is_none(),
+        Some(found) => matches!(found, RawBsonRef::Array(_) | RawBsonRef::Document(_)),
     });
 }
 
-/// The member that tells of an error.
-fn error(root: RawBsonRef<'_>) -> Option<Box<str>> {
-    let is_error = |name: &str| matches!(name, "error" | "errors");
-    let found = members(root).find(|(name, value)| is_error(name) && says_something(*value));
-    found.map(|(name, _)| name.into())
+/// The member of a page without items that tells of an error.
+fn error(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<Box<str>> {
+    let is_failed = |(name, value): (&str, RawBsonRef<'_>)| {
+        let text = match value {
+            RawBsonRef::String(text) => text.trim().to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        let is_error = says(name, Means::Error) && says_something(value);
+        is_error && !NO_ERRORS.contains(&&*text)
+            || says(name, Means::Success) && flag(value) == Some(false)
+            || says(name, Means::Partial) && flag(value) == Some(true)
+            || says(name, Means::Code) && FAILED.contains(&&*text)
+    };
+    let mut all = places(container, root, &[]).flat_map(members);
+    all.find(|member| is_failed(*member)).map(|(name, _)| name.into())
+}
+
+/// The number that tells how the site got on with the request, and what it is called.
+fn code(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, i64)> {
+    let number = |value| match value {
+        RawBsonRef::Int32(number) => Some(i64::from(number)),
+        RawBsonRef::Int64(number) => Some(number),
+        RawBsonRef::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    let mut all = places(container, root, &[]).flat_map(members);
+    let found = all.find_map(|(name, value)| {
+        let is_code = says(name, Means::Code);
+        Some((name.into(), number(value).filter(|_| is_code)?))
+    });
+    found.filter(|(_, code)| !ABSENT.contains(code))
 }
 
 fn members<'a>(value: RawBsonRef<'a>) -> impl Iterator<Item = (&'a str, RawBsonRef<'a>)> {
@@ -181,41 +202,60 @@ fn places<'a>(
     let beside = container.and_then(|container| container.holder(root));
     let outer = [Some(root), beside].into_iter().flatten();
     outer.flat_map(move |outer| {
-        let inner = members(outer).filter(move |(name, _)| wrappers.contains(name));
-        std::iter::once(outer).chain(inner.map(|(_, value)| value))
+        let wrapped = move |outer| members(outer).filter(move |(name, _)| wrappers.contains(name));
+        // As in `{ "meta": { "pagination": { … } } }`.
+        let inner = wrapped(outer).map(|(_, value)| value);
+        let inner = inner.flat_map(move |inner| {
+            std::iter::once(inner).chain(wrapped(inner).map(|(_, value)| value))
+        });
+        std::iter::once(outer).chain(inner)
     })
 }
 
-/// The member of a JSON page that says that the list goes on.
-fn json(
+/// The member of a JSON page that says by true or false that the list goes on; or an error where one
+/// says that it does not.
+fn flagged(
     container: Option<Container<'_>>,
     root: RawBsonRef<'_>,
-    names_none: bool,
-) -> Option<Box<str>> {
-    let mut says_last = false;
-    for place in places(container, root, &WRAPPERS) {
-        for (name, value) in members(place) {
-            let Some(flag) = flag(value) else { continue };
-            let goes_on = match (MORE.contains(&name), DONE.contains(&name)) {
-                (false, false) => continue,
-                (is_more, _) => flag == is_more,
-            };
-            if goes_on {
-                return Some(name.into());
-            }
-            says_last = true;
+    has_items: bool,
+) -> Option<Result<Box<str>, ()>> {
+    let mut says_last = None;
+    for (name, value) in places(container, root, &WRAPPERS).flat_map(members) {
+        // `last` may be a number, too.
+        let number = matches!(value, RawBsonRef::Int32(1)) && says(name, Means::More);
+        let Some(flag) = flag(value).or(number.then_some(true)) else { continue };
+        let goes_on = match (says(name, Means::More), says(name, Means::Done)) {
+            // Without any items it is another kind of page.
+            (false, false) if has_items && flag && says(name, Means::Partial) => true,
+            (false, false) => continue,
+            (is_more, _) => flag == is_more,
+        };
+        if goes_on {
+            return Some(Ok(name.into()));
         }
+        says_last = Some(Err(()));
     }
-    if says_last || !names_none {
-        // Some services name a next page for ever, and say beside it that there is none.
-        return None;
-    }
+    says_last
+}
+
+/// The member of a JSON page that names a next page.
+fn named_next(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<Box<str>> {
     places(container, root, &WRAPPERS).find_map(|place| match place {
         RawBsonRef::Array(links) => next_of(links).then(|| "links".into()),
         place => {
             let mut members = members(place);
-            members.find(|(name, it)| NEXT.contains(name) && leads_on(*it)).map(|(it, _)| it.into())
+            let leads = |(name, it): &(&str, _)| says(name, Means::Next) && leads_on(*it);
+            members.find(leads).map(|(it, _)| it.into())
         }
+    })
+}
+
+/// How many pages a JSON page says there are, and by which member.
+fn pages(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, u64)> {
+    let mut all = places(container, root, &WRAPPERS).flat_map(members);
+    all.find_map(|(name, value)| {
+        let is_pages = says(name, Means::Pages);
+        Some((name.into(), number(value).filter(|_| is_pages)?))
     })
 }
 
@@ -249,17 +289,15 @@ fn next_of(links: &bson::RawArray) -> bool {
 
 /// How many items a JSON page says there are, and by which member.
 fn count(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, u64)> {
-    let mut best: Option<(usize, u64)> = None;
-    for place in places(container, root, &COUNT_WRAPPERS) {
-        for (name, value) in members(place) {
-            let Some(rank) = COUNTS.iter().position(|count| *count == name) else { continue };
-            let is_better = best.is_none_or(|(other, _)| rank < other);
-            if let Some(number) = number(value).filter(|_| is_better) {
-                best = Some((rank, number));
-            }
-        }
-    }
-    best.and_then(|(rank, number)| Some(((*COUNTS.get(rank)?).into(), number)))
+    let outer = places(container, root, &[]);
+    let wrapped = outer.flat_map(members).filter(|(name, _)| COUNT_WRAPPERS.contains(name));
+    let wrapped = wrapped.flat_map(|(wrapper, value)| {
+        let is_request = REQUEST_WRAPPERS.contains(&wrapper);
+        members(value).filter(move |(name, _)| !is_request || *name != "count")
+    });
+    let all = places(container, root, &[]).flat_map(members).chain(wrapped);
+    let counts = all.filter_map(|(name, value)| Some((count_rank(name)?, name, number(value)?)));
+    counts.min_by_key(|(rank, _, _)| *rank).map(|(_, name, count)| (name.into(), count))
 }
 
 fn number(value: RawBsonRef<'_>) -> Option<u64> {
@@ -280,15 +318,18 @@ fn number(value: RawBsonRef<'_>) -> Option<u64> {
 }
 
 fn count_in_header(page: &Page) -> Option<(Box<str>, u64)> {
-    let count = |name: &&str| {
-        let number = whole_number(page.header(*name)?).ok()?;
-        Some(((*name).into(), number))
-    };
     let of_range = || {
         let end = RANGE_END.as_ref()?.find(page.header("content-range")?).ok()??;
         Some(("content-range".into(), whole_number(end).ok()?))
     };
-    COUNT_HEADERS.iter().find_map(count).or_else(of_range)
+    in_headers(page, &COUNT_HEADERS).or_else(of_range)
+}
+
+fn in_headers(page: &Page, names: &[&str]) -> Option<(Box<str>, u64)> {
+    names.iter().find_map(|name| {
+        let number = whole_number(page.header(*name)?).ok()?;
+        Some(((*name).into(), number))
+    })
 }
 
 /// The element of an HTML or XML page that names the next page.

@@ -39,6 +39,12 @@ pub fn of_page(
     };
     let declared = heard(paging.total(), "count");
     let last = heard(paging.last(), "number of the last page");
+    let is_too_few = declared.is_some_and(|declared| declared < items as u64);
+    if is_too_few {
+        let what = "a page of the list has more items than the count on it says there are in all";
+        odd.push(format!("{what}; the list itself decides"));
+    }
+    let declared = declared.filter(|_| !is_too_few);
     let next = next_place(paging, page, scope, &mut says_last).or_else(|error| match error {
         // What the page lists is good all the same.
         PageError::NoUrl(_)

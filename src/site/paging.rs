@@ -121,10 +121,24 @@ pub struct Hints {
     pub goes_on: Option<Box<str>>,
     /// Whether the place of the next page is there and says that there is none.
     pub says_last: bool,
+    /// What names a next page, which proves nothing where pages are found by counting.
+    pub names_next: Option<Box<str>>,
     /// How many items there are, and what says so.
     pub count: Option<(Box<str>, u64)>,
+    /// How many pages there are, and what says so.
+    pub pages: Option<(Box<str>, u64)>,
+    /// The number that says how the site got on, and what it is called.
+    pub code: Option<(Box<str>, i64)>,
     /// How many items its request asked for, as far as that is known.
     pub asked_for: Option<u64>,
+}
+
+impl Hints {
+    /// What says that the list goes on after its page of this number.
+    pub fn goes_on_after(&self, number: u64) -> Option<&str> {
+        let pages = self.pages.as_ref().filter(|(_, pages)| number < *pages);
+        self.goes_on.as_deref().or(pages.map(|(name, _)| &**name))
+    }
 }
 
 /// Pages that follow a page.
@@ -252,22 +266,12 @@ impl Paging {
             return placed(page, &said.places);
         }
         // A service that filters its pages may leave one empty, and says that there are more.
-        let is_nothing = said.items == 0 && said.hints.goes_on.is_none();
+        let is_nothing = said.items == 0 && said.hints.goes_on_after(page.number).is_none();
         let is_inside = page.number < page.planned_to;
         if is_nothing || is_inside || page.place.is_some() {
             return None;
         }
-        let pages_to = |to: u64, certain: bool| {
-            let run = IndexRun {
-                pass: page.pass,
-                list: page.list.clone(),
-                from: page.number + 1,
-                to,
-                place: None,
-                is_guess: !certain,
-            };
-            (to > page.number).then(|| Next { runs: vec![run], certain })
-        };
+        let pages_to = |to, certain| pages_to(page, to, certain);
         let one_more = || pages_to(page.number + 1, false);
         let until = |last: u64| pages_to(last.saturating_sub(self.first()).saturating_add(1), true);
         match self {
@@ -278,6 +282,10 @@ impl Paging {
             },
             Paging::Page { last: LastPage::Unknown, .. } => one_more(),
             Paging::Page { last: LastPage::Total { size, .. }, .. } => match said.declared {
+                // As with offsets: it lies, or some sites mean the items on the page.
+                Some(declared) if said.items >= *size && is_low(declared, page, *size) => {
+                    one_more()
+                }
                 // Sites that count pages answer with an error behind the last one.
                 Some(declared) => pages_to(declared.div_ceil(*size), true),
                 None => one_more(),
@@ -298,6 +306,14 @@ impl Paging {
             }
             _ => None,
         }
+    }
+
+    /// The page behind one that is found by counting, of which nobody said that it is there; nothing
+    /// where the site file says which page is the last.
+    pub fn one_more(&self, page: &IndexPage) -> Option<Next> {
+        let is_set = matches!(self, Paging::Page { last: LastPage::Number(_), .. });
+        let may_follow = self.is_counted() && self.is_numbered() && !is_set;
+        pages_to(page, page.number.checked_add(1)?, false).filter(|_| may_follow)
     }
 
     /// The page that follows where each begins so many items after the one before it as that had.
@@ -323,6 +339,25 @@ impl Paging {
         let page = self.limit().unwrap_or(u64::MAX);
         said.declared.is_some_and(|declared| declared == seen && declared > page)
     }
+}
+
+/// Returns whether a count is less than what full pages up to this one hold, or is that of one page.
+fn is_low(declared: u64, page: &IndexPage, size: u64) -> bool {
+    let seen = page.number.saturating_mul(size);
+    declared < seen || declared == seen && page.number == 1
+}
+
+/// The numbered pages behind `page`, up to one.
+fn pages_to(page: &IndexPage, to: u64, certain: bool) -> Option<Next> {
+    let run = IndexRun {
+        pass: page.pass,
+        list: page.list.clone(),
+        from: page.number.checked_add(1)?,
+        to,
+        place: None,
+        is_guess: !certain,
+    };
+    (to > page.number).then(|| Next { runs: vec![run], certain })
 }
 
 /// Pages whose places `page` named, numbered as they were found.

@@ -6,11 +6,16 @@
 //! twice. A page of another kind, or one that says that the list goes on without saying where, proves
 //! nothing: the first is trouble, the second a gap.
 
+use super::MOST_STALE;
 use crate::site::{Next, PageSaid, Paging};
 use crate::task::{IndexPage, Place};
 
 /// Empty pages in a row that are followed where each names a new next page.
 pub const MOST_EMPTY: u64 = 1000;
+
+/// Empty pages in a row, found by counting, behind each of which the next one is asked for because the
+/// page names it: some services name a next page for ever.
+const MOST_NAMED: u64 = 2;
 
 /// How a list is walked.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +60,12 @@ pub struct Before {
     pub names_nothing_new: bool,
     /// Items on the first page.
     pub first_items: Option<u64>,
+    /// Whether as many items as the list declares were listed before.
+    pub has_all: bool,
+    /// Whether so many pages in a row listed nothing new that the list is not followed any further.
+    pub is_stale: bool,
+    /// The number by which all pages with items say how the site got on.
+    pub code: Option<i64>,
 }
 
 /// What is to be done after a page.
@@ -84,6 +95,9 @@ pub fn decide(list: &Rules<'_>, page: &IndexPage, answer: Answer<'_>, before: &B
         Answer::Absent if page.may_be_missing() => &nothing,
         Answer::Absent => return Turn::Lost,
     };
+    if before.is_over && before.has_all {
+        return Turn::End;
+    }
     if before.is_over {
         return Turn::Gap(format!(
             "{page}: three pages in a row have the items of other pages; the rest of the list was not asked for"
@@ -131,7 +145,9 @@ fn after_nothing(
             "{page} is the {MOST_EMPTY}th in a row that is empty, and names a further one; the rest of the list was not asked for"
         ));
     }
-    match next.or_else(|| probe(list.paging, page, said, before)) {
+    let next = next.or_else(|| probe(list.paging, page, said, before));
+    let may_name = said.declared.is_none() && before.empty_in_a_row + 1 < MOST_NAMED;
+    match next.or_else(|| named(list, page, said).filter(|_| may_name)) {
         Some(next) => Turn::Onward(next),
         None => end(list, page, said),
     }
@@ -151,7 +167,13 @@ fn after_items(
             None => Turn::Gap(too_few(list.paging, before.first_items)),
         };
     }
-    let Some(next) = next else { return end(list, page, said) };
+    let named = || named(list, page, said).filter(|_| before.repeats.is_none());
+    let Some(next) = next.or_else(named) else { return end(list, page, said) };
+    if before.is_stale && (next.is_placed() || !next.certain) {
+        return Turn::Gap(format!(
+            "{page}: {MOST_STALE} pages in a row list nothing that other pages do not list; the rest of the list was not asked for"
+        ));
+    }
     let Some(repeated) = before.repeats.filter(|_| next.is_placed() || !next.certain) else {
         return Turn::Onward(next);
     };
@@ -171,7 +193,7 @@ fn end(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Turn {
     }
     let hints = &said.hints;
     let off = "`more = false` in paging passes over that";
-    if let Some(name) = hints.goes_on.as_ref().filter(|_| list.heeds_hints) {
+    if let Some(name) = hints.goes_on_after(page.number).filter(|_| list.heeds_hints) {
         return Turn::Gap(format!(
             "{page} says by `{name}` that the list goes on, but the site file finds no next page there ({off})"
         ));
@@ -197,10 +219,24 @@ fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<Stri
     if hints.container == Some(false) && before.had_container {
         return Some(format!("it lacks what holds the items on other pages of the list; {ways}"));
     }
+    if let (Some((name, now)), Some(usual)) = (&hints.code, before.code)
+        && *now != usual
+    {
+        return Some(format!(
+            "it has no items, and its `{name}` is {now}, which is {usual} on other pages of the list; {ways}"
+        ));
+    }
     let is_named = page.place.is_some() && !page.is_guess;
     (is_named && before.is_other_type && hints.tells_kind).then(|| {
         "it has no items, and another content type than the first page of the list".to_owned()
     })
+}
+
+/// The page behind the last one of a plan, where the last one names a next page: its count may be wrong.
+fn named(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Option<Next> {
+    let is_last = page.place.is_none() && page.number >= page.planned_to;
+    let is_named = list.heeds_hints && said.hints.names_next.is_some();
+    list.paging.one_more(page).filter(|_| is_last && is_named)
 }
 
 /// Where a page by offset was empty after a first one that had fewer items than were asked for: either

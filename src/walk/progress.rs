@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::REPEATS;
 use super::ending::{Before, Rules, Turn};
+use super::{MOST_STALE, REPEATS};
 use crate::document::Digest;
 use crate::site::{Next, PageSaid};
 use crate::task::{IndexPage, Place};
@@ -39,6 +39,10 @@ pub struct Progress {
     pub is_cut: bool,
     /// Whether it ends before what was planned.
     pub has_ended: bool,
+    /// Pages in a row that listed nothing new.
+    pub stale: u64,
+    /// The number by which pages with items say how the site got on; nothing in it where they differ.
+    pub code: Option<Option<i64>>,
     /// The page behind its last one, where a count alone says that there is none.
     pub beyond: Option<Next>,
 }
@@ -81,6 +85,9 @@ impl Progress {
             names_nothing_new: !said.places.is_empty()
                 && said.places.iter().all(|it| self.places.contains(&print(it))),
             first_items: self.first.as_ref().map(|(items, _)| *items),
+            has_all: false,
+            is_stale: self.stale >= MOST_STALE,
+            code: self.code.flatten(),
         }
     }
 
@@ -104,6 +111,10 @@ impl Progress {
         let kind = || content_type.map(|kind| essence(kind).into());
         if page.number == 1 {
             self.first.get_or_insert_with(|| (said.items, kind()));
+        }
+        if said.items > 0 {
+            let code = said.hints.code.as_ref().map(|(_, code)| *code);
+            self.code = Some(self.code.unwrap_or(code).filter(|before| Some(*before) == code));
         }
         self.doubtful.remove(&page.number);
         if said.items > 0 {

@@ -112,6 +112,10 @@ impl Crew {
         names: impl Iterator<Item = &'k str>,
     ) -> Turn {
         let rules = self.rules_of(&index.list);
+        if index.number > 1 && said.items == 0 {
+            // Some sites count what is on the page.
+            said.declared = said.declared.filter(|declared| *declared > 0);
+        }
         if index.number == 1 && said.places.is_empty() && !rules.paging.is_counted() {
             said.hints.asked_for = self.site.asked_for(index);
         }
@@ -173,7 +177,12 @@ impl Crew {
             self.enough.store(true, Relaxed);
         }
         self.walk.differ(&index, &submitted.differing, names());
-        self.walk.listed(&index, names(), submitted.details, without_key);
+        let new = self.walk.listed(&index, names(), submitted.details, without_key);
+        // Of a part of the list, or of what failed, not all is looked at.
+        let is_all = !self.limited && matches!(self.wanted, Wanted::All);
+        if is_all && said.items > 0 {
+            self.walk.brought(&index, new);
+        }
         self.metrics.listed(submitted.details, self.walk.declared());
         if !submitted.limited {
             self.go_on(&index, turn).await?;

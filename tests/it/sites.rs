@@ -11,6 +11,7 @@ mod lists_that_go_on;
 mod lists_with_more;
 mod odd_lists;
 mod odd_pages;
+mod other_words;
 mod paging;
 mod proven_ends;
 mod revisions;
