@@ -1,5 +1,6 @@
 //! URLs that may hold credentials, shown without them; and texts that may repeat them.
 
+mod escapes;
 mod names;
 mod scrubber;
 

@@ -11,12 +11,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::arguments::RunArgs;
+use super::client::scrubber;
 use super::crawl::session::{NotOpened, Session};
 use super::exit::{Exit, failed};
 use super::holdings::{DEFAULT_STORE, readable, told};
 use super::streams::{print, say, show, show_json};
 use super::usage::wrong;
+use crate::secret::Scrubber;
 use crate::settings::{Begin, Settings};
+use crate::site::Site;
 use crate::store::KeptFailure;
 use crate::wording::{count, counted, plain, wrapped};
 
@@ -87,14 +90,17 @@ async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
 }
 
 async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
-    let holdings = arguments.run.holdings(&arguments.site).open().await?;
+    let holdings = arguments.run.holdings(&arguments.site);
+    let scrubber = keys_scrubber(&arguments, holdings.site()?)?;
+    let holdings = holdings.open().await?;
     let mut reasons: BTreeMap<Box<str>, u64> = BTreeMap::new();
     let mut after = None;
     loop {
         let page = holdings.store.failures(after.as_ref(), AT_ONCE).await;
-        let page = page.map_err(|error| told(&error))?;
+        let mut page = page.map_err(|error| told(&error))?;
         let mut text = String::new();
-        for failure in &page.found {
+        for failure in &mut page.found {
+            failure.page.name = scrubber.scrub(&failure.page.name).into();
             if arguments.json {
                 text.push_str(if reasons.is_empty() { "[\n" } else { ",\n" });
                 text.push_str(&json(failure, arguments.sample)?);
@@ -118,6 +124,14 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
     say(&summary(&reasons, &holdings.what));
     holdings.close().await;
     Ok(())
+}
+
+/// What hides credentials in keys, which are kept as they are: a site may have made one of what it was
+/// sent. All else was scrubbed before it was kept.
+fn keys_scrubber(arguments: &FailuresArgs, site: Site) -> Result<Scrubber, Exit> {
+    let site = arguments.run.apply(site)?;
+    let settings = arguments.run.settings(&site)?;
+    Ok(scrubber(&settings, |credentials| site.credentials(credentials)))
 }
 
 /// A failure for programs.

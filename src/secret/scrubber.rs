@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -12,12 +13,15 @@ use percent_encoding::{
 };
 use url::Url;
 
+use super::escapes::Unescaped;
 use super::{HIDDEN, names_a_credential, shown};
 
 /// What is shorter cannot be told from ordinary words.
 const SHORTEST: usize = 8;
 /// Fewer letters of a credential that was cut off give nothing away.
 const SHORTEST_CUT: usize = 4;
+/// Escapes within escapes that are looked through.
+const MOST_LAYERS: usize = 3;
 /// What browsers leave as it is in a URL's component.
 const COMPONENT: AsciiSet = NON_ALPHANUMERIC
     .remove(b'-')
@@ -125,14 +129,20 @@ impl Scrubber {
     /// `text` without credentials. Where there are none, nothing is copied.
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let Some(forms) = &self.0 else { return Cow::Borrowed(text) };
-        if !forms.finder.is_match(text) {
+        let mut spans = forms.spans(text);
+        if spans.is_empty() {
             return Cow::Borrowed(text);
         }
-        let mut scrubbed = String::with_capacity(text.len());
-        forms.finder.replace_all_with(text, &mut scrubbed, |_, _, scrubbed| {
-            scrubbed.push_str(HIDDEN);
-            true
-        });
+        spans.sort_unstable_by_key(|span| span.start);
+        let (mut scrubbed, mut end) = (String::with_capacity(text.len()), 0);
+        for span in spans {
+            if span.start >= end {
+                scrubbed.push_str(&text[end..span.start]);
+                scrubbed.push_str(HIDDEN);
+            }
+            end = end.max(span.end);
+        }
+        scrubbed.push_str(&text[end..]);
         Cow::Owned(scrubbed)
     }
 
@@ -156,6 +166,30 @@ impl Scrubber {
 }
 
 impl Forms {
+    /// Where credentials stand in `text`, also where escapes stand for some or all of their letters.
+    fn spans(&self, text: &str) -> Vec<Range<usize>> {
+        let mut spans: Vec<_> = self.found(text).collect();
+        let mut layer = Unescaped::of(text);
+        for _ in 0..MOST_LAYERS {
+            let Some(unescaped) = layer else { break };
+            let found = self.found(&unescaped.text);
+            spans.extend(found.map(|span| unescaped.origin(span)));
+            layer = unescaped.again();
+        }
+        spans
+    }
+
+    /// Where they stand as they are, with the `=` that base64 ends with.
+    fn found<'t>(&self, text: &'t str) -> impl Iterator<Item = Range<usize>> + use<'t, '_> {
+        self.finder.find_iter(text).map(|found| {
+            let rest = &text[found.end()..];
+            // A last digit that holds bits of what follows.
+            let digits = rest.bytes().take(1).filter(u8::is_ascii_alphanumeric).count();
+            let padding = rest[digits..].bytes().take(2).take_while(|byte| *byte == b'=').count();
+            found.start()..found.end() + if padding > 0 { digits + padding } else { 0 }
+        })
+    }
+
     /// `text` without the beginning of a credential at its end.
     fn without_cut(&self, text: &str) -> String {
         let small = text.to_ascii_lowercase();
@@ -234,6 +268,16 @@ mod tests {
             "tok/en+&quot;1234=",
             "cookie-value",
             "cookie%2Dvalue",
+            "%63%6f%6F%6b%69%65%2d%76%61%6C%75%65",
+            "cookie%252Dvalue",
+            "c%25256fokie-value",
+            "\\u0063ookie-\\u0076alue",
+            "c\\x6fokie-value",
+            "&#99;&#x6f;ok&#X69;e-v&#097;lue",
+            "tok\\/en+\\u00221234=",
+            "tok\\u002fen&#43;&quot;1234%3D",
+            "tok&sol;en&plus;&#34;1234&equals;",
+            "dG9rL2VuKyIxMjM0PQ%3D%3D",
             "pa ss-word",
             "pa%20ss-word",
             "pa+ss-word",

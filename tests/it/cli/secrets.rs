@@ -253,6 +253,26 @@ fn x2_a_site_that_echoes_what_it_was_sent_gives_no_credential_away() {
 }
 
 #[test]
+fn x2_a_key_that_repeats_a_credential_is_kept_as_it_is_and_not_printed() {
+    let site = Served::start(|asked| match asked.path.as_str() {
+        "/robots.txt" => Answer::not_found(),
+        "/l" => Answer::json(&serde_json::json!({ "r": [{ "id": format!("k{}", ECHOED[1].1) }] })),
+        _ => Answer::text("no".to_owned()).status(500),
+    });
+    let (folder, path) = folder();
+    let file = echo_file(folder.path(), site.url());
+    let store = sqlite(&path);
+    let run = ["crawl", &file, "--store", &store, "--retries", "0"];
+    with_headers(gleaner(&run)).run();
+    for more in [&[][..], &["--json"], &["--sample"]] {
+        let list = ["failures", &file, "--store", &store];
+        let ended = with_headers(gleaner(&list)).args(more).run().with(0);
+        assert!(ended.out.contains("k***"), "{}", ended.out);
+        tells_nothing("failures", (ended.out + &ended.err).as_bytes());
+    }
+}
+
+#[test]
 fn x2_a_proxy_that_echoes_what_it_was_sent_gives_no_credential_away() {
     let proxy = Served::start(|asked| {
         let sent = asked.header("proxy-authorization");
