@@ -183,6 +183,10 @@ impl Fetcher {
         if !self.statuses.is_ok(exchange.response.status().as_u16()) {
             return Err(self.refusal(exchange).await);
         }
+        if let Some(part) = page::part(exchange.response.headers()) {
+            exchange.log(0);
+            return Err(FetchError::Body(format!("no more than a part of it came: {part}")));
+        }
         let body = match coding::of(exchange.response.headers()) {
             Ok(codings) => body(&mut exchange.response, &codings, self.max_body).await,
             Err(error) => Err(error),
@@ -206,7 +210,8 @@ impl Fetcher {
             exchange.log(0);
             return Err(FetchError::RedirectRefused { to });
         }
-        if exchange.response.status() != StatusCode::OK {
+        let is_page = Statuses::default().is_ok(exchange.response.status().as_u16());
+        if !is_page || page::part(exchange.response.headers()).is_some() {
             return Err(self.refusal(exchange).await);
         }
         let codings = coding::of(exchange.response.headers())?;
@@ -318,7 +323,8 @@ impl Fetcher {
         hosts: Option<&Hosts>,
     ) -> Result<(Response, Instant), FetchError> {
         let Request { method, url, headers, body, purpose: _ } = request;
-        let mut sending = self.clients.next().request(method.clone(), url.clone());
+        let client = self.clients.next();
+        let mut sending = client.http.request(method.clone(), url.clone());
         if let Some(Body { content_type, bytes }) = body {
             sending = sending.header(CONTENT_TYPE, *content_type).body(bytes.clone());
         }
@@ -335,7 +341,7 @@ impl Fetcher {
                 return Ok((response, sent));
             }
             Ok(_) => FetchError::HeadTooLarge,
-            Err(error) => FetchError::sending(&error),
+            Err(error) => FetchError::sending(&error).by_way_of(client.proxy.as_ref()),
         };
         log(request, sent, None, 0, Some(&error));
         Err(match error {

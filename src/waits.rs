@@ -14,6 +14,8 @@ use crate::wording::{clock, plain};
 
 /// Longer waits are told.
 const LONG: Duration = Duration::from_secs(5);
+/// A wait that follows one that was told so long ago is told whatever their number.
+const SILENCE: Duration = Duration::from_secs(10 * 60);
 /// Requests that are so far apart are told and shown.
 const SLOW: Duration = Duration::from_secs(1);
 
@@ -24,8 +26,20 @@ pub struct Waits(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     waits: Vec<Wait>,
+    /// Waits that were told, by what was waited for.
+    told: Vec<Told>,
     /// The slowest pace that is kept, and by whom.
     pace: Option<(Duration, Box<str>)>,
+}
+
+/// Waits for the same reason, one after another.
+#[derive(Debug)]
+struct Told {
+    on: Box<str>,
+    /// The reason without its digits.
+    why: String,
+    times: u32,
+    last: Instant,
 }
 
 #[derive(Debug)]
@@ -36,6 +50,8 @@ struct Wait {
     until: Instant,
     /// The end that the log was told of.
     told: Option<Instant>,
+    /// Once it is a long one: how many there were, where that is to be told.
+    times: Option<Option<u32>>,
 }
 
 impl Waits {
@@ -46,17 +62,22 @@ impl Waits {
         self.with(|state| {
             let at = state.waits.iter().position(|wait| *wait.on == *on).unwrap_or_else(|| {
                 let (on, why) = (on.into(), why.into());
-                state.waits.push(Wait { on, why, since: now, until, told: None });
+                state.waits.push(Wait { on, why, since: now, until, told: None, times: None });
                 state.waits.len() - 1
             });
             let wait = &mut state.waits[at];
             wait.until = until;
             let is_news = wait.told.is_none_or(|told| until > told + LONG);
             if is_news && until > now + LONG {
-                wait.told = Some(until);
                 wait.why = why.into();
-                let wait_s = (until - now).as_secs_f64().round();
-                warn!(on, wait_s, why = plain(why), "waiting");
+                let row = &mut state.told;
+                let times = wait.times.get_or_insert_with(|| Told::once_more(row, on, why, now));
+                if let Some(times) = *times {
+                    wait.told = Some(until);
+                    let wait_s = (until - now).as_secs_f64().round();
+                    let times = (times > 1).then_some(times);
+                    warn!(on, wait_s, why = plain(why), times, "waiting");
+                }
             }
             wait.told.is_some()
         })
@@ -106,6 +127,25 @@ impl Waits {
     }
 }
 
+impl Told {
+    /// Counts a wait. Returns how many there were in a row for the same reason, where that is to be
+    /// told: the first ones, and then ever fewer, but one in [`SILENCE`].
+    fn once_more(told: &mut Vec<Told>, on: &str, why: &str, now: Instant) -> Option<u32> {
+        let why: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let Some(row) = told.iter_mut().find(|it| *it.on == *on).filter(|it| it.why == why) else {
+            told.retain(|it| *it.on != *on);
+            told.push(Told { on: on.into(), why, times: 1, last: now });
+            return Some(1);
+        };
+        row.times += 1;
+        let is_told = row.times <= 3 || row.times.is_power_of_two() || now > row.last + SILENCE;
+        is_told.then(|| {
+            row.last = now;
+            row.times
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,5 +169,32 @@ mod tests {
         waits.pace("b", Duration::from_secs(10), "Crawl-delay");
         waits.pace("c", Duration::from_secs(2), "Crawl-delay");
         assert_eq!(shown(), "a request each 10s to b");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn o3_waits_for_one_reason_one_after_another_are_told_ever_less_often() {
+        let waits = Waits::default();
+        let wait = async |why: &str, seconds| {
+            let time = Duration::from_secs(seconds);
+            let is_told = waits.begin("a", why, Instant::now() + time);
+            tokio::time::advance(time).await;
+            waits.end("a");
+            is_told
+        };
+        let mut told = Vec::new();
+        for time in 1..=40 {
+            if wait(&format!("429 and asks to wait {time} s"), 6).await {
+                told.push(time);
+            }
+        }
+        assert_eq!(told, [1, 2, 3, 4, 8, 16, 32]);
+        assert!(wait("no connection", 6).await, "another reason");
+        assert!(wait("429 and asks to wait 1 s", 6).await, "and the first one again");
+        for _ in 0..3 {
+            wait("429 and asks to wait 1 s", 6).await;
+        }
+        tokio::time::advance(SILENCE).await;
+        assert!(wait("429 and asks to wait 1 s", 6).await, "after a long silence");
+        assert!(!wait("429 and asks to wait 1 s", 6).await);
     }
 }

@@ -143,7 +143,8 @@ fn named(label: &[u8]) -> Option<&'static Encoding> {
 }
 
 fn from_header(content_type: &str) -> Option<&'static Encoding> {
-    content_type.split(';').skip(1).find_map(|parameter| {
+    // Two fields in one, as a proxy joins them, are told apart by a comma.
+    content_type.split([';', ',']).skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let is_charset = name.trim().eq_ignore_ascii_case("charset");
         let value = value.trim().trim_matches(['"', '\'']);
@@ -332,6 +333,7 @@ mod tests {
             ("text/html; Charset=\"Shift_JIS\"", "値段", SHIFT_JIS),
             ("text/html; boundary=x; charset='iso-8859-1'", "prix é", WINDOWS_1252),
             ("text/html; charset=euc-kr", "가격", EUC_KR),
+            ("text/html; charset=gbk, text/html", "价格", GBK),
         ] {
             let body = body("<p>", text, encoding);
             assert_eq!(read(&body, Some(label)), (format!("<p>{text}"), encoding.name()));

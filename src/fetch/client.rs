@@ -100,14 +100,23 @@ impl ClientOptions {
     }
 }
 
+/// A client, and the proxy that it was given.
+#[derive(Debug)]
+pub struct Client {
+    /// Makes the requests.
+    pub http: reqwest::Client,
+    /// Not the system's.
+    pub proxy: Option<Secret>,
+}
+
 /// Clients that take turns.
 #[derive(Debug)]
 pub struct Clients {
     options: ClientOptions,
     guard: Guard,
-    usual: Vec<reqwest::Client>,
+    usual: Vec<Client>,
     /// Those for heads of many fields, once there was one.
-    roomy: OnceLock<Vec<reqwest::Client>>,
+    roomy: OnceLock<Vec<Client>>,
     turn: AtomicUsize,
 }
 
@@ -120,7 +129,7 @@ impl Clients {
     }
 
     /// The client whose turn it is.
-    pub fn next(&self) -> &reqwest::Client {
+    pub fn next(&self) -> &Client {
         match self.roomy.get().unwrap_or(&self.usual).as_slice() {
             [only] => only,
             clients => &clients[self.turn.fetch_add(1, Relaxed) % clients.len()],
@@ -139,7 +148,7 @@ fn clients(
     options: &ClientOptions,
     guard: &Guard,
     most_fields: Option<usize>,
-) -> Result<Vec<reqwest::Client>, ClientError> {
+) -> Result<Vec<Client>, ClientError> {
     let tls = trust::config().map_err(|error| ClientError::Build(error.to_string()))?;
     let turns = turns(options.proxies.len(), options.user_agents.len());
     let built = turns.into_iter().map(|turn| {
@@ -148,7 +157,8 @@ fn clients(
             Some(most) => builder.http1_max_headers(most),
             None => builder,
         };
-        builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))
+        let http = builder.build().map_err(|error| ClientError::Build(format!("{error:?}")))?;
+        Ok(Client { http, proxy: options.proxies.get(turn.0).cloned() })
     });
     built.collect()
 }

@@ -55,14 +55,16 @@ pub fn of(headers: &HeaderMap) -> Result<Vec<Coding>, FetchError> {
 }
 
 /// The coding of that name; nothing where the name stands for none. Some servers write a charset
-/// or MIME's word for plain bytes there, which browsers pass over.
+/// or MIME's word for plain bytes there, which browsers pass over; object stores keep how an object
+/// was uploaded (`aws-chunked`).
 fn named(label: &str) -> Result<Option<Coding>, FetchError> {
     Ok(match label.to_ascii_lowercase().as_str() {
         "gzip" | "x-gzip" => Some(Coding::Gzip),
         "deflate" => Some(Coding::Deflate),
         "br" => Some(Coding::Brotli),
         "zstd" => Some(Coding::Zstd),
-        "" | "identity" | "none" | "chunked" | "utf-8" | "utf8" | "binary" | "8bit" => None,
+        "" | "identity" | "none" | "chunked" | "utf-8" | "utf8" | "binary" | "8bit"
+        | "aws-chunked" => None,
         _ => {
             let label = plain(label);
             return Err(FetchError::Body(format!(

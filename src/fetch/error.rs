@@ -5,6 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::client::LARGEST_HEAD;
+use crate::secret::Secret;
 
 /// Longest sample of a body that is kept.
 const SAMPLE: usize = 2048;
@@ -13,7 +14,7 @@ const SAMPLE: usize = 2048;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The site answered with a status that is not that of a page.
-    #[error("the site answered {status}{}", asked_to_wait(*wait))]
+    #[error("{}{}", answered(*status), asked_to_wait(*wait))]
     Status {
         /// The status.
         status: u16,
@@ -66,6 +67,9 @@ pub enum FetchError {
     /// What the host asks of crawlers is not known.
     #[error("robots.txt of this page's host cannot be read, so that it is left alone: {0}")]
     NoRules(String),
+    /// The page's host, which is not the site's own, refuses or gives no pages.
+    #[error("not asked for: {0}")]
+    GivenUp(String),
     /// The request could not be made at all.
     #[error("the request cannot be made: {0}")]
     Request(String),
@@ -102,6 +106,7 @@ impl FetchError {
             FetchError::TooLarge(_) | FetchError::HeadTooLarge => "size",
             FetchError::RedirectLoop(_) | FetchError::RedirectRefused { .. } => "redirect",
             FetchError::Forbidden | FetchError::NoRules(_) => "robots",
+            FetchError::GivenUp(_) => "host",
             FetchError::Request(_) => "request",
         }
     }
@@ -131,10 +136,28 @@ impl FetchError {
         }
     }
 
+    /// The same, of a request by way of this proxy: it may be the proxy that there is no connection to.
+    pub(super) fn by_way_of(self, proxy: Option<&Secret>) -> FetchError {
+        match (self, proxy) {
+            (FetchError::Connect(why), Some(proxy)) => {
+                FetchError::Connect(format!("{why} (by way of the proxy {proxy})"))
+            }
+            (error, _) => error,
+        }
+    }
+
     /// The error of a body that was not read to its end.
     pub(super) fn reading(error: &reqwest::Error) -> FetchError {
         let cause = root_cause(error);
         if error.is_timeout() { FetchError::Timeout(cause) } else { FetchError::Body(cause) }
+    }
+}
+
+fn answered(status: u16) -> String {
+    match status {
+        407 => "the proxy asks for credentials (407): write --proxy http://USER:PASSWORD@HOST:PORT"
+            .to_owned(),
+        _ => format!("the site answered {status}"),
     }
 }
 

@@ -9,6 +9,7 @@
 //! more requests.
 
 mod backoff;
+mod blocked;
 mod refusals;
 mod state;
 mod tempo;
@@ -30,8 +31,9 @@ use super::{FetchError, Fetcher, Manners, Request, quota, retry, robots};
 use crate::frontier::Lease;
 use crate::task::Page;
 use crate::waits::Waits;
+pub use blocked::Blocked;
 use refusals::Kind;
-pub use refusals::{Blocked, Trouble};
+pub use refusals::Trouble;
 use state::{Answered, State};
 
 /// A turn that is used no sooner than this after it came is over.
@@ -151,8 +153,11 @@ impl Host {
     /// Whether a page may be asked for.
     ///
     /// # Errors
-    /// Where robots.txt forbids it, or could not be read.
+    /// Where robots.txt forbids it or could not be read, or the host was given up.
     pub fn allows(&self, url: &Url) -> Result<(), FetchError> {
+        if let Some(why) = self.with(|state| state.given_up().map(str::to_owned)) {
+            return Err(FetchError::GivenUp(why));
+        }
         match self.rules.get() {
             Some(Ok(rules)) if !rules.allow(url) => Err(FetchError::Forbidden),
             Some(Err(error)) => Err(FetchError::NoRules(error.to_string())),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, percent_encode};
 use reqwest::StatusCode;
-use reqwest::header::{AsHeaderName, CONTENT_TYPE, HeaderMap};
+use reqwest::header::{AsHeaderName, CONTENT_RANGE, CONTENT_TYPE, HeaderMap};
 use url::Url;
 
 /// A page as it came.
@@ -70,6 +70,17 @@ pub struct Redirect {
 /// as browsers and curl do: a site that sends Latin-1 expects Latin-1 back.
 pub fn url_text(value: &[u8]) -> String {
     percent_encode(value, &AsciiSet::EMPTY).to_string()
+}
+
+/// Returns the range that an answer holds, where it is a part of the page in bytes: nobody asked for
+/// one. Other units are a site's own, of lists.
+pub fn part(headers: &HeaderMap) -> Option<&str> {
+    let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
+    let (span, whole) = range.strip_prefix("bytes")?.trim_start().split_once('/')?;
+    let (first, last) = span.split_once('-')?;
+    let [first, last, whole] = [first, last, whole].map(|it| it.trim().parse::<u64>().ok());
+    let is_whole = first? == 0 && whole.is_none_or(|whole| last.is_some_and(|it| it + 1 >= whole));
+    (!is_whole).then_some(range)
 }
 
 impl Page {

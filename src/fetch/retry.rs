@@ -13,17 +13,15 @@ const LONGEST_DELAY: Duration = Duration::from_secs(60);
 /// Longest wait that a site can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// A page that says "not yet" this often pays for further waits: one that says so for ever is a failure
-/// in the end.
-const FREE_WAITS: u32 = 100;
-
 /// What a request that led to no page says of its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The host is asked more often than it grants: 429, or 403 with a wait.
     Limited,
-    /// The host does not want us: 403, another page than was asked for.
+    /// The host does not want us: 403, or what else sites say to crawlers.
     Refused,
+    /// Another page than was asked for, which may be how the host says so.
+    Unfit,
     /// The host struggles: 503, 504, no answer in time.
     Overloaded,
     /// There was no connection.
@@ -32,6 +30,13 @@ pub enum Fault {
     Away,
     /// Nothing.
     Other,
+}
+
+impl Fault {
+    /// Returns whether the host does not want us, or not so often.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Fault::Limited | Fault::Refused | Fault::Unfit)
+    }
 }
 
 /// What an attempt that led to no page costs its task.
@@ -63,12 +68,6 @@ pub fn after_error(
     retries: u32,
     random: f64,
 ) -> Decision {
-    if let FetchError::Later { wait: Some(wait), .. } = error
-        && task.waits < FREE_WAITS
-    {
-        let after = capped(*wait) + jitter(BASE, random);
-        return Decision::Again(Retry { after, costs_attempt: false });
-    }
     let named = match error {
         FetchError::Status { wait, .. } | FetchError::Later { wait, .. } => {
             wait.map(capped).unwrap_or_default()
@@ -118,7 +117,8 @@ pub fn fault(error: &FetchError) -> Fault {
     match error {
         FetchError::Status { status: 429, .. }
         | FetchError::Status { status: 403, wait: Some(_), .. } => Fault::Limited,
-        FetchError::Status { status: 403, .. } => Fault::Refused,
+        // 418 and 999 are what some large sites answer to crawlers, and to nobody else.
+        FetchError::Status { status: 401 | 403 | 418 | 999, .. } => Fault::Refused,
         FetchError::Status { status: 503 | 504 | 529, .. } | FetchError::Timeout(_) => {
             Fault::Overloaded
         }
@@ -153,7 +153,10 @@ fn is_passing(error: &FetchError) -> bool {
         // A refusal for a while, as some sites say that a quota is spent.
         FetchError::Status { status: 403, wait: Some(_), .. } => true,
         FetchError::Status { status, .. } => {
-            matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 520..=527 | 529)
+            // Of the errors of a server those that are said to last; one that nobody knows is as
+            // 500 (RFC 9110, section 15).
+            let lasts = matches!(status, 501 | 505 | 506 | 510 | 511);
+            matches!(status, 408 | 421 | 425 | 429 | 500..=599) && !lasts
         }
         FetchError::Later { .. }
         | FetchError::Connect(_)
@@ -167,6 +170,7 @@ fn is_passing(error: &FetchError) -> bool {
         | FetchError::RedirectRefused { .. }
         | FetchError::Forbidden
         | FetchError::NoRules(_)
+        | FetchError::GivenUp(_)
         | FetchError::Request(_) => false,
     }
 }
@@ -247,12 +251,27 @@ mod tests {
     }
 
     #[test]
+    fn w20_errors_of_a_server_pass_but_for_those_that_last() {
+        let is_again = |code| after(&status(code, None), 1, Toll::Attempt, 0.5).is_some();
+        for code in [408, 421, 425, 429, 500, 502, 503, 504, 507, 508, 509, 520, 527, 530, 598] {
+            assert!(is_again(code), "{code}");
+        }
+        for code in [400, 401, 402, 404, 409, 418, 451, 499, 501, 505, 506, 510, 511, 600, 999] {
+            assert!(!is_again(code), "{code}");
+        }
+    }
+
+    #[test]
     fn w24_what_an_error_says_of_its_host() {
         for (error, expected) in [
             (status(429, None), Fault::Limited),
             (status(429, Some(1)), Fault::Limited),
             (status(403, Some(1)), Fault::Limited),
             (status(403, None), Fault::Refused),
+            (status(401, None), Fault::Refused),
+            (status(418, None), Fault::Refused),
+            (status(999, None), Fault::Refused),
+            (status(451, None), Fault::Other),
             (status(503, Some(1)), Fault::Overloaded),
             (FetchError::Timeout(String::new()), Fault::Overloaded),
             (FetchError::Connect(String::new()), Fault::Unreachable),

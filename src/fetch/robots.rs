@@ -86,7 +86,7 @@ impl Rules {
     pub fn of(answer: Result<Page, FetchError>, name: &str) -> Result<Rules, FetchError> {
         match answer {
             Ok(page) => Ok(Rules(Robots::parse(&page.body, name))),
-            Err(FetchError::Status { status: 204 | 400..=428 | 430..=499, .. }) => {
+            Err(FetchError::Status { status: 204 | 400..=406 | 408..=428 | 430..=499, .. }) => {
                 Ok(Rules::none())
             }
             Err(error) => Err(error),
@@ -131,7 +131,9 @@ mod tests {
         let huge = format!("User-agent: *\n{}Disallow: /\n", "# much\n".repeat(200_000));
         assert!(rules(&huge).allow(&url("/a")), "what is behind 500 KiB is not looked at");
         assert!(status(404).unwrap().allow(&url("/a")));
-        for later in [429, 500, 503] {
+        assert!(status(401).unwrap().allow(&url("/a")) && status(418).unwrap().allow(&url("/a")));
+        // 407 is a proxy's word, and says nothing of the site.
+        for later in [407, 429, 500, 503] {
             assert!(status(later).is_err(), "{later}");
         }
     }

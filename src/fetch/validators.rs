@@ -1,6 +1,6 @@
 //! Validators: by what a site can tell that a page is the one we have (RFC 9110, sections 8.8 and 13).
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
+use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
 use crate::record::Validators;
 
@@ -13,7 +13,19 @@ const MARKS: [&str; 9] =
 
 /// The validator that an answer names so, where it is one that can be kept.
 pub fn of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok().filter(|value| value.len() <= LONGEST)
+    let value = headers.get(&name)?.to_str().ok()?;
+    (value.len() <= LONGEST && (name != ETAG || is_tag(value))).then_some(value)
+}
+
+/// Returns whether this is one entity tag, in quotes or, as some servers write it, without. Anything
+/// else would mean something of its own in a request: `*` is whatever page there is, which then has
+/// never changed.
+fn is_tag(value: &str) -> bool {
+    let strong = value.strip_prefix("W/").or(value.strip_prefix("w/")).unwrap_or(value);
+    match strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(opaque) => !opaque.contains('"'),
+        None => !strong.is_empty() && !strong.contains(['"', ',', '*', ' ', '\t']),
+    }
 }
 
 /// The headers that ask for a page only if it is not what `validators` are of.
@@ -22,7 +34,8 @@ pub fn conditions(validators: &Validators) -> impl Iterator<Item = (HeaderName, 
     let kept = |value: &Option<Box<str>>| {
         value.as_deref().filter(|value| value.len() <= LONGEST).map(str::to_owned)
     };
-    let tags = kept(etag).map(|tag| (IF_NONE_MATCH, forms(&tag).join(", ")));
+    let tags =
+        kept(etag).filter(|tag| is_tag(tag)).map(|tag| (IF_NONE_MATCH, forms(&tag).join(", ")));
     let time = kept(last_modified).map(|time| (IF_MODIFIED_SINCE, time));
     // A value that cannot stand in a header is no validator.
     let header = |(name, value): (HeaderName, String)| {
@@ -39,10 +52,6 @@ fn forms(tag: &str) -> Vec<String> {
     let Some(opaque) = strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return forms;
     };
-    // A list of one's own would say that several pages are known.
-    if opaque.contains('"') {
-        return forms;
-    }
     let plain = MARKS.iter().filter_map(|mark| opaque.strip_suffix(mark)).min_by_key(|it| it.len());
     if strong != tag {
         forms.push(strong.to_owned());
@@ -74,8 +83,6 @@ mod tests {
             // No tags by the book: as they came, and nothing made of them.
             ("x-gzip", "x-gzip"),
             (r#""-gzip""#, r#""-gzip""#),
-            (r#""a", "b-gzip""#, r#""a", "b-gzip""#),
-            ("\"", "\""),
         ] {
             let etag = Some(tag.into());
             let validators = Validators { etag, last_modified: None };
@@ -85,12 +92,39 @@ mod tests {
     }
 
     #[test]
+    fn w23_what_is_not_one_entity_tag_is_no_validator() {
+        for tag in [
+            "*",
+            "",
+            " ",
+            "W/",
+            "W/*",
+            "\"",
+            r#""a", "b-gzip""#,
+            r#""a"b""#,
+            "a, *",
+            "a b",
+            r#""x"#,
+        ] {
+            let headers = HeaderMap::from_iter([(ETAG, HeaderValue::from_str(tag).unwrap())]);
+            assert_eq!(of(&headers, ETAG), None, "{tag}");
+            // One that an earlier version kept is not sent back.
+            let validators = Validators { etag: Some(tag.into()), last_modified: None };
+            assert_eq!(conditions(&validators).count(), 0, "{tag}");
+        }
+        for tag in [r#""""#, r#""a,b""#, r#""*""#, r#"w/"x""#, "abc", "5f-1a:2;br"] {
+            let headers = HeaderMap::from_iter([(ETAG, HeaderValue::from_str(tag).unwrap())]);
+            assert_eq!(of(&headers, ETAG), Some(tag));
+        }
+    }
+
+    #[test]
     fn x6_a_validator_beyond_a_kilobyte_is_none() {
         let tag = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
         for (length, is_kept) in [(100, true), (1024, true), (1025, false), (300_000, false)] {
             let mut headers = HeaderMap::new();
             headers.insert("etag", HeaderValue::from_str(&tag(length)).unwrap());
-            assert_eq!(of(&headers, reqwest::header::ETAG).is_some(), is_kept, "{length}");
+            assert_eq!(of(&headers, ETAG).is_some(), is_kept, "{length}");
             // One that an earlier version kept is not sent back.
             let etag = Some(tag(length).into());
             let validators = Validators { etag, last_modified: None };

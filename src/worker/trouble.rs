@@ -47,7 +47,9 @@ impl Crew {
         let is_end = error.status().is_some_and(|status| self.site.statuses.is_end(status));
         let Some(mut attempt) = self.unless_ended(attempt, is_end).await? else { return Ok(()) };
         let wait = match &error {
-            FetchError::Status { wait, .. } => wait.map(retry::capped),
+            FetchError::Status { wait, .. } | FetchError::Later { wait, .. } => {
+                wait.map(retry::capped)
+            }
             _ => None,
         };
         let toll = self.troubled(&mut attempt, &error.to_string(), retry::fault(&error), wait)?;
@@ -104,7 +106,7 @@ impl Crew {
         let Some(mut attempt) = self.unless_ended(attempt, is_gone).await? else { return Ok(()) };
         let number = attempt.lease.task().attempt;
         // A field that is not what the site file says is no refusal.
-        let fault = if error.is_refusal() { Fault::Refused } else { Fault::Other };
+        let fault = if error.is_refusal() { Fault::Unfit } else { Fault::Other };
         self.troubled(&mut attempt, &error.to_string(), fault, None)?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
             Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),

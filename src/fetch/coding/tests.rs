@@ -152,6 +152,8 @@ fn w16_names_of_codings_are_read_as_browsers_read_them() {
         ("zstd", &[Zstd]),
         ("deflate, gzip", &[Gzip, Deflate]),
         ("gzip,identity,", &[Gzip]),
+        ("aws-chunked", &[]),
+        ("gzip, aws-chunked", &[Gzip]),
         ("", &[]),
         ("none", &[]),
         ("UTF-8", &[]),

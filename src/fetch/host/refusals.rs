@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::blocked::{Blocked, RefusalEnd};
 use crate::fetch::retry::{Fault, Toll};
 
 /// A host that gives nothing but refusals for this long is given up; waits that it names are not counted.
@@ -20,7 +21,7 @@ const LONGEST_REFUSAL: Duration = Duration::from_secs(2 * 60);
 /// But not for fewer refusals in a row, which may lie far apart where requests do.
 const LEAST_REFUSALS: u32 = 8;
 /// A host from which nothing but trouble comes for this long is given up.
-const LONGEST_TROUBLE: Duration = Duration::from_secs(15 * 60);
+pub const LONGEST_TROUBLE: Duration = Duration::from_secs(15 * 60);
 /// A page may ask to wait so often at no cost while others get through.
 const FREE_WAITS: u32 = 5;
 /// More pages that ask to wait are not told apart: what is held must not grow with the site.
@@ -48,58 +49,6 @@ pub struct Trouble<'a> {
     pub page: u64,
     /// Whether it counts for a block: that an item which no list names is refused says little.
     pub is_counted: bool,
-}
-
-/// A host has had its chances.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Blocked {
-    /// It refuses.
-    #[error(
-        "the site refuses: {refusals} refusals in a row by {host}, the last with: {last}. Wait, or crawl with fewer --workers; a later run can go on (--block-after sets how many are borne)"
-    )]
-    Refused {
-        /// Who.
-        host: Box<str>,
-        /// So often in a row.
-        refusals: u32,
-        /// The last word.
-        last: String,
-    },
-    /// It gives no page.
-    #[error(
-        "the site has given no page for {} minutes: {host}, the last with: {last}. A later run can go on",
-        LONGEST_TROUBLE.as_secs() / 60
-    )]
-    Silent {
-        /// Who.
-        host: Box<str>,
-        /// The last word.
-        last: String,
-    },
-    /// It cannot be reached.
-    #[error(
-        "the site cannot be reached: no connection to {host} for {} (--site-wait), the last with: {last}. A later run can go on",
-        humantime::format_duration(*waited)
-    )]
-    Away {
-        /// Who.
-        host: Box<str>,
-        /// For so long.
-        waited: Duration,
-        /// The last word.
-        last: String,
-    },
-}
-
-impl Blocked {
-    /// The same, with the page that the last word was about.
-    pub fn at(mut self, url: &str) -> Blocked {
-        let (Blocked::Refused { last, .. }
-        | Blocked::Silent { last, .. }
-        | Blocked::Away { last, .. }) = &mut self;
-        *last = format!("{last} ({url})");
-        self
-    }
 }
 
 /// What a host refused since it last gave pages.
@@ -179,10 +128,16 @@ impl RefusalTracker {
         self.gave_pages() && self.items.pages == Pages::One(page) && self.items.times > 1
     }
 
-    /// The host refuses for good.
-    pub fn blocked(&self, kind: Kind, message: &str, host: &str) -> Blocked {
+    /// The host refuses for good: a trouble of this kind was the last, and this measure is full.
+    pub fn blocked(
+        &self,
+        kind: Kind,
+        Trouble { message, fault, .. }: Trouble<'_>,
+        end: RefusalEnd,
+        host: &str,
+    ) -> Blocked {
         let (host, last) = (host.into(), message.to_owned());
-        Blocked::Refused { host, refusals: self.in_a_row(kind), last }
+        Blocked::Refused { host, refusals: self.in_a_row(kind), end, fault, last }
     }
 
     /// Refusals of this kind in a row.
@@ -222,18 +177,22 @@ impl RefusalTracker {
         }
         self.trouble.note(page, None, sent, now);
         let row = self.row(kind);
-        if !matches!(fault, Fault::Limited | Fault::Refused) {
+        if !fault.is_refusal() {
             row.began = None;
         } else {
             row.note(page, wait, sent, now);
             let refused_for = row.began.map_or(Duration::ZERO, |began| now - began);
             let is_long = refused_for.saturating_sub(row.named) > LONGEST_REFUSAL;
-            let is_blocked = row.times >= most || is_long && row.times >= LEAST_REFUSALS;
-            if is_blocked && kind == Kind::Item && self.is_all_there_is(page) {
+            let end = match row.times {
+                times if times >= most => Some(RefusalEnd::InARow),
+                LEAST_REFUSALS.. if is_long => Some(RefusalEnd::Long(LONGEST_REFUSAL)),
+                _ => None,
+            };
+            if end.is_some() && kind == Kind::Item && self.is_all_there_is(page) {
                 return Ok(Toll::Attempt);
             }
-            if is_blocked {
-                return Err(self.blocked(kind, message, host));
+            if let Some(end) = end {
+                return Err(self.blocked(kind, trouble, end, host));
             }
         }
         let since = self.trouble.began.map_or(Duration::ZERO, |began| now - began);

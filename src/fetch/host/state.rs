@@ -8,7 +8,8 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::backoff::Backoff;
-use super::refusals::{Blocked, Kind, RefusalTracker, Trouble};
+use super::blocked::{Blocked, RefusalEnd};
+use super::refusals::{Kind, RefusalTracker, Trouble};
 use super::tempo::{PENALTY, Tempo};
 use super::{End, Manners};
 use crate::fetch::limit::{Limit, Sent};
@@ -28,6 +29,9 @@ const LIMITED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)]
 const AWAY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// Every so many refusals in a row are told.
 const TELLS_EACH: u32 = 5;
+/// From so many refusals in a row on one request at a time asks whether the host gives pages again: a
+/// burst counts once, so that each one more would be as many requests as there are workers.
+const NARROWS_AT: u32 = 2;
 
 /// What is known of one host.
 #[derive(Debug)]
@@ -55,6 +59,8 @@ pub struct State {
     away_since: Option<Instant>,
     parked: VecDeque<Lease>,
     refusals: RefusalTracker,
+    /// Why its pages are not asked for any more, where it is not the site's own.
+    given_up: Option<Box<str>>,
     overloaded: Backoff,
     limited: Backoff,
     away: Backoff,
@@ -97,6 +103,7 @@ impl State {
             away_since: None,
             parked: VecDeque::new(),
             refusals: RefusalTracker::default(),
+            given_up: None,
             overloaded: backoff(OVERLOADED),
             limited: backoff(LIMITED),
             away: backoff(AWAY),
@@ -195,6 +202,29 @@ impl State {
     /// Returns whether the waits of this page are its own and not the host's.
     pub fn waits_alone(&self, page: u64) -> bool {
         self.refusals.is_at_fault(page)
+    }
+
+    /// Returns why its pages are not asked for any more.
+    pub fn given_up(&self) -> Option<&str> {
+        self.given_up.as_deref()
+    }
+
+    /// The host has had its chances: that ends the run where it is the site's own, and else costs
+    /// its own pages, which are asked for no more.
+    fn give_up(&mut self, blocked: Blocked) -> Result<Toll, Blocked> {
+        if self.is_home {
+            return Err(blocked);
+        }
+        if self.given_up.is_none() {
+            let why = blocked.of_other_host();
+            warn!(why, "the pages of this host are given up");
+            self.given_up = Some(why.into());
+        }
+        if self.waits_until.take().is_some() {
+            self.waits.end(&self.name);
+        }
+        self.probing = None;
+        Ok(Toll::Attempt)
     }
 
     fn pause(&mut self, wait: Duration, why: &str, now: Instant) {
@@ -337,14 +367,20 @@ impl State {
         if is_overload && self.waits_until.is_some_and(|until| until > now) {
             self.limit.restart(now);
         }
-        let toll = self.refusals.troubled(trouble, kind, sent.at, self.block_after, &self.name)?;
+        let told = self.refusals.in_a_row(kind);
+        let judged = self.refusals.troubled(trouble, kind, sent.at, self.block_after, &self.name);
+        let toll = match judged {
+            Ok(toll) => toll,
+            Err(blocked) => return self.give_up(blocked),
+        };
         let is_hosts = toll == Toll::Free || !is_counted;
         if wait.is_none() && fault == Fault::Limited && is_hosts && !was_tried {
             if is_counted && self.limited.is_spent(sent.at) {
-                return match self.refusals.is_all_there_is(page) {
-                    true => Ok(Toll::Attempt),
-                    false => Err(self.refusals.blocked(kind, message, &self.name)),
-                };
+                if self.refusals.is_all_there_is(page) {
+                    return Ok(Toll::Attempt);
+                }
+                let end = RefusalEnd::AfterPause(LIMITED[1]);
+                return self.give_up(self.refusals.blocked(kind, trouble, end, &self.name));
             }
             if let Some(pause) = self.limited.after(sent.at, now) {
                 self.refused_for(pause, message, now);
@@ -356,13 +392,23 @@ impl State {
         {
             self.pause(pause, message, now);
         }
-        let refusals = self.refusals.in_a_row(kind);
-        let is_refusal = is_counted && matches!(fault, Fault::Limited | Fault::Refused);
-        if is_refusal && refusals > 0 && refusals.is_multiple_of(TELLS_EACH) {
-            let wait_s = self.waits_until.map(|until| (until - now).as_secs_f64().round());
-            let (host, block_after) = (&*self.name, self.block_after);
-            warn!(host, refusals, block_after, wait_s, last = message, "the host refuses");
+        if is_counted && fault.is_refusal() {
+            self.refused(kind, told, trouble, now);
         }
         Ok(toll)
+    }
+
+    /// One more refusal, where it was `told` of so many in a row before.
+    fn refused(&mut self, kind: Kind, told: u32, trouble: Trouble<'_>, now: Instant) {
+        let refusals = self.refusals.in_a_row(kind);
+        if refusals >= NARROWS_AT && trouble.fault != Fault::Limited {
+            self.probing.get_or_insert(now);
+        }
+        // The others of a burst are no news.
+        if refusals > told && refusals.is_multiple_of(TELLS_EACH) {
+            let wait_s = self.waits_until.map(|until| (until - now).as_secs_f64().round());
+            let (host, block_after, last) = (&*self.name, self.block_after, trouble.message);
+            warn!(host, refusals, block_after, wait_s, last, "the host refuses");
+        }
     }
 }

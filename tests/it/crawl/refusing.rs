@@ -56,6 +56,65 @@ async fn w24_other_pages_than_were_asked_for_end_the_run_though_lists_answer() {
     assert!(rig.demo.stats().requests < 100, "{:?}", rig.demo.stats());
 }
 
+#[tokio::test]
+async fn w24_what_is_refused_costs_few_requests_however_many_workers_there_are() {
+    let refused = Served::start(|asked| match asked.path.as_str() {
+        "/list" => Answer::json(&(0..400).map(|id| json!({ "id": id })).collect()),
+        _ => Answer::text("no".to_owned()).status(403).later(Duration::from_millis(5)),
+    });
+    let mut rig = Rig::<Sqlite>::new(1).await;
+    rig.site = listed_at(&refused, "");
+    (rig.settings.workers, rig.settings.block_after) = (32, 20);
+    let ended = rig.crawl().await;
+    assert!(matches!(ended.error, Some(CrawlError::Blocked(_))), "{:?}", ended.error);
+    let asked = refused.count("/item/");
+    assert!(asked <= 2 * 32 + 20, "{asked}: after two bursts one request at a time");
+}
+
+/// A site of a list, and of items at `origin` or at home.
+fn listed_at(site: &Served, origin: &str) -> Site {
+    let text = format!(
+        "name = 'books'\nbase_url = '{}'\n[index]\nurl = '/list'\nitems = '$[*]'\nkey = '$.id'\n[detail]\nurl = '{origin}/item/{{key}}'\n",
+        site.url()
+    );
+    Site::parse(&text, "test.toml").expect("a site")
+}
+
+#[tokio::test]
+async fn w26_an_allowed_host_that_refuses_costs_its_own_pages_only() {
+    for status in [403, 429] {
+        let other = Served::start(move |asked| match asked.path.as_str() {
+            "/robots.txt" => Answer::not_found(),
+            _ => Answer::text("no".to_owned()).status(status).header("retry-after", "1"),
+        });
+        let list = other.url().to_owned();
+        let site = Served::start(move |asked| match asked.path.as_str() {
+            "/list" => {
+                let row = |id: usize| {
+                    let host = if id < 20 { asked.origin() } else { list.clone() };
+                    json!({ "id": id, "link": format!("{host}/item/{id}") })
+                };
+                Answer::json(&(0..60).map(row).collect())
+            }
+            path => Answer::json(&json!({ "id": path })),
+        });
+        let text = format!(
+            "name = 'books'\nbase_url = '{}'\nhosts = ['{}']\n[index]\nurl = '/list'\nitems = '$[*]'\nkey = '$.id'\n[detail]\nlink = '$.link'\n",
+            site.url(),
+            other.url().trim_start_matches("http://")
+        );
+        let mut rig = Rig::<Sqlite>::new(1).await;
+        rig.site = Site::parse(&text, "test.toml").expect("a site");
+        (rig.settings.workers, rig.settings.block_after) = (8, 3);
+        let report = ended(rig.crawl().await, Outcome::Incomplete);
+        assert_eq!((report.items.new, report.items.failed), (20, 40), "{status}: {report:#?}");
+        assert!(other.count("/item/") < 40, "{}: the rest is not asked for", other.count("/item/"));
+        let failures = rig.backend.failures().await;
+        let given_up = failures.iter().filter(|it| it.message.contains("times in a row"));
+        assert!(given_up.count() > 0, "{failures:#?}");
+    }
+}
+
 async fn w25_pages_that_always_ask_to_wait_are_failures<B: Ledger>(bad: &[usize]) {
     let mut rig = Rig::<B>::new(60).await;
     rig.settings.retries = 1;

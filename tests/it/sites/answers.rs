@@ -111,6 +111,45 @@ async fn w20_a_202_with_a_wait_costs_no_attempt() {
 }
 
 #[tokio::test]
+async fn w20_a_202_for_ever_is_its_page_s_failure_after_five_waits_that_cost_nothing() {
+    let served = Served::start(|asked| match asked.path.as_str() {
+        "/list" => Answer::json(&json!({ "list": items(0..30) })),
+        "/item/1" => {
+            Answer::text("in the making".to_owned()).status(202).header("retry-after", "1")
+        }
+        path => Answer::json(&json!({ "at": path })).later(Duration::from_millis(400)),
+    });
+    let mut settings = settings();
+    (settings.workers, settings.retries, settings.adaptive) = (1, 1, false);
+    let crawled =
+        crawl_with::<Sqlite>(list("", DETAIL), &served, settings, Outcome::Incomplete).await;
+    assert_eq!((crawled.report.items.new, crawled.report.items.failed), (29, 1));
+    let asked = served.requests().iter().filter(|asked| asked.path == "/item/1").count();
+    assert_eq!(asked, 5 + 2, "as with 503");
+}
+
+#[tokio::test]
+async fn w20_206_with_a_part_of_the_page_is_no_page() {
+    let served = Served::start(|asked| match asked.path.as_str() {
+        "/list" => Answer::json(&json!({ "list": items(0..4) })),
+        path => {
+            let range = match path {
+                "/item/1" => "bytes 0-11/5000",
+                "/item/2" => "bytes 0-19/20",
+                "/item/3" => "items 0-9/5000",
+                _ => "bytes 0-19/*",
+            };
+            Answer::json(&json!({ "at": path })).status(206).header("content-range", range)
+        }
+    });
+    let crawled =
+        crawl_with::<Sqlite>(list("", DETAIL), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!((crawled.report.items.new, crawled.report.items.failed), (3, 1));
+    let failure = &crawled.backend.failures().await[0];
+    assert!(failure.message.contains("a part of it came: bytes 0-11/5000"), "{failure:?}");
+}
+
+#[tokio::test]
 async fn w20_a_page_that_says_that_it_is_gone_is_missing() {
     let served = Served::start(|asked| match asked.path.as_str() {
         "/list" => Answer::json(&json!({ "list": items(0..3) })),

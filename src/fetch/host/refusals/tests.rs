@@ -204,3 +204,26 @@ async fn w3_a_host_that_gives_no_page_for_long_is_given_up() {
     let blocked = trouble(&mut tracker, 16).unwrap_err().to_string();
     assert!(blocked.contains("no page for 15 minutes"), "{blocked}");
 }
+
+#[test]
+fn w24_a_block_says_what_to_do() {
+    let said = |fault, end| {
+        let (host, last) = ("h".into(), "the last word".to_owned());
+        Blocked::Refused { host, refusals: 8, end, fault, last }.to_string()
+    };
+    let minutes = RefusalEnd::Long(LONGEST_REFUSAL);
+    let pause = RefusalEnd::AfterPause(Duration::from_secs(64));
+    for (said, has, has_not) in [
+        (
+            said(Fault::Limited, RefusalEnd::InARow),
+            "fewer --workers; a later run can go on (--block-after",
+            "page",
+        ),
+        (said(Fault::Unfit, RefusalEnd::InARow), "such as a login or a captcha", "--workers"),
+        (said(Fault::Refused, minutes), "for over 2 minutes, the last with", "--block-after"),
+        (said(Fault::Limited, pause), "and after a pause of 64 s, the last with", "--block-after"),
+    ] {
+        assert!(said.contains(has) && !said.contains(has_not), "{said}");
+        assert!(said.contains("8 refusals in a row by h"), "{said}");
+    }
+}
