@@ -89,7 +89,7 @@ impl Site {
         if !path.exists() && !name_or_path.contains('/') && !name_or_path.ends_with(".toml") {
             return Err(SiteError::unknown(name_or_path));
         }
-        let text = std::fs::read_to_string(path)
+        let text = file::read(path)
             .map_err(|error| SiteError::Unreadable { origin: name_or_path.to_owned(), error })?;
         Site::parse(&text, name_or_path)
     }

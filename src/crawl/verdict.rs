@@ -28,6 +28,12 @@ impl Crawl {
             let many = "items are listed but their pages are not there (404 or 410)";
             problems.note(counted(items.missing, one, many));
         }
+        let is_list = self.settings.begin == Begin::List;
+        if is_list && items.missing > 1 && items.missing == snapshot.settled() {
+            problems.last_gap(
+                "not one of the listed items has its page: does the site file still say where they are?",
+            );
+        }
         self.note_passes(problems);
         match index.declared {
             // What is gone over is no list.

@@ -3,12 +3,19 @@
 //! The documentation of the fields is that of the format: the JSON Schema is made from it
 //! (`site/schema.json`, `gleaner sites --schema`).
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
 use super::written::{At, OneOrMany, OrOff, Pairs, Short};
 use crate::extract::Format;
+
+/// Bytes of a site file, with its list of keys.
+const LARGEST: u64 = 16 << 20;
 
 /// A web site that lists things and has a page for each of them, as gleaner crawls it.
 #[derive(Debug, Deserialize)]
@@ -354,6 +361,19 @@ fn with_nearest(message: &str) -> String {
     match quoted.min_by_key(distance).filter(|known| distance(known) <= known.len().div_ceil(2)) {
         Some(nearest) => format!("{message}; did you mean `{nearest}`?"),
         None => message.to_owned(),
+    }
+}
+
+/// Reads a site file. A device never ends, and is none.
+///
+/// # Errors
+/// Where it cannot be read, or is larger than any site file.
+pub fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    match text.len() as u64 <= LARGEST {
+        true => Ok(text),
+        false => Err(io::Error::other(format!("it is no site file: it has over {LARGEST} bytes"))),
     }
 }
 

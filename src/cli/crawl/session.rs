@@ -181,12 +181,9 @@ impl<'a> Session<'a> {
         if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
             return Exit::ReaderGone;
         }
-        if let Some(held @ CrawlError::Held(_)) = &error {
-            logging::tell(held);
-            return Exit::Held;
-        }
-        let exit = match error {
+        let exit = match &error {
             Some(CrawlError::Store(StoreError::Unusable(_))) => Exit::Usage,
+            Some(CrawlError::Held(_)) => Exit::Held,
             _ => Exit::of(report.outcome, told),
         };
         let reported = match &self.arguments.report {
@@ -194,7 +191,10 @@ impl<'a> Session<'a> {
             Some(_) if self.arguments.report_to_stdout() => report::print(&report),
             Some(path) => report::write(path, &report),
         };
-        logging::sum_up(&report, &self.store_url.to_string());
+        match &error {
+            Some(held @ CrawlError::Held(_)) => logging::tell(held),
+            _ => logging::sum_up(&report, &self.store_url.to_string()),
+        }
         match reported {
             Ok(()) => exit,
             Err(error) if report::is_broken_pipe(&error) => Exit::ReaderGone,

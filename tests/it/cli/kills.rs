@@ -108,6 +108,24 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
 }
 
 #[test]
+fn s8_a_run_that_finds_the_site_held_writes_the_report_that_was_asked_for() {
+    let demo = slow_site();
+    let (folder, path) = folder();
+    let first = run(&demo, &sqlite(&path), &[]).start();
+    first.says("starting sweep");
+    let to = folder.path().join("report.json");
+    let more = ["--report", to.to_str().expect("UTF-8")];
+    run(&demo, &sqlite(&path), &more).run().with(4);
+    let report = report(&to);
+    assert_eq!(report["outcome"], "failed");
+    assert!(report["sweep"].is_null(), "{report}");
+    let said = report["problems"][0].as_str().expect("a sentence");
+    assert!(said.starts_with("another run holds the site books"), "{said}");
+    first.signal("KILL");
+    first.end();
+}
+
+#[test]
 fn a_new_sweep_begins_where_the_last_was_complete_or_fresh_is_asked_for() {
     let demo = start(Options { items: 30, ..Options::default() });
     let (_folder, path) = folder();

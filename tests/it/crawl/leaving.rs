@@ -210,6 +210,15 @@ async fn o7_missing_items_are_named_with_key_and_url() {
     says(&report, "25 items are listed but their pages are not there");
 }
 
+#[tokio::test]
+async fn o7_a_list_of_which_no_item_has_its_page_is_not_complete() {
+    let rig = Rig::<Sqlite>::new(12).await;
+    (0..12).for_each(|at| rig.demo.fault(Fault::on(rig.page(at)).status(404)));
+    let report = ended(rig.crawl().await, Outcome::Incomplete);
+    assert_eq!((report.items.missing, report.items.new), (12, 0));
+    says(&report, "not one of the listed items has its page");
+}
+
 /// The ledger's last word is not written, as when a run is killed just before.
 #[derive(Default)]
 struct NoLastWord(AtomicU32);
