@@ -250,11 +250,7 @@ fn unmatched<'s>(site: &'s Site, json: &JsonPage) -> impl Iterator<Item = &'s Se
 
 /// Where nothing tells the page of an item from any other page.
 fn nothing_required(site: &Site) -> Option<String> {
-    let rules = site.detail.as_ref()?;
-    let is_required = !rules.require.is_empty()
-        || rules.document.is_some()
-        || rules.fields.iter().any(|(_, field)| field.required);
-    (!is_required).then(|| {
+    site.takes_any_page().then(|| {
         "detail: nothing is required of a page, so that any page counts as the item, also one that says that it is sold or asks for a login: name in `require` what each item's page has".to_owned()
     })
 }

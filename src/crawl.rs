@@ -8,17 +8,20 @@ mod lock;
 mod robots;
 mod verdict;
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
+use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tracing::warn;
 
 use crate::descriptors;
 use crate::error::CrawlError;
+use crate::extract::Format;
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits, MemoryFrontier};
 use crate::lock::Lock;
@@ -30,6 +33,7 @@ use crate::refresh::Policy;
 use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
 use crate::refresh::redirect::Redirects;
+use crate::refresh::twins::Twins;
 use crate::report::Outcome;
 use crate::settings::{Begin, Settings};
 use crate::shutdown::Shutdown;
@@ -61,6 +65,8 @@ pub struct Crawl {
     waits: Waits,
     /// How many items the last complete sweep listed, where this one is judged by it.
     listed_before: OnceLock<u64>,
+    /// Categories whose lists were not there in it.
+    absent_before: OnceLock<BTreeSet<Box<str>>>,
     shutdown: Shutdown,
 }
 
@@ -136,6 +142,7 @@ impl Crawl {
             canary: Arc::default(),
             waits,
             listed_before: OnceLock::new(),
+            absent_before: OnceLock::new(),
             shutdown,
         }
     }
@@ -179,7 +186,7 @@ impl Crawl {
         }
         let entry = lock.entry().clone();
         let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
-        let entry = entry.covering(&self.site.rules(), self.canary.fields());
+        let entry = entry.covering(&self.site.rules(), self.canary.fields(), self.walk.absent());
         let error = self.close(&entry, ended.err()).await;
         drop(running);
         let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
@@ -227,6 +234,28 @@ impl Crawl {
         Ok(taken.map(|(lock, running)| Begun { lock, running, opening, hosts, fetcher }))
     }
 
+    /// Whether pages of items that become one and the same are no pages of theirs: any page is an item's,
+    /// as HTML whose parts are kept, and changes are not accepted unseen.
+    fn watches_twins(&self) -> bool {
+        let is_html = self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
+        is_html && self.site.takes_any_page() && !self.settings.accept_changes
+    }
+
+    /// What is the same for all items of a sweep that began then.
+    fn policy(&self, stamp: Stamp, began: Timestamp) -> Policy {
+        let Settings { max_age, conditional, begin, .. } = self.settings;
+        Policy {
+            scrubber: self.settings.scrubber.clone(),
+            stamp,
+            takes_over: self.site.takes_over(),
+            began,
+            takes_links: self.site.takes_links(),
+            // What failed is asked for in full: an answer without a document says nothing of the list.
+            conditional: conditional && begin == Begin::List,
+            max_age,
+        }
+    }
+
     /// Puts the parts together and waits for them.
     async fn crew(
         &self,
@@ -236,9 +265,7 @@ impl Crawl {
         problems: &Arc<Problems>,
     ) -> Result<(), CrawlError> {
         let entry = lock.entry();
-        let Settings { retries, pages, max_age, begin, .. } = self.settings;
-        // What failed is asked for in full: an answer without a document says nothing of the list.
-        let conditional = self.settings.conditional && begin == Begin::List;
+        let Settings { retries, pages, .. } = self.settings;
         let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
         let destination = self.destination(has_failures, stamp.clone(), problems);
@@ -261,15 +288,7 @@ impl Crawl {
             hosts,
             lookup,
             store: self.store.clone(),
-            policy: Policy {
-                scrubber: self.settings.scrubber.clone(),
-                stamp,
-                takes_over: self.site.takes_over(),
-                began: entry.started_at,
-                takes_links: self.site.takes_links(),
-                conditional,
-                max_age,
-            },
+            policy: self.policy(stamp, entry.started_at),
             metrics: self.metrics.clone(),
             problems: problems.clone(),
             shutdown: self.shutdown.clone(),
@@ -283,6 +302,7 @@ impl Crawl {
             departures: self.departures.clone(),
             canary: self.canary.clone(),
             redirects: Redirects::default(),
+            twins: self.watches_twins().then(Twins::default),
             gone_limit: self.settings.gone_limit,
         });
         // They end with the crew, whatever they wait for.

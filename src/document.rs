@@ -86,12 +86,11 @@ impl Document {
         }
     }
 
-    /// Hands over the names at the top of the document whose values are not null.
+    /// Hands over the names at the top of the document whose values are neither null nor empty text.
     pub fn members(&self, mut each: impl FnMut(&str)) {
         match &self.body {
             Body::Bson(bson) => {
-                let present =
-                    raw::Elements::of(bson).filter(|it| !matches!(it.value, raw::Value::Null));
+                let present = raw::Elements::of(bson).filter(|it| is_filled(&it.value));
                 for name in present.filter_map(|it| std::str::from_utf8(it.name).ok()) {
                     each(name);
                 }
@@ -106,6 +105,15 @@ impl Document {
             Body::Bson(bson) => bson.as_bytes().len(),
             Body::Text(text) => text.len(),
         }
+    }
+}
+
+/// Returns whether a value is more than null or a text without anything in it.
+fn is_filled(value: &raw::Value<'_>) -> bool {
+    match value {
+        raw::Value::Null => false,
+        raw::Value::Text(text) => !text.trim_ascii().is_empty(),
+        _ => true,
     }
 }
 

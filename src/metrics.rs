@@ -87,6 +87,7 @@ impl Snapshot {
             store: self.store.clone(),
             rules: Box::default(),
             fields: Default::default(),
+            absent: Default::default(),
             problems,
         }
     }

@@ -5,6 +5,7 @@ pub mod canary;
 pub mod gone;
 pub mod redirect;
 pub mod revision;
+pub mod twins;
 
 use std::time::Duration;
 
@@ -90,10 +91,12 @@ pub fn plan(
     if link.is_some_and(|link| known.url.as_deref() != Some(&*policy.scrubber.url(&link))) {
         return Plan::Fetch(None);
     }
+    // A clock that was ahead says nothing.
+    let fetched_at = known.fetched_at.filter(|at| *at <= now);
     let revision = listed.and_then(|listed| listed.revision.as_ref());
     if let Some(revision) = revision.filter(|_| policy.conditional)
         && known.revision.as_ref() == Some(revision)
-        && revision::is_final(revision, known.fetched_at)
+        && revision::is_final(revision, fetched_at)
     {
         return Plan::Same;
     }
@@ -307,12 +310,22 @@ mod tests {
         // Fetched on the day that the revision names, the page may have changed once more.
         let dated = |day: &str| Known { revision: Some(day.into()), ..ours() };
         let on = |day: &str| plan(&dated(day), Some(&listed(day, Content::Nothing)), &policy());
-        assert_eq!((on("1969-12-31"), on("1970-01-01")), (Plan::Same, etag.clone()));
+        assert_eq!((on("1969-12-30"), on("1969-12-31")), (Plan::Same, etag.clone()));
         let kept = Content::Object("{}".into());
         assert_eq!(plan(&known, Some(&listed("7", kept)), &policy()), all, "the list may differ");
         let recent = |age| Policy { max_age: Some(Duration::from_secs(age)), ..policy() };
         assert_eq!(plan(&known, None, &recent(9)), Plan::Recent, "fetched 8 s ago");
         assert_eq!(plan(&known, None, &recent(8)), etag);
+    }
+
+    #[test]
+    fn s14_a_fetch_by_a_clock_that_was_ahead_says_nothing_of_a_revision() {
+        let ahead =
+            Known { revision: Some("1969-12-30".into()), fetched_at: Some(seconds(99)), ..ours() };
+        let listed = listed("1969-12-30", Content::Nothing);
+        let at = |now| plan(Some(&ahead), Some(&listed), &policy(), seconds(now));
+        assert_eq!(at(99), Plan::Same);
+        assert!(matches!(at(98), Plan::Fetch(Some(_))), "the day of the fetch is not known");
     }
 
     #[test]

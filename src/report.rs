@@ -3,7 +3,7 @@
 //! These are values; [`Metrics`](crate::metrics::Metrics) counts, and
 //! [`SweepEntry::end`](crate::sweep::SweepEntry::end) makes the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub struct Report {
     /// On how many pages each field of the documents was found.
     #[serde(default)]
     pub fields: Fields,
+    /// Categories whose lists were not there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<Box<str>>,
     /// What the user should know, in sentences.
     pub problems: Vec<String>,
 }

@@ -264,6 +264,14 @@ impl Site {
         is_html && self.index.require.is_empty() && !self.index.paging.tells_its_end()
     }
 
+    /// Whether any page counts as an item's: nothing that it must have is named.
+    pub fn takes_any_page(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| {
+            let has_required = detail.fields.iter().any(|(_, rule)| rule.required);
+            detail.require.is_empty() && detail.document.is_none() && !has_required
+        })
+    }
+
     /// Whether the list says where an item's page is.
     pub fn takes_links(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| detail.request.url.is_none())

@@ -7,6 +7,7 @@ mod holder;
 pub mod lock;
 pub mod schedule;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -130,10 +131,16 @@ impl SweepEntry {
 }
 
 impl SweepEntry {
-    /// The entry of a sweep that ended, with what it found of the documents' fields by these rules.
-    pub fn covering(mut self, rules: &str, fields: Fields) -> SweepEntry {
+    /// The entry of a sweep that ended, with what it found of the documents' fields by these rules, and the
+    /// categories whose lists were not there.
+    pub fn covering(
+        mut self,
+        rules: &str,
+        fields: Fields,
+        absent: BTreeSet<Box<str>>,
+    ) -> SweepEntry {
         if let Some(report) = &mut self.report {
-            (report.rules, report.fields) = (rules.into(), fields);
+            (report.rules, report.fields, report.absent) = (rules.into(), fields, absent);
         }
         self
     }

@@ -17,7 +17,7 @@
 mod ending;
 mod progress;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::document::Digest;
@@ -34,6 +34,8 @@ const MOST_DECLARED: u64 = 1 << 62;
 const REPEATS: u64 = 3;
 /// Pages in a row that list nothing new, which end a list whose end is not known.
 const MOST_STALE: u64 = 10;
+/// Categories without a list that are remembered.
+const MOST_ABSENT: usize = 10_000;
 
 /// Progress of the walks over all lists of a run.
 #[derive(Debug, Default)]
@@ -56,6 +58,8 @@ struct Lists {
     silent: u64,
     /// Distinct items that each pass added.
     found: Vec<u64>,
+    /// Categories whose lists are not there.
+    absent: BTreeSet<Box<str>>,
     /// An item whose key another one has.
     example: Option<Box<str>>,
 }
@@ -147,6 +151,21 @@ impl Walk {
         }
         lists.open = lists.open.saturating_sub(1);
         lists.open == 0
+    }
+
+    /// The list of a category is not there.
+    pub fn note_absent(&self, list: &List) {
+        let mut lists = self.lists();
+        if let List::Items(Some(seed)) = list
+            && lists.absent.len() < MOST_ABSENT
+        {
+            lists.absent.insert((**seed).into());
+        }
+    }
+
+    /// Categories whose lists are not there.
+    pub fn absent(&self) -> BTreeSet<Box<str>> {
+        self.lists().absent.clone()
     }
 
     /// Whether the lists were read to their ends: no page was lost, and, where counts are exact,

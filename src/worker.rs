@@ -43,6 +43,7 @@ use crate::record::{Key, Validators};
 use crate::refresh::canary::Canary;
 use crate::refresh::gone::Departures;
 use crate::refresh::redirect::{self, Redirects};
+use crate::refresh::twins::Twins;
 use crate::refresh::{self, Plan, Policy};
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
@@ -108,6 +109,8 @@ pub struct Crew {
     pub departures: Arc<Departures>,
     /// Where the requests for items were led.
     pub redirects: Redirects,
+    /// Which documents changed, where any page counts as an item's.
+    pub twins: Option<Twins>,
     /// Counts the fields of documents, and tells a redesign.
     pub canary: Arc<Canary>,
     /// Share of the store's documents that may be marked gone at once, in percent.

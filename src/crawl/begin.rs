@@ -67,6 +67,7 @@ impl Crawl {
         }
         if let Some(last) = whole.first() {
             self.listed_before.get_or_init(|| last.index.listed);
+            self.absent_before.get_or_init(|| last.absent.clone());
         }
         let rules = self.site.rules();
         if let Some(report) =

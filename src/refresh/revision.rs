@@ -1,15 +1,15 @@
 //! How far an item's revision can be trusted: what list and page say of when the item changed.
 //!
 //! A revision is a text of the site's own. Where it is a date without a time, the item may change once
-//! more on that day, and the date stands still. And a list may be ahead of its pages, which a cache may
+//! more on that day, and the date stands still; so it may where the text is a time that is still to come. And a list may be ahead of its pages, which a cache may
 //! still give as they were.
 
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 /// Ways to write a date. One text may fit several; then the latest counts.
-const DATES: [&str; 12] = [
+const DATES: [&str; 16] = [
     "%Y-%m-%d",
     "%Y/%m/%d",
     "%Y.%m.%d",
@@ -22,7 +22,17 @@ const DATES: [&str; 12] = [
     "%b %d, %Y",
     "%d %B %Y",
     "%d %b %Y",
+    "%a, %d %b %Y",
+    "%a %d %b %Y",
+    "%a, %b %d, %Y",
+    "%A, %B %d, %Y",
 ];
+/// How far the day may be behind UTC.
+const BEHIND: SignedDuration = SignedDuration::from_hours(12);
+/// Words of times that are told by when they are read.
+const RELATIVE: [&str; 5] = ["ago", "today", "yesterday", "now", "tonight"];
+/// Characters of a time of day.
+const LONGEST_TIME: usize = 8;
 /// What stands behind a date where a program wrote a time that nobody knew.
 const MIDNIGHTS: [&str; 7] = [
     "T00:00:00Z",
@@ -35,11 +45,32 @@ const MIDNIGHTS: [&str; 7] = [
 ];
 
 /// Whether a page that was fetched then, when the list said this `revision`, cannot have changed since
-/// without another revision. A date without a time says so only where it lies before the day of the
-/// fetch, in UTC.
+/// without another revision. A date without a time says so only where that day was over everywhere on
+/// Earth, a time where it had passed, and words like `3 hours ago` never do.
 pub fn is_final(revision: &str, fetched_at: Option<Timestamp>) -> bool {
-    let Some(last) = last_day(revision) else { return true };
-    fetched_at.is_some_and(|at| last < at.to_zoned(TimeZone::UTC).date())
+    if let Some(last) = last_day(revision) {
+        return fetched_at.is_some_and(|at| last < day_of(at - BEHIND));
+    }
+    let Some(passed) = passed(revision) else { return !is_relative(revision) };
+    fetched_at.is_none_or(|at| passed <= at)
+}
+
+/// When the time that a text says had passed: it may leave out seconds. Nothing where it is no time.
+fn passed(revision: &str) -> Option<Timestamp> {
+    let text = revision.trim();
+    // Numbers are the most common revisions, and no times.
+    let (_, clock) = text.split_once(['T', ' ']).filter(|_| text.contains(':'))?;
+    let has_seconds = clock.bytes().take(6).filter(|byte| *byte == b':').count() > 1;
+    let most = if has_seconds { SignedDuration::ZERO } else { SignedDuration::from_secs(59) };
+    moment(text)?.checked_add(most).ok()
+}
+
+/// Returns whether a text says when something was by when it is read: a time of today, or so long ago.
+fn is_relative(revision: &str) -> bool {
+    let text = revision.trim().to_ascii_lowercase();
+    let has = |word: &&str| text.split(|c: char| !c.is_ascii_alphabetic()).any(|it| it == *word);
+    RELATIVE.iter().any(has)
+        || text.len() <= LONGEST_TIME && text.contains(':') && text.parse::<Time>().is_ok()
 }
 
 /// Whether a page's own revision is older than the one that its list says. Texts that are neither times
@@ -65,7 +96,7 @@ fn last_day(revision: &str) -> Option<Date> {
     let text = revision.trim();
     let text = MIDNIGHTS.iter().find_map(|end| text.strip_suffix(end)).unwrap_or(text);
     // Times and large numbers are most common, and no dates.
-    if text.contains(':') || text.len() > 20 {
+    if text.contains(':') || text.len() > 30 {
         return None;
     }
     let days = DATES.iter().filter_map(|form| Date::strptime(form, text).ok());
@@ -92,17 +123,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn g9_a_date_without_a_time_is_final_only_before_the_day_of_the_fetch() {
+    fn g9_a_revision_is_final_where_its_day_or_its_time_was_over() {
         let fetched: Timestamp = "2026-11-29T10:00:00Z".parse().unwrap();
         let cases = [
-            ("2026-11-28", true),
+            ("2026-11-27", true),
+            // It is still the 28th where the day is twelve hours behind.
+            ("2026-11-28", false),
             ("2026-11-29", false),
             ("2026-11-30", false),
             (" 2026-11-29 ", false),
             ("2026/11/29", false),
             ("20261129", false),
             ("29.11.2026", false),
-            ("28.11.2026", true),
+            ("27.11.2026", true),
+            ("Sun, 29 Nov 2026", false),
+            ("Friday, November 27, 2026", true),
             ("Nov 29, 2026", false),
             ("29 November 2026", false),
             // The 4th of December or the 12th of April: the later counts.
@@ -111,10 +146,22 @@ mod tests {
             ("2026-10", true),
             ("2026-11-29T00:00:00Z", false),
             ("2026-11-29 00:00:00", false),
-            ("2026-11-28T00:00:00+00:00", true),
-            // Times and what is no time at all are the site's word.
+            ("2026-11-27T00:00:00+00:00", true),
+            // A time that had passed, and one that had not.
             ("2026-11-29T09:59:00Z", true),
-            ("2026-11-29T12:00:00Z", true),
+            ("2026-11-29T10:00:00Z", true),
+            ("2026-11-29T09:59Z", true),
+            ("2026-11-29T10:00Z", false),
+            ("2026-11-29T10:00:01Z", false),
+            ("2026-11-29T12:00:00Z", false),
+            ("2026-11-29T12:00:00+02:00", true),
+            ("2026-11-29 12:00", false),
+            ("Sun, 29 Nov 2026 11:00:00 GMT", false),
+            // What is told by when it is read.
+            ("3 hours ago", false),
+            ("Yesterday, 10:32", false),
+            ("10:32", false),
+            // What is no time at all is the site's word.
             ("7", true),
             ("1764410400", true),
             ("v1.2.3", true),

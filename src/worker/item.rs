@@ -227,7 +227,11 @@ impl Crew {
         document: Document,
     ) -> Result<(), CrawlError> {
         self.canary.read(&document);
+        let before = item.known.as_deref().and_then(|known| known.digest);
         let record = refresh::record(item, origin, document, clock::now());
+        if let Some(other) = self.twins.as_ref().and_then(|twins| twins.of(&record, before)) {
+            return Box::pin(self.give_up(attempt, Trouble::Twin(other))).await;
+        }
         attempt.outbox.deliver(attempt.lease, Outcome::Record(Box::new(record))).await
     }
 }

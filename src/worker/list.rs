@@ -309,6 +309,7 @@ impl Crew {
             return self.once_more(attempt.lease).await.map(|()| None);
         }
         if !index.is_guess {
+            self.walk.note_absent(&index.list);
             self.problems.note(format!("{} is not there, and counts as empty", index.list));
         }
         self.go_on(index, turn).await?;

@@ -12,6 +12,7 @@ use crate::extract::PageError;
 use crate::failure::{Failure, PageId};
 use crate::fetch::retry::{self, Decision, Fault, Toll};
 use crate::fetch::{self, End, FetchError, Sample};
+use crate::record::Key;
 use crate::refresh::gone::Sight;
 use crate::task::{DetailPage, Page, Task};
 use crate::wording::plain;
@@ -27,6 +28,8 @@ pub enum Trouble {
     List(PageError),
     /// A redirect leads to an address that is not the item's own.
     Led(Box<str>),
+    /// Its document is now that of another item, from which it differed before.
+    Twin(Key),
     /// The task led to a panic as often as it may be tried.
     Panic,
 }
@@ -185,6 +188,13 @@ impl Trouble {
                     "a redirect leads to {address}, as it does for other items or in another run: that is not the item's own page"
                 );
                 ("redirect", message, Some(200), None)
+            }
+            Trouble::Twin(other) => {
+                let message = format!(
+                    "its page would have the same document as item {}, from which it differed before, so it may be no item's page: its document stays. Name in `require`, or as a required field, what each item's page has; or go ahead with --accept-changes",
+                    plain(other.as_str())
+                );
+                ("twin", message, Some(200), None)
             }
             Trouble::Panic => {
                 let message = "reading this page made gleaner panic, each time; this is a bug";

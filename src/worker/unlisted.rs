@@ -24,7 +24,9 @@ impl Crew {
     pub(super) async fn submit_unlisted(&self) -> Result<(), CrawlError> {
         let knows_all = matches!(self.site.index.paging, Paging::Keys(_));
         let is_partial = self.limited || self.enough.load(Relaxed) || knows_all;
-        let has_none = self.store.was_empty() || self.metrics.snapshot().index.listed == 0;
+        let index = self.metrics.snapshot().index;
+        let is_unsaid = index.listed == 0 && index.declared != Some(0);
+        let has_none = self.store.was_empty() || is_unsaid;
         let is_whole = self.walk.is_whole(self.site.total_exact) && !self.problems.has_gap();
         if is_partial || has_none || !is_whole {
             return Ok(());

@@ -4,6 +4,7 @@
 mod answers;
 mod built_in;
 mod early_ends;
+mod emptied;
 mod examples;
 mod format;
 mod links;

@@ -138,6 +138,26 @@ async fn p13_a_redesign_replaces_nothing_in_mongodb() {
     a_redesign_replaces_nothing::<Mongodb>().await;
 }
 
+/// As pages do whose values a script fills in.
+#[tokio::test]
+async fn p13_a_field_that_is_empty_on_all_pages_is_lost() {
+    for empty in [json!(""), json!(" ")] {
+        let shop = Shop::<Sqlite>::open(
+            |_| 25,
+            move |phase, id, _| match phase {
+                1 => Answer::json(&json!({ "id": id, "price": "7", "note": "" })),
+                _ => Answer::json(&json!({ "id": id, "price": empty, "note": "" })),
+            },
+        )
+        .await;
+        assert!(!shop.complete().await.fields.contains_key("note"), "it never said anything");
+        let before = shop.stored().await;
+        shop.turn(2);
+        shop.refused("price").await;
+        assert_eq!(shop.stored().await, before);
+    }
+}
+
 /// Fewer pages than decide: the end of the run does, also where a page that is not there waits for it.
 #[tokio::test]
 async fn p13_a_small_site_is_judged_at_the_end_of_the_run() {

@@ -1,0 +1,180 @@
+//! What was there in the last sweep and is suddenly empty, or one and the same for all: a list that says so
+//! (L9), a category that is not there (L15), pages of items (G8).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use gleaner::report::Outcome;
+use gleaner::settings::Settings;
+use gleaner::site::Site;
+use serde_json::{Value, json};
+
+use super::{Crawled, crawl_into, crawl_served, settings, site_of};
+use crate::crawl::rig::says;
+use crate::served::{Answer, Asked, Served};
+use crate::store_contract::backends::Sqlite;
+
+/// A site that answers by phase.
+fn phases(
+    answer: impl Fn(u64, &Asked) -> Answer + Send + Sync + 'static,
+) -> (Served, Arc<AtomicU64>) {
+    let phase = Arc::new(AtomicU64::new(1));
+    let now = phase.clone();
+    (Served::start(move |asked| answer(now.load(Relaxed), asked)), phase)
+}
+
+async fn again(
+    crawled: Crawled<Sqlite>,
+    site: Site,
+    served: &Served,
+    settings: Settings,
+    outcome: Outcome,
+) -> Crawled<Sqlite> {
+    crawl_into(crawled.backend, site, served, settings, outcome).await
+}
+
+fn items(ids: impl IntoIterator<Item = u64>) -> Value {
+    ids.into_iter().map(|id| json!({ "id": id })).collect()
+}
+
+#[tokio::test]
+async fn l9_a_list_that_says_that_it_is_empty_is_held_to_what_it_had() {
+    let site = || {
+        site_of(
+            "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\nquery = { p = '{page}' }\n\
+             paging = { by = 'page', size = 50, total = '$.total' }\nitems = '$.list[*]'\nkey = '$.id'\n",
+        )
+    };
+    let (served, phase) = phases(|phase, _| match phase {
+        1 => Answer::json(&json!({ "total": 5, "list": items(1..=5) })),
+        _ => Answer::json(&json!({ "total": 0, "list": [] })),
+    });
+    let mut crawled = crawl_served::<Sqlite>(site(), &served).await;
+    phase.store(2, Relaxed);
+    for _ in 0..2 {
+        crawled = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;
+        says(&crawled.report, "5 or more of 5 items in the store are not on the list any more");
+    }
+    let granted = || Settings { gone_limit: 100.0, ..settings() };
+    crawled = again(crawled, site(), &served, granted(), Outcome::Complete).await;
+    assert_eq!((crawled.report.items.unlisted, crawled.report.items.gone), (5, 0));
+    crawled = again(crawled, site(), &served, granted(), Outcome::Complete).await;
+    assert_eq!(crawled.report.items.gone, 5, "the second complete sweep that does not list them");
+    again(crawled, site(), &served, settings(), Outcome::Complete).await;
+}
+
+/// Ten categories of five; in the second phase `b` is not there, in the third the pages of its items are
+/// not either. `z` was never there.
+fn categories() -> (Served, Arc<AtomicU64>) {
+    phases(|phase, asked| {
+        let category = asked.query.get("c").map_or("", String::as_str);
+        let first = (category.bytes().next().unwrap_or_default() as u64) * 5;
+        match asked.path.strip_prefix("/p/").and_then(|id| id.parse::<u64>().ok()) {
+            Some(id) if phase == 3 && id / 5 == u64::from(b'b') => Answer::not_found(),
+            Some(id) => Answer::json(&json!({ "id": id })),
+            None if category == "z" || category == "b" && phase > 1 => Answer::not_found(),
+            None => Answer::json(&json!({ "list": items(first..first + 5) })),
+        }
+    })
+}
+
+const CATEGORIES: &str = "name = 'x'\nbase_url = 'http://h'\n[seeds]\n\
+    values = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'z']\n[index]\nurl = '/l'\n\
+    query = { c = '{seed}' }\nitems = '$.list[*]'\nkey = '$.id'\n";
+
+#[tokio::test]
+async fn l15_a_category_that_was_there_is_not_believed_to_be_empty() {
+    for pages in ["", "[detail]\nurl = '/p/{key}'\nrequire = ['$.id']\n"] {
+        let site = || site_of(&format!("{CATEGORIES}{pages}"));
+        let (served, phase) = categories();
+        let mut crawled = crawl_served::<Sqlite>(site(), &served).await;
+        assert!(crawled.report.absent.iter().eq([&Box::<str>::from("z")]));
+        phase.store(2, Relaxed);
+        for _ in 0..3 {
+            crawled = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;
+            says(
+                &crawled.report,
+                "the list of b is not there, which it was in the last complete sweep",
+            );
+            assert_eq!(crawled.report.items.gone, 0);
+        }
+        let accept = Settings { accept_changes: true, ..settings() };
+        crawled = again(crawled, site(), &served, accept, Outcome::Complete).await;
+        assert_eq!((crawled.report.items.unlisted, crawled.report.items.gone), (5, 0));
+        again(crawled, site(), &served, settings(), Outcome::Complete).await;
+    }
+}
+
+#[tokio::test]
+async fn l15_a_category_that_is_gone_with_the_pages_of_its_items_is_complete() {
+    let site =
+        || site_of(&format!("{CATEGORIES}[detail]\nurl = '/p/{{key}}'\nrequire = ['$.id']\n"));
+    let (served, phase) = categories();
+    let crawled = crawl_served::<Sqlite>(site(), &served).await;
+    phase.store(3, Relaxed);
+    let crawled = again(crawled, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!(crawled.report.items.gone, 5);
+}
+
+const SHOP: &str = "name = 'x'\nbase_url = 'http://h'\nformat = 'html'\n[index]\nurl = '/l'\n\
+    items = 'a'\nkey = { select = '::attr(href)', regex = '(\\d+)$' }\nrequire = ['nav']\n[detail]\n\
+    url = '/p/{key}'\n[detail.fields]\n";
+
+/// Twenty items. From the second phase on the pages of twelve of them are one and the same, but for a
+/// token, whether they answer it themselves or lead there.
+fn shop(leads: bool) -> (Served, Arc<AtomicU64>) {
+    phases(move |phase, asked| match asked.path.strip_prefix("/p/") {
+        Some(id) if phase == 2 && id.parse::<u64>().is_ok_and(|id| id <= 12) => match leads {
+            true => Answer::html(String::new())
+                .status(302)
+                .header("location", &format!("/consent?id={id}")),
+            false => Answer::html(format!("<h1>Are you human?</h1><p>{id}</p>")),
+        },
+        Some(id) => Answer::html(format!("<h1>Thing {id}</h1>")),
+        None if asked.path == "/consent" => Answer::html("<h1>Are you human?</h1>".to_owned()),
+        None => {
+            let row = |id: u64| format!("<a href='/p/{id}'>x</a>");
+            Answer::html(format!("<nav></nav>{}", (1..=20).map(row).collect::<String>()))
+        }
+    })
+}
+
+#[tokio::test]
+async fn g8_pages_that_become_one_and_the_same_replace_no_second_document() {
+    let site = || site_of(&format!("{SHOP}title = 'h1::text'\n"));
+    for leads in [false, true] {
+        let (served, phase) = shop(leads);
+        let crawled = crawl_served::<Sqlite>(site(), &served).await;
+        phase.store(2, Relaxed);
+        let next = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;
+        assert_eq!((next.report.items.changed, next.report.items.failed), (1, 11));
+        let replaced = next.documents.values().filter(|it| it["title"] == "Are you human?").count();
+        assert_eq!(replaced, 1, "the first of them cannot be told from a change");
+        phase.store(3, Relaxed);
+        let next = again(next, site(), &served, settings(), Outcome::Complete).await;
+        assert_eq!((next.report.items.changed, next.report.items.same), (1, 19));
+    }
+}
+
+#[tokio::test]
+async fn g8_items_that_are_alike_may_be_so_where_something_is_required_or_it_is_accepted() {
+    let required = "title = { select = 'h1::text', required = true }\n";
+    for (fields, accept_changes) in [(required, false), ("title = 'h1::text'\n", true)] {
+        let site = || site_of(&format!("{SHOP}{fields}"));
+        let (served, phase) = shop(false);
+        let crawled = crawl_served::<Sqlite>(site(), &served).await;
+        phase.store(2, Relaxed);
+        let accept = Settings { accept_changes, ..settings() };
+        let next = again(crawled, site(), &served, accept, Outcome::Complete).await;
+        assert_eq!(next.report.items.changed, 12);
+    }
+    // New items may be alike, and so may those that were.
+    let (served, _) = phases(|_, asked| match asked.path.as_str() {
+        "/l" => Answer::html("<nav></nav><a href='/p/1'>x</a><a href='/p/2'>x</a>".to_owned()),
+        _ => Answer::html("<h1>Untitled</h1>".to_owned()),
+    });
+    let site = || site_of(&format!("{SHOP}title = 'h1::text'\n"));
+    let crawled = crawl_served::<Sqlite>(site(), &served).await;
+    let next = again(crawled, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!(next.report.items.same, 2);
+}
