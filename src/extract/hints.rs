@@ -343,3 +343,82 @@ fn html(scope: HtmlScope<'_>) -> Result<Option<Box<str>>, LimitError> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::raw::RawDocumentBuf;
+    use bson::{Bson, Document, doc};
+    use bytes::Bytes;
+    use url::Url;
+
+    use super::*;
+    use crate::fetch::HeaderMap;
+
+    fn raw(page: &Document) -> RawDocumentBuf {
+        RawDocumentBuf::try_from(page).unwrap()
+    }
+
+    fn goes_on(page: &Document) -> Option<Box<str>> {
+        let page = raw(page);
+        let page = RawBsonRef::Document(&page);
+        flagged(None, page, true).and_then(Result::ok).or_else(|| named_next(None, page))
+    }
+
+    fn counted(page: &Document) -> Option<(Box<str>, u64)> {
+        count(None, RawBsonRef::Document(&raw(page)))
+    }
+
+    #[test]
+    fn l12_the_names_by_which_services_say_that_a_list_goes_on_are_known() {
+        let more = "has_more hasMore hasNextPage exceededTransferLimit _more_changes";
+        let done = "is_end done";
+        let next = "next next_page nextLink @odata.nextLink nextRecordsUrl next_url next_token \
+            next_cursor nextCursor nextPageToken next_page_token nextToken resumptionToken \
+            more_topics_url continue";
+        let flags = |names: &'static str, flag: bool| {
+            names.split(' ').map(move |name| (name, Bson::from(flag), Bson::from(!flag)))
+        };
+        let tokens = next.split_whitespace().map(|name| (name, Bson::from("x"), Bson::Null));
+        for (name, onward, ends) in flags(more, true).chain(flags(done, false)).chain(tokens) {
+            assert_eq!(goes_on(&doc! { name: onward.clone() }).as_deref(), Some(name));
+            assert_eq!(goes_on(&doc! { name: ends }), None, "{name}");
+            for wrapper in ["meta", "paging", "page", "pageInfo", "page_info", "pagination"] {
+                let page = doc! { wrapper: { name: onward.clone() } };
+                assert_eq!(goes_on(&page).as_deref(), Some(name), "{wrapper}");
+            }
+        }
+        for wrapper in ["response_metadata", "links", "_links"] {
+            assert!(goes_on(&doc! { wrapper: { "next": "x" } }).is_some(), "{wrapper}");
+        }
+        // Also on last pages.
+        for name in ["cursor", "endCursor", "bookmark"] {
+            assert_eq!(goes_on(&doc! { name: "x" }), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn l12_the_names_by_which_services_count_are_known() {
+        let names = "total total_count totalCount totalResults total_results totalSize total_rows \
+            numFound nbHits numberMatched numberOfRecords @total_size count";
+        for name in names.split_whitespace() {
+            let expected = Some((name.into(), 47));
+            assert_eq!(counted(&doc! { name: 47 }), expected);
+            assert_eq!(counted(&doc! { "meta": { name: "47" } }), expected);
+            assert_eq!(counted(&doc! { "page": { name: { "value": 47_i64 } } }), expected);
+            assert_eq!(counted(&doc! { "pageInfo": { name: 47 } }), None, "{name}: a guess");
+        }
+        for (name, value) in [
+            ("x-total-count", "47"),
+            ("x-wp-total", "47"),
+            ("x-total", "47"),
+            ("x-count-total", "47"),
+            ("content-range", "items 0-9/47"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            let url = Url::parse("http://h/").unwrap();
+            let page = Page { url, headers, body: Bytes::new() };
+            assert_eq!(count_in_header(&page), Some((name.into(), 47)));
+        }
+    }
+}

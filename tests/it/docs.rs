@@ -244,3 +244,28 @@ async fn what_a_store_holds_is_documented_and_can_be_asked_for_so() {
     let ours = "gone_at > strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-7 days')";
     assert!(docs.contains(ours));
 }
+
+/// A service that fails for a reason that does not pass must not ask the site for ever.
+#[test]
+fn o1_services_that_start_again_have_a_start_limit() {
+    let docs = read("docs/operations.md");
+    let units = docs.split("```ini\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut starting_again = 0;
+    for unit in units.filter(|unit| unit.contains("\nRestart=")) {
+        let (head, _) = unit.split_once("[Service]").expect("a service");
+        let value = |text: &str, name: &str| {
+            let start = format!("{name}=");
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.unwrap_or_else(|| panic!("no {name}: {unit}")).to_owned()
+        };
+        let time = |text: &str, name: &str| {
+            humantime::parse_duration(&value(text, name)).expect("a duration")
+        };
+        let starts: u32 = value(head, "StartLimitBurst").parse().expect("a number");
+        // Else so many starts never fall into the time.
+        let interval = time(head, "StartLimitIntervalSec");
+        assert!(time(unit, "RestartSec") * starts < interval, "{unit}");
+        starting_again += 1;
+    }
+    assert_eq!(starting_again, 2);
+}
