@@ -205,7 +205,10 @@ mod tests {
         replace(&path, Readers::Owner, "1").unwrap();
         assert_eq!(mode(&path), 0o600);
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let old = folder.path().join("old");
+        std::fs::hard_link(&path, &old).unwrap();
         replace(&path, Readers::Owner, "2").unwrap();
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "1", "whoever reads it reads it whole");
         assert_eq!((mode(&path), std::fs::read_to_string(&path).unwrap()), (0o640, "2".into()));
         let export = folder.path().join("books.csv");
         replace(&export, Readers::Umask, "3").unwrap();

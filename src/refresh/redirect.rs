@@ -125,6 +125,7 @@ mod tests {
             // The same place in another spelling.
             ("42", "http://h/i/42", "https://www.h/i/42/", None),
             ("x", "http://h/a-book", "http://h/a-book/", None),
+            ("x", "http://h/a-book", "http://www.h/a-book", None),
             // Names the key.
             ("42", "http://h/i/42", "http://h/item/42-a-name.html", None),
             ("42", "http://h/i/42", "http://h/item?id=42", None),
@@ -133,6 +134,7 @@ mod tests {
             // Another place.
             ("42", "http://h/i/42", "http://h/", Some("http://h/")),
             ("42", "http://h/i/42", "http://h/i/421", Some("http://h/i/421")),
+            ("42", "http://h/i/42", "http://h/i/142", Some("http://h/i/142")),
             ("42", "http://h/i/42", "http://h/i/?ref=x#top", Some("http://h/i/?ref=x")),
             // The way back is no name.
             ("42", "http://h/i/42", "http://h/login?next=%2Fi%2F42", Some("http://h/login")),

@@ -62,7 +62,10 @@ async fn x1_a_header_for_an_origin_goes_there_and_nowhere_else() {
         let origin = origin.map(|origin| Url::parse(origin).expect("a URL"));
         Header { origin, name: name.to_owned(), value: "s3cret".to_owned() }
     };
+    let own = Header { value: "own".to_owned(), ..header(Some(site.url()), "x-both") };
     rig.settings.headers = vec![
+        own,
+        header(None, "x-both"),
         header(None, "x-any"),
         header(Some(site.url()), "x-site"),
         header(Some(pages.url()), "x-pages"),
@@ -82,6 +85,7 @@ async fn x1_a_header_for_an_origin_goes_there_and_nowhere_else() {
     for asked in site.requests() {
         let names = ["x-any", "x-site", "x-pages", "x-shop"];
         assert_eq!(names.map(|name| asked.header(name)), ["s3cret", "s3cret", "", ""]);
+        assert_eq!(asked.header("x-both"), "own", "in place of the one for the whole site");
     }
 }
 

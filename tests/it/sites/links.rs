@@ -279,3 +279,30 @@ async fn g8_a_shared_address_that_has_not_changed_confirms_nothing() {
         crawl_into(first.backend, site_of(LEADING), &served, settings(), Outcome::Incomplete).await;
     assert_eq!((led.report.items.failed, led.report.items.same), (2, 2), "{:#?}", led.report);
 }
+
+/// Nor of an item that no list names any more.
+#[tokio::test]
+async fn g7_a_shared_address_that_has_not_changed_is_no_page_of_what_is_not_listed() {
+    let phase = Arc::new(AtomicU64::new(1));
+    let now = phase.clone();
+    let served = Served::start(move |asked| {
+        let from = now.load(Relaxed);
+        match asked.path.as_str() {
+            "/list" => Answer::json(&(from..=8).map(|id| json!({ "id": id })).collect()),
+            "/home" if !asked.header("if-modified-since").is_empty() => Answer::not_modified(),
+            "/item/1" if from == 2 => {
+                Answer::text(String::new()).status(302).header("location", "/home")
+            }
+            path => Answer::json(&json!({ "at": path }))
+                .header("last-modified", "Sat, 28 Nov 2026 10:00:00 GMT"),
+        }
+    });
+    let mut crawled = crawl_served::<Sqlite>(site_of(LEADING), &served).await;
+    phase.store(2, Relaxed);
+    for marked in [(1, 0), (0, 1)] {
+        let (backend, site) = (crawled.backend, site_of(LEADING));
+        crawled = crawl_into(backend, site, &served, settings(), Outcome::Complete).await;
+        let items = &crawled.report.items;
+        assert_eq!((items.unlisted, items.gone), marked, "{:#?}", crawled.report);
+    }
+}
