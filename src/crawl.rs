@@ -281,6 +281,7 @@ impl Crawl {
             site: self.site.clone(),
             range,
             limited: entry.limited,
+            is_resumed: entry.is_resumed(),
             retries,
             frontier: self.frontier.clone(),
             readers: Readers::default(),
@@ -308,9 +309,7 @@ impl Crawl {
         // They end with the crew, whatever they wait for.
         let (mut writing, mut answering) = (JoinSet::new(), JoinSet::new());
         writing.spawn(writer.run());
-        for _ in 0..lookup::AT_ONCE {
-            answering.spawn(lookups.clone().run());
-        }
+        (0..lookup::AT_ONCE).for_each(|_| drop(answering.spawn(lookups.clone().run())));
         let worked = self.supervise(&crew, outbox, &mut writing).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),

@@ -69,6 +69,8 @@ pub struct Crew {
     pub range: PageRange,
     /// Whether only a part of the site was asked for.
     pub limited: bool,
+    /// Whether an earlier run of the same sweep went before.
+    pub is_resumed: bool,
     /// Which of the items that are listed are asked for.
     pub wanted: Wanted,
     /// Further tries of a task.

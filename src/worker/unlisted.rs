@@ -39,8 +39,8 @@ impl Crew {
             is_end = page.next.is_none();
             candidates.extend(self.not_listed(std::mem::take(&mut page.found)).await?);
             // What was unlisted before says nothing of this list: only what it lacks for the first
-            // time shows that it may have ended early.
-            let newly = candidates.iter().filter(|it| !self.was_noted_before(it.unlisted_at));
+            // time shows that it may have ended early. When that was is not asked: clocks are set.
+            let newly = candidates.iter().filter(|it| it.unlisted_at.is_none());
             let newly = newly.count() as u64;
             if newly == 0 {
                 continue;
@@ -74,12 +74,13 @@ impl Crew {
         })
     }
 
-    /// Whether an earlier sweep did not list an item that was noted then. An earlier run of this
-    /// sweep, which noted it and was killed before its end, is no second witness.
+    /// Whether an earlier sweep did not list an item that was noted then. Where this one is resumed, an
+    /// earlier run of it may have noted the item and been killed before its end, which is no second
+    /// witness: there only what was noted before the sweep began counts.
     fn was_noted_before(&self, noted_at: Option<Timestamp>) -> bool {
         // Stores keep times to the millisecond.
         let began = self.policy.began.as_millisecond();
-        noted_at.is_some_and(|at| at.as_millisecond() < began)
+        noted_at.is_some_and(|at| !self.is_resumed || at.as_millisecond() < began)
     }
 
     /// Asks for the pages of items that no list names, where they can be asked for without it.

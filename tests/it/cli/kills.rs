@@ -231,6 +231,40 @@ fn s14_a_holder_elsewhere_that_gives_no_heartbeat_is_watched_and_then_taken_over
     assert_eq!(stored_as_served(&path, &demo), 30);
 }
 
+/// Half of the items leave the list while the clock is an hour ahead; then it is set right. That they
+/// were not listed before is known all the same, in a new sweep and in a resumed one.
+fn noted_by_a_clock_that_was_ahead(store: &str) {
+    let demo = start(Options { items: 40, ..Options::default() });
+    let keys = demo.keys();
+    run(&demo, store, &[]).run().with(0);
+    assert!(keys[..20].iter().all(|key| demo.unlist(key)));
+    demo.fault(Fault::on(format!("/api/book/{}/", keys[0])).status(403));
+    let ahead = run(&demo, store, &["--gone-limit", "60"]);
+    ahead.env("GLEANER_TEST_CLOCK_OFFSET", "3600").run().with(0).tells(&["20 unlisted"]);
+    // What neither shows itself nor is listed is gone the second time.
+    run(&demo, store, &[]).run().with(0).tells(&["1 gone", "19 unlisted"]);
+    demo.fault(Fault::on("/api/book/?*").first(9).delay(Duration::from_millis(300)));
+    let before = demo.stats().requests;
+    let told = run(&demo, store, &[]).start();
+    while demo.stats().requests < before + 2 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    told.signal("TERM");
+    told.end().with(143);
+    run(&demo, store, &[]).run().with(0).tells(&["resuming unfinished sweep"]);
+}
+
+#[test]
+fn s14_what_was_noted_by_a_clock_that_was_ahead_was_noted_before_in_sqlite() {
+    let (_folder, path) = folder();
+    noted_by_a_clock_that_was_ahead(&sqlite(&path));
+}
+
+#[test]
+fn s14_what_was_noted_by_a_clock_that_was_ahead_was_noted_before_in_mongodb() {
+    noted_by_a_clock_that_was_ahead(&crate::mongod::fresh_database());
+}
+
 #[test]
 fn s18_a_run_told_to_stop_before_it_begins_stops_at_once_and_names_no_sweep() {
     let demo = start(Options { items: 30, ..Options::default() });
