@@ -13,8 +13,8 @@
 //!   marked it: while its own page answers, an item that left the list is unlisted, never gone;
 //! - **the ledger agrees**: no sweep begins before the one before it has come to its end.
 //!
-//! Where a page of the list was lost, which makes a sweep incomplete, nothing is claimed of the items
-//! that it may have named while the list changed.
+//! Where a page of the list was lost, or a sweep says that its list was empty, it is incomplete, and
+//! nothing is claimed of the items that were listed.
 //!
 //! Of all runs, those of a part of the site too, complete or not or killed:
 //!
@@ -66,7 +66,8 @@ impl Findings {
         findings.check_ledger(&holdings.sweeps);
         if let Some(last) = holdings.sweeps.last().filter(|sweep| sweep.is_over()) {
             findings.check_complete(holdings, last);
-            if !last.limited && holdings.lost_pages(last).next().is_none() {
+            let is_known = last.listed != Some(0) && holdings.lost_pages(last).next().is_none();
+            if !last.limited && is_known {
                 findings.check_keys(&chronicle, holdings, last);
             }
         }
@@ -94,6 +95,9 @@ impl Findings {
     pub fn documents_equal(demo: &Demo, holdings: &Holdings) -> Findings {
         let listed = demo.keys();
         let last = holdings.sweeps.last().expect("a sweep");
+        if last.state == "incomplete" && last.listed == Some(0) {
+            return Findings::default();
+        }
         let lost = holdings.lost_pages(last).flat_map(|page| {
             let from = ((page - 1) * PAGE).min(listed.len());
             &listed[from..(from + PAGE).min(listed.len())]
@@ -237,6 +241,9 @@ impl Findings {
 
     fn check_complete(&mut self, holdings: &Holdings, last: &Swept) {
         if last.state == "complete" {
+            if last.listed == Some(0) && !last.limited {
+                self.ledger.push(format!("{last:?} is complete, and listed nothing"));
+            }
             let kept = holdings.failures.iter().filter(|it| !last.limited || it.sweep == last.id);
             self.ledger.extend(kept.map(|it| format!("{last:?} is complete, and {it:?} is kept")));
         }

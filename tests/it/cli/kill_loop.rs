@@ -283,9 +283,10 @@ impl KillLoop {
         self.figures.findings.add(findings);
         self.figures.marks += holdings.documents.iter().filter(|it| it.gone_at.is_some()).count();
         if last.is_over() {
+            let problems = said.map(|it| it["problems"].to_string()).unwrap_or_default();
             match kind.is_of_part() {
-                true => self.check_part(kind, &last, &holdings),
-                false => self.compare(&last, &holdings),
+                true => self.check_part(kind, &last, &holdings, &problems),
+                false => self.compare(&last, &holdings, &problems),
             }
         }
         last.is_over() && !last.limited
@@ -293,7 +294,7 @@ impl KillLoop {
 
     /// A run of a part of the site came to its end: where nothing changed, it wrote what it was asked
     /// for.
-    fn check_part(&mut self, kind: Kind, last: &Swept, holdings: &Holdings) {
+    fn check_part(&mut self, kind: Kind, last: &Swept, holdings: &Holdings, problems: &str) {
         let demo = &self.churning.demo;
         let is_complete = last.state == "complete";
         self.figures.parts += 1;
@@ -301,7 +302,8 @@ impl KillLoop {
         if self.rests_since.is_none_or(|rests| last.started_at < rests) {
             return;
         }
-        assert!(is_complete || ran.walls.may_cost(), "{kind:?} met nothing that lasts: {last:?}");
+        let may_be_short = ran.walls.may_cost();
+        assert!(is_complete || may_be_short, "{kind:?} met nothing lasting: {problems}, {last:?}");
         if !is_complete {
             return;
         }
@@ -334,12 +336,12 @@ impl KillLoop {
 
     /// A sweep of the whole site is over: where nothing changed since it began, the store equals the
     /// site.
-    fn compare(&mut self, last: &Swept, holdings: &Holdings) {
+    fn compare(&mut self, last: &Swept, holdings: &Holdings, problems: &str) {
         let is_complete = last.state == "complete";
         let demo = &self.churning.demo;
         if self.rests_since.is_some_and(|rests| last.started_at >= rests) {
             let may_be_short = self.runs.iter().any(|ran| ran.walls.may_cost());
-            assert!(is_complete || may_be_short, "nothing lasting stood against {last:?}");
+            assert!(is_complete || may_be_short, "nothing lasting stood: {problems}, {last:?}");
             // What may have left the list is asked for at the end: before a wall nothing is learned.
             let saw_all = self.runs.iter().all(|ran| ran.walls.everywhere.is_none());
             self.figures.findings.add(match is_complete && saw_all {

@@ -11,15 +11,18 @@ use crate::in_step::PAGE;
 
 /// A run tries each page so often (`--retries`, and the first time).
 pub const TRIES: u32 = 3;
-/// Longer than a run asks for a page of the list: [`TRIES`] times in each of three walks.
-const LASTING: u32 = 3 * TRIES + 1;
+/// Longer than any run asks for a page, in three walks of the list: a page that came in the last of them,
+/// late, would leave out what moved from it meanwhile, and no failure would be left to say so.
+const LASTING: u32 = 100;
 
 const CAPTCHA: &str = "<!doctype html><title>Are you a robot?</title><form><input name=id></form>";
+/// Nothing tells it from a list without items.
+const SILENT: (&str, &str) = ("application/json", r#"{"detail": "Request was throttled."}"#);
 const PAGES: [(&str, &str); 5] = [
     ("text/html; charset=utf-8", CAPTCHA),
     ("text/html", "<html><body><h1>Log in</h1></body></html>"),
     ("application/json", r#"{"error": {"code": 17, "message": "limit reached"}}"#),
-    ("application/json", r#"{"detail": "Request was throttled."}"#),
+    SILENT,
     ("application/json", r#"{"errors": ["please try again"], "results": []}"#),
 ];
 
@@ -29,15 +32,9 @@ pub struct Walls {
     /// Path, and how many requests for it are answered so.
     before: HashMap<String, u32>,
     /// Whether some of them last longer than the tries of a run.
-    pub is_lasting: bool,
+    is_lasting: bool,
     /// From which request on all are answered so.
     pub everywhere: Option<usize>,
-}
-
-/// A rule that answers with one of the pages.
-pub fn wall(on: &str, rng: &mut Rng) -> Fault {
-    let (kind, body) = PAGES[rng.usize(0..PAGES.len())];
-    Fault::on(on).body(kind, body)
 }
 
 impl Walls {
@@ -65,7 +62,11 @@ impl Walls {
     }
 
     fn put(&mut self, demo: &Demo, rng: &mut Rng, path: String, times: u32) {
-        demo.fault(wall(&path, rng).first(times));
+        let page = PAGES[rng.usize(0..PAGES.len())];
+        // Where the first page of a list says nothing at all, twice, the list is taken to be empty,
+        // and the sweep to be incomplete.
+        self.is_lasting |= page == SILENT && times > 1 && path.contains('?');
+        demo.fault(Fault::on(&path).body(page.0, page.1).first(times));
         self.before.insert(path, times);
     }
 
@@ -74,7 +75,8 @@ impl Walls {
         // Before the rule, so that none is counted that it does not hit.
         self.everywhere = Some(demo.stats().requests as usize);
         demo.clear_faults();
-        demo.fault(wall("*", rng));
+        let (kind, body) = PAGES[rng.usize(0..PAGES.len())];
+        demo.fault(Fault::on("*").body(kind, body));
     }
 
     /// Whether there are any.

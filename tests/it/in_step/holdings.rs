@@ -1,5 +1,6 @@
 //! What a store holds, read from it as anybody would read it: not through gleaner.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::GRAIN;
 use super::chronicle::Span;
 
 /// A document, and what is kept of its item.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Held {
     pub key: String,
     pub document: Value,
@@ -35,6 +36,8 @@ pub struct Swept {
     pub started_at: Timestamp,
     pub ended_at: Option<Timestamp>,
     pub runs: u32,
+    /// How many items its last run listed, as it reported.
+    pub listed: Option<i64>,
 }
 
 /// What was given up.
@@ -55,6 +58,17 @@ pub struct Holdings {
     /// In the order in which they last took the lock, whatever clocks say.
     pub sweeps: Vec<Swept>,
     pub failures: Vec<GivenUp>,
+}
+
+impl fmt::Debug for Held {
+    /// Without the document, which is long.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Held { key, document: _, sweep, fetched_at, unlisted_at, gone_at } = self;
+        write!(
+            f,
+            "{key} of {sweep}, fetched {fetched_at}, unlisted {unlisted_at:?}, gone {gone_at:?}"
+        )
+    }
 }
 
 impl Swept {
@@ -129,7 +143,8 @@ fn in_sqlite(path: &Path) -> Holdings {
         ),
         sweeps: rows(
             &moment,
-            "SELECT id, state, limited, started_at, ended_at, runs FROM gleaner_sweeps ORDER BY fence",
+            "SELECT id, state, limited, started_at, ended_at, runs, \
+               json_extract(report, '$.index.listed') FROM gleaner_sweeps ORDER BY fence",
             |row| {
                 Ok(Swept {
                     id: row.get(0)?,
@@ -138,6 +153,7 @@ fn in_sqlite(path: &Path) -> Holdings {
                     started_at: time(row, 3)?.expect("it began"),
                     ended_at: time(row, 4)?,
                     runs: row.get(5)?,
+                    listed: row.get(6)?,
                 })
             },
         ),
@@ -197,7 +213,10 @@ fn held(mut document: Document) -> Held {
 }
 
 fn swept(entry: Document) -> Swept {
+    let index = entry.get_document("report").and_then(|report| report.get_document("index"));
+    let listed = index.ok().and_then(|index| index.get("listed").and_then(as_integer));
     Swept {
+        listed,
         id: text(&entry, "_id"),
         state: text(&entry, "state"),
         limited: entry.get_bool("limited").expect("whether it is of a part"),
