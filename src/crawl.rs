@@ -309,7 +309,9 @@ impl Crawl {
         // They end with the crew, whatever they wait for.
         let (mut writing, mut answering) = (JoinSet::new(), JoinSet::new());
         writing.spawn(writer.run());
-        (0..lookup::AT_ONCE).for_each(|_| drop(answering.spawn(lookups.clone().run())));
+        for _ in 0..lookup::AT_ONCE {
+            answering.spawn(lookups.clone().run());
+        }
         let worked = self.supervise(&crew, outbox, &mut writing).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),
