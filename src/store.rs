@@ -142,6 +142,13 @@ pub trait Store: Send + Sync {
     /// Where the store cannot be asked.
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError>;
 
+    /// The latest sweeps over the whole site that were complete, at most `most`, the newest first, however
+    /// many others came after them.
+    ///
+    /// # Errors
+    /// Where the store cannot be asked.
+    async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError>;
+
     /// What a new run has to know of the ledger, however long that is: of the sweeps that run and of
     /// those that ended, the latest over the whole site and the latest over a part of it, the newest
     /// first.

@@ -8,15 +8,13 @@ use crate::error::CrawlError;
 use crate::lookup;
 use crate::problems::Problems;
 use crate::record::Key;
-use crate::report::{Outcome, Report};
+use crate::report::Report;
 use crate::settings::Begin;
 use crate::store::{KeptFailure, Rows};
-use crate::sweep::State;
 use crate::task::{DetailPage, FollowUps, IndexRun, PageRange};
 
-/// Sweeps among which the last complete one is looked for: it is nearly always one of the newest, but
-/// any number of limited or unfinished runs may have come after it.
-const SWEEPS: [usize; 2] = [5, 1_000];
+/// Complete sweeps among which the last one by the same rules is looked for.
+const SWEEPS: usize = 5;
 /// Failures that a store is asked for at once.
 const AT_ONCE: usize = 1_000;
 
@@ -55,16 +53,8 @@ impl Crawl {
         if limited || self.settings.accept_changes || self.store.was_empty() {
             return Ok(());
         }
-        let mut whole: Vec<Report> = Vec::new();
-        for most in SWEEPS {
-            let sweeps = self.store.sweeps(most).await?.into_iter().map(|it| it.entry);
-            let complete = sweeps.filter(|entry| entry.state == State::Ended(Outcome::Complete));
-            let reports = complete.filter(|entry| !entry.limited).filter_map(|entry| entry.report);
-            whole = reports.collect();
-            if !whole.is_empty() {
-                break;
-            }
-        }
+        let whole = self.store.whole_sweeps(SWEEPS).await?.into_iter();
+        let whole: Vec<Report> = whole.filter_map(|entry| entry.report).collect();
         if let Some(last) = whole.first() {
             self.listed_before.get_or_init(|| last.index.listed);
             self.absent_before.get_or_init(|| last.absent.clone());

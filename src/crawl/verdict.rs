@@ -97,7 +97,7 @@ impl Crawl {
         let way_out = match listed < declared {
             true if is_short => format!(": {}", too_few(paging, *first_items)),
             true if !has_moved => {
-                "; where a site counts items that it does not list, `total_exact = false` in the site file says so"
+                "; where a site counts items that it does not list, `total_exact = false` at the top of the site file says so"
                     .to_owned()
             }
             _ => String::new(),

@@ -176,6 +176,10 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
+    async fn whole_sweeps(&self, _: usize) -> Result<Vec<SweepEntry>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
         Ok(Vec::new())
     }

@@ -242,6 +242,10 @@ impl Store for MongodbStore {
         ledger::sweeps(&self.connection, &self.place, most).await
     }
 
+    async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError> {
+        ledger::whole(&self.connection, &self.place, most).await
+    }
+
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
         ledger::latest(&self.connection, &self.place).await
     }

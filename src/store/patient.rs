@@ -242,6 +242,10 @@ impl Store for PatientStore {
         self.insist(|| self.store.sweeps(most)).await
     }
 
+    async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError> {
+        self.insist(|| self.store.whole_sweeps(most)).await
+    }
+
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
         self.insist(|| self.store.latest_sweeps()).await
     }

@@ -172,6 +172,10 @@ impl Store for SqliteStore {
         self.ask(move |database| database.sweeps(most)).await
     }
 
+    async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError> {
+        self.ask(move |database| database.whole_sweeps(most)).await
+    }
+
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
         self.ask(|database| database.latest_sweeps()).await
     }

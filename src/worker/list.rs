@@ -286,7 +286,7 @@ impl Crew {
     fn say_differing(&self) {
         if let Some(Differing { entries, example }) = self.walk.differing() {
             self.problems.gap(format!(
-                "{entries} entries of the list have the key of another entry that is not the same, such as {}, so that one of them is stored and the other is not: `key` has to tell them apart (what changes by itself belongs into `ignore`)",
+                "{entries} entries of the list have the key of another entry that is not the same, such as {}, so that one of them is stored and the other is not: `key` has to tell them apart. Where they are one item after all: what changes by itself belongs into `ignore`, and a link that varies (by category, by page) is cut by a `regex`, or `[detail] url` is made of the key",
                 plain(&example)
             ));
         }

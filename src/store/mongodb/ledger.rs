@@ -94,6 +94,23 @@ pub async fn sweeps(
     Ok(entries)
 }
 
+/// See [`crate::store::Store::whole_sweeps`].
+pub async fn whole(
+    connection: &Connection,
+    place: &Place,
+    most: usize,
+) -> Result<Vec<SweepEntry>, StoreError> {
+    let mut pipeline = of(place);
+    pipeline.extend([
+        doc! { "$match": { "state": "complete", "limited": { "$ne": true } } },
+        doc! { "$sort": newest_first() },
+        doc! { "$limit": most as i64 },
+        silence(),
+    ]);
+    let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
+    found.into_iter().map(|entry| Ok(read(entry)?.entry)).collect()
+}
+
 /// See [`crate::store::Store::latest_sweeps`].
 pub async fn latest(
     connection: &Connection,

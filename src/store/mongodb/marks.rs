@@ -222,8 +222,10 @@ async fn mark(
     let entry = store.lock()?;
     let only_id = FindOptions::builder().projection(doc! { "_id": 1 }).build();
     let found = store.find(query, only_id, KEYS_AT_ONCE).await?;
-    let count = found.len() as u64;
     let ids = found.iter().filter_map(|found| Document::try_from(found).ok());
+    // Such a document cannot be named to `$merge`; there may be one, of somebody else's making.
+    let ids: Vec<Document> = ids.filter(|found| found.get("_id") != Some(&Bson::Null)).collect();
+    let count = ids.len() as u64;
     let facts = doc! { "$mergeObjects": [
         "$_gleaner",
         { name: { "$ifNull": [format!("$_gleaner.{name}"), date(at)] }, "fence": entry.fence },
@@ -231,7 +233,7 @@ async fn mark(
     let marked = doc! { "$cond": [is_newer(FENCE, &entry), "$_gleaner", facts] };
     let change = Change {
         collection: &store.place.collection,
-        documents: ids.collect(),
+        documents: ids,
         matched: vec![doc! { "$set": { "_gleaner": marked } }],
         inserts: false,
     };

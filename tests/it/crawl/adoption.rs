@@ -1,10 +1,12 @@
 //! Collections that the two-phase script filled: ObjectId as `_id`, the item's id in a field, no
 //! index.
 
+use std::time::Duration;
+
 use gleaner::demo::Options;
 use gleaner::store::StoreError;
 use mongodb::Collection;
-use mongodb::bson::{Document, doc, oid::ObjectId, serialize_to_document};
+use mongodb::bson::{Bson, Document, doc, oid::ObjectId, serialize_to_document};
 
 use super::rig::Rig;
 use crate::records::place;
@@ -58,6 +60,20 @@ async fn d9_a_collection_of_the_scripts_is_carried_on_in_without_duplicates() {
     let report = rig.complete().await;
     assert_eq!((report.items.same, report.items.changed, report.items.new), (40, 0, 0));
     assert_eq!(collection.count_documents(doc! {}).await.expect("a count"), 40);
+}
+
+/// Adopted as well, but not to be marked: the server takes no such id for that.
+#[tokio::test]
+async fn d10_a_document_whose_id_is_null_is_passed_by() {
+    let (rig, collection) = filled(30).await;
+    let nameless = doc! { "_id": Bson::Null, "id": "nameless", "note": 1 };
+    collection.insert_one(nameless).await.expect("it is inserted");
+    collection.insert_one(doc! { "_id": true, "id": "other" }).await.expect("it is inserted");
+    for marked in [1, 0] {
+        let crawled = tokio::time::timeout(Duration::from_secs(60), rig.complete()).await;
+        assert_eq!(crawled.expect("the crawl ends").items.gone, marked);
+    }
+    assert_eq!(find(&collection, "nameless").await.get_i32("note").ok(), Some(1));
 }
 
 #[tokio::test]

@@ -107,6 +107,10 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.sweeps(most).await
     }
 
+    async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError> {
+        self.store.whole_sweeps(most).await
+    }
+
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
         self.store.latest_sweeps().await
     }

@@ -327,7 +327,7 @@ async fn l17_a_total_that_is_never_reached_is_said_once_with_the_way_out() {
         incomplete(list(paging), &served, "it declares 35 items and lists 20; where a site").await;
     let about = crawled.report.problems.iter().filter(|it| it.contains("35 items"));
     assert_eq!(about.count(), 1, "{:#?}", crawled.report.problems);
-    says(&crawled.report, "`total_exact = false` in the site file says so");
+    says(&crawled.report, "`total_exact = false` at the top of the site file says so");
     let mut site = list(paging);
     site.total_exact = false;
     complete(site, &served).await;

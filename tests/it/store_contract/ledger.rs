@@ -186,6 +186,27 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     assert_eq!((&read[0].entry, read[0].silent_for), (&ended, None));
 }
 
+/// Whatever came after them: parts of the site, and sweeps that were not complete.
+pub async fn p13_whole_sweeps_are_found_behind_any_number_of_others<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let kinds =
+        [(Outcome::Complete, false), (Outcome::Complete, true), (Outcome::Incomplete, false)];
+    for number in 0..60_i64 {
+        let (outcome, limited) = kinds[if number % 30 == 0 { 0 } else { 1 + number as usize % 2 }];
+        let entry = SweepEntry { id: format!("{number:03}").into(), limited, ..begun(1) };
+        takes(&store, &Claim::new(entry.clone())).await;
+        let ended = SweepEntry { state: State::Ended(outcome), ended_at: Some(at(9)), ..entry };
+        assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+    }
+    let ids = |most| {
+        let whole = store.whole_sweeps(most);
+        async { whole.await.expect("an answer").into_iter().map(|it| it.id.to_string()).collect() }
+    };
+    let (all, one): (Vec<String>, Vec<String>) = (ids(5).await, ids(1).await);
+    assert_eq!((all, one), (vec!["030".into(), "000".into()], vec!["030".into()]));
+}
+
 /// The clock is set back before each, so that ids and dates tell another order.
 pub async fn s14_sweeps_are_read_newest_first_by_the_number_of_the_lock<B: Ledger>() {
     let backend = B::start().await;

@@ -29,6 +29,8 @@ const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, l
      :report, :holder, :heartbeat_at, :runs, :fence, :resumed_at) ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    ORDER BY fence DESC, id DESC LIMIT ?3";
+const WHOLE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
+   AND state = 'complete' AND NOT limited ORDER BY fence DESC, id DESC LIMIT ?3";
 const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY limited, \
      state = 'running' ORDER BY fence DESC, id DESC) AS place FROM gleaner_sweeps \
      WHERE site = ?1 AND collection = ?2) WHERE place = 1 ORDER BY fence DESC, id DESC";
@@ -88,6 +90,14 @@ impl Database {
     pub fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>> {
         let Place { site, collection, .. } = &self.place;
         self.entries(SWEEPS, (site, collection, i64::try_from(most).unwrap_or(i64::MAX)))
+    }
+
+    /// See [`crate::store::Store::whole_sweeps`].
+    pub fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>> {
+        let Place { site, collection, .. } = &self.place;
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let whole = self.entries(WHOLE, (site, collection, most))?;
+        Ok(whole.into_iter().map(|found| found.entry).collect())
     }
 
     /// See [`crate::store::Store::latest_sweeps`].
