@@ -74,6 +74,8 @@ pub struct Site {
     pub ignore: Vec<Selector>,
     /// Whether a declared count is to be met exactly.
     pub total_exact: bool,
+    /// Whether a path may descend (`..`) more than once, so that a small page may take long.
+    pub descends: bool,
 }
 
 impl Site {
@@ -101,12 +103,15 @@ impl Site {
     /// Where it is no site file.
     pub fn parse(text: &str, origin: &str) -> Result<Site, SiteError> {
         let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
-        build::site(file::parse(text, origin)?, folder).map_err(|wrong| SiteError::Value {
+        let site = build::site(file::parse(text, origin)?, folder);
+        let site = site.map_err(|wrong| SiteError::Value {
             origin: origin.to_owned(),
             line: wrong.at.map(|at| file::line_of(text, at)),
             key: wrong.key,
             message: wrong.message,
-        })
+        })?;
+        let descends = text.lines().any(|line| line.matches("..").count() > 1);
+        Ok(Site { descends, ..site })
     }
 
     /// The settings that the file asks for, and the usual ones.

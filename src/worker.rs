@@ -409,7 +409,7 @@ impl Crew {
         bytes: usize,
         read: impl FnOnce(&Site) -> T + Send + 'static,
     ) -> T {
-        if bytes < LARGE {
+        if bytes < LARGE && !self.site.descends {
             return read(&self.site);
         }
         let site = self.site.clone();

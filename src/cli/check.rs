@@ -11,7 +11,6 @@ use super::arguments::Switch;
 use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::overrides::{at_base_url, at_page_size};
-use super::signals::Signals;
 use super::streams::{Voice, say};
 use super::values;
 use crate::fetch::{Fetcher, Home};
@@ -74,7 +73,6 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let settings = arguments.client.apply(Settings { robots, ..own })?;
     let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
     let fetcher = fetcher(&settings, site.home())?;
-    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let mut trial = Trial::new(site, &settings, fetcher);
     // Before anything is asked for: a site file may come from somebody else.
     let access = trial.facts.access.to_string();
@@ -82,11 +80,9 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
         false => voice.show(&access)?,
         true => voice.say(&access),
     }
-    let ended = tokio::select! {
-        ended = trial.run(&settings) => ended,
-        signal = signals.next() => return Err(Exit::Interrupted(signal)),
-    };
-    let exit = match ended {
+    // No signal is listened to: nothing has to be finished, and a page that takes long to read would
+    // keep one from being heard.
+    let exit = match trial.run(&settings).await {
         Ok(()) => Exit::Complete,
         Err(Stop::Misfit(message)) => {
             trial.facts.misfit = Some(message);

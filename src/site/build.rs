@@ -79,6 +79,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         detail,
         ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
         total_exact: file.total_exact.unwrap_or(!is_known),
+        descends: false,
     })
 }
 

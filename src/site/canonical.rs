@@ -50,6 +50,7 @@ pub fn definition(site: &Site) -> String {
         user_agents: _,
         statuses: _,
         total_exact: _,
+        descends: _,
     } = site;
     let mut form = Form::new();
     form.insert("base_url", base_url.as_str().into());
