@@ -324,17 +324,13 @@ fn hint(text: &str) -> &'static str {
 
 /// How deep brackets stand within one another, those in quotes left out.
 fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut quote) = (0_usize, 0, None);
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(_), '\\') => drop(chars.next()),
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '[' | '(') => depth += 1,
-            (None, ']' | ')') => depth = depth.saturating_sub(1),
-            (None, _) => {}
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for (_, c, is_quoted) in route::characters(text) {
+        match c {
+            _ if is_quoted => {}
+            '[' | '(' => depth += 1,
+            ']' | ')' => depth = depth.saturating_sub(1),
+            _ => {}
         }
         deepest = deepest.max(depth);
     }

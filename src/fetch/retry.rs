@@ -222,11 +222,11 @@ mod tests {
     }
 
     #[test]
-    fn w20_a_page_that_says_not_yet_waits_a_hundred_times_at_no_cost() {
+    fn w20_the_host_says_what_a_page_that_says_not_yet_pays() {
         let later = FetchError::Later { status: 202, wait: Some(Duration::from_secs(7)) };
-        let after = |waits| delay(after_error(&later, &task(1, waits), Toll::Attempt, 4, 0.0));
-        assert_eq!(after(99), Some((7000, false)));
-        assert_eq!(after(100), Some((7000, true)));
+        assert_eq!(after(&later, 1, Toll::Free, 0.0), Some((7000, false)));
+        assert_eq!(after(&later, 1, Toll::Attempt, 0.0), Some((7000, true)));
+        assert_eq!(after(&later, 5, Toll::Attempt, 0.0), None);
     }
 
     #[test]

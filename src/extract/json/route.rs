@@ -146,21 +146,13 @@ impl Slice {
 
 impl Filter {
     fn of(text: &str) -> Option<Filter> {
-        let (mut path, mut needs_page, mut quote) = (format!("$.{VALUE}["), false, None);
-        let mut chars = text.chars();
-        while let Some(c) = chars.next() {
+        let (mut path, mut needs_page) = (format!("$.{VALUE}["), false);
+        for (_, c, is_quoted) in characters(text) {
             path.push(c);
-            match (quote, c) {
-                (Some(_), '\\') => path.extend(chars.next()),
-                (Some(open), c) if c == open => quote = None,
-                (Some(_), _) => {}
-                (None, '"' | '\'') => quote = Some(c),
-                (None, '$') => {
-                    needs_page = true;
-                    path.push('.');
-                    path.push_str(PAGE);
-                }
-                (None, _) => {}
+            if c == '$' && !is_quoted {
+                needs_page = true;
+                path.push('.');
+                path.push_str(PAGE);
             }
         }
         path.push(']');
@@ -180,28 +172,39 @@ pub struct Trial(Value);
 
 /// The parts within brackets, which stand between commas, and what comes after.
 fn bracketed(text: &str) -> Option<(Vec<&str>, &str)> {
-    let (mut parts, mut begin, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match (quote, c) {
-            (Some(_), '\\') => drop(chars.next()),
-            (Some(open), c) if c == open => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => quote = Some(c),
-            (None, '[' | '(') => depth += 1,
-            (None, ']') if depth == 0 => {
+    let (mut parts, mut begin, mut depth) = (Vec::new(), 0, 0_usize);
+    for (at, c, is_quoted) in characters(text) {
+        match c {
+            _ if is_quoted => {}
+            '[' | '(' => depth += 1,
+            ']' if depth == 0 => {
                 parts.push(&text[begin..at]);
                 return Some((parts, &text[at + 1..]));
             }
-            (None, ']' | ')') => depth = depth.checked_sub(1)?,
-            (None, ',') if depth == 0 => {
+            ']' | ')' => depth = depth.checked_sub(1)?,
+            ',' if depth == 0 => {
                 parts.push(&text[begin..at]);
                 begin = at + 1;
             }
-            (None, _) => {}
+            _ => {}
         }
     }
     None
+}
+
+/// The characters of a path, each with where it stands and whether it is in quotes or one.
+pub fn characters(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
+    let (mut quote, mut is_escaped) = (None, false);
+    text.char_indices().map(move |(at, c)| {
+        let is_quoted = quote.is_some() || matches!(c, '"' | '\'');
+        match quote {
+            None => quote = Some(c).filter(|_| is_quoted),
+            Some(_) if is_escaped => is_escaped = false,
+            Some(_) if c == '\\' => is_escaped = true,
+            Some(open) => quote = Some(open).filter(|_| c != open),
+        }
+        (at, c, is_quoted)
+    })
 }
 
 fn pick(text: &str) -> Option<Pick> {
