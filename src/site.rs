@@ -408,6 +408,11 @@ fn names(fields: &[(Box<str>, FieldRule)]) -> Vec<Box<str>> {
 /// Says what is wrong where it is not one.
 pub fn parse_base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{error}; write https://host"))?;
+    // What URLs allow in a name and nobody can ask for, such as a variable that was not filled in.
+    let is_odd = |c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c);
+    if url.domain().is_some_and(|name| name.contains(is_odd)) {
+        return Err("its host is no name that can be asked for; write https://host".to_owned());
+    }
     match url.scheme() {
         "http" | "https" if url.query().is_none() && url.fragment().is_none() => Ok(url),
         "http" | "https" => Err("a base URL has neither query nor fragment".to_owned()),

@@ -80,9 +80,9 @@ fn files_that_can_never_work_are_refused_with_line_and_key() {
     for (file, words) in [
         (map.to_owned(), "x.toml:3: detail: paging is by sitemap"),
         (format!("{keys}[detail]\nlink = '$.l'\n"), "x.toml:6: detail.link: paging is by keys"),
-        (format!("{list}[detail]\nurl = '/d'\n"), "{key} stands nowhere"),
-        (format!("{list}paging = {{ by = 'offset', limit = 5 }}\n"), "{offset} stands nowhere"),
-        (format!("[seeds]\nvalues = ['a']\n{list}"), "{seed} stands nowhere"),
+        (format!("{list}[detail]\nurl = '/d'\n"), "must contain {key}"),
+        (format!("{list}paging = {{ by = 'offset', limit = 5 }}\n"), "must contain {offset}"),
+        (format!("[seeds]\nvalues = ['a']\n{list}"), "must contain {seed}"),
         (format!("{list}[detail]\nurl = 'ftp://h/{{key}}'\n"), "x.toml:8: detail.url: ftp"),
         (format!("hosts = ['*.h']\n{list}"), "x.toml:3: hosts: `*.h` is no host"),
         (format!("hosts = ['u@h']\n{list}"), "is no host"),
@@ -247,5 +247,17 @@ fn s16_documents_of_version_0_1_0_are_taken_over_but_for_those_made_of_html() {
         let text = format!("name = 'x'\nbase_url = 'https://h'\n{file}");
         let site = Site::parse(&text, "x.toml").unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(site.takes_over(), takes_over, "{file}");
+    }
+}
+
+#[test]
+fn a_base_url_whose_host_nobody_can_ask_for_is_refused() {
+    for url in ["http://${HOST}:1", "http://h{x}", "http://a$b.example/", "https://a'b"] {
+        let said = parse_base_url(url).unwrap_err();
+        assert!(said.contains("write https://host"), "{url}: {said}");
+    }
+    for url in ["http://a_b.example:1/x", "https://bücher.example", "http://[::1]:2", "http://1.1"]
+    {
+        assert!(parse_base_url(url).is_ok(), "{url}");
     }
 }
