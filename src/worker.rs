@@ -45,6 +45,7 @@ use crate::refresh::gone::Departures;
 use crate::refresh::redirect::{self, Redirects};
 use crate::refresh::twins::Twins;
 use crate::refresh::{self, Plan, Policy};
+use crate::secret::shown;
 use crate::shutdown::{Shutdown, Stage};
 use crate::site::Site;
 use crate::store::Store;
@@ -367,6 +368,13 @@ impl Crew {
         self.fetcher.first_redirect()?;
         let asked = self.site.request(&attempt.lease.task().page).ok().flatten()?;
         redirect::leads_away(key, &asked.url, to)
+    }
+
+    /// Where the request for a page of a list was led, where that is another path or host.
+    fn list_led_away(&self, attempt: &Attempt<'_>, to: &Url) -> Option<Box<str>> {
+        self.fetcher.first_redirect()?;
+        let asked = self.site.request(&attempt.lease.task().page).ok().flatten()?;
+        redirect::is_elsewhere(&asked.url, to).then(|| shown(to).into())
     }
 
     /// Where a task leads, as it may be shown; nothing where its request cannot be made.

@@ -40,6 +40,16 @@ pub fn leads_away(key: &Key, asked: &Url, to: &Url) -> Option<Box<str>> {
     Some(shown(&address).into())
 }
 
+/// Returns whether the request for a page of a list was led to another path or host.
+pub fn is_elsewhere(asked: &Url, to: &Url) -> bool {
+    let without_query = |url: &Url| {
+        let mut url = url.clone();
+        url.set_query(None);
+        url
+    };
+    !is_same_place(&without_query(asked), &without_query(to))
+}
+
 /// Returns whether two URLs differ in nothing but scheme, user, `www.`, a slash at the end and fragment.
 fn is_same_place(one: &Url, other: &Url) -> bool {
     let host =

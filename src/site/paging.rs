@@ -117,6 +117,8 @@ pub struct Hints {
     pub container: Option<bool>,
     /// The member of a page without items that tells of an error.
     pub error: Option<Box<str>>,
+    /// Where a request for a page without items was led, where that is another place.
+    pub led_to: Option<Box<str>>,
     /// What says that the list goes on.
     pub goes_on: Option<Box<str>>,
     /// Whether the place of the next page is there and says that there is none.

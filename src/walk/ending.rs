@@ -227,6 +227,11 @@ fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<Stri
         ));
     }
     let is_named = page.place.is_some() && !page.is_guess;
+    if let Some(place) = hints.led_to.as_ref().filter(|_| is_named && hints.tells_kind) {
+        return Some(format!(
+            "it was named as the next page, and leads to {place}, which has no items"
+        ));
+    }
     (is_named && before.is_other_type && hints.tells_kind).then(|| {
         "it has no items, and another content type than the first page of the list".to_owned()
     })

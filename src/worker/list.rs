@@ -80,6 +80,9 @@ impl Crew {
             Err(error) => return self.bad_page(attempt, error, page).await,
         };
         let Listing { items, said, .. } = &mut listing;
+        if said.items == 0 {
+            said.hints.led_to = self.list_led_away(&attempt, &page.url);
+        }
         let keys = || items.iter().flatten().map(|item| item.key.as_str());
         let turn = if !self.site.index.paging.is_sequence() {
             self.turn_after(&index, said, &page, std::iter::empty())

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{Crawled, crawl_into, crawl_served, settings, site_of};
 use crate::crawl::rig::says;
 use crate::served::{Answer, Asked, Served};
+use crate::store_contract::Backend;
 use crate::store_contract::backends::Sqlite;
 
 /// A site that answers by phase.
@@ -114,6 +115,38 @@ async fn l15_a_category_that_is_gone_with_the_pages_of_its_items_is_complete() {
     phase.store(3, Relaxed);
     let crawled = again(crawled, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!(crawled.report.items.gone, 5);
+}
+
+/// A next page that leads to a login has not ended the list.
+#[tokio::test]
+async fn l16_a_named_page_that_leads_elsewhere_and_has_no_items_is_lost() {
+    let site = || {
+        site_of(
+            "name = 'x'\nbase_url = 'http://h'\nformat = 'html'\n[index]\nurl = '/l'\n\
+             paging = { by = 'next', select = '.n::attr(href)' }\nitems = '.i'\nkey = '::text'\n\
+             [index.fields]\nname = '::text'\n",
+        )
+    };
+    let (served, phase) = phases(|phase, asked| match (asked.path.as_str(), phase) {
+        ("/l", _) => Answer::html("<b class=i>1</b><a class=n href='/l/2'>n</a>".to_owned()),
+        ("/l/2", 1) => {
+            Answer::html(String::new()).status(302).header("location", "/login?next=/l/2")
+        }
+        // In another spelling it is the same place.
+        ("/l/2", _) => Answer::html(String::new()).status(301).header("location", "/l/2/?p=2"),
+        _ => Answer::html("<form></form>".to_owned()),
+    });
+    let crawled = crawl_into(
+        Sqlite::start().await,
+        site(),
+        &served,
+        Settings { robots: false, ..settings() },
+        Outcome::Incomplete,
+    )
+    .await;
+    says(&crawled.report, "1 page of the list was lost");
+    phase.store(2, Relaxed);
+    again(crawled, site(), &served, settings(), Outcome::Complete).await;
 }
 
 const SHOP: &str = "name = 'x'\nbase_url = 'http://h'\nformat = 'html'\n[index]\nurl = '/l'\n\
