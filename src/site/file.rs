@@ -383,6 +383,12 @@ mod tests {
 
     /// The schema that editors are given is that of the types here.
     #[test]
+    fn x1_a_device_that_never_ends_is_no_site_file() {
+        let said = read(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(said.contains("it is no site file"), "{said}");
+    }
+
+    #[test]
     fn the_json_schema_is_up_to_date() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/site/schema.json");
         let made = serde_json::to_string_pretty(&schemars::schema_for!(SiteFile)).unwrap() + "\n";
