@@ -168,7 +168,8 @@ fn after_items(
         };
     }
     let named = || named(list, page, said).filter(|_| before.repeats.is_none());
-    let Some(next) = next.or_else(named) else { return end(list, page, said) };
+    let next = next.or_else(named).or_else(|| behind(list, page, before));
+    let Some(next) = next else { return end(list, page, said) };
     if before.is_stale && (next.is_placed() || !next.certain) {
         return Turn::Gap(format!(
             "{page}: {MOST_STALE} pages in a row list nothing that other pages do not list; the rest of the list was not asked for"
@@ -237,6 +238,16 @@ fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<Stri
     })
 }
 
+/// The page behind the last one of a plan by a count that is not exact, where pages have fewer items than
+/// the site file says: then there may be more of them.
+fn behind(list: &Rules<'_>, page: &IndexPage, before: &Before) -> Option<Next> {
+    let is_inexact = list.paging.total().is_some() && !list.total_exact;
+    let is_short = before.first_items.zip(list.paging.limit()).is_some_and(|(it, of)| it < of);
+    let is_last = page.place.is_none() && page.number >= page.planned_to;
+    let may_follow = is_inexact && is_short && is_last && !list.paging.steps_by_limit();
+    list.paging.one_more(page).filter(|_| may_follow && before.repeats.is_none())
+}
+
 /// The page behind the last one of a plan, where the last one names a next page: its count may be wrong.
 fn named(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Option<Next> {
     let is_last = page.place.is_none() && page.number >= page.planned_to;
@@ -267,7 +278,8 @@ pub fn between(
     said: &PageSaid,
     first_items: Option<u64>,
 ) -> Option<String> {
-    let limit = list.paging.limit()?;
+    // Where pages are counted, nothing lies between them.
+    let limit = list.paging.limit().filter(|_| list.paging.steps_by_limit())?;
     let is_short = first_items.is_some_and(|items| items < limit);
     // What was asked for by the number of items seen tells by itself.
     let goes_on = page.number > 1 && said.items > 0 && page.place.is_none();

@@ -16,9 +16,13 @@ const BY_TOTAL: &str =
     "query = { page = '{page}' }\npaging = { by = 'page', size = 3, total = '$.total' }";
 
 fn list(index: &str) -> Site {
-    site_of(&format!(
+    site_of(&text_of(index))
+}
+
+fn text_of(index: &str) -> String {
+    format!(
         "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$.list[*]'\nkey = '$.id'\n{index}\n"
-    ))
+    )
 }
 
 fn items(ids: impl IntoIterator<Item = usize>) -> Value {
@@ -210,6 +214,25 @@ async fn l5_a_count_that_is_less_than_what_is_there_ends_nothing() {
         let outcome = if total == "none" { Outcome::Complete } else { Outcome::Incomplete };
         stores(list(BY_TOTAL), &served, outcome, 9).await;
     }
+}
+
+/// Two of fifteen items are hidden, or the site gives two on a page where the file says three.
+#[tokio::test]
+async fn l17_pages_that_are_short_of_a_count_that_is_not_exact_are_read_to_their_end() {
+    let site = || {
+        let text = format!("total_exact = false\n{}", text_of(BY_TOTAL));
+        site_of(&text)
+    };
+    let hidden = Served::start(|asked| {
+        let ids = three(page(asked), 15).into_iter().filter(|id| !matches!(id, 1 | 7));
+        Answer::json(&json!({ "list": items(ids), "total": 15 }))
+    });
+    stores(site(), &hidden, Outcome::Complete, 13).await;
+    let fewer = Served::start(|asked| {
+        let ids = (0..15).skip((page(asked) - 1) * 2).take(2);
+        Answer::json(&json!({ "list": items(ids), "total": 15 }))
+    });
+    stores(site(), &fewer, Outcome::Complete, 15).await;
 }
 
 #[tokio::test]
