@@ -44,11 +44,14 @@ const CHURN: u64 = 40;
 const ROUNDS: usize = 6;
 
 /// A run that has ended.
+#[derive(Debug)]
 struct Ran {
     kind: Kind,
     /// By SIGKILL.
     is_killed: bool,
     is_blocked: bool,
+    /// It was told to stop, and did.
+    is_told: bool,
     walls: Walls,
     /// The first of its requests, and the first after it.
     requests: (usize, usize),
@@ -195,7 +198,8 @@ impl KillLoop {
         let (is_killed, is_blocked) = (ended.code == 137, ended.code == 1);
         let requests = (first, last);
         self.figures.note(plan, is_killed, is_blocked, &walls);
-        self.runs.push(Ran { kind: plan.kind, is_killed, is_blocked, walls, requests });
+        let (kind, is_told) = (plan.kind, ended.code == 143);
+        self.runs.push(Ran { kind, is_killed, is_blocked, is_told, walls, requests });
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
         let said = to.exists().then(|| report(&to));
         let is_over = self.look(plan.kind, &ended, said.as_ref());

@@ -59,7 +59,8 @@ impl Kind {
 
     /// The run, of the site at `url` into `store`.
     pub fn program(self, url: &str, store: &str) -> Program {
-        let crawl = |more: &[&str]| crawl(url, store, more).args(&["--gone-limit", "50"]);
+        // While sweeps of a site that changes this fast are incomplete, any share of it may leave.
+        let crawl = |more: &[&str]| crawl(url, store, more).args(&["--gone-limit", "100"]);
         match self {
             Kind::Full => crawl(&[]),
             Kind::Every => crawl(&["--every", EVERY]),

@@ -105,10 +105,11 @@ impl Soak {
         let (mut clocks, clock) = (Clocks::new(seed), folder.join("clock"));
         let spell = clocks.set(&clock, false);
         let every = format!("{}s", plan.every.as_secs());
-        let running = crawl(churning.demo.url(), store, &["--every", &every, "--gone-limit", "50"])
-            .args(&settings(&folder.join("report.json")))
-            .env("GLEANER_TEST_CLOCK_OFFSET", clock.to_str().expect("UTF-8"))
-            .start();
+        let running =
+            crawl(churning.demo.url(), store, &["--every", &every, "--gone-limit", "100"])
+                .args(&settings(&folder.join("report.json")))
+                .env("GLEANER_TEST_CLOCK_OFFSET", clock.to_str().expect("UTF-8"))
+                .start();
         Soak {
             churning,
             clocks,

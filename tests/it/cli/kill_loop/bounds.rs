@@ -11,8 +11,9 @@
 //!   loses at most `workers + 4·batch`, which is what a kill finds in the hands of workers, in the
 //!   channel, in the batch that is made up, and in the two in flight; a blocked one loses what its
 //!   workers ask for and read, `2·workers`; and of a killed run of a part, which nobody resumes,
-//!   requests of its workers may arrive late and be counted to the next one. A run that was told to
-//!   stop loses nothing.
+//!   requests of its workers may arrive late and be counted to the next one. A run that is told to
+//!   stop loses what it held back: documents that would replace others are not written before so many
+//!   pages were read that a redesign would have shown.
 //! - The rest, beside walls: robots.txt and the list's `P` pages, of which `E` may be empty by now and
 //!   are asked for again. In a sweep of the whole site the list is walked three times at most, in a
 //!   run of a part once; and where pages are named, no other is asked for.
@@ -23,6 +24,8 @@ use super::{BATCH, KillLoop, Ran, WORKERS};
 use crate::cli::runs::Kind;
 use crate::in_step::{PAGE, Span, Swept};
 
+/// Pages that tell whether a site was redesigned.
+const HELD_BACK: usize = 20;
 /// The list is walked so often at most in one run.
 const MOST_PASSES: usize = 3;
 
@@ -37,6 +40,7 @@ impl Ran {
             (true, false) => WORKERS + 4 * BATCH,
             (true, true) => WORKERS,
             (false, _) if self.is_blocked => 2 * WORKERS,
+            (false, _) if self.is_told => HELD_BACK,
             (false, _) => 0,
         }
     }
@@ -92,8 +96,9 @@ impl KillLoop {
         };
         let beyond: usize =
             asked.iter().map(|(key, times)| usize::saturating_sub(*times, allowed(key))).sum();
-        assert!(beyond <= most_beyond, "{beyond} items again, of {most_beyond} in {runs} runs");
-        assert!(lists <= most_lists, "{lists} pages of lists of {most_lists} in {runs} runs");
+        let runs = &self.runs;
+        assert!(beyond <= most_beyond, "{beyond} items again, of {most_beyond}: {runs:#?}");
+        assert!(lists <= most_lists, "{lists} pages of lists of {most_lists}: {runs:#?}");
         let figures = &mut self.figures;
         figures.details += asked.values().sum::<usize>();
         figures.again += beyond;
