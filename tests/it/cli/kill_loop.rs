@@ -195,13 +195,14 @@ impl KillLoop {
         let (ended, walls, spell) = self.until_its_end(plan, running, walls, spell);
         self.clocks.end(spell);
         let last = demo.stats().requests as usize;
-        let (is_killed, is_blocked) = (ended.code == 137, ended.code == 1);
+        let said = to.exists().then(|| report(&to));
+        let is_failed = said.as_ref().is_some_and(|it| it["outcome"] == "failed");
+        let (is_killed, is_blocked) = (ended.code == 137, is_failed);
         let requests = (first, last);
         self.figures.note(plan, is_killed, is_blocked, &walls);
         let (kind, is_told) = (plan.kind, ended.code == 143);
         self.runs.push(Ran { kind, is_killed, is_blocked, is_told, walls, requests });
         assert!(!ended.err.contains("panicked"), "{}", ended.err);
-        let said = to.exists().then(|| report(&to));
         let is_over = self.look(plan.kind, &ended, said.as_ref());
         if is_over {
             self.figures.to_end.push(began.elapsed());
@@ -281,13 +282,18 @@ impl KillLoop {
         let (holdings, mut findings) = self.clocks.read(holdings);
         findings.add(Findings::of(&self.churning, &holdings));
         let last = holdings.sweeps.last().expect("a sweep").clone();
+        let problems = said.map(|it| it["problems"].to_string()).unwrap_or_default();
+        if problems.contains("does not add up") && self.runs.iter().any(|it| it.walls.slow_lists())
+        {
+            // Page by page the list was read at times far apart, in each of its walks.
+            self.figures.slipped += std::mem::take(&mut findings.lost).len();
+        }
         let as_said = (sweep, outcome.unwrap_or_default(), kind.is_of_part());
         assert_eq!((last.id.as_str(), last.state.as_str(), last.limited), as_said, "{last:?}");
         self.has_failures = !holdings.failures.is_empty();
         self.figures.findings.add(findings);
         self.figures.marks += holdings.documents.iter().filter(|it| it.gone_at.is_some()).count();
         if last.is_over() {
-            let problems = said.map(|it| it["problems"].to_string()).unwrap_or_default();
             match kind.is_of_part() {
                 true => self.check_part(kind, &last, &holdings, &problems),
                 false => self.compare(&last, &holdings, &problems),

@@ -146,8 +146,10 @@ impl Soak {
         seen.given_up += self.report["items"]["failed"].as_u64().expect("a count");
         seen.complete += usize::from(self.report["outcome"] == "complete");
         seen.failed += usize::from(self.report["outcome"] == "failed");
-        seen.sizes.push(Size::of(self.running.id()));
+        let size = Size::of(self.running.id());
         let holdings = self.compare(&self.report["sweep"].clone(), false);
+        // Where the next sweep had begun, that was the size of a process at work.
+        self.seen.sizes.extend(holdings.iter().map(|_| size));
         self.seen.compared += usize::from(holdings.is_some());
         self.seen.left_out += usize::from(holdings.is_none());
         holdings

@@ -79,6 +79,11 @@ impl Walls {
         demo.fault(Fault::on("*").body(kind, body));
     }
 
+    /// Whether some stand before pages of the list, so that these come later than others.
+    pub fn slow_lists(&self) -> bool {
+        self.before.keys().any(|path| path.contains('?'))
+    }
+
     /// Whether there are any.
     pub fn are_none(&self) -> bool {
         self.before.is_empty() && self.everywhere.is_none()

@@ -38,6 +38,8 @@ pub struct Swept {
     pub runs: u32,
     /// How many items its last run listed, as it reported.
     pub listed: Option<i64>,
+    /// What it reported as problems.
+    pub problems: Option<String>,
 }
 
 /// What was given up.
@@ -144,7 +146,7 @@ fn in_sqlite(path: &Path) -> Holdings {
         sweeps: rows(
             &moment,
             "SELECT id, state, limited, started_at, ended_at, runs, \
-               json_extract(report, '$.index.listed') FROM gleaner_sweeps ORDER BY fence",
+               json_extract(report, '$.index.listed'), json_extract(report, '$.problems') FROM gleaner_sweeps ORDER BY fence",
             |row| {
                 Ok(Swept {
                     id: row.get(0)?,
@@ -154,6 +156,7 @@ fn in_sqlite(path: &Path) -> Holdings {
                     ended_at: time(row, 4)?,
                     runs: row.get(5)?,
                     listed: row.get(6)?,
+                    problems: row.get(7)?,
                 })
             },
         ),
@@ -215,7 +218,9 @@ fn held(mut document: Document) -> Held {
 fn swept(entry: Document) -> Swept {
     let index = entry.get_document("report").and_then(|report| report.get_document("index"));
     let listed = index.ok().and_then(|index| index.get("listed").and_then(as_integer));
+    let problems = entry.get_document("report").ok().and_then(|report| report.get("problems"));
     Swept {
+        problems: problems.map(Bson::to_string),
         listed,
         id: text(&entry, "_id"),
         state: text(&entry, "state"),

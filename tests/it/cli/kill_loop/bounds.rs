@@ -10,7 +10,7 @@
 //! - Beyond that, of all items together: answers that were walls; a killed run of the whole site
 //!   loses at most `workers + 4·batch`, which is what a kill finds in the hands of workers, in the
 //!   channel, in the batch that is made up, and in the two in flight; a blocked one loses what its
-//!   workers ask for and read, `2·workers`; and of a killed run of a part, which nobody resumes,
+//!   workers ask for and read, `2·workers`, and what it held back; and of a killed run of a part, which nobody resumes,
 //!   requests of its workers may arrive late and be counted to the next one. A run that is told to
 //!   stop loses what it held back: documents that would replace others are not written before so many
 //!   pages were read that a redesign would have shown.
@@ -39,7 +39,7 @@ impl Ran {
         match (self.is_killed, self.kind.is_of_part()) {
             (true, false) => WORKERS + 4 * BATCH,
             (true, true) => WORKERS,
-            (false, _) if self.is_blocked => 2 * WORKERS,
+            (false, _) if self.is_blocked => 2 * WORKERS + HELD_BACK,
             (false, _) if self.is_told => HELD_BACK,
             (false, _) => 0,
         }

@@ -38,6 +38,8 @@ pub struct Figures {
     pub lists_at_most: usize,
     pub to_end: Vec<Duration>,
     pub marks: usize,
+    /// Items that were left out by sweeps that say that their lists do not add up.
+    pub slipped: usize,
     pub findings: Findings,
 }
 
@@ -89,6 +91,7 @@ impl Figures {
             "requests for lists": { "requests": self.lists, "at most": self.lists_at_most },
             "ms of runs that ended a sweep": times(self.to_end.clone()),
             "marks of gone checked": self.marks,
+            "left out by lists that did not add up": self.slipped,
             "findings": findings.counts(),
             "seconds": took.as_secs(),
         })
