@@ -77,6 +77,9 @@ bench-peers: mongod ## Measure other crawlers on the main job (installs them int
 	@[ -x target/peers/venv/bin/scrapy ] || { python3 -m venv target/peers/venv && \
 	  target/peers/venv/bin/pip install --quiet aiohttp==3.14.5 pymongo==4.20.0 Scrapy==2.19.0; } || \
 	  echo "no aiohttp and no Scrapy: pip could not install them"
+	@[ -d target/peers/dlt/lib ] || { python3 -m venv target/peers/dlt && \
+	  target/peers/dlt/bin/pip install --quiet dlt==1.31.0 pymongo==4.20.0; } || \
+	  echo "no dlt: pip could not install it"
 	@[ -d target/peers/node_modules/@crawlee/http ] || ! command -v npm >/dev/null || \
 	  npm install --silent --prefix target/peers @crawlee/http@3.18.1 mongodb@7.8.0 || \
 	  echo "no Crawlee: npm could not install it"

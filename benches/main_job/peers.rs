@@ -14,9 +14,10 @@ use super::{ITEMS, PAGE, RUNS};
 /// Latency in milliseconds, and requests in flight.
 const CELLS: [(u64, u64); 2] = [(0, 50), (20, 50)];
 /// Name, what runs it (below `target/peers`, or a program), and its script.
-const PEERS: [(&str, &str, &str); 3] = [
+const PEERS: [(&str, &str, &str); 4] = [
     ("aiohttp, two phases, an update each", "venv/bin/python", "aiohttp_books.py"),
     ("Scrapy, batches of 500", "venv/bin/python", "scrapy_books.py"),
+    ("dlt (rest_api), batches of 500", "dlt/bin/python", "dlt_books.py"),
     ("Crawlee, batches of 500", "node_modules/@crawlee/http", "crawlee_books.mjs"),
 ];
 
