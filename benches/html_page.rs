@@ -4,11 +4,11 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use gleaner::document::Encoding;
 use gleaner::extract::{self, Making};
 use gleaner::fetch::{HeaderMap, Page};
+use gleaner::model::document::Encoding;
+use gleaner::model::task::Content;
 use gleaner::site::Site;
-use gleaner::task::Content;
 use scraper::{Html, Selector};
 
 const SITE: &str = r#"

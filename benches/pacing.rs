@@ -8,13 +8,13 @@
 
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::Crawl;
 use gleaner::demo::{Demo, Options};
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
-use gleaner::shutdown;
+use gleaner::engine::crawl::Crawl;
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::{self, Place};
+use gleaner::system::shutdown;
 
 const RUNS: usize = 3;
 const WORKERS: usize = 200;

@@ -1,4 +1,5 @@
-//! The command line: clap's types, one file a command, and the only place that knows either.
+//! The command line. Holds the clap types, one file per command; no other module knows clap or
+//! these types.
 
 mod arguments;
 mod check;
@@ -87,7 +88,7 @@ enum Command {
 }
 
 impl Command {
-    /// Returns whether the command keeps a log, which then holds its warnings.
+    /// Returns true if the command keeps a log, which then also receives its warnings.
     fn logs(&self) -> bool {
         match self {
             Command::Crawl { .. } | Command::Demo(_) => true,
@@ -97,15 +98,16 @@ impl Command {
     }
 }
 
-/// Reads the command line. What cannot be read is told to the user.
+/// Parses the command line. Prints the error, or the help that was asked for.
 ///
 /// # Errors
-/// The exit code, where there is nothing to run: a usage error, or help that was asked for.
+/// Returns the exit code if there is no command to run: after a usage error, or after printing
+/// help.
 pub fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| usage::tell(&error, &Cli::command()))
 }
 
-/// Runs a command to its end.
+/// Runs a command and returns its exit code.
 pub async fn run(cli: Cli) -> Exit {
     if !cli.command.logs() {
         variables::unknown().iter().for_each(|why| say(&format!("warning: {why}\n")));

@@ -1,17 +1,17 @@
-//! The demo site: a book site with a JSON API on loopback, after spa5.scrape.center.
+//! The demo site: a book site with a JSON API on loopback, modelled on spa5.scrape.center.
 //!
-//! For the tour without network (`gleaner demo`), for tests and for benchmarks. The same seed
-//! gives the same site, byte for byte, on every machine. It answers
+//! It serves the tour without network (`gleaner demo`), tests and benchmarks. The same seed gives
+//! the same site, byte for byte, on every machine. Its routes:
 //!
-//! - `GET /api/book/?limit=18&offset=N`: `{"count": …, "results": [rows]}`; a limit is held to
-//!   1 to 1000, bad numbers fall back to the defaults, an offset past the end gives no rows;
-//! - `GET /api/book/{id}/`: the document, or 404; without the last slash 301;
-//! - anything else, `/robots.txt` too: 404.
+//! - `GET /api/book/?limit=18&offset=N`: `{"count": …, "results": [rows]}`. The limit is clamped to
+//!   1 to 1000, bad numbers fall back to the defaults, an offset past the end returns no rows.
+//! - `GET /api/book/{id}/`: the document, or 404. Without the trailing slash: 301.
+//! - Anything else, including `/robots.txt`: 404.
 //!
-//! Faults are added with [`Demo::fault`], and items come, change and go while it runs. It serves
-//! on a thread and a runtime of its own: sync and async callers may use it alike, and time paused
-//! in the caller's runtime does not reach it. It binds to loopback only and must not be used to
-//! serve anyone else. It must not need anything of the crawler, which it is there to test.
+//! [`Demo::fault`] adds faults. Items can be added, changed and removed while it runs. It has its
+//! own thread and runtime: sync and async callers may use it alike, and paused time in the caller's
+//! runtime does not affect it. It binds to loopback only and must not serve anyone else. It must
+//! not depend on the crawler, which it is there to test.
 
 mod body;
 mod books;
@@ -46,28 +46,28 @@ pub use counters::{Seen, Stats};
 pub use faults::Fault;
 pub use mix::mixed_faults;
 
-/// What kind of site to start.
+/// Options of a demo site.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Books listed at the start, 50,000,000 at most. Above 50,000 documents are made when they
-    /// are asked for, which costs about 15 µs each, instead of being kept. Default 9,040.
+    /// Number of books listed at the start, at most 50,000,000. Default 9,040. Above 50,000,
+    /// documents are not kept but generated on request, which takes about 15 µs each.
     pub items: usize,
-    /// Decides all content. Default 1.
+    /// Random seed that determines all content. Default 1.
     pub seed: u64,
-    /// From the request to its answer; from 2 ms on true to about half a millisecond, below
-    /// that a millisecond or so too long. Default none.
+    /// Time from a request to its answer. Default none. Accurate to about half a millisecond from 2
+    /// ms on; shorter latencies come out about a millisecond too long.
     pub latency: Duration,
-    /// Default 0: a free one.
+    /// Port to listen on. Default 0: a free one.
     pub port: u16,
-    /// Bytes a second of all bodies together. Default `None`: as fast as they go.
+    /// Bandwidth of all bodies together, in bytes per second. Default `None`: unlimited.
     pub bandwidth: Option<u64>,
-    /// Detail pages carry an `ETag` and answer `If-None-Match` with 304. Default false.
+    /// True if detail pages have an `ETag` and answer `If-None-Match` with 304. Default false.
     pub etags: bool,
-    /// Bodies are sent with gzip to clients that accept it; costs CPU for every answer. Default
-    /// false.
+    /// True if bodies are compressed with gzip for clients that accept it. Costs CPU for every
+    /// answer. Default false.
     pub compress: bool,
-    /// Changes a second, as [`Churn`] makes them, at even intervals. Default 0: none but those
-    /// that the caller makes.
+    /// Changes per second, made by [`Churn`] at even intervals. Default 0: only the caller makes
+    /// changes.
     pub churn: f64,
 }
 
@@ -86,7 +86,7 @@ impl Default for Options {
     }
 }
 
-/// A running site. Dropping it closes its connections and its port and ends its thread.
+/// A running demo site. Dropping it closes its connections and its port and ends its thread.
 pub struct Demo {
     url: String,
     site: Arc<Site>,
@@ -95,11 +95,11 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Makes the content and starts serving; it can be asked when this returns.
+    /// Creates the content and starts serving. The site answers requests when this returns.
     ///
     /// # Errors
-    /// When the port cannot be had, when there are no descriptors or threads left, or with more
-    /// items than there are ids.
+    /// Returns an error if the port is not available, if there are no descriptors or threads left,
+    /// or if there are more items than ids.
     pub fn start(options: Options) -> io::Result<Demo> {
         if options.items > ids::MOST_ITEMS {
             let text = format!("a demo site has {} items at most", ids::MOST_ITEMS);
@@ -123,102 +123,103 @@ impl Demo {
         Ok(Demo { url, site, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it is: `http://127.0.0.1:PORT`, without a slash at the end.
+    /// Returns the base URL: `http://127.0.0.1:PORT`, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Serves at most `most` requests at once from now on; above that it answers 503 at once.
+    /// Limits the number of concurrent requests to `most`. Further requests get a 503 immediately.
     pub fn capacity(&self, most: u64) {
         self.site.set_capacity(most);
     }
 
-    /// Requests that were refused because there were too many at once.
+    /// Returns the number of requests refused because of the limit on concurrent requests.
     pub fn refused(&self) -> u64 {
         self.site.refused()
     }
 
-    /// Adds a rule after those there are; from the next request on.
+    /// Adds a fault after the existing ones. It takes effect with the next request.
     pub fn fault(&self, fault: Fault) {
         self.site.faults.add(fault);
     }
 
-    /// Takes all rules away.
+    /// Removes all faults.
     pub fn clear_faults(&self) {
         self.site.faults.clear();
     }
 
-    /// Starts to remember requests. Off by default, so that a benchmark does not pay for it.
+    /// Starts recording requests. Off by default, so that benchmarks do not pay for it.
     pub fn record(&self) {
         self.site.counters.record();
     }
 
-    /// The requests since [`Demo::record`], in the order they came.
+    /// Returns the requests since [`Demo::record`], in order of arrival.
     pub fn requests(&self) -> Vec<Seen> {
         self.site.counters.log()
     }
 
-    /// Counts so far.
+    /// Returns the counts so far.
     pub fn stats(&self) -> Stats {
         self.site.counters.stats()
     }
 
-    /// Ids in the order of the list.
+    /// Returns the ids in list order.
     pub fn keys(&self) -> Vec<String> {
         self.site.catalog().keys()
     }
 
-    /// Whether the item is in the list.
+    /// Returns true if the item is in the list.
     pub fn listed(&self, key: &str) -> bool {
         self.site.catalog().is_listed(key)
     }
 
-    /// What the detail page says now; `None` where it says 404.
+    /// Returns the current document of the detail page, or `None` if the page answers 404.
     pub fn document(&self, key: &str) -> Option<Value> {
         let detail = self.site.catalog().detail(key)?;
         serde_json::from_slice(&detail.body).ok()
     }
 
-    /// Every version the item has had, oldest first, also of a removed one; empty for an id
-    /// there never was.
+    /// Returns every version of the item, oldest first, also if it was removed. Empty for an
+    /// unknown id.
     pub fn served(&self, key: &str) -> Vec<Value> {
         self.site.catalog().versions(key)
     }
 
-    /// Puts a new item into the list at position `at`, or at the end where that is past it, and
-    /// returns its id.
+    /// Inserts a new item into the list at position `at`, or at the end if `at` is past it. Returns
+    /// its id.
     pub fn insert(&self, at: usize) -> String {
         self.site.catalog_mut().insert(at)
     }
 
-    /// Takes the item off the site: list and page. False when it was not there.
+    /// Removes the item from the list, and its page. Returns false if the item was not there.
     pub fn remove(&self, key: &str) -> bool {
         self.site.catalog_mut().remove(key, true)
     }
 
-    /// Takes the item off the list but leaves its page. False when it was not listed.
+    /// Removes the item from the list, but keeps its page. Returns false if the item was not
+    /// listed.
     pub fn unlist(&self, key: &str) -> bool {
         self.site.catalog_mut().remove(key, false)
     }
 
-    /// Lists an item again that was removed or unlisted, as it was, at position `at`. False when
-    /// it is listed or never was there.
+    /// Lists a removed or unlisted item again, unchanged, at position `at`. Returns false if the
+    /// item is listed or unknown.
     pub fn restore(&self, key: &str, at: usize) -> bool {
         self.site.catalog_mut().restore(key, at)
     }
 
-    /// Gives the item its next version: another document with a later `updated_at`. False when
-    /// it is not there.
+    /// Moves the item to its next version: a different document with a later `updated_at`. Returns
+    /// false if the item is not there.
     pub fn change(&self, key: &str) -> bool {
         self.site.catalog_mut().change(key)
     }
 
-    /// Makes the next change of `churn`, and says what it was.
+    /// Makes the next change of `churn`, and returns it.
     pub fn churn(&self, churn: &mut Churn) -> Change {
         churn.step(&mut self.site.catalog_mut())
     }
 
-    /// Closes connections and port and waits for the thread, which is a matter of milliseconds.
+    /// Closes all connections and the port, and waits for the thread, which takes milliseconds.
     pub fn stop(self) {
         drop(self);
     }
@@ -228,7 +229,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // An error means that the thread panicked and so has ended too.
+            // An error means that the thread panicked, so it has ended, too.
             let _ = thread.join();
         }
     }
@@ -240,7 +241,7 @@ impl fmt::Debug for Demo {
     }
 }
 
-/// The server's thread. Says through `ready` where it listens or why it cannot.
+/// Runs the server's thread. Sends its address, or the reason why it cannot start, through `ready`.
 fn run(
     site: Arc<Site>,
     options: &Options,
@@ -255,7 +256,7 @@ fn run(
     });
     match started {
         Ok((runtime, listener, address)) => {
-            // The caller waits for this; should it have gone, `stopped` says so at once.
+            // The caller waits for this. If it is gone, `stopped` resolves at once.
             let _ = ready.send(Ok(address));
             let changes = change(Arc::clone(&site), options.churn, Churn::new(options.seed));
             runtime.spawn(changes);
@@ -265,7 +266,7 @@ fn run(
     }
 }
 
-/// Makes `rate` changes a second until the runtime ends.
+/// Makes `rate` changes per second until the runtime ends.
 async fn change(site: Arc<Site>, rate: f64, mut churn: Churn) {
     let Ok(interval) = Duration::try_from_secs_f64(1.0 / rate) else { return };
     let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));

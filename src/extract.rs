@@ -1,132 +1,101 @@
-//! Pages to items and documents: what the site file selects, taken from what came.
+//! Turns pages into items and documents, by the selectors of the site file.
 //!
-//! Everything here is a function of the rules and the bytes. Nothing is fetched or stored.
+//! Everything here is a pure function of the rules and the bytes. Nothing is fetched or stored.
 
-pub mod budget;
-mod charset;
 mod content_type;
 mod detail;
 pub mod entry;
-pub mod field;
 mod hints;
-pub mod html;
-mod json;
-mod json_page;
 mod link;
 mod listing;
 mod marks;
 mod said;
 mod sitemap;
 
-use serde::Deserialize;
-
-use crate::document::JsonError;
 use crate::fetch::Page;
-use crate::record::KeyError;
-use crate::wording;
-use budget::LimitError;
-use field::FieldError;
-use html::HtmlPage;
+use crate::model::document::JsonError;
+use crate::select::JsonPage;
+use crate::select::budget::LimitError;
+use crate::select::field::FieldError;
+use crate::select::html::HtmlPage;
+use crate::text;
 use sitemap::SitemapError;
 
-pub use charset::decode;
 pub use detail::{Detail, Making, detail, of_list};
-pub use field::{FieldRule, Select};
-pub use json::{Selector, SelectorError};
-pub use json_page::JsonPage;
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
 pub use said::link_header;
-pub use said::plain;
 
-/// Why an item has no key.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NoKey {
-    /// The selector matched nothing in it.
-    #[error("an item has no key: the selector matched nothing in it")]
-    Missing,
-    /// The selector matched null, a truth value, a list, an object or a fraction.
-    #[error("an item's key is {0}, which is no identity")]
-    Kind(&'static str),
-    /// The text is no key.
-    #[error("an item has no key: {0}")]
-    Text(#[from] KeyError),
-    /// It is percent-encoded, but not in UTF-8.
-    #[error("an item's key is percent-encoded, but not in UTF-8")]
-    Encoding,
-    /// The selector is for pages of the other format, or the page or the text is beyond a limit.
-    #[error("an item has no key: {0}")]
-    Page(String),
-}
-
-/// Why a page is not what it should be.
+/// Reason why a page is not as the site file expects.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// Not JSON, or not an object where one is due.
+    /// The page is not JSON, or not an object where one is expected.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// The page is of another type than the site file says.
+    /// The page has another type than the site file says.
     #[error("the page is {kind} by its Content-Type, and not HTML{hint}")]
     NotHtml {
-        /// The type.
+        /// The type, from the `Content-Type` header.
         kind: String,
-        /// What to write instead, where there is something.
+        /// Advice on what to write in the site file, or empty.
         hint: &'static str,
     },
-    /// The page is beyond a limit.
+    /// The page exceeds a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// A field is missing or not what it should be.
+    /// A required field is missing, or a field has the wrong type.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// No sitemap.
+    /// The page is not a valid sitemap.
     #[error(transparent)]
     Sitemap(#[from] SitemapError),
-    /// Where a URL is due, there is none.
+    /// A value that should be a URL is not one.
     #[error("{0} is no URL")]
     NoUrl(String),
-    /// Where a cursor is due, there is none.
+    /// A value that should be a cursor is not one.
     #[error("{0} is no cursor: it is neither a text nor a number")]
     NoCursor(String),
-    /// The `Link` header is not one.
+    /// The `Link` header is malformed.
     #[error("the Link header is not what RFC 8288 says")]
     LinkHeader,
-    /// The link to the next page is one for a script.
+    /// The link to the next page leads nowhere, for instance to a script.
     #[error("{0}")]
     Nowhere(String),
-    /// What was to be kept of the list.
+    /// The part of the list entry to keep could not be read.
     #[error("on the list: {0}")]
     Listed(Box<str>),
-    /// What the site file requires is not there.
+    /// The page lacks something that the site file requires.
     #[error("the page has no {0}, which `require` in the site file asks for")]
     Require(String),
-    /// It says that it is gone, by a mark of the site file.
+    /// The page says that the item is gone, by a mark of the site file.
     #[error(
         "the page has {0}, which means that it is gone by `[answers] missing` in the site file"
     )]
     Gone(String),
-    /// It says that the site failed, by a mark of the site file.
+    /// The page says that the site failed, by a mark of the site file.
     #[error(
         "the page has {0}, which means that the site failed by `[answers] error` in the site file"
     )]
     Failed(String),
-    /// Another page than one of the list.
+    /// The page is not a page of the list.
     #[error("this is no page of the list: {0}")]
     OtherKind(String),
-    /// None of the fields.
+    /// The page has none of the fields.
     #[error("the page has none of the fields that the site file names")]
     Nothing,
-    /// The part that is the document is not there.
+    /// The page lacks the part that is the document.
     #[error("the page has no {0}, which is the document by `document` in the site file")]
     NoDocument(String),
 }
 
 impl PageError {
-    /// Whether a site that blocks crawlers may answer so: with another page than was asked for.
+    /// Returns `true` if a site that blocks crawlers may answer like this, with another page than
+    /// the
+    /// one requested.
     pub fn is_refusal(&self) -> bool {
         !matches!(self, PageError::Field(_) | PageError::Listed(_) | PageError::Gone(_))
     }
 
-    /// The reason as one word.
+    /// Returns the reason as one word.
     pub fn reason(&self) -> &'static str {
         match self {
             PageError::Json(_)
@@ -146,22 +115,11 @@ impl PageError {
     }
 }
 
-/// What a page is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// JSON.
-    Json,
-    /// HTML.
-    Html,
-}
-
 fn html_page(page: &Page) -> Result<HtmlPage, PageError> {
     if let Some(kind) = page.content_type().and_then(content_type::other_than_html) {
         let is_json = JsonPage::read(page).is_ok();
         let hint = if is_json { "; it is JSON: write `format = \"json\"`" } else { "" };
-        return Err(PageError::NotHtml { kind: wording::plain(kind), hint });
+        return Err(PageError::NotHtml { kind: text::plain(kind), hint });
     }
     Ok(HtmlPage::parse(&page.body, page.content_type(), &page.url)?)
 }

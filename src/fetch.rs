@@ -1,7 +1,8 @@
-//! Task to page: one request, its redirects, its body, in steps that [`Fetcher::fetch`] shows.
+//! Fetches the page of a task: one request, its redirects and its body, in the steps of
+//! [`Fetcher::fetch`].
 //!
-//! What went wrong is a [`FetchError`]; whether it is worth another try is decided in
-//! [`retry`], by a function of values. `fetch/` is the only place that knows the HTTP library.
+//! Failures are [`FetchError`]s. Pure functions in [`retry`] decide whether to retry. Only `fetch/`
+//! knows the HTTP library.
 
 mod address;
 mod client;
@@ -31,9 +32,9 @@ use tokio::time::Instant;
 use tracing::debug;
 use url::Url;
 
-use crate::metrics::Metrics;
-use crate::record::Validators;
-use crate::secret::shown;
+use crate::model::record::Validators;
+use crate::observe::metrics::Metrics;
+use crate::text::secret::shown;
 
 use address::Guard;
 use client::Headers;
@@ -51,48 +52,48 @@ pub use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIE
 pub use statuses::Statuses;
 pub use validators::of as validator;
 
-/// Redirects followed before a chain of them is called a loop.
+/// Maximum number of redirects that are followed in a row.
 const MOST_REDIRECTS: usize = 10;
-/// The same, for robots.txt: as many as RFC 9309 asks for.
+/// Maximum number of redirects in a row for robots.txt, as RFC 9309 asks for.
 const MOST_REDIRECTS_OF_RULES: usize = 5;
 
-/// How far redirects of a request are followed.
+/// Hosts to which redirects are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// To the site's own origin, and to hosts that the site file allows.
+    /// The site's own origin, and the hosts that the site file allows.
     Site,
-    /// To any host: for robots.txt, whose owner may keep it elsewhere (RFC 9309, 2.3.1.2). Nothing
-    /// of the site's goes along, and a site does not lead into its reader's network.
+    /// Any host that is not in a private network. For robots.txt, whose owner may keep it elsewhere
+    /// (RFC 9309, 2.3.1.2). Headers and credentials of the site are not sent there.
     Anywhere,
 }
 
-/// Bytes of an error's body that are read; more would cost more than the connection is worth.
+/// Maximum size of an error's body, in bytes. Reading more would cost more than a new connection.
 const LARGEST_REFUSAL: usize = 64 << 10;
 
-/// Makes requests. One for a whole crawl.
+/// Makes the requests of a crawl. Create one for a whole crawl.
 #[derive(Debug)]
 pub struct Fetcher {
     clients: client::Clients,
     home: Home,
     guard: Guard,
-    /// What the user sends along.
+    /// Headers that the user adds.
     headers: Headers,
     max_body: usize,
     connect_clock: Option<ConnectClock>,
     metrics: Arc<Metrics>,
     first_redirect: OnceLock<Redirect>,
-    /// How fast the site's hosts may be asked.
+    /// Rate limits of the site's hosts, or `None` if requests are not paced here.
     hosts: Option<Arc<Hosts>>,
     statuses: Statuses,
 }
 
-/// An answer whose body is still to be read.
+/// A response whose body is not read yet.
 struct Exchange {
     request: Request,
     response: Response,
     sent: Instant,
     redirects: Vec<Redirect>,
-    /// Where it leads, where that may not be followed.
+    /// Target of a redirect that may not be followed, or `None`.
     leads_to: Option<String>,
 }
 
@@ -105,19 +106,19 @@ impl Reach {
     }
 }
 
-/// Where an answer leads.
+/// Target of a response.
 enum Lead {
     Nowhere,
     To(Url),
-    /// To something that may not be followed.
+    /// To a target that may not be followed.
     Away(String),
 }
 
 impl Fetcher {
-    /// A fetcher whose counters are `metrics`'.
+    /// Creates a fetcher that counts in `metrics`.
     ///
     /// # Errors
-    /// Where the HTTP client cannot be made, for instance because of a proxy's URL.
+    /// Returns an error if the HTTP client cannot be made, for instance because of a proxy's URL.
     pub fn new(options: &ClientOptions, metrics: Arc<Metrics>) -> Result<Fetcher, ClientError> {
         let guard = Guard::of(&options.home);
         Ok(Fetcher {
@@ -134,22 +135,21 @@ impl Fetcher {
         })
     }
 
-    /// The same, with requests that follow another one (redirects, connections that turned out to
-    /// be closed) paced as `hosts` say, which hear of all answers. The first is its caller's to
-    /// pace.
+    /// Paces follow-up requests (redirects, and retries on closed connections) by `hosts`, and
+    /// reports all responses to them. The caller paces the first request.
     pub fn paced(self, hosts: Arc<Hosts>) -> Fetcher {
         Fetcher { hosts: Some(hosts), ..self }
     }
 
-    /// The same, for a site that says what its statuses mean.
+    /// Sets the meaning of the site's statuses.
     pub fn reading(self, statuses: Statuses) -> Fetcher {
         Fetcher { statuses, ..self }
     }
 
-    /// Asks for a page, if it is not what `validators` are of (RFC 9110, section 13).
+    /// Fetches a page, unless it is unchanged by its `validators` (RFC 9110, section 13).
     ///
     /// # Errors
-    /// As [`Fetcher::fetch`].
+    /// Returns the same errors as [`Fetcher::fetch`].
     pub async fn fetch_if_modified(
         &self,
         mut request: Request,
@@ -166,10 +166,10 @@ impl Fetcher {
         self.page(exchange).await.map(Fetched::Page)
     }
 
-    /// Asks for a page and reads it to its end.
+    /// Fetches a page and reads its whole body.
     ///
     /// # Errors
-    /// Whatever is not a page, by its status too: see [`FetchError`].
+    /// Returns a [`FetchError`] if there is no response, or its status is not that of a page.
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
         let exchange = self.follow(request, Reach::Site, self.hosts.as_deref()).await?;
         self.page(exchange).await
@@ -198,12 +198,11 @@ impl Fetcher {
         Ok(Page { url: request.url, headers: std::mem::take(response.headers_mut()), body })
     }
 
-    /// Asks a host for its robots.txt, of which no more than `most` bytes are read. Redirects are
-    /// followed to wherever they lead. It is not paced: so hosts are asked how fast they may be
-    /// asked.
+    /// Fetches a host's robots.txt, and reads at most `most` bytes of it. Redirects are followed to
+    /// any host. The request is not paced, since the pace is not known before.
     ///
     /// # Errors
-    /// As [`Fetcher::fetch`].
+    /// Returns the same errors as [`Fetcher::fetch`].
     pub async fn rules(&self, request: Request, most: usize) -> Result<Page, FetchError> {
         let mut exchange = self.follow(request, Reach::Anywhere, None).await?;
         if let Some(to) = exchange.leads_to.take() {
@@ -217,23 +216,23 @@ impl Fetcher {
         let codings = coding::of(exchange.response.headers())?;
         let body = sent(&mut exchange.response, most).await?;
         exchange.log(body.len());
-        // What is cut here is no damage: unpacking ends before it comes to the cut.
+        // Cutting the body here is safe: unpacking stops before the cut.
         let mut body = coding::unpacked(body, &codings, most)?;
         body.truncate(most);
         let headers = std::mem::take(exchange.response.headers_mut());
         Ok(Page { url: exchange.request.url, headers, body })
     }
 
-    /// Makes a request for somebody who wants to see the answer, whatever it is: also one that
-    /// leads to another host, which is not followed.
+    /// Makes a request and returns the response whatever its status, for people to look at. A
+    /// redirect to another host is returned, not followed.
     ///
     /// # Errors
-    /// Where there is no answer, or its body cannot be read.
+    /// Returns an error if there is no response, or its body cannot be read.
     pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
         let mut exchange = self.follow(request, Reach::Site, None).await?;
         let head_after = exchange.sent.elapsed();
         let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
-        // What nobody can unpack is shown as it came.
+        // A body with unknown codings is shown as received.
         let codings = coding::of(exchange.response.headers()).unwrap_or_default();
         let body = body(&mut exchange.response, &codings, self.max_body).await?;
         let body_after = exchange.sent.elapsed();
@@ -247,22 +246,22 @@ impl Fetcher {
         Ok(Answer { status, version, page, redirects, leads_to, connect, head_after, body_after })
     }
 
-    /// `url` with the site's own user and password, where it is of the site's own origin.
+    /// Adds the site's user and password to `url` if it is of the site's own origin.
     pub fn with_credentials(&self, url: Url) -> Url {
         self.home.with_credentials(url)
     }
 
-    /// A request was made again.
+    /// Counts a retry.
     pub(super) fn retried(&self) {
         self.metrics.retried();
     }
 
-    /// The first redirect that was followed, where there was one.
+    /// Returns the first redirect that was followed, or `None`.
     pub fn first_redirect(&self) -> Option<&Redirect> {
         self.first_redirect.get()
     }
 
-    /// Makes a request, and those that its answers lead to.
+    /// Makes a request and follows its redirects.
     async fn follow(
         &self,
         mut request: Request,
@@ -298,8 +297,8 @@ impl Fetcher {
         Err(FetchError::RedirectLoop(most))
     }
 
-    /// Sends the request, once more where a kept-alive connection turned out to be closed, or the
-    /// answer's head had more fields than there was room for. Answers with when it left, too.
+    /// Sends a request. Sends it once more if a kept-alive connection turned out to be closed, or
+    /// if the response had too many header fields. Returns the response and the time of sending.
     async fn send(
         &self,
         request: &Request,
@@ -352,8 +351,8 @@ impl Fetcher {
         })
     }
 
-    /// What an answer that is no page says. Its body is but a sample: that it breaks off or is too
-    /// large must not hide the status.
+    /// Makes the error for a response that is not a page. Its body is only a sample: a body that
+    /// breaks off or is too large must not hide the status.
     async fn refusal(&self, mut exchange: Exchange) -> FetchError {
         let response = &mut exchange.response;
         let status = response.status().as_u16();
@@ -372,7 +371,7 @@ impl Fetcher {
         FetchError::Status { status, wait, sample: Sample::of(&body) }
     }
 
-    /// Where an answer leads. What is out of reach is not followed.
+    /// Returns the target of a response. A target out of reach is not followed.
     async fn lead(&self, url: &Url, response: &Response, reach: Reach) -> Lead {
         let redirects = [301, 302, 303, 307, 308].contains(&response.status().as_u16());
         let location = response.headers().get(LOCATION).filter(|_| redirects);
@@ -407,7 +406,7 @@ impl Exchange {
     }
 }
 
-/// One line a request, where that is asked for: else nothing is looked at.
+/// Logs one line for a request. Nothing is computed unless it is logged.
 fn log(
     request: &Request,
     sent: Instant,
@@ -423,12 +422,12 @@ fn log(
     );
 }
 
-/// Bytes of a head, names and values.
+/// Returns the size of a response's head, names and values, in bytes.
 fn size(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum()
 }
 
-/// Reads a body of at most `most` bytes, both as it is sent and as it is unpacked.
+/// Reads a body of at most `most` bytes, both packed and unpacked.
 async fn body(
     response: &mut Response,
     codings: &[Coding],
@@ -441,7 +440,7 @@ async fn body(
     if body.len() > most { Err(FetchError::TooLarge(most)) } else { Ok(body) }
 }
 
-/// Reads a body as it is sent, but no further once it has more than `most` bytes.
+/// Reads a body as it was sent, and stops once it has more than `most` bytes.
 async fn sent(response: &mut Response, most: usize) -> Result<Bytes, FetchError> {
     let mut chunk = async || response.chunk().await.map_err(|error| FetchError::reading(&error));
     let Some(first) = chunk().await? else { return Ok(Bytes::new()) };

@@ -1,7 +1,9 @@
-//! A site: what a TOML file says of where the list is, how to find items on it, and what to keep.
+//! A site: where its list is, how to find items on it, and what to keep, as described by a TOML
+//! file.
 //!
-//! A [`Site`] is plain values: it makes requests from tasks and says how pages are read, but never
-//! asks for anything. The built-in sites are files like those of users and read by the same code.
+//! A [`Site`] is plain data. It builds requests from tasks and says how to read pages, but makes no
+//! requests. The built-in sites are site files like those of users, and are parsed by the same
+//! code.
 
 mod asked_for;
 mod build;
@@ -13,6 +15,7 @@ mod keys;
 mod paging;
 mod request;
 mod rules;
+pub mod settings;
 mod template;
 mod written;
 
@@ -22,11 +25,11 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::extract::{FieldRule, Select, Selector};
 use crate::fetch::{Home, Request, Statuses};
-use crate::secret::Credentials;
-use crate::settings::Settings;
-use crate::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
+use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
+use crate::select::{FieldRule, Select, Selector};
+use crate::site::settings::Settings;
+use crate::text::secret::Credentials;
 use request::RequestTemplate;
 use template::Values;
 
@@ -36,7 +39,7 @@ pub use paging::{Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step};
 pub use request::RequestError;
 pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Marks, Seeds, SeedsPage};
 
-/// Pages asked for where the site file sets no cap.
+/// Default maximum number of pages of a list.
 const MOST_PAGES: u64 = 100_000;
 /// JSON Schema of site files, for editors.
 pub const SCHEMA: &str = include_str!("site/schema.json");
@@ -44,45 +47,45 @@ pub const SCHEMA: &str = include_str!("site/schema.json");
 /// A site as its file describes it, with all defaults filled in.
 #[derive(Debug, Clone)]
 pub struct Site {
-    /// Name, by which ledger and lock go.
+    /// Name of the site. The ledger and the lock use it.
     pub name: Box<str>,
-    /// What the site is, in one line; may be empty.
+    /// Description in one line; may be empty.
     pub description: Box<str>,
-    /// Collection or table that the documents go to.
+    /// Collection or table for the documents.
     pub collection: Box<str>,
-    /// Where the site is.
+    /// Base URL of the site.
     pub base_url: Url,
     /// Other hosts that its pages may lead to.
     pub hosts: Vec<Box<str>>,
-    /// Most requests in flight, where the file says it.
+    /// Maximum concurrent requests, or `None` if the file does not set it.
     pub workers: Option<usize>,
-    /// Most requests a second, where the file says it.
+    /// Maximum requests per second, or `None` if the file does not set it.
     pub rate: Option<f64>,
-    /// Whether robots.txt is obeyed, where the file says it.
+    /// True if robots.txt is obeyed, or `None` if the file does not set it.
     pub robots: Option<bool>,
-    /// Names to go by, in turn; none where the file says none.
+    /// User-Agent headers to rotate; empty if the file does not set them.
     pub user_agents: Vec<String>,
-    /// What statuses mean.
+    /// Meaning of statuses.
     pub statuses: Statuses,
-    /// Categories by which the items are listed, where they are.
+    /// Categories of the items, or `None` if there is only one list.
     pub seeds: Option<Seeds>,
-    /// How the list is read.
+    /// Rules for the list.
     pub index: IndexRules,
-    /// How the page of an item is read; without one, the list says all there is.
+    /// Rules for the page of an item, or `None` if documents are made from the list alone.
     pub detail: Option<DetailRules>,
-    /// Parts of a document that play no part in whether it changed.
+    /// Parts of a document that do not count as changes.
     pub ignore: Vec<Selector>,
-    /// Whether a declared count is to be met exactly.
+    /// True if a declared total must match the number of items exactly.
     pub total_exact: bool,
-    /// Whether a path may descend (`..`) more than once, so that a small page may take long.
+    /// Returns whether a path may descend (`..`) more than once, so that a small page may take long.
     pub descends: bool,
 }
 
 impl Site {
-    /// The built-in site of that name, or the site of the file at that path.
+    /// Loads the built-in site with this name, or the site of the file at this path.
     ///
     /// # Errors
-    /// Where there is none, or the file is no site file.
+    /// Returns an error if there is neither, or the file is not a valid site file.
     pub fn load(name_or_path: &str) -> Result<Site, SiteError> {
         if let Some(site) = BuiltIn::named(name_or_path) {
             return site.site();
@@ -96,11 +99,11 @@ impl Site {
         Site::parse(&text, name_or_path)
     }
 
-    /// The site that `text` describes; `origin` is the file's path in errors, and where paths in
-    /// it begin.
+    /// Parses a site file. `origin` is its path: it appears in errors, and relative paths in the
+    /// file start at its folder.
     ///
     /// # Errors
-    /// Where it is no site file.
+    /// Returns an error if `text` is not a valid site file.
     pub fn parse(text: &str, origin: &str) -> Result<Site, SiteError> {
         let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
         let site = build::site(file::parse(text, origin)?, folder);
@@ -114,7 +117,7 @@ impl Site {
         Ok(Site { descends, ..site })
     }
 
-    /// The settings that the file asks for, and the usual ones.
+    /// Returns the settings of the file, with defaults for the others.
     pub fn settings(&self) -> Settings {
         let usual = Settings::default();
         let own = Some(self.user_agents.clone()).filter(|names| !names.is_empty());
@@ -127,15 +130,16 @@ impl Site {
         }
     }
 
-    /// Where requests may lead: the site's own host, those that the file allows, and those that
-    /// its templates name.
+    /// Returns the hosts that requests may go to: the site's own host, those that the file allows,
+    /// and those that its templates name.
     pub fn home(&self) -> Home {
         let named = self.requests().filter_map(RequestTemplate::host);
         let hosts = self.hosts.iter().cloned().chain(named).collect();
         Home { site: self.base_url.clone(), hosts }
     }
 
-    /// The name of the file that its keys are read from, where they are.
+    /// Returns the name of the file that the keys are read from, or `None` if there is no such
+    /// file.
     pub fn keys_file(&self) -> Option<&str> {
         match &self.index.paging {
             Paging::Keys(keys) => keys.file_name(),
@@ -143,18 +147,18 @@ impl Site {
         }
     }
 
-    /// Adds the credentials that the site file holds: user, password, and what it sends in headers
-    /// and parameters named like credentials.
+    /// Adds the credentials of the site file: user, password, and headers and parameters with names
+    /// of credentials.
     pub fn credentials(&self, into: &mut Credentials) {
         into.url(self.base_url.as_str());
         self.requests().for_each(|request| request.credentials(into));
     }
 
-    /// The request for a page; nothing where none is needed, since what the page would say is
-    /// known.
+    /// Returns the request for a page, or `None` if the content of the page is known without one.
     ///
     /// # Errors
-    /// Where the site file and what the list said make none that may be made.
+    /// Returns an error if the site file and the values from the list do not make a valid and
+    /// allowed request.
     pub fn request(&self, page: &Page) -> Result<Option<Request>, RequestError> {
         match page {
             page if self.template(page).is_none() => Ok(None),
@@ -163,8 +167,8 @@ impl Site {
         }
     }
 
-    /// A URL of the host that a page is asked of: the site's own, unless a link or a template leads
-    /// elsewhere. Nothing where the page need not be asked for.
+    /// Returns a URL with the host that a page is requested from: the site's own, unless a link or
+    /// a template leads to another host. `None` if the page needs no request.
     pub fn host(&self, page: &Page) -> Option<Cow<'_, Url>> {
         let template = self.template(page)?;
         let home = Cow::Borrowed(&self.base_url);
@@ -173,12 +177,12 @@ impl Site {
         if template.is_below_base() && !is_linked {
             return Some(home);
         }
-        // What makes no request makes trouble wherever it waits.
+        // A page that makes no valid request fails wherever it waits.
         let request = self.request(page).ok().flatten();
         Some(request.map_or(home, |request| Cow::Owned(request.url)))
     }
 
-    /// How the pages of each kind are asked for.
+    /// Returns the request templates for all kinds of pages.
     pub fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
         let seeds = match &self.seeds {
             Some(Seeds::Page(page)) => Some(&page.request),
@@ -188,7 +192,7 @@ impl Site {
         [seeds, Some(&self.index.request), detail].into_iter().flatten()
     }
 
-    /// How a page is asked for; nothing where it need not be.
+    /// Returns the request template for a page, or `None` if it needs no request.
     fn template(&self, page: &Page) -> Option<&RequestTemplate> {
         match page {
             Page::Detail(_) => self.detail.as_ref().map(|detail| &detail.request),
@@ -235,7 +239,7 @@ impl Site {
         }
     }
 
-    /// How the pages of a list are asked for and divided.
+    /// Returns the request template and the paging of a list.
     fn rules_of(&self, list: &List) -> (&RequestTemplate, &Paging) {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => (&page.request, &page.paging),
@@ -243,7 +247,7 @@ impl Site {
         }
     }
 
-    /// The keys on a page of a list that need not be asked for.
+    /// Returns the keys on a page of a list that needs no request, or `None` for other lists.
     pub fn known_keys(&self, page: &IndexPage) -> Option<Vec<String>> {
         match &self.index.paging {
             Paging::Keys(keys) => Some(keys.page(page.number)),
@@ -251,8 +255,8 @@ impl Site {
         }
     }
 
-    /// Whether an item cannot be had without its list: it has no page of its own, or its document
-    /// holds parts of the list.
+    /// Returns true if an item cannot be crawled without its list entry: it has no page of its own,
+    /// or its document includes parts of the list.
     pub fn needs_list(&self) -> bool {
         let keeps = match &self.index.items {
             ItemRules::Selected { keep, .. } => *keep != Keep::Nothing,
@@ -261,15 +265,15 @@ impl Site {
         keeps || self.detail.is_none()
     }
 
-    /// Whether nothing on the list shows where it ends: its pages are HTML of which nothing is required,
-    /// and say neither how many items nor how many pages there are.
+    /// Returns true if nothing on the list proves where it ends: its pages are HTML without
+    /// required parts, and declare neither the number of items nor that of pages.
     pub fn has_open_end(&self) -> bool {
         let is_html =
             matches!(&self.index.items, ItemRules::Selected { items: Select::Css(_), .. });
         is_html && self.index.require.is_empty() && !self.index.paging.tells_its_end()
     }
 
-    /// Whether any page counts as an item's: nothing that it must have is named.
+    /// Returns whether any page counts as an item's: nothing that it must have is named.
     pub fn takes_any_page(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| {
             let has_required = detail.fields.iter().any(|(_, rule)| rule.required);
@@ -277,17 +281,17 @@ impl Site {
         })
     }
 
-    /// Whether the list says where an item's page is.
+    /// Returns true if the list has the URLs of items' pages.
     pub fn takes_links(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| detail.request.url.is_none())
     }
 
-    /// Returns whether requests are made of keys.
+    /// Returns true if requests for items contain their keys.
     pub fn sends_keys(&self) -> bool {
         self.detail.as_ref().is_some_and(|detail| detail.request.has(template::Placeholder::Key))
     }
 
-    /// How many keys there are, where they are known.
+    /// Returns the number of keys if they are known in advance, or `None` otherwise.
     pub fn known_count(&self) -> Option<u64> {
         match &self.index.paging {
             Paging::Keys(keys) => Some(keys.count()),
@@ -295,7 +299,7 @@ impl Site {
         }
     }
 
-    /// The pages that a walk over the site begins with, as far as `range` allows.
+    /// Returns the first pages of a walk over the site, limited to `range`.
     pub fn begin(&self, range: PageRange) -> Vec<IndexRun> {
         match &self.seeds {
             None => self.list(List::Items(None), range).into_iter().collect(),
@@ -306,12 +310,12 @@ impl Site {
         }
     }
 
-    /// The pages that the lists of these categories begin with, as far as `range` allows.
+    /// Returns the first pages of the lists of these categories, limited to `range`.
     pub fn lists(&self, seeds: impl Iterator<Item = Arc<str>>, range: PageRange) -> Vec<IndexRun> {
         seeds.filter_map(|seed| self.list(List::Items(Some(seed)), range)).collect()
     }
 
-    /// The pages that another walk over a list begins with.
+    /// Returns the first pages of another walk over a list, or `None` if `range` excludes them.
     pub fn again(&self, list: List, pass: u32, range: PageRange) -> Option<IndexRun> {
         let run = match list {
             List::Seeds => Some(IndexRun { list, ..IndexRun::numbered(1, 1, 1) }),
@@ -330,17 +334,18 @@ impl Site {
         (from <= to).then(|| IndexRun { list, ..IndexRun::numbered(1, from, to) })
     }
 
-    /// The index pages that follow `page`, whatever the range allows.
+    /// Returns the list pages that follow `page`, not limited to a range.
     pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
         self.paging_of(&page.list).after(page, said, self.total_exact)
     }
 
-    /// How a list is divided into pages.
+    /// Returns the paging of a list.
     pub fn paging_of(&self, list: &List) -> &Paging {
         self.rules_of(list).1
     }
 
-    /// Returns whether what the pages of a list say of further pages counts, beside what the paging names.
+    /// Returns true if hints to further pages on the pages of a list count, in addition to its
+    /// paging.
     pub fn heeds_hints(&self, list: &List) -> bool {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => page.more,
@@ -348,17 +353,18 @@ impl Site {
         }
     }
 
-    /// The index pages that `asked` (all, where nothing was asked) and the site's cap allow.
+    /// Returns the range of list pages to crawl: `asked` (all if `None`), limited by `max_pages` of
+    /// the site.
     pub fn page_range(&self, asked: Option<PageRange>) -> PageRange {
         let PageRange { from, to } = asked.unwrap_or(PageRange { from: 1, to: u64::MAX });
         match self.index.paging {
-            // The keys are in the file: there is nothing that could go on for ever.
+            // The keys are in the file, so the list cannot go on forever.
             Paging::Keys(_) => PageRange { from, to },
             _ => PageRange { from, to: to.min(from.saturating_add(self.index.most_pages - 1)) },
         }
     }
 
-    /// Names of the fields that are taken from the list.
+    /// Returns the names of the fields that are taken from the list.
     pub fn list_fields(&self) -> Vec<Box<str>> {
         match &self.index.items {
             ItemRules::Selected { keep: Keep::Fields(fields), .. } => names(fields),
@@ -366,12 +372,12 @@ impl Site {
         }
     }
 
-    /// Names of the fields that are taken from an item's page.
+    /// Returns the names of the fields that are taken from an item's page.
     pub fn detail_fields(&self) -> Vec<Box<str>> {
         self.detail.as_ref().map_or_else(Vec::new, |detail| names(&detail.fields))
     }
 
-    /// The field of a document that holds its key, where the key is a field.
+    /// Returns the field of a document that holds its key, or `None` if the key is not a field.
     pub fn key_field(&self) -> Option<Box<str>> {
         match &self.index.items {
             ItemRules::Selected {
@@ -381,17 +387,18 @@ impl Site {
         }
     }
 
-    /// Digest of what makes documents what they are: another one makes all of them anew.
+    /// Returns the digest of the rules that determine the documents. If it changes, all documents
+    /// are fetched again.
     pub fn rules(&self) -> String {
         canonical::rules(self)
     }
 
-    /// Digest of what is crawled: another one is another sweep.
+    /// Returns the digest of what is crawled. If it changes, a new sweep starts.
     pub fn definition(&self) -> String {
         canonical::definition(self)
     }
 
-    /// Returns whether documents whose rules bear the number of version 0.1.0 are taken to be made by these
+    /// Returns true if documents with rules in the form of version 0.1.0 count as made by these
     /// rules.
     pub fn takes_over(&self) -> bool {
         canonical::takes_over(self)
@@ -402,10 +409,10 @@ fn names(fields: &[(Box<str>, FieldRule)]) -> Vec<Box<str>> {
     fields.iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// A base URL.
+/// Parses a base URL.
 ///
 /// # Errors
-/// Says what is wrong where it is not one.
+/// Returns what is wrong, in words.
 pub fn parse_base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{error}; write https://host"))?;
     // What URLs allow in a name and nobody can ask for, such as a variable that was not filled in.

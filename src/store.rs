@@ -1,18 +1,19 @@
-//! The store: the database that is kept in step with the site. This file is the contract;
-//! `store/` holds MongoDB, SQLite and JSON lines, and the patience with a store that goes away.
+//! The store: the database that is kept in sync with the site. This file is the contract. `store/`
+//! holds the implementations for MongoDB, SQLite and JSON lines, and the retries while a store is
+//! unavailable.
 //!
-//! 1. All methods take batches. What one document cannot be stored for is a [`Rejection`] of that
-//!    document; the rest of the batch is written.
-//! 2. `Ok` means durable as far as the store can say: a task is done when its record is here.
-//! 3. Writing the same record twice changes nothing, so a batch whose fate is unknown may be
-//!    written again.
-//! 4. A store writes documents, marks and failures only under the lock that it took last, and sees to
-//!    that by itself: what it is asked for without it answers [`StoreError::LockLost`]. What is on its
-//!    way when the lock is lost can replace nothing that a later holder wrote.
-//! 5. A store that cannot be reached now answers [`StoreError::Unavailable`]; whoever calls may
-//!    wait and call again.
+//! 1. All methods take batches. A document that cannot be stored gives a [`Rejection`]; the rest of
+//!    the batch is written.
+//! 2. `Ok` means durable, as far as the store can guarantee it: a task is done when its record is
+//!    here.
+//! 3. Writes are idempotent, so a batch may be written again if its result is unknown.
+//! 4. A store writes documents, marks and failures only under the lock that it took last, and
+//!    checks that itself: without the lock it returns [`StoreError::LockLost`]. A write that is in
+//!    flight when the lock is lost cannot replace anything that a later holder wrote.
+//! 5. A store that is unreachable returns [`StoreError::Unavailable`]; the caller may wait and
+//!    retry.
 //!
-//! `tests/it/store_contract.rs` is the suite that every store has to pass.
+//! `tests/it/store_contract.rs` is the test suite that every store must pass.
 
 mod jsonl;
 mod mongodb;
@@ -28,9 +29,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::document::Encoding;
-use crate::failure::{Failure, PageId};
-use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::document::Encoding;
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
@@ -40,106 +41,110 @@ pub use rows::{Position, Rows};
 pub use sample::{Losses, Sample, Sampled};
 pub use url::{StoreUrl, StoreUrlError};
 
-/// A database that is kept in step with a site. The module's documentation is the contract.
+/// A database that is kept in sync with a site. The module's documentation is the contract.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The form in which documents are to be handed over.
+    /// Returns the form in which documents must be passed.
     fn encoding(&self) -> Encoding;
 
-    /// Whether there was no document in the collection when the store was opened. Then nothing
-    /// is known, and nothing need be asked.
+    /// Returns `true` if the collection was empty when the store was opened. Then no lookup of
+    /// known items is needed.
     fn was_empty(&self) -> bool;
 
-    /// Whether failures and sweeps are kept; where not, they are only reported.
+    /// Returns `true` if the store keeps failures and sweeps. Otherwise they are only reported.
     fn keeps_failures(&self) -> bool {
         true
     }
 
-    /// What the store holds of `keys` (at most 1,000); those it does not hold are left out.
+    /// Returns what the store knows of `keys` (at most 1,000). Unknown keys are left out.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError>;
 
-    /// Writes records: new and changed ones replace the whole document, of the same ones only
-    /// what gleaner keeps beside it is written. Answers with what could not be stored.
+    /// Writes records. A new or changed record replaces the whole document. Of an unchanged one,
+    /// only the metadata is written. Returns the records that could not be stored.
     ///
     /// # Errors
-    /// Where the batch as a whole could not be written; parts of it may have been.
+    /// Returns an error if the batch as a whole failed; parts of it may have been written.
     async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError>;
 
-    /// Notes of items that they were listed, though there is nothing to write: all get `seen_at`
-    /// and lose `unlisted_at`; of those that were fetched also sweep, rules, time, validators and
-    /// revision are written. Answers with those whose document the store does not hold or has
-    /// marked gone: they have to be fetched without conditions. Of one that is marked gone only
-    /// `seen_at` is noted: the mark, and `unlisted_at` that led to it, stay until it is stored anew. Items that are noted together may get the latest of their
-    /// times.
+    /// Records that items were listed, without writing their documents.
+    ///
+    /// All items get `seen_at` and lose `unlisted_at`. Items that were fetched also get the sweep,
+    /// the rules, the time, the validators and the revision. Items in one batch may all get the
+    /// latest of their times.
+    ///
+    /// Returns the keys whose document is missing or marked gone. These must be fetched without
+    /// conditions. For an item that is marked gone, only `seen_at` is written: the mark, and the
+    /// `unlisted_at` that led to it, stay until the item is stored again.
     ///
     /// # Errors
-    /// Where the batch as a whole could not be written; parts of it may have been.
+    /// Returns an error if the batch as a whole failed; parts of it may have been written.
     async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError>;
 
-    /// Keys of at most `most` documents after `after`, in the order of an index that holds them, so
-    /// that no document is read: also of documents marked gone, and of those that others put beside
-    /// ours, where they bear a key in its normal form.
+    /// Returns at most `most` keys after `after`, in the order of an index that holds them, so that
+    /// no documents are read. Includes documents that are marked gone, and documents of other
+    /// programs if their key is in normal form.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError>;
 
-    /// The documents of `keys` (at most 1,000) that are not marked gone, without what is in them.
+    /// Returns metadata of those documents of `keys` (at most 1,000) that are not marked gone.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError>;
 
-    /// How many documents are not marked gone.
+    /// Returns the number of documents that are not marked gone.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn count_live(&self) -> Result<u64, StoreError>;
 
-    /// Notes that the list leaves items out since `at`, of those that it left out before nothing.
+    /// Records that items are missing from the list since `at`. Items that were missing before keep
+    /// their time.
     ///
     /// # Errors
-    /// Where it could not be written; a part may have been.
+    /// Returns an error if the write failed; a part may have been written.
     async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError>;
 
-    /// Marks items gone since `at`; those that are marked already stay as they are. Answers how
-    /// many bear the mark of `at` now: called again with the same, it answers the same.
+    /// Marks items gone since `at`. Items that are marked already keep their mark. Returns the
+    /// number of items that now have the mark `at`, so a repeated call returns the same number.
     ///
     /// # Errors
-    /// Where it could not be written; a part may have been.
+    /// Returns an error if the write failed; a part may have been written.
     async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError>;
 
-    /// Keeps failures, one entry a page: a later one of the same page replaces all but the time
-    /// of the first.
+    /// Keeps failures, one entry per page. A later failure of the same page replaces everything but
+    /// the time of the first one.
     ///
     /// # Errors
-    /// Where they could not be written.
+    /// Returns an error if the write failed.
     async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError>;
 
-    /// Takes off the failures of pages that were had since.
+    /// Deletes the failures of pages that were fetched since.
     ///
     /// # Errors
-    /// Where they could not be taken off.
+    /// Returns an error if the write failed.
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError>;
 
-    /// What is kept of failures in the order of their pages, at most `most`, after `after`.
+    /// Returns at most `most` failures after `after`, ordered by page.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn failures(
         &self,
         after: Option<&Position>,
         most: usize,
     ) -> Result<Rows<KeptFailure>, StoreError>;
 
-    /// The latest sweeps of this site and collection, at most `most`, the newest first: by the number
-    /// of the lock, not by date.
+    /// Returns at most `most` sweeps of this site and collection, the newest first. The order is by
+    /// lock number, not by date.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError>;
 
     /// The latest sweeps over the whole site that were complete, at most `most`, the newest first, however
@@ -149,92 +154,92 @@ pub trait Store: Send + Sync {
     /// Where the store cannot be asked.
     async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError>;
 
-    /// What a new run has to know of the ledger, however long that is: of the sweeps that run and of
-    /// those that ended, the latest over the whole site and the latest over a part of it, the newest
-    /// first.
+    /// Returns the ledger entries that a new run needs, however long the ledger is: both for
+    /// running and for ended sweeps, the latest full and the latest limited one, the newest first.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError>;
 
-    /// Takes the lock: writes the claim's entry as the one sweep that runs, with a heartbeat by the
-    /// store's clock. Of all who try at once, one succeeds.
+    /// Acquires the lock: writes the claim's entry as the only running sweep, with a heartbeat by
+    /// the store's clock. Of several concurrent callers, one succeeds.
     ///
-    /// The dead holder's entry that the claim evicts ends as failed; the entry that it resumes is
-    /// replaced. Either happens only while the entry is as it was read. Nothing where it is not, or
-    /// another sweep runs: then the caller reads the ledger again; a store without transactions may
-    /// have evicted the dead holder. Called again by the same holder, as after a lost answer, it
-    /// succeeds again.
+    /// An expired entry that the claim evicts ends as failed, and an entry that the claim resumes
+    /// is replaced, but only if the entry is still as it was read. Returns `None` if it is not, or
+    /// if another sweep is running: then the caller must read the ledger again. A store without
+    /// transactions may have evicted the expired entry in that case.
     ///
-    /// Answers with the number of the lock, which the entry bears from now on: one more than any
-    /// that was taken before on this site and collection.
+    /// The call is idempotent for the same holder, so it may be repeated after a lost response.
+    ///
+    /// Returns the number of the lock, which the entry has from now on: one more than any earlier
+    /// one of this site and collection.
     ///
     /// # Errors
-    /// Where it could not be written.
+    /// Returns an error if the write failed.
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError>;
 
-    /// Gives a sign of life for a sweep that runs. `false` where the holder of `entry` does not
-    /// hold it any more: the lock is lost.
+    /// Writes a heartbeat for a running sweep. Returns `false` if the holder of `entry` has lost
+    /// the lock.
     ///
     /// # Errors
-    /// Where it could not be written.
+    /// Returns an error if the write failed.
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
 
-    /// Ends a sweep: writes its entry in place of the one that runs. `false` where the holder of
-    /// `entry` does not hold it any more; then nothing is written.
+    /// Ends a sweep: replaces the running entry by `entry`. Returns `false`, and writes nothing, if
+    /// the holder of `entry` has lost the lock.
     ///
     /// # Errors
-    /// Where it could not be written.
+    /// Returns an error if the write failed.
     async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
 
-    /// Says, for people, what becomes of what this run wrote where its sweep does not come to its
-    /// end; nothing where it is in its place already.
+    /// Returns a message for users about where this run's output is if its sweep does not finish,
+    /// or `None` if it is in its final place already.
     fn left_unfinished(&self) -> Option<String> {
         None
     }
 
-    /// At most `most` documents after `after`, in the order of the store's primary key, whatever
-    /// keys others gave to theirs.
+    /// Returns at most `most` documents after `after`, in the order of the store's primary key,
+    /// whatever keys other programs use.
     ///
     /// # Errors
-    /// Where the store cannot be asked, or keeps nothing that could be read again.
+    /// Returns an error if the store cannot be queried, or cannot be read back.
     async fn read(&self, after: Option<&Position>, most: usize)
     -> Result<Rows<Stored>, StoreError>;
 
-    /// Writes out what is buffered and lets go of the store.
+    /// Flushes buffers and closes the store.
     ///
     /// # Errors
-    /// Where something could not be written.
+    /// Returns an error if something could not be written.
     async fn close(&self) -> Result<(), StoreError>;
 }
 
-/// What a store is opened for.
+/// Site and collection for which a store is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Name of the site.
     pub site: Box<str>,
-    /// Collection or table.
+    /// Name of the collection or table.
     pub collection: Box<str>,
-    /// Field of a document that holds its key, by which a collection that others filled is
-    /// adopted.
+    /// Field that holds a document's key, used to adopt a collection of another program. `None` if
+    /// the key is not a plain field.
     pub key_field: Option<Box<str>>,
-    /// Whether a collection that others filled may be adopted.
+    /// True if a collection of another program may be adopted.
     pub adopt: bool,
 }
 
 /// A record that could not be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Its place in the batch.
+    /// Index of the record in the batch.
     pub at: usize,
-    /// Why.
+    /// Reason for the rejection.
     pub reason: String,
 }
 
-/// A document as the store holds it.
+/// A document in the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// What gleaner keeps of it.
+    /// Metadata of the document.
     pub known: Known,
     /// The document as JSON text, as the site gave it.
     pub text: String,
@@ -243,60 +248,60 @@ pub struct Stored {
 /// A document that is not marked gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Live {
-    /// The item.
+    /// Key of the item.
     pub key: Key,
-    /// Since when the list leaves it out.
+    /// Time since which the list does not contain the item, or `None`.
     pub unlisted_at: Option<Timestamp>,
-    /// When it was first stored; absent where gleaner never wrote it.
+    /// Time when the item was first stored, or `None` if gleaner never wrote it.
     pub first_seen: Option<Timestamp>,
-    /// Where it was fetched.
+    /// URL that the item was fetched from, or `None`.
     pub url: Option<Box<str>>,
 }
 
-/// A failure as the store keeps it.
+/// A failure in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptFailure {
-    /// What was asked for.
+    /// Page that failed.
     pub page: PageId,
-    /// Where, without credentials.
+    /// URL of the page, without credentials.
     pub url: Box<str>,
-    /// What went wrong, as one lower-case word.
+    /// Kind of the failure, as one lower-case word.
     pub reason: Box<str>,
-    /// What went wrong, for people.
+    /// Error message for people.
     pub message: Box<str>,
-    /// HTTP status, where there was an answer.
+    /// HTTP status, or `None` if there was no response.
     pub status: Option<u16>,
-    /// How often it was tried the last time.
+    /// Number of attempts before it was last given up.
     pub attempts: u32,
-    /// The beginning of what came instead.
+    /// Beginning of the response, or `None`.
     pub sample: Option<Box<str>>,
-    /// When it was first given up.
+    /// Time when the page was first given up.
     pub first_at: Timestamp,
-    /// When it was last given up.
+    /// Time when the page was last given up.
     pub last_at: Timestamp,
-    /// The sweep that last gave it up.
+    /// Sweep that last gave up the page.
     pub sweep: Box<str>,
 }
 
-/// Why a store could not do what it was asked.
+/// Reason why a call of a store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It cannot be reached, or is not ready; it may come back.
+    /// The store is unreachable or not ready. A retry may succeed.
     #[error("{0}")]
     Unavailable(String),
-    /// It cannot be used as it was set up: the user has to change something.
+    /// The store is misconfigured. The user must change something.
     #[error("{0}")]
     Unusable(String),
-    /// The collection holds documents of others, and nobody said that it may be adopted.
+    /// The collection holds documents of another program, and adopting it is not allowed.
     #[error("{0}")]
     NotAdopted(String),
-    /// It failed, and trying again will not help.
+    /// The call failed, and a retry will not help.
     #[error("{0}")]
     Failed(String),
-    /// The site's lock is not held: another run took it over.
+    /// The run does not hold the site's lock.
     #[error("the lock on the site is not held, another run took it over")]
     LockLost,
-    /// Whoever read what was written went away.
+    /// The reader of the output has closed it.
     #[error("the reader of the output went away")]
     Closed,
 }
@@ -304,8 +309,8 @@ pub enum StoreError {
 /// Opens the store at `url` for `place`.
 ///
 /// # Errors
-/// Where it cannot be reached within 5 s, cannot be opened, belongs to another site, or holds documents
-/// of others and was not adopted.
+/// Returns an error if the store cannot be reached within 5 s, cannot be opened, belongs to another
+/// site, or holds documents of another program and may not be adopted.
 pub async fn open(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match url {
         StoreUrl::Mongodb(uri) => Arc::new(mongodb::MongodbStore::open(uri, place).await?),
@@ -314,11 +319,11 @@ pub async fn open(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, Store
     })
 }
 
-/// Opens the store at `url` to read what it holds of `place`: nothing is made or changed. An SQLite file
-/// may be one that may not be written.
+/// Opens the store at `url` for reading: nothing is created or changed. Read-only SQLite files
+/// work.
 ///
 /// # Errors
-/// As [`open`].
+/// Returns the same errors as [`open`].
 pub async fn open_to_read(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, StoreError> {
     match url {
         StoreUrl::Sqlite(path) => {
@@ -331,10 +336,11 @@ pub async fn open_to_read(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store
     }
 }
 
-/// What a crawl that brings `sample` would do to documents that others put into the collection.
+/// Returns what a crawl that writes `sample` would do to documents of other programs in the
+/// collection.
 ///
 /// # Errors
-/// Where the store cannot be asked.
+/// Returns an error if the store cannot be queried.
 pub async fn losses(
     url: &StoreUrl,
     place: &Place,
@@ -342,13 +348,13 @@ pub async fn losses(
 ) -> Result<Losses, StoreError> {
     match url {
         StoreUrl::Mongodb(uri) => mongodb::losses(uri, place, sample).await,
-        // Their tables are gleaner's own, or are refused.
+        // These stores refuse tables of other programs.
         StoreUrl::Sqlite(_) | StoreUrl::JsonLines(_) => Ok(Losses::default()),
     }
 }
 
-/// Whether a site's name or a collection's is one: letters, digits, `_` and `-`, beginning with
-/// a letter or digit, at most 64 long, and none of the reserved beginnings.
+/// Returns `true` if the name of a site or a collection is valid: 1 to 64 letters, digits, `_` and
+/// `-`, starting with a letter or digit, without a reserved prefix.
 pub fn is_valid_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let reserved = ["gleaner_", "sqlite_", "system."].iter().any(|start| lower.starts_with(start));

@@ -1,7 +1,7 @@
-//! A sweep: one pass over a whole site, its entry in the ledger, and what is reported of it.
+//! A sweep: one pass over a whole site, its entry in the ledger, and its report.
 //!
-//! Log, report, ledger and exit code are made from one [`Snapshot`], so that none of them can say
-//! what another does not.
+//! The log, report, ledger and exit code are made from one [`Snapshot`], so that they cannot
+//! contradict each other.
 
 mod holder;
 pub mod lock;
@@ -13,19 +13,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::clock;
-use crate::metrics::Snapshot;
-use crate::report::{Fields, Outcome, Report};
+use crate::model::report::{Fields, Outcome, Report};
+use crate::observe::metrics::Snapshot;
+use crate::system::clock;
 
 pub use holder::{Holder, Life};
 
-/// Where a sweep is.
+/// The state of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// Under way, or its process was killed.
+    /// The sweep runs, or its process was killed.
     Running,
-    /// Ended, as the outcome says.
+    /// The sweep ended with this outcome.
     #[serde(untagged)]
     Ended(Outcome),
 }
@@ -39,56 +39,56 @@ impl std::fmt::Display for State {
     }
 }
 
-/// A sweep as the ledger has it.
+/// The ledger entry of a sweep.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SweepEntry {
-    /// Id.
+    /// Id of the sweep.
     pub id: Box<str>,
     /// Name of the site.
     pub site: Box<str>,
-    /// Collection or table.
+    /// Name of the collection or table.
     pub collection: Box<str>,
-    /// Where it is.
+    /// State of the sweep.
     pub state: State,
-    /// Whether only a part of the site was asked for.
+    /// True if only a part of the site is crawled.
     pub limited: bool,
-    /// Digest of what the site file defines.
+    /// Digest of the site file's definition.
     pub definition: Box<str>,
-    /// When it began.
+    /// Time at which the sweep began.
     pub started_at: Timestamp,
-    /// When its last run began, where that is not the first.
+    /// Time at which its last run began, or `None` if that is the first run.
     #[serde(default)]
     pub resumed_at: Option<Timestamp>,
-    /// When it ended.
+    /// Time at which the sweep ended.
     pub ended_at: Option<Timestamp>,
-    /// What was reported at the end.
+    /// Final report.
     pub report: Option<Report>,
-    /// Who runs it, or ran it last.
+    /// Process that runs the sweep, or ran it last.
     pub holder: Option<Holder>,
-    /// When its holder last gave a sign of life, by the store's clock; only while it runs.
+    /// Time of the holder's last heartbeat, by the store's clock; only while the sweep runs.
     pub heartbeat_at: Option<Timestamp>,
-    /// The number of the lock under which it last ran: each time a site's lock is taken, it is one
-    /// more. So it is the order of sweeps, whatever clocks say. 0: an earlier version, which kept
-    /// none.
+    /// Number of the lock under which the sweep last ran. It increases by one each time a site's
+    /// lock is taken, so it orders sweeps independently of clocks. 0 for entries of an earlier
+    /// version.
     #[serde(default)]
     pub fence: i64,
-    /// How many runs of the program it took so far.
+    /// Number of runs of the program so far.
     #[serde(default = "one")]
     pub runs: u32,
 }
 
-/// A sweep as the ledger has it, and how its holder is.
+/// A ledger entry, with the time since its holder's heartbeat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LedgerEntry {
-    /// The entry.
+    /// Ledger entry of the sweep.
     pub entry: SweepEntry,
-    /// How long ago the holder's last heartbeat was, by the store's clock, where the sweep is
-    /// running. Nothing where the heartbeat lies in the future, or its holder never gave one.
+    /// Time since the holder's last heartbeat, by the store's clock, if the sweep is running.
+    /// `None` if the heartbeat is in the future, or if there was none.
     pub silent_for: Option<Duration>,
 }
 
 impl SweepEntry {
-    /// The entry of a sweep that begins now.
+    /// Creates the entry of a sweep that begins now.
     pub fn begin(site: &str, collection: &str, definition: &str, limited: bool) -> SweepEntry {
         SweepEntry {
             id: clock::id(),
@@ -108,12 +108,12 @@ impl SweepEntry {
         }
     }
 
-    /// Whether an earlier run of the program went before.
+    /// Returns true if the sweep was resumed by a later run.
     pub fn is_resumed(&self) -> bool {
         self.runs > 1
     }
 
-    /// The entry of the sweep once its run, which began `elapsed` ago, has ended with `outcome`.
+    /// Ends the entry with `outcome`. The run began as long ago as the snapshot's `elapsed` says.
     pub fn end(self, outcome: Outcome, snapshot: &Snapshot, problems: Vec<String>) -> SweepEntry {
         let now = clock::now();
         let began = now.checked_sub(snapshot.elapsed).unwrap_or(self.started_at);
@@ -146,7 +146,7 @@ impl SweepEntry {
     }
 }
 
-/// Runs of a sweep whose entry does not say: earlier versions never went on with one.
+/// Default number of runs, for entries of earlier versions, which never resumed a sweep.
 fn one() -> u32 {
     1
 }

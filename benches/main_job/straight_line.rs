@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use bson::doc;
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 use bytes::Bytes;
-use gleaner::document::Json;
+use gleaner::model::document::Json;
 use serde::Deserialize;
 
 const PAGE: usize = 18;

@@ -1,8 +1,8 @@
-//! The settings of a crawl as flags and variables, and their resolution: flag, then variable, then
-//! site file, then default.
+//! Crawl settings as flags and environment variables, and their resolution: flag, then variable,
+//! then site file, then default.
 //!
-//! Nothing here has a default of clap's: what was not given stays absent until it is resolved.
-//! Values that may hold credentials are read as plain text and checked here, since clap would
+//! No default here is clap's: a setting that was not given stays `None` until it is resolved.
+//! Values that may hold credentials are parsed as plain text and checked here, because clap would
 //! quote them in its errors.
 
 use std::path::PathBuf;
@@ -17,15 +17,15 @@ use super::holdings::HoldingsArgs;
 use super::overrides::{at_base_url, at_page_size, in_collection, store_url};
 use super::usage::wrong;
 use super::values;
-use crate::settings::Settings;
+use crate::model::task::PageRange;
 use crate::site::Site;
+use crate::site::settings::Settings;
 use crate::store::StoreUrl;
-use crate::task::PageRange;
 
-/// How a site is asked and where its items are stored: the settings of whatever crawls.
+/// How to request pages and where to store items: settings of every command that crawls.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Where to store: mongodb://HOST/DATABASE, sqlite:PATH, jsonl:PATH or jsonl:-
+    /// Store URL: mongodb://HOST/DATABASE, sqlite:PATH, jsonl:PATH or jsonl:-
     /// [default: sqlite:gleaner.db; demo: sqlite:demo.db]
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
@@ -113,7 +113,7 @@ pub struct RunArgs {
     pub progress: Option<Progress>,
 }
 
-/// What is crawled of a site, and when: the settings of a crawl that goes by the list.
+/// Part of a site to crawl, and when to crawl it: settings of a crawl that goes through the list.
 #[derive(Debug, Args)]
 pub struct SweepArgs {
     /// Start a new sweep instead of resuming an unfinished one [default: off]
@@ -150,7 +150,7 @@ pub struct SweepArgs {
     pub every: Option<Duration>,
 }
 
-/// Form of the log.
+/// Format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum LogFormat {
     /// Text for people.
@@ -160,14 +160,14 @@ pub enum LogFormat {
     Json,
 }
 
-/// The value of a setting that can be on or off.
+/// Value of a setting that can be on or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Switch {
     On,
     Off,
 }
 
-/// When progress is shown.
+/// When to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Progress {
     /// A status line on a terminal, log lines elsewhere.
@@ -180,7 +180,10 @@ pub enum Progress {
 }
 
 impl RunArgs {
-    /// Where to store.
+    /// Returns the URL of the store, or `default` if none was given.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing why the URL is not usable.
     pub fn store(&self, default: &str) -> Result<StoreUrl, Exit> {
         let url = store_url(self.store.as_deref().unwrap_or(default))?;
         let to_stdout = url == StoreUrl::JsonLines(None);
@@ -191,29 +194,36 @@ impl RunArgs {
         Ok(url)
     }
 
-    /// The store, to be read of `site`.
+    /// Returns the arguments for reading what the store holds of `site`.
     pub fn holdings(&self, site: &str) -> HoldingsArgs {
         HoldingsArgs::of(site.to_owned(), self.store.clone(), self.collection.clone())
     }
 
-    /// The same, for a site on this machine: no other copy of it, and no proxy.
+    /// Returns the arguments without the base URL and the proxies, for a site on this machine.
     pub fn on_this_machine(self) -> RunArgs {
         RunArgs { base_url: None, client: self.client.without_proxy(), ..self }
     }
 
-    /// Whether the report goes to standard output.
+    /// Returns true if the report goes to standard output.
     pub fn report_to_stdout(&self) -> bool {
         self.report.as_deref().is_some_and(|path| path.as_os_str() == "-")
     }
 
-    /// `site` with what the arguments say of it.
+    /// Returns `site` with the overrides of the arguments: base URL, collection, page size.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing which argument is wrong.
     pub fn apply(&self, site: Site) -> Result<Site, Exit> {
         let site = at_base_url(site, self.base_url.as_deref())?;
         let site = in_collection(site, self.collection.as_deref())?;
         at_page_size(site, self.page_size)
     }
 
-    /// The settings for a crawl of `site`, which may say some of them itself.
+    /// Resolves the settings for a crawl of `site`: arguments first, then the site file, then
+    /// defaults.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing which argument is wrong.
     pub fn settings(&self, site: &Site) -> Result<Settings, Exit> {
         let default = site.settings().with_workers(self.workers);
         self.client.apply(Settings {
@@ -234,7 +244,7 @@ impl RunArgs {
 }
 
 impl SweepArgs {
-    /// `settings`, with what the arguments say of a sweep.
+    /// Returns `settings` with the overrides of the sweep arguments.
     pub fn over(&self, settings: Settings) -> Settings {
         Settings {
             fresh: self.fresh || settings.fresh,

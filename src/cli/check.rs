@@ -1,5 +1,5 @@
-//! `gleaner check`: a site file tried on two pages of the list and one item of the live site.
-//! Nothing is stored.
+//! `gleaner check`: tests a site file on two pages of the live site's list and one item. Stores
+//! nothing.
 
 mod trial;
 
@@ -14,12 +14,12 @@ use super::overrides::{at_base_url, at_page_size};
 use super::streams::{Voice, say};
 use super::values;
 use crate::fetch::{Fetcher, Home};
-use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::observe::metrics::Metrics;
 use crate::site::Site;
+use crate::site::settings::Settings;
 use trial::{Stop, Trial};
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 Prints which hosts may be asked, which files are read and which headers go
 where. Then asks for the first page of the list, the page of its first item and
@@ -56,7 +56,7 @@ pub struct CheckArgs {
     client: ClientArgs,
 }
 
-/// Tries the site and prints what was seen.
+/// Checks the site file against the live site and prints the result.
 pub async fn run(arguments: CheckArgs) -> Exit {
     try_run(arguments).await.unwrap_or_else(|exit| exit)
 }
@@ -74,7 +74,7 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
     let fetcher = fetcher(&settings, site.home())?;
     let mut trial = Trial::new(site, &settings, fetcher);
-    // Before anything is asked for: a site file may come from somebody else.
+    // Shown before the first request: the site file may come from somebody else.
     let access = trial.facts.access.to_string();
     match arguments.json {
         false => voice.show(&access)?,
@@ -103,10 +103,10 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
-/// What makes the requests.
+/// Builds the HTTP client.
 ///
 /// # Errors
-/// The exit code; why there is none is told to the user.
+/// Returns the exit code, after printing why the client cannot be built.
 pub fn fetcher(settings: &Settings, home: Home) -> Result<Fetcher, Exit> {
     let options = settings.client_options(home);
     Fetcher::new(&options, Arc::new(Metrics::new())).map_err(no_client)

@@ -1,4 +1,4 @@
-//! The arguments of the HTTP client, the same for each command that asks a site for something.
+//! Arguments of the HTTP client, shared by all commands that make requests.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::exit::{Exit, failed};
 use super::usage::wrong;
 use super::values;
 use crate::fetch::{ClientError, Header};
-use crate::secret::{Credentials, Scrubber, Secret};
-use crate::settings::Settings;
+use crate::site::settings::Settings;
+use crate::text::secret::{Credentials, Scrubber, Secret};
 
 /// Arguments of the HTTP client.
 #[derive(Debug, Args)]
@@ -59,7 +59,10 @@ pub struct ClientArgs {
 }
 
 impl ClientArgs {
-    /// `settings` with what the arguments say of the client.
+    /// Returns `settings` with the overrides of the client arguments.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing which header is wrong.
     pub fn apply(&self, settings: Settings) -> Result<Settings, Exit> {
         let user_agents = lines(&self.user_agent);
         Ok(Settings {
@@ -74,14 +77,14 @@ impl ClientArgs {
         })
     }
 
-    /// The same, without a proxy.
+    /// Returns the arguments without proxies.
     pub fn without_proxy(self) -> ClientArgs {
         ClientArgs { proxy: Vec::new(), ..self }
     }
 }
 
-/// What hides the credentials of a run: those of headers and proxies, of the environment's proxies,
-/// and `of_site`.
+/// Builds the scrubber of a run. It hides the credentials of headers, of proxies (also those from
+/// the environment), and those that `of_site` adds.
 pub fn scrubber(settings: &Settings, of_site: impl FnOnce(&mut Credentials)) -> Scrubber {
     let mut credentials = Credentials::default();
     of_site(&mut credentials);
@@ -95,7 +98,7 @@ pub fn scrubber(settings: &Settings, of_site: impl FnOnce(&mut Credentials)) -> 
     credentials.scrubber()
 }
 
-/// Tells why there is no client.
+/// Prints why the HTTP client cannot be built, and returns the exit code.
 pub fn no_client(error: ClientError) -> Exit {
     let is_usage = matches!(error, ClientError::Proxy(..) | ClientError::Header(..));
     let exit = failed(&error.into());
@@ -106,7 +109,8 @@ fn lines(texts: &[String]) -> Vec<String> {
     texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
 }
 
-/// Headers may hold credentials, so an error names the place of the bad one, not its text.
+/// Parses headers. They may hold credentials, so an error names the position of the bad one, not
+/// its text.
 fn headers(lines: &[String]) -> Result<Vec<Header>, Exit> {
     let header = |(at, line): (usize, &String)| {
         values::header(line).map_err(|error| {

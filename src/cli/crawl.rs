@@ -1,4 +1,4 @@
-//! `gleaner crawl`: one sweep of a site, or one after another.
+//! `gleaner crawl`: one sweep of a site, or repeated sweeps with `--every`.
 
 mod adoption;
 mod every;
@@ -16,7 +16,7 @@ use crate::site::Site;
 use crate::store::StoreUrl;
 use session::Session;
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete,
 4 another run holds the site, 129, 130 or 143 interrupted (SIGHUP, SIGINT,
@@ -33,7 +33,7 @@ pub struct CrawlArgs {
     sweep: SweepArgs,
 }
 
-/// Crawls the site of that name or file.
+/// Crawls the site with this name, or of the site file at this path.
 pub async fn run(name: &str, arguments: CrawlArgs) -> Exit {
     match Site::load(name) {
         Ok(site) => run_site(site, &arguments, DEFAULT_STORE).await,
@@ -44,7 +44,7 @@ pub async fn run(name: &str, arguments: CrawlArgs) -> Exit {
     }
 }
 
-/// Crawls `site`, into the store at `default_store` where no other is asked for.
+/// Crawls `site`. Stores in `default_store` unless the arguments name a store.
 pub async fn run_site(site: Site, arguments: &CrawlArgs, default_store: &str) -> Exit {
     try_run(site, arguments, default_store).await.unwrap_or_else(|exit| exit)
 }
@@ -70,7 +70,7 @@ async fn try_run(site: Site, arguments: &CrawlArgs, default_store: &str) -> Resu
 }
 
 impl CrawlArgs {
-    /// The same, for a site on this machine.
+    /// Returns the arguments for a site on this machine.
     pub fn on_this_machine(self) -> CrawlArgs {
         CrawlArgs { run: self.run.on_this_machine(), ..self }
     }

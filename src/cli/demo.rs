@@ -1,4 +1,4 @@
-//! `gleaner demo`: the demo book site on loopback, crawled by the crawler that crawls any site.
+//! `gleaner demo`: serves the demo book site on loopback and crawls it like any other site.
 
 use std::io;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub struct DemoArgs {
     crawl: CrawlArgs,
 }
 
-/// What the demo site is like.
+/// Properties of the demo site.
 #[derive(Debug, Args)]
 struct SiteArgs {
     /// Number of books [default: 9040]
@@ -92,7 +92,7 @@ impl SiteArgs {
     }
 }
 
-/// Starts the site and crawls it, or serves it until told to stop.
+/// Starts the site and crawls it, or serves it until a signal arrives.
 pub async fn run(arguments: DemoArgs) -> Exit {
     let DemoArgs { site, serve, crawl } = arguments;
     let demo = match site.start() {

@@ -1,33 +1,34 @@
-//! Exit codes, which supervisors and scripts rely on.
+//! Exit codes. Supervisors and scripts rely on them.
 
 use std::process::ExitCode;
 
 use super::signals::StopSignal;
 use super::streams::say;
-use crate::report::Outcome;
+use crate::model::report::Outcome;
 
-/// How the program ends.
+/// How the program ends, with its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// 0
+    /// 0: complete.
     Complete,
     /// 1: store unreachable, site blocked, …
     Failed,
     /// 2: the user has to change a flag, a variable or a file.
     Usage,
-    /// 3: finished, but something is missing; in `gleaner fetch` an answer of 400 or above, or
-    /// nothing that matches.
+    /// 3: finished, but something is missing. In `gleaner fetch`: the answer's status was 400 or
+    /// above, or nothing matched.
     Incomplete,
     /// 4: another run holds the site.
     Held,
-    /// 129, 130 or 143: told to stop; can go on.
+    /// 129, 130 or 143: interrupted by a signal; the sweep can be resumed.
     Interrupted(StopSignal),
-    /// 141, as of a program ended by SIGPIPE: whoever read standard output went away.
+    /// 141, as of a program ended by SIGPIPE: the reader of standard output closed it.
     ReaderGone,
 }
 
 impl Exit {
-    /// The exit of a crawl that ended with `outcome`, after `signal` if there was one.
+    /// Returns the exit of a crawl that ended with `outcome`. `signal` is the signal that stopped
+    /// it, if any.
     pub fn of(outcome: Outcome, signal: Option<StopSignal>) -> Exit {
         match outcome {
             Outcome::Complete => Exit::Complete,
@@ -37,7 +38,7 @@ impl Exit {
         }
     }
 
-    /// What it means, in words.
+    /// Describes the exit in words.
     pub fn means(self) -> &'static str {
         match self {
             Exit::Complete => "the sweep is complete",
@@ -65,7 +66,7 @@ impl Exit {
     }
 }
 
-/// Tells why a command failed.
+/// Prints why a command failed, and returns the exit code.
 pub fn failed(error: &anyhow::Error) -> Exit {
     say(&format!("error: {error:#}\n"));
     Exit::Failed

@@ -1,7 +1,8 @@
-//! `gleaner export`: the documents of a site as JSON lines or CSV, in the order of the store's primary key.
+//! `gleaner export`: writes the documents of a site as JSON lines or CSV, in the order of the
+//! store's primary key.
 //!
-//! The store is read a page at a time, so memory does not grow with it. CSV takes two passes: the
-//! first finds out which columns there are.
+//! The store is read in pages, so memory use does not depend on its size. CSV takes two passes: the
+//! first collects the columns.
 
 mod choice;
 mod form;
@@ -19,17 +20,17 @@ use super::streams::say;
 use super::usage::refused;
 use super::values;
 use crate::store::{Rows, Stored};
-use crate::wording::{count, counted};
+use crate::text::{count, counted};
 use choice::{Choice, Marked, Verdict};
 use form::{Csv, Lines, TooManyColumns};
 use output::Output;
 
-/// Documents asked of the store at once.
+/// Number of documents to read from the store at a time.
 const AT_ONCE: usize = 500;
-/// Sweeps among which the last full one is looked for.
+/// Maximum number of sweeps to search for the last full one.
 const SWEEPS: usize = 1_000;
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 CSV has a column _key and one for each name at the top of a document, in the
 order in which they first appear; what is nested stands there as JSON.
@@ -77,7 +78,7 @@ pub struct ExportArgs {
     csv_safe: bool,
 }
 
-/// What is written.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Format {
     /// One document per line.
@@ -87,7 +88,7 @@ enum Format {
     Csv,
 }
 
-/// Writes the documents out.
+/// Exports the documents.
 pub async fn run(arguments: ExportArgs) -> Exit {
     try_run(arguments).await.map_or_else(|exit| exit, |()| Exit::Complete)
 }
@@ -98,7 +99,7 @@ async fn try_run(arguments: ExportArgs) -> Result<(), Exit> {
     }
     let to_file = arguments.output.as_deref().filter(|path| path.as_os_str() != "-");
     let Some(path) = to_file else {
-        // A signal ends the process at once, also while whoever reads does not read on.
+        // No signal handler: a signal ends the process at once, even while a write blocks.
         return export(&arguments, Output::stdout()).await;
     };
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
@@ -129,7 +130,7 @@ async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Which documents; none where the sweep that is spoken of was never made.
+/// Builds the filter, or returns `None` if `--verdict` was given and there was no full sweep.
 async fn choice(arguments: &ExportArgs, holdings: &Holdings) -> Result<Option<Choice>, Exit> {
     let mut choice = Choice {
         since: arguments.since,
@@ -154,14 +155,14 @@ struct Export<'a> {
     csv_safe: bool,
 }
 
-/// Documents in the store, and those of them that were written.
+/// Numbers of documents in the store and of exported ones.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Counted {
     all: u64,
     written: u64,
-    /// Documents of others beside them.
+    /// Documents in the same collection that gleaner did not write.
     others: u64,
-    /// Written without fields that came while they were exported.
+    /// Documents exported without fields that appeared between the two passes.
     cut: u64,
 }
 
@@ -208,7 +209,7 @@ impl Export<'_> {
         Ok(Counted { cut, ..counted })
     }
 
-    /// Hands over what is chosen of each page of the store.
+    /// Reads the store page by page, and passes the documents that match the filter to `take`.
     async fn each_page(
         &self,
         mut take: impl FnMut(&[Stored]) -> Result<(), Exit>,

@@ -1,7 +1,7 @@
-//! `gleaner failures`: what was given up and why, page by page of the store, so that memory does
-//! not grow with it; with `--retry` a crawl of just that.
+//! `gleaner failures`: lists the tasks that failed and why. Reads the store in pages, so memory use
+//! does not depend on their number. With `--retry`, crawls only those.
 //!
-//! What the site sent is shown without control characters.
+//! Text from the site is shown without control characters.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,16 +17,16 @@ use super::exit::{Exit, failed};
 use super::holdings::{DEFAULT_STORE, readable, told};
 use super::streams::{print, say, show, show_json};
 use super::usage::wrong;
-use crate::secret::Scrubber;
-use crate::settings::{Begin, Settings};
 use crate::site::Site;
+use crate::site::settings::{Begin, Settings};
 use crate::store::KeptFailure;
-use crate::wording::{count, counted, plain, wrapped};
+use crate::text::secret::Scrubber;
+use crate::text::{count, counted, plain, wrapped};
 
-/// Failures asked of the store at once.
+/// Number of failures to read from the store at a time.
 const AT_ONCE: usize = 500;
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 A page that is had by a later crawl is taken off the list.
 
@@ -57,13 +57,13 @@ pub struct FailuresArgs {
 }
 
 impl FailuresArgs {
-    /// Returns whether this is a crawl.
+    /// Returns true if the command crawls (`--retry`).
     pub fn crawls(&self) -> bool {
         self.retry
     }
 }
 
-/// Prints the failures, or goes over them.
+/// Lists the failures, or retries them.
 pub async fn run(arguments: FailuresArgs) -> Exit {
     let ran = match arguments.retry {
         true => retry(&arguments).await,
@@ -72,7 +72,8 @@ pub async fn run(arguments: FailuresArgs) -> Exit {
     ran.unwrap_or_else(|exit| exit)
 }
 
-/// Crawls what is kept as failures: a run like any other, but for what it begins with.
+/// Retries the stored failures. The run is like any other, except for the tasks that it begins
+/// with.
 async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
     let FailuresArgs { site, run, .. } = arguments;
     let holdings = run.holdings(site);
@@ -126,7 +127,7 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
     Ok(())
 }
 
-/// What hides credentials in keys, which are kept as they are: a site may have made one of what it was
+/// Hides credentials in keys, which are kept as they are: a site may have made one of what it was
 /// sent. All else was scrubbed before it was kept.
 fn keys_scrubber(arguments: &FailuresArgs, site: Site) -> Result<Scrubber, Exit> {
     let site = arguments.run.apply(site)?;
@@ -134,7 +135,7 @@ fn keys_scrubber(arguments: &FailuresArgs, site: Site) -> Result<Scrubber, Exit>
     Ok(scrubber(&settings, |credentials| site.credentials(credentials)))
 }
 
-/// A failure for programs.
+/// A failure in the JSON output.
 #[derive(Serialize)]
 struct Row<'a> {
     kind: &'a str,
@@ -151,7 +152,7 @@ struct Row<'a> {
     sample: Option<&'a str>,
 }
 
-/// One failure, a line.
+/// Formats a failure as one line of JSON.
 fn json(failure: &KeptFailure, sample: bool) -> Result<String, Exit> {
     let row = Row {
         kind: &failure.page.kind,
@@ -169,7 +170,7 @@ fn json(failure: &KeptFailure, sample: bool) -> Result<String, Exit> {
     serde_json::to_string(&row).map_err(|error| failed(&error.into()))
 }
 
-/// One failure: page, reason and times; where; what went wrong; the sample.
+/// Formats a failure as text: page, reason and times, then URL, message and sample.
 fn text(failure: &KeptFailure, sample: bool) -> String {
     let KeptFailure { page, reason, attempts, .. } = failure;
     let time = |at: Timestamp| format!("{at:.0}");
@@ -202,7 +203,7 @@ fn summary(reasons: &BTreeMap<Box<str>, u64>, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::PageId;
+    use crate::model::failure::PageId;
 
     fn failure() -> KeptFailure {
         KeptFailure {

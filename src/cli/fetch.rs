@@ -1,7 +1,7 @@
-//! `gleaner fetch`: one request as the crawler makes it, for people who work out a site.
+//! `gleaner fetch`: makes one request the way the crawler does, for people who write a site file.
 //!
-//! Standard output has the body, or what `--select` finds on it; standard error tells of the
-//! request. What the site sent never reaches a terminal with its control characters.
+//! Standard output gets the body, or the matches of `--select`. Standard error gets the details of
+//! the request. Control characters from the site never reach a terminal.
 
 mod body;
 mod request;
@@ -20,16 +20,16 @@ use super::exit::{Exit, failed};
 use super::logging;
 use super::streams::{Voice, print};
 use super::usage::refused;
-use crate::extract::Format;
 use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method};
-use crate::metrics::Metrics;
-use crate::secret::shown;
-use crate::settings::Settings;
-use crate::wording::{millis, plain};
+use crate::observe::metrics::Metrics;
+use crate::select::Format;
+use crate::site::settings::Settings;
+use crate::text::secret::shown;
+use crate::text::{millis, plain};
 use body::Shown;
 use select::Expression;
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 Standard output has the body: as it came in a pipe, as text on a terminal. The
 rest goes to standard error.
@@ -81,7 +81,7 @@ pub struct FetchArgs {
     client: ClientArgs,
 }
 
-/// What `--method` takes.
+/// Values of `--method`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "UPPER")]
 enum MethodName {
@@ -94,7 +94,7 @@ enum MethodName {
     Options,
 }
 
-/// What `--format` takes.
+/// Values of `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PageFormat {
     Json,
@@ -124,7 +124,7 @@ impl From<PageFormat> for Format {
     }
 }
 
-/// Makes the request and shows the answer.
+/// Makes the request and prints the answer.
 pub async fn run(arguments: FetchArgs) -> Exit {
     try_run(arguments).await.unwrap_or_else(|exit| exit)
 }
@@ -167,7 +167,8 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
     Ok(conclude(&answer, exit, &voice))
 }
 
-/// What the answer as such means for the exit code.
+/// Returns `exit`, or the exit code for an answer with a status of 400 or above. Reports such a
+/// status, and a redirect that was not followed.
 fn conclude(answer: &Answer, exit: Exit, voice: &Voice) -> Exit {
     if let Some(to) = &answer.leads_to {
         voice.say(&format!(
@@ -190,7 +191,7 @@ fn print_body(answer: &Answer, voice: &Voice) -> Result<Exit, Exit> {
     Ok(Exit::Complete)
 }
 
-/// Prints what the expression finds, and says how much that is.
+/// Prints the matches of the expression. Returns their number and the exit code.
 fn print_selected(
     answer: &Answer,
     expression: &Expression,
@@ -223,7 +224,7 @@ fn status(answer: &Answer) -> String {
     format!("{} {reason}", answer.status.as_str()).trim_end().to_owned()
 }
 
-/// What came, but for its body.
+/// Formats the answer without its body: redirects, status, headers and timing.
 fn transcript(answer: &Answer) -> String {
     let mut text = String::new();
     for redirect in &answer.redirects {

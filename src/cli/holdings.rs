@@ -1,7 +1,7 @@
-//! What a store holds of a site, opened to be read: the arguments that `gleaner sweeps`,
-//! `gleaner failures` and `gleaner export` have in common.
+//! Opening a store for reading: the arguments shared by `gleaner sweeps`, `gleaner failures` and
+//! `gleaner export`.
 //!
-//! A file that is not there is said to be so, not made.
+//! A missing SQLite file is an error; it is not created.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::usage::wrong;
 use crate::site::Site;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
 
-/// Where a crawl stores, unless it is told otherwise.
+/// Store of a crawl that names no other.
 pub const DEFAULT_STORE: &str = "sqlite:gleaner.db";
 
 /// Arguments that name a site and the store to read.
@@ -33,26 +33,26 @@ pub struct HoldingsArgs {
     collection: Option<String>,
 }
 
-/// A store that is open.
+/// A store that is open for reading.
 pub struct Holdings {
-    /// The store.
+    /// The open store.
     pub store: Arc<dyn Store>,
-    /// Where it is.
+    /// URL of the store.
     pub url: StoreUrl,
-    /// What it is asked for, in words for the user.
+    /// Site, store and collection, in words for the user.
     pub what: String,
 }
 
 impl HoldingsArgs {
-    /// The store of a site, where other arguments say which.
+    /// Builds the arguments from those of another command.
     pub fn of(site: String, store: Option<String>, collection: Option<String>) -> HoldingsArgs {
         HoldingsArgs { site, store, collection }
     }
 
-    /// The site.
+    /// Loads the site.
     ///
     /// # Errors
-    /// The exit code; what stands against it is told to the user.
+    /// Returns the exit code, after printing why the site cannot be loaded.
     pub fn site(&self) -> Result<Site, Exit> {
         Site::load(&self.site).map_err(|error| {
             say(&format!("error: {error}\n"));
@@ -60,10 +60,10 @@ impl HoldingsArgs {
         })
     }
 
-    /// Opens the store.
+    /// Opens the store for reading.
     ///
     /// # Errors
-    /// The exit code; what stands against it is told to the user.
+    /// Returns the exit code, after printing why the store cannot be opened.
     pub async fn open(&self) -> Result<Holdings, Exit> {
         let site = self.site()?;
         let url = store_url(self.store.as_deref().unwrap_or(DEFAULT_STORE))?;
@@ -85,16 +85,17 @@ impl HoldingsArgs {
 }
 
 impl Holdings {
-    /// Lets go of the store. Nothing was written, so nothing can be lost.
+    /// Closes the store. Errors are ignored: nothing was written, so nothing can be lost.
     pub async fn close(self) {
         let _ = self.store.close().await;
     }
 }
 
-/// Whether there is something to read.
+/// Checks that the store can be read: it keeps documents that can be read back, and an SQLite file
+/// exists.
 ///
 /// # Errors
-/// Why not, in words.
+/// Returns the reason, in words.
 pub fn readable(url: &StoreUrl) -> Result<(), String> {
     match url {
         StoreUrl::JsonLines(_) => Err(format!(
@@ -107,13 +108,13 @@ pub fn readable(url: &StoreUrl) -> Result<(), String> {
     }
 }
 
-/// Tells what the store has to say.
+/// Prints an error of the store, and returns the exit code.
 pub fn told(error: &StoreError) -> Exit {
     say(&format!("error: {error}\n"));
     exit_of(error)
 }
 
-/// The exit code of a command that needs the store.
+/// Returns the exit code of a command that needs the store.
 pub fn exit_of(error: &StoreError) -> Exit {
     match error {
         StoreError::Unusable(_) | StoreError::NotAdopted(_) => Exit::Usage,

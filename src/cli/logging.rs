@@ -1,5 +1,5 @@
-//! The log: to standard error or a file, for people or as JSON lines. Where a progress line is on
-//! the terminal, log lines go above it.
+//! The log: on standard error or in a file, as text or as JSON lines. If a progress line is on the
+//! terminal, log lines appear above it.
 
 mod clean;
 mod file;
@@ -16,32 +16,33 @@ use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 
 use super::arguments::LogFormat;
 use super::streams::say;
-use crate::report::Report;
-use crate::secret::Scrubber;
-use crate::status::summary;
-use crate::wording::plain;
+use crate::model::report::Report;
+use crate::observe::status::summary;
+use crate::text::plain;
+use crate::text::secret::Scrubber;
 use clean::Clean;
 pub use file::LogFile;
 
-/// Where the log goes, beside what is said on standard error.
+/// Destination of the log. Decides which messages also go to standard error as plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// To the same people.
+    /// Standard error, as text: for the person who also reads the messages.
     Here,
-    /// To a file, for others.
+    /// A file.
     File,
-    /// To standard error as JSON, for a program that reads nothing else there.
+    /// Standard error, as JSON, for a program that expects nothing else there.
     Json,
 }
 
-/// One log a process.
+/// Destination of the log, set once per process.
 static PLACE: OnceLock<Place> = OnceLock::new();
 
 fn place() -> Place {
     PLACE.get().copied().unwrap_or(Place::Here)
 }
 
-/// Tells why a run cannot be, everywhere where that is to be said.
+/// Reports why a run cannot start or go on: in the log, and on standard error if that is for
+/// people.
 pub fn tell(why: &dyn Display) {
     if place() != Place::Here {
         error!("{why}");
@@ -51,7 +52,8 @@ pub fn tell(why: &dyn Display) {
     }
 }
 
-/// Warns of something that does not end the run, everywhere where that is to be said.
+/// Warns of something that does not end the run: in the log, and on standard error if the log is in
+/// a file.
 pub fn caution(what: &str) {
     warn!("{what}");
     if place() == Place::File {
@@ -59,7 +61,8 @@ pub fn caution(what: &str) {
     }
 }
 
-/// Tells what a run came to, into a store of that name, everywhere where that is to be said.
+/// Reports the result of a run that wrote to `store`: in the log, and on standard error if that is
+/// for people.
 pub fn sum_up(report: &Report, store: &str) {
     if place() != Place::Here {
         log(report);
@@ -83,11 +86,11 @@ fn log(report: &Report) {
     }
 }
 
-/// Begins to log, into the file at `path` where there is one, without what `scrubber` hides. `lines` is
-/// where the progress line is.
+/// Starts logging, to the file at `path` or else to standard error. `scrubber` removes credentials;
+/// `lines` holds the progress line. Returns the log file, or `None` if there is none.
 ///
 /// # Errors
-/// Says why, where the file cannot be opened.
+/// Returns the reason, in words, if the file cannot be opened or logging has already started.
 pub fn begin(
     form: LogFormat,
     path: Option<&Path>,
@@ -114,12 +117,13 @@ pub fn begin(
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        // A log that nobody reads any more must not end the crawl.
+        // A log whose reader has gone must not end the crawl.
         .log_internal_errors(false)
         .with_ansi(colors)
         .with_writer(Clean { writer, form, scrubber });
     let begun = match form {
-        // A person who watches knows the time, and has 80 columns.
+        // On a terminal, leave out the time: the lines have 80 columns, and whoever watches knows
+        // it.
         LogFormat::Text if file.is_none() && std::io::stderr().is_terminal() => {
             log.without_time().try_init()
         }
@@ -141,7 +145,7 @@ impl<'a> MakeWriter<'a> for AboveProgress {
     }
 }
 
-/// One line on its way.
+/// Writer of one log line.
 struct Above<'a>(&'a MultiProgress);
 
 impl Write for Above<'_> {

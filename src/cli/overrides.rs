@@ -1,20 +1,26 @@
-//! What arguments say instead of a site file: the collection, the base URL, the size of a page; and
-//! where the store is. What is wrong with them is told to the user.
+//! Arguments that override the site file (collection, base URL, page size), and the store's URL.
+//! Errors are printed for the user.
 
 use super::exit::Exit;
 use super::usage::wrong;
-use crate::secret::Secret;
 use crate::site::{Site, parse_base_url};
 use crate::store::{StoreUrl, is_valid_name};
+use crate::text::secret::Secret;
 
-/// Where the store is.
+/// Parses the URL of the store.
+///
+/// # Errors
+/// Returns the exit code, after printing why the URL is wrong.
 pub fn store_url(text: &str) -> Result<StoreUrl, Exit> {
     text.parse().map_err(|error| {
         wrong("--store", "GLEANER_STORE", &format!("{error}; it says {}", Secret::new(text)))
     })
 }
 
-/// `site`, stored in the collection that is asked for.
+/// Returns `site` with the given collection, or unchanged if `name` is `None`.
+///
+/// # Errors
+/// Returns the exit code, after printing why the name is not valid.
 pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
     let Some(name) = name else { return Ok(site) };
     if !is_valid_name(name) {
@@ -26,7 +32,10 @@ pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
     Ok(Site { collection: name.into(), ..site })
 }
 
-/// `site`, with the number of items on a page of its list that is asked for.
+/// Returns `site` with the given number of items per list page, or unchanged if `items` is `None`.
+///
+/// # Errors
+/// Returns the exit code, after printing that the site's list takes no page size.
 pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
     let Some(items) = items else { return Ok(site) };
     if !site.index.takes_page_size() {
@@ -37,7 +46,10 @@ pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
     Ok(site)
 }
 
-/// `site`, or its copy at the base URL that is asked for.
+/// Returns `site` with the given base URL, or unchanged if `base_url` is `None`.
+///
+/// # Errors
+/// Returns the exit code, after printing why the URL is wrong.
 pub fn at_base_url(site: Site, base_url: Option<&str>) -> Result<Site, Exit> {
     let Some(text) = base_url else { return Ok(site) };
     let base_url = parse_base_url(text).map_err(|error| {

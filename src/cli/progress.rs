@@ -1,4 +1,4 @@
-//! Progress: a line on a terminal, log lines elsewhere.
+//! Progress display: a status line on a terminal, log lines elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -8,14 +8,14 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tracing::info;
 
 use super::arguments::Progress;
-use crate::crawl::View;
-use crate::status::{Pace, line};
+use crate::engine::crawl::View;
+use crate::observe::status::{Pace, line};
 
-/// Between two states of the line on a terminal.
+/// Interval between updates of the status line on a terminal.
 const TERMINAL: Duration = Duration::from_millis(200);
-/// Between two plain lines.
+/// Interval between plain lines.
 const PLAIN: Duration = Duration::from_secs(1);
-/// Between two log lines.
+/// Interval between log lines.
 const LOG: Duration = Duration::from_secs(10);
 
 /// The progress display of a run.
@@ -33,7 +33,8 @@ enum Form {
 }
 
 impl ProgressView {
-    /// Progress as asked for; on a terminal it goes below what `lines` prints.
+    /// Creates the progress display. On a terminal, the status line stays below what `lines`
+    /// prints.
     pub fn new(when: Progress, lines: &MultiProgress) -> ProgressView {
         let (form, every) = match (when, std::io::stderr().is_terminal()) {
             (Progress::Off, _) => (Form::None, LOG),
@@ -46,7 +47,8 @@ impl ProgressView {
         ProgressView { form, ticks, pace: Pace::default() }
     }
 
-    /// Shows where the crawl is when the time has come. Dropping the future loses nothing.
+    /// Waits for the next tick, then shows the current progress. Cancel safe: dropping the future
+    /// loses nothing.
     pub async fn show(&mut self, view: &View) {
         self.ticks.tick().await;
         let (snapshot, queued) = view.now().await;
@@ -58,14 +60,14 @@ impl ProgressView {
                 bar.set_position(snapshot.settled());
                 bar.set_message(text);
             }
-            // Nobody may be reading any more, which is no reason to end.
+            // A closed standard error is no reason to end.
             Form::Plain => drop(writeln!(std::io::stderr(), "{text}")),
             Form::Log => info!("{text}"),
             Form::None => {}
         }
     }
 
-    /// Takes the line off the terminal.
+    /// Removes the status line from the terminal.
     pub fn end(&self) {
         if let Form::Line(bar, lines) = &self.form {
             bar.finish_and_clear();
@@ -76,7 +78,7 @@ impl ProgressView {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    // The template is a constant; were it wrong, the default would still show something.
+    // The template is a constant. If it were wrong, the default style would still show something.
     if let Ok(style) = ProgressStyle::with_template("{bar:16} {wide_msg}") {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP.
+//! Handling of SIGINT, SIGTERM and SIGHUP.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::logging::LogFile;
 
-/// Asks the program to stop.
+/// A signal that asks the program to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopSignal {
     /// SIGHUP: the terminal was closed.
@@ -17,31 +17,31 @@ pub enum StopSignal {
     Terminate,
 }
 
-/// Listens for as long as the program runs: a listener that was dropped would swallow what comes
-/// after it.
+/// Listens for signals. Keep it for as long as the program runs: once a handler is installed,
+/// signals that nobody listens for are lost.
 pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// None where SIGHUP is to stay ignored.
+    /// Listener for SIGHUP, or `None` if SIGHUP stays ignored.
     hang_up: Option<Signal>,
     log: Option<Arc<LogFile>>,
 }
 
 impl Signals {
-    /// Begins to listen. SIGHUP stops the program, unless it was started so as to outlive its
-    /// terminal (`nohup`).
+    /// Starts to listen. SIGHUP stops the program, unless it was started with SIGHUP ignored
+    /// (`nohup`).
     ///
     /// # Errors
-    /// Where the system does not let us.
+    /// Returns an error if a signal handler cannot be installed.
     pub fn listen() -> std::io::Result<Signals> {
         Signals::listen_with(None)
     }
 
-    /// Begins to listen. Where there is a log file, SIGHUP reopens it instead, as whatever rotates
-    /// logs expects of a program that runs for long.
+    /// Starts to listen. If `log` is given, SIGHUP reopens the log file instead of stopping the
+    /// program, as log rotation expects of long-running programs.
     ///
     /// # Errors
-    /// Where the system does not let us.
+    /// Returns an error if a signal handler cannot be installed.
     pub fn listen_with(log: Option<Arc<LogFile>>) -> std::io::Result<Signals> {
         let hears = log.is_some() || !ignores_hang_up();
         Ok(Signals {
@@ -52,7 +52,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one that asks to stop.
+    /// Waits for the next signal that asks to stop.
     pub async fn next(&mut self) -> StopSignal {
         loop {
             tokio::select! {
@@ -74,14 +74,15 @@ async fn heard(signal: &mut Option<Signal>) {
     }
 }
 
-/// Returns whether the program was started with SIGHUP ignored. Only Linux says so without unsafe code;
-/// elsewhere SIGHUP stops it.
+/// Returns true if the program was started with SIGHUP ignored. Without unsafe code only Linux can
+/// tell; elsewhere SIGHUP stops the program.
 fn ignores_hang_up() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     ignored(&status) & 1 == 1
 }
 
-/// The signals that are ignored by what `/proc/self/status` says, the first in the lowest bit.
+/// Returns the mask of ignored signals from the text of `/proc/self/status`. The lowest bit is
+/// signal 1 (SIGHUP).
 fn ignored(status: &str) -> u64 {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)

@@ -1,5 +1,5 @@
-//! `gleaner sites`: the built-in sites, their files as a start for one's own, the format's schema;
-//! and `gleaner sites new`, a first file for another site.
+//! `gleaner sites`: lists the built-in sites, prints their files (as a start for one's own) and the
+//! schema of site files. `gleaner sites new` drafts a file for another site.
 
 mod new;
 
@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::exit::Exit;
 use super::streams::{self, say};
 use crate::site::{self, BuiltIn};
-use crate::wording::wrapped;
+use crate::text::wrapped;
 
 /// Arguments of `gleaner sites`.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ enum SitesCommand {
     New(new::NewArgs),
 }
 
-/// Prints what is asked for.
+/// Prints the table of sites, a site's file or the schema, or drafts a new file.
 pub async fn run(arguments: SitesArgs) -> Exit {
     let SitesArgs { command, name, schema } = arguments;
     match (command, name, schema) {
@@ -51,7 +51,7 @@ fn print(text: &str) -> Exit {
     streams::print(text.as_bytes()).map_or_else(|exit| exit, |()| Exit::Complete)
 }
 
-/// Names and descriptions, aligned.
+/// Formats names and descriptions as an aligned table.
 fn table(sites: &[BuiltIn]) -> String {
     let longest = sites.iter().map(|site| site.name.len()).max().unwrap_or_default();
     let mut table = String::new();

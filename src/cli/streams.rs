@@ -1,70 +1,71 @@
-//! Standard output and standard error, either of which may have been closed by its reader.
+//! Standard output and standard error. The reader of either may have closed it.
 
 use std::io::{self, ErrorKind, Write};
 
 use super::exit::{Exit, failed};
-use crate::secret::Scrubber;
-use crate::wording::{plain_json, plain_lines};
+use crate::text::secret::Scrubber;
+use crate::text::{plain_json, plain_lines};
 
-/// Tells the user something, without what a terminal obeys: some of it may come from a site, a
-/// file or a variable. That nobody reads it is no reason to end.
+/// Prints a message to standard error, without control characters: parts of it may come from a
+/// site, a file or a variable. Ignores write errors: a closed standard error is no reason to end.
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(plain_lines(text).as_bytes());
 }
 
-/// Says and shows what a site may have made of the credentials that it was sent: without them.
+/// Prints messages and results without credentials, which a site may have repeated in its answers.
 #[derive(Debug, Clone)]
 pub struct Voice(pub Scrubber);
 
 impl Voice {
-    /// See [`say`].
+    /// Prints a message to standard error, as [`say`] does.
     pub fn say(&self, text: &str) {
         say(&self.0.scrub_cut(text));
     }
 
-    /// Tells why a command failed.
+    /// Prints why a command failed, and returns the exit code.
     pub fn failed(&self, error: &anyhow::Error) -> Exit {
         self.say(&format!("error: {error:#}\n"));
         Exit::Failed
     }
 
-    /// See [`show`].
+    /// Prints text to standard output, as [`show`] does.
     ///
     /// # Errors
-    /// As [`print`].
+    /// Same as [`print`].
     pub fn show(&self, text: &str) -> Result<(), Exit> {
         show(&self.0.scrub_cut(text))
     }
 
-    /// See [`show_json`].
+    /// Prints JSON to standard output, as [`show_json`] does.
     ///
     /// # Errors
-    /// As [`print`].
+    /// Same as [`print`].
     pub fn show_json(&self, text: &str) -> Result<(), Exit> {
         show_json(&self.0.scrub(text))
     }
 }
 
-/// Writes a result that is text for people, without what a terminal obeys.
+/// Prints text for people to standard output, without control characters.
 ///
 /// # Errors
-/// As [`print`].
+/// Same as [`print`].
 pub fn show(text: &str) -> Result<(), Exit> {
     print(plain_lines(text).as_bytes())
 }
 
-/// Writes a result that is JSON, without what a terminal obeys; it says the same.
+/// Prints JSON to standard output. Escapes control characters, which does not change its meaning.
 ///
 /// # Errors
-/// As [`print`].
+/// Same as [`print`].
 pub fn show_json(text: &str) -> Result<(), Exit> {
     print(plain_json(text).as_bytes())
 }
 
-/// Writes a result as it is.
+/// Writes bytes to standard output unchanged.
 ///
 /// # Errors
-/// The exit code, where it cannot be written; that its reader went away is not told to anyone.
+/// Returns the exit code if standard output cannot be written. Prints the reason, unless the reader
+/// closed it.
 pub fn print(bytes: &[u8]) -> Result<(), Exit> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| match error.kind() {

@@ -1,4 +1,4 @@
-//! `gleaner sweeps`: the ledger, a table for people or an array for programs.
+//! `gleaner sweeps`: prints the ledger, as a table for people or a JSON array for programs.
 
 use clap::Args;
 use comfy_table::presets::NOTHING;
@@ -10,17 +10,17 @@ use super::exit::{Exit, failed};
 use super::holdings::{HoldingsArgs, told};
 use super::streams::{say, show, show_json};
 use super::values;
-use crate::clock;
-use crate::report::{Report, millis};
+use crate::model::report::{Report, millis};
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
-use crate::wording::{count, plain, seconds};
+use crate::system::clock;
+use crate::text::{count, plain, seconds};
 
-/// Sweeps that are listed, where nothing else is asked for.
+/// Default maximum number of sweeps to list.
 const MOST: usize = 20;
-/// Columns of the table, on a terminal or not.
+/// Width of the table in columns, on a terminal or not.
 const WIDTH: u16 = 80;
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 The newest stands first. Times are UTC; a sweep of several runs takes from the
 begin of the first to the end of the last, while requests are the last run's.
@@ -63,12 +63,12 @@ async fn try_run(arguments: SweepsArgs) -> Result<(), Exit> {
     }
 }
 
-/// An entry for programs.
+/// A ledger entry in the JSON output.
 #[derive(Serialize)]
 struct Row<'a> {
     #[serde(flatten)]
     entry: &'a SweepEntry,
-    /// How long the holder of a running one has given no sign of life.
+    /// Time since the last heartbeat of a running sweep's holder, in seconds.
     silent_s: Option<f64>,
 }
 
@@ -103,7 +103,7 @@ fn table(sweeps: &[LedgerEntry], now: Timestamp) -> String {
     table.trim_fmt() + "\n"
 }
 
-/// What was counted, what is to be known of the run, and the id.
+/// Formats the last column: counts, notes on the runs, and the sweep's id.
 fn details(sweep: &LedgerEntry) -> String {
     let entry = &sweep.entry;
     let mut lines: Vec<String> = entry.report.as_ref().map(counts).into_iter().collect();
@@ -124,7 +124,8 @@ fn details(sweep: &LedgerEntry) -> String {
     lines.join("\n")
 }
 
-/// Who holds a sweep that runs, and whether it lives, as far as that can be told from here.
+/// Describes the holder of a running sweep: whether it is known to have ended, or the age of its
+/// last heartbeat.
 fn holder(sweep: &LedgerEntry) -> String {
     let Some(holder) = &sweep.entry.holder else { return "nobody holds it".to_owned() };
     let name = plain(&holder.to_string());
@@ -135,7 +136,7 @@ fn holder(sweep: &LedgerEntry) -> String {
     }
 }
 
-/// What became of the items, but for what there was none of, and the requests.
+/// Formats the counts of items, without those that are zero, and the number of requests.
 fn counts(report: &Report) -> String {
     let items = &report.items;
     let all = [
@@ -158,10 +159,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::Metrics;
-    use crate::report::{Items, Outcome};
+    use crate::model::report::{Items, Outcome};
+    use crate::observe::metrics::Metrics;
     use crate::sweep::Holder;
-    use crate::wording::plain_json;
+    use crate::text::plain_json;
 
     fn running(host: &str) -> LedgerEntry {
         let mut entry = SweepEntry::begin("books", "books", "1:d", true);

@@ -1,6 +1,6 @@
 //! `gleaner tune`: how many requests at once a site bears, tried out on the site itself.
 //!
-//! The decisions are [`crate::tune`]'s; here the requests are made and the result is shown. The
+//! The decisions are [`crate::tools::tune`]'s; here the requests are made and the result is shown. The
 //! table goes to standard output, progress to standard error.
 
 mod table;
@@ -25,17 +25,17 @@ use super::streams::Voice;
 use super::usage::refused;
 use super::values;
 use crate::fetch::{Fetcher, Home, Request, Statuses};
-use crate::metrics::Metrics;
-use crate::secret::{Credentials, shown};
-use crate::settings::Settings;
+use crate::observe::metrics::Metrics;
 use crate::site::Site;
-use crate::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
-use crate::wording::plain;
+use crate::site::settings::Settings;
+use crate::text::plain;
+use crate::text::secret::{Credentials, shown};
+use crate::tools::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
 
-/// Requests in all, where nothing else is asked for.
+/// Default maximum number of requests.
 const MOST_REQUESTS: usize = 1000;
 
-/// What is said below the arguments in `--help`.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 This loads the site on purpose: ask its owner, or keep --max-requests low. It
 climbs 1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500 requests at once while that
@@ -68,7 +68,7 @@ pub struct TuneArgs {
     client: ClientArgs,
 }
 
-/// Tries it out and says what to set.
+/// Runs the measurement and prints the recommended setting.
 pub async fn run(arguments: TuneArgs) -> Exit {
     try_run(arguments).await.unwrap_or_else(|exit| exit)
 }
@@ -114,7 +114,7 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
     Ok(signal.map_or(Exit::Complete, Exit::Interrupted))
 }
 
-/// What is asked for.
+/// Subject of the measurement.
 enum Target {
     Url(url::Url),
     Site(Box<Site>),
@@ -153,26 +153,26 @@ fn target(arguments: &TuneArgs) -> Result<Target, Exit> {
     Ok(Target::Site(Box::new(at_base_url(site, arguments.base_url.as_deref())?)))
 }
 
-/// The experiment.
+/// A measurement that raises concurrency level by level.
 struct Climb {
     fetcher: Fetcher,
     voice: Voice,
     metrics: Arc<Metrics>,
-    /// Requests in all.
+    /// Maximum number of requests in total.
     most: usize,
-    /// Asked for in turn.
+    /// Requests to make, in rotation.
     targets: Vec<Request>,
     turn: usize,
-    /// Requests that one of them takes, its redirects included.
+    /// Number of requests that one target takes, including redirects.
     cost: usize,
     levels: Vec<Level>,
-    /// The last of the level that is being measured, for people.
+    /// Last error of the level being measured, in words.
     trouble: Option<String>,
 }
 
 impl Climb {
-    /// Finds out what to ask for, and asks once: a site that does not answer one request is not
-    /// asked for many.
+    /// Determines what to request, and makes one request: a site that does not answer one request
+    /// must not receive many.
     async fn prepare(&mut self, target: &Target) -> anyhow::Result<()> {
         self.targets = match target {
             Target::Url(url) => vec![Request::get(url.clone())],
@@ -201,7 +201,7 @@ impl Climb {
         Ok(())
     }
 
-    /// Climbs until it no longer pays or the user has seen enough.
+    /// Raises concurrency until that no longer pays or a signal arrives.
     async fn climb(&mut self, signals: &mut Signals) -> (Stop, Option<StopSignal>) {
         loop {
             let at_once = match decide(&self.levels, self.left()) {
@@ -222,13 +222,13 @@ impl Climb {
         }
     }
 
-    /// How often the site may still be asked.
+    /// Returns how many more targets may be requested.
     fn left(&self) -> usize {
         let made = usize::try_from(self.metrics.snapshot().requests.total).unwrap_or(usize::MAX);
         self.most.saturating_sub(made) / self.cost
     }
 
-    /// Asks with so many requests in flight.
+    /// Measures one level, with `at_once` requests in flight.
     async fn level(&mut self, at_once: usize) -> Vec<Sample> {
         let begun = Instant::now();
         let fetcher = &self.fetcher;
@@ -254,7 +254,8 @@ impl Climb {
     }
 }
 
-/// One request; where it got into trouble, with what that was.
+/// Makes one request and measures it. On an error or a bad status, also returns the reason in
+/// words.
 async fn ask(
     fetcher: &Fetcher,
     request: Request,

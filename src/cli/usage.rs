@@ -1,4 +1,4 @@
-//! Usage errors: what is wrong with which flag or variable, and what help there is.
+//! Usage errors: which flag or variable is wrong, why, and what help there is.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -6,7 +6,8 @@ use super::Exit;
 use super::streams::say;
 use crate::site::BuiltIn;
 
-/// Tells what clap has to say, and says so where a bad value stands in a variable.
+/// Prints clap's error or help. If the bad value comes from an environment variable, names the
+/// variable.
 pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
     if lacks_site(error) {
         let subcommand = std::env::args().nth(1).unwrap_or_default();
@@ -14,10 +15,10 @@ pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
         return Exit::Usage;
     }
     if error.use_stderr() {
-        // It quotes arguments and variables, which may hold what a terminal obeys.
+        // The error quotes arguments and variables, which may contain control characters.
         say(&error.render().to_string());
     } else {
-        // Standard output may be closed already; there is nobody left to tell then.
+        // Standard output may be closed; then nobody is left to report it to.
         let _ = error.print();
     }
     if let Some(variable) = variable_behind(error, command) {
@@ -29,25 +30,25 @@ pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
     }
 }
 
-/// Tells that a setting is wrong.
+/// Reports a wrong setting, and returns the exit code.
 pub fn wrong(flag: &str, variable: &str, message: &str) -> Exit {
     refused(&format!("{flag} ({variable})"), message)
 }
 
-/// Tells that an argument without a variable is wrong.
+/// Reports a wrong argument that has no variable, and returns the exit code.
 pub fn refused(argument: &str, message: &str) -> Exit {
     say(&format!("error: {argument}: {message}\n\nFor more information, try '--help'.\n"));
     Exit::Usage
 }
 
-/// Returns whether the error is that no site was named.
+/// Returns true if the error is a missing SITE argument.
 fn lacks_site(error: &clap::Error) -> bool {
     let missing = error.get(ContextKind::InvalidArg);
     error.kind() == ErrorKind::MissingRequiredArgument
         && matches!(missing, Some(ContextValue::Strings(names)) if names.iter().any(|name| name.contains("SITE")))
 }
 
-/// Shows how a site is named. There is no default: a crawl of a site that nobody chose would send
+/// Explains how to name a site. There is no default: a crawl of a site that nobody chose would send
 /// thousands of requests to a stranger's server.
 fn needs_site(subcommand: &str) -> String {
     let names: Vec<&str> = BuiltIn::ALL.iter().map(|site| site.name).collect();
@@ -65,7 +66,8 @@ fn needs_site(subcommand: &str) -> String {
     )
 }
 
-/// The variable that the value which clap refuses came from, where it came from one.
+/// Returns the environment variable that holds the value which clap refused, or `None` if the value
+/// came from the command line.
 fn variable_behind(error: &clap::Error, command: &clap::Command) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),

@@ -1,4 +1,4 @@
-//! Values as users write them: durations, sizes, counts, headers.
+//! Parsers for the values of arguments: durations, sizes, counts, headers.
 
 use std::time::Duration;
 
@@ -7,22 +7,23 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use url::Url;
 
-use crate::clock;
 use crate::fetch::Header;
-use crate::secret::Secret;
-use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
+use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
+use crate::system::clock;
+use crate::text::secret::Secret;
 
-/// Longer is nothing that anybody waits for, and more than clocks can hold.
+/// Longest duration: more than anybody waits for, and less than clocks can hold.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 
-/// `500ms`, `30s`, `6h`.
+/// Parses a duration, such as `500ms`, `30s` or `6h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
         .map_err(|error| format!("{error}; a duration is 500ms, 30s, 10m or 6h"))?;
     if duration > LONGEST { Err("at most 100 years".to_owned()) } else { Ok(duration) }
 }
 
-/// How long a record may wait for its batch: a crawl may end by waiting that long.
+/// Parses the time that a document may wait for its batch. At most 1 minute: the end of a crawl may
+/// wait that long.
 pub fn flush(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         duration if duration > Duration::from_secs(60) => Err("at most 1m".to_owned()),
@@ -30,7 +31,7 @@ pub fn flush(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A duration that is not nothing.
+/// Parses a duration longer than zero.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
@@ -38,7 +39,7 @@ pub fn timeout(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// From the start of one sweep to that of the next.
+/// Parses the interval between the starts of two sweeps.
 pub fn every(text: &str) -> Result<Duration, String> {
     match timeout(text)? {
         duration if duration > Duration::from_secs(366 * 86_400) => Err("at most 366d".to_owned()),
@@ -46,8 +47,8 @@ pub fn every(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A time: `24h` back from now, `2026-11-20T10:00:00Z`, `2026-11-20` (its beginning in UTC), or
-/// `yesterday` (the beginning of the day before this one in UTC).
+/// Parses a point in time: a duration before now (`24h`), a time (`2026-11-20T10:00:00Z`), a date
+/// (`2026-11-20`, its start in UTC), or `yesterday` (the start of the previous day in UTC).
 pub fn since(text: &str) -> Result<Timestamp, String> {
     let wanted = "it is a duration back from now, such as 24h, a time, such as 2026-11-20T10:00:00Z, a date, such as 2026-11-20 (UTC), or yesterday";
     let begin = |day: Date| day.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
@@ -58,7 +59,7 @@ pub fn since(text: &str) -> Result<Timestamp, String> {
         let today = clock::now().to_zoned(TimeZone::UTC).date();
         return today.yesterday().and_then(begin).map_err(|_| wanted.to_owned());
     }
-    // The parser of dates takes a date with a time as well, and passes over the time.
+    // jiff parses a date with a time as a date, too, and drops the time.
     if let Some(day) = text.parse::<Date>().ok().filter(|day| day.to_string() == text) {
         return begin(day).map_err(|_| wanted.to_owned());
     }
@@ -66,7 +67,7 @@ pub fn since(text: &str) -> Result<Timestamp, String> {
     clock::now().checked_sub(back).map_err(|_| "that is too long ago".to_owned())
 }
 
-/// `8MiB`, `500kB`, or bytes.
+/// Parses a size: `8MiB`, `500kB`, or a number of bytes.
 pub fn size(text: &str) -> Result<usize, String> {
     let size: bytesize::ByteSize =
         text.parse().map_err(|_| "a size is 8MiB, 500kB or 4096".to_owned())?;
@@ -77,7 +78,7 @@ pub fn size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A count from 1.
+/// Parses a count, at least 1.
 pub fn count(text: &str) -> Result<u64, String> {
     match text.parse() {
         Ok(0) => Err("it has to be at least 1".to_owned()),
@@ -86,7 +87,8 @@ pub fn count(text: &str) -> Result<u64, String> {
     }
 }
 
-/// A number of workers: connections and memory grow with it.
+/// Parses the maximum concurrency. It has an upper limit because connections and memory grow with
+/// it.
 pub fn workers(text: &str) -> Result<usize, String> {
     match count(text)? {
         count if count <= MOST_WORKERS as u64 => Ok(usize::try_from(count).unwrap_or(1)),
@@ -94,20 +96,20 @@ pub fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A share in percent.
+/// Parses a share in percent.
 pub fn percent(text: &str) -> Result<f64, String> {
     let percent = text.trim_end_matches('%').trim().parse().ok();
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
     percent.ok_or_else(|| "a number from 0 to 100 is wanted".to_owned())
 }
 
-/// Requests a second.
+/// Parses a rate in requests per second.
 pub fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| is_rate(*rate));
     rate.ok_or_else(|| format!("it is {RATE_RULE}"))
 }
 
-/// Documents in one write: MongoDB gains nothing beyond 1,000.
+/// Parses the number of documents per write. MongoDB gains nothing beyond 1,000.
 pub fn batch(text: &str) -> Result<usize, String> {
     match count(text)? {
         count @ 1..=10_000 => Ok(usize::try_from(count).unwrap_or(1)),
@@ -115,7 +117,8 @@ pub fn batch(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Requests of an experiment: the first level alone takes 30, and what is asked before it a few.
+/// Parses the number of requests of a measurement. The first level alone takes 30, the preparation
+/// a few more.
 pub fn requests(text: &str) -> Result<usize, String> {
     match count(text)? {
         0..40 => Err("fewer than 40 requests measure nothing".to_owned()),
@@ -123,7 +126,7 @@ pub fn requests(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `Name: value`, or `https://host: Name: value`.
+/// Parses a header: `Name: value`, or `https://host: Name: value`.
 pub fn header(text: &str) -> Result<Header, String> {
     let text = text.trim_start();
     let (origin, text) = match text.split_once(": ") {
@@ -135,7 +138,7 @@ pub fn header(text: &str) -> Result<Header, String> {
     Ok(Header { origin, name, value })
 }
 
-/// An origin: where a header goes, and nowhere else.
+/// Parses the origin that a header is limited to.
 fn origin(text: &str) -> Result<Url, String> {
     let origin = url(text)?;
     let is_bare = origin.path() == "/" && origin.query().is_none() && origin.fragment().is_none();
@@ -147,7 +150,7 @@ fn origin(text: &str) -> Result<Url, String> {
     }
 }
 
-/// A URL to ask for. It may hold credentials, so errors show it without them.
+/// Parses an `http` or `https` URL. It may hold credentials, so errors show it without them.
 pub fn url(text: &str) -> Result<Url, String> {
     let shown = Secret::new(text);
     match Url::parse(text) {

@@ -1,15 +1,15 @@
-//! Environment variables named like gleaner's settings that are none: a misspelt setting would
-//! otherwise be ignored in silence.
+//! Warnings about environment variables that look like gleaner's settings but are unknown. Without
+//! a warning, a misspelled setting would be ignored silently.
 
 use clap::{Command, CommandFactory};
 
 use super::Cli;
-use crate::wording::plain;
+use crate::text::plain;
 
-/// All of gleaner's variables begin with this.
+/// Prefix of all of gleaner's variables.
 const PREFIX: &str = "GLEANER_";
 
-/// Read by the project's own tests and tools, not by the program.
+/// Variables of the project's own tests and tools; the program does not read them.
 const OF_TESTS: [&str; 14] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
@@ -27,7 +27,7 @@ const OF_TESTS: [&str; 14] = [
     "GLEANER_WRITE_SCHEMA",
 ];
 
-/// A sentence for each variable of the environment that is not a setting. Values are never shown.
+/// Returns a sentence for each unknown variable of the environment. Never shows values.
 pub fn unknown() -> Vec<String> {
     let set = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     unknown_of(set, &known(&Cli::command()))
@@ -43,7 +43,8 @@ fn unknown_of(set: impl Iterator<Item = String>, known: &[String]) -> Vec<String
     names.iter().map(|name| sentence(name, known)).collect()
 }
 
-/// The variables of all commands: one that is set for a crawl is no mistake while an export runs.
+/// Returns the variables of all commands: a variable that is set for a crawl is no mistake while an
+/// export runs.
 fn known(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(|argument| argument.get_env());
     let own = own.map(|name| name.to_string_lossy().into_owned());

@@ -1,7 +1,7 @@
-//! Bodies of answers: whole ones, and those that are slow, broken off or without end.
+//! Bodies of answers: normal ones, and those that are slow, truncated or endless.
 //!
-//! The usual body is one `Bytes` and costs nothing. All others go out in pieces, which hold the
-//! request in flight until they end or the client leaves.
+//! A normal body is one `Bytes` and costs nothing. All others are sent in pieces, and keep the
+//! request in flight until they end or the client disconnects.
 
 use std::future::pending;
 use std::io;
@@ -20,24 +20,24 @@ use super::faults::Ending;
 
 pub(super) type Body = Either<Full<Bytes>, UnsyncBoxBody<Bytes, io::Error>>;
 
-/// tokio's timer counts whole milliseconds and wakes a sleeper late: 1 ms asked for is 2.2 ms to a
-/// client on loopback. Sleeping so much less, 5, 10 and 100 ms come out as 5.3, 10.3 and 100.5 ms
-/// (medians).
+/// Correction for tokio's timer. It counts whole milliseconds and fires late: a sleep of 1 ms takes
+/// 2.2 ms as seen by a client on loopback. With sleeps shortened by this much, 5, 10 and 100 ms
+/// take 5.3, 10.3 and 100.5 ms (medians).
 pub(super) const TIMER_LATE: Duration = Duration::from_millis(1);
 
-/// Time for hyper to write what it holds before the connection breaks.
+/// Time for hyper to write its buffer before the connection breaks.
 const FLUSH: Duration = Duration::from_millis(2);
 
-/// Bytes sent at a time: small enough that connections share the bandwidth evenly.
+/// Bytes per piece. Small enough that connections share the bandwidth evenly.
 const PIECE: usize = 4 * 1024;
 
-/// A body sent at once.
+/// Returns a body that is sent at once.
 pub(super) fn whole(bytes: Bytes, busy: &Busy) -> Body {
     busy.sent(bytes.len());
     Either::Left(Full::new(bytes))
 }
 
-/// A body sent in pieces, as fast as `pacer` allows, that ends as `ending` says.
+/// Returns a body that is sent in pieces, as fast as `pacer` allows, and ends as `ending` says.
 pub(super) fn pieces(bytes: Bytes, ending: Ending, pacer: Option<Arc<Pacer>>, busy: Busy) -> Body {
     let rest = match ending {
         Ending::Cut(most) | Ending::Stall(most) => bytes.slice(..most.min(bytes.len())),
@@ -77,10 +77,10 @@ impl Pieces {
     }
 }
 
-/// Shares out a bandwidth: each piece gets the time after the one before it.
+/// Limits the bandwidth: each piece gets a time slot after that of the previous one.
 pub(super) struct Pacer {
     bytes_per_second: f64,
-    /// When all that was let through so far has been paid for.
+    /// End of the last reserved time slot.
     paid: Mutex<Instant>,
 }
 

@@ -1,10 +1,10 @@
-//! What the demo site says about a book: the full document and its row in the list.
+//! Content of the demo site: the document of a book and its row in the list.
 //!
-//! A document depends on (seed, item, version) alone and is the same on every machine. What
-//! lasts (name, authors, length) comes from (seed, item); a new version brings another score,
-//! price and closing line and a later `updated_at`, so that two versions are never equal.
-//! Shaped after spa5.scrape.center with its oddities: nulls, and names wrapped in white space.
-//! Bodies are 1 to 6 KiB of UTF-8, median about 2.8 KiB. Pure: no state, no input or output.
+//! A document depends only on (seed, item, version), and is the same on every machine. Permanent
+//! properties (name, authors, length) depend on (seed, item). A new version has another score,
+//! price and closing line and a later `updated_at`, so two versions are never equal. Modelled on
+//! spa5.scrape.center with its oddities: nulls, and names wrapped in white space. Bodies are 1 to 6
+//! KiB of UTF-8, median about 2.8 KiB. Pure: no state, no input or output.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,12 +12,12 @@ use serde::Serialize;
 use super::chance::Chance;
 use super::words::{COUNTRIES, EMOJI, Tongue, tongue};
 
-/// Which document: item and version together, and the item's id.
+/// Identifies a document: item and version, with the item's id.
 #[derive(Clone, Copy)]
 pub(super) struct Edition<'a> {
     pub(super) seed: u64,
     pub(super) item: u32,
-    /// 0 for the first.
+    /// Version of the item, counted from 0.
     pub(super) version: u32,
     pub(super) id: &'a str,
 }
@@ -60,11 +60,11 @@ struct Comment {
     content: String,
 }
 
-/// The bytes the site sends for a row or a document.
+/// Serializes a row or a document.
 pub(super) fn encode(content: &impl Serialize) -> Bytes {
-    // Cannot fail: writing to memory, and every key is a field name.
+    // Cannot fail: it writes to memory, and every key is a field name.
     let text = serde_json::to_vec(content).expect("rows and books always serialise");
-    // Copied, because a body that is kept would keep the spare room of its buffer too.
+    // Copied, because a stored body would keep the unused capacity of its buffer.
     Bytes::copy_from_slice(&text)
 }
 
@@ -96,7 +96,7 @@ impl Edition<'_> {
         book
     }
 
-    /// The document without its long texts.
+    /// Returns the document without its long texts.
     fn frame(&self, tongue: &'static Tongue, chance: &mut Chance) -> Book {
         let row = self.row();
         Book {
@@ -132,8 +132,8 @@ impl Edition<'_> {
         })
     }
 
-    /// A day later for every version, in months of 28 days: no calendar is needed, and the text
-    /// sorts like the time.
+    /// Returns the time of the last change, one day later per version. Months have 28 days: that
+    /// needs no calendar, and the texts sort like the times.
     fn updated(&self, chance: &mut Chance) -> String {
         let day = chance.below(28 * 4) + self.version as usize;
         format!(
@@ -148,18 +148,18 @@ impl Edition<'_> {
         )
     }
 
-    /// Chance that is the same for every version of the item.
+    /// Returns random draws that are the same for every version of the item.
     fn chance(&self, purpose: u8) -> Chance {
         Chance::new(&[self.seed, u64::from(self.item), purpose.into()])
     }
 
-    /// Chance that is new with every version.
+    /// Returns random draws that differ between versions.
     fn passing(&self, purpose: u8) -> Chance {
         Chance::new(&[self.seed, u64::from(self.item), purpose.into(), u64::from(self.version)])
     }
 }
 
-/// Bytes the whole document should have.
+/// Draws the size of a document in bytes.
 fn target(chance: &mut Chance) -> usize {
     let mut bytes = 2_860.0 + 560.0 * chance.normal();
     if chance.one_in(40) {
@@ -168,9 +168,9 @@ fn target(chance: &mut Chance) -> usize {
     bytes.clamp(1_200.0, 5_900.0) as usize
 }
 
-/// Spends `room` bytes on comments, catalog and introduction.
+/// Fills comments, catalog and introduction with about `room` bytes.
 fn fill(book: &mut Book, tongue: &Tongue, chance: &mut Chance, room: usize) {
-    /// What `{"id":"1234567890","content":""},` takes.
+    /// Size of `{"id":"1234567890","content":""},`.
     const COMMENT_FRAME: usize = 33;
     let most = (room / 150).min(9);
     for _ in 0..chance.between(0, most) {
@@ -192,9 +192,9 @@ fn fill(book: &mut Book, tongue: &Tongue, chance: &mut Chance, room: usize) {
     book.introduction = prose(chance, tongue, left);
 }
 
-/// Clauses up to about `bytes` bytes; at least one, and none twice in a row.
+/// Returns clauses of about `bytes` bytes: at least one, and none twice in a row.
 fn prose(chance: &mut Chance, tongue: &Tongue, bytes: usize) -> String {
-    /// Half a clause, so that the mean overshoot is zero.
+    /// Half the length of a clause, so that the mean overshoot is zero.
     const OVERSHOOT: usize = 22;
     let mut text = String::with_capacity(bytes + 64);
     let clauses = tongue.clauses;
@@ -211,7 +211,7 @@ fn prose(chance: &mut Chance, tongue: &Tongue, bytes: usize) -> String {
     text
 }
 
-/// A table of contents of up to about `bytes` bytes, indented as on the original site.
+/// Returns a table of contents of about `bytes` bytes, indented as on the original site.
 fn chapters(chance: &mut Chance, tongue: &Tongue, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 64);
     let mut number = 1;
@@ -224,7 +224,8 @@ fn chapters(chance: &mut Chance, tongue: &Tongue, bytes: usize) -> String {
     text
 }
 
-/// Between `least` and `most` names. A third is wrapped in white space as the original has it.
+/// Returns between `least` and `most` names. A third is wrapped in white space, as on the original
+/// site.
 fn people(chance: &mut Chance, tongue: &Tongue, least: usize, most: usize) -> Vec<String> {
     let count = chance.between(least, most);
     let person = |_| {
@@ -248,7 +249,7 @@ fn tags(chance: &mut Chance, tongue: &Tongue) -> Vec<&'static str> {
     tongue.tags.iter().cycle().skip(start).take(count.min(tongue.tags.len())).copied().collect()
 }
 
-/// Midnight in China, as the original has it.
+/// Returns a date as midnight in China, as on the original site.
 fn published(chance: &mut Chance) -> String {
     let (year, month, day) =
         (chance.between(1979, 2019), chance.between(1, 12), chance.between(1, 28));

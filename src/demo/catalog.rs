@@ -1,9 +1,8 @@
-//! The state of the demo site: which items it has, which version of each, and in what order they
-//! are listed.
+//! State of the demo site: its items, the version of each, and their order in the list.
 //!
-//! Small sites keep every body ready to send; above [`KEEP_AT_MOST`] items a body is made when it
-//! is asked for, so that memory is a few bytes an item. Items are never forgotten: a removed one
-//! keeps its versions. Knows nothing of HTTP.
+//! Small sites keep every body in memory. Above [`KEEP_AT_MOST`] items, bodies are generated on
+//! request, and memory use is a few bytes per item. Items are never forgotten: a removed one keeps
+//! its versions. Knows nothing of HTTP.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -11,17 +10,17 @@ use serde_json::Value;
 use super::books::{Edition, encode};
 use super::ids::Ids;
 
-/// Sites of up to this many items keep their bodies, about 3.3 KiB an item.
+/// Maximum number of items for which bodies are kept, at about 3.3 KiB per item.
 const KEEP_AT_MOST: usize = 50_000;
 
 pub(super) struct Catalog {
     seed: u64,
     ids: Ids,
-    /// The list: item numbers.
+    /// Item numbers in list order.
     order: Vec<u32>,
-    /// By item number, gone ones too.
+    /// All items, also gone ones, by item number.
     items: Vec<Item>,
-    /// By item number; `None` on a large site.
+    /// Bodies by item number, or `None` on a large site.
     ready: Option<Vec<Ready>>,
 }
 
@@ -33,25 +32,25 @@ struct Item {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Presence {
     Listed,
-    /// Has its page, but no place in the list.
+    /// The item has a page, but is not in the list.
     Unlisted,
     Gone,
 }
 
-/// Bodies of the current version.
+/// Bodies of an item's current version.
 struct Ready {
     row: Bytes,
     detail: Bytes,
 }
 
-/// A detail body and what an `ETag` is made of: equal tags mean equal bodies.
+/// Body of a detail page, and the value for its `ETag`. Equal tags mean equal bodies.
 pub(super) struct Detail {
     pub(super) body: Bytes,
     pub(super) tag: String,
 }
 
 impl Catalog {
-    /// A site of `count` items, all listed, all in their first version.
+    /// Creates a site with `count` items, all listed, all in their first version.
     pub(super) fn new(seed: u64, count: usize) -> Catalog {
         let mut catalog = Catalog {
             seed,
@@ -67,17 +66,17 @@ impl Catalog {
         catalog
     }
 
-    /// How many items are listed.
+    /// Returns the number of listed items.
     pub(super) fn count(&self) -> usize {
         self.order.len()
     }
 
-    /// The rows at `offset` and after, `limit` at most; none when `offset` is past the end.
+    /// Returns at most `limit` rows from `offset` on. Empty if `offset` is past the end.
     pub(super) fn rows(&self, offset: usize, limit: usize) -> impl Iterator<Item = Bytes> {
         self.order.iter().skip(offset).take(limit).map(|item| self.row(*item))
     }
 
-    /// What the detail page says now; `None` for an unknown or removed item.
+    /// Returns the current detail page, or `None` for an unknown or removed item.
     pub(super) fn detail(&self, key: &str) -> Option<Detail> {
         let item = self.present(key)?;
         let version = self.items[item as usize].version;
@@ -88,12 +87,12 @@ impl Catalog {
         Some(Detail { body, tag: format!("{:x}-{item}-{version}", self.seed) })
     }
 
-    /// Ids in the order of the list.
+    /// Returns the ids in list order.
     pub(super) fn keys(&self) -> Vec<String> {
         self.order.iter().map(|item| self.ids.id(*item)).collect()
     }
 
-    /// The id at a position of the list, which must be one.
+    /// Returns the id at a position of the list. Panics if the position is past the end.
     pub(super) fn key_at(&self, position: usize) -> String {
         self.ids.id(self.order[position])
     }
@@ -102,7 +101,7 @@ impl Catalog {
         self.known(key).is_some_and(|item| self.presence(item) == Presence::Listed)
     }
 
-    /// Every version the item has had, oldest first; empty for an item there never was.
+    /// Returns every version of the item, oldest first. Empty for an unknown item.
     pub(super) fn versions(&self, key: &str) -> Vec<Value> {
         let Some(item) = self.known(key) else {
             return Vec::new();
@@ -114,15 +113,15 @@ impl Catalog {
             .collect()
     }
 
-    /// Lists a new item at position `at` (at the end when that is past it) and returns its id.
+    /// Inserts a new item at position `at`, or at the end if `at` is past it. Returns its id.
     pub(super) fn insert(&mut self, at: usize) -> String {
         let item = self.add();
         self.order.insert(at.min(self.order.len()), item);
         self.ids.id(item)
     }
 
-    /// Takes the item off the list; with `page`, its page answers 404 from now on. False when
-    /// that was so already.
+    /// Removes the item from the list; with `page`, its page answers 404 from now on. Returns false
+    /// if nothing changed.
     pub(super) fn remove(&mut self, key: &str, page: bool) -> bool {
         let presence = if page { Presence::Gone } else { Presence::Unlisted };
         let Some(item) = self.present(key).filter(|item| self.presence(*item) != presence) else {
@@ -133,8 +132,8 @@ impl Catalog {
         true
     }
 
-    /// Lists an item again that was taken off, in the version it had. False when it is listed or
-    /// was never there.
+    /// Lists a removed or unlisted item again, in the version it had. Returns false if the item is
+    /// listed or unknown.
     pub(super) fn restore(&mut self, key: &str, at: usize) -> bool {
         let Some(item) = self.known(key).filter(|it| self.presence(*it) != Presence::Listed) else {
             return false;
@@ -144,7 +143,7 @@ impl Catalog {
         true
     }
 
-    /// Moves the item to its next version. False for an unknown or removed item.
+    /// Moves the item to its next version. Returns false for an unknown or removed item.
     pub(super) fn change(&mut self, key: &str) -> bool {
         let Some(item) = self.present(key) else {
             return false;
@@ -157,7 +156,7 @@ impl Catalog {
         true
     }
 
-    /// A new item, not in the list yet.
+    /// Creates a new item without listing it.
     fn add(&mut self) -> u32 {
         let item = self.items.len() as u32;
         self.items.push(Item { version: 0, presence: Presence::Listed });

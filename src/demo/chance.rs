@@ -1,16 +1,17 @@
-//! Repeatable chance: the same parts give the same draws, on every machine and in every release.
+//! Reproducible random numbers: the same seed parts give the same draws, on every machine and in
+//! every release.
 //!
-//! Own code rather than a crate, because a crate may change its algorithm and with it every
-//! document of the site. Not for anything that must be unpredictable.
+//! This is not a crate, because a crate may change its algorithm and with it every document of the
+//! site. Not for anything that must be unpredictable.
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// A stream of draws (splitmix64, Steele, Lea and Flood 2014).
+/// A random number generator (splitmix64, Steele, Lea and Flood 2014).
 #[derive(Debug)]
 pub(super) struct Chance(u64);
 
 impl Chance {
-    /// A stream that depends on all `parts` and on their order.
+    /// Creates a generator seeded with all `parts` in their order.
     pub(super) fn new(parts: &[u64]) -> Chance {
         Chance(parts.iter().fold(GOLDEN, |state, part| mix(state ^ part).wrapping_add(GOLDEN)))
     }
@@ -20,32 +21,33 @@ impl Chance {
         mix(self.0)
     }
 
-    /// A number in `0..n`; 0 when `n` is 0.
+    /// Returns a number in `0..n`, or 0 if `n` is 0.
     pub(super) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.draw()) * n as u128) >> 64) as usize
     }
 
-    /// A number in `low..=high`.
+    /// Returns a number in `low..=high`.
     pub(super) fn between(&mut self, low: usize, high: usize) -> usize {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
-    /// True once in `n` draws on average.
+    /// Returns true with probability 1 in `n`.
     pub(super) fn one_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    /// A number in `0.0..1.0`.
+    /// Returns a number in `0.0..1.0`.
     pub(super) fn unit(&mut self) -> f64 {
         (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
-    /// Roughly normal, mean 0, standard deviation 1, never beyond 6 (sum of twelve draws).
+    /// Returns a roughly normal number: mean 0, standard deviation 1, never beyond ±6 (sum of
+    /// twelve draws).
     pub(super) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
     }
 
-    /// One of a table, which must not be empty.
+    /// Returns one entry of a table, which must not be empty.
     pub(super) fn pick<T: Copy>(&mut self, table: &[T]) -> T {
         table[self.below(table.len())]
     }

@@ -1,52 +1,52 @@
-//! Churn: items of the demo site that come, change, go, leave the list and come back, one change
-//! after another. The same seed on the same site makes the same changes, however long it takes.
+//! Churn: adds, changes, removes, unlists and restores items of the demo site, one change at a
+//! time. The same seed on the same site makes the same changes, however long it takes.
 //!
-//! About as many items come as go, so that the site keeps its size. Every change is told to
-//! whoever asked for it: a test that writes down when it asked knows what the site held at any
+//! About as many items are added as removed, so the site keeps its size. Every change is returned
+//! to the caller: a test that records the times of its calls knows the state of the site at any
 //! time.
 
 use super::catalog::Catalog;
 use super::chance::Chance;
 
-/// A stream of changes; see [`super::Demo::churn`].
+/// A stream of changes, made by [`super::Demo::churn`].
 #[derive(Debug)]
 pub struct Churn {
     chance: Chance,
-    /// Items that were taken off the list and may come back.
+    /// Items that were taken off the list and may be restored.
     off: Vec<String>,
 }
 
 /// One change of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The item.
+    /// Id of the item.
     pub key: String,
-    /// What became of it.
+    /// Kind of the change.
     pub event: ChurnEvent,
 }
 
-/// What becomes of an item.
+/// Kind of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChurnEvent {
-    /// It is new, somewhere in the list.
+    /// The item is new, at a random position in the list.
     Added,
-    /// Its document is another one.
+    /// The item has a new document.
     Changed,
-    /// It is off the list, and its page answers 404.
+    /// The item is no longer listed, and its page answers 404.
     Removed,
-    /// It is off the list, and its page is still there.
+    /// The item is no longer listed, but still has its page.
     Unlisted,
-    /// It was off the list, and is listed again, somewhere else.
+    /// The item is listed again, at a random position.
     Restored,
 }
 
 impl Churn {
-    /// The changes that belong to `seed`.
+    /// Creates the stream of changes for `seed`.
     pub fn new(seed: u64) -> Churn {
         Churn { chance: Chance::new(&[seed, 0xC4]), off: Vec::new() }
     }
 
-    /// Makes the next change.
+    /// Makes the next change, and returns it.
     pub(super) fn step(&mut self, catalog: &mut Catalog) -> Change {
         let count = catalog.count();
         let event = match self.chance.below(20) {

@@ -1,7 +1,7 @@
-//! What the demo site counts and remembers of its requests.
+//! Counters and the request log of the demo site.
 //!
-//! Counters are atomics and always on. The log of requests costs allocations and is kept only
-//! once it was asked for.
+//! Counters are atomics and always on. The log allocates memory, and is kept only after a call to
+//! `record`.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,32 +9,32 @@ use std::time::{Duration, Instant};
 
 use hyper::http::request::Parts;
 
-/// Counts since the site started.
+/// Counts since the start of the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stats {
-    /// Requests whose head was read.
+    /// Number of requests whose head was read.
     pub requests: u64,
-    /// Requests being answered now, stalled ones included.
+    /// Number of requests being answered now, including stalled ones.
     pub in_flight: u64,
-    /// The highest `in_flight` has been.
+    /// Highest value of `in_flight` so far.
     pub max_in_flight: u64,
-    /// Connections accepted.
+    /// Number of accepted connections.
     pub connections: u64,
-    /// Bytes of bodies handed to the network, as sent (compressed where they were).
+    /// Bytes of bodies handed to the network, after compression.
     pub body_bytes: u64,
 }
 
 /// A request as it arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// `GET`, as a rule.
+    /// Method, usually `GET`.
     pub method: String,
     /// Path with query.
     pub path: String,
-    /// All headers, names in lower case, in the order they came; bytes that are not UTF-8 are
+    /// All headers in order of arrival, with names in lower case. Bytes that are not UTF-8 are
     /// replaced.
     pub headers: Vec<(String, String)>,
-    /// Since the site started.
+    /// Time since the start of the site.
     pub at: Duration,
 }
 
@@ -109,16 +109,17 @@ impl Counters {
     }
 }
 
-/// Path with query.
+/// Returns the path with query.
 pub(super) fn path(request: &Parts) -> &str {
     request.uri.path_and_query().map_or("/", |it| it.as_str())
 }
 
-/// A request in flight. Ends by drop, so that one whose client left is counted out as well.
+/// A request in flight. It ends on drop, so a request whose client disconnected is counted out,
+/// too.
 pub(super) struct Busy(Arc<Counters>);
 
 impl Busy {
-    /// Counts the request in and, when asked to, records it.
+    /// Counts a request in, and records it if recording is on.
     pub(super) fn enter(counters: &Arc<Counters>, request: &Parts) -> Busy {
         counters.requests.fetch_add(1, Relaxed);
         let now = counters.in_flight.fetch_add(1, Relaxed) + 1;
@@ -129,7 +130,7 @@ impl Busy {
         Busy(Arc::clone(counters))
     }
 
-    /// Counts bytes of the body of this request's answer.
+    /// Adds to the bytes of bodies sent.
     pub(super) fn sent(&self, bytes: usize) {
         self.0.sent(bytes);
     }

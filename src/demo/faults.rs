@@ -1,8 +1,8 @@
-//! Faults on demand: rules that say which requests are answered badly, and how.
+//! Faults on demand: rules that select requests and say what goes wrong with their answers.
 //!
-//! Deciding is kept apart from doing: [`Faults::strike`] names the effect, the server carries it
-//! out. A rule counts its requests itself, so that the same requests in the same order meet the
-//! same faults. Without rules a request costs one atomic read here.
+//! Deciding and acting are separate: [`Faults::strike`] returns the effect, the server applies it.
+//! Each rule counts its requests, so the same requests in the same order meet the same faults.
+//! Without rules, a request costs one atomic read here.
 
 use std::collections::HashMap;
 use std::ops::{Bound, RangeBounds};
@@ -16,8 +16,8 @@ use hyper::header::{HeaderName, HeaderValue, LOCATION};
 
 use super::chance::Chance;
 
-/// A rule: which requests, and what happens to them. Without an effect the answer is the usual
-/// one. The first rule that matches decides; later ones only count.
+/// A rule: selects requests and says what happens to their answers. Without an effect the answer is
+/// the normal one. The first matching rule decides; later ones only count.
 ///
 /// ```
 /// # use gleaner::demo::Fault;
@@ -36,7 +36,7 @@ pub struct Fault {
     effect: Effect,
 }
 
-/// What is done to one answer.
+/// Effect of a fault on one answer.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Effect {
     pub(super) status: Option<StatusCode>,
@@ -59,8 +59,9 @@ pub(super) enum Ending {
 }
 
 impl Fault {
-    /// Requests for exactly this path with its query (`/api/book/?limit=18&offset=36`) or, with
-    /// a trailing `*`, for all that begin so (`/api/book/*`).
+    /// Creates a rule for requests with exactly this path and query
+    /// (`/api/book/?limit=18&offset=36`) or, with a trailing `*`, for all that begin with it
+    /// (`/api/book/*`).
     pub fn on(path: impl Into<String>) -> Fault {
         let mut path = path.into();
         let prefix = path.ends_with('*');
@@ -77,36 +78,36 @@ impl Fault {
         }
     }
 
-    /// Only these requests for one and the same path and query, counted from 1 from when the
-    /// rule was added. Default: all.
+    /// Limits the rule to a range of attempts: requests for the same path and query, counted from 1
+    /// since the rule was added. Default: all.
     pub fn attempts(mut self, range: impl RangeBounds<u32>) -> Fault {
         self.attempts = (range.start_bound().cloned(), range.end_bound().cloned());
         self
     }
 
-    /// Only the first `n` requests for one and the same path and query.
+    /// Limits the rule to the first `n` requests for the same path and query.
     pub fn first(self, n: u32) -> Fault {
         self.attempts(..=n)
     }
 
-    /// Only every `n`th of the requests the rule would hit, over all paths together. 0 is
-    /// taken as 1.
+    /// Limits the rule to every `n`th request that it would hit, over all paths together. 0 counts
+    /// as 1.
     pub fn every(mut self, n: u32) -> Fault {
         self.every = n.max(1);
         self
     }
 
-    /// Only about `percent` (0 to 100) of the requests, chosen by seed, path and attempt: which
-    /// ones does not depend on the order in which they come.
+    /// Limits the rule to about `percent` (0 to 100) of the requests. The choice depends on seed,
+    /// path and attempt, not on the order of the requests.
     pub fn share(mut self, percent: f64, seed: u64) -> Fault {
         self.share = Some((percent, seed));
         self
     }
 
-    /// Answers with this status, and a short JSON body unless one is given.
+    /// Answers with this status, and with a short JSON body unless another body is set.
     ///
     /// # Panics
-    /// When `code` is not within 200 to 999: an answer cannot end with another.
+    /// Panics if `code` is not within 200 to 999: an answer cannot end with such a status.
     pub fn status(mut self, code: u16) -> Fault {
         let status = StatusCode::from_u16(code).ok().filter(|it| !it.is_informational());
         assert!(status.is_some(), "{code} cannot be the status of an answer");
@@ -114,11 +115,11 @@ impl Fault {
         self
     }
 
-    /// Adds a header to the answer, in place of one with that name that it would have. May be
-    /// given several times, also for one name. A false `Content-Length` is sent as given.
+    /// Sets a header of the answer, in place of the normal one with that name. Can be called
+    /// several times, also with the same name. A false `Content-Length` is sent as given.
     ///
     /// # Panics
-    /// When name or value cannot stand in a header.
+    /// Panics if the name or the value is not valid in a header.
     pub fn header(mut self, name: &str, value: &str) -> Fault {
         match (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             (Ok(name), Ok(value)) => self.effect.headers.push((name, value)),
@@ -127,7 +128,7 @@ impl Fault {
         self
     }
 
-    /// Answers so much later, on top of the latency of the site.
+    /// Delays the answer, in addition to the latency of the site.
     pub fn delay(mut self, delay: Duration) -> Fault {
         self.effect.delay = delay;
         self
@@ -139,14 +140,14 @@ impl Fault {
         self
     }
 
-    /// Announces the full body, sends `bytes` bytes of it and then nothing until the client
-    /// leaves.
+    /// Announces the full body, sends `bytes` bytes of it, and then nothing until the client
+    /// disconnects.
     pub fn stall(mut self, bytes: usize) -> Fault {
         self.effect.ending = Ending::Stall(bytes);
         self
     }
 
-    /// Sends the body over and over, chunked, until the client leaves.
+    /// Sends the body over and over, chunked, until the client disconnects.
     pub fn endless(mut self) -> Fault {
         self.effect.ending = Ending::Endless;
         self
@@ -158,10 +159,10 @@ impl Fault {
         self
     }
 
-    /// Answers 200 (or the status given) with this body. It is never compressed.
+    /// Answers 200, or the status that is set, with this body. The body is never compressed.
     ///
     /// # Panics
-    /// When `content_type` cannot stand in a header.
+    /// Panics if `content_type` is not valid in a header.
     pub fn body(mut self, content_type: &str, body: impl Into<Bytes>) -> Fault {
         let Ok(kind) = HeaderValue::try_from(content_type) else {
             panic!("{content_type:?} cannot be a content type");
@@ -170,16 +171,16 @@ impl Fault {
         self
     }
 
-    /// Answers as a list that has its count, but no items.
+    /// Answers with a list that has its count, but no items.
     pub fn no_rows(mut self) -> Fault {
         self.effect.no_rows = true;
         self
     }
 
-    /// Answers 302 (or the status given) with this `Location`.
+    /// Answers 302, or the status that is set, with this `Location`.
     ///
     /// # Panics
-    /// When `to` cannot stand in a header.
+    /// Panics if `to` is not valid in a header.
     pub fn redirect(mut self, to: &str) -> Fault {
         self.effect.status.get_or_insert(StatusCode::FOUND);
         self.header(LOCATION.as_str(), to)
@@ -190,7 +191,7 @@ impl Fault {
     }
 }
 
-/// The rules in force.
+/// The active rules.
 #[derive(Default)]
 pub(super) struct Faults {
     any: AtomicBool,
@@ -199,9 +200,9 @@ pub(super) struct Faults {
 
 struct Rule {
     fault: Fault,
-    /// Requests so far, by path and query.
+    /// Number of requests so far, by path and query.
     seen: HashMap<String, u32>,
-    /// Requests so far that only `every` could still spare.
+    /// Number of requests so far that match all conditions but `every`.
     hits: u32,
 }
 
@@ -218,7 +219,7 @@ impl Faults {
         self.any.store(false, Ordering::Release);
     }
 
-    /// What is to happen to this request; counts it.
+    /// Counts this request, and returns the effect of the first rule that hits it, or `None`.
     pub(super) fn strike(&self, path: &str) -> Option<Effect> {
         if !self.any.load(Ordering::Acquire) {
             return None;
@@ -259,7 +260,7 @@ impl Rule {
     }
 }
 
-/// A number in `0.0..1.0` that depends on all three.
+/// Returns a number in `0.0..1.0` that depends on all three arguments.
 fn lot(seed: u64, path: &str, attempt: u32) -> f64 {
     let parts: Vec<u64> =
         [seed, attempt.into()].into_iter().chain(path.bytes().map(u64::from)).collect();

@@ -1,15 +1,16 @@
 //! Ids of items: 5 to 8 digits, all distinct, without visible order.
 //!
-//! Item `i` gets its id by arithmetic, and an id leads back to its item the same way, so that a
-//! site of a million items needs no table of ids. Holds up to [`MOST_ITEMS`] items.
+//! Ids are computed from item numbers, and item numbers from ids, so a site of a million items
+//! needs no table of ids. Supports up to [`MOST_ITEMS`] items.
 
 use super::chance::Chance;
 
-/// The ids of eight digits would repeat from item 90,000,000; this leaves room for insertions.
+/// Maximum number of items at the start. Ids of eight digits would repeat from item 90,000,000 on;
+/// the difference is room for insertions.
 pub(super) const MOST_ITEMS: usize = 50_000_000;
 
-/// The ids of one number of digits: `first + (item * step + shift) mod size`, a permutation of
-/// the ids with that many digits because `step` and `size` share no factor.
+/// The ids with one number of digits: `first + (item * step + shift) mod size`. This is a
+/// permutation of all ids with that many digits, because `step` and `size` are coprime.
 struct Ring {
     first: u64,
     size: u64,
@@ -29,12 +30,12 @@ impl Ids {
         Ids { seed, rings: [5, 6, 7, 8].map(|digits| Ring::new(seed, digits)) }
     }
 
-    /// The id of an item.
+    /// Returns the id of an item.
     pub(super) fn id(&self, item: u32) -> String {
         self.rings[self.ring(item)].forth(u64::from(item)).to_string()
     }
 
-    /// The item an id belongs to; `None` for text that is no id of any item.
+    /// Returns the item with this id, or `None` if the text is not an id.
     pub(super) fn item(&self, id: &str) -> Option<u32> {
         if id.starts_with('0') || !id.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
@@ -44,8 +45,8 @@ impl Ids {
         (self.ring(item) == ring).then_some(item)
     }
 
-    /// Which number of digits an item has. A ring is used only while the item's number is below
-    /// its size: within those bounds no id comes twice.
+    /// Returns the ring of an item, which sets its number of digits. A ring is used only for item
+    /// numbers below its size, so no id repeats.
     fn ring(&self, item: u32) -> usize {
         match Chance::new(&[self.seed, u64::from(item), b'r'.into()]).below(16) {
             0 if item < 90_000 => 0,
@@ -63,7 +64,7 @@ impl Ring {
         let mut chance = Chance::new(&[seed, u64::from(digits), b'i'.into()]);
         let third = (size / 3) as usize;
         let mut step = chance.between(third, 2 * third) as u64;
-        // 2, 3 and 5 are the only prime factors of every size.
+        // The only prime factors of every size are 2, 3 and 5.
         while [2, 3, 5].iter().any(|prime| step.is_multiple_of(*prime)) {
             step += 1;
         }
@@ -80,8 +81,7 @@ impl Ring {
     }
 }
 
-/// The number that multiplied with `step` gives 1 modulo `size` (extended Euclid); the two must
-/// share no factor.
+/// Returns the inverse of `step` modulo `size` (extended Euclid). The two must be coprime.
 fn inverse(step: u64, size: u64) -> u64 {
     let modulus = size as i64;
     let (mut old, mut new) = ((modulus, 0), (step as i64, 1));

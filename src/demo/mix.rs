@@ -1,15 +1,15 @@
-//! A bit of everything that goes wrong on the wire, for who wants to see a crawler on a bad day.
+//! A mix of all faults of the demo site, to see how a crawler copes with them.
 
 use std::time::Duration;
 
 use super::faults::Fault;
 
-/// Rules that together hit about `percent` (0 to 100) of all requests, each kind of fault as often
-/// as any other: 500, 502, 503 and 429 with a `Retry-After` of a second, a connection closed
-/// without an answer, a body that is cut, that stalls, that ends before its announced length, a
-/// slow answer, a page that is no JSON, half of a JSON page, an empty body, and (on the list) a
-/// page without items. All of them pass: the same request, made again, is as likely to be answered
-/// well as any. `seed` decides which requests are hit.
+/// Returns rules that together hit about `percent` (0 to 100) of all requests, with equal shares
+/// for each kind of fault: 500, 502, 503 and 429 with a `Retry-After` of 1 s; a connection closed
+/// without an answer; a body that is cut, stalls, or ends before its announced length; a slow
+/// answer; a page that is not JSON, half of a JSON page, an empty body; and (on the list) a page
+/// without items. All faults are temporary: a retry has the same chance of success as any request.
+/// `seed` decides which requests are hit.
 ///
 /// ```
 /// # use gleaner::demo::{Demo, Options, mixed_faults};
@@ -36,6 +36,6 @@ pub fn mixed_faults(percent: f64, seed: u64) -> Vec<Fault> {
         Fault::on("/api/book/?*").no_rows(),
     ];
     let share = percent / kinds.len() as f64;
-    // Each kind draws by itself; the first that hits decides.
+    // Each kind draws independently; the first that hits decides.
     (seed..).zip(kinds).map(|(seed, kind)| kind.share(share, seed)).collect()
 }

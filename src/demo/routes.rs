@@ -1,5 +1,5 @@
-//! What the demo site answers when nothing is wrong: from a request and the catalog to a
-//! response. Pure but for the catalog it reads; knows no faults, no clock and no sockets.
+//! Normal answers of the demo site: from a request and the catalog to a response. Pure, except that
+//! it reads the catalog; knows no faults, clock or sockets.
 
 use std::io::Write;
 
@@ -19,29 +19,29 @@ const BOOKS: &str = "/api/book";
 const LIMIT: usize = 18;
 const MOST: usize = 1000;
 
-/// What the site does beyond the plain answer.
+/// Optional features of the site.
 #[derive(Clone, Copy)]
 pub(super) struct Manners {
     pub(super) etags: bool,
     pub(super) compress: bool,
 }
 
-/// The answer to a request.
+/// Returns the answer to a request.
 pub(super) fn respond(catalog: &Catalog, request: &Parts, manners: Manners) -> Response<Bytes> {
     let response = route(catalog, request, manners.etags);
     if manners.compress && accepts_gzip(&request.headers) { compress(response) } else { response }
 }
 
-/// An answer that only says what its status means.
+/// Returns an answer with this status and a short JSON body that explains it.
 pub(super) fn notice(status: StatusCode, detail: &str) -> Response<Bytes> {
-    // As RFC 9110 has it, these two end with their head.
+    // Answers with these two statuses have no body (RFC 9110).
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return with_status(status, Response::new(Bytes::new()));
     }
     with_status(status, json(serde_json::json!({ "detail": detail }).to_string().into()))
 }
 
-/// The body of a list with its count, but without its rows; any other as it is.
+/// Removes the rows of a list's body and keeps its count. Returns any other body unchanged.
 pub(super) fn without_rows(body: Bytes) -> Bytes {
     let mut list: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
     match list.get_mut("results") {
@@ -101,7 +101,7 @@ fn detail(catalog: &Catalog, id: &str, request: &Parts, etags: bool) -> Response
     with(response, ETAG, tag)
 }
 
-/// The same with a slash at the end, as Django does it for every path that has a route then.
+/// Redirects to the path with a trailing slash, as Django does.
 fn to_slash(request: &Parts) -> Response<Bytes> {
     let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let response = with_status(StatusCode::MOVED_PERMANENTLY, Response::new(Bytes::new()));
@@ -129,13 +129,13 @@ fn with_status(status: StatusCode, mut response: Response<Bytes>) -> Response<By
     response
 }
 
-/// The last value of that name, as Django has it; `None` when it is no natural number.
+/// Returns the last value of that name, as Django does, or `None` if it is not a natural number.
 fn number(query: &str, name: &str) -> Option<usize> {
     let pairs = query.rsplit('&').filter_map(|pair| pair.split_once('='));
     pairs.into_iter().find(|(key, _)| *key == name)?.1.parse().ok()
 }
 
-/// Compared weakly, as RFC 9110 asks for `If-None-Match`.
+/// Returns true if `If-None-Match` contains the tag. Compares weakly (RFC 9110).
 fn has_tag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(str::trim).any(|candidate| {
@@ -144,7 +144,7 @@ fn has_tag(headers: &HeaderMap, tag: &HeaderValue) -> bool {
     })
 }
 
-/// Names gzip, and not with a quality of 0.
+/// Returns true if the client accepts gzip with a quality above 0.
 fn accepts_gzip(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|coding| {
@@ -161,7 +161,7 @@ fn compress(response: Response<Bytes>) -> Response<Bytes> {
     let Some(packed) = packed.ok().filter(|packed| packed.len() < body.len()) else {
         return Response::from_parts(head, body);
     };
-    // The tag of the plain body: of these other bytes it is true only weakly.
+    // The tag is that of the plain body. For the compressed bytes it is only a weak one.
     if let Some(tag) = head.headers.get(ETAG).and_then(|tag| tag.to_str().ok())
         && let Ok(weak) = HeaderValue::try_from(format!("W/{tag}"))
     {

@@ -1,5 +1,5 @@
-//! The demo site on a socket: accepts connections, paces answers and does to them what the
-//! faults say. What an answer holds is decided in `routes`.
+//! The server of the demo site: accepts connections, delays answers and applies faults. `routes`
+//! decides the content of answers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,10 +25,11 @@ use super::counters::{Busy, Counters, path};
 use super::faults::{Effect, Ending, Faults};
 use super::routes::{self, Manners};
 
-/// Thousands of clients connect at once in some tests; a full queue costs them a second.
+/// Length of the queue of new connections. Some tests open thousands at once, and a full queue
+/// costs each client a second.
 const BACKLOG: u32 = 4096;
 
-/// All that the server and the caller's handle share.
+/// State shared by the server and the caller's handle.
 pub(super) struct Site {
     pub(super) counters: Arc<Counters>,
     pub(super) faults: Faults,
@@ -36,13 +37,14 @@ pub(super) struct Site {
     latency: Duration,
     pacer: Option<Arc<Pacer>>,
     manners: Manners,
-    /// Most requests served at once; above, 503.
+    /// Maximum number of concurrent requests; further ones get a 503.
     capacity: AtomicU64,
     serving: AtomicU64,
     refused: AtomicU64,
 }
 
-/// A request that is being served. Ends by drop, so that one whose client left is counted out too.
+/// A request that is being served. It ends on drop, so a request whose client disconnected is
+/// counted out, too.
 struct Serving<'a>(&'a AtomicU64);
 
 impl Drop for Serving<'_> {
@@ -79,7 +81,7 @@ impl Site {
         self.refused.load(Relaxed)
     }
 
-    /// Takes a request in, unless there are as many as can be served.
+    /// Admits a request, or returns `None` if the limit is reached.
     fn serve(&self) -> Option<Serving<'_>> {
         let serving = Serving(&self.serving);
         if self.serving.fetch_add(1, Relaxed) < self.capacity.load(Relaxed) {
@@ -106,14 +108,14 @@ pub(super) fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop` is sent or dropped. Connections live on the runtime and end with it.
+/// Serves until `stop` is sent or dropped. Connections run on the runtime and end with it.
 pub(super) async fn serve(listener: TcpListener, site: Arc<Site>, mut stop: oneshot::Receiver<()>) {
     loop {
         tokio::select! {
             _ = &mut stop => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => connect(stream, &site),
-                // Out of descriptors, as a rule: others must close first.
+                // Usually out of descriptors: wait for other connections to close.
                 Err(_) => sleep(Duration::from_millis(10)).await,
             },
         }
@@ -122,18 +124,19 @@ pub(super) async fn serve(listener: TcpListener, site: Arc<Site>, mut stop: ones
 
 fn connect(stream: TcpStream, site: &Arc<Site>) {
     site.counters.connected();
-    // Without it answers are late, but not wrong.
+    // Without TCP_NODELAY, answers are late but correct.
     let _ = stream.set_nodelay(true);
     let site = Arc::clone(site);
     let service = service_fn(move |request| answer(Arc::clone(&site), request));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     tokio::spawn(async move {
-        // Fails when a fault broke it off or the client left: both are nothing to report.
+        // Fails if a fault broke the connection or the client disconnected. Neither is worth
+        // reporting.
         let _ = connection.await;
     });
 }
 
-/// An error makes hyper close the connection without an answer.
+/// Answers a request. On an error, hyper closes the connection without an answer.
 async fn answer(site: Arc<Site>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (request, _) = request.into_parts();
     let busy = Busy::enter(&site.counters, &request);
@@ -158,7 +161,7 @@ async fn pause(time: Duration) {
     }
 }
 
-/// Status, headers and body as the fault has them.
+/// Applies a fault to the status, headers and body of an answer.
 fn disturb(mut response: Response<Bytes>, effect: &Effect) -> Response<Bytes> {
     if effect.no_rows {
         response = response.map(routes::without_rows);
@@ -181,7 +184,8 @@ fn disturb(mut response: Response<Bytes>, effect: &Effect) -> Response<Bytes> {
     response
 }
 
-/// Puts the body on its way: at once, or in pieces where it must be slow, broken or false.
+/// Builds the response. The body is sent at once, or in pieces if it is slow, broken or has a false
+/// length.
 fn send(
     site: &Site,
     request: &Parts,

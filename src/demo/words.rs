@@ -1,15 +1,15 @@
-//! The vocabulary of the demo site: one table for each language its books are in.
+//! Vocabulary of the demo site: one table for each language of its books.
 //!
-//! Only data. Every table has at least two entries. Several clauses hold quotes, backslashes and markup on
-//! purpose, so that they must be escaped in JSON and must not be taken for HTML.
+//! Data only. Every table has at least two entries. Several clauses contain quotes, backslashes and
+//! markup on purpose: these must be escaped in JSON and must not be taken for HTML.
 
 use super::chance::Chance;
 
-/// What a book in one language is made of.
+/// Vocabulary of one language.
 pub(super) struct Tongue {
-    /// First and second half of a title.
+    /// First and second halves of titles.
     pub(super) titles: [&'static [&'static str]; 2],
-    /// First and second half of a person's name, and what stands between them.
+    /// First and second halves of personal names; `between` separates them.
     pub(super) names: [&'static [&'static str]; 2],
     pub(super) between: &'static str,
     pub(super) publishers: &'static [&'static str],
@@ -17,12 +17,12 @@ pub(super) struct Tongue {
     pub(super) clauses: &'static [&'static str],
     pub(super) comma: &'static str,
     pub(super) stop: &'static str,
-    /// Written before and after the number of a chapter.
+    /// Text before and after the number of a chapter.
     pub(super) chapter: [&'static str; 2],
     pub(super) currency: &'static str,
 }
 
-/// Chinese for most books, as on the site that is imitated.
+/// Draws a language, mostly Chinese, as on the original site.
 pub(super) fn tongue(chance: &mut Chance) -> &'static Tongue {
     match chance.below(100) {
         0..78 => &CHINESE,

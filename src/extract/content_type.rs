@@ -1,12 +1,12 @@
-//! What a page is by its `Content-Type`.
+//! Detects pages that are not HTML, by their `Content-Type`.
 //!
-//! Types lie often, so that one is believed only where it contradicts: a program that reads plain text
-//! as HTML takes `<a@b.example>` for a tag, and loses it without a word.
+//! Headers are often wrong, so the type is used only to reject a page. Without the check, plain
+//! text would be parsed as HTML: `<a@b.example>` would be taken for a tag and silently lost.
 
-/// Types of texts that are not HTML, though their names begin or end like others.
+/// Subtypes of `application` for text formats that are not HTML.
 const NO_MARKUP: [&str; 4] = ["json", "javascript", "ecmascript", "yaml"];
 
-/// The type that a header names, where it is one that cannot be HTML.
+/// Returns the type in the header if it cannot be HTML, else `None`.
 pub fn other_than_html(content_type: &str) -> Option<&str> {
     let named = content_type.split(';').next().unwrap_or_default().trim();
     let small = named.to_ascii_lowercase();

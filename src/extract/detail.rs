@@ -1,4 +1,4 @@
-//! The page of an item to its document.
+//! Turns the page of an item into its document.
 
 use std::ops::ControlFlow;
 
@@ -7,44 +7,45 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-use super::budget::Budget;
-use super::field::{self, Fields, Scope};
 use super::marks::refuse_marked;
-use super::{Format, JsonPage, PageError, Select, Selector, html_page, json, said};
-use crate::decoding::Decoding;
-use crate::document::{self, Digest, Document, Encoding, Json, JsonError};
+use super::{PageError, html_page, said};
 use crate::fetch::Page;
+use crate::model::decoding::Decoding;
+use crate::model::document::{self, Digest, Document, Encoding, Json, JsonError};
+use crate::model::task::Content;
+use crate::select::budget::Budget;
+use crate::select::field::{self, Fields, Scope};
+use crate::select::{Format, JsonPage, Select, Selector, json};
 use crate::site::DetailRules;
-use crate::task::Content;
 
-/// A document, and which of the site file's fields its page had.
+/// A document, and the fields that its page had.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Detail {
     /// The document.
     pub document: Document,
-    /// For each of the fields, in their order.
+    /// For each field of the site file, in order, true if the page had it.
     pub matched: Vec<bool>,
-    /// What the page says of when its item changed, where the site file selects it.
+    /// Revision of the item, or `None` if the page has none or the site file does not select it.
     pub revision: Option<Box<str>>,
-    /// What was done to make text of the page.
+    /// How the page was decoded.
     pub decoding: Decoding,
 }
 
-/// What a document is beside what its page says.
+/// Inputs of a document beside its page.
 #[derive(Debug, Clone, Copy)]
 pub struct Making<'a> {
-    /// What is kept of the list.
+    /// Part of the list entry to keep.
     pub listed: &'a Content,
-    /// What plays no part in its digest.
+    /// Selectors of the parts that the digest leaves out.
     pub ignore: &'a [Selector],
-    /// In which form it is to be.
+    /// Form in which to store the document.
     pub encoding: Encoding,
 }
 
 /// Reads the page of an item.
 ///
 /// # Errors
-/// Where it cannot be read, or lacks what is required.
+/// Returns an error if the page cannot be read, or lacks what is required.
 pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<Detail, PageError> {
     match rules.format {
         Format::Html => {
@@ -76,7 +77,7 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
     }
 }
 
-/// What of a page is the document.
+/// Returns the part of a page that is the document.
 fn part_of<'a>(rules: &DetailRules, json: &'a JsonPage) -> Result<Scope<'a>, PageError> {
     let Some(part) = &rules.document else { return Ok(json.scope()) };
     let missing = || PageError::NoDocument(part.text().to_owned());
@@ -84,16 +85,17 @@ fn part_of<'a>(rules: &DetailRules, json: &'a JsonPage) -> Result<Scope<'a>, Pag
     Ok(json.scope_of(found.ok_or_else(missing)?.as_raw()))
 }
 
-/// What a page says of when its item changed.
+/// Returns the revision of the item, or `None` if the page has none or the site file does not
+/// select it.
 fn revision(rules: &DetailRules, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
     let Some(rule) = &rules.revision else { return Ok(None) };
     Ok(said::text("detail.revision", rule, scope)?)
 }
 
-/// The document of an item that has no page of its own.
+/// Makes the document of an item that has no page of its own.
 ///
 /// # Errors
-/// Where the list has nothing that can be one.
+/// Returns an error if the list entry cannot be a document.
 pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
     let (text, listed) = match making.listed {
         Content::Object(text) => (Bytes::copy_from_slice(text.as_bytes()), &Content::Nothing),
@@ -103,11 +105,11 @@ pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
     Ok(Detail { document, matched: Vec::new(), revision: None, decoding: Decoding::default() })
 }
 
-/// Whether a page has all that makes it one. A member that is null is not there: so error pages of
-/// APIs that answer 200 look.
+/// Checks that the page has everything that `selects` require. A null member counts as missing:
+/// error pages of APIs that answer with status 200 look like this.
 ///
 /// # Errors
-/// The first that it has not.
+/// Returns [`PageError::Require`] for the first that is missing.
 pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
     for select in selects {
         let matches = match (select, scope) {
@@ -129,7 +131,7 @@ pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
     Ok(())
 }
 
-/// The document that the site file's fields make.
+/// Makes the document from the site file's fields.
 fn of_fields(
     rules: &DetailRules,
     scope: Scope<'_>,
@@ -137,7 +139,7 @@ fn of_fields(
 ) -> Result<Detail, PageError> {
     let Fields { text, matched } = field::document(&rules.fields, scope)?;
     if !matched.contains(&true) {
-        // Else a page that is empty, or another than was asked for, would take a document's place.
+        // An empty page, or a wrong one, must not replace a document.
         return Err(PageError::Nothing);
     }
     let text = Bytes::from(text);
@@ -145,7 +147,7 @@ fn of_fields(
     Ok(Detail { document, matched, revision: None, decoding: Decoding::default() })
 }
 
-/// The document that a value of a page is.
+/// Makes the document from a value of a page.
 fn of_text(scope: Scope<'_>, making: Making<'_>) -> Result<Detail, PageError> {
     let Scope::Json { value, .. } = scope else { return Err(PageError::Nothing) };
     let text = Bytes::from(document::value_to_text(value));
@@ -153,7 +155,7 @@ fn of_text(scope: Scope<'_>, making: Making<'_>) -> Result<Detail, PageError> {
     Ok(Detail { document, matched: Vec::new(), revision: None, decoding: Decoding::default() })
 }
 
-/// The document that a page's text is, with what is kept of the list.
+/// Makes the document from a page's text and the kept part of the list entry.
 fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageError> {
     let Making { listed, ignore, encoding } = making;
     let (json, text) = match listed {
@@ -172,7 +174,7 @@ fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageEr
     Ok(Document { digest: digest.unwrap_or(document.digest), ..document })
 }
 
-/// The members of both objects; where both have one, that of the page.
+/// Merges the members of both objects. The page's member wins where both have one.
 fn merged(listed: &str, page: &[u8]) -> Result<String, JsonError> {
     type Members = IndexMap<String, Box<RawValue>>;
     let page = page.strip_prefix(b"\xef\xbb\xbf").unwrap_or(page);
@@ -181,7 +183,7 @@ fn merged(listed: &str, page: &[u8]) -> Result<String, JsonError> {
     Ok(serde_json::to_string(&members)?)
 }
 
-/// The digest of a document without the parts that play no part in it.
+/// Returns the digest of a document without the ignored parts.
 fn digest_without(ignore: &[Selector], json: &Json) -> Result<Digest, PageError> {
     let kept = Bytes::from(json::without(ignore, json.value(), &Budget::default())?);
     Ok(Document::new(Json::parse(&kept)?, &kept, Encoding::Text)?.digest)

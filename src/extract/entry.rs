@@ -1,14 +1,16 @@
-//! An item's entry on a list in a few bits: what tells two entries with one key apart.
+//! Fingerprints of list entries, to tell two entries with the same key apart.
 
 use bytes::Bytes;
 
-use super::JsonPage;
-use super::json::{self, Selector};
-use crate::document::Digest;
-use crate::task::{Content, Listed};
+use crate::model::document::Digest;
+use crate::model::task::{Content, Listed};
+use crate::select::JsonPage;
+use crate::select::json::{self, Selector};
 
-/// A fingerprint of the URL of the item's page, where the list says it, and of what is kept of the
-/// list, without what is ignored. Never 0, which stands for an entry of which nothing is compared.
+/// Returns a fingerprint of a list entry: of the item's URL, if the list has links, and of the kept
+/// content without the ignored parts.
+///
+/// Never returns 0, which stands for an entry that is not compared.
 pub fn print(listed: &Listed, has_links: bool, ignore: &[Selector]) -> u32 {
     let url = listed.url.as_deref().filter(|_| has_links).unwrap_or_default();
     let content = match &listed.content {
@@ -23,7 +25,7 @@ pub fn print(listed: &Listed, has_links: bool, ignore: &[Selector]) -> u32 {
     (bits as u32).max(1)
 }
 
-/// The text without what is ignored; nothing where that cannot be told.
+/// Returns the text without the ignored parts, or `None` if they cannot be removed.
 fn kept(text: &str, ignore: &[Selector]) -> Option<String> {
     let page = JsonPage::parse(Bytes::copy_from_slice(text.as_bytes())).ok()?;
     json::without(ignore, page.value(), page.budget()).ok()

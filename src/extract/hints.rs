@@ -1,9 +1,11 @@
-//! What a page says of its list beside what the site file names: whether it is a page of the list at
-//! all, and whether the list goes on.
+//! Hints of a page about its list, beside what the site file selects: whether the page belongs to
+//! the list, and whether the list continues.
 //!
-//! Services say that in a few ways and by a few names (`hints/names.rs`). They are looked for at the
-//! root of a JSON page, beside the container of its items, and in the usual wrappers there.
-//! Nothing is guessed from them: where they disagree with the end of a list, the end is not proven.
+//! Services use a few common names for this (`hints/names.rs`). They are searched at the root of a
+//! JSON page, next to the container of its items, and in the usual wrappers at both places.
+//!
+//! The hints change nothing by themselves. If they contradict the end of a list, the end counts as
+//! not proven.
 
 mod names;
 
@@ -11,28 +13,31 @@ use std::sync::LazyLock;
 
 use bson::raw::RawBsonRef;
 
-use super::budget::LimitError;
-use super::field::{Pattern, Scope};
-use super::html::{CssSelector, HtmlScope};
-use super::json::Container;
+use super::PageError;
 use super::marks::says_something;
-use super::said::{leads_nowhere, link_header, whole_number};
-use super::{PageError, Select};
+use super::said::{leads_nowhere, link_header};
 use crate::fetch::Page;
+use crate::select::Select;
+use crate::select::budget::LimitError;
+use crate::select::field::{Pattern, Scope};
+use crate::select::html::{CssSelector, HtmlScope};
+use crate::select::json::Container;
+use crate::select::text::whole_number;
 use crate::site::{Hints, PageSaid, Paging};
 use names::{Means, count_rank, says};
 
-/// Objects that hold counts of the list; others count what is found, or guess.
+/// Objects that hold counts of the list. Counts in other objects have other meanings or are
+/// estimates.
 const COUNT_WRAPPERS: [&str; 4] = ["meta", "page", "paging", "pagination"];
-/// Those of them in which `count` is how many items were asked for.
+/// Those of [`COUNT_WRAPPERS`] in which `count` is the number of requested items.
 const REQUEST_WRAPPERS: [&str; 2] = ["paging", "pagination"];
-/// Texts at the place of an error that tell of none.
+/// Texts of an error member that mean that there was no error.
 const NO_ERRORS: [&str; 5] = ["ok", "success", "none", "no error", "0"];
-/// Texts that tell of one where others have a status.
+/// Texts of a status member that mean that the request failed.
 const FAILED: [&str; 4] = ["error", "fail", "failed", "failure"];
-/// Statuses in the body of a page that say that nothing is there, as the end of a list is.
+/// Statuses in the body of a page that mean that nothing is there, as at the end of a list.
 const ABSENT: [i64; 3] = [204, 404, 410];
-/// Objects that hold the other members above.
+/// Objects that hold the other members.
 const WRAPPERS: [&str; 9] = [
     "meta",
     "paging",
@@ -44,11 +49,11 @@ const WRAPPERS: [&str; 9] = [
     "links",
     "_links",
 ];
-/// Headers that say how many items there are.
+/// Headers that hold the total number of items.
 const COUNT_HEADERS: [&str; 4] = ["x-total-count", "x-wp-total", "x-total", "x-count-total"];
-/// Headers that say how many pages there are.
+/// Headers that hold the number of pages.
 const PAGES_HEADERS: [&str; 3] = ["x-wp-totalpages", "x-total-pages", "x-pagination-page-count"];
-/// What HTML and XML pages name the next page by.
+/// Selectors of the next page in HTML and XML.
 const NEXT_ELEMENTS: [&str; 3] =
     ["[rel~=next]::attr(href)", "resumptiontoken::text", "nextcontinuationtoken::text"];
 
@@ -56,23 +61,23 @@ static NEXT_SELECTORS: LazyLock<Vec<CssSelector>> =
     LazyLock::new(|| NEXT_ELEMENTS.iter().filter_map(|it| CssSelector::parse(it).ok()).collect());
 static RANGE_END: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::parse(r"/(\d+)$").ok());
 
-/// How a list is read, as far as it matters here.
+/// Properties of a list that decide which hints count.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'a> {
-    /// How it is divided.
+    /// Paging of the list.
     pub paging: &'a Paging,
-    /// Selects what is on it.
+    /// Selector of the items.
     pub items: &'a Select,
-    /// Whether the site file requires something of its pages: then that alone tells them from others.
+    /// True if the site file has `require` rules for these pages. Then only those identify them.
     pub has_require: bool,
-    /// Whether what pages say of further pages counts.
+    /// True if hints of further pages count.
     pub more: bool,
 }
 
-/// The hints of a page that says this for the paging plan.
+/// Returns the hints of a page for which `said` is passed to the paging plan.
 ///
 /// # Errors
-/// Where an HTML page is beyond a limit.
+/// Returns an error if an HTML page exceeds a limit.
 pub fn of_page(
     list: List<'_>,
     page: &Page,
@@ -97,7 +102,7 @@ pub fn of_page(
         Scope::Json { value, .. } => named_next(container, value),
         Scope::Html(_) => None,
     };
-    // Where a list declares its count, that is what it is held to.
+    // A list that declares its count is checked against that count.
     if said.declared.is_some() && said.items > 0 {
         return Ok(hints);
     }
@@ -105,7 +110,7 @@ pub fn of_page(
         let flagged = flagged(container, value, said.items > 0);
         ends = flagged == Some(Err(()));
         hints.goes_on = flagged.clone().and_then(Result::ok);
-        // Some services name a next page for ever, and say beside it that there is none.
+        // Some services always name a next page, and say next to it that there is none.
         hints.names_next = hints.names_next.take().filter(|_| flagged.is_none());
     }
     if may_name && hints.goes_on.is_none() && !list.paging.is_counted() {
@@ -114,7 +119,7 @@ pub fn of_page(
             Scope::Html(scope) => html(scope)?,
         };
         if hints.goes_on.is_none() {
-            // A header that cannot be read says nothing here.
+            // A malformed header gives no hint.
             let next = link_header(page).ok().flatten();
             hints.goes_on = next.map(|_| "Link".into());
         }
@@ -134,7 +139,7 @@ pub fn of_page(
     Ok(hints)
 }
 
-/// Returns whether it is a page of the list, as far as its container and an error tell.
+/// Sets the hints for whether it is a page of the list, by its container, an error and a code.
 fn kind(hints: &mut Hints, container: Option<Container<'_>>, root: RawBsonRef<'_>, items: u64) {
     hints.code = code(container, root);
     if items > 0 {
@@ -145,14 +150,14 @@ fn kind(hints: &mut Hints, container: Option<Container<'_>>, root: RawBsonRef<'_
     hints.container = container.map(|container| match container.of(root) {
         None => false,
         Some(found) if container.is_root() => matches!(found, RawBsonRef::Array(_)),
-        // So some services write an empty list; and so others write what an error left out.
+        // Some services write an empty list like this; others write it for what an error left out.
         Some(RawBsonRef::Null | RawBsonRef::Boolean(false)) => hints.error.is_none(),
         Some(RawBsonRef::String(text)) => text.trim().is_empty() && hints.error.is_none(),
         Some(found) => matches!(found, RawBsonRef::Array(_) | RawBsonRef::Document(_)),
     });
 }
 
-/// The member of a page without items that tells of an error.
+/// Returns the name of the member that reports an error on a page without items, or `None`.
 fn error(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<Box<str>> {
     let is_failed = |(name, value): (&str, RawBsonRef<'_>)| {
         let text = match value {
@@ -169,7 +174,8 @@ fn error(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<Box<s
     all.find(|member| is_failed(*member)).map(|(name, _)| name.into())
 }
 
-/// The number that tells how the site got on with the request, and what it is called.
+/// Returns the name and the value of the member with the result code of the request, or `None`.
+/// Codes for "nothing there" do not count.
 fn code(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, i64)> {
     let number = |value| match value {
         RawBsonRef::Int32(number) => Some(i64::from(number)),
@@ -193,7 +199,8 @@ fn members<'a>(value: RawBsonRef<'a>) -> impl Iterator<Item = (&'a str, RawBsonR
     object.into_iter().flat_map(|object| object.iter().flatten()).map(|(k, v)| (k.as_str(), v))
 }
 
-/// The objects whose members count: the root, what is beside the container, and wrappers in either.
+/// Returns the objects whose members count: the root, the object that holds the container, and the
+/// wrappers in either.
 fn places<'a>(
     container: Option<Container<'_>>,
     root: RawBsonRef<'a>,
@@ -203,7 +210,7 @@ fn places<'a>(
     let outer = [Some(root), beside].into_iter().flatten();
     outer.flat_map(move |outer| {
         let wrapped = move |outer| members(outer).filter(move |(name, _)| wrappers.contains(name));
-        // As in `{ "meta": { "pagination": { … } } }`.
+        // Wrappers can be nested, as in `{ "meta": { "pagination": { … } } }`.
         let inner = wrapped(outer).map(|(_, value)| value);
         let inner = inner.flat_map(move |inner| {
             std::iter::once(inner).chain(wrapped(inner).map(|(_, value)| value))
@@ -212,8 +219,8 @@ fn places<'a>(
     })
 }
 
-/// The member of a JSON page that says by true or false that the list goes on; or an error where one
-/// says that it does not.
+/// Returns the name of the flag that says that the list continues, an error if a flag says that it
+/// does not, or `None` without a flag.
 fn flagged(
     container: Option<Container<'_>>,
     root: RawBsonRef<'_>,
@@ -221,11 +228,11 @@ fn flagged(
 ) -> Option<Result<Box<str>, ()>> {
     let mut says_last = None;
     for (name, value) in places(container, root, &WRAPPERS).flat_map(members) {
-        // `last` may be a number, too.
+        // Only flags for "more" may be the number 1: `last` may be the number of a page.
         let number = matches!(value, RawBsonRef::Int32(1)) && says(name, Means::More);
         let Some(flag) = flag(value).or(number.then_some(true)) else { continue };
         let goes_on = match (says(name, Means::More), says(name, Means::Done)) {
-            // Without any items it is another kind of page.
+            // Without any items, this flag means another kind of page.
             (false, false) if has_items && flag && says(name, Means::Partial) => true,
             (false, false) => continue,
             (is_more, _) => flag == is_more,
@@ -238,7 +245,7 @@ fn flagged(
     says_last
 }
 
-/// The member of a JSON page that names a next page.
+/// Returns the name of the JSON member with the next page, or `None`.
 fn named_next(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<Box<str>> {
     places(container, root, &WRAPPERS).find_map(|place| match place {
         RawBsonRef::Array(links) => next_of(links).then(|| "links".into()),
@@ -250,7 +257,7 @@ fn named_next(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<
     })
 }
 
-/// How many pages a JSON page says there are, and by which member.
+/// Returns the name and the value of the member with the number of pages, or `None`.
 fn pages(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, u64)> {
     let mut all = places(container, root, &WRAPPERS).flat_map(members);
     all.find_map(|(name, value)| {
@@ -268,7 +275,7 @@ fn flag(value: RawBsonRef<'_>) -> Option<bool> {
     }
 }
 
-/// Returns whether a value is a place or a token, or an object with one.
+/// Returns `true` if a value is a URL or a token, or an object that contains one.
 fn leads_on(value: RawBsonRef<'_>) -> bool {
     match value {
         RawBsonRef::Document(object) => object.iter().flatten().any(|(_, it)| says_something(it)),
@@ -277,7 +284,7 @@ fn leads_on(value: RawBsonRef<'_>) -> bool {
     }
 }
 
-/// Returns whether one of several links, `[{ "rel": "next", "href": … }]`, is to the next page.
+/// Returns `true` if one of several links (`[{ "rel": "next", "href": … }]`) is to the next page.
 fn next_of(links: &bson::RawArray) -> bool {
     let is_next = |link: RawBsonRef<'_>| {
         members(link).any(|(name, value)| {
@@ -287,7 +294,7 @@ fn next_of(links: &bson::RawArray) -> bool {
     links.into_iter().flatten().any(is_next)
 }
 
-/// How many items a JSON page says there are, and by which member.
+/// Returns the name and the value of the member with the total number of items, or `None`.
 fn count(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<(Box<str>, u64)> {
     let outer = places(container, root, &[]);
     let wrapped = outer.flat_map(members).filter(|(name, _)| COUNT_WRAPPERS.contains(name));
@@ -332,7 +339,7 @@ fn in_headers(page: &Page, names: &[&str]) -> Option<(Box<str>, u64)> {
     })
 }
 
-/// The element of an HTML or XML page that names the next page.
+/// Returns the selector of the element that links to the next page, or `None`.
 fn html(scope: HtmlScope<'_>) -> Result<Option<Box<str>>, LimitError> {
     for (name, selector) in NEXT_ELEMENTS.iter().zip(NEXT_SELECTORS.iter()) {
         let found = selector.select_texts(scope)?;

@@ -1,19 +1,19 @@
-//! The `Link` header, read as RFC 8288 (appendix B.2) reads it: blanks may stand around `=`, and
-//! what is no link parameter is passed over. A value in single quotes, which is none by the book,
-//! is read as browsers' users and other clients mean it.
+//! Parser of the `Link` header, after RFC 8288 (appendix B.2): spaces are allowed around `=`, and
+//! what is not a link parameter is skipped. Values in single quotes, which the RFC does not know,
+//! are accepted as other clients do.
 
 use std::borrow::Cow;
 
-/// A link of such a header.
+/// A link of a `Link` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link<'a> {
-    /// Where it leads, as written.
+    /// Target of the link, as written.
     pub target: &'a str,
-    /// Names and values of its parameters, in their order.
+    /// Names and values of the parameters, in order.
     pub params: Vec<(&'a str, Cow<'a, str>)>,
 }
 
-/// The links of a header's value. Nothing where it is no such header.
+/// Parses the value of a `Link` header, or returns `None` if it is malformed.
 pub fn links(value: &str) -> Option<Vec<Link<'_>>> {
     let mut links = Vec::new();
     let mut rest = skip(value, ", \t");
@@ -21,14 +21,14 @@ pub fn links(value: &str) -> Option<Vec<Link<'_>>> {
         let (target, after) = rest.strip_prefix('<')?.split_once('>')?;
         let (params, after) = params(after);
         links.push(Link { target, params });
-        // What stands there and is no parameter is nothing to us.
+        // Skip what is not a parameter.
         let end = after.find(',').unwrap_or(after.len());
         rest = skip(&after[end..], ", \t");
     }
     Some(links)
 }
 
-/// The parameters at the beginning of a text, and what stands behind them.
+/// Parses the parameters at the start of a text, and returns them and the rest.
 fn params(mut rest: &str) -> (Vec<(&str, Cow<'_, str>)>, &str) {
     let mut params = Vec::new();
     loop {
@@ -47,7 +47,7 @@ fn params(mut rest: &str) -> (Vec<(&str, Cow<'_, str>)>, &str) {
     }
 }
 
-/// A parameter's value, and what stands behind it.
+/// Parses a parameter's value, and returns it and the rest.
 fn value(text: &str) -> (Cow<'_, str>, &str) {
     if let Some(quoted) = text.strip_prefix('"') {
         return unquoted(quoted);
@@ -61,7 +61,7 @@ fn value(text: &str) -> (Cow<'_, str>, &str) {
     (Cow::Borrowed(value.trim_end()), rest)
 }
 
-/// A text up to its closing quote, with what `\` stands before as it is.
+/// Reads a text up to its closing quote, and resolves `\` escapes.
 fn unquoted(text: &str) -> (Cow<'_, str>, &str) {
     let mut value = String::new();
     let mut kept = 0;

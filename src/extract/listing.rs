@@ -1,72 +1,75 @@
-//! Pages of lists: the items on them, and what they say of the list itself.
+//! List pages: the items on them, and their statements about the list itself.
 
 use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 
 use super::detail::require;
-use super::field::{self, FieldError, FieldRule, Fields, Scope};
 use super::hints;
-use super::html::HtmlScope;
 use super::marks::refuse_marked;
 use super::said::{self, Heard};
 use super::sitemap::{self, Entry, Sitemap};
-use super::{JsonPage, NoKey, PageError, Select, html_page};
-use crate::decoding::Decoding;
-use crate::document;
+use super::{PageError, html_page};
 use crate::fetch::Page;
-use crate::record::Key;
+use crate::model::decoding::Decoding;
+use crate::model::document;
+use crate::model::record::Key;
+use crate::model::task::{Content, Listed, Place};
+use crate::select::field::{self, FieldError, FieldRule, Fields, Scope};
+use crate::select::html::HtmlScope;
+use crate::select::text::plain;
+use crate::select::{JsonPage, NoKey, Select};
 use crate::site::{ItemRules, Keep, PageSaid, Paging, SeedsPage, Site};
-use crate::task::{Content, Listed, Place};
 
-/// Bytes of a sitemap, unpacked. The protocol allows 50 MB.
+/// Maximum size of an unpacked sitemap, in bytes. The protocol allows 50 MB.
 const LARGEST_SITEMAP: usize = 64 << 20;
 
-/// What an index page holds.
+/// Content of a list page.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Listing {
-    /// Its items, or why an item cannot be told from others.
+    /// The items. An item without a key is an error.
     pub items: Vec<Result<Item, NoKey>>,
-    /// What it says for the paging plan.
+    /// Statements of the page for the paging plan.
     pub said: PageSaid,
-    /// What is odd about what it says, in sentences.
+    /// Odd statements of the page, as sentences.
     pub odd: Vec<String>,
-    /// What is missing on it, in sentences.
+    /// Missing parts of the page, as sentences.
     pub gaps: Vec<String>,
-    /// What was done to make text of it.
+    /// How the page was decoded.
     pub decoding: Decoding,
 }
 
 /// An item on a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// The item.
+    /// Key of the item.
     pub key: Key,
-    /// What the list says of it, where that is of use.
+    /// Data of the list about the item, or `None` if it is not needed.
     pub listed: Option<Listed>,
-    /// For each of the list's fields, in their order, whether the item has it.
+    /// For each field of the list, in order, true if the item has it.
     pub matched: Vec<bool>,
 }
 
-/// Categories on a page that names them.
+/// Categories that a page names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeedsFound {
     /// The categories.
     pub seeds: Vec<Arc<str>>,
-    /// What the page says for the paging plan.
+    /// Statements of the page for the paging plan.
     pub said: PageSaid,
-    /// What is odd about what it says, in sentences.
+    /// Odd statements of the page, as sentences.
     pub odd: Vec<String>,
-    /// What is missing on it, in sentences.
+    /// Missing parts of the page, as sentences.
     pub gaps: Vec<String>,
-    /// What was done to make text of it.
+    /// How the page was decoded.
     pub decoding: Decoding,
 }
 
-/// Reads an index page.
+/// Reads a list page.
 ///
 /// # Errors
-/// Where it is not JSON, HTML beyond a limit, or no sitemap.
+/// Returns an error if the page is not JSON or not a sitemap, whichever is expected, if HTML
+/// exceeds a limit, or if the page is not a page of the list.
 pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
@@ -93,20 +96,20 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
 /// Reads a page that names categories.
 ///
 /// # Errors
-/// Where it is not JSON, or HTML beyond a limit.
+/// Returns an error if the page is not JSON, or if HTML exceeds a limit.
 pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
     let found = |scope: Scope<'_>| -> Result<SeedsFound, PageError> {
         refuse_marked(&rules.marks, scope)?;
         let found = field::for_requests("seeds.select", &rules.select, scope)?;
         let count = found.len();
-        // Read piece by piece, so that numbers keep their digits.
-        let texts = found.into_iter().flatten().filter_map(|json| said::plain(&json));
+        // Values are parsed one by one, so that numbers keep their digits.
+        let texts = found.into_iter().flatten().filter_map(|json| plain(&json));
         let texts: Vec<Box<str>> = texts.collect();
         let strange = count - texts.len();
         let strange = (strange > 0).then(|| {
             format!("{strange} categories are neither texts nor numbers, or not in UTF-8")
         });
-        // As the first entry of a choice, which stands for all of them.
+        // The first entry of a selection box is often empty and stands for all categories.
         let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
         let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
         let Heard { mut said, odd, gap } = said::of_page(&rules.paging, page, scope, seeds.len())?;
@@ -115,7 +118,7 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
             paging: &rules.paging,
             items: &rules.select.select,
             has_require: false,
-            // The next page of a home page is not that of its menu.
+            // On a home page without paging, the next page is not that of the menu.
             more: rules.more && !(is_html && rules.paging == Paging::Single),
         };
         said.hints = hints::of_page(list, page, scope, &said)?;
@@ -177,8 +180,9 @@ fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
     Ok(Item { key, listed: Some(listed), matched })
 }
 
-/// What bytes of a key may be in that are not in UTF-8: what the page is in, as a link there would be.
-/// Not where requests are made of keys: they would be sent in UTF-8, and be other requests.
+/// Returns the encoding of keys that are not UTF-8: the page's encoding, as for its links. If keys
+/// become requests, it is UTF-8, because requests would send such keys in UTF-8 and ask for
+/// something else.
 fn charset(site: &Site, scope: Scope<'_>) -> &'static Encoding {
     match scope {
         Scope::Html(scope) if !site.sends_keys() => scope.page().encoding(),
@@ -186,7 +190,7 @@ fn charset(site: &Site, scope: Scope<'_>) -> &'static Encoding {
     }
 }
 
-/// What the list says of an item beside its key.
+/// Returns the list's data about an item beside its key.
 fn listed(
     page: &Page,
     scope: Scope<'_>,
@@ -205,7 +209,7 @@ fn listed(
         }
     };
     let url = match link {
-        None => Some(crate::secret::shown(&page.url).into()),
+        None => Some(crate::text::secret::shown(&page.url).into()),
         Some(link) => match said::text("detail.link", link, scope)? {
             None => None,
             Some(text) => Some(said::url(&text, page, scope)?),
@@ -215,7 +219,7 @@ fn listed(
     Ok(Listed { url, revision: revision.flatten(), content })
 }
 
-/// An item of a JSON page as it is.
+/// Returns an item of a JSON page as JSON text.
 fn whole(scope: Scope<'_>) -> Result<Box<str>, PageError> {
     let Scope::Json { value, .. } = scope else {
         return Err(FieldError::Format("items".to_owned()).into());
@@ -240,7 +244,7 @@ fn of_sitemap(key: &field::Pattern, has_revision: bool, page: &Page) -> Result<L
             Ok(Listing { said, gaps, ..Listing::default() })
         }
         Sitemap::Entries { entries, without_loc, unusable } => {
-            // Also those that are no items: the sitemap is not empty.
+            // Unusable entries count as well: the sitemap is not empty.
             let all = (entries.len() + unusable.len()) as u64 + without_loc;
             let said = PageSaid { items: all, ..PageSaid::default() };
             let revised = |entry: Entry| {
@@ -257,8 +261,8 @@ fn of_sitemap(key: &field::Pattern, has_revision: bool, page: &Page) -> Result<L
     }
 }
 
-/// The item that an entry is; nothing where its location is not that of an item, as on a sitemap
-/// that has all pages of a site.
+/// Returns the item of a sitemap entry, or `None` if its location is not that of an item, for
+/// instance on a sitemap of all pages of a site.
 fn of_entry(key: &field::Pattern, page: &Page, entry: Entry) -> Option<Result<Item, NoKey>> {
     let key = field::key_of_location(key, &entry.loc).transpose()?;
     let url = page.url.join(&entry.loc).ok().map(|url| url.to_string().into());
@@ -266,7 +270,7 @@ fn of_entry(key: &field::Pattern, page: &Page, entry: Entry) -> Option<Result<It
     Some(key.map(|key| Item { key, listed: Some(listed), matched: Vec::new() }))
 }
 
-/// The keys of a page that need not be asked for.
+/// Makes a list of keys that are known without a request.
 pub fn known(keys: Vec<String>, count: Option<u64>) -> Listing {
     let item = |key: String| {
         let key = Key::new(&key)?;

@@ -1,17 +1,18 @@
-//! Marks: what on a page with the status of a page says that it is gone, or that the site failed.
+//! Marks: parts of a page with status 200 that say that the item is gone, or that the site failed.
 
 use bson::raw::RawBsonRef;
 
-use super::budget::LimitError;
-use super::field::Scope;
-use super::{PageError, Select};
+use super::PageError;
+use crate::select::Select;
+use crate::select::budget::LimitError;
+use crate::select::field::Scope;
 use crate::site::Marks;
 
-/// Refuses a page that bears a mark. A value of JSON that says "nothing" is none: null, false, 0 and
-/// what is empty, since many sites send `"error": null` with each page.
+/// Checks that a page has no mark. JSON values that are null, false, 0 or empty do not count: many
+/// sites send `"error": null` on each page.
 ///
 /// # Errors
-/// The first mark that it bears; or where the page is beyond a limit.
+/// Returns an error for the first mark on the page, or if the page exceeds a limit.
 pub fn refuse_marked(marks: &Marks, scope: Scope<'_>) -> Result<(), PageError> {
     if let Some(mark) = first_of(&marks.error, scope)? {
         return Err(PageError::Failed(mark));
@@ -39,7 +40,7 @@ fn first_of(selects: &[Select], scope: Scope<'_>) -> Result<Option<String>, Limi
     Ok(None)
 }
 
-/// Returns whether a value is more than null, false, 0 or something empty.
+/// Returns `true` if a value is not null, false, 0 or empty.
 pub fn says_something(value: RawBsonRef<'_>) -> bool {
     match value {
         RawBsonRef::Null | RawBsonRef::Boolean(false) | RawBsonRef::Int32(0) => false,

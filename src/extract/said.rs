@@ -1,30 +1,32 @@
-//! What a page of a list says of the list: how many items, the last page, where the next one is.
+//! Statements of a list page about the list: number of items, last page, next page.
 
-use super::field::{self, FieldError, FieldRule, Pattern, Scope};
-use super::json::Found;
-use super::{PageError, Select, link};
+use super::{PageError, link};
 use crate::fetch::{Page, url_text};
+use crate::model::task::Place;
+use crate::select::Select;
+use crate::select::field::{self, FieldError, FieldRule, Pattern, Scope};
+use crate::select::json::Found;
+use crate::select::text::{plain, whole_number};
 use crate::site::{Hints, NextPage, PageSaid, Paging, Said};
-use crate::task::Place;
 
-/// What a page says of its list.
+/// Statements of a page about its list.
 #[derive(Debug)]
 pub struct Heard {
-    /// What it says for the paging plan.
+    /// Statements for the paging plan.
     pub said: PageSaid,
-    /// What is odd about it, in sentences.
+    /// Odd statements, as sentences.
     pub odd: Vec<String>,
-    /// What is missing on it, in a sentence.
+    /// Missing part of the page, as a sentence.
     pub gap: Option<String>,
 }
 
-/// What a cursor is where there is no further page.
+/// Values of a cursor that mean that there is no next page.
 const NO_CURSOR: [&str; 5] = ["null", "\"\"", "false", "0", "\"0\""];
 
-/// What `page`, with so many items on it, says of its list.
+/// Returns the statements of `page`, which has `items` items, about its list.
 ///
 /// # Errors
-/// Where the rule for the next page cannot be used on it.
+/// Returns an error if the rule for the next page cannot be applied to the page.
 pub fn of_page(
     paging: &Paging,
     page: &Page,
@@ -46,7 +48,7 @@ pub fn of_page(
     }
     let declared = declared.filter(|_| !is_too_few);
     let next = next_place(paging, page, scope, &mut says_last).or_else(|error| match error {
-        // What the page lists is good all the same.
+        // The items of the page are good nevertheless.
         PageError::NoUrl(_)
         | PageError::NoCursor(_)
         | PageError::LinkHeader
@@ -61,12 +63,13 @@ pub fn of_page(
     Ok(Heard { said: PageSaid { items: items as u64, declared, last, places, hints }, odd, gap })
 }
 
-/// Where the next page is, as the page itself says; nothing where it names none, or where the site
-/// file does not ask the page. `says_last` becomes true where the place of the link or cursor is
-/// there and says that there is none.
+/// Returns the place of the next page that the page itself names. Returns `None` if it names none,
+/// or the site file does not select it.
+///
+/// Sets `says_last` to true if the link or cursor is present but says that there is no next page.
 ///
 /// # Errors
-/// Where what it names leads to no page.
+/// Returns an error if the named place is not a page.
 fn next_place(
     paging: &Paging,
     page: &Page,
@@ -98,8 +101,8 @@ fn next_place(
     }
 }
 
-/// Whether a link is there for a script, or for looks: it names a place on the page, or is no
-/// address of a page at all.
+/// Returns `true` if a link is for a script or for decoration: it points into the same page, or its
+/// scheme is not that of a page.
 pub fn leads_nowhere(link: &str) -> bool {
     let link = link.trim();
     let scheme = link.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
@@ -107,8 +110,8 @@ pub fn leads_nowhere(link: &str) -> bool {
         || matches!(scheme.as_deref(), Some("javascript" | "data" | "mailto" | "tel"))
 }
 
-/// What is to be said of a next page that is nowhere: whether it is the last page, which such a link
-/// stands on, or one whose button needs a script, cannot be told.
+/// Returns the message for a next page that leads nowhere. It cannot be told whether this is the
+/// last page, or whether its button needs a script.
 fn nowhere(select: &str, link: &str) -> String {
     format!(
         "the link to the next page, `{select}`, is {}, which leads nowhere. Where the last page has \
@@ -117,7 +120,8 @@ fn nowhere(select: &str, link: &str) -> String {
     )
 }
 
-/// The link to the next page; nothing where there is none, which its place may say.
+/// Returns the link to the next page, or `None` if there is none. Sets `says_last` if the link is
+/// present but empty.
 fn next_link(
     rule: &FieldRule,
     scope: Scope<'_>,
@@ -133,10 +137,11 @@ fn next_link(
     Ok(link)
 }
 
-/// What a rule selects as text; nothing where it selects nothing, null, no text or white space.
+/// Returns the selected value as text, or `None` if nothing is selected or the value is null,
+/// blank, or neither a text nor a number.
 ///
 /// # Errors
-/// Where it is not what the rule says.
+/// Returns an error if the value cannot be converted, or a required one is missing.
 pub fn text(
     name: &str,
     rule: &FieldRule,
@@ -146,19 +151,10 @@ pub fn text(
     Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
-/// A text or a number of JSON as text: numbers as they are written. Nothing where it is neither.
-pub fn plain(json: &str) -> Option<Box<str>> {
-    match json.as_bytes().first()? {
-        b'"' => serde_json::from_str(json).ok(),
-        b'-' | b'0'..=b'9' => Some(json.into()),
-        _ => None,
-    }
-}
-
-/// A URL that stands on a page, as a whole one.
+/// Resolves a URL on a page to an absolute one.
 ///
 /// # Errors
-/// Where it is none.
+/// Returns an error if it is not a URL.
 pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageError> {
     let url = match scope {
         Scope::Html(scope) => scope.page().resolve(text),
@@ -167,11 +163,11 @@ pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageEr
     url.map(|url| url.to_string().into()).ok_or_else(|| PageError::NoUrl(field::shown(text)))
 }
 
-/// The URL that the `Link` header (RFC 8288) names as the next one. Of several `rel` the first one
-/// counts (3.3), and a link with an `anchor` speaks of another page (3.2).
+/// Returns the next page that the `Link` header (RFC 8288) names, or `None`. The first of several
+/// `rel` parameters counts (3.3). A link whose `anchor` is another page is skipped (3.2).
 ///
 /// # Errors
-/// Where it is no such header, or what it names is no URL.
+/// Returns an error if the header is malformed, or the target is not a URL.
 pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
     for value in page.headers.get_all("link") {
         let text = url_text(value.as_bytes());
@@ -195,7 +191,7 @@ pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
     Ok(None)
 }
 
-/// A number that a page says, or what is odd about it.
+/// Returns the number that a page states, or a sentence about what is wrong with it.
 fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64>, Option<String>) {
     let (place, found) = match said {
         Said::Header { name, regex } => (&**name, in_header(name, regex.as_ref(), page)),
@@ -217,11 +213,11 @@ fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64
     }
 }
 
-/// A count, or the kind of what stands there instead: not the very text, which may be another one
-/// on each page.
+/// A count, or the kind of the value found instead. The value itself is left out: it may differ on
+/// each page.
 type Counted = Result<u64, &'static str>;
 
-/// The number in a header.
+/// Returns the number in a header, or `None` if the header or the match is missing.
 fn in_header(
     name: &str,
     regex: Option<&Pattern>,
@@ -235,7 +231,7 @@ fn in_header(
     Ok(kept.map(whole_number))
 }
 
-/// The number that a rule finds.
+/// Returns the number that a rule selects, or `None` if it selects nothing.
 fn counted(rule: &FieldRule, scope: Scope<'_>) -> Result<Option<Counted>, FieldError> {
     match (&rule.select, scope, &rule.regex) {
         (Select::Json(selector), Scope::Json { value, page }, None) => {
@@ -247,47 +243,6 @@ fn counted(rule: &FieldRule, scope: Scope<'_>) -> Result<Option<Counted>, FieldE
         _ => {
             let text = text("total", rule, scope)?;
             Ok(text.map(|text| whole_number(&text)))
-        }
-    }
-}
-
-/// A count as people write it: `1234`, `1,234`, `1 234` or `1'234`. A point may stand before a
-/// fraction, so it separates nothing.
-///
-/// # Errors
-/// What the text is then, in words.
-pub fn whole_number(text: &str) -> Result<u64, &'static str> {
-    digits_of(text.trim()).ok_or("a text that is no whole number")
-}
-
-fn digits_of(text: &str) -> Option<u64> {
-    let is_separator = |c: char| matches!(c, ',' | ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’');
-    let mut groups = text.split(is_separator);
-    let first = groups.next()?;
-    let is_grouped = (1..=3).contains(&first.len())
-        && groups.all(|group| group.len() == 3 && group.bytes().all(|byte| byte.is_ascii_digit()));
-    match text.contains(is_separator) {
-        false => text.parse().ok(),
-        true if is_grouped => text.replace(is_separator, "").parse().ok(),
-        true => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn l5_a_count_is_read_as_people_write_it_and_nothing_is_guessed() {
-        for (text, number) in
-            [("1234", 1234), (" 7 ", 7), ("1,234", 1234), ("12 345 678", 12_345_678)]
-        {
-            assert_eq!(whole_number(text), Ok(number), "{text}");
-        }
-        for text in
-            ["", "many", "-1", "1.234", "1,23", "1234,567", ",123", "1,,234", "1,2a4", "1.5"]
-        {
-            assert!(whole_number(text).is_err(), "{text}");
         }
     }
 }

@@ -1,11 +1,14 @@
-//! Sitemaps, by the protocol of sitemaps.org: XML or a URL a line, packed with gzip or not.
+//! Sitemaps, by the protocol of sitemaps.org: XML, or one URL a line; plain or packed with gzip.
 //!
-//! What it is shows in the bytes, never in the `Content-Type`. A sitemap is read in one pass and
-//! unpacked as it is read; one in an encoding other than UTF-8 is unpacked as a whole first. What
-//! is broken or beyond a limit is an error, never half a list; an entry that cannot be used is
-//! named, and costs no other. Entities are only those of XML itself: what a document defines is not
-//! expanded, and nothing outside of it is fetched.
-//! Locations are as written: that they are URLs is checked only where nothing else marks a list.
+//! The format is detected from the bytes, never from the `Content-Type`. A sitemap is unpacked and
+//! parsed in one pass; one that is not in UTF-8 is unpacked as a whole first.
+//!
+//! A sitemap that is broken or exceeds a limit is an error, never a partial list. An entry that
+//! cannot be used is reported and does not affect others. Only XML's own entities are expanded, not
+//! those that a document defines, and nothing external is fetched.
+//!
+//! Locations are returned as written. They are checked to be URLs only in the plain text format,
+//! where nothing else identifies a sitemap.
 
 mod xml;
 
@@ -17,34 +20,34 @@ use quick_xml::Reader;
 use quick_xml::events::Event;
 use url::Url;
 
-/// Entries of one sitemap. The protocol allows 50,000.
+/// Maximum number of entries of one sitemap. The protocol allows 50,000.
 const ENTRIES: u64 = 1_000_000;
-/// Bytes of a location or a date. The protocol allows 2,048.
+/// Maximum length of a location or a date, in bytes. The protocol allows 2,048.
 const LONGEST: usize = 8 * 1024;
-/// How much of the beginning is looked at for the format and the encoding, in bytes.
+/// Number of bytes at the start that are examined for the format and the encoding.
 const HEAD: usize = 1024;
-/// Characters of what the site sent that an error shows.
+/// Maximum number of characters from the site that an error shows.
 const SHOWN: usize = 80;
 
-/// What a sitemap holds.
+/// Content of a sitemap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sitemap {
-    /// It leads to further sitemaps.
+    /// A list of further sitemaps.
     Index {
-        /// Where they are, as written.
+        /// Their locations, as written.
         locations: Vec<Box<str>>,
-        /// How many had no location.
+        /// Number of sitemaps without a location.
         without_loc: u64,
-        /// What is wrong with each of those that cannot be used.
+        /// Reasons why sitemaps cannot be used, one for each.
         unusable: Vec<String>,
     },
-    /// It lists pages.
+    /// A list of pages.
     Entries {
         /// The pages, in the order of the sitemap.
         entries: Vec<Entry>,
-        /// How many more had no location.
+        /// Number of entries without a location.
         without_loc: u64,
-        /// What is wrong with each of those that cannot be used.
+        /// Reasons why entries cannot be used, one for each.
         unusable: Vec<String>,
     },
 }
@@ -52,55 +55,55 @@ pub enum Sitemap {
 /// A page that a sitemap lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Where it is, as written, without white space around it.
+    /// Location, as written, trimmed.
     pub loc: Box<str>,
-    /// When it was changed, as written.
+    /// Date of the last change, as written, or `None`.
     pub last_modified: Option<Box<str>>,
 }
 
-/// Why a body is no sitemap. What the site sent is shown shortened and escaped.
+/// Reason why a body is not a sitemap. Text from the site is shortened and escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SitemapError {
-    /// Nothing, or white space.
+    /// The body is empty or white space.
     #[error("no sitemap: the body is empty")]
     Empty,
-    /// Neither XML nor a list of URLs.
+    /// The body is neither XML nor a list of URLs.
     #[error("no sitemap: it is not XML, and line {line} is no http(s) URL: {text}")]
     NoUrl {
-        /// Counted from 1.
+        /// Line number, counted from 1.
         line: u64,
-        /// What the line says.
+        /// Content of the line.
         text: String,
     },
-    /// XML of another kind.
+    /// The body is XML, but not a sitemap.
     #[error("no sitemap: the root element is `{0}`, neither `urlset` nor `sitemapindex`")]
     Root(String),
-    /// XML that breaks the rules of XML.
+    /// The XML is malformed.
     #[error("the sitemap is broken near byte {at}: {message}")]
     Broken {
-        /// Counted in the unpacked text.
+        /// Offset in the unpacked text, in bytes.
         at: u64,
-        /// What is wrong.
+        /// Description of the fault.
         message: String,
     },
     /// The gzip data is damaged or cut short.
     #[error("the sitemap cannot be unpacked: {0}")]
     Packed(String),
-    /// Bytes that mean nothing in the encoding, or an encoding that nobody knows.
+    /// The encoding is unknown, or some bytes are invalid in it.
     #[error("the sitemap cannot be read as {0}")]
     Encoding(String),
-    /// More bytes than the caller allows.
+    /// The unpacked sitemap is larger than the caller allows.
     #[error("the sitemap has more than {0} bytes when unpacked, which is the limit")]
     TooLarge(usize),
-    /// More entries than anybody should send.
+    /// The sitemap has too many entries.
     #[error("the sitemap has more than {ENTRIES} entries, which is the limit")]
     TooMany,
 }
 
-/// Reads a sitemap of at most `most` bytes when unpacked.
+/// Parses a sitemap of at most `most` bytes when unpacked.
 ///
 /// # Errors
-/// Where it is none, is broken, or is beyond a limit: see [`SitemapError`].
+/// Returns a [`SitemapError`] if the body is not a sitemap, is broken, or exceeds a limit.
 pub fn parse(body: &[u8], most: usize) -> Result<Sitemap, SitemapError> {
     let unpacked: Box<dyn Read + '_> = match body {
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(body)),
@@ -123,7 +126,7 @@ pub fn parse(body: &[u8], most: usize) -> Result<Sitemap, SitemapError> {
     read(text.as_bytes(), most)
 }
 
-/// A source that fails with [`io::ErrorKind::FileTooLarge`] where it gives too much.
+/// A reader that fails with [`io::ErrorKind::FileTooLarge`] after too many bytes.
 struct Capped<R> {
     inner: R,
     left: usize,
@@ -137,7 +140,7 @@ impl<R: Read> Read for Capped<R> {
     }
 }
 
-/// The encoding, and how many bytes of byte order mark there are.
+/// Returns the encoding, and the length of the byte order mark in bytes.
 fn encoding_of(head: &[u8]) -> Result<(&'static Encoding, usize), SitemapError> {
     if let Some(found) = Encoding::for_bom(head) {
         return Ok(found);
@@ -156,13 +159,13 @@ fn encoding_of(head: &[u8]) -> Result<(&'static Encoding, usize), SitemapError> 
     match Encoding::for_label(label.as_bytes()) {
         None => Err(SitemapError::Encoding(shown(&label))),
         Some(known) if known == REPLACEMENT => Err(SitemapError::Encoding(shown(&label))),
-        // A declaration that can be read as ASCII is not in UTF-16, whatever it says.
+        // A declaration that is readable as ASCII cannot be in UTF-16.
         Some(known) if known == UTF_16LE || known == UTF_16BE => Ok((UTF_8, 0)),
         Some(known) => Ok((known, 0)),
     }
 }
 
-/// Reads a sitemap in UTF-8, whose beginning lies in the buffer of `source`.
+/// Parses a sitemap in UTF-8 whose start is in the buffer of `source`.
 fn read(mut source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError> {
     let head = source.fill_buf().map_err(|error| from_io(&error, most))?;
     if head.trim_ascii_start().starts_with(b"<") {
@@ -186,7 +189,7 @@ fn lines(mut source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError>
                 unusable.push(format!("line {line} of the sitemap has more than {LONGEST} bytes"));
             }
             _ if is_url(text) => entries.push(Entry { loc: text.into(), last_modified: None }),
-            // What begins with anything else is no list of URLs at all.
+            // If the first line is not a URL, the body is not a list of URLs.
             _ if entries.is_empty() => return Err(SitemapError::NoUrl { line, text: shown(text) }),
             _ => unusable.push(format!("line {line} of the sitemap is no URL: {}", shown(text))),
         }
@@ -218,7 +221,7 @@ fn from_io(error: &io::Error, most: usize) -> SitemapError {
     }
 }
 
-/// `text` short and without what a terminal obeys.
+/// Returns `text` shortened and without control characters.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
     for character in text.chars().take(SHOWN) {

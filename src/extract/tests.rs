@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::document::Encoding;
 use crate::fetch::HeaderMap;
+use crate::model::document::Encoding;
+use crate::model::task::Content;
 use crate::site::Site;
-use crate::task::Content;
 
 fn page(body: &str, content_type: &str) -> Page {
     let mut headers = HeaderMap::new();

@@ -1,15 +1,18 @@
-//! Which addresses the names of hosts may stand for.
+//! Guards against redirects and links into private networks.
 //!
-//! Pages name hosts, and whoever holds a host's name decides what address it stands for: also one
-//! behind our own firewall. So a host that the site may lead to has to be where the site is: it
-//! may stand for a private address only where the site's own name does. What the site's name stands
-//! for at first counts, so that it cannot move in afterwards either (DNS rebinding); and a name of
-//! several addresses is private only where all of them are, so that one public address does not
-//! bring private ones along. Addresses are judged in the lookup that a connection is made by: it
-//! goes to one of those that are left.
+//! Pages name hosts, and the owner of a host name decides its address. That address may be one
+//! behind our own firewall. A host that the site leads to may therefore have a private address only
+//! if the site itself has one.
 //!
-//! Addresses that the site file itself writes down are its user's word, and so is a proxy; a proxy
-//! that is given host names looks them up by itself.
+//! - The site's first lookup decides, so that it cannot move to a private address later (DNS
+//!   rebinding).
+//! - A name with several addresses is private only if all of them are. Otherwise its private
+//!   addresses are dropped, so that one public address does not bring private ones along.
+//! - Addresses are checked in the lookup for the connection, which then uses one of the remaining
+//!   ones.
+//!
+//! Addresses that the site file itself contains are trusted, and so is a proxy. A proxy that is
+//! given host names looks them up itself.
 
 use std::error::Error;
 use std::future::Future;
@@ -24,10 +27,10 @@ use url::{Host, Url};
 
 use super::Home;
 
-/// How a name is looked up.
+/// Function that looks up the addresses of a name.
 type Lookup = fn(String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
-/// Looks names up, and leaves out what they may not stand for.
+/// Resolver that drops the addresses that a name may not have.
 #[derive(Debug, Clone)]
 pub struct Guard(Arc<Rules>);
 
@@ -36,12 +39,12 @@ struct Rules {
     site: Option<Host>,
     /// Names of hosts that the site may lead to.
     others: RwLock<Vec<String>>,
-    /// Whether the site is at a private address.
+    /// True if the site's address is private. Set by the first lookup.
     is_private: OnceCell<bool>,
     lookup: Lookup,
 }
 
-/// A name stands only for addresses that it may not stand for.
+/// Error for a name all of whose addresses are private, unlike the site's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{name} is {address}, which is a private address, and the site is not: refused, since a site \
@@ -53,7 +56,7 @@ pub struct PrivateAddress {
 }
 
 impl Guard {
-    /// The guard of a site.
+    /// Creates the guard of a site.
     pub fn of(home: &Home) -> Guard {
         Guard::with(home, system)
     }
@@ -69,8 +72,9 @@ impl Guard {
         Guard(Arc::new(Rules { site, others, is_private: OnceCell::new(), lookup }))
     }
 
-    /// Returns whether a request that the site file does not speak of may go to `url`: not to a private
-    /// address, unless the site is at one. Its name is judged from now on, when it is looked up.
+    /// Returns `true` if a request that the site file does not name may go to `url`: its address
+    /// must not be private, unless the site's is. From now on, the host's name is checked in each
+    /// lookup.
     pub async fn allows(&self, url: &Url) -> bool {
         if !matches!(url.scheme(), "http" | "https") {
             return false;
@@ -91,7 +95,7 @@ impl Guard {
         let found = (self.0.lookup)(name.to_owned()).await?;
         let site_is_private = match self.0.is_site(name) {
             true => *self.0.is_private.get_or_init(async || all_private(&found)).await,
-            // Another name is a proxy's.
+            // Any other name is a proxy's.
             false if !self.0.is_judged(name) => return Ok(found),
             false => self.site_is_private().await?,
         };
@@ -107,7 +111,7 @@ impl Guard {
         }
     }
 
-    /// Found out once.
+    /// Returns `true` if the site's address is private. Looks it up only once.
     async fn site_is_private(&self) -> io::Result<bool> {
         let Rules { site, is_private: known, lookup, .. } = &*self.0;
         let found = async || match site {
@@ -147,7 +151,7 @@ impl Resolve for Guard {
         let guard = self.clone();
         Box::pin(async move {
             let found = guard.addresses(name.as_str()).await?;
-            // The port is the URL's.
+            // The port is taken from the URL.
             let addresses = found.into_iter().map(|address| SocketAddr::new(address, 0));
             Ok(Box::new(addresses) as Addrs)
         })
@@ -161,9 +165,9 @@ fn system(name: String) -> Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> 
     })
 }
 
-/// Whether an address is of this machine or of a network that is not the internet: loopback,
-/// link-local, private, shared, for tests, reserved, multicast, unspecified, or one that carries such
-/// an address in it.
+/// Returns `true` if an address is not on the public internet: loopback, link-local, private,
+/// shared, test, reserved, multicast, unspecified, or an IPv6 address that contains such an IPv4
+/// address.
 pub fn is_private(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_private_v4(*address),
@@ -177,7 +181,7 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
         [0 | 10 | 127, ..] => true,
         // Shared address space (RFC 6598).
         [100, 64..128, ..] => true,
-        // Link-local: also where clouds keep their metadata.
+        // Link-local. Clouds keep their metadata service here.
         [169, 254, ..] => true,
         [172, 16..32, ..] | [192, 168, ..] => true,
         // Protocol assignments (RFC 6890), and benchmarks (RFC 2544).
@@ -192,9 +196,10 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
         // Unique local, link-local, site-local (RFC 3879), multicast.
         [0xfc00..0xfe00 | 0xfe80..=0xffff, ..] => true,
-        // NAT64 of a network's own (RFC 8215).
+        // Local-use NAT64 (RFC 8215).
         [0x64, 0xff9b, 1, ..] => true,
-        // IPv4 within IPv6: unspecified, loopback and compatible (RFC 4291); mapped; NAT64 (RFC 6052).
+        // IPv4 within IPv6: unspecified, loopback and compatible (RFC 4291);
+        // mapped; NAT64 (RFC 6052).
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             is_private_v4(carried(high, low))
         }

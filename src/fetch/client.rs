@@ -1,4 +1,4 @@
-//! The HTTP clients: one for each proxy or User-Agent that takes its turn.
+//! HTTP clients: one for each combination of proxy and User-Agent in the rotation.
 
 use std::ffi::OsString;
 use std::sync::OnceLock;
@@ -13,83 +13,83 @@ use url::Url;
 use super::address::Guard;
 use super::request::same_origin;
 use super::{ConnectClock, Home, coding, trust};
-use crate::secret::Secret;
+use crate::text::secret::Secret;
 
-/// Idle connections are let go before usual servers close them, since a request on a connection
-/// that is just being closed is lost. They are never closed for being many: there are about as
-/// many as workers, and a client that keeps none costs 2.5 times as much.
+/// Time after which idle connections are closed: sooner than most servers do, since a request on a
+/// connection that is being closed is lost. Their number is not limited: there are about as many as
+/// workers, and a client that keeps none costs 2.5 times as much.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Fields of an answer's head over HTTP/1, where a head had more than the library's 100. It makes
-/// room for all of them before it reads a head, which costs 7 % of the CPU of a whole crawl: so
-/// only who meets such a head pays for it.
+/// Maximum number of header fields over HTTP/1, once a response had more than the library's default
+/// of 100. The library reserves room for all of them before each response, which costs 7 % of a
+/// crawl's CPU time, so it is raised only on demand.
 const MOST_FIELDS: usize = 500;
-/// Bytes of an answer's head, names and values together.
+/// Maximum size of a response's head, names and values together, in bytes.
 pub const LARGEST_HEAD: u32 = 64 << 10;
 
-/// Where the system says which proxy is to be used.
+/// Environment variables that name the system's proxy.
 const PROXY_VARIABLES: [[&str; 2]; 3] =
     [["HTTP_PROXY", "http_proxy"], ["HTTPS_PROXY", "https_proxy"], ["ALL_PROXY", "all_proxy"]];
 
-/// How requests are made.
+/// Options of the HTTP clients.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// For a whole request.
+    /// Timeout of a whole request.
     pub timeout: Duration,
-    /// For a connection.
+    /// Timeout of a connection attempt.
     pub connect_timeout: Duration,
-    /// Longest silence.
+    /// Maximum time without data.
     pub read_timeout: Duration,
-    /// Largest body, decoded, in bytes.
+    /// Maximum size of a decoded body, in bytes.
     pub max_body: usize,
-    /// Taken in turn; at least one.
+    /// User-Agent headers to rotate; at least one.
     pub user_agents: Vec<String>,
-    /// Taken in turn; where there are none, the system's.
+    /// Proxies to rotate. If empty, the system's proxy is used.
     pub proxies: Vec<Secret>,
-    /// Whether the system's proxy is used where none is given.
+    /// True to use the system's proxy if none is given.
     pub system_proxy: bool,
-    /// Sent along.
+    /// Additional headers.
     pub headers: Vec<Header>,
-    /// Where requests may lead.
+    /// Origin of the site, and hosts that requests may go to.
     pub home: Home,
-    /// Set by who makes one request at a time and wants to know how long connections take.
+    /// Clock for connection times, or `None`. Set it only if requests are made one at a time.
     pub connect_clock: Option<ConnectClock>,
 }
 
-/// A header that the user sends along.
+/// A header that the user adds to requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// The only origin that it is for; where there is none, it is for the site's own.
+    /// The only origin to send it to, or `None` for the site's own.
     pub origin: Option<Url>,
-    /// Its name.
+    /// Name of the header.
     pub name: String,
-    /// Its value.
+    /// Value of the header.
     pub value: String,
 }
 
-/// Headers by where they go.
+/// Headers, grouped by the origin that they are sent to.
 #[derive(Debug, Default)]
 pub struct Headers(Vec<(Option<Url>, HeaderMap)>);
 
-/// Why there is no HTTP client.
+/// Reason why the HTTP client cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClientError {
-    /// A proxy cannot be used: by what it was given, which, and why.
+    /// A proxy cannot be used: the flag or variable that names it, its URL, and the reason.
     #[error("{0} {1}: {2}")]
     Proxy(&'static str, Secret, String),
-    /// A header is none.
+    /// A header is invalid: its name, and the reason.
     #[error("--header {0}: {1}")]
     Header(String, String),
-    /// Something of the system's: TLS, say.
+    /// The system lacks something, for instance for TLS.
     #[error("no HTTP client: {0}")]
     Build(String),
 }
 
 impl ClientOptions {
-    /// Whether clients can be made with what the user gave: known before anything else is done.
+    /// Checks that clients can be made with the user's options, before anything else is done.
     ///
     /// # Errors
-    /// The first proxy, header or name that is none.
+    /// Returns an error for the first invalid proxy, header or User-Agent.
     pub fn check(&self) -> Result<(), ClientError> {
         Headers::of(&self.headers)?;
         self.proxies.iter().try_for_each(|it| proxy(it).map(drop))?;
@@ -109,26 +109,26 @@ pub struct Client {
     pub proxy: Option<Secret>,
 }
 
-/// Clients that take turns.
+/// Clients to rotate.
 #[derive(Debug)]
 pub struct Clients {
     options: ClientOptions,
     guard: Guard,
     usual: Vec<Client>,
-    /// Those for heads of many fields, once there was one.
+    /// Clients for heads with many fields, made on demand.
     roomy: OnceLock<Vec<Client>>,
     turn: AtomicUsize,
 }
 
 impl Clients {
-    /// A client for each pair of a proxy and a name.
+    /// Creates one client for each pair of a proxy and a User-Agent.
     pub fn new(options: ClientOptions, guard: Guard) -> Result<Clients, ClientError> {
         options.check()?;
         let usual = clients(&options, &guard, None)?;
         Ok(Clients { options, guard, usual, roomy: OnceLock::new(), turn: AtomicUsize::new(0) })
     }
 
-    /// The client whose turn it is.
+    /// Returns the next client in the rotation.
     pub fn next(&self) -> &Client {
         match self.roomy.get().unwrap_or(&self.usual).as_slice() {
             [only] => only,
@@ -136,7 +136,7 @@ impl Clients {
         }
     }
 
-    /// From here on heads of up to [`MOST_FIELDS`] fields can be read.
+    /// Switches to clients that accept heads of up to [`MOST_FIELDS`] fields.
     pub fn make_room(&self) {
         if let Ok(clients) = clients(&self.options, &self.guard, Some(MOST_FIELDS)) {
             self.roomy.get_or_init(|| clients);
@@ -163,12 +163,12 @@ fn clients(
     built.collect()
 }
 
-/// Each pair of one of so many proxies and one of so many names, once, so that with each request both
-/// lists go on by one: in any row of requests each entry has its share, and no proxy has a name of
-/// its own.
+/// Returns each pair of a proxy and a User-Agent once, as indices. Both lists advance with each
+/// request, so that every entry gets its share of any run of requests, and no User-Agent is tied to
+/// one proxy.
 fn turns(proxies: usize, names: usize) -> Vec<(usize, usize)> {
     let (proxies, names) = (proxies.max(1), names.max(1));
-    // After so many requests both lists would begin anew together.
+    // After this many requests, both lists would start again together.
     let round = proxies * names / gcd(proxies, names);
     (0..proxies * names).map(|turn| (turn % proxies, (turn + turn / round) % names)).collect()
 }
@@ -184,7 +184,7 @@ fn client(
     (proxy_turn, name_turn): (usize, usize),
 ) -> Result<reqwest::ClientBuilder, ClientError> {
     let mut tls = tls.clone();
-    // Else the site could tell by a ticket that those who take turns are one.
+    // With shared tickets, the site could tell that the clients in the rotation belong together.
     tls.resumption = rustls::client::Resumption::default();
     let accepted = HeaderValue::from_static(coding::ACCEPTED);
     let mut builder = reqwest::Client::builder()
@@ -196,7 +196,7 @@ fn client(
         .tcp_nodelay(true)
         .dns_resolver(guard.clone())
         .tls_backend_preconfigured(tls)
-        // Heads that curl and browsers read. A line that is no field is passed over.
+        // Accept heads that curl and browsers accept. A line that is not a field is skipped.
         .http1_allow_spaces_after_header_name_in_responses(true)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_ignore_invalid_headers_in_responses(true)
@@ -223,8 +223,8 @@ fn user_agent(name: &str) -> Result<HeaderValue, ClientError> {
         .map_err(|error| ClientError::Header("User-Agent".to_owned(), error.to_string()))
 }
 
-/// The library takes a proxy of a kind that it does not know and then goes past it, straight to
-/// the site.
+/// Parses a proxy. The library accepts a URL with an unknown scheme, but then ignores it and
+/// connects directly to the site.
 fn proxy(secret: &Secret) -> Result<reqwest::Proxy, ClientError> {
     let wrong = |why: String| ClientError::Proxy("--proxy", secret.clone(), why);
     match Url::parse(secret.expose()) {
@@ -237,8 +237,8 @@ fn proxy(secret: &Secret) -> Result<reqwest::Proxy, ClientError> {
     }
 }
 
-/// Refuses what the library would pass over, to ask the site directly. Of two spellings the first
-/// that is set counts, as for the library.
+/// Rejects proxy variables that the library would ignore, because it would then connect directly to
+/// the site. Of two spellings the first that is set counts, as in the library.
 fn check_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<(), ClientError> {
     for spellings in PROXY_VARIABLES {
         let set = spellings.iter().find_map(|name| Some((*name, read(name)?)));
@@ -252,8 +252,8 @@ fn check_variables(read: impl Fn(&str) -> Option<OsString>) -> Result<(), Client
     Ok(())
 }
 
-/// Returns whether the library makes the proxy of a variable's value that the value says: it takes a port
-/// that is no number for none.
+/// Returns `true` if the library understands a variable's value as written. It ignores a port that
+/// is not a number.
 fn is_usable(value: &str) -> bool {
     let anything = hyper::Uri::from_static("http://h/");
     let full = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
@@ -264,10 +264,10 @@ fn is_usable(value: &str) -> bool {
 }
 
 impl Headers {
-    /// Headers whose values are kept out of logs.
+    /// Parses headers and marks their values as sensitive, which keeps them out of logs.
     ///
     /// # Errors
-    /// Where one of them is none.
+    /// Returns an error if one of them is invalid.
     pub fn of(given: &[Header]) -> Result<Headers, ClientError> {
         let mut all = Headers::default();
         for Header { origin, name, value } in given {
@@ -284,12 +284,12 @@ impl Headers {
             });
             all.0[at].1.append(key, value);
         }
-        // Those for one origin take the place of those for the site.
+        // Headers for one origin replace those for the site.
         all.0.sort_by_key(|(origin, _)| origin.is_some());
         Ok(all)
     }
 
-    /// Those that go along with a request for `url`.
+    /// Returns the headers to send with a request for `url`.
     pub fn to(&self, url: &Url, home: &Home) -> impl Iterator<Item = &HeaderMap> {
         let goes = |origin: &Option<Url>| match origin {
             None => home.is_own(url),

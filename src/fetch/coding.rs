@@ -1,8 +1,8 @@
-//! Codings: how a body is packed, and how it is unpacked as a whole.
+//! Content codings: detects how a body is packed, and unpacks it.
 //!
-//! The HTTP library's own decoding stops after the first member of a gzip body without a word, and
-//! knows no raw deflate, no `x-gzip` and no coding within a coding. A page that is read in part
-//! looks like a whole one, so bodies are unpacked here, under the limit on their decoded size.
+//! The HTTP library's own decoding silently stops after the first member of a gzip body, and
+//! supports neither raw deflate nor `x-gzip` nor nested codings. A page that is read in part looks
+//! like a whole one, so bodies are unpacked here, under the limit on their decoded size.
 
 use std::io::{self, Read};
 
@@ -11,32 +11,32 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 
 use super::FetchError;
-use crate::wording::plain;
+use crate::text::plain;
 
-/// The value of `Accept-Encoding`: what is read, the best first.
+/// Value of `Accept-Encoding`: the supported codings, best first.
 pub const ACCEPTED: &str = "zstd, gzip, deflate, br";
-/// Codings within one another. More are a way to make work.
+/// Maximum number of nested codings. More would only serve to waste CPU time.
 const MOST: usize = 4;
-/// Size of a decoder's buffer.
+/// Size of a decoder's buffer, in bytes.
 const BUFFER: usize = 8 << 10;
 
-/// A way in which a body is packed.
+/// A content coding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coding {
-    /// RFC 1952: one member or several.
+    /// RFC 1952, with one or more members.
     Gzip,
-    /// RFC 1950, or RFC 1951 without a frame around it, as some servers send it.
+    /// RFC 1950, or raw RFC 1951 as some servers send it.
     Deflate,
     /// RFC 7932.
     Brotli,
-    /// RFC 8878: one frame or several.
+    /// RFC 8878, with one or more frames.
     Zstd,
 }
 
-/// The codings of a body, in the order in which they are to be taken off.
+/// Returns the codings of a body, in the order in which to remove them.
 ///
 /// # Errors
-/// Where one of them is not known, or there are too many.
+/// Returns an error if one of them is unknown, or there are too many.
 pub fn of(headers: &HeaderMap) -> Result<Vec<Coding>, FetchError> {
     let mut codings = Vec::new();
     for name in [CONTENT_ENCODING, TRANSFER_ENCODING] {
@@ -74,12 +74,12 @@ fn named(label: &str) -> Result<Option<Coding>, FetchError> {
     })
 }
 
-/// The body without its codings. Of one that unpacks to more than `most` bytes, `most + 1`.
+/// Unpacks a body. Returns `most + 1` bytes if it unpacks to more than `most`.
 ///
 /// # Errors
-/// Where it is damaged or cut short, unless there is enough of it before that.
+/// Returns an error if the body is damaged or cut short, unless the limit is reached before that.
 pub fn unpacked(body: Bytes, codings: &[Coding], most: usize) -> Result<Bytes, FetchError> {
-    // An empty body is packed as nothing: some servers send no more than the header.
+    // Some servers send an empty body with a coding in the header.
     if body.is_empty() {
         return Ok(body);
     }
@@ -89,7 +89,7 @@ pub fn unpacked(body: Bytes, codings: &[Coding], most: usize) -> Result<Bytes, F
     })
 }
 
-/// At most `most` bytes of what `body` holds.
+/// Decodes at most `most` bytes of `body`.
 fn decode(coding: Coding, body: &[u8], most: usize) -> io::Result<Vec<u8>> {
     match coding {
         Coding::Gzip => members(body, most),
@@ -100,8 +100,8 @@ fn decode(coding: Coding, body: &[u8], most: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-/// All members of a gzip body. What stands behind them and is no member is passed over, as
-/// browsers do: all that was announced was there, and its checksums were right.
+/// Decodes all members of a gzip body. Data after the last member is ignored, as in browsers: all
+/// members were complete and their checksums matched.
 fn members(mut body: &[u8], most: usize) -> io::Result<Vec<u8>> {
     let mut decoded = Vec::new();
     loop {
@@ -126,7 +126,8 @@ fn read_into(decoded: &mut Vec<u8>, decoder: &mut impl Read, most: usize) -> io:
     decoder.take(left as u64).read_to_end(decoded).map(drop)
 }
 
-/// Returns whether the first bytes are zlib's (RFC 1950, 2.2): else it is deflate as it is.
+/// Returns `true` if the first bytes are a zlib header (RFC 1950, 2.2). Otherwise it is raw
+/// deflate.
 fn has_zlib_header(body: &[u8]) -> bool {
     match body {
         [method, flags, ..] => {

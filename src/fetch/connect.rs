@@ -1,7 +1,7 @@
-//! How long a connection takes: name, TCP, TLS and proxy together.
+//! Measures the time of a connection: DNS, TCP, TLS and proxy together.
 //!
-//! A clock around the HTTP library's connector. It knows connections, not requests, so what it
-//! says belongs to a request only where requests are made one at a time.
+//! The clock wraps the HTTP library's connector. It sees connections, not requests, so its value
+//! belongs to a request only if requests are made one at a time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,14 +13,14 @@ use std::time::{Duration, Instant};
 use tower_layer::Layer;
 use tower_service::Service;
 
-/// No connection was made.
+/// Value that means that no connection was made.
 const NONE: u64 = u64::MAX;
 
-/// The time that the last connection took, shared by those who make it and those who ask.
+/// Time that the last connection took, shared by the connector and its readers.
 #[derive(Debug, Clone)]
 pub struct ConnectClock(Arc<AtomicU64>);
 
-/// A connector with a clock.
+/// A connector that measures its time.
 #[derive(Debug, Clone)]
 pub struct Timed<S> {
     connector: S,
@@ -28,12 +28,12 @@ pub struct Timed<S> {
 }
 
 impl ConnectClock {
-    /// Forgets what was before, since a request begins.
+    /// Clears the time, at the start of a request.
     pub fn reset(&self) {
         self.0.store(NONE, Relaxed);
     }
 
-    /// How long the connection took; nothing where none was made.
+    /// Returns the time of the connection, or `None` if none was made.
     pub fn read(&self) -> Option<Duration> {
         Some(self.0.load(Relaxed)).filter(|micros| *micros != NONE).map(Duration::from_micros)
     }

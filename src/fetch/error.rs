@@ -1,86 +1,86 @@
-//! What can go wrong between a request and its page, told apart as far as it matters to a
-//! decision or to a person.
+//! Errors between a request and its page, as far as decisions or people need to tell them apart.
 
 use std::error::Error;
 use std::time::Duration;
 
 use super::client::LARGEST_HEAD;
-use crate::secret::Secret;
+use crate::text::secret::Secret;
 
-/// Longest sample of a body that is kept.
+/// Maximum size of a sample of a body, in bytes.
 const SAMPLE: usize = 2048;
 
-/// Why there is no page.
+/// Reason why a request gave no page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The site answered with a status that is not that of a page.
+    /// The response's status is not that of a page.
     #[error("{}{}", answered(*status), asked_to_wait(*wait))]
     Status {
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// How long the site asks to wait.
+        /// Time that the site asks to wait, or `None`.
         wait: Option<Duration>,
-        /// The beginning of the body.
+        /// Beginning of the body, or `None` if it is empty.
         sample: Option<Sample>,
     },
-    /// The site answered that it has no page yet.
+    /// The response says that the page is not ready yet.
     #[error("the site answered {status}, not yet{}", asked_to_wait(*wait))]
     Later {
-        /// The status.
+        /// HTTP status.
         status: u16,
-        /// How long to wait, by the site or the site file.
+        /// Time to wait, by the site or the site file, or `None`.
         wait: Option<Duration>,
     },
-    /// No connection: refused, no such host, TLS.
+    /// The connection failed: refused, unknown host, TLS.
     #[error("no connection: {0}")]
     Connect(String),
-    /// No connection to a host that gave pages before, and is waited for.
+    /// The connection failed to a host that gave pages before. It is retried until `--site-wait`
+    /// ends.
     #[error("no connection: {0}")]
     Away(String),
-    /// The time for the whole request, or the longest silence, has passed.
+    /// The request exceeded its total timeout or its read timeout.
     #[error("no answer in time: {0}")]
     Timeout(String),
-    /// The connection was closed before an answer came.
+    /// The connection was closed before a response came.
     #[error("the connection was closed before an answer came: {0}")]
     Closed(String),
     /// The body broke off or could not be decoded.
     #[error("the body broke off: {0}")]
     Body(String),
-    /// The body is larger than what is accepted.
+    /// The body is larger than `--max-body`.
     #[error("the body is larger than {0} bytes (--max-body)")]
     TooLarge(usize),
-    /// The head of the answer is larger than what is accepted.
+    /// The head of the response is larger than 64 KiB.
     #[error("the head of the answer is larger than {} bytes", LARGEST_HEAD)]
     HeadTooLarge,
-    /// One redirect too many.
+    /// There were too many redirects in a row.
     #[error("more than {0} redirects in a row")]
     RedirectLoop(usize),
-    /// A redirect to another host, or from https to http.
+    /// A redirect leads to another host, or from https to http.
     #[error("a redirect leads to {to}, which is not the site's own host")]
     RedirectRefused {
-        /// Where it leads.
+        /// Target of the redirect.
         to: String,
     },
-    /// The site asks crawlers to leave the page alone.
+    /// The site's robots.txt forbids the page.
     #[error("robots.txt asks crawlers to leave this page alone (--robots off passes over that)")]
     Forbidden,
-    /// What the host asks of crawlers is not known.
+    /// The host's robots.txt could not be read.
     #[error("robots.txt of this page's host cannot be read, so that it is left alone: {0}")]
     NoRules(String),
     /// The page's host, which is not the site's own, refuses or gives no pages.
     #[error("not asked for: {0}")]
     GivenUp(String),
-    /// The request could not be made at all.
+    /// The request is invalid and was not sent.
     #[error("the request cannot be made: {0}")]
     Request(String),
 }
 
-/// The beginning of a body, at most 2 KiB, as text for people: no control characters.
+/// Beginning of a body as text, at most 2 KiB, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample(Box<str>);
 
 impl Sample {
-    /// The sample of a body; none of an empty one.
+    /// Returns the sample of a body, or `None` if it is blank.
     pub fn of(body: &[u8]) -> Option<Sample> {
         let text = String::from_utf8_lossy(&body[..body.len().min(SAMPLE)]);
         let plain = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
@@ -88,14 +88,14 @@ impl Sample {
         (!text.trim().is_empty()).then(|| Sample(text.into()))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn into_text(self) -> Box<str> {
         self.0
     }
 }
 
 impl FetchError {
-    /// The reason as one word, as failures are kept by.
+    /// Returns the reason as one word, by which failures are stored.
     pub fn reason(&self) -> &'static str {
         match self {
             FetchError::Status { .. } | FetchError::Later { .. } => "status",
@@ -111,7 +111,7 @@ impl FetchError {
         }
     }
 
-    /// The status, where there was an answer.
+    /// Returns the status, or `None` if there was no response.
     pub fn status(&self) -> Option<u16> {
         match self {
             FetchError::Status { status, .. } | FetchError::Later { status, .. } => Some(*status),
@@ -119,11 +119,11 @@ impl FetchError {
         }
     }
 
-    /// The error of a request that got no answer.
+    /// Converts the error of a request that got no response.
     pub(super) fn sending(error: &reqwest::Error) -> FetchError {
         let cause = root_cause(error);
         if error.is_connect() {
-            // Where packets vanish, that a connection was waited for is all that is known.
+            // If packets are dropped, all that is known is that connecting timed out.
             FetchError::Connect(if error.is_timeout() { "timed out".into() } else { cause })
         } else if error.is_timeout() {
             FetchError::Timeout(cause)
@@ -146,7 +146,7 @@ impl FetchError {
         }
     }
 
-    /// The error of a body that was not read to its end.
+    /// Converts the error of a body that was not read completely.
     pub(super) fn reading(error: &reqwest::Error) -> FetchError {
         let cause = root_cause(error);
         if error.is_timeout() { FetchError::Timeout(cause) } else { FetchError::Body(cause) }
@@ -165,17 +165,17 @@ fn asked_to_wait(wait: Option<Duration>) -> String {
     wait.map_or_else(String::new, |wait| format!(" and asks to wait {} s", wait.as_secs()))
 }
 
-/// The innermost cause, which is the one that says something. It names no URL, so no secret.
+/// Returns the innermost cause, which is the most specific. It contains no URL and so no secret.
 fn root_cause(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(String::new, ToString::to_string)
 }
 
-/// An error and its causes, from the outside in.
+/// Iterates over an error and its causes, from the outside in.
 fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
     std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source())
 }
 
-/// Whether an answer had more fields, or longer ones, than the library had room for.
+/// Returns `true` if a response's head had more or longer fields than the library accepts.
 fn is_large_head(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse_too_large)
 }

@@ -1,12 +1,12 @@
-//! One host: how fast it is asked, whether it asks to be left alone, and whether it refuses for good.
+//! One host: its rate and concurrency limits, its robots.txt, and whether it blocks us.
 //!
-//! Whoever wants to ask it enters with the lease of the task. There is a slot, or the lease is
-//! parked: nobody sleeps with it. When a slot is free, a wait is over, or it is time for the next
-//! request, the first that was parked is handed to a worker that is idle, with its slot.
+//! A task enters with its lease. It gets a slot, or the lease is parked; no worker sleeps with it.
+//! When a slot becomes free, a wait ends, or it is time for the next request, the first parked
+//! lease is handed to an idle worker together with its slot.
 //!
-//! A slot's place is another's once a page is there; the slot ends with what that was worth. What
-//! failed keeps its place for as long as a page usually takes, so that fast errors do not make for
-//! more requests.
+//! A slot's place becomes free once its response is read. The slot ends later, with the value of
+//! the response. A failed request keeps its place for as long as a page usually takes, so that fast
+//! errors do not lead to more requests.
 
 mod backoff;
 mod blocked;
@@ -29,17 +29,17 @@ use super::limit::Sent;
 use super::retry::Toll;
 use super::{FetchError, Fetcher, Manners, Request, quota, retry, robots};
 use crate::frontier::Lease;
-use crate::task::Page;
-use crate::waits::Waits;
+use crate::model::task::Page;
+use crate::observe::waits::Waits;
 pub use blocked::Blocked;
 use refusals::Kind;
 pub use refusals::Trouble;
 use state::{Answered, State};
 
-/// A turn that is used no sooner than this after it came is over.
+/// Delay after which an unused turn expires.
 const LATE: Duration = Duration::from_millis(100);
 
-/// A host: its slots, its rules for crawlers, what is parked for it.
+/// A host: its slots, its robots.txt, its parked leases.
 #[derive(Debug)]
 pub struct Host {
     root: Url,
@@ -48,21 +48,21 @@ pub struct Host {
     waits: Waits,
     rules: OnceCell<Result<robots::Rules, FetchError>>,
     is_opening: AtomicBool,
-    /// Whether a page asked to wait: else there is nothing to look up.
+    /// True once a page asked to wait. Until then no lookup is needed.
     knows_waits: AtomicBool,
     state: Mutex<State>,
 }
 
-/// Where parked leases go when their time has come.
+/// Channel for parked leases whose turn has come.
 #[derive(Debug)]
 pub struct Wake {
-    /// To idle workers.
+    /// Channel to idle workers.
     pub ready: async_channel::Sender<(Lease, Slot)>,
-    /// There is a time to wait for.
+    /// Notifies the timekeeper that there is a time to wait for.
     pub keeper: Notify,
 }
 
-/// A request that may leave or has left. Dropped, it says nothing of the host.
+/// Permission for one request. Dropping it without [`Slot::end`] says nothing about the host.
 #[derive(Debug)]
 pub struct Slot {
     host: Arc<Host>,
@@ -72,24 +72,24 @@ pub struct Slot {
     has_ended: bool,
 }
 
-/// What came of a request.
+/// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End<'a> {
-    /// A page that is one, or the word that it has not changed.
+    /// A valid page, or the answer that it is unchanged.
     Page,
-    /// The page is not there, says the host.
+    /// The host says that the page does not exist.
     Absent,
-    /// Nothing came of it, for no fault of the host's.
+    /// The request has no outcome, through no fault of the host.
     Unused {
-        /// Whether it was asked at all.
+        /// True if the request was sent.
         was_sent: bool,
     },
-    /// No page.
+    /// The request failed.
     Trouble(Trouble<'a>),
 }
 
 impl Host {
-    /// The host at `root`, of which nothing is known. `is_home` says whether it is the site's own.
+    /// Creates the host at `root`. `is_home` is true for the site's own host.
     pub fn new(
         root: Url,
         is_home: bool,
@@ -97,7 +97,7 @@ impl Host {
         wake: Arc<Wake>,
         waits: Waits,
     ) -> Host {
-        // The URL may hold credentials; this part of it does not.
+        // This part of the URL holds no credentials.
         let name = &root[url::Position::BeforeHost..url::Position::AfterPort];
         let state = Mutex::new(State::new(name, is_home, &manners, waits.clone()));
         Host {
@@ -112,22 +112,22 @@ impl Host {
         }
     }
 
-    /// Where the host is.
+    /// Returns the host's root URL.
     pub fn root(&self) -> &Url {
         &self.root
     }
 
-    /// What the host asks of crawlers, once it was asked.
+    /// Returns the host's robots.txt rules, or `None` before they were requested.
     pub fn rules(&self) -> Option<&Result<robots::Rules, FetchError>> {
         self.rules.get()
     }
 
-    /// Asks the host once what it asks of crawlers. What was parked for that goes on.
+    /// Requests the host's robots.txt, once, and releases the leases that were parked for it.
     pub async fn open(self: &Arc<Self>, fetcher: &Fetcher) -> &Result<robots::Rules, FetchError> {
         self.open_with(robots::ask(fetcher, &self.root, &self.manners, &self.waits)).await
     }
 
-    /// The same, with what `asking` finds out. A panic in it is no answer.
+    /// Opens the host with the rules that `asking` returns. A panic in it counts as an error.
     pub async fn open_with(
         self: &Arc<Self>,
         asking: impl Future<Output = Result<robots::Rules, FetchError>>,
@@ -145,12 +145,12 @@ impl Host {
         rules
     }
 
-    /// Whether the caller is the first who finds that the host was not asked yet, and is to do it.
+    /// Returns `true` to the first caller that finds the host unopened. That caller must open it.
     pub fn is_to_be_opened(&self) -> bool {
         self.rules.get().is_none() && !self.is_opening.swap(true, Relaxed)
     }
 
-    /// Whether a page may be asked for.
+    /// Checks that a page may be requested.
     ///
     /// # Errors
     /// Where robots.txt forbids it or could not be read, or the host was given up.
@@ -165,10 +165,10 @@ impl Host {
         }
     }
 
-    /// A slot for a request that may leave now. Where none may, the lease is parked.
+    /// Returns a slot for a request that may leave now, or `None` after parking the lease.
     pub fn enter(self: &Arc<Self>, lease: Lease) -> Option<(Lease, Slot)> {
         let entered = self.with(|state| {
-            // Looked at under the lock: whoever opens the host releases what is parked afterwards.
+            // Checked under the lock: opening the host releases what is parked here afterwards.
             let is_open = self.rules.initialized();
             let now = Instant::now();
             state.enter(lease, is_open, now).ok_or_else(|| is_open && state.next(now).is_some())
@@ -187,15 +187,14 @@ impl Host {
         }
     }
 
-    /// Waits until a request that follows another one (a redirect, a connection that turned out
-    /// to be closed) may leave.
+    /// Waits until a follow-up request may leave: a redirect, or a retry on a closed connection.
     pub async fn take_turn(&self) {
         let at = self.with(|state| state.turn(Instant::now()));
         tokio::time::sleep_until(at).await;
     }
 
-    /// The host has answered a request that left at `sent`: it may ask for a wait, or say how much
-    /// more it allows.
+    /// Records the response to a request sent at `sent`, which may ask for a wait or report its
+    /// remaining quota.
     pub fn heard(&self, request: &Request, sent: Instant, status: u16, headers: &HeaderMap) {
         let in_flight = self.with(|state| {
             state.reached(sent);
@@ -205,10 +204,10 @@ impl Host {
         let is_refusal = refused.is_some() || matches!(status, 429 | 503);
         if let Some(wait) = refused.filter(|_| !request.purpose.waits_alone) {
             let why = format!("the site answered {status} and asks to wait {} s", wait.as_secs());
-            // What the refusal says of the limit is taken in when it ends.
+            // The limit learns of the refusal when the slot ends.
             self.with(|state| state.refused_for(wait, &why, Instant::now()));
         }
-        // Those in flight may take what is left.
+        // Requests in flight may use up the rest of the quota.
         let spent = (!is_refusal).then(|| quota::spent(headers, in_flight)).flatten();
         if let Some(wait) = spent.map(retry::capped).filter(|wait| !wait.is_zero()) {
             let why = "its quota is spent";
@@ -216,14 +215,17 @@ impl Host {
         }
     }
 
-    /// A request that left at `sent` found no connection. Says whether the host is waited for.
+    /// Records a failed connection of a request sent at `sent`. Returns `true` if the host is
+    /// retried.
     pub fn missed(&self, sent: Instant, why: &str) -> bool {
         self.with(|state| state.missed(sent, why, Instant::now()))
     }
 
-    /// Hands what was parked and may leave now to idle workers. Says when there will be more. Not
-    /// once the crawl has ended: a slot that nobody takes is dropped, which releases the next, and so
-    /// on, one within another.
+    /// Hands parked leases that may leave now to idle workers. Returns the time of the next one, or
+    /// `None`.
+    ///
+    /// Does nothing once the crawl has ended: nobody would take the slots, and each dropped slot
+    /// would release the next one, recursively.
     pub fn release(self: &Arc<Self>) -> Option<Instant> {
         if !self.rules.initialized() || self.wake.ready.is_closed() {
             return None;
@@ -235,7 +237,7 @@ impl Host {
             });
             match released {
                 Err(next) => return next,
-                // Fails only where the crawl has ended; then the lease goes back.
+                // This fails only if the crawl has ended. Then the lease goes back.
                 Ok((lease, sent)) => {
                     let slot = self.slot(&lease, sent);
                     let _ = self.wake.ready.try_send((lease, slot));
@@ -244,7 +246,7 @@ impl Host {
         }
     }
 
-    /// How many requests at once it bears, where it bears less than was tried.
+    /// Returns the concurrency that the host accepts, or `None` if it never refused more.
     pub fn bears(&self) -> Option<u32> {
         self.with(|state| state.bears())
     }
@@ -262,8 +264,9 @@ impl Host {
     }
 }
 
-/// The opening of a host. Whatever ends it, a panic or the crawl's end, what was parked for it goes
-/// on: to the host, or back to where it came from, from where it finds the host unopened again.
+/// Guard for the opening of a host. However it ends (success, panic, end of the crawl), the parked
+/// leases continue: to the host, or back to their queue, from where they find the host unopened
+/// again.
 struct Opening<'a>(&'a Arc<Host>);
 
 impl Drop for Opening<'_> {
@@ -276,21 +279,21 @@ impl Drop for Opening<'_> {
             return;
         }
         host.is_opening.store(false, Relaxed);
-        // Dropped without the lock: a lease that goes back wakes workers.
+        // Dropped without the lock: a returned lease wakes workers.
         let parked = host.with(State::give_back);
         drop(parked);
     }
 }
 
 impl Slot {
-    /// The host.
+    /// Returns the host.
     pub fn host(&self) -> &Arc<Host> {
         &self.host
     }
 
-    /// The task and its slot, where it leaves about when it was to, or may as well leave now. Else, when
-    /// no worker was idle for long, its turn is over, or the host asks to wait by now: the task enters
-    /// anew, and what was not used is not caught up.
+    /// Returns the task and its slot if the slot is used in time, or its request may leave now
+    /// anyway. Otherwise the turn has expired, because no worker was idle or the host now asks to
+    /// wait: the task enters again, and the unused turn is not made up for.
     pub fn in_time(mut self, lease: Lease) -> Option<(Lease, Slot)> {
         let now = Instant::now();
         if now - self.sent.at < LATE {
@@ -306,23 +309,23 @@ impl Slot {
         host.enter(lease)
     }
 
-    /// Returns whether the waits that a page asks for are its own and not the host's.
+    /// Returns `true` if waits that a page asks for apply to that page alone, not to the host.
     pub fn waits_alone(&self, page: impl FnOnce() -> u64) -> bool {
         let host = &self.host;
         host.knows_waits.load(Relaxed) && host.with(|state| state.waits_alone(page()))
     }
 
-    /// The whole answer is there: the next request may leave. What the answer is worth is still to
-    /// be seen.
+    /// Records that the whole response was read, so that the next request may leave. Call
+    /// [`Slot::end`] with the outcome later.
     pub fn answered(&mut self) {
         self.answered = Some(self.host.with(|state| state.answered(self.sent)));
         self.release();
     }
 
-    /// What came of the request, and what that costs its task.
+    /// Records the outcome of the request, and returns its cost to the task.
     ///
     /// # Errors
-    /// Where the host has had its chances.
+    /// Returns [`Blocked`] if the host is given up.
     pub fn end(mut self, end: End<'_>) -> Result<Toll, Blocked> {
         self.ended(end)
     }
@@ -350,7 +353,7 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         if !self.has_ended {
-            // Not needed, or dropped by a panic or with its worker.
+            // The slot was not needed, or was dropped by a panic or with its worker.
             let _ = self.ended(End::Unused { was_sent: self.answered.is_some() });
         }
     }

@@ -1,5 +1,5 @@
-//! All hosts of a site: its own, and those that it leads to. One object each, so that one that has
-//! to wait does not hold up the others.
+//! All hosts of a site: its own, and those that it leads to. Each has its own state, so that one
+//! host that must wait does not delay the others.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,28 +11,28 @@ use url::Url;
 use super::host::{Host, Slot, Wake};
 use super::{FetchError, Fetcher, Home};
 use crate::frontier::Lease;
-use crate::waits::Waits;
+use crate::observe::waits::Waits;
 
-/// How hosts are asked: the same for each.
+/// Policy for requests, the same for each host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manners {
-    /// Most requests in flight.
+    /// Maximum number of concurrent requests.
     pub workers: u32,
-    /// Whether there are fewer while a host struggles.
+    /// True to lower the concurrency while a host struggles.
     pub adaptive: bool,
-    /// Most requests a second.
+    /// Maximum number of requests per second, or `None` for no limit.
     pub rate: Option<f64>,
-    /// Whether robots.txt is obeyed.
+    /// True to obey robots.txt.
     pub robots: bool,
-    /// The name to go by.
+    /// User-Agent that robots.txt rules are matched against.
     pub user_agent: String,
-    /// Further tries to read robots.txt.
+    /// Number of retries of robots.txt.
     pub retries: u32,
-    /// Refusals in a row before a host is taken to have blocked us.
+    /// Number of consecutive refusals after which a host counts as blocking us.
     pub block_after: u32,
-    /// How long a host that cannot be reached is waited for.
+    /// Maximum time to wait for a host that cannot be reached.
     pub site_wait: Duration,
-    /// Requests in flight at the start, where it is adaptive.
+    /// Initial concurrency, if it is adaptive.
     pub at_first: u32,
 }
 
@@ -41,26 +41,27 @@ pub struct Manners {
 pub struct Hosts {
     manners: Arc<Manners>,
     home: Arc<Host>,
-    /// By host and port.
+    /// Other hosts, by host and port.
     others: Mutex<HashMap<String, Arc<Host>>>,
     wake: Arc<Wake>,
     waits: Waits,
     ready: async_channel::Receiver<(Lease, Slot)>,
 }
 
-/// What becomes of a task that asks a host for a page.
+/// Result of entering a host with a task.
 #[derive(Debug)]
 pub enum Entered {
-    /// It may leave.
+    /// The request may leave.
     Go(Lease, Slot),
-    /// It waits for its time. A worker will be given it.
+    /// The lease is parked until a worker gets it.
     Parked,
-    /// The same; and the host was not asked for its rules yet, which the caller is to do.
+    /// The lease is parked and the host's robots.txt was not requested yet. The caller must open
+    /// the host.
     Unopened(Arc<Host>),
 }
 
 impl Hosts {
-    /// The hosts of a site at `home`, whose waits are told through `waits`.
+    /// Creates the hosts of the site at `home`. Their waits are reported through `waits`.
     pub fn new(home: &Home, manners: Manners, waits: Waits) -> Hosts {
         let (ready, taken) = async_channel::unbounded();
         let wake = Arc::new(Wake { ready, keeper: Notify::new() });
@@ -71,12 +72,12 @@ impl Hosts {
         Hosts { manners, home, others: Mutex::default(), wake, waits, ready: taken }
     }
 
-    /// The site's own host.
+    /// Returns the site's own host.
     pub fn home(&self) -> &Arc<Host> {
         &self.home
     }
 
-    /// The host of a URL.
+    /// Returns the host of a URL.
     pub fn of(&self, url: &Url) -> Arc<Host> {
         let home = self.home.root();
         if url.host_str() == home.host_str()
@@ -99,13 +100,13 @@ impl Hosts {
         host
     }
 
-    /// All hosts so far, the site's own first.
+    /// Returns all known hosts, the site's own first.
     pub fn all(&self) -> Vec<Arc<Host>> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::once(&self.home).chain(others.values()).cloned().collect()
     }
 
-    /// A task wants to ask for a page of the host that `url` is of.
+    /// Enters the host of `url` with a task.
     pub fn enter(&self, url: &Url, lease: Lease) -> Entered {
         let host = self.of(url);
         match host.enter(lease) {
@@ -115,10 +116,10 @@ impl Hosts {
         }
     }
 
-    /// Waits until a request that follows another one may leave: a redirect, say.
+    /// Waits until a follow-up request, such as a redirect, may leave.
     ///
     /// # Errors
-    /// Where it leads to a page that may not be asked for.
+    /// Returns an error if robots.txt forbids the page, or could not be read.
     pub async fn follow(&self, url: &Url, fetcher: &Fetcher) -> Result<(), FetchError> {
         let host = self.of(url);
         if host.rules().is_none() {
@@ -129,7 +130,7 @@ impl Hosts {
         Ok(())
     }
 
-    /// A task whose time has come, where there is one now.
+    /// Returns a task whose turn has come, or `None` if there is none now.
     pub fn ready_now(&self) -> Option<(Lease, Slot)> {
         loop {
             let (lease, slot) = self.ready.try_recv().ok()?;
@@ -139,7 +140,7 @@ impl Hosts {
         }
     }
 
-    /// The next task whose time has come.
+    /// Waits for the next task whose turn has come.
     pub async fn ready(&self) -> (Lease, Slot) {
         loop {
             match self.ready.recv().await {
@@ -148,13 +149,13 @@ impl Hosts {
                         return ready;
                     }
                 }
-                // Both ends are held here.
+                // Cannot happen: both ends of the channel are held here.
                 Err(_) => std::future::pending().await,
             }
         }
     }
 
-    /// Hands out tasks when it is time for them. Never ends; is to be dropped with the crawl.
+    /// Hands out parked tasks on time. Never returns; drop it with the crawl.
     pub async fn keep_time(&self) -> std::convert::Infallible {
         loop {
             let next = self.all().iter().filter_map(|host| host.release()).min();
@@ -171,7 +172,7 @@ impl Hosts {
 }
 
 impl Drop for Hosts {
-    /// What is still on its way to a worker holds its host, which holds the way: a circle that is
+    /// Drains the channel. A slot in it holds its host, which holds the channel: the cycle is
     /// broken here.
     fn drop(&mut self) {
         self.ready.close();

@@ -1,46 +1,46 @@
-//! How many requests may be in flight at one host: as many as it bears.
+//! Adaptive limit on the concurrent requests to one host.
 //!
-//! Additive increase, multiplicative decrease, in the manner of TCP's congestion control (Jacobson
-//! and Karels, "Congestion Avoidance and Control", 1988) and of Vector's adaptive request
-//! concurrency. It begins low and climbs by one with each success, which doubles it in a round
-//! trip, until the host refuses or slows down. From then on:
+//! Additive increase, multiplicative decrease, as in TCP's congestion control (Jacobson and Karels,
+//! "Congestion Avoidance and Control", 1988) and in Vector's adaptive request concurrency. The
+//! limit starts low and grows by one with each success, which doubles it in each round trip, until
+//! the host refuses or slows down. Then:
 //!
-//! - **Refused** (429, 503, time-outs): a twentieth less than were in flight when the request left
-//!   that was refused first; that number is the *ceiling*. After further refusals of the same
-//!   burst it is one above what is still in flight: those are served. Where fewer are refused again,
-//!   half.
-//! - **Slower**: the median of a round of requests lies above twice the usual: a quarter less. Where
-//!   that does not make the host faster, it is not we who make it slow, and its new pace is the
-//!   usual one.
-//! - **Afterwards** it climbs fast to a twentieth below the ceiling, then by one a round. At the ceiling
-//!   itself patience is needed: each time that the host refuses there again, twice as many successes
-//!   are waited for, so that a host that bears no more is not asked again and again. Where it bears
-//!   it for a round, it is a ceiling no more, and the climb begins anew.
+//! - **Refusal** (429, 503, timeouts): the limit drops to 95 % of the number in flight when the
+//!   first refused request was sent; that number is the *ceiling*. Further refusals of the same
+//!   burst lower the ceiling to one more than are still in flight, since those are being served. If
+//!   requests are refused again at the lower limit, it is halved.
+//! - **Slowness**: if the median time of a round exceeds twice the usual time, the limit drops to
+//!   75 %. If that does not make the host faster, we are not the cause, and the new time becomes
+//!   the usual one.
+//! - **Recovery**: the limit grows fast to 95 % of the ceiling, then by one in each round. To retry
+//!   the ceiling itself takes patience: with each refusal there, the number of successes needed
+//!   doubles, so that a host at its capacity is not tested again and again. If the host sustains
+//!   the ceiling for a round, the ceiling is dropped and growth starts again.
 //!
-//! Once it has refused, requests are spread over at least half of a round trip.
+//! After the first refusal, requests are spread over at least half of a round trip.
 //!
-//! Only successes that came while the limit was reached make it grow: a fast error never does. A
-//! function of what it is told; it reads no clock.
+//! Only successes at the limit make it grow: fast errors never do. The limit is a pure function of
+//! its input and reads no clock.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Where the climb begins again after a wait.
+/// Limit at which growth starts again after a wait.
 const START: u32 = 8;
-/// What is left of the requests in flight after a refusal.
+/// Factor of the concurrency after a refusal.
 const AFTER_REFUSAL: f64 = 0.95;
-/// The same, where a refusal follows although there were fewer already.
+/// Factor of the concurrency after a refusal that follows another one.
 const AFTER_ANOTHER: f64 = 0.5;
-/// What is left of the limit where the host has slowed down.
+/// Factor of the limit after the host has slowed down.
 const AFTER_SLOWNESS: f64 = 0.75;
-/// Least successes in a round, so that a median says something.
+/// Minimum number of successes in a round, so that a median is meaningful.
 const LEAST_ROUND: u32 = 10;
-/// Most successes that are waited for before a ceiling is tried again.
+/// Maximum number of successes before a ceiling is tried again.
 const MOST_PATIENCE: u32 = 200;
-/// The same in rounds: where so many rounds have more successes, those are waited for.
+/// Maximum number of rounds before a ceiling is tried again, if they have more successes than that.
 const MOST_ROUNDS: u32 = 8;
-/// What comes on top of twice the usual time: below that nobody suffers, and much of it is our own.
+/// Allowance on top of twice the usual time. Delays below it are harmless and mostly our own.
 const SLACK: Duration = Duration::from_millis(20);
 
 /// Adaptive limit on concurrent requests to one host.
@@ -48,41 +48,41 @@ const SLACK: Duration = Duration::from_millis(20);
 pub struct Limit {
     most: u32,
     now: u32,
-    /// Whether it follows what the host bears.
+    /// True if the limit adapts to the host.
     is_adaptive: bool,
-    /// So many in flight were refused last.
+    /// Number of requests in flight at the last refusal or slowdown.
     ceiling: Option<u32>,
-    /// Successes that are waited for before the ceiling is tried.
+    /// Number of successes before the ceiling is tried.
     patience: u32,
-    /// Successes at this limit since it last changed.
+    /// Number of successes since the limit last changed.
     calm: u32,
     changed_at: Option<Instant>,
-    /// Requests that left before this have been answered for.
+    /// Time of the last decrease. Requests sent before it are accounted for.
     lowered_at: Option<Instant>,
-    /// Whether the last change was that to fewer.
+    /// True if the last change was a decrease.
     was_lowered: bool,
-    /// Times of this round's requests, and how many were in flight with each.
+    /// Times of this round's requests, each with the number in flight when it was sent.
     round: Vec<(Duration, u32)>,
-    /// So many requests make this round.
+    /// Number of requests in this round.
     round_of: u32,
-    /// The usual time of a request: the least median of a round.
+    /// Usual time of a request: the lowest median of a round.
     usual: Option<Duration>,
-    /// The median that led to fewer requests, while it is not known whether that helped.
+    /// Median that led to a decrease, while it is unknown whether that helped.
     slow: Option<Duration>,
 }
 
-/// A request that left.
+/// A request that was sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Sent {
-    /// When.
+    /// Time of sending.
     pub at: Instant,
-    /// How many were in flight then, itself included.
+    /// Number of requests in flight at that time, including itself.
     pub among: u32,
 }
 
 impl Limit {
-    /// A limit of at most `most` requests; of just as many where it is not to be adaptive.
-    /// It begins with `at_first`.
+    /// Creates a limit of at most `most` requests. It starts with `at_first` if it is adaptive,
+    /// else it is always `most`.
     pub fn new(most: u32, is_adaptive: bool, at_first: u32) -> Limit {
         let most = most.max(1);
         Limit {
@@ -102,30 +102,30 @@ impl Limit {
         }
     }
 
-    /// So many requests may be in flight.
+    /// Returns the current maximum of requests in flight.
     pub fn now(&self) -> u32 {
         self.now
     }
 
-    /// So many were in flight when the host last refused or slowed down, where it did.
+    /// Returns the number in flight when the host last refused or slowed down, or `None`.
     pub fn ceiling(&self) -> Option<u32> {
         self.ceiling
     }
 
-    /// The usual time of a request, once there is one.
+    /// Returns the usual time of a request, or `None` if it is unknown.
     pub fn usual(&self) -> Option<Duration> {
         self.usual
     }
 
-    /// So long lies between two requests at a host that has refused: half of what would be if they
-    /// were spread evenly. Answers come in bursts, and where each were replaced at once, a burst would
-    /// be refused before the first refusal is heard of.
+    /// Returns the minimum time between two requests at a host that has refused, or `None`: half of
+    /// what it would be if requests were spread evenly. Responses come in bursts. If each were
+    /// replaced at once, a whole burst would be refused before the first refusal is known.
     pub fn spacing(&self) -> Option<Duration> {
         self.ceiling.and(self.usual).map(|usual| usual / (2 * self.now))
     }
 
-    /// A request succeeded, which took `took`. `was_reached` says whether another would have left
-    /// but for the limit.
+    /// Records a success that took `took`. `was_reached` is true if another request would have left
+    /// without the limit.
     pub fn succeeded(&mut self, sent: Sent, took: Duration, was_reached: bool, now: Instant) {
         if !self.is_adaptive {
             return;
@@ -140,13 +140,13 @@ impl Limit {
         }
     }
 
-    /// Returns whether a request left to try how many the host bears: more than, or as many as, were refused.
+    /// Returns `true` if a request was sent at or above the ceiling, to test what the host accepts.
     pub fn is_tried(&self, sent: Sent) -> bool {
         self.ceiling.is_some_and(|ceiling| sent.among >= ceiling)
     }
 
-    /// The host refused a request, or did not answer it in time, while `served` others were in
-    /// flight. Says whether it is the first of its burst.
+    /// Records a refusal or a timeout of a request, with `served` others in flight. Returns `true`
+    /// if it is the first of its burst.
     pub fn refused(&mut self, sent: Sent, served: u32, now: Instant) -> bool {
         if !self.is_adaptive {
             return false;
@@ -167,7 +167,7 @@ impl Limit {
         true
     }
 
-    /// After a wait the climb begins anew, but remembers how far it went.
+    /// Restarts growth after a wait, but keeps the ceiling.
     pub fn restart(&mut self, now: Instant) {
         if self.is_adaptive {
             self.lower(START, now);
@@ -176,7 +176,7 @@ impl Limit {
 
     fn grow(&mut self, speaks_for_now: bool, now: Instant) {
         if self.slow.is_some() {
-            // First it has to show that fewer requests help.
+            // It is not known yet whether fewer requests help.
             return;
         }
         self.calm += u32::from(speaks_for_now);
@@ -203,7 +203,7 @@ impl Limit {
         }
     }
 
-    /// Takes a time in; at the end of a round, looks at its median.
+    /// Records a time, and evaluates the median at the end of a round.
     fn note_time(&mut self, took: Duration, among: u32, now: Instant) {
         if self.round.is_empty() {
             self.round_of = self.now.max(LEAST_ROUND);
@@ -221,7 +221,7 @@ impl Limit {
             self.usual = Some(median.min(usual));
             return;
         }
-        // Between what it was and what fewer requests would have made of it.
+        // Halfway between no improvement and the improvement expected from fewer requests.
         let helped = |before: Duration| median < before.mul_f64((1.0 + AFTER_SLOWNESS) / 2.0);
         if self.now == 1 || self.slow.is_some_and(|before| !helped(before)) {
             self.usual = Some(median);
@@ -250,7 +250,7 @@ impl Limit {
 }
 
 fn share(of: u32, share: f64) -> u32 {
-    // A share of a count is not negative and not larger than it.
+    // The product is neither negative nor larger than `of`, so the cast is safe.
     ((f64::from(of) * share) as u32).max(1)
 }
 

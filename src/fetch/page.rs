@@ -1,4 +1,4 @@
-//! What comes back: a page, or for somebody who wants to look at it, an answer of any kind.
+//! Results of requests: pages, and responses of any status for people to look at.
 
 use std::time::Duration;
 
@@ -8,66 +8,66 @@ use reqwest::StatusCode;
 use reqwest::header::{AsHeaderName, CONTENT_RANGE, CONTENT_TYPE, HeaderMap};
 use url::Url;
 
-/// A page as it came.
+/// A page as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Where it came from in the end; it may hold credentials.
+    /// Final URL, after redirects. It may hold credentials.
     pub url: Url,
-    /// As they came.
+    /// Headers of the response.
     pub headers: HeaderMap,
-    /// Decoded.
+    /// Decoded body.
     pub body: Bytes,
 }
 
-/// An answer of any status, as people look at it.
+/// A response of any status, for people to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The status.
+    /// HTTP status.
     pub status: StatusCode,
-    /// Of HTTP, such as `HTTP/1.1`.
+    /// HTTP version, such as `HTTP/1.1`.
     pub version: String,
-    /// What came.
+    /// URL, headers and body.
     pub page: Page,
-    /// What was followed to get there.
+    /// Redirects that were followed.
     pub redirects: Vec<Redirect>,
-    /// Where it leads, as it may be shown, where that was not followed: to another host.
+    /// Target of a redirect that was not followed, as it may be shown, or `None`.
     pub leads_to: Option<String>,
-    /// How long the last request's connection took. Nothing where it was made before, and where
+    /// Time to connect for the last request. `None` if the connection existed before, or
     /// [`ClientOptions::connect_clock`](super::ClientOptions::connect_clock) is not set.
     pub connect: Option<Duration>,
-    /// From the last request to the head of its answer, its connection included.
+    /// Time from the last request to the head of its response, including the connection.
     pub head_after: Duration,
-    /// From the last request to the end of the body.
+    /// Time from the last request to the end of the body.
     pub body_after: Duration,
 }
 
-/// What came of asking for a page if it is not what the store holds.
+/// Result of a conditional request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fetched {
-    /// It came.
+    /// The page has changed.
     Page(Page),
-    /// It is what the store holds.
+    /// The page is unchanged.
     NotModified {
-        /// Where it came from in the end; it may hold credentials.
+        /// Final URL, after redirects. It may hold credentials.
         url: Url,
-        /// What came instead.
+        /// Headers of the response.
         headers: HeaderMap,
     },
 }
 
-/// A redirect that was followed, both ends as they may be shown.
+/// A redirect that was followed. Both URLs are as they may be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redirect {
-    /// The answer's status.
+    /// Status of the response.
     pub status: u16,
-    /// What was asked for.
+    /// Requested URL.
     pub from: String,
-    /// Where it led.
+    /// Target URL.
     pub to: String,
 }
 
-/// A header's value that holds a URL, as text. Bytes beyond ASCII are percent-encoded as they are,
-/// as browsers and curl do: a site that sends Latin-1 expects Latin-1 back.
+/// Converts a header's value that holds a URL to text. Non-ASCII bytes are percent-encoded
+/// unchanged, as in browsers and curl: a site that sends Latin-1 expects Latin-1 back.
 pub fn url_text(value: &[u8]) -> String {
     percent_encode(value, &AsciiSet::EMPTY).to_string()
 }
@@ -84,12 +84,12 @@ pub fn part(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Page {
-    /// The first header of that name, where it is text.
+    /// Returns the first header with this name, or `None` if it is missing or not text.
     pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// What the site says that the body is.
+    /// Returns the `Content-Type` header, or `None`.
     pub fn content_type(&self) -> Option<&str> {
         self.header(CONTENT_TYPE)
     }

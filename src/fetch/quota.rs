@@ -1,21 +1,24 @@
-//! How long a host asks to be left alone, by the headers of an answer: `Retry-After` (RFC 9110,
-//! section 10.2.3), and what is left of a quota, by the `RateLimit` header field
-//! (draft-ietf-httpapi-ratelimit-headers, as a list with `r` and `t` or, in earlier drafts, a
-//! dictionary) or by fields of their own (`RateLimit-Remaining`, `X-RateLimit-Remaining` and
-//! `-Reset`). What cannot be read asks for nothing.
+//! Waits that a host asks for in the headers of a response.
+//!
+//! - `Retry-After` (RFC 9110, section 10.2.3).
+//! - The rest of a quota, in the `RateLimit` header field (draft-ietf-httpapi-ratelimit-headers, as
+//!   a list with `r` and `t` or, in earlier drafts, a dictionary) or in separate fields
+//!   (`RateLimit-Remaining`, `X-RateLimit-Remaining` and `-Reset`).
+//!
+//! Malformed headers are ignored.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, RETRY_AFTER};
 use sfv::{Dictionary, KeyRef, List, ListEntry, Parameters, Parser};
 
-/// A reset of more seconds is a time since 1970.
+/// A reset of more than this many seconds is a Unix time.
 const EPOCH: u64 = 1_000_000_000;
 
-/// The field that says both. Like the others it is a name once and for all, not to be read for each
-/// answer.
+/// The field that holds both values. Like the others it is a static name, so that it is not parsed
+/// for each response.
 static FIELD: HeaderName = HeaderName::from_static("ratelimit");
-/// Fields that say what is left, and until when.
+/// Pairs of fields with the rest of a quota and the time of its reset.
 static FIELDS: [[HeaderName; 2]; 2] = [
     [HeaderName::from_static("ratelimit-remaining"), HeaderName::from_static("ratelimit-reset")],
     [
@@ -24,20 +27,21 @@ static FIELDS: [[HeaderName; 2]; 2] = [
     ],
 ];
 
-/// What is left of a quota.
+/// The rest of a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Quota {
-    /// Requests.
+    /// Number of requests left.
     remaining: u64,
-    /// Until there are more.
+    /// Time until the quota is renewed.
     reset: Duration,
 }
 
-/// How long a host asks to wait that answers with `status`. No time at all asks for nothing.
+/// Returns the wait that a response with `status` asks for, or `None`. A wait of zero counts as
+/// none.
 pub fn asked(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let wait = match status {
         429 | 503 => wait(headers, now),
-        // Some say so that a quota is spent; others refuse, and have one that is not.
+        // Some sites answer 403 for a spent quota; others refuse with 403 and have quota left.
         403 => retry_after(headers, now).or_else(|| {
             quota(headers, || now).filter(|quota| quota.remaining == 0).map(|quota| quota.reset)
         }),
@@ -46,19 +50,19 @@ pub fn asked(status: u16, headers: &HeaderMap, now: SystemTime) -> Option<Durati
     wait.filter(|wait| !wait.is_zero())
 }
 
-/// How long a host asks to wait that has no page yet.
+/// Returns the wait that a response without a page yet asks for, or `None`.
 pub fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     retry_after(headers, now).or_else(|| quota(headers, || now).map(|quota| quota.reset))
 }
 
-/// How long there is nothing left of a quota, where `others` requests are in flight that may take
-/// of it, too.
+/// Returns the time until a quota is renewed if it is spent, or if the `others` requests in flight
+/// may use up the rest.
 pub fn spent(headers: &HeaderMap, others: u32) -> Option<Duration> {
     let quota = quota(headers, SystemTime::now)?;
     (quota.remaining < u64::from(others.max(1))).then_some(quota.reset)
 }
 
-/// `Retry-After` in seconds or as an HTTP date. What is past or no time at all asks for nothing.
+/// Parses `Retry-After`, in seconds or as an HTTP date. Returns `None` for a date in the past.
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Some(seconds) = whole(text) {
@@ -84,7 +88,7 @@ fn quota(headers: &HeaderMap, now: impl Fn() -> SystemTime) -> Option<Quota> {
     })
 }
 
-/// `"default";r=50;t=30`: of several quotas the one with the least left.
+/// Parses `"default";r=50;t=30`. Of several quotas, the one with the least left counts.
 fn listed(field: &[u8]) -> Option<Quota> {
     let list: List = Parser::new(field).parse().ok()?;
     let quotas = list.iter().filter_map(|entry| match entry {
@@ -97,7 +101,7 @@ fn listed(field: &[u8]) -> Option<Quota> {
     quotas.min_by_key(|quota| quota.remaining)
 }
 
-/// `limit=100, remaining=50, reset=30`.
+/// Parses `limit=100, remaining=50, reset=30`.
 fn named(field: &[u8]) -> Option<Quota> {
     let fields: Dictionary = Parser::new(field).parse().ok()?;
     let number = |name: &str| match fields.get(KeyRef::from_str(name).ok()?)? {
@@ -112,7 +116,7 @@ fn parameter(parameters: &Parameters, name: &str) -> Option<u64> {
     u64::try_from(i64::from(value)).ok()
 }
 
-/// A whole number; more than fits is as much as can be, since the policy caps it.
+/// Parses a whole number. One that does not fit becomes the maximum, since waits are capped anyway.
 fn whole(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(u64::MAX))

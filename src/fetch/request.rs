@@ -1,4 +1,4 @@
-//! A request as it is to be made, and where it may lead.
+//! Requests, and the origin and hosts that they may go to.
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -8,47 +8,48 @@ use url::{Host, Url};
 /// A request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// How.
+    /// HTTP method.
     pub method: Method,
-    /// What for; it may hold credentials.
+    /// URL. It may hold credentials.
     pub url: Url,
-    /// Beside those that each request has. They go to this URL's origin only.
+    /// Additional headers. They are sent to this URL's origin only.
     pub headers: HeaderMap,
-    /// What is sent along.
+    /// Body, or `None`.
     pub body: Option<Body>,
-    /// What it is for; nothing of that is sent.
+    /// Purpose of the request. It is not sent.
     pub purpose: Purpose,
 }
 
-/// What a request is for.
+/// Purpose of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Purpose {
-    /// Which task's it is, for the log; only where that is to be logged.
+    /// Task of the request, for the log; `None` if requests are not logged.
     pub task: Option<Box<str>>,
-    /// Which attempt at the task.
+    /// Number of the attempt at the task.
     pub attempt: u32,
-    /// Whether a wait that is asked for holds this page alone, and not the whole host.
+    /// True if a requested wait applies to this page alone, not to the whole host.
     pub waits_alone: bool,
 }
 
-/// What is sent along with a request.
+/// Body of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// The header's value, unless another one is asked for.
+    /// Value of the `Content-Type` header, unless the request's headers contain one.
     pub content_type: &'static str,
-    /// What is sent.
+    /// Content.
     pub bytes: Bytes,
 }
 
 impl Request {
-    /// A page is asked for, as nearly all are.
+    /// Creates a GET request.
     pub fn get(url: Url) -> Request {
         let (method, headers, purpose) = (Method::GET, HeaderMap::new(), Purpose::default());
         Request { method, url, headers, body: None, purpose }
     }
 
-    /// The request that an answer with `status` leads to. As browsers do, nothing is sent along a
-    /// second time unless the answer (307, 308) asks for it; and nothing ever to another origin.
+    /// Returns the request to which a redirect with `status` leads. As in browsers, the method and
+    /// body are repeated only if the status asks for it (307, 308). A redirect to another origin
+    /// becomes a plain GET request without headers.
     pub(super) fn redirected(self, status: u16, to: Url) -> Request {
         if !same_origin(&self.url, &to) {
             return Request { purpose: self.purpose, ..Request::get(to) };
@@ -62,17 +63,17 @@ impl Request {
     }
 }
 
-/// The site's own origin, and the hosts that it may lead to.
+/// Origin of the site, and hosts that it may lead to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
-    /// Where the site is. Credentials and headers go nowhere else.
+    /// URL of the site. Credentials and headers are not sent elsewhere.
     pub site: Url,
-    /// Others that its pages may lead to: `host`, or `host:port` for a port of its own.
+    /// Other hosts that its pages may lead to: `host`, or `host:port` for a specific port.
     pub hosts: Vec<Box<str>>,
 }
 
 impl Home {
-    /// Whether the site is on this machine, by what its URL says.
+    /// Returns `true` if the site's URL names this machine.
     pub fn is_on_this_machine(&self) -> bool {
         match self.site.host() {
             Some(Host::Domain(name)) => name == "localhost",
@@ -82,12 +83,12 @@ impl Home {
         }
     }
 
-    /// Whether `url` is of the site's own origin, or its https twin.
+    /// Returns `true` if `url` is of the site's own origin, or of its https twin.
     pub fn is_own(&self, url: &Url) -> bool {
         same_origin(&self.site, url)
     }
 
-    /// Whether a page may lead to `url`. Never from https to http.
+    /// Returns `true` if a page may lead to `url`. Never true from https to http.
     pub fn allows(&self, url: &Url) -> bool {
         if self.is_own(url) {
             return true;
@@ -102,22 +103,22 @@ impl Home {
         scheme_holds && self.hosts.iter().any(|allowed| **allowed == *place)
     }
 
-    /// `url` by https where the site itself is asked so: lists of such sites often still name pages
-    /// by http.
+    /// Changes `url` to https if the site itself uses https: lists of such sites often still link
+    /// to pages by http.
     pub fn upgraded(&self, mut url: Url) -> Url {
         let is_plain = url.scheme() == "http" && url.port().is_none();
         let is_secure = self.site.scheme() == "https" && self.site.port().is_none();
         if is_plain && is_secure && url.host() == self.site.host() {
-            // Fails only between schemes of different kinds, which these are not.
+            // This fails only between schemes of different kinds.
             let _ = url.set_scheme("https");
         }
         url
     }
 
-    /// `url` with the site's own user and password, where it is of the site's own origin.
+    /// Adds the site's user and password to `url` if it is of the site's own origin.
     pub fn with_credentials(&self, mut url: Url) -> Url {
         if self.is_own(&url) && url.username().is_empty() && url.password().is_none() {
-            // Fails only for URLs that cannot have user information, which http and https can.
+            // This fails only for URLs without an authority, unlike http and https.
             let _ = url.set_username(self.site.username());
             let _ = url.set_password(self.site.password());
         }
@@ -125,7 +126,7 @@ impl Home {
     }
 }
 
-/// Whether a URL is of the same origin, or of its https twin.
+/// Returns `true` if `to` is of the same origin as `from`, or of its https twin.
 pub(super) fn same_origin(from: &Url, to: &Url) -> bool {
     let [from_origin, to_origin] =
         [from, to].map(|url| (url.scheme(), url.port_or_known_default()));

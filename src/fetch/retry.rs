@@ -1,34 +1,34 @@
-//! Whether a task is tried again, and when: a function of what went wrong and the attempt.
+//! Decides whether and when to retry a task, as a pure function of the error and the attempt.
 
 use std::time::Duration;
 
 use super::FetchError;
 use crate::frontier::Retry;
-use crate::task::Task;
+use crate::model::task::Task;
 
-/// The delay before the second attempt is up to this, doubled with each further one.
+/// Maximum delay before the second attempt. It doubles with each further one.
 const BASE: Duration = Duration::from_millis(500);
-/// Longest delay between attempts.
+/// Maximum delay between attempts.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
-/// Longest wait that a site can ask for.
+/// Maximum wait that a site can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// What a request that led to no page says of its host.
+/// Meaning of a failed request for its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The host is asked more often than it grants: 429, or 403 with a wait.
+    /// The host limits the rate: 429, or 403 with a wait.
     Limited,
     /// The host does not want us: 403, or what else sites say to crawlers.
     Refused,
     /// Another page than was asked for, which may be how the host says so.
     Unfit,
-    /// The host struggles: 503, 504, no answer in time.
+    /// The host is overloaded: 503, 504, 529, or a timeout.
     Overloaded,
-    /// There was no connection.
+    /// The connection failed.
     Unreachable,
-    /// There was no connection, and the host is waited for.
+    /// The connection failed, and the host is retried until it is back.
     Away,
-    /// Nothing.
+    /// The failure says nothing about the host.
     Other,
 }
 
@@ -39,28 +39,28 @@ impl Fault {
     }
 }
 
-/// What an attempt that led to no page costs its task.
+/// Cost of a failed attempt to its task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Toll {
-    /// Nothing: the host is waited for, and the task asked again.
+    /// No attempt: the task is retried after the host's wait.
     Free,
-    /// An attempt.
+    /// One attempt.
     Attempt,
 }
 
-/// What is to become of a task that did not succeed.
+/// Decision on a task that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// It is tried again.
+    /// Retry the task.
     Again(Retry),
-    /// It is given up.
+    /// Give up the task.
     GiveUp,
 }
 
-/// Decides on a request for `task` that failed, with `retries` further attempts allowed, by what its
-/// host makes it cost. `random` is uniform in 0..1.
+/// Decides on a failed request for `task`, with at most `retries` retries. `toll` is the cost that
+/// the host charges, `random` is uniform in 0..1.
 ///
-/// A wait that the site names is kept, whatever it costs.
+/// A wait that the site names is always kept, up to a maximum of 10 minutes.
 pub fn after_error(
     error: &FetchError,
     task: &Task,
@@ -89,14 +89,13 @@ pub fn after_error(
     }
 }
 
-/// Decides on a page that came but is not what it should be, which may be a passing state of the
-/// site (maintenance, login).
+/// Decides on a page that has the wrong content, which may be temporary (maintenance, login).
 pub fn after_bad_page(attempt: u32, retries: u32, random: f64) -> Decision {
     again(attempt, retries, random)
 }
 
-/// Decides on rules for crawlers that cannot be read now: the delay before the next attempt, or
-/// nothing where there is none.
+/// Decides on a robots.txt that cannot be read now. Returns the delay before the next attempt, or
+/// `None` to give up.
 pub fn after_no_rules(
     error: &FetchError,
     attempt: u32,
@@ -112,7 +111,7 @@ pub fn after_no_rules(
     }
 }
 
-/// What a host that answers so, or does not, says of itself.
+/// Returns the meaning of a failed request for its host.
 pub fn fault(error: &FetchError) -> Fault {
     match error {
         FetchError::Status { status: 429, .. }
@@ -128,13 +127,13 @@ pub fn fault(error: &FetchError) -> Fault {
     }
 }
 
-/// A wait that a site asks for, as far as it is granted.
+/// Limits a wait that a site asks for to the maximum.
 pub fn capped(wait: Duration) -> Duration {
     wait.min(LONGEST_WAIT)
 }
 
-/// Exponential backoff with full jitter: uniform in 0..min(cap, base · 2ⁿ). After "Exponential
-/// Backoff And Jitter", AWS Architecture Blog, 2015.
+/// Computes exponential backoff with full jitter: uniform in 0..min(cap, base · 2ⁿ). After
+/// "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 fn again(attempt: u32, retries: u32, random: f64) -> Decision {
     if attempt > retries {
         return Decision::GiveUp;
@@ -147,10 +146,10 @@ fn jitter(longest: Duration, random: f64) -> Duration {
     longest.mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// Whether the same request may succeed later.
+/// Returns `true` if the same request may succeed later.
 fn is_passing(error: &FetchError) -> bool {
     match error {
-        // A refusal for a while, as some sites say that a quota is spent.
+        // A temporary refusal: some sites report a spent quota like this.
         FetchError::Status { status: 403, wait: Some(_), .. } => true,
         FetchError::Status { status, .. } => {
             // Of the errors of a server those that are said to last; one that nobody knows is as
@@ -178,7 +177,7 @@ fn is_passing(error: &FetchError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::{IndexPage, Page};
+    use crate::model::task::{IndexPage, Page};
 
     fn status(status: u16, wait: Option<u64>) -> FetchError {
         FetchError::Status { status, wait: wait.map(Duration::from_secs), sample: None }

@@ -1,5 +1,4 @@
-//! robots.txt (RFC 9309): what the site's owner asks crawlers to leave alone, and how fast they
-//! may go.
+//! robots.txt (RFC 9309): pages that crawlers must not request, and the delay between requests.
 
 use std::time::Duration;
 
@@ -9,29 +8,30 @@ use tracing::warn;
 use url::{Position, Url};
 
 use super::{FetchError, Fetcher, Home, Manners, Page, Request, retry};
-use crate::waits::Waits;
+use crate::observe::waits::Waits;
 
-/// Longest delay between requests that a site can ask for.
+/// Maximum delay between requests that a site can ask for.
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
-/// Bytes that are looked at, at least as many as RFC 9309 asks for.
+/// Maximum number of bytes of robots.txt that are read, at least as many as RFC 9309 requires.
 pub const LARGEST: usize = 500 << 10;
-/// The name that rules are looked for by where the site is told a browser's.
+/// Name to match rules against if the User-Agent is a browser's.
 const OWN_NAME: &str = "gleaner";
 
-/// What a site asks of a crawler.
+/// Rules of a site for a crawler.
 #[derive(Debug, Clone)]
 pub struct Rules(Robots);
 
-/// The request for the rules of a site.
+/// Returns the request for a site's robots.txt, or `None` if its URL cannot have one.
 pub fn request(home: &Home) -> Option<Request> {
     let url = robotxt::robots_url(&home.site).ok()?;
     Some(Request::get(home.with_credentials(url)))
 }
 
-/// Asks the host at `root` what it asks of crawlers; again, with growing delays, while it cannot say.
+/// Requests the robots.txt of the host at `root`. Retries with growing delays while it cannot be
+/// read.
 ///
 /// # Errors
-/// Where it cannot be known.
+/// Returns an error if the rules cannot be determined.
 pub async fn ask(
     fetcher: &Fetcher,
     root: &Url,
@@ -62,7 +62,7 @@ pub async fn ask(
     }
 }
 
-/// The name that rules are looked for by, of a crawler with this User-Agent: its product.
+/// Returns the name to match rules against, for a crawler with this User-Agent: its product token.
 pub fn name(user_agent: &str) -> &str {
     let end = user_agent.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_'));
     match &user_agent[..end.unwrap_or(user_agent.len())] {
@@ -72,17 +72,17 @@ pub fn name(user_agent: &str) -> &str {
 }
 
 impl Rules {
-    /// Nothing is asked.
+    /// Returns rules that allow everything.
     pub fn none() -> Rules {
         Rules(Robots::allow_all())
     }
 
-    /// The rules for a crawler called `name` that an answer holds. A site that has none, or answers
-    /// with a page instead, asks nothing.
+    /// Returns the rules for a crawler called `name`. A site that has none, or that answers with
+    /// another page, allows everything.
     ///
     /// # Errors
-    /// Where what the site asks is not known: it cannot be asked now, or its rules are where they
-    /// cannot be read. That is no leave to ask for everything.
+    /// Returns an error if the rules are unknown, because the request failed or its redirect may
+    /// not be followed. Unknown rules do not allow everything.
     pub fn of(answer: Result<Page, FetchError>, name: &str) -> Result<Rules, FetchError> {
         match answer {
             Ok(page) => Ok(Rules(Robots::parse(&page.body, name))),
@@ -93,12 +93,13 @@ impl Rules {
         }
     }
 
-    /// Whether a URL of the site may be asked for.
+    /// Returns `true` if a URL of the site may be requested.
     pub fn allow(&self, url: &Url) -> bool {
         self.0.always().unwrap_or_else(|| self.0.is_url_allowed(url))
     }
 
-    /// The delay between requests that is asked for, and whether more was asked than is granted.
+    /// Returns the requested delay between requests, limited to the maximum, and `true` if it was
+    /// limited. Returns `None` if no delay is requested.
     pub fn delay(&self) -> Option<(Duration, bool)> {
         let asked = self.0.crawl_delay().filter(|delay| !delay.is_zero())?;
         Some((asked.min(LONGEST_DELAY), asked > LONGEST_DELAY))

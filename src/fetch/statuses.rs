@@ -1,23 +1,23 @@
-//! What the status of an answer means: a page, the end of a list, "not yet", or none of these.
+//! Meaning of a status: a page, the end of a list, "not yet", or none of these.
 //!
-//! Sites differ, so that a site file may say it (`[answers]`). This holds the values and classifies a
-//! status; what follows from it is decided by whoever asked.
+//! Sites differ, so the site file can set the meanings (`[answers]`). This type classifies a
+//! status; its callers decide what follows.
 
 use std::time::Duration;
 
-/// Statuses that are always asked again: no site file can say otherwise.
+/// Statuses that always mean "try again later". A site file cannot change them.
 pub const ALWAYS_LATER: [u16; 2] = [429, 503];
 
-/// The statuses that mean something, by meaning.
+/// Statuses by meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statuses {
-    /// Answers with these hold the page.
+    /// Statuses of responses that hold the page.
     pub ok: Vec<u16>,
-    /// Where a page of a list was only a guess, these are the end of the list.
+    /// Statuses that mean the end of a list, for a list page that was only a guess.
     pub end: Vec<u16>,
-    /// Asked again, as with 429 and 503.
+    /// Further statuses that mean "try again later", as 429 and 503 do.
     pub later: Vec<u16>,
-    /// How long to wait before an answer that says "later" is asked for again, where no header says.
+    /// Wait before a retry if the status means "later" and no header names one, or `None`.
     pub wait: Option<Duration>,
 }
 
@@ -33,22 +33,22 @@ impl Default for Statuses {
 }
 
 impl Statuses {
-    /// Returns whether an answer with this status holds the page.
+    /// Returns `true` if a response with this status holds the page.
     pub fn is_ok(&self, status: u16) -> bool {
         self.ok.contains(&status)
     }
 
-    /// Returns whether this status is the end of a list, where the page was only a guess.
+    /// Returns `true` if this status means the end of a list, for a page that was only a guess.
     pub fn is_end(&self, status: u16) -> bool {
         self.end.contains(&status)
     }
 
-    /// Returns whether the site file says that this status means "not yet".
+    /// Returns `true` if the site file says that this status means "not yet".
     pub fn is_later(&self, status: u16) -> bool {
         self.later.contains(&status)
     }
 
-    /// The wait that goes with a status whose headers name `named`.
+    /// Returns the wait for a status whose headers name `named`, or `None`.
     pub fn wait(&self, status: u16, named: Option<Duration>) -> Option<Duration> {
         let is_later = self.is_later(status) || ALWAYS_LATER.contains(&status);
         named.or(self.wait.filter(|_| is_later))

@@ -1,6 +1,6 @@
-//! Whom TLS connections trust: those for whom the system's certificates vouch. These are read when the
-//! first connection asks for them: reading them is most of what a start would take, once for each
-//! client, and a site on plain HTTP needs none.
+//! Verifies TLS certificates against the system's root certificates. They are read for the first
+//! TLS connection, because reading them takes most of the startup time, once for each client, and a
+//! site on plain HTTP needs none.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,10 +13,10 @@ use rustls::{
 };
 use tracing::warn;
 
-/// How TLS connections are made. Copies share what they trust, and the sessions that they resume.
+/// Returns the TLS configuration. Clones share the verifier and the resumable sessions.
 ///
 /// # Errors
-/// Where the cryptography cannot do what TLS needs.
+/// Returns an error if the cryptography provider lacks what TLS needs.
 pub fn config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let trust = Trust { provider: provider.clone(), verifier: OnceLock::new() };
@@ -29,7 +29,7 @@ pub fn config() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// The usual verifier, made when it is first asked.
+/// The platform's verifier, made on first use.
 #[derive(Debug)]
 struct Trust {
     provider: Arc<CryptoProvider>,
@@ -43,7 +43,7 @@ impl Trust {
     }
 }
 
-/// A verifier with the system's certificates; with the compiled-in ones where it has none.
+/// Creates a verifier with the system's certificates, or with the compiled-in ones if it has none.
 fn verifier(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, Error> {
     if let Ok(system) = rustls_platform_verifier::Verifier::new(provider.clone()) {
         return Ok(Arc::new(system));

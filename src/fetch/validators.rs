@@ -1,17 +1,18 @@
-//! Validators: by what a site can tell that a page is the one we have (RFC 9110, sections 8.8 and 13).
+//! Validators of conditional requests (RFC 9110, sections 8.8 and 13).
 
 use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH};
 
-use crate::record::Validators;
+use crate::model::record::Validators;
 
-/// Bytes of a validator. A longer one is none: each would be kept with its document, and sent back
-/// with each request.
+/// Maximum length of a validator, in bytes. Longer ones are ignored, since each is stored with its
+/// document and sent with each request.
 const LONGEST: usize = 1 << 10;
-/// What servers that compress put behind an entity tag: Apache, Jetty, and those who do as they do.
+/// Suffixes that servers add to an entity tag when they compress: Apache, Jetty, and others like
+/// them.
 const MARKS: [&str; 9] =
     ["-gzip", "--gzip", ";gzip", ":gzip", "-gzip-gzip", "-br", ";br", "-deflate", "-zstd"];
 
-/// The validator that an answer names so, where it is one that can be kept.
+/// Returns the validator in the header `name`, or `None` if it is missing or too long.
 pub fn of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     let value = headers.get(&name)?.to_str().ok()?;
     (value.len() <= LONGEST && (name != ETAG || is_tag(value))).then_some(value)
@@ -28,7 +29,7 @@ fn is_tag(value: &str) -> bool {
     }
 }
 
-/// The headers that ask for a page only if it is not what `validators` are of.
+/// Returns the headers that request a page only if it has changed.
 pub fn conditions(validators: &Validators) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let Validators { etag, last_modified } = validators;
     let kept = |value: &Option<Box<str>>| {
@@ -37,15 +38,15 @@ pub fn conditions(validators: &Validators) -> impl Iterator<Item = (HeaderName, 
     let tags =
         kept(etag).filter(|tag| is_tag(tag)).map(|tag| (IF_NONE_MATCH, forms(&tag).join(", ")));
     let time = kept(last_modified).map(|time| (IF_MODIFIED_SINCE, time));
-    // A value that cannot stand in a header is no validator.
+    // A value that a header cannot hold is not a validator.
     let header = |(name, value): (HeaderName, String)| {
         HeaderValue::from_str(&value).ok().map(|value| (name, value))
     };
     tags.into_iter().chain(time).filter_map(header)
 }
 
-/// An entity tag in the forms that it may have where the page is made. A server that compresses on
-/// the way alters it, and many such servers do not know their own form when it comes back.
+/// Returns an entity tag in all forms that the origin may know. A server that compresses the
+/// response alters the tag, and many of them do not recognize their own form when it is sent back.
 fn forms(tag: &str) -> Vec<String> {
     let mut forms = vec![tag.to_owned()];
     let strong = tag.strip_prefix("W/").unwrap_or(tag);

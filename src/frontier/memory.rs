@@ -1,8 +1,8 @@
-//! The frontier of one process: two async-channel lanes, a seen set, one count, and an event
-//! that says something changed.
+//! The in-memory frontier of one process: two async-channel lanes, a set of seen tasks, one count,
+//! and an event for changes.
 //!
-//! Every change of state is followed by a wake-up, and whoever waits listens before it looks:
-//! so no wake-up is lost. A worker that finds more than it takes wakes the next.
+//! Every change of state is followed by a wake-up, and a waiting worker listens before it looks
+//! again, so no wake-up is lost. A worker that leaves tasks behind wakes the next one.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
@@ -18,26 +18,26 @@ use super::seen::{Seen, Sight};
 use super::set_aside::SetAside;
 use super::steps::AtomicU64;
 use super::{Frontier, FrontierError, Lease, Retry, Returns, Submitted, steps};
-use crate::record::Key;
-use crate::task::{DetailPage, FollowUps, IndexRun, Page, Task};
+use crate::model::record::Key;
+use crate::model::task::{DetailPage, FollowUps, IndexRun, Page, Task};
 
-/// What a frontier is given.
+/// The limits of a frontier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Index tasks are handed out while fewer details than this are outstanding; at least 1.
-    /// Details that wait in the writer count, so it must be more than the writer holds.
+    /// Number of outstanding details below which index tasks are handed out; at least 1. Details
+    /// that wait in the writer count, so it must be more than the writer holds.
     pub low_water: u64,
-    /// At most so many index tasks are leased at once; at least 1. A lease that waits for its host is
-    /// in nobody's hands: without this bound all pages of a list would wait there, and all that they
-    /// list would be here when they come.
+    /// Maximum number of index tasks leased at once; at least 1. Without this bound all pages of a
+    /// list could be leased at once while they wait for their host, and all their items would
+    /// arrive together.
     pub pages: u64,
-    /// At most so many distinct items are taken.
+    /// Maximum number of distinct items.
     pub items: u64,
 }
 
-/// More tasks than this do not wait for the end: what is held must not grow with the site.
+/// Maximum number of tasks that wait for the end: memory must not grow with the site.
 const MOST_AT_THE_END: usize = 10_000;
-/// Those that are more come back after this.
+/// Delay after which further such tasks come back.
 const SOON: Duration = Duration::from_secs(1);
 
 /// A frontier in memory, for one process.
@@ -45,11 +45,11 @@ const SOON: Duration = Duration::from_secs(1);
 pub struct MemoryFrontier {
     low_water: u64,
     most_pages: u64,
-    /// Index tasks that are leased.
+    /// Number of leased index tasks.
     pages: AtomicU64,
     index: Lane<IndexEntry>,
     details: Lane<Task>,
-    /// What is handed out when nothing else is left.
+    /// Tasks that are handed out when nothing else is left.
     at_the_end: Lane<Task>,
     set_aside: SetAside,
     seen: Seen,
@@ -66,7 +66,7 @@ enum IndexEntry {
 }
 
 impl MemoryFrontier {
-    /// An empty frontier.
+    /// Creates an empty frontier.
     pub fn new(limits: Limits) -> MemoryFrontier {
         let changed = Arc::new(Event::new());
         let (returns, returned) = Returns::new(changed.clone());
@@ -86,7 +86,7 @@ impl MemoryFrontier {
         }
     }
 
-    /// The next task, where one may be handed out now.
+    /// Returns the next task, or `None` if none may be handed out now.
     fn take(&self) -> Option<Task> {
         self.collect();
         if let Some(task) = self.details.pop() {
@@ -111,7 +111,7 @@ impl MemoryFrontier {
         }
     }
 
-    /// Puts tasks that were given back, and those whose time has come, into their lanes.
+    /// Moves tasks that were given back, and tasks that are due, into their lanes.
     fn collect(&self) {
         let returned = || {
             steps::point();
@@ -137,18 +137,20 @@ impl MemoryFrontier {
         self.wake(1);
     }
 
-    /// Items outstanding but for those that wait for the end: pages of lists wait for the former only,
-    /// since the end comes after them.
+    /// Returns the number of outstanding items, without those that wait for the end. List pages
+    /// must not wait for the latter, since the end comes after all list pages.
     fn under_way(&self, left: Count) -> u64 {
         left.details.saturating_sub(self.at_the_end.len() as u64)
     }
 
-    /// Whether nothing is left but what waits for that. Then nobody is left who could submit more.
+    /// Returns true if only tasks that wait for the end are left. No one is then left to submit
+    /// more.
     fn is_the_end(&self, left: Count) -> bool {
         left.total() == self.at_the_end.len() as u64
     }
 
-    /// A lease of this page has ended. Says whether no other page could be leased meanwhile.
+    /// Records that a lease of this page has ended. Returns true if the maximum number of pages was
+    /// leased, so that a waiting worker may now lease one.
     fn ended(&self, page: &Page) -> bool {
         match page {
             Page::Index(_) => self.pages.fetch_sub(1, AcqRel) >= self.most_pages,
@@ -209,7 +211,7 @@ impl Frontier for MemoryFrontier {
                     Some(self.changed.listen())
                 }
             };
-            // Looked at again now that no change can go by unheard.
+            // Look again now that the listener cannot miss a change.
             if let Some(task) = taken.or_else(|| self.take()) {
                 return Ok(Some(Lease::new(task, self.returns.clone(), None)));
             }
@@ -248,7 +250,7 @@ impl Frontier for MemoryFrontier {
         task.attempt += u32::from(retry.costs_attempt);
         task.waits += u32::from(!retry.costs_attempt);
         self.set_aside.put(Instant::now() + retry.after, task);
-        // Everyone who waits has to look at the clock anew: this task may be due first.
+        // Every waiting worker must compute its wake-up time anew: this task may be due first.
         self.wake(usize::MAX);
         Ok(())
     }
@@ -261,7 +263,7 @@ impl Frontier for MemoryFrontier {
             true => self.at_the_end.push(task),
             false => self.set_aside.put(Instant::now() + SOON, task),
         }
-        // It may be the end now, or there is room for another page.
+        // This may be the end now, or another index task may be leased.
         self.wake(1);
         Ok(())
     }
@@ -279,7 +281,7 @@ impl Frontier for MemoryFrontier {
     }
 }
 
-/// An unbounded queue. What bounds it is the low-water mark.
+/// An unbounded queue. The low-water mark keeps it small.
 #[derive(Debug)]
 struct Lane<T> {
     put: async_channel::Sender<T>,
@@ -294,7 +296,7 @@ impl<T> Lane<T> {
 
     fn push(&self, entry: T) {
         steps::point();
-        // Neither full nor closed: it has no bound, and the lane holds both its ends.
+        // This cannot fail: the channel is unbounded, and the lane holds both its ends.
         let _ = self.put.try_send(entry);
     }
 

@@ -1,7 +1,7 @@
-//! The protocol under a model checker: workers, a writer that batches, and the frontier's own
-//! code, in thousands of interleavings. Channel and map operations are atomic steps; between any
-//! two of them, and at every change of the count, another worker may go on. A worker that waits
-//! for what never comes is a deadlock, which the checker reports with the schedule that led there.
+//! Runs the protocol under a model checker: workers, a writer that batches, and the frontier's own
+//! code, in thousands of interleavings. Operations on channels and maps are atomic steps. Between
+//! any two steps, and at every change of the count, the checker may switch to another worker. If a
+//! worker waits for something that never comes, the checker reports a deadlock with its schedule.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,23 +12,23 @@ use shuttle::rand::Rng;
 
 use super::memory::{Limits, MemoryFrontier};
 use super::{Frontier, Lease, Retry, steps};
-use crate::record::Key;
-use crate::task::{DetailPage, FollowUps, IndexRun, Page};
+use crate::model::record::Key;
+use crate::model::task::{DetailPage, FollowUps, IndexRun, Page};
 
 const ROUNDS: usize = 3_000;
 const STEPS: usize = 20_000;
 
-/// A site and the crew that crawls it.
+/// A site, and the workers that crawl it.
 #[derive(Clone, Copy)]
 struct Crew {
     workers: usize,
     low_water: u64,
-    /// Index pages 2.. are planned by the first page; a later page may find one more.
+    /// Last index page that the first page plans. A later page may find one more.
     planned_to: u64,
     goes_on_to: u64,
     details_a_page: u64,
     batch: usize,
-    /// Share of leases that are retried, at once or at the end, or dropped.
+    /// Share of leases that are retried at once, retried at the end, or dropped.
     mishaps: f64,
 }
 
@@ -42,7 +42,7 @@ const CREW: Crew = Crew {
     mishaps: 0.2,
 };
 
-/// How often each page was finished.
+/// Number of times that each page was finished.
 type Finished = Arc<Mutex<HashMap<String, u32>>>;
 
 fn follow_ups(crew: Crew, number: u64) -> FollowUps {
@@ -53,7 +53,7 @@ fn follow_ups(crew: Crew, number: u64) -> FollowUps {
         }
         _ => Vec::new(),
     };
-    // Every page also lists the item before its first: what was seen must cost nothing.
+    // Every page also lists the item before its first: a duplicate must cost nothing.
     let first = (number - 1) * crew.details_a_page;
     let details = (first.saturating_sub(1)..first + crew.details_a_page)
         .map(|item| DetailPage::of(Key::new(&item.to_string()).unwrap()))
@@ -99,7 +99,7 @@ async fn mishap(frontier: &MemoryFrontier, lease: Lease) {
     }
 }
 
-/// Batches by count, and by a time that may come at any moment.
+/// Writes batches by count, and after a timeout that may come at any moment.
 async fn write(
     crew: Crew,
     frontier: Arc<MemoryFrontier>,

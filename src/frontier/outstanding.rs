@@ -1,38 +1,38 @@
-//! The one count of what is not done.
+//! The count of outstanding tasks.
 //!
-//! Index and detail tasks share one atomic word, so that "nothing is left" is one reading and
-//! never two that were true at different times.
+//! Index and detail tasks share one atomic word, so that a single read tells whether nothing is
+//! left. Two reads might be true only at different times.
 
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
 
 use super::FrontierError;
 use super::steps::AtomicU64;
-use crate::task::Page;
+use crate::model::task::Page;
 
 const INDEX: u64 = 1 << 32;
 const DETAILS: u64 = INDEX - 1;
-/// Pages of lists that can be outstanding: half of what the word has room for, so that workers
-/// who add side by side cannot go over.
+/// Maximum number of outstanding list pages: half of what the word has room for, so that concurrent
+/// additions cannot overflow it.
 const MOST_PAGES: u64 = 1 << 30;
-/// Set by the first submission: from then on zero is the end.
+/// Flag that the first submission sets: from then on a count of zero is the end.
 const STARTED: u64 = 1 << 63;
 
-/// Tasks queued, leased or set aside.
+/// Numbers of tasks queued, leased or set aside.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count {
-    /// Index pages.
+    /// Number of index pages.
     pub index: u64,
-    /// Detail pages.
+    /// Number of detail pages.
     pub details: u64,
 }
 
 impl Count {
-    /// Whether nothing is left.
+    /// Returns true if nothing is left.
     pub fn is_zero(self) -> bool {
         self == Count::default()
     }
 
-    /// Index and detail pages together.
+    /// Returns the number of index and detail pages together.
     pub fn total(self) -> u64 {
         self.index + self.details
     }
@@ -43,12 +43,16 @@ impl Count {
 pub struct Outstanding(AtomicU64);
 
 impl Outstanding {
-    /// Nothing is outstanding.
+    /// Creates a count of zero.
     pub fn new() -> Outstanding {
         Outstanding(AtomicU64::new(0))
     }
 
-    /// Adds tasks, before anyone can lease them. Refused after the end.
+    /// Adds tasks, before anyone can lease them.
+    ///
+    /// # Errors
+    /// Returns [`FrontierError::Ended`] after the end, and [`FrontierError::TooMany`] if there are
+    /// too many index pages.
     pub fn add(&self, index: u64, details: u64) -> Result<(), FrontierError> {
         if Count::from(self.0.load(Acquire)).index.saturating_add(index) > MOST_PAGES {
             return Err(FrontierError::TooMany);
@@ -62,7 +66,7 @@ impl Outstanding {
             .map_err(|_| FrontierError::Ended)
     }
 
-    /// Takes one finished task off. Says what is left.
+    /// Subtracts one finished task, and returns what is left.
     pub fn remove(&self, page: &Page) -> Count {
         let one = match page {
             Page::Index(_) => INDEX,
@@ -71,7 +75,7 @@ impl Outstanding {
         Count::from(self.0.fetch_sub(one, AcqRel) - one)
     }
 
-    /// What is outstanding now.
+    /// Returns the current count.
     pub fn count(&self) -> Count {
         Count::from(self.0.load(Acquire))
     }

@@ -1,14 +1,16 @@
-//! What was seen: a map of 128-bit fingerprints of keys with 32 bits on what the list said of the item,
-//! 20 bytes and a little an item; and the pages of the list as runs without holes, or, where they have
-//! no numbers, as fingerprints, so that a plan of a million numbered pages costs no more than one.
+//! The set of seen items and pages, for deduplication.
 //!
-//! The fingerprint is blake3, cut to 128 bits, since keys come from outside and collisions of
-//! faster hashes can be made on purpose. Its bits are uniform, so no other hash is needed.
+//! Items are a map of 128-bit fingerprints of keys, with 32 bits for what the list said of the
+//! item: a little over 20 bytes per item. Numbered list pages are kept as ranges, so that a plan of
+//! a million pages costs no more than one. Pages without numbers are kept as fingerprints.
 //!
-//! A hash table doubles when it is full, and right after that half of it is empty. The map's shards
-//! are given uneven shares of the items, the largest twice that of the smallest and the others evenly
-//! between on a logarithmic scale, so that they double one after another: the map takes 33 to 36
-//! bytes an item whatever their number, and there is no moment at which all of it is doubled.
+//! The fingerprint is blake3, cut to 128 bits: keys come from outside, and collisions of faster
+//! hashes can be made on purpose. Its bits are uniform, so no other hash is needed.
+//!
+//! A hash table doubles when it is full, and right after that half of it is empty. So the map's
+//! shards get uneven shares of the items: the largest gets twice that of the smallest, and the
+//! others are evenly spaced between them on a logarithmic scale. The shards then double one after
+//! another. The map takes 33 to 36 bytes per item at any size, and never doubles as a whole.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -18,11 +20,11 @@ use std::sync::{Mutex, PoisonError};
 use dashmap::{DashMap, Entry as Place};
 
 use super::steps;
-use crate::document::Digest;
-use crate::record::Key;
-use crate::task::{Entry, IndexRun, List};
+use crate::model::document::Digest;
+use crate::model::record::Key;
+use crate::model::task::{Entry, IndexRun, List};
 
-/// The seen set.
+/// The set of seen items and pages.
 #[derive(Debug)]
 pub struct Seen {
     prints: DashMap<Print, Entry, BuildHasherDefault<Uneven>>,
@@ -35,27 +37,27 @@ pub struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Print([u32; 4]);
 
-/// Shards of the map; a power of two.
+/// Number of shards of the map; a power of two.
 const SHARDS: usize = 64;
 
-/// First and last page of each run without holes, in no order; none touches another.
+/// First and last page of each range, in no order. No two ranges touch.
 type Spans = Vec<(u64, u64)>;
 
-/// What became of an item that was shown to the seen set.
+/// The result of adding an item to the set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
-    /// Not seen before; it is now.
+    /// Not seen before; now added.
     New,
     /// Seen before.
     Again,
-    /// Seen before in the same pass, by an entry that is not the same.
+    /// Seen before in the same pass, with a different list entry.
     Differing,
-    /// Not seen before, and not taken: the limit on distinct items was reached.
+    /// Not seen before, and not added: the limit on distinct items was reached.
     OverLimit,
 }
 
 impl Seen {
-    /// Nothing was seen. At most `most_items` distinct items will be taken.
+    /// Creates an empty set that takes at most `most_items` distinct items.
     pub fn new(most_items: u64) -> Seen {
         Seen {
             prints: DashMap::with_hasher_and_shard_amount(BuildHasherDefault::default(), SHARDS),
@@ -65,7 +67,7 @@ impl Seen {
         }
     }
 
-    /// Takes an item, which has this entry on its list.
+    /// Adds an item that has this entry on its list.
     pub fn item(&self, key: &Key, entry: Entry) -> Sight {
         let print = item_print(key);
         let is_full = self.items.load(Relaxed) >= self.most_items;
@@ -93,13 +95,13 @@ impl Seen {
         Sight::OverLimit
     }
 
-    /// Whether an item was taken.
+    /// Returns true if the item is in the set.
     pub fn has(&self, key: &Key) -> bool {
         self.prints.contains_key(&item_print(key))
     }
 
-    /// Takes a run of index pages; says which of them were not seen before. Each pass is a walk of
-    /// its own.
+    /// Adds a run of index pages, and returns those of them that were not seen before. Each pass
+    /// over the list has its own pages.
     pub fn index_run(&self, run: IndexRun) -> Vec<IndexRun> {
         steps::point();
         if let Some(place) = &run.place {
@@ -138,7 +140,7 @@ impl Hash for Print {
     }
 }
 
-/// Adds `from..=to` to `spans`; answers with the parts that were not in them, in their order.
+/// Adds `from..=to` to `spans`, and returns the parts that were not in them, in order.
 fn take_span(spans: &mut Spans, from: u64, to: u64) -> Spans {
     let (mut first, mut last) = (from, to);
     let mut touched = Vec::new();
@@ -166,8 +168,9 @@ fn take_span(spans: &mut Spans, from: u64, to: u64) -> Spans {
     unseen
 }
 
-/// A hash that gives the map's shards their shares. A map takes its shard from the bits below the
-/// seven highest, and a table in it a tag from those seven and a place from the lowest.
+/// A hash that distributes items unevenly over the map's shards. The map takes the shard from the
+/// bits below the seven highest. A table in it takes its tag from those seven bits, and the slot
+/// from the lowest bits.
 #[derive(Debug, Default)]
 pub struct Uneven(u64);
 
@@ -184,7 +187,8 @@ impl Hasher for Uneven {
 
     fn write_u128(&mut self, print: u128) {
         let (high, low) = ((print >> 64) as u64, print as u64);
-        // From 0 to 1, and so is its logarithm; a shard further up takes more of them.
+        // `share` is uniform between 0 and 1. Its logarithm is too large in the upper range, so
+        // shards further up take more items.
         let share = (high >> 11) as f64 / (1_u64 << 53) as f64;
         let shard = ((1.0 + share).log2() * SHARDS as f64) as u64;
         let below = u64::BITS - 7 - SHARDS.ilog2();

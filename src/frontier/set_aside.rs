@@ -1,4 +1,4 @@
-//! Tasks that wait for their time, counted as outstanding all the while.
+//! Tasks that wait until they are due. They count as outstanding.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,16 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::steps;
-use crate::task::Task;
+use crate::model::task::Task;
 
-/// Tasks by the time from which they may be handed out.
+/// Tasks, ordered by the time at which they are due.
 #[derive(Debug, Default)]
 pub struct SetAside(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
     tasks: BTreeMap<(Instant, u64), Task>,
-    /// Tells tasks of one instant apart.
+    /// Sequence number that tells tasks of the same instant apart.
     next: u64,
 }
 
@@ -29,7 +29,7 @@ impl SetAside {
         });
     }
 
-    /// Takes one task whose time has come.
+    /// Takes one task that is due, or returns `None`.
     pub fn take_due(&self) -> Option<Task> {
         steps::point();
         self.with(|waiting| {
@@ -38,7 +38,7 @@ impl SetAside {
         })
     }
 
-    /// When the next task is due.
+    /// Returns the time at which the next task is due, or `None` if there is none.
     pub fn next_due(&self) -> Option<Instant> {
         steps::point();
         self.with(|waiting| waiting.tasks.keys().next().map(|&(due, _)| due))

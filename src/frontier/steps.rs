@@ -1,9 +1,9 @@
-//! The seam for the model checker.
+//! The hooks for the model checker.
 //!
-//! The frontier's protocol is made of steps on shared state: the count, a lane, the seen set, an
-//! event. In a product build this module is the standard atomic, the clock and nothing else. In
-//! the library's own tests each step is a point where the checker may let another worker go on,
-//! and time is the checker's coin: what is set aside may be due or not.
+//! The frontier's protocol consists of steps on shared state: the count, a lane, the seen set, an
+//! event. In a product build this module is the standard atomic and the clock, and nothing else. In
+//! the library's own tests each step is a point where the checker may switch to another worker, and
+//! the checker decides at random whether a task that is set aside is due.
 
 #[cfg(not(test))]
 pub use product::*;
@@ -18,11 +18,11 @@ mod product {
 
     use tokio::time::Instant;
 
-    /// A place where another worker may come in between.
+    /// A point where the model checker may switch to another worker.
     #[inline(always)]
     pub fn point() {}
 
-    /// Whether `at` has come.
+    /// Returns true if `at` is now or in the past.
     pub fn is_due(at: Instant) -> bool {
         at <= Instant::now()
     }

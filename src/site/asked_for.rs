@@ -1,14 +1,13 @@
-//! How many items a request asks for, as far as it says so.
+//! Determines the number of items that a request asks for, from its parameters.
 
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::Site;
 use crate::fetch::Request;
-use crate::task::{IndexPage, Page};
+use crate::model::task::{IndexPage, Page};
 
-/// Names of parameters that say how many items there are to be on a page, in small letters, letters and
-/// digits only.
+/// Names of parameters for the number of items per page, in lower case, letters and digits only.
 const SIZES: [&str; 17] = [
     "perpage",
     "ps",
@@ -30,7 +29,8 @@ const SIZES: [&str; 17] = [
 ];
 
 impl Site {
-    /// How many items the request for a page asks for; nothing where it does not say.
+    /// Returns the number of items that the request for a page asks for, or `None` if it does not
+    /// say.
     pub fn asked_for(&self, page: &IndexPage) -> Option<u64> {
         let request = self.request(&Page::Index(page.clone())).ok().flatten()?;
         of_request(&request)
@@ -64,7 +64,7 @@ fn of_json(value: &Value) -> Option<u64> {
     }
 }
 
-/// A query within a text: `a=b&hitsPerPage=10`, or `things(first: 50)` of GraphQL.
+/// Searches a query within a text: `a=b&hitsPerPage=10`, or `things(first: 50)` in GraphQL.
 fn of_text(text: &str) -> Option<u64> {
     if text.contains('=') && !text.contains(char::is_whitespace) {
         return of_pairs(text.as_bytes());

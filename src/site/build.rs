@@ -1,4 +1,4 @@
-//! From what stands in the file to what is needed: selectors and templates read, numbers checked.
+//! Converts a site file to a [`Site`]: parses selectors and templates, checks numbers.
 
 mod answers;
 mod paging;
@@ -14,32 +14,32 @@ use super::request::RequestTemplate;
 use super::template::Placeholder;
 use super::written::{At, OneOrMany, OrOff};
 use super::{DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, Seeds, SeedsPage, Site};
-use crate::extract::{Format, Selector};
 use crate::fetch::HeaderValue;
-use crate::settings::{MOST_WORKERS, RATE_RULE, is_rate};
+use crate::select::{Format, Selector};
+use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
 use request::Asked;
 use select::{fields, rule, select, selector};
 
-/// A wrong value.
+/// A wrong value in a site file.
 #[derive(Debug)]
 pub struct Wrong {
-    /// The byte of the file that it begins with, or the table where it is missing.
+    /// Offset of its first byte in the file, or of its table if the value is missing.
     pub at: Option<usize>,
-    /// Its key, with its table.
+    /// Key, with its table.
     pub key: String,
-    /// What is wrong with it.
+    /// Description of the error.
     pub message: String,
 }
 
-/// No list is that long.
+/// Upper limit of `max_pages`: no list is longer.
 const CAP_OF_CAPS: u64 = 1_000_000_000;
 const NAME_RULE: &str = "letters, digits, `_` and `-`, beginning with a letter or digit, at most 64 long, and not beginning with `gleaner_`, `sqlite_` or `system.`";
 
-/// The site that a file describes; paths in it begin at `folder`.
+/// Builds the site that a file describes. Relative paths in it start at `folder`.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns the first wrong value.
 pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let base_url = parse_base_url(&file.base_url.value)
         .map_err(|error| wrong(&file.base_url, "base_url", error))?;
@@ -83,7 +83,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     })
 }
 
-/// A host as URLs have it: in small letters, by its ASCII name, without the usual port.
+/// Normalizes a host as URLs do: lower case, ASCII name, no default port.
 fn host(host: &At<String>) -> Result<Box<str>, Wrong> {
     let url = url::Url::parse(&format!("https://{}", host.value));
     let is_bare = |url: &url::Url| {
@@ -133,7 +133,7 @@ fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
     Ok(Some(rate.value))
 }
 
-/// What the site's pages are made of.
+/// Returns the formats of the site's pages.
 fn formats(file: &SiteFile) -> Vec<Format> {
     let usual = file.format;
     let seeds = file.seeds.as_ref().filter(|seeds| seeds.value.url.is_some());
@@ -261,7 +261,7 @@ fn selected(
     })
 }
 
-/// The items of a sitemap, or of no list at all.
+/// Builds the rules for the items of a sitemap, or for known keys.
 fn bare_items(
     written: &At<IndexTable>,
     detail: Option<&At<DetailTable>>,
@@ -353,12 +353,13 @@ fn build_detail(
     })
 }
 
-/// Returns whether what pages say of further pages counts, beside what the paging names.
+/// Returns true if hints to further pages count, in addition to the paging.
 fn heeds_hints(paging: Option<&At<PagingTable>>) -> bool {
     paging.and_then(|paging| paging.value.more).unwrap_or(true)
 }
 
-/// The placeholder by which the pages of a list differ: without it, all of them are one.
+/// Returns the placeholder that distinguishes the pages of a list, or `None` if paging does not
+/// need one.
 fn needed(paging: &Paging) -> Option<Placeholder> {
     match paging {
         Paging::Offset { .. } => Some(Placeholder::Offset),
@@ -368,7 +369,7 @@ fn needed(paging: &Paging) -> Option<Placeholder> {
     }
 }
 
-/// Refuses a request that is the same for all that it is to be made for.
+/// Rejects a request template without `placeholder`: all its requests would be the same.
 fn needs<T>(
     request: &RequestTemplate,
     placeholder: Option<Placeholder>,
@@ -387,7 +388,7 @@ fn needs<T>(
     }
 }
 
-/// What stands there but says nothing is a mistake that would be passed over.
+/// Rejects a key that has no effect here. Otherwise the mistake would be ignored silently.
 fn refuse(used: Option<Wrong>, why: &str) -> Result<(), Wrong> {
     match used {
         None => Ok(()),

@@ -1,18 +1,18 @@
-//! The built-in sites: files like those of users.
+//! The built-in sites. Their files are like those of users.
 
 use super::{Site, SiteError};
 
 /// A site that comes with the program.
 #[derive(Debug, Clone, Copy)]
 pub struct BuiltIn {
-    /// Its name.
+    /// Name of the site.
     pub name: &'static str,
-    /// Its file.
+    /// Text of the site file.
     pub text: &'static str,
 }
 
 impl BuiltIn {
-    /// All of them.
+    /// All built-in sites.
     pub const ALL: [BuiltIn; 4] = [
         BuiltIn { name: "books", text: include_str!("books.toml") },
         BuiltIn { name: "movies", text: include_str!("movies.toml") },
@@ -20,15 +20,16 @@ impl BuiltIn {
         BuiltIn { name: "demo", text: include_str!("demo.toml") },
     ];
 
-    /// The one of that name.
+    /// Returns the built-in site with this name, or `None` if there is none.
     pub fn named(name: &str) -> Option<BuiltIn> {
         BuiltIn::ALL.into_iter().find(|site| site.name == name)
     }
 
-    /// The site.
+    /// Parses the site.
     ///
     /// # Errors
-    /// Never for those that come with the program; a test reads each of them.
+    /// Returns an error if the file is not valid. A test parses each built-in site, so this does
+    /// not happen.
     pub fn site(self) -> Result<Site, SiteError> {
         Site::parse(self.text, &format!("built-in site {}", self.name))
     }

@@ -1,12 +1,13 @@
-//! The canonical form of what a site file asks for and keeps, from which digests are made.
+//! The canonical form of a site file, from which digests are computed.
 //!
-//! Its names and values are its own: however the types change, what a site file says stays the same
-//! text. What is absent or usual is left out, so that a key which is added later changes nothing for
-//! files without it. Each type is taken apart member by member, so that whoever adds one decides
-//! here whether it makes other documents (`rules`), another sweep (`definition`) or neither.
+//! The form has its own names and values, so the same site file gives the same text even if the
+//! types change. Absent keys and defaults are left out, so a key that is added later changes
+//! nothing for files without it. Each struct is destructured member by member: whoever adds a
+//! member must decide here whether it affects documents (`rules`), the sweep (`definition`) or
+//! neither.
 //!
-//! Golden tests hold the digests. One that changes makes all documents of all users anew: a change of
-//! the form needs a new [`FORMAT`] and a way for documents of the number before
+//! Golden tests pin the digests. A changed digest makes every user fetch all documents again. So a
+//! change of the form needs a new [`FORMAT`] and a way to accept documents with the previous number
 //! ([`takes_over`]).
 
 use std::collections::BTreeMap;
@@ -18,21 +19,22 @@ use super::paging::{LastPage, NextPage, Paging, Said, Step};
 use super::request::{BodyTemplate, RequestTemplate};
 use super::rules::{DetailRules, IndexRules, ItemRules, Keep, Seeds, SeedsPage};
 use super::template::{JsonTemplate, Template};
-use crate::document::Digest;
-use crate::extract::field::Kind;
-use crate::extract::{FieldRule, Format, Select, Selector};
+use crate::model::document::Digest;
+use crate::select::field::Kind;
+use crate::select::{FieldRule, Format, Select, Selector};
 
-/// Number of the form. 1 was the `Debug` output of version 0.1.0.
+/// Version of the form. 1 was the `Debug` output of version 0.1.0.
 const FORMAT: u32 = 2;
-/// How HTML pages are read: decoded otherwise than by 0.1.0, which was 1.
+/// Version of reading HTML pages. 1 was that of 0.1.0, which decoded them differently.
 const HTML_READING: u32 = 2;
 
-/// Digest of what makes documents what they are: another one makes all of them anew.
+/// Returns the digest of the rules that determine the documents. If it changes, all documents are
+/// fetched again.
 pub fn rules(site: &Site) -> String {
     digest(&Value::from_iter(rules_form(site)))
 }
 
-/// Digest of what is crawled: another one is another sweep.
+/// Returns the digest of what is crawled. If it changes, a new sweep starts.
 pub fn definition(site: &Site) -> String {
     let Site {
         base_url,
@@ -67,9 +69,9 @@ pub fn definition(site: &Site) -> String {
     digest(&Value::from_iter(form))
 }
 
-/// Returns whether documents whose rules bear the number before are taken to be made by these rules: digests
-/// of another form cannot be compared. That is believed once, so that an upgrade fetches nothing
-/// anew; but not where documents are made of HTML pages, which are read otherwise since.
+/// Returns true if documents with rules in the previous form count as made by these rules. Digests
+/// of different forms cannot be compared, so this is assumed once, and an upgrade fetches nothing
+/// again. It is not assumed for documents made from HTML pages, which are now read differently.
 pub fn takes_over(site: &Site) -> bool {
     let reads_html = |format: Format| format == Format::Html;
     !(site.detail.as_ref().is_some_and(|it| reads_html(it.format)) || items_are_html(&site.index))
@@ -113,7 +115,7 @@ fn rules_form(site: &Site) -> Form {
     form
 }
 
-/// Returns whether what is kept of the list is read from HTML.
+/// Returns true if the parts kept from the list are read from HTML.
 fn items_are_html(index: &IndexRules) -> bool {
     let ItemRules::Selected { items, keep, .. } = &index.items else { return false };
     matches!(items, Select::Css(_)) && *keep != Keep::Nothing
@@ -199,7 +201,8 @@ fn text(template: &Template) -> Value {
     template.to_string().into()
 }
 
-/// A list names its kind, so that no text can look like another kind's value.
+/// Returns the form of a JSON body. Each array begins with a kind, so that no text can look like a
+/// value of another kind.
 fn json_form(body: &JsonTemplate) -> Value {
     match body {
         JsonTemplate::Text(template) => json!(["text", text(template)]),
@@ -215,7 +218,7 @@ fn json_form(body: &JsonTemplate) -> Value {
     }
 }
 
-/// Without the number of items on a page.
+/// Returns the form of a paging, without the number of items per page.
 fn paging_form(paging: &Paging) -> Value {
     let mut form = Form::new();
     let by = match paging {

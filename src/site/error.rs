@@ -1,8 +1,8 @@
-//! Why a site cannot be used.
+//! Errors of site files.
 
 use super::BuiltIn;
 
-/// Why a site file cannot be used.
+/// Reason why a site cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
     /// Neither a built-in site nor a file.
@@ -10,39 +10,39 @@ pub enum SiteError {
         "no built-in site and no file is called `{name}`; built in: {known}; a path must end in .toml or contain a slash"
     )]
     Unknown {
-        /// What was asked for.
+        /// Name or path that was given.
         name: String,
-        /// What there is.
+        /// Names of the built-in sites.
         known: String,
     },
     /// The file cannot be read.
     #[error("{origin}: {error}")]
     Unreadable {
-        /// The file.
+        /// Name of the file.
         origin: String,
-        /// Why.
+        /// Error of the operating system.
         error: std::io::Error,
     },
-    /// Not TOML, or not the format of site files.
+    /// The file is not TOML, or not in the format of site files.
     #[error("{origin}:{line}: {message}")]
     Syntax {
-        /// The file.
+        /// Name of the file.
         origin: String,
-        /// From 1.
+        /// Line of the error, from 1.
         line: usize,
-        /// What is wrong.
+        /// Description of the error.
         message: String,
     },
-    /// A value is wrong, or one is missing.
+    /// A value is wrong or missing.
     #[error("{origin}{}: {key}: {message}", line.map_or_else(String::new, |line| format!(":{line}")))]
     Value {
-        /// The file.
+        /// Name of the file.
         origin: String,
-        /// From 1; nothing where something is missing.
+        /// Line of the value, from 1, or `None` if it is unknown.
         line: Option<usize>,
-        /// The key, with its table.
+        /// Key, with its table.
         key: String,
-        /// What is wrong.
+        /// Description of the error.
         message: String,
     },
 }

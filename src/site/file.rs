@@ -1,6 +1,6 @@
-//! The TOML file as it is written: its tables and keys, and errors that name file and line.
+//! The site file as TOML: its tables and keys, and errors with file name and line.
 //!
-//! The documentation of the fields is that of the format: the JSON Schema is made from it
+//! The docs of the fields document the format: the JSON Schema is generated from them
 //! (`site/schema.json`, `gleaner sites --schema`).
 
 use std::fs::File;
@@ -12,145 +12,145 @@ use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
 use super::written::{At, OneOrMany, OrOff, Pairs, Short};
-use crate::extract::Format;
+use crate::select::Format;
 
 /// Bytes of a site file, with its list of keys.
 const LARGEST: u64 = 16 << 20;
 
-/// A web site that lists things and has a page for each of them, as gleaner crawls it.
+/// A site file of gleaner: a web site that lists items, and how to read its list and items' pages.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SiteFile {
-    /// Name of the site, by which its sweeps are kept.
+    /// Name of the site. The store keeps its sweeps under this name.
     pub name: At<String>,
-    /// What the site is, in one line.
+    /// Description of the site, in one line.
     pub description: Option<String>,
-    /// Where the site is, such as https://example.com.
+    /// Base URL of the site, such as https://example.com.
     pub base_url: At<String>,
-    /// Collection or table that the documents go to; by default the site's name.
+    /// Collection or table for the documents. Default: the site's name.
     pub collection: Option<At<String>>,
-    /// What the pages are made of, unless `[index]` and `[detail]` say it themselves.
+    /// Format of the pages, unless a table sets its own. Default: json.
     #[serde(default = "json")]
     pub format: Format,
-    /// Other hosts that the site's pages may lead to: `host` or `host:port`.
+    /// Other hosts that links, next pages and redirects may lead to: `host` or `host:port`.
     #[serde(default)]
     pub hosts: Vec<At<String>>,
-    /// Most requests in flight.
+    /// Maximum concurrent requests.
     pub workers: Option<At<u64>>,
-    /// Most requests a second, such as 20 or 0.5.
+    /// Maximum requests per second, such as 20 or 0.5. Default: unlimited.
     pub rate: Option<At<f64>>,
-    /// Whether robots.txt is obeyed; by default it is.
+    /// Obey robots.txt. Default: true.
     pub robots: Option<bool>,
-    /// Names to go by, which take turns.
+    /// User-Agent header, or several to rotate.
     pub user_agent: Option<At<OneOrMany>>,
-    /// JSONPaths of what is left out of the comparison with the stored document, such as a view
-    /// counter.
+    /// JSONPaths of parts of a document that do not count as changes, such as a view counter.
     #[serde(default)]
     pub ignore: Vec<At<String>>,
-    /// Whether a declared count is exact. By default it is.
+    /// Treat declared totals as exact. Set to false if they are approximate: then they are not
+    /// compared with the number of items. Default: true, or false with paging by keys.
     pub total_exact: Option<bool>,
-    /// What answers mean, where a site has its own way with statuses.
+    /// Meaning of answers, if the site uses statuses in its own way.
     pub answers: Option<At<AnswersTable>>,
-    /// Categories by which the items are listed.
+    /// Categories, each with its own list of items.
     pub seeds: Option<At<SeedsTable>>,
-    /// The list.
+    /// The list of items.
     pub index: At<IndexTable>,
-    /// The page of an item. Without it, what the list says is stored.
+    /// The page of an item. Without it, documents are made from the list alone.
     pub detail: Option<At<DetailTable>>,
 }
 
-/// What answers mean: statuses, and pages with the status of a page that are none.
+/// Meaning of answers: of statuses, and of marks on pages with a normal status.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AnswersTable {
-    /// Statuses of pages; by default 200, 201, 203 and 206.
+    /// Statuses of normal pages. Default: 200, 201, 203, 206.
     pub ok: Option<Vec<At<u64>>>,
-    /// Statuses that end a list, where its next page was only a guess, or where it is the first page
-    /// of a category; by default 204, 404 and 410.
+    /// Statuses that end a list if its next page was only a guess, or that mean an empty list on
+    /// the first page of a category. Default: 204, 404, 410.
     pub end: Option<Vec<At<u64>>>,
-    /// Statuses that are asked again, as 429 and 503 are; by default 202.
+    /// Statuses to retry later, like 429 and 503. Default: 202.
     pub later: Option<Vec<At<u64>>>,
-    /// How long to wait before that where no header says it, such as 30s; at most 10m.
+    /// Time to wait before that retry if no header sets it, such as 30s; from 1s to 10m.
     pub wait: Option<At<String>>,
-    /// Selectors, JSONPath or CSS: a page that has one of these is gone, as with status 404.
+    /// Selectors (JSONPath or CSS). A page that matches one of them is missing, as with status 404.
     #[serde(default)]
     pub missing: Vec<At<String>>,
-    /// Selectors, JSONPath or CSS: a page that has one of these failed, and is asked for again.
+    /// Selectors (JSONPath or CSS). A page that matches one of them is a failure, and is retried.
     #[serde(default)]
     pub error: Vec<At<String>>,
 }
 
-/// Categories: each gives `{seed}` to the list's request. Either `values`, or a page that names
-/// them.
+/// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or `url`
+/// and `select` of a page that names them.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SeedsTable {
-    /// The categories.
+    /// List of categories.
     pub values: Option<Vec<String>>,
-    /// Selects the categories on the page at `url`.
+    /// Selector of the categories on the page at `url`.
     pub select: Option<At<Short<RuleTable>>>,
-    /// What the page is made of.
+    /// Format of the page. Default: the format of the site.
     pub format: Option<Format>,
-    /// How the page is divided, where it is.
+    /// Paging, if the categories are on several pages.
     pub paging: Option<At<PagingTable>>,
-    /// Where the page is.
+    /// URL of the page with the categories: a path below `base_url`, or an absolute URL.
     pub url: Option<At<String>>,
-    /// Appended to the URL.
+    /// Query parameters.
     #[serde(default)]
     pub query: Pairs,
-    /// By default GET, or POST where something is sent along.
+    /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub method: Option<At<String>>,
-    /// Sent with the request.
+    /// Request headers.
     #[serde(default)]
     pub headers: Pairs,
-    /// Sent along as a form.
+    /// Form to send as the body.
     pub form: Option<Pairs>,
-    /// Sent along as JSON.
+    /// JSON to send as the body.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub json: Option<At<toml::Value>>,
 }
 
-/// The list.
+/// The list of items.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IndexTable {
-    /// Where the list is: a path below `base_url`, or a URL. A template: `{offset}`, `{limit}`,
-    /// `{page}`, `{cursor}` as the paging has them, and `{seed}`.
+    /// URL of the list: a path below `base_url`, or an absolute URL. A template with `{seed}` and
+    /// the placeholders of the paging: `{offset}`, `{limit}`, `{page}`, `{cursor}`.
     pub url: Option<At<String>>,
-    /// Appended to the URL; templates. What is empty because of its placeholder is left out.
+    /// Query parameters; templates. A parameter whose placeholder is empty is left out.
     #[serde(default)]
     pub query: Pairs,
-    /// By default GET, or POST where something is sent along.
+    /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub method: Option<At<String>>,
-    /// Sent with the request; templates.
+    /// Request headers; templates.
     #[serde(default)]
     pub headers: Pairs,
-    /// Sent along as a form; templates.
+    /// Form to send as the body; values are templates.
     pub form: Option<Pairs>,
-    /// Sent along as JSON; its texts are templates.
+    /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub json: Option<At<toml::Value>>,
-    /// How the list is divided into pages; without it there is one.
+    /// Division of the list into pages. Default: a single page.
     pub paging: Option<At<PagingTable>>,
-    /// Pages asked for at most; by default 100,000.
+    /// Maximum number of pages of a list. Default: 100,000.
     pub max_pages: Option<At<u64>>,
-    /// What the page is made of.
+    /// Format of the page. Default: the format of the site.
     pub format: Option<Format>,
-    /// Selectors that must match: a page without one of them is refused.
+    /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
     pub require: Vec<At<String>>,
-    /// Selects the items on a page.
+    /// Selector of the items on a page.
     pub items: Option<At<Short<RuleTable>>>,
-    /// Selects the key within an item; for a sitemap, a regular expression on the location.
+    /// Selector of the key within an item. For a sitemap: a regular expression on the location.
     pub key: Option<At<Short<RuleTable>>>,
-    /// Selects, within an item, what changes with it, such as `$.updated_at`. `false` passes over the
-    /// `lastmod` of a sitemap.
+    /// Selector of the revision within an item: a value that changes with the item, such as
+    /// `$.updated_at`. `false` ignores the `lastmod` of a sitemap.
     pub revision: Option<At<OrOff<RuleTable>>>,
-    /// What is kept of the list, by name; selectors within an item.
+    /// Fields to keep from the list, by name; selectors within an item.
     #[serde(default)]
     pub fields: Rules,
 }
@@ -160,94 +160,94 @@ pub struct IndexTable {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct DetailTable {
-    /// Where the page is: a path below `base_url`, or a URL. A template: `{key}`.
+    /// URL of the page: a path below `base_url`, or an absolute URL. A template with `{key}`.
     pub url: Option<At<String>>,
-    /// Selects the page's URL within an item of the list, instead of `url`.
+    /// Selector of the page's URL within an item of the list, instead of `url`.
     pub link: Option<At<Short<RuleTable>>>,
-    /// Appended to the URL; templates.
+    /// Query parameters; templates.
     #[serde(default)]
     pub query: Pairs,
-    /// By default GET, or POST where something is sent along.
+    /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub method: Option<At<String>>,
-    /// Sent with the request; templates.
+    /// Request headers; templates.
     #[serde(default)]
     pub headers: Pairs,
-    /// Sent along as a form; templates.
+    /// Form to send as the body; values are templates.
     pub form: Option<Pairs>,
-    /// Sent along as JSON; its texts are templates.
+    /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub json: Option<At<toml::Value>>,
-    /// What the page is made of.
+    /// Format of the page. Default: the format of the site.
     pub format: Option<Format>,
-    /// Selectors that must match: a page without one of them is refused.
+    /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
     pub require: Vec<At<String>>,
-    /// Selects what the page says of when its item changed: a page older than its list says is asked for
-    /// again.
+    /// Selector of the revision on the page. A page with an older revision than in the list is
+    /// requested again.
     pub revision: Option<At<Short<RuleTable>>>,
-    /// JSONPath of the part of the page that is the document.
+    /// JSONPath of the document within the page. Default: the whole page.
     pub document: Option<At<String>>,
-    /// What is kept of the page, by name. Without it, all of a JSON page.
+    /// Fields to keep from the page, by name. Default: all of a JSON page; HTML needs fields.
     #[serde(default)]
     pub fields: Rules,
 }
 
-/// How a list is divided into pages.
+/// Division of a list into pages.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PagingTable {
-    /// The kind; without it there is one page.
+    /// Kind of paging. Default: a single page.
     pub by: Option<PagingBy>,
-    /// offset: items asked for on a page.
+    /// offset: number of items to request per page.
     pub limit: Option<At<u64>>,
-    /// offset: what the next offset is counted by; by default the limit.
+    /// offset: step to the next offset. Default: limit.
     pub step: Option<StepName>,
-    /// page: number of the first page; by default 1.
+    /// page: number of the first page. Default: 1.
     pub first: Option<At<u64>>,
-    /// page: number of the last page, or where a page says it.
+    /// page: number of the last page, or a selector or header that has it.
     pub last: Option<At<Short<SaidTable>>>,
-    /// page: items on a page, where there is a total.
+    /// page: number of items per page; needed with `total`.
     pub size: Option<At<u64>>,
-    /// offset, page: where a page says how many items there are.
+    /// offset, page: selector or header with the number of items in the list.
     pub total: Option<At<Short<SaidTable>>>,
-    /// next: selects the URL of the next page. cursor: selects the next cursor.
+    /// next: selector of the next page's URL. cursor: selector of the next cursor.
     pub select: Option<At<Short<RuleTable>>>,
-    /// next: the URL of the next page stands in the `Link` header.
+    /// next: take the next page's URL from the `Link` header.
     pub link_header: Option<bool>,
-    /// Whether what pages say of further pages counts, such as `has_more` or a count; by default it does.
+    /// Heed hints to further pages, such as `has_more` or a count. Default: true.
     pub more: Option<bool>,
-    /// keys: numbers, such as `1..100`, both ends included.
+    /// keys: range of numbers, both ends included, such as `1..100`.
     pub range: Option<At<String>>,
-    /// keys: the keys.
+    /// keys: list of keys.
     pub keys: Option<At<Vec<String>>>,
-    /// keys: a file of keys, one a line, beside the site file; `-` is standard input.
+    /// keys: file with one key per line, beside the site file or below it; `-` is standard input.
     pub file: Option<At<String>>,
 }
 
-/// `step = …`
+/// Step from one offset to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum StepName {
-    /// The items that were asked for.
+    /// The number of requested items.
     Limit,
-    /// The items that came: each page begins where the one before it ended.
+    /// The number of received items: each page begins where the previous one ended.
     Items,
 }
 
-/// The kinds of paging.
+/// Kind of paging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum PagingBy {
-    /// `{offset}` and `{limit}`.
+    /// By `{offset}` and `{limit}`.
     Offset,
-    /// `{page}`.
+    /// By `{page}`.
     Page,
-    /// Each page says where the next one is.
+    /// Each page has the URL of the next one.
     Next,
-    /// `{cursor}`: each page says the cursor of the next one.
+    /// By `{cursor}`: each page has the cursor of the next one.
     Cursor,
     /// A sitemap, or an index of sitemaps.
     Sitemap,
@@ -255,29 +255,30 @@ pub enum PagingBy {
     Keys,
 }
 
-/// A selector with more to say.
+/// A selector with options.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleTable {
     /// JSONPath, or CSS with `::text` or `::attr(name)`.
     pub select: String,
-    /// Keeps the first group of this regular expression, or all that it matches.
+    /// Regular expression. Keeps its first group, or the whole match; values without a match are
+    /// skipped.
     pub regex: Option<String>,
-    /// What the text is to become.
+    /// Type to convert the text to.
     #[serde(rename = "as")]
     pub kind: Option<KindName>,
-    /// Whether all values are taken, as a list.
+    /// Take all values, as a list. Default: the first one.
     #[serde(default)]
     pub many: bool,
-    /// Whether a page without it is a failure.
+    /// Treat a page without this value as a failure. Default: false.
     #[serde(default)]
     pub required: bool,
-    /// Whether white space around it is taken off; by default it is.
+    /// Trim and fold white space in texts of HTML pages. Default: true.
     pub trim: Option<bool>,
 }
 
-/// Where a page says a number: a selector with more to say, or a header.
+/// Source of a number in an answer: a selector or a header.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -286,22 +287,23 @@ pub struct SaidTable {
     pub header: Option<String>,
     /// JSONPath, or CSS with `::text` or `::attr(name)`.
     pub select: Option<String>,
-    /// Keeps the first group of this regular expression, or all that it matches.
+    /// Regular expression. Keeps its first group, or the whole match; values without a match are
+    /// skipped.
     pub regex: Option<String>,
 }
 
-/// `as = …`
+/// Type of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KindName {
-    /// A text.
+    /// Text.
     Text,
-    /// An integer of any length.
+    /// Integer of any length.
     Integer,
-    /// A number.
+    /// Number.
     Number,
-    /// true, false, 1, 0, yes or no.
+    /// Boolean: true, false, 1, 0, yes or no.
     Bool,
     /// JSON within the text.
     Json,
@@ -314,12 +316,15 @@ fn json() -> Format {
     Format::Json
 }
 
-/// Reads a site file; `origin` is its name in errors.
+/// Parses a site file. `origin` is its name in errors.
+///
+/// # Errors
+/// Returns an error if the text is not TOML, or not in the format of site files.
 pub fn parse(text: &str, origin: &str) -> Result<SiteFile, SiteError> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let message = with_nearest(error.message());
-        // What the file as a whole lacks is not its first key's fault.
+        // A key that is missing at the top level is not an error in the first key.
         let is_of_file = at == 0 && error.message().starts_with("missing field");
         let message = match key_at(text, at).filter(|_| !is_of_file) {
             Some(key) => format!("{key}: {message}"),
@@ -329,7 +334,7 @@ pub fn parse(text: &str, origin: &str) -> Result<SiteFile, SiteError> {
     })
 }
 
-/// The key, with its tables, whose value a byte is in.
+/// Returns the key whose value contains the byte at `at`, with its tables, or `None`.
 fn key_at(text: &str, at: usize) -> Option<String> {
     fn within(table: &DeTable<'_>, at: usize) -> Option<String> {
         table.iter().find_map(|(key, value)| {
@@ -347,12 +352,12 @@ fn key_at(text: &str, at: usize) -> Option<String> {
     within(DeTable::parse(text).ok()?.get_ref(), at)
 }
 
-/// The line that a byte is on, from 1.
+/// Returns the line of the byte at `at`, from 1.
 pub fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Serde's "unknown field `x`, expected one of `a`, `b`" with the nearest of them named.
+/// Adds the most similar known name to serde's "unknown field `x`, expected one of `a`, `b`".
 fn with_nearest(message: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let is_name = message.starts_with("unknown field") || message.starts_with("unknown variant");

@@ -1,32 +1,32 @@
-//! Keys that are known beforehand: a range, a list, or the lines of a file. Such a site has no
-//! list to walk.
+//! Keys that are known in advance: a range, a list, or the lines of a file. Such a site has no list
+//! to crawl.
 
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Keys that are handed out at once.
+/// Number of keys per page.
 const AT_ONCE: u64 = 1_000;
-/// What stands before the name of a file where it is said where keys come from.
+/// Prefix of a file's name in [`KeyList::origin`].
 const FILE: &str = "file ";
-/// Where this is the name of the file, the keys stand on standard input.
+/// File name that stands for standard input.
 const STDIN: &str = "-";
 
-/// Keys that are known beforehand.
+/// Keys that are known in advance.
 #[derive(Clone)]
 pub enum KeyList {
     /// Numbers, both ends included.
     Range(u64, u64),
-    /// Lines of a text, each a key; and where every thousandth begins.
+    /// Lines of a text, one key per line.
     Lines {
-        /// What is said of them in the site file.
+        /// Source of the keys, as the site file names it.
         origin: Box<str>,
         /// The lines, none of them empty.
         text: Arc<str>,
-        /// Byte ranges of `text`, a thousand lines each.
+        /// Byte ranges of `text`, with a thousand lines each.
         pages: Arc<[Range<usize>]>,
-        /// How many lines there are.
+        /// Number of lines.
         count: u64,
     },
 }
@@ -37,8 +37,8 @@ impl std::fmt::Debug for KeyList {
     }
 }
 
-/// Two are equal where the site file says the same: the contents of a file are not what is
-/// crawled, but what is on the list.
+/// Two lists are equal if the site file names the same source. The contents of a file do not count:
+/// they are the items of the list, not the definition of the crawl.
 impl PartialEq for KeyList {
     fn eq(&self, other: &KeyList) -> bool {
         self.origin() == other.origin()
@@ -46,10 +46,10 @@ impl PartialEq for KeyList {
 }
 
 impl KeyList {
-    /// The keys `from` to `to`.
+    /// Parses a range, such as `1..100`.
     ///
     /// # Errors
-    /// Says what is wrong where `text` is no such range.
+    /// Returns what is wrong, in words, if `text` is not a range.
     pub fn range(text: &str) -> Result<KeyList, String> {
         let ends = text.split_once("..");
         let number = |text: &str| text.trim().parse::<u64>().ok();
@@ -59,10 +59,10 @@ impl KeyList {
         }
     }
 
-    /// The keys of a list in the site file.
+    /// Returns the keys of a list in the site file.
     ///
     /// # Errors
-    /// Says what is wrong with a key.
+    /// Returns what is wrong with a key, in words.
     pub fn listed(keys: &[String]) -> Result<KeyList, String> {
         if let Some(key) = keys.iter().find(|key| key.contains('\n')) {
             return Err(format!("the key {key:?} holds a line break"));
@@ -70,11 +70,11 @@ impl KeyList {
         Ok(KeyList::lines("listed".to_owned() + &keys.join("\n"), &keys.join("\n")))
     }
 
-    /// The keys of a file, one a line; `folder` is where a relative path begins, and where the file
-    /// has to be: a site file may come from somebody else, and its keys go to a site.
+    /// Reads keys from a file, one per line. Relative paths start at `folder`, and the file must be
+    /// in it or below: a site file may come from somebody else, and the keys are sent to a site.
     ///
     /// # Errors
-    /// Says why the file cannot be read.
+    /// Returns the reason, in words, if the file cannot be read.
     pub fn file(name: &str, folder: &Path) -> Result<KeyList, String> {
         let mut text = String::new();
         let read = match name {
@@ -106,7 +106,7 @@ impl KeyList {
         KeyList::Lines { origin: origin.into(), text: text.into(), pages: pages.into(), count }
     }
 
-    /// How many keys there are, repeated ones counted each time.
+    /// Returns the number of keys, including repeated ones.
     pub fn count(&self) -> u64 {
         match self {
             KeyList::Range(from, to) => (to - from).saturating_add(1),
@@ -114,12 +114,12 @@ impl KeyList {
         }
     }
 
-    /// Into how many pages of a thousand keys they are divided.
+    /// Returns the number of pages, of a thousand keys each.
     pub fn pages(&self) -> u64 {
         self.count().div_ceil(AT_ONCE)
     }
 
-    /// The keys of a page, from 1; none behind the last.
+    /// Returns the keys of a page, counted from 1. Empty after the last page.
     pub fn page(&self, number: u64) -> Vec<String> {
         match self {
             KeyList::Range(from, to) => {
@@ -136,7 +136,7 @@ impl KeyList {
         }
     }
 
-    /// The name of the file that they stand in, where they do.
+    /// Returns the name of the file with the keys, or `None` if they are not from a file.
     pub fn file_name(&self) -> Option<&str> {
         match self {
             KeyList::Lines { origin, .. } => origin.strip_prefix(FILE),
@@ -144,7 +144,7 @@ impl KeyList {
         }
     }
 
-    /// What the site file says of the keys.
+    /// Returns the source of the keys, as the site file names it.
     pub fn origin(&self) -> String {
         match self {
             KeyList::Range(from, to) => format!("range {from}..{to}"),
@@ -153,7 +153,7 @@ impl KeyList {
     }
 }
 
-/// The file of that name, beside the site file or below; links are followed before that is judged.
+/// Returns the path of a file, which must be in `folder` or below after links are resolved.
 fn within(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let found = |path: &Path| path.canonicalize();

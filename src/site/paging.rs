@@ -1,40 +1,40 @@
-//! Paging plans: which index pages there are, decided from what the pages say, page by page.
+//! Paging: decides which list pages follow, from what each page says.
 //!
-//! Plans are lazy. Where the end is known the first page plans all others, which are then fetched
-//! side by side; the page that reaches the end of the plan looks whether the list has grown. Where
-//! it is not, each page with items on it leads to the next; where pages say themselves where the
-//! next one is, they follow one another.
+//! Plans are lazy. If the end of the list is known, the first page plans all others, which are then
+//! fetched concurrently; the last page of the plan checks whether the list has grown. If the end is
+//! not known, each page with items leads to the next number. If pages name the next page, they are
+//! fetched one after another.
 
 use super::keys::KeyList;
 use super::template::Placeholder;
-use crate::extract::FieldRule;
-use crate::extract::field::Pattern;
-use crate::task::{IndexPage, IndexRun, Place};
+use crate::model::task::{IndexPage, IndexRun, Place};
+use crate::select::FieldRule;
+use crate::select::field::Pattern;
 
-/// How a list is divided into pages.
+/// Division of a list into pages.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Paging {
-    /// There is one page.
+    /// A single page.
     Single,
-    /// `{offset}` and `{limit}`.
+    /// By `{offset}` and `{limit}`.
     Offset {
-        /// Items on a page.
+        /// Number of items per page.
         limit: u64,
-        /// Where a page says how many items there are.
+        /// Source of the number of items in the list, or `None`.
         total: Option<Said>,
-        /// What the next offset is counted by.
+        /// Step to the next offset.
         step: Step,
     },
-    /// `{page}`.
+    /// By `{page}`.
     Page {
         /// Number of the first page.
         first: u64,
-        /// What is known of the last one.
+        /// How the last page is known.
         last: LastPage,
     },
-    /// Each page says where the next one is.
+    /// Each page has the URL of the next one.
     Next(NextPage),
-    /// `{cursor}`: each page says the cursor of the next one.
+    /// By `{cursor}`: each page has the cursor of the next one.
     Cursor(FieldRule),
     /// A sitemap, or an index of sitemaps.
     Sitemap,
@@ -42,101 +42,103 @@ pub enum Paging {
     Keys(KeyList),
 }
 
-/// What the next offset of a list is counted by.
+/// Step from one offset to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The items that were asked for: pages can be asked for side by side.
+    /// The number of requested items: pages can be fetched concurrently.
     Limit,
-    /// The items that came: each page begins where the one before it ended.
+    /// The number of received items: each page begins where the previous one ended.
     Items,
 }
 
-/// What is known of the last page, where pages have numbers.
+/// How the last of several numbered pages is known.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LastPage {
-    /// Nothing: an empty page ends the list.
+    /// Not known: an empty page ends the list.
     Unknown,
-    /// Its number.
+    /// Number from the site file.
     Number(u64),
-    /// Pages say its number.
+    /// Number that pages declare.
     Said(Said),
-    /// Pages say how many items there are.
+    /// Computed from the number of items, which pages declare.
     Total {
-        /// Items on a page.
+        /// Number of items per page.
         size: u64,
-        /// Where a page says how many items there are.
+        /// Source of the number of items in the list.
         total: Said,
     },
 }
 
-/// Where a page says a number.
+/// Source of a number in an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
-    /// In its body.
+    /// Field in the body.
     Field(FieldRule),
-    /// In a header.
+    /// Header.
     Header {
-        /// Its name, in small letters.
+        /// Name of the header, in lower case.
         name: Box<str>,
-        /// What of it is kept.
+        /// Pattern that selects the number in the header's value, or `None` for all of it.
         regex: Option<Pattern>,
     },
 }
 
-/// Where a page says where the next one is.
+/// Source of the next page's URL.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NextPage {
-    /// In its body.
+    /// Field in the body.
     Field(FieldRule),
-    /// In the `Link` header (RFC 8288), as `rel="next"`.
+    /// `Link` header (RFC 8288) with `rel="next"`.
     LinkHeader,
 }
 
-/// What an index page said.
+/// Data of a list page that decides which pages follow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PageSaid {
-    /// Items on it.
+    /// Number of items on the page.
     pub items: u64,
-    /// How many items there are in all.
+    /// Declared number of items in the list.
     pub declared: Option<u64>,
-    /// Number of the last page, as the site counts.
+    /// Declared number of the last page, as the site counts.
     pub last: Option<u64>,
-    /// Where further pages are.
+    /// Places of further pages.
     pub places: Vec<Place>,
-    /// What else it shows.
+    /// Other hints on the page.
     pub hints: Hints,
 }
 
-/// What a page shows of its list beside what the site file names.
+/// Hints about the list on a page, apart from what the site file selects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hints {
-    /// Whether it can be told from what it holds that it is a page of the list; not where `require`
-    /// decides that alone.
+    /// True if the content may show that this is not a page of the list. False if `require` alone
+    /// decides that.
     pub tells_kind: bool,
-    /// Whether it has what holds the items, where that has a fixed place.
+    /// True if the page has the array that holds the items, or `None` if that array has no fixed
+    /// place.
     pub container: Option<bool>,
-    /// The member of a page without items that tells of an error.
+    /// Name of the member that reports an error, on a page without items.
     pub error: Option<Box<str>>,
-    /// Where a request for a page without items was led, where that is another place.
+    /// Address a request for a page without items was redirected to, where that is another place.
     pub led_to: Option<Box<str>>,
-    /// What says that the list goes on.
+    /// Name of the member or header which says that the list goes on.
     pub goes_on: Option<Box<str>>,
-    /// Whether the place of the next page is there and says that there is none.
+    /// True if the page has the place for the next page, and it says that there is none.
     pub says_last: bool,
-    /// What names a next page, which proves nothing where pages are found by counting.
+    /// Name of the member that names a next page. Proves nothing if pages are found by counting.
     pub names_next: Option<Box<str>>,
-    /// How many items there are, and what says so.
+    /// Number of items in the list, with the name of its member.
     pub count: Option<(Box<str>, u64)>,
-    /// How many pages there are, and what says so.
+    /// Number of pages of the list, with the name of its member.
     pub pages: Option<(Box<str>, u64)>,
-    /// The number that says how the site got on, and what it is called.
+    /// Status code in the body, with the name of its member.
     pub code: Option<(Box<str>, i64)>,
-    /// How many items its request asked for, as far as that is known.
+    /// Number of items that the request asked for, or `None` if it is not known.
     pub asked_for: Option<u64>,
 }
 
 impl Hints {
-    /// What says that the list goes on after its page of this number.
+    /// Returns the name of the hint which says that the list goes on after page `number`, or
+    /// `None`.
     pub fn goes_on_after(&self, number: u64) -> Option<&str> {
         let pages = self.pages.as_ref().filter(|(_, pages)| number < *pages);
         self.goes_on.as_deref().or(pages.map(|(name, _)| &**name))
@@ -148,25 +150,25 @@ impl Hints {
 pub struct Next {
     /// The pages.
     pub runs: Vec<IndexRun>,
-    /// Whether the site says that they are there. Else they are asked for to see.
+    /// True if the site says that they exist. False if they are requested to find out.
     pub certain: bool,
 }
 
 impl Next {
-    /// A page of the same list, found by its place, of which nobody said that it is there.
+    /// Creates a guess: a page of the same list at `place`, which may not exist.
     pub fn guess_at(page: &IndexPage, place: Place) -> Next {
         let run = IndexRun { is_guess: true, ..placed_run(page, page.number, place) };
         Next { runs: vec![run], certain: false }
     }
 
-    /// Returns whether its pages are found by their places.
+    /// Returns true if the pages are found by their places.
     pub fn is_placed(&self) -> bool {
         self.runs.iter().any(|run| run.place.is_some())
     }
 }
 
 impl Paging {
-    /// Items on a page, where that is known.
+    /// Returns the number of items per page, or `None` if it is not known.
     pub fn limit(&self) -> Option<u64> {
         match self {
             Paging::Offset { limit, .. } => Some(*limit),
@@ -175,7 +177,7 @@ impl Paging {
         }
     }
 
-    /// Another number of items on a page, where that can be asked for.
+    /// Sets the number of items per page, if the requests contain it.
     pub fn set_limit(&mut self, items: u64) {
         match self {
             Paging::Offset { limit, .. } => *limit = items,
@@ -184,7 +186,7 @@ impl Paging {
         }
     }
 
-    /// Number of the first page, as the site counts.
+    /// Returns the number of the first page, as the site counts.
     pub fn first(&self) -> u64 {
         match self {
             Paging::Page { first, .. } => *first,
@@ -192,7 +194,7 @@ impl Paging {
         }
     }
 
-    /// Where a page says how many items there are.
+    /// Returns the source of the number of items in the list, or `None`.
     pub fn total(&self) -> Option<&Said> {
         match self {
             Paging::Offset { total, .. } => total.as_ref(),
@@ -201,7 +203,7 @@ impl Paging {
         }
     }
 
-    /// Where a page says the number of the last one.
+    /// Returns the source of the last page's number, or `None`.
     pub fn last(&self) -> Option<&Said> {
         match self {
             Paging::Page { last: LastPage::Said(said), .. } => Some(said),
@@ -209,13 +211,13 @@ impl Paging {
         }
     }
 
-    /// Returns whether the site or the site file says how many items or pages there are.
+    /// Returns true if the site or the site file declares the number of items or pages.
     pub fn tells_its_end(&self) -> bool {
         let has_last = matches!(self, Paging::Page { last, .. } if *last != LastPage::Unknown);
         has_last || self.total().is_some()
     }
 
-    /// Whether pages are found by their numbers, and not one by another.
+    /// Returns true if pages are found by their numbers. False if each page leads to the next.
     pub fn is_numbered(&self) -> bool {
         !matches!(
             self,
@@ -226,23 +228,24 @@ impl Paging {
         )
     }
 
-    /// Returns whether pages are found by counting pages or items, and not by what they say of the next one.
+    /// Returns true if pages are found by counting pages or items. False if each page names the
+    /// next.
     pub fn is_counted(&self) -> bool {
         matches!(self, Paging::Offset { .. } | Paging::Page { .. })
     }
 
-    /// Returns whether each page begins so many items after the one before it as were asked for.
+    /// Returns true if each page begins `limit` items after the previous one, whatever that had.
     pub fn steps_by_limit(&self) -> bool {
         matches!(self, Paging::Offset { step: Step::Limit, .. })
     }
 
-    /// Whether its pages are parts of one sequence, so that a page that repeats another one means
-    /// something. Sitemaps may name the same pages.
+    /// Returns true if the pages are parts of one sequence, in which a repeated page means
+    /// something. Sitemaps may name the same page several times.
     pub fn is_sequence(&self) -> bool {
         !matches!(self, Paging::Sitemap | Paging::Keys(_))
     }
 
-    /// What may stand in the request of a page.
+    /// Returns the placeholders that the request of a page may contain.
     pub(super) fn placeholders(&self) -> &'static [Placeholder] {
         match self {
             Paging::Single | Paging::Next(_) | Paging::Sitemap | Paging::Keys(_) => &[],
@@ -255,8 +258,8 @@ impl Paging {
         }
     }
 
-    /// The pages that follow once `page` was read, whatever the range allows. A count that `is_exact`
-    /// is the end of the list where it is reached.
+    /// Returns the pages that follow `page`, not limited to a range. If `is_exact`, reaching the
+    /// declared number of items ends the list.
     pub fn after(&self, page: &IndexPage, said: &PageSaid, is_exact: bool) -> Option<Next> {
         if page.number == u64::MAX {
             return None;
@@ -267,7 +270,8 @@ impl Paging {
         if !self.is_numbered() {
             return placed(page, &said.places);
         }
-        // A service that filters its pages may leave one empty, and says that there are more.
+        // A service that filters its pages may return an empty one and still say that there are
+        // more.
         let is_nothing = said.items == 0 && said.hints.goes_on_after(page.number).is_none();
         let is_inside = page.number < page.planned_to;
         if is_nothing || is_inside || page.place.is_some() {
@@ -284,18 +288,18 @@ impl Paging {
             },
             Paging::Page { last: LastPage::Unknown, .. } => one_more(),
             Paging::Page { last: LastPage::Total { size, .. }, .. } => match said.declared {
-                // As with offsets: it lies, or some sites mean the items on the page.
+                // As with offsets: the count is wrong, or it is that of the items on the page.
                 Some(declared) if said.items >= *size && is_low(declared, page, *size) => {
                     one_more()
                 }
-                // Sites that count pages answer with an error behind the last one.
+                // Sites that count pages answer with an error after the last one.
                 Some(declared) => pages_to(declared.div_ceil(*size), true),
                 None => one_more(),
             },
             Paging::Offset { limit, .. } => {
                 match said.declared.map(|declared| declared.div_ceil(*limit)) {
                     Some(last) if last > page.number => pages_to(last, true),
-                    // The plan is done; a full last page may hide that the total is too low.
+                    // The plan is complete. A full last page may mean that the total is too low.
                     Some(_) if said.items < *limit => None,
                     Some(_)
                         if is_exact
@@ -310,15 +314,15 @@ impl Paging {
         }
     }
 
-    /// The page behind one that is found by counting, of which nobody said that it is there; nothing
-    /// where the site file says which page is the last.
+    /// Returns the page after a counted one as a guess, or `None` if pages are not counted or the
+    /// site file sets the last page.
     pub fn one_more(&self, page: &IndexPage) -> Option<Next> {
         let is_set = matches!(self, Paging::Page { last: LastPage::Number(_), .. });
         let may_follow = self.is_counted() && self.is_numbered() && !is_set;
         pages_to(page, page.number.checked_add(1)?, false).filter(|_| may_follow)
     }
 
-    /// The page that follows where each begins so many items after the one before it as that had.
+    /// Returns the page that follows if offsets are counted by received items.
     fn after_items(&self, page: &IndexPage, said: &PageSaid, is_exact: bool) -> Option<Next> {
         let seen = page.offset().saturating_add(said.items);
         let limit = self.limit().unwrap_or(u64::MAX);
@@ -335,21 +339,22 @@ impl Paging {
         (!is_end).then_some(next)
     }
 
-    /// Returns whether so many items are all that the list declares. Not where that is one page: some sites
-    /// mean the items on it.
+    /// Returns true if `seen` items are all that the list declares. Not if they fit on one page:
+    /// some sites declare the number of items on the page instead.
     fn is_reached(&self, said: &PageSaid, seen: u64) -> bool {
         let page = self.limit().unwrap_or(u64::MAX);
         said.declared.is_some_and(|declared| declared == seen && declared > page)
     }
 }
 
-/// Returns whether a count is less than what full pages up to this one hold, or is that of one page.
+/// Returns true if the declared number is lower than the number of items in full pages up to this
+/// one, or equal to it on the first page.
 fn is_low(declared: u64, page: &IndexPage, size: u64) -> bool {
     let seen = page.number.saturating_mul(size);
     declared < seen || declared == seen && page.number == 1
 }
 
-/// The numbered pages behind `page`, up to one.
+/// Returns the numbered pages after `page`, up to page `to`.
 fn pages_to(page: &IndexPage, to: u64, certain: bool) -> Option<Next> {
     let run = IndexRun {
         pass: page.pass,
@@ -362,14 +367,14 @@ fn pages_to(page: &IndexPage, to: u64, certain: bool) -> Option<Next> {
     (to > page.number).then(|| Next { runs: vec![run], certain })
 }
 
-/// Pages whose places `page` named, numbered as they were found.
+/// Returns the pages at the places that `page` named, numbered in order.
 fn placed(page: &IndexPage, places: &[Place]) -> Option<Next> {
     let run = |(number, place): (u64, &Place)| placed_run(page, number, place.clone());
     let runs: Vec<IndexRun> = (page.number..).zip(places).map(run).collect();
     (!runs.is_empty()).then_some(Next { runs, certain: true })
 }
 
-/// The page behind page `before` of the same list, whose place is known.
+/// Returns the page after page number `before` of the same list, at a known place.
 fn placed_run(page: &IndexPage, before: u64, place: Place) -> IndexRun {
     let number = before.saturating_add(1);
     IndexRun {
@@ -385,7 +390,7 @@ fn placed_run(page: &IndexPage, before: u64, place: Place) -> IndexRun {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::task::List;
+    use crate::model::task::List;
 
     fn numbered(number: u64, planned_to: u64) -> IndexPage {
         IndexPage::numbered(1, number, planned_to)

@@ -1,63 +1,63 @@
-//! Requests as templates: what a page's URL, headers and body are made of.
+//! Request templates: URL, headers and body of a page's request.
 
 use url::Url;
 
 use super::template::{JsonTemplate, Placeholder, Template, Values};
 use super::{DetailRules, IndexRules, SeedsPage};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Purpose, Request};
-use crate::secret::Credentials;
+use crate::text::secret::Credentials;
 
-/// How the pages of one kind are asked for.
+/// Template for requests of one kind of pages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequestTemplate {
-    /// How.
+    /// Method.
     pub method: Method,
-    /// Where; nothing where pages say themselves where they are.
+    /// URL, or `None` if pages have the URL.
     pub url: Option<Template>,
-    /// Appended to the URL.
+    /// Query parameters.
     pub query: Vec<(String, Template)>,
-    /// Sent with it.
+    /// Headers.
     pub headers: Vec<(HeaderName, Template)>,
-    /// Sent along.
+    /// Body.
     pub body: Option<BodyTemplate>,
 }
 
-/// What is sent along.
+/// Template for the body of a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BodyTemplate {
-    /// Names and values.
+    /// Form fields: names and values.
     Form(Vec<(String, Template)>),
     /// JSON.
     Json(JsonTemplate),
 }
 
-/// Why there is no request for a page.
+/// Reason why there is no request for a page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
-    /// Template and values make no URL.
+    /// The template and its values do not make a URL.
     #[error("`{0}` is no URL: {1}")]
     Url(String, url::ParseError),
     /// A placeholder becomes `.` or `..`, which would change the path.
     #[error("`{0}` has a dot segment, which would change the path")]
     DotSegment(String),
-    /// What the page gives cannot stand in a header.
+    /// The value is not valid in a header.
     #[error("the header {0} would hold what a header cannot")]
     Header(HeaderName),
-    /// A link leads elsewhere.
+    /// A link leads to another host.
     #[error(
         "it is at {0}, which is not the site's own host; `hosts` in the site file allows others"
     )]
     Host(String),
-    /// The list names no page.
+    /// The list has no URL for the page.
     #[error("the list has no link to it")]
     NoLink,
 }
 
 impl RequestTemplate {
-    /// The request for the page that `values` stand for.
+    /// Returns the request for the page with these values.
     ///
     /// # Errors
-    /// Where template and values make none.
+    /// Returns an error if the template and its values do not make a valid request.
     pub fn request(&self, base: &Url, values: Values<'_>) -> Result<Request, RequestError> {
         let Some(template) = &self.url else { return Err(RequestError::NoLink) };
         let text = template.encoded(values);
@@ -72,11 +72,11 @@ impl RequestTemplate {
         self.at(url, values)
     }
 
-    /// The request for a page that is at `url`, as another page said: taken whole, so the query
-    /// is not added.
+    /// Returns the request for a page at `url`, which another page named. The URL is used
+    /// unchanged: the template's query is not added.
     ///
     /// # Errors
-    /// Where it leads to a host that `home` does not allow.
+    /// Returns an error if the URL is not valid, or leads to a host that `home` does not allow.
     pub fn request_at(
         &self,
         home: &Home,
@@ -86,16 +86,16 @@ impl RequestTemplate {
         let url = Url::parse(url).map_err(|error| RequestError::Url(url.to_owned(), error))?;
         let url = home.upgraded(url);
         if !home.allows(&url) {
-            return Err(RequestError::Host(crate::secret::shown(&url)));
+            return Err(RequestError::Host(crate::text::secret::shown(&url)));
         }
         if !home.is_own(&url) {
-            // What the file says for the site is not for others.
+            // Headers and credentials are for the site only, not for other hosts.
             return Ok(Request::get(url));
         }
         self.at(home.with_credentials(url), values)
     }
 
-    /// Whether this placeholder stands anywhere in it.
+    /// Returns true if the template contains this placeholder anywhere.
     pub fn has(&self, placeholder: Placeholder) -> bool {
         let pairs = |pairs: &[(String, Template)]| pairs.iter().any(|(_, it)| it.has(placeholder));
         self.url.as_ref().is_some_and(|url| url.asks_for(placeholder))
@@ -108,12 +108,12 @@ impl RequestTemplate {
             }
     }
 
-    /// Whether all its pages are below the site's base URL.
+    /// Returns true if all its URLs are below the site's base URL.
     pub fn is_below_base(&self) -> bool {
         self.url.as_ref().is_some_and(|template| !template.is_absolute())
     }
 
-    /// The host that the template names, where it names one.
+    /// Returns the host that the URL template names, or `None` if it names none.
     pub fn host(&self) -> Option<Box<str>> {
         let template = self.url.as_ref().filter(|template| template.is_absolute())?;
         if template.varies_in_host() {
@@ -143,7 +143,7 @@ impl RequestTemplate {
 }
 
 impl RequestTemplate {
-    /// Adds the credentials that it holds by the names of its headers and parameters.
+    /// Adds the credentials in it, which are recognized by the names of headers and parameters.
     pub fn credentials(&self, into: &mut Credentials) {
         for (name, value) in &self.headers {
             into.header(name.as_str(), &value.to_string());
@@ -162,26 +162,26 @@ impl RequestTemplate {
 }
 
 impl IndexRules {
-    /// Whether the site is told how many items are wanted on a page.
+    /// Returns true if requests contain the number of items per page.
     pub fn takes_page_size(&self) -> bool {
         self.paging.limit().is_some() && self.request.has(Placeholder::Limit)
     }
 
-    /// The template of its URL, as it was written.
+    /// Returns the URL template as written, or `None` if there is none.
     pub fn url(&self) -> Option<String> {
         self.request.url.as_ref().map(ToString::to_string)
     }
 }
 
 impl SeedsPage {
-    /// The template of its URL, as it was written.
+    /// Returns the URL template as written, or `None` if there is none.
     pub fn url(&self) -> Option<String> {
         self.request.url.as_ref().map(ToString::to_string)
     }
 }
 
 impl DetailRules {
-    /// The template of its URL, as it was written; nothing where the list says where it is.
+    /// Returns the URL template as written, or `None` if the list has the URL.
     pub fn url(&self) -> Option<String> {
         self.request.url.as_ref().map(ToString::to_string)
     }
@@ -203,7 +203,7 @@ impl BodyTemplate {
     }
 }
 
-/// Names and values; without those that are empty because their placeholder is.
+/// Returns names and values, without those that are empty because their placeholder is.
 fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'t String, String)> {
     let rendered = templates.iter().map(|(name, value)| (name, value, value.plain(values)));
     rendered
@@ -212,8 +212,8 @@ fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'
         .collect()
 }
 
-/// A path of the site file as a URL below `base`, which is not read anew for each page: that was a
-/// twelfth of what a page costs.
+/// Joins a path of the site file to `base`. Does not parse the result again, which was a twelfth of
+/// the cost of a page.
 fn below(base: &Url, path: &str) -> Url {
     let path = path.trim_end_matches(|end: char| end <= ' ');
     let (path, fragment) = parts(path, '#');
@@ -226,7 +226,7 @@ fn below(base: &Url, path: &str) -> Url {
     url
 }
 
-/// What stands before and after a mark, where it is there.
+/// Splits a text at a mark. Returns `None` for the second part if there is no mark.
 fn parts(text: &str, mark: char) -> (&str, Option<&str>) {
     text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
 }
@@ -235,7 +235,7 @@ fn parsed(url: &str) -> Result<Url, RequestError> {
     Url::parse(url).map_err(|error| RequestError::Url(url.to_owned(), error))
 }
 
-/// Whether a part of the path is `.` or `..`.
+/// Returns true if a segment of the path is `.` or `..`.
 fn has_dot_segment(url: &str) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.contains('.') && path.split('/').any(|segment| matches!(segment, "." | ".."))

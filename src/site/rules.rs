@@ -1,27 +1,27 @@
-//! How the pages of a site are read.
+//! Rules for reading the pages of a site.
 
 use std::sync::Arc;
 
 use super::paging::Paging;
 use super::request::RequestTemplate;
-use crate::extract::field::Pattern;
-use crate::extract::{FieldRule, Format, Select, Selector};
+use crate::select::field::Pattern;
+use crate::select::{FieldRule, Format, Select, Selector};
 
-/// What on a page says that it is none, although its status is that of a page.
+/// Marks on a page which show that it is not the requested one, although its status is normal.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Marks {
-    /// A page that has one of these says that what was asked for is gone, as 404 does.
+    /// A page with one of these is missing, like one with status 404.
     pub missing: Vec<Select>,
-    /// A page that has one of these says that the site failed: it is asked for again.
+    /// A page with one of these is a failure of the site, and is retried.
     pub error: Vec<Select>,
 }
 
-/// Categories by which the items are listed.
+/// Categories, each with its own list of items.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Seeds {
-    /// These.
+    /// Categories from the site file.
     Listed(Vec<Arc<str>>),
-    /// Those that a page names.
+    /// Categories that a page of the site names.
     Page(Box<SeedsPage>),
 }
 
@@ -29,87 +29,88 @@ pub enum Seeds {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeedsPage {
     pub(super) request: RequestTemplate,
-    /// How it is divided.
+    /// Paging of the page.
     pub paging: Paging,
-    /// Whether what it says of further pages counts, beside what the paging names.
+    /// True if hints to further pages count, in addition to the paging.
     pub more: bool,
-    /// What on it says that it is no page of categories.
+    /// Marks of a missing or failed page.
     pub marks: Marks,
-    /// The categories on it.
+    /// Rule for the categories on it.
     pub select: FieldRule,
 }
 
-/// How the list is read.
+/// Rules for the list.
 #[derive(Debug, Clone)]
 pub struct IndexRules {
     pub(super) request: RequestTemplate,
-    /// How the list is divided into pages.
+    /// Paging of the list.
     pub paging: Paging,
-    /// Whether what pages say of further pages counts, beside what the paging names.
+    /// True if hints to further pages count, in addition to the paging.
     pub more: bool,
-    /// Pages asked for at most.
+    /// Maximum number of pages of a list.
     pub most_pages: u64,
-    /// What a page must have to be one.
+    /// Selectors that must match; otherwise the page is rejected.
     pub require: Vec<Select>,
-    /// What on a page says that it is none.
+    /// Marks of a missing or failed page.
     pub marks: Marks,
-    /// What is on a page.
+    /// Rules for the items on a page.
     pub items: ItemRules,
 }
 
-/// What is on a page of the list.
+/// Rules for the items on a list page.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there is one a site")]
 pub enum ItemRules {
-    /// What selectors find.
+    /// Items found by selectors.
     Selected {
-        /// The items on a page.
+        /// Selector of the items on a page.
         items: Select,
-        /// The key within an item.
+        /// Rule for the key within an item.
         key: FieldRule,
-        /// The URL of its page within an item, where the list has it.
+        /// Rule for the URL of the item's page within an item, or `None` if the list does not have
+        /// it.
         link: Option<FieldRule>,
-        /// What changes with an item, within it.
+        /// Rule for the revision within an item: a value that changes with the item.
         revision: Option<FieldRule>,
-        /// What is kept of an item.
+        /// Parts of an item to keep.
         keep: Keep,
     },
-    /// The entries of a sitemap.
+    /// Entries of a sitemap.
     Sitemap {
-        /// The key in an entry's location.
+        /// Pattern of the key in an entry's location.
         key: Pattern,
-        /// Whether an entry's `lastmod` is the item's revision.
+        /// True if an entry's `lastmod` is the item's revision.
         has_revision: bool,
     },
-    /// Nothing: the keys are known.
+    /// No items on pages: the keys are known.
     Known,
 }
 
-/// What is kept of an item on the list.
+/// Parts of an item on the list to keep for its document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Keep {
-    /// Nothing but its key.
+    /// Nothing except the key.
     Nothing,
-    /// All of it: it is the document.
+    /// The whole item: it is the document.
     Whole,
-    /// These fields, by name.
+    /// Fields with these names and rules.
     Fields(Vec<(Box<str>, FieldRule)>),
 }
 
-/// How the page of an item is read.
+/// Rules for the page of an item.
 #[derive(Debug, Clone)]
 pub struct DetailRules {
     pub(super) request: RequestTemplate,
-    /// What the page is made of.
+    /// Format of the page.
     pub format: Format,
-    /// What a page must have to be one.
+    /// Selectors that must match; otherwise the page is rejected.
     pub require: Vec<Select>,
-    /// What on a page says that it is none.
+    /// Marks of a missing or failed page.
     pub marks: Marks,
-    /// Where it says when its item changed.
+    /// Rule for the revision on the page.
     pub revision: Option<FieldRule>,
-    /// The part of a JSON page that is the document, where that is not all of it.
+    /// Path of the document within a JSON page, or `None` if it is the whole page.
     pub document: Option<Selector>,
-    /// What is kept of the page, by name; where nothing is named, all of a JSON page.
+    /// Fields to keep, by name. If empty, the whole JSON page is kept.
     pub fields: Vec<(Box<str>, FieldRule)>,
 }

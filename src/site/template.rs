@@ -1,33 +1,33 @@
-//! Templates: text with `{placeholders}`, and JSON with such texts in it.
+//! Templates: texts with `{placeholders}`, and JSON that contains such texts.
 
 use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use crate::extract::plain;
+use crate::select::text::plain;
 
-/// What stays as it is in a path segment: RFC 3986's unreserved characters.
+/// Characters that are percent-encoded in a path segment: all except RFC 3986's unreserved ones.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// The same, and what stands between segments.
+/// The same, except for the slash between segments.
 const SEGMENTS: &AsciiSet = &SEGMENT.remove(b'/');
 
-/// Most texts take fewer bytes.
+/// Initial capacity of a rendered text, in bytes. Most are shorter.
 const USUAL: usize = 64;
 
 /// A text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template(Vec<Part>);
 
-/// JSON whose texts are templates. Keys are not.
+/// JSON whose strings are templates. Its keys are not.
 #[derive(Debug, Clone, PartialEq)]
 pub enum JsonTemplate {
-    /// A text.
+    /// A text with placeholders.
     Text(Template),
-    /// A text that is one placeholder and nothing else: `{offset}`, `{limit}` and `{page}` become
-    /// numbers, `{cursor}` what the page had (null at first), the others texts.
+    /// A text that is exactly one placeholder. `{offset}`, `{limit}` and `{page}` become numbers,
+    /// `{cursor}` the value from the previous page (null for the first page), the others texts.
     Value(Placeholder),
-    /// What is no text.
+    /// Any other value.
     Literal(Value),
     /// A list.
     List(Vec<JsonTemplate>),
@@ -41,56 +41,56 @@ enum Part {
     Placeholder(Placeholder),
 }
 
-/// What can stand between braces.
+/// A placeholder between braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placeholder {
-    /// `{key}`: the item.
+    /// `{key}`: key of the item.
     Key,
-    /// `{seed}`: the category whose list it is.
+    /// `{seed}`: category of the list.
     Seed,
-    /// `{offset}`: items before the page.
+    /// `{offset}`: number of items before the page.
     Offset,
-    /// `{limit}`: items on a page.
+    /// `{limit}`: number of items per page.
     Limit,
     /// `{page}`: number of the page.
     Page,
-    /// `{cursor}`: what the page before says.
+    /// `{cursor}`: cursor from the previous page.
     Cursor,
 }
 
-/// What placeholders stand for; what has no value is empty.
+/// Values of placeholders. A placeholder without a value becomes empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Values<'a> {
-    /// The item.
+    /// Key of the item.
     pub key: Option<&'a str>,
-    /// The category.
+    /// Category of the list.
     pub seed: Option<&'a str>,
-    /// Items before the page.
+    /// Number of items before the page.
     pub offset: Option<u64>,
-    /// Items on a page.
+    /// Number of items per page.
     pub limit: Option<u64>,
     /// Number of the page, as the site counts.
     pub page: Option<u64>,
-    /// JSON text.
+    /// Cursor from the previous page, as JSON text.
     pub cursor: Option<&'a str>,
 }
 
-/// A template is not one.
+/// Reason why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// `{` without `}`.
+    /// A `{` without `}`.
     #[error("`{{` without `}}`")]
     Open,
-    /// Something else between braces.
+    /// The text between braces is not a placeholder, or not one that is valid here.
     #[error("no placeholder {{{0}}} here; {1}")]
     Unknown(String, String),
 }
 
 impl Template {
-    /// Reads a template in which only `allowed` placeholders may stand.
+    /// Parses a URL template, which may contain only the `allowed` placeholders.
     ///
     /// # Errors
-    /// Where a brace is not closed, or something else stands between braces.
+    /// Returns an error if a brace is not closed, or encloses anything but an allowed placeholder.
     pub fn parse(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
         let mut rest = text;
         while let Some((_, after)) = rest.split_once('{') {
@@ -101,11 +101,11 @@ impl Template {
         Template::parse_body(text, allowed)
     }
 
-    /// Reads a text of a query, a header or a form, where braces may be just braces; but what is a
-    /// word between them is a placeholder, or a slip of the pen.
+    /// Parses a template of a query, header or form value. Braces may be literal there, but a word
+    /// between braces must be a placeholder: otherwise it is probably misspelled.
     ///
     /// # Errors
-    /// Where a word stands between braces that is no placeholder there.
+    /// Returns an error if a word between braces is not an allowed placeholder.
     pub fn parse_text(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
         for between in text.split('{').skip(1).filter_map(|rest| rest.split_once('}')) {
             let (name, _) = between;
@@ -118,11 +118,11 @@ impl Template {
         Template::parse_body(text, allowed)
     }
 
-    /// Reads a text of a body, where braces are often just braces: what is no placeholder's name
-    /// between them stays as it is.
+    /// Parses a template of a body text, where braces are often literal. Text between braces that
+    /// is not the name of a placeholder stays unchanged.
     ///
     /// # Errors
-    /// Where a placeholder stands that is not `allowed` there.
+    /// Returns an error if it contains a placeholder that is not `allowed`.
     fn parse_body(text: &str, allowed: &[Placeholder]) -> Result<Template, TemplateError> {
         let mut parts = Vec::new();
         let (mut kept, mut at) = (0, 0);
@@ -141,8 +141,8 @@ impl Template {
         Ok(Template(parts))
     }
 
-    /// The text with what the placeholders stand for, percent-encoded for a segment of a path; a
-    /// category may be several, as `home/kitchen`.
+    /// Renders the template with values percent-encoded for a path segment. A category may contain
+    /// slashes (`home/kitchen`), which stay.
     pub fn encoded(&self, values: Values<'_>) -> String {
         self.render(|text, placeholder| {
             let kept = if placeholder == Placeholder::Seed { SEGMENTS } else { SEGMENT };
@@ -150,29 +150,29 @@ impl Template {
         })
     }
 
-    /// The text with what the placeholders stand for, as it is.
+    /// Renders the template with unencoded values.
     pub fn plain(&self, values: Values<'_>) -> String {
         self.render(|text, placeholder| text.push_str(&values.text(placeholder)))
     }
 
-    /// Whether a placeholder stands in it.
+    /// Returns true if the template contains a placeholder.
     pub fn varies(&self) -> bool {
         self.0.iter().any(|part| matches!(part, Part::Placeholder(_)))
     }
 
-    /// Whether it leads to a host of its own.
+    /// Returns true if the template is an absolute URL.
     pub fn is_absolute(&self) -> bool {
         matches!(self.0.first(), Some(Part::Text(text)) if is_whole(text))
     }
 
-    /// Whether a placeholder stands in the host of a whole URL.
+    /// Returns true if the host of an absolute URL contains a placeholder.
     pub fn varies_in_host(&self) -> bool {
         let Some(Part::Text(first)) = self.0.first() else { return false };
         let rest = first.split_once("://").map_or("", |(_, rest)| rest);
         !rest.contains(['/', '?', '#']) && self.varies()
     }
 
-    /// Whether this placeholder stands in what is sent of it as a URL: not behind `#`.
+    /// Returns true if this placeholder is part of the URL that is sent, which ends at `#`.
     pub fn asks_for(&self, placeholder: Placeholder) -> bool {
         let is_end = |part: &&Part| matches!(part, Part::Text(text) if text.contains('#'));
         self.0
@@ -181,7 +181,7 @@ impl Template {
             .any(|it| *it == Part::Placeholder(placeholder))
     }
 
-    /// Whether this placeholder stands in it.
+    /// Returns true if the template contains this placeholder.
     pub fn has(&self, placeholder: Placeholder) -> bool {
         self.0.contains(&Part::Placeholder(placeholder))
     }
@@ -198,7 +198,7 @@ impl Template {
     }
 }
 
-/// As it was written.
+/// Formats the template as it was written.
 impl std::fmt::Display for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.render(|text, placeholder| text.push_str(&placeholder.text())))
@@ -206,10 +206,10 @@ impl std::fmt::Display for Template {
 }
 
 impl JsonTemplate {
-    /// Reads a JSON value whose texts are templates.
+    /// Parses a JSON value whose strings are templates.
     ///
     /// # Errors
-    /// Where a placeholder stands that is not `allowed` there.
+    /// Returns an error if it contains a placeholder that is not `allowed`.
     pub fn parse(value: Value, allowed: &[Placeholder]) -> Result<JsonTemplate, TemplateError> {
         Ok(match value {
             Value::String(text) => {
@@ -233,7 +233,7 @@ impl JsonTemplate {
         })
     }
 
-    /// Whether this placeholder stands in it.
+    /// Returns true if the value contains this placeholder.
     pub fn has(&self, placeholder: Placeholder) -> bool {
         match self {
             JsonTemplate::Text(template) => template.has(placeholder),
@@ -244,7 +244,7 @@ impl JsonTemplate {
         }
     }
 
-    /// The value with what the placeholders stand for.
+    /// Renders the value.
     pub fn render(&self, values: Values<'_>) -> Value {
         match self {
             JsonTemplate::Text(template) => Value::String(template.plain(values)),
@@ -277,7 +277,7 @@ impl Placeholder {
             .map(|(_, placeholder)| *placeholder)
     }
 
-    /// As it is written.
+    /// Returns the placeholder as written, with braces.
     pub fn text(self) -> String {
         format!("{{{}}}", self.name())
     }
@@ -317,7 +317,7 @@ impl<'a> Values<'a> {
             Placeholder::Cursor => {
                 let text = self.cursor.and_then(plain);
                 let number = self.cursor.and_then(|cursor| cursor.parse::<i64>().ok());
-                // A number that is none of 64 bits keeps its digits as a text.
+                // A number beyond 64 bits is sent as text, which keeps its digits.
                 number.map_or_else(
                     || text.map_or(Value::Null, |it| String::from(it).into()),
                     Value::from,
@@ -343,7 +343,7 @@ fn unknown(name: &str, allowed: &[Placeholder]) -> TemplateError {
     TemplateError::Unknown(name.to_owned(), offered)
 }
 
-/// Whether a text is a whole URL: it begins with a scheme.
+/// Returns true if a text is an absolute URL: it begins with a scheme.
 fn is_whole(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, rest)| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);

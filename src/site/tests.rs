@@ -1,8 +1,8 @@
 //! Site files to requests.
 
 use super::*;
-use crate::record::Key;
-use crate::task::DetailPage;
+use crate::model::record::Key;
+use crate::model::task::DetailPage;
 
 fn books() -> Site {
     Site::load("books").expect("the built-in site is one")

@@ -1,4 +1,4 @@
-//! Forms in which the site file lets one thing be written in several ways.
+//! Types for values that the site file may write in several forms.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,16 +8,16 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-/// A value, and where in the file it stands.
+/// A value with its position in the file.
 #[derive(Debug, Clone)]
 pub struct At<T> {
-    /// The byte that it begins with.
+    /// Offset of its first byte.
     pub at: usize,
     /// The value.
     pub value: T,
 }
 
-/// A table, or a text or number that is short for one.
+/// A table, or a text or number as its short form.
 #[derive(Debug, Clone)]
 pub enum Short<T> {
     /// A text.
@@ -28,17 +28,17 @@ pub enum Short<T> {
     Table(T),
 }
 
-/// What [`Short`] is, or `false`: what is taken by itself is not to be taken.
+/// A [`Short`], or `false` to turn a default off.
 #[derive(Debug, Clone)]
 pub enum OrOff<T> {
     /// `false`.
     Off,
-    /// What is to be taken instead.
+    /// Replacement of the default.
     On(Short<T>),
 }
 
 impl<T: Clone> OrOff<T> {
-    /// What is to be taken instead, where something is.
+    /// Returns the replacement of the default, or `None` if it is turned off.
     pub fn on(written: &At<OrOff<T>>) -> Option<At<Short<T>>> {
         match &written.value {
             OrOff::Off => None,
@@ -47,15 +47,15 @@ impl<T: Clone> OrOff<T> {
     }
 }
 
-/// A text, or several.
+/// One text or several.
 #[derive(Debug, Clone)]
 pub struct OneOrMany(pub Vec<String>);
 
-/// A text; numbers and truth values are written as such.
+/// A text. Numbers and booleans are converted to text.
 #[derive(Debug, Clone)]
 pub struct Scalar(pub String);
 
-/// Names and texts, in the order of the file.
+/// Names with texts, in the order of the file.
 pub type Pairs = IndexMap<String, At<Scalar>>;
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {

@@ -1,10 +1,11 @@
-//! The store as JSON lines, for pipes and for a look at what a site gives: one record a line.
+//! JSON lines, one record per line: for pipes, and to look at a site's data.
 //!
-//! Promises: each line is `{"key":…,"url":…,"fetched_at":…,"doc":{…}}` with the document as the
-//! site sent it; a batch is written out when [`Store::write`] is done. A file takes the place of
-//! the one before it when its sweep came to its end, and not earlier; pipes and devices are written
-//! to as they are. Nothing is read back: it knows no item, keeps neither ledger nor failures, and a
-//! batch written twice is there twice.
+//! Each line is `{"key":…,"url":…,"fetched_at":…,"doc":{…}}`, with the document as the site sent
+//! it. A batch is flushed when [`Store::write`] returns.
+//!
+//! A file replaces the previous one only when its sweep has finished. Pipes and devices are written
+//! directly. Nothing is read back: the store knows no items, keeps no ledger and no failures, and a
+//! batch that is written twice appears twice.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Stdout, Write};
@@ -19,20 +20,20 @@ use tracing::warn;
 
 use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
-use crate::document::{Body, Encoding};
-use crate::failure::{Failure, PageId};
-use crate::record::{Key, Known, Record, Seen, Stamp};
-use crate::replacement::{self, Readers, Replacement, Unfinished};
-use crate::report::Outcome;
+use crate::model::document::{Body, Encoding};
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::report::Outcome;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, State, SweepEntry};
+use crate::system::replacement::{self, Readers, Replacement, Unfinished};
 
-/// A store that writes one line a record.
+/// A store that writes one line per record.
 pub struct JsonLinesStore {
-    /// On a thread of its own: a pipe blocks for as long as its reader pleases.
+    /// Output, on its own thread: writing to a pipe blocks until its reader reads.
     output: Owner<Output>,
     name: Box<str>,
-    /// Where the lines stand until the sweep has come to its end; none for pipes and devices.
+    /// File that holds the lines until the sweep has finished, or `None` for pipes and devices.
     partial: Option<Box<Path>>,
     has_written: AtomicBool,
 }
@@ -45,19 +46,19 @@ enum Output {
     File(Lines),
 }
 
-/// Lines on their way to a file.
+/// Lines of a file that is not complete yet.
 struct Lines {
     file: Replacement,
-    /// Whether the sweep came to its end, so that they are to take the old ones' place.
+    /// True if the sweep has finished, so that the file replaces the previous one.
     is_whole: bool,
 }
 
 impl JsonLinesStore {
-    /// Opens the pipe or device, or a new file that is to replace the one at the path; none is
+    /// Opens a pipe or device, or a new file that will replace the one at the path. `None` is
     /// standard output.
     ///
     /// # Errors
-    /// Where the file cannot be made or opened.
+    /// Returns an error if the file cannot be created or opened.
     pub fn open(target: &Option<PathBuf>) -> Result<JsonLinesStore, StoreError> {
         let (name, output): (Box<str>, _) = match target {
             None => ("standard output".into(), Output::Stdout(io::stdout())),
@@ -75,10 +76,10 @@ impl JsonLinesStore {
         JsonLinesStore::of(name, output)
     }
 
-    /// A store whose lines stay in memory.
+    /// Creates a store that keeps its lines in memory.
     ///
     /// # Errors
-    /// Where the system has no thread to give.
+    /// Returns an error if no thread can be started.
     pub fn into_memory(lines: Arc<Mutex<Vec<u8>>>) -> Result<JsonLinesStore, StoreError> {
         JsonLinesStore::of("memory".into(), Output::Memory(lines))
     }
@@ -234,7 +235,7 @@ impl Store for JsonLinesStore {
                     (error, _) => error,
                 }
             }),
-            // Closed before; nothing is left to do.
+            // It was closed before.
             Err(Ended) => Ok(()),
         }
     }
@@ -267,7 +268,7 @@ impl Output {
                 let file = file.file();
                 let whole = file.stream_position()?;
                 file.write_all(lines).inspect_err(|_| {
-                    // A full disk takes half a line; where that cannot be taken back it stays.
+                    // A full disk may accept half a line. If that cannot be undone, it stays.
                     let _ = file.set_len(whole);
                 })
             }
@@ -282,7 +283,7 @@ impl Output {
         match self {
             Output::File(Lines { file, is_whole: true }) => file.finish(),
             Output::File(Lines { file, is_whole: false }) => file.abandon(),
-            // What is no file cannot be synchronised.
+            // Pipes cannot be synced.
             Output::Stdout(_) | Output::Stream(_) | Output::Memory(_) => Ok(()),
         }
     }
@@ -293,7 +294,7 @@ fn put_line(lines: &mut Vec<u8>, record: &Record, text: &[u8]) {
     let head =
         format!(r#"{{"key":{key},"url":{url},"fetched_at":"{:.3}","doc":"#, record.fetched_at);
     lines.extend_from_slice(head.as_bytes());
-    // A line break in JSON text stands between tokens only, where a space means the same.
+    // In JSON text, line breaks occur only between tokens, where a space is equivalent.
     lines.extend(text.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
     lines.extend_from_slice(b"}\n");
 }

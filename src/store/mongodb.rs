@@ -1,10 +1,10 @@
-//! MongoDB: `insert` and `update` commands with many documents, unordered, which every supported
-//! server takes.
+//! MongoDB: writes with `insert` and `update` commands of many documents, unordered, which every
+//! supported server accepts.
 //!
-//! The driver's own way to write many documents of both kinds at once needs server 8.0, and one
-//! command a document costs many times as much. What `run_command` leaves to its caller is done here: the
-//! write concern is given, errors inside a successful answer are read, a call has a time limit,
-//! and no future of the driver is dropped half-way (each call is a task of its own).
+//! The driver's own mixed bulk write needs server 8.0, and one command per document would cost many
+//! times as much. This module does what `run_command` leaves to its caller: it sets the write
+//! concern, reads the errors in a successful reply, limits the time of a call, and never drops a
+//! future of the driver before it is done (each call is its own task).
 
 mod adopt;
 mod answer;
@@ -33,17 +33,17 @@ use super::rows::Mark;
 use super::{
     KeptFailure, Live, Losses, Place, Position, Rejection, Rows, Sampled, Store, StoreError, Stored,
 };
-use crate::document::Encoding;
-use crate::failure::{Failure, PageId};
-use crate::record::{Key, Known, Record, Seen, Stamp};
-use crate::secret::Secret;
+use crate::model::document::Encoding;
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
+use crate::text::secret::Secret;
 use connection::{Connection, LONGEST_CALL, LONGEST_LOOK};
 use layout::{Layout, Whose};
 pub use write::insert_command;
 
-/// A store that cannot be opened within this is away.
+/// Timeout for opening the store.
 const OPENING: Duration = Duration::from_millis(4_800);
 
 /// A store in a MongoDB database.
@@ -52,16 +52,17 @@ pub struct MongodbStore {
     place: Place,
     layout: Layout,
     was_empty: bool,
-    /// The lock that was taken last, until it is known to be lost.
+    /// The lock that was taken last, until it is lost.
     held: Mutex<Option<Arc<SweepEntry>>>,
 }
 
 impl MongodbStore {
-    /// Connects, and finds out what the collection is: an empty one, one of ours, or one that others
-    /// filled, which is adopted where it was before or may be.
+    /// Connects and determines the layout of the collection: empty, gleaner's own, or another
+    /// program's. The latter is adopted if it was adopted before or may be.
     ///
     /// # Errors
-    /// Where the server cannot be reached within 5 s, or the collection cannot be used.
+    /// Returns an error if the server cannot be reached within 5 s, or the collection cannot be
+    /// used.
     pub async fn open(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
         let (store, whose) = MongodbStore::look(uri, place).await?;
         match whose {
@@ -74,10 +75,11 @@ impl MongodbStore {
         Ok(store)
     }
 
-    /// Connects to read: whatever the collection is, nothing is written.
+    /// Connects for reading. Nothing is written, whatever the collection holds.
     ///
     /// # Errors
-    /// Where the server cannot be reached within 5 s, or the collection is another site's.
+    /// Returns an error if the server cannot be reached within 5 s, or the collection belongs to
+    /// another site.
     pub async fn open_to_read(uri: &Secret, place: &Place) -> Result<MongodbStore, StoreError> {
         MongodbStore::look(uri, place).await.map(|(store, _)| store)
     }
@@ -98,10 +100,12 @@ impl MongodbStore {
         Ok((MongodbStore { connection, place, layout, was_empty, held }, whose))
     }
 
-    /// A page of all documents in the order of their ids, and where the next one begins.
+    /// Returns a page of all documents in the order of their ids, and the position of the next
+    /// page.
     ///
-    /// Ids may be of any type, and a comparison such as `$gt` stays within one: so the index itself
-    /// is told where to begin, at the last document of the page before, which comes once more.
+    /// Ids may have any type, and a comparison such as `$gt` matches only one type. The index
+    /// itself is therefore told where to start: at the last document of the previous page, which is
+    /// returned once more.
     async fn by_id(
         &self,
         after: Option<&Position>,
@@ -128,7 +132,7 @@ impl MongodbStore {
         Ok((found, next))
     }
 
-    /// The entry of the lock, without which nothing is written.
+    /// Returns the entry of the lock, without which nothing is written.
     fn lock(&self) -> Result<Arc<SweepEntry>, StoreError> {
         self.held().clone().ok_or(StoreError::LockLost)
     }
@@ -137,7 +141,7 @@ impl MongodbStore {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses where one of these documents was written by a later holder of the lock.
+    /// Returns [`StoreError::LockLost`] if a later holder of the lock wrote one of these documents.
     async fn refuse_newer<'a>(
         &self,
         keys: impl IntoIterator<Item = &'a Key>,
@@ -151,13 +155,13 @@ impl MongodbStore {
         }
     }
 
-    /// What is found by these keys.
+    /// Returns a filter for these keys.
     fn of_keys<'a>(&self, keys: impl IntoIterator<Item = &'a Key>) -> Bson {
         let keys: Vec<&str> = keys.into_iter().map(Key::as_str).collect();
         doc! { self.layout.key_path(): { "$in": keys } }
     }
 
-    /// Documents of the collection, at most so many.
+    /// Returns at most `most` documents of the collection.
     async fn find(
         &self,
         filter: Bson,
@@ -168,10 +172,10 @@ impl MongodbStore {
     }
 }
 
-/// See [`crate::store::losses`].
+/// Returns what a crawl would do to documents of other programs. See [`crate::store::losses`].
 ///
 /// # Errors
-/// Where the server cannot be asked.
+/// Returns an error if the server cannot be queried.
 pub async fn losses(uri: &Secret, place: &Place, sample: &[Sampled]) -> Result<Losses, StoreError> {
     let store = MongodbStore::open_to_read(uri, place).await?;
     adopt::losses(&store.connection, place, sample).await

@@ -1,9 +1,9 @@
-//! Patience with a store that goes away: a store around a store, which calls again until it is
-//! back or the patience has run out. The one place that decides this, for all callers.
+//! Retries while a store is unavailable: wraps a store and repeats calls until it is back or the
+//! patience runs out. All callers go through this one place.
 //!
-//! Whoever waits may lose the site's lock meanwhile. So each write, and each retry of one, asks first
-//! whether the lock is still held, where that was not known for a while. This only stops early: what
-//! guards the documents is the store's own check ([`Store`]).
+//! A run that waits may lose the site's lock meanwhile. Each write, and each retry of one,
+//! therefore first checks that the lock is still held, unless that was confirmed recently. This
+//! check only makes the run stop early: the store's own check protects the documents ([`Store`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,21 +14,21 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
-use crate::clock;
-use crate::document::Encoding;
-use crate::failure::{Failure, PageId};
-use crate::metrics::Metrics;
-use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::document::Encoding;
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::observe::metrics::Metrics;
+use crate::observe::waits::Waits;
 use crate::sweep::lock::{Claim, silence};
 use crate::sweep::{LedgerEntry, SweepEntry};
-use crate::waits::Waits;
+use crate::system::clock;
 
-/// Delay before the second call; doubled with each further one.
+/// Delay before the first retry. It doubles with each further one.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
-/// Longest delay between calls.
+/// Maximum delay between retries.
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
-/// How long a store that went away is waited for.
+/// Maximum time to wait for an unavailable store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Patience(pub Duration);
 
@@ -39,10 +39,10 @@ pub struct PatientStore {
     patience: Patience,
     metrics: Arc<Metrics>,
     waits: Waits,
-    /// The outage that is going on, which all callers share.
+    /// Start of the current outage, shared by all callers, or `None`.
     away_since: Mutex<Option<Instant>>,
     lock: Mutex<Option<Held>>,
-    /// A clock that counts suspension.
+    /// Clock that includes suspension of the machine.
     now: fn() -> Duration,
 }
 
@@ -50,12 +50,12 @@ pub struct PatientStore {
 #[derive(Clone)]
 struct Held {
     entry: Arc<SweepEntry>,
-    /// When it was last known to be held, by a clock that counts suspension.
+    /// Time when the lock was last confirmed, by a clock that includes suspension.
     renewed: Duration,
 }
 
 impl PatientStore {
-    /// `store`, called `name` in the log, waited for with `patience`.
+    /// Wraps `store`, called `name` in the log.
     pub fn new(
         store: Arc<dyn Store>,
         name: String,
@@ -100,7 +100,7 @@ impl PatientStore {
         }
     }
 
-    /// The same for a write: each call is made only while the lock is known to be held.
+    /// Repeats a write like `insist`, but makes each call only while the lock is held.
     async fn insist_held<'a, T: Send + 'a>(
         &'a self,
         write: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
@@ -115,9 +115,9 @@ impl PatientStore {
         .await
     }
 
-    /// Asks the store whether the lock is still held, where that was not known for half of the time
-    /// after which others take it: the process may have been stopped, its machine suspended, or the
-    /// store out of reach.
+    /// Asks the store whether the lock is still held, if that was not confirmed for half of the
+    /// time after which others may take it. The process may have been stopped, the machine
+    /// suspended, or the store unreachable.
     async fn ensure_held(&self) -> Result<(), StoreError> {
         let held = self.held().clone();
         let Some(Held { entry, renewed }) = held else { return Ok(()) };
@@ -150,7 +150,7 @@ impl PatientStore {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that the store does not answer; said once, however many calls find it out.
+    /// Records the start of an outage. It is reported once, however many callers notice it.
     fn is_away(&self, error: &str) {
         self.outage(|since| {
             since.get_or_insert_with(|| {
@@ -161,7 +161,7 @@ impl PatientStore {
         });
     }
 
-    /// Notes that an outage is over, for this caller's part.
+    /// Records that this caller no longer waits. Only the first call after an outage has an effect.
     fn is_back(&self) {
         self.outage(|since| {
             if let Some(since) = since.take() {

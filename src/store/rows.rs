@@ -1,36 +1,36 @@
-//! Reading passes: pages of rows in the order of the store's own primary key.
+//! Paged reading, in the order of the store's own primary key.
 //!
-//! Others may put rows beside gleaner's, with keys that are none of its own forms. So a pass goes on
-//! after the primary key of the last row as the store holds it, never after a key that was read from
-//! the row: each row comes once, and the pass ends.
+//! Other programs may add rows whose keys are not valid for gleaner. The next page therefore starts
+//! after the stored primary key of the last row, never after a parsed key: each row is returned
+//! once, and the reading ends.
 
 use bson::raw::RawDocumentBuf;
 
-/// A page of a reading pass.
+/// A page of rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rows<T> {
-    /// The rows. There may be none of them on a page, and more behind it.
+    /// The rows. A page may be empty even if more pages follow.
     pub found: Vec<T>,
-    /// Rows on this page that others put there and that have nothing to be read.
+    /// Number of rows on this page that other programs added and that cannot be read.
     pub others: u64,
-    /// Where the next page begins; absent at the end.
+    /// Position of the next page, or `None` at the end.
     pub next: Option<Position>,
 }
 
-/// A place in the order of a store's primary key.
+/// A position in the order of a store's primary key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Position(pub(super) Mark);
 
-/// The primary key of the last row of a page, as the store holds it.
+/// Primary key of the last row of a page, as stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Mark {
-    /// The values of its columns in SQLite.
+    /// Values of the key columns in SQLite.
     Row(Vec<Cell>),
-    /// The value of its indexed path in MongoDB.
+    /// Value of the indexed path in MongoDB.
     Document(RawDocumentBuf),
 }
 
-/// A value in SQLite. Text need not be UTF-8 there.
+/// A value in SQLite. Its text may not be UTF-8.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cell {
     Null,
@@ -47,7 +47,7 @@ impl<T> Default for Rows<T> {
 }
 
 impl<T> Rows<T> {
-    /// A page of what was read of each row; `None` is a row of others.
+    /// Makes a page of parsed rows; `None` stands for a row that cannot be read.
     pub(super) fn of(rows: impl IntoIterator<Item = Option<T>>, next: Option<Mark>) -> Rows<T> {
         let mut page = Rows { next: next.map(Position), ..Rows::default() };
         for row in rows {
@@ -61,7 +61,7 @@ impl<T> Rows<T> {
 }
 
 impl Position {
-    /// The values of a row's primary key in SQLite.
+    /// Returns the values of a row's primary key in SQLite.
     pub(super) fn row(&self) -> &[Cell] {
         match &self.0 {
             Mark::Row(cells) => cells,
@@ -69,7 +69,7 @@ impl Position {
         }
     }
 
-    /// The indexed value of a document in MongoDB.
+    /// Returns the indexed value of a document in MongoDB.
     pub(super) fn document(&self) -> &RawDocumentBuf {
         match &self.0 {
             Mark::Document(document) => document,

@@ -1,5 +1,5 @@
-//! A look at what a crawl would bring, and at what that would replace, before a collection of others is
-//! adopted: nothing is written.
+//! Dry run before a collection of another program is adopted: shows what a crawl would write and
+//! what that would replace.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,40 +7,40 @@ use serde_json::Value;
 
 use super::Store;
 use super::jsonl::JsonLinesStore;
-use crate::record::Key;
+use crate::model::record::Key;
 
-/// What was written to a store that keeps it in memory.
+/// Records of a crawl that are kept in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Sample(Arc<Mutex<Vec<u8>>>);
 
-/// An item that a crawl would bring.
+/// An item that a crawl would write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sampled {
-    /// The item.
+    /// Key of the item.
     pub key: Key,
-    /// The names at the top of its document.
+    /// Names of the top-level fields of its document.
     pub names: Vec<String>,
 }
 
-/// What a crawl would replace.
+/// Data that a crawl would replace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Losses {
-    /// How many of the sampled items the collection has.
+    /// Number of sampled items that exist in the collection.
     pub held: usize,
-    /// Fields of their documents that the site does not give, in the order of their first appearance.
+    /// Fields of their documents that the site does not provide, in the order of first appearance.
     pub fields: Vec<String>,
 }
 
 impl Sample {
-    /// A store for a crawl whose items are looked at, and not kept.
+    /// Creates a store for a crawl whose items are only looked at.
     ///
     /// # Errors
-    /// Where the system has no thread to give.
+    /// Returns an error if no thread can be started.
     pub fn store(&self) -> Result<Arc<dyn Store>, super::StoreError> {
         Ok(Arc::new(JsonLinesStore::into_memory(self.0.clone())?))
     }
 
-    /// What was brought so far.
+    /// Returns the items written so far.
     pub fn items(&self) -> Vec<Sampled> {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = lines.split(|byte| *byte == b'\n');
@@ -55,7 +55,7 @@ impl Sample {
 }
 
 impl Losses {
-    /// Takes in a document of the collection that `sampled` would replace, by its fields' names.
+    /// Adds a document that `sampled` would replace, given the names of its fields.
     pub(super) fn note<'n>(&mut self, sampled: &Sampled, names: impl Iterator<Item = &'n str>) {
         self.held += 1;
         for name in names {

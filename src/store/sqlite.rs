@@ -1,10 +1,11 @@
-//! The store in an SQLite file: nothing to install, one file to copy.
+//! SQLite: no server to install, and one file to copy.
 //!
-//! One table a collection, with the document's text as the site sent it and a column for each
-//! fact; `gleaner_sweeps` and `gleaner_failures` beside it. One thread owns the connection.
+//! Each collection is a table, with the document's text as the site sent it and a column for each
+//! piece of metadata, next to `gleaner_sweeps` and `gleaner_failures`. One thread owns the
+//! connection.
 //!
-//! Promises: a batch is one transaction, so a killed process leaves all of it or nothing; other
-//! programs can read while gleaner writes (WAL). It must not write to a table it did not make.
+//! A batch is one transaction, so a killed process leaves all of it or nothing. Other programs can
+//! read while gleaner writes (WAL). Tables that gleaner did not create are never written.
 
 mod database;
 mod error;
@@ -22,16 +23,16 @@ use self::error::Fault;
 use self::row::Row;
 use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored};
-use crate::document::Encoding;
-use crate::failure::{Failure, PageId};
-use crate::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::document::Encoding;
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::{Key, Known, Record, Seen, Stamp};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
 /// A store in an SQLite file.
 ///
-/// When it is dropped without [`Store::close`], its thread closes the file as soon as it has
-/// done what it was asked; where the process ends before, the next run finds the journal.
+/// If it is dropped without [`Store::close`], its thread closes the file after the pending jobs. If
+/// the process ends before that, the next run recovers from the journal.
 pub struct SqliteStore {
     database: Owner<Database>,
     path: Box<Path>,
@@ -39,21 +40,21 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, making what is missing; `:memory:` is a store for as long as it
-    /// is open.
+    /// Opens the file at `path`, and creates what is missing. `:memory:` is a store that exists as
+    /// long as it is open.
     ///
     /// # Errors
-    /// Where the file cannot be opened and written, is no database, or holds under the
-    /// collection's name what belongs to others.
+    /// Returns an error if the file cannot be opened or written, is not a database, or already
+    /// holds another program's table under the collection's name.
     pub async fn open(path: &Path, place: &Place) -> Result<SqliteStore, StoreError> {
         SqliteStore::opened(path, place, Database::open).await
     }
 
-    /// Opens the file at `path` for reading: nothing is made or changed.
+    /// Opens the file at `path` for reading: nothing is created or changed.
     ///
     /// # Errors
-    /// Where the file cannot be read, is no database, or holds under the collection's name what belongs to
-    /// others.
+    /// Returns an error if the file cannot be read, is not a database, or holds another program's
+    /// table under the collection's name.
     pub async fn open_to_read(path: &Path, place: &Place) -> Result<SqliteStore, StoreError> {
         SqliteStore::opened(path, place, Database::open_to_read).await
     }
@@ -209,7 +210,7 @@ impl Store for SqliteStore {
     async fn close(&self) -> Result<(), StoreError> {
         match self.database.end(Database::close).await {
             Ok(closed) => closed.map_err(|error| error::explain(&self.path, &error)),
-            // Closed before; nothing is left to do.
+            // It was closed before.
             Err(Ended) => Ok(()),
         }
     }

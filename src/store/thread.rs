@@ -1,12 +1,12 @@
-//! One thread that owns a value and does what it is told with it, one job after another.
+//! A thread that owns a value and runs jobs on it, one after another.
 //!
-//! Files, pipes and SQLite block whoever calls them, and an SQLite connection is for one thread
-//! at a time. An [`Owner`] keeps such a value on a thread of its own; the runtime waits for the
-//! answer without being blocked.
+//! Files, pipes and SQLite block their caller, and an SQLite connection may be used by only one
+//! thread at a time. An [`Owner`] keeps such a value on its own thread; async callers wait for
+//! results without blocking the runtime.
 //!
-//! Promises: jobs are done in the order they were asked for; a job that was handed over is done
-//! even if its asker stops waiting; when the thread ends, whoever still waits is told. A job must
-//! not ask its own owner: it would wait for itself.
+//! Jobs run in the order in which they were submitted. A submitted job runs even if its caller
+//! stops waiting. When the thread ends, all waiting callers get [`Ended`]. A job must not wait for
+//! its own owner, which would be a deadlock.
 
 use std::io;
 use std::thread;
@@ -14,26 +14,27 @@ use std::thread;
 use async_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
-/// Asked of the value; takes it out to end the thread.
+/// A job on the value. It takes the value out to end the thread.
 type Job<T> = Box<dyn FnOnce(&mut Option<T>) + Send>;
 
-/// A thread that owns a value and runs jobs on it, in order. When it is dropped, the thread finishes
-/// its jobs, drops the value and ends; nobody waits for that. [`Owner::end`] waits.
+/// A thread that owns a value and runs jobs on it, in order. After the owner is dropped, the thread
+/// finishes its jobs, drops the value and ends. Dropping does not wait for that; [`Owner::end`]
+/// does.
 pub struct Owner<T> {
-    /// Unbounded, since each asker has one job here and waits for it. Closed by the last sender,
-    /// or by the thread when it ends.
+    /// Channel of jobs. It is unbounded, since each caller has one job in it and waits for it. It
+    /// is closed when the last sender is dropped, or when the thread ends.
     jobs: Sender<Job<T>>,
 }
 
-/// The thread has ended, because it was told to or because a job panicked.
+/// Error after the thread has ended, because it was told to or because a job panicked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended;
 
 impl<T: Send + 'static> Owner<T> {
-    /// Hands `value` over to a new thread of this name.
+    /// Moves `value` to a new thread with this name.
     ///
     /// # Errors
-    /// Where the system has no thread to give.
+    /// Returns an error if no thread can be started.
     pub fn of(value: T, name: &str) -> io::Result<Owner<T>> {
         let (jobs, asked) = async_channel::unbounded();
         let asked = Asked(asked);
@@ -41,10 +42,10 @@ impl<T: Send + 'static> Owner<T> {
         Ok(Owner { jobs })
     }
 
-    /// Runs `job` on the value and answers with what it gave.
+    /// Runs `job` on the value and returns its result.
     ///
     /// # Errors
-    /// Where the thread has ended.
+    /// Returns [`Ended`] if the thread has ended.
     pub async fn run<R: Send + 'static>(
         &self,
         job: impl FnOnce(&mut T) -> R + Send + 'static,
@@ -52,10 +53,10 @@ impl<T: Send + 'static> Owner<T> {
         self.ask(|value| value.as_mut().map(job)).await
     }
 
-    /// Runs `last` on the value after all jobs asked for before, and ends the thread.
+    /// Runs `last` on the value after all submitted jobs, and ends the thread.
     ///
     /// # Errors
-    /// Where the thread has ended already.
+    /// Returns [`Ended`] if the thread has ended already.
     pub async fn end<R: Send + 'static>(
         &self,
         last: impl FnOnce(T) -> R + Send + 'static,
@@ -69,7 +70,7 @@ impl<T: Send + 'static> Owner<T> {
     ) -> Result<R, Ended> {
         let (answer, answered) = oneshot::channel();
         let job: Job<T> = Box::new(move |value| {
-            // Fails where the asker stopped waiting, which is its right.
+            // This fails if the caller has stopped waiting, which is allowed.
             let _ = answer.send(job(value));
         });
         self.jobs.try_send(job).map_err(|_| Ended)?;
@@ -77,8 +78,8 @@ impl<T: Send + 'static> Owner<T> {
     }
 }
 
-/// The thread's end of the channel. A channel keeps its messages for as long as there is a sender,
-/// so what came too late is dropped here: else its asker would wait for ever.
+/// The thread's end of the channel. A channel keeps its messages as long as it has a sender, so
+/// jobs that came too late are dropped here. Otherwise their callers would wait forever.
 struct Asked<T>(Receiver<Job<T>>);
 
 impl<T> Drop for Asked<T> {

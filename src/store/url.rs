@@ -1,33 +1,33 @@
-//! Where the store is: `mongodb://…/db`, `sqlite:PATH`, `jsonl:PATH`, `jsonl:-`.
+//! Location of the store: `mongodb://…/db`, `sqlite:PATH`, `jsonl:PATH`, `jsonl:-`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::secret::{Credentials, Secret};
+use crate::text::secret::{Credentials, Secret};
 
-/// The URL of a store. Displayed without its password.
+/// URL of a store. Its `Display` hides the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A MongoDB connection string that names a database.
     Mongodb(Secret),
     /// An SQLite file.
     Sqlite(PathBuf),
-    /// A file, or none for standard output.
+    /// A file of JSON lines, or `None` for standard output.
     JsonLines(Option<PathBuf>),
 }
 
-/// Why a text names no store.
+/// Reason why a text is not the URL of a store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreUrlError {
-    /// Not one of the three kinds.
+    /// The scheme is none of the three.
     #[error(
         "a store is mongodb://HOST/DATABASE, sqlite:PATH or jsonl:PATH (jsonl:- is standard output)"
     )]
     Scheme,
-    /// A MongoDB URI without a database.
+    /// The MongoDB URI names no database.
     #[error("the URI names no database: write mongodb://HOST/DATABASE")]
     NoDatabase,
-    /// A file without a name.
+    /// The path is empty.
     #[error("no path after the colon")]
     NoPath,
 }
@@ -58,14 +58,14 @@ impl FromStr for StoreUrl {
 }
 
 impl StoreUrl {
-    /// Adds the credentials that the store is opened with.
+    /// Adds the credentials in the URL to `into`.
     pub fn credentials(&self, into: &mut Credentials) {
         if let StoreUrl::Mongodb(uri) = self {
             into.url(uri.expose());
         }
     }
 
-    /// Whether the store is the file at `path`, whichever way that is written.
+    /// Returns `true` if the store is the file at `path`, however that is written.
     pub fn is_at(&self, path: &Path) -> bool {
         match self {
             StoreUrl::Sqlite(own) | StoreUrl::JsonLines(Some(own)) => place(own) == place(path),
@@ -74,7 +74,7 @@ impl StoreUrl {
     }
 }
 
-/// Where a file is or would be, without links.
+/// Returns the canonical path of a file, which need not exist.
 fn place(path: &Path) -> PathBuf {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new(".")).canonicalize();

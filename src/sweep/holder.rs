@@ -1,8 +1,8 @@
-//! Who runs a sweep, and whether that process still lives.
+//! The process that runs a sweep, and whether it is still alive.
 //!
-//! A process is known by the boot of its machine, its pid namespace, its pid, and when it was
-//! started: a pid alone is given to others after a while. Where boot and namespace are ours the
-//! system says whether it lives; of others nothing can be known but when they were last heard of.
+//! A process is identified by its machine's boot id, its pid namespace, its pid and its start time:
+//! a pid alone is reused. If boot and namespace are the same as ours, the system says whether the
+//! process is alive. For other processes only their last heartbeat is known.
 
 use std::fs;
 
@@ -13,42 +13,42 @@ use serde::{Deserialize, Serialize};
 pub struct Holder {
     /// Id of the machine's boot.
     pub boot: Box<str>,
-    /// Its pid namespace: of a container, say.
+    /// Pid namespace of the process, which differs in a container.
     pub namespace: Box<str>,
-    /// Its id there.
+    /// Pid in that namespace.
     pub pid: u32,
-    /// When it was started, in the system's ticks since the boot.
+    /// Start time of the process, in ticks since the boot.
     pub started: u64,
-    /// The machine's name, for people.
+    /// Name of the machine, for people.
     pub host: Box<str>,
 }
 
-/// What is known of a holder.
+/// The state of a holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Life {
-    /// It runs.
+    /// The process runs.
     Alive,
-    /// It does not run any more.
+    /// The process does not run any more.
     Dead,
-    /// It runs elsewhere, if it does.
+    /// The process would run on another machine or in another namespace, so its state is unknown.
     Elsewhere,
 }
 
 impl Holder {
-    /// This process.
+    /// Returns the holder for this process.
     pub fn this() -> Holder {
         let pid = std::process::id();
         let started = stat(pid).map_or(0, |(_, started)| started);
         Holder { boot: boot(), namespace: namespace(), pid, started, host: host() }
     }
 
-    /// Whether the holder lives, as far as it can be told from here.
+    /// Returns whether the holder is alive, as far as this process can tell.
     pub fn life(&self) -> Life {
         if self.boot.is_empty() || self.boot != boot() || self.namespace != namespace() {
             return Life::Elsewhere;
         }
         match stat(self.pid) {
-            // A zombie has ended, but nobody has asked how.
+            // A zombie has ended, but its parent has not collected its status yet.
             Some((state, started)) if started == self.started && !matches!(state, 'Z' | 'X') => {
                 Life::Alive
             }
@@ -83,8 +83,8 @@ fn namespace() -> Box<str> {
     link.map(|link| link.to_string_lossy().into()).unwrap_or_default()
 }
 
-/// State and start time of a process: fields 3 and 22 of `/proc/PID/stat` (proc(5)). The name,
-/// field 2, stands in parentheses and may hold any character.
+/// Returns state and start time of a process: fields 3 and 22 of `/proc/PID/stat` (proc(5)). Field
+/// 2, the name, is in parentheses and may contain any character.
 fn stat(pid: u32) -> Option<(char, u64)> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();

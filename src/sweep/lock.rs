@@ -1,75 +1,75 @@
-//! How a run begins: with a new sweep, with a resumed one, or not at all, since another run holds
-//! the site. A pure function of the ledger's entries.
+//! Decides how a run begins: with a new sweep, with a resumed one, or not at all because another
+//! run holds the site. A pure function of the ledger's entries.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Holder, LedgerEntry, Life, State, SweepEntry};
-use crate::clock;
-use crate::record::FIRST_FORM;
-use crate::report::Outcome;
+use crate::model::record::FIRST_FORM;
+use crate::model::report::Outcome;
+use crate::system::clock;
 
-/// A holder without a heartbeat for this long is dead, wherever it runs.
+/// Returns the time without a heartbeat after which a holder counts as dead, on any machine.
 pub fn silence() -> Duration {
     clock::limit("GLEANER_TEST_SILENCE", Duration::from_secs(60))
 }
 
-/// A holder whose last heartbeat is old by the store's clock is watched for this long all the same: one
-/// that lives gives a heartbeat every 10 s.
+/// Minimum time for which a holder is watched, even if the store's clock says that its last
+/// heartbeat is old: a live holder sends a heartbeat every 10 s.
 const TWO_HEARTBEATS: Duration = Duration::from_secs(20);
-/// An unfinished sweep that is older is not resumed.
+/// Maximum age of an unfinished sweep that is resumed.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// How a run begins.
+/// The decision on how a run begins.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Beginning {
-    /// With the lock, if it can be taken by this change of the ledger.
+    /// Take the lock, if this change of the ledger succeeds.
     Take {
-        /// The change.
+        /// Change of the ledger.
         claim: Box<Claim>,
-        /// Why an unfinished sweep is not resumed, where there is one.
+        /// Reason why an unfinished sweep is not resumed, if there is one.
         afresh: Option<String>,
     },
-    /// Another run holds the site.
+    /// Give up: another run holds the site.
     Held(Box<LedgerEntry>),
-    /// The holder may be dead. The ledger is to be read again, for as long at most.
+    /// Read the ledger again, for at most this long: the holder may be dead.
     Watch(Box<LedgerEntry>, Duration),
 }
 
-/// A change of the ledger that takes a site's lock. Each part is a compare-and-set: it happens only
-/// while the ledger is as it was read.
+/// A change of the ledger that takes a site's lock. Each part is a compare-and-set: it succeeds
+/// only while the ledger is as it was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// The entry to write, in state running.
+    /// Entry to write, in the state running.
     pub entry: SweepEntry,
-    /// The entry of the same sweep as it was read, where the sweep is resumed. Absent: the sweep
-    /// is new, and no entry may have its id.
+    /// Entry of the same sweep as it was read, if the sweep is resumed. `None` if the sweep is new;
+    /// then no entry may have its id.
     pub resumes: Option<SweepEntry>,
-    /// The running entry of another sweep as it was read, whose holder is dead: it ends as failed.
+    /// Running entry of another sweep whose holder is dead, as it was read. It is ended as failed.
     pub evicts: Option<SweepEntry>,
 }
 
 impl Claim {
-    /// The claim for a new sweep, with nothing in its way.
+    /// Creates a claim for a new sweep, with no other sweep in its way.
     pub fn new(entry: SweepEntry) -> Claim {
         Claim { entry, resumes: None, evicts: None }
     }
 
-    /// The claim for resuming `last` as `entry`.
+    /// Creates a claim that resumes `last` as `entry`.
     pub fn resume(entry: SweepEntry, last: SweepEntry) -> Claim {
         Claim { entry, resumes: Some(last), evicts: None }
     }
 
-    /// The same claim, which also ends `dead`'s entry.
+    /// Returns the claim extended to also end the entry `dead`.
     pub fn evicting(self, dead: SweepEntry) -> Claim {
         Claim { evicts: Some(dead), ..self }
     }
 }
 
-/// Decides how a run that would begin with `fresh` begins, by the ledger's `entries`, newest
-/// first. `may_resume` says whether an unfinished sweep is to be resumed; `watched` is the running
-/// entry as this run saw it first, and how long ago by a clock that nobody sets.
+/// Decides how a run begins, from the ledger's `entries`, newest first. `fresh` is the entry of a
+/// new sweep. `may_resume` is true if an unfinished sweep may be resumed. `watched` is the running
+/// entry as this run first saw it, and the time since then by a clock that cannot be set.
 pub fn begin(
     fresh: SweepEntry,
     entries: &[LedgerEntry],
@@ -97,7 +97,8 @@ pub fn begin(
     Beginning::Take { claim, afresh }
 }
 
-/// The entry of the sweep that the run resumes which would else begin with `fresh`.
+/// Returns the entry of the unfinished sweep `last`, resumed by the run that would else begin
+/// `fresh`.
 fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
     SweepEntry {
         state: State::Running,
@@ -111,16 +112,17 @@ fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
     }
 }
 
-/// What can be said of a running sweep's holder.
+/// The state of a running sweep's holder.
 enum Standing {
     Lives,
     Dead,
-    /// It is dead if no heartbeat comes for so long.
+    /// Dead if no heartbeat comes within this time.
     Unknown(Duration),
 }
 
-/// What can be said of a running sweep's holder. The store's clock may have been set: so it shortens
-/// the watch, but does not replace it, and where the heartbeat lies in the future it says nothing.
+/// Decides whether a running sweep's holder is alive. The store's clock may have been set: so the
+/// age of the heartbeat shortens the watch but does not replace it, and a heartbeat in the future
+/// says nothing.
 fn standing(
     running: &LedgerEntry,
     life: Life,
@@ -146,7 +148,7 @@ fn standing(
     }
 }
 
-/// Whether a sweep did not come to its end, so that it may be gone on with.
+/// Returns true if a sweep did not reach its end, so that it can be resumed.
 pub(super) fn is_unfinished(entry: &SweepEntry) -> bool {
     matches!(
         entry.state,
@@ -154,13 +156,13 @@ pub(super) fn is_unfinished(entry: &SweepEntry) -> bool {
     )
 }
 
-/// Returns whether two definitions are the same, as far as can be told: one of version 0.1.0's form cannot be
-/// compared, and counts as the same, so that an upgrade resumes.
+/// Returns true if two definitions are the same, as far as this is known. A digest of version
+/// 0.1.0's form cannot be compared, and counts as the same, so that an upgrade resumes.
 fn is_same(before: &str, now: &str) -> bool {
     before == now || (before.starts_with(FIRST_FORM) && !now.starts_with(FIRST_FORM))
 }
 
-/// Why an unfinished sweep is not resumed.
+/// Returns why an unfinished sweep is not resumed, or `None` if it is.
 fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
     if !is_same(&entry.definition, &fresh.definition) {
         return Some("what the site file asks for is not what it was".to_owned());
@@ -169,13 +171,14 @@ fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
     (age > LONGEST_PAUSE).then(|| "it began more than 7 days ago".to_owned())
 }
 
-/// A time as people read it.
+/// Rounds a time to seconds, for display.
 pub fn shown(at: Timestamp) -> Timestamp {
     at.round(jiff::Unit::Second).unwrap_or(at)
 }
 
 impl LedgerEntry {
-    /// Who holds the site, since when, silent for how long, and when it is free.
+    /// Describes who holds the site, since when, the time since its heartbeat, and when the site is
+    /// free.
     pub fn holding(&self) -> String {
         let LedgerEntry { entry, silent_for } = self;
         let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), Holder::to_string);

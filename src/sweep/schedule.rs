@@ -1,9 +1,8 @@
-//! When the next sweep begins, where one follows another: functions of what the ledger says and of
-//! the time that has passed.
+//! Computes when the next of several sweeps begins, from the ledger and the time that has passed.
 //!
-//! The ledger's times are by the wall clock, which may be set. So it only ever says how long to
-//! wait at most, and never longer than from one start to the next; the time after a sweep of our
-//! own is counted by a clock that nobody sets.
+//! The ledger's times come from the wall clock, which can be set. So they only give an upper bound
+//! for the wait, which is never longer than the time between two starts. The time after a sweep of
+//! this process is measured by a clock that cannot be set.
 
 use std::time::Duration;
 
@@ -12,13 +11,13 @@ use jiff::Timestamp;
 use super::lock::is_unfinished;
 use super::{LedgerEntry, SweepEntry};
 
-/// A wait of less than this part of the time between two starts is none.
+/// Waits shorter than this fraction of the time between two starts are skipped.
 const SLACK: u32 = 100;
 
-/// How long to wait from `now` until a sweep is due, by the ledger's `entries`, newest first:
-/// `every` from the start of the last one. Nothing where there was none, where the last one is to
-/// be gone on with, or where it began later than now, since then the clock was set back. Runs over
-/// a part of the site (`limited`) and over all of it do not count for one another.
+/// Returns how long to wait from `now` until a sweep is due: `every` after the start of the last
+/// one in the ledger's `entries`, newest first. Returns `None` if there was no sweep, if the last
+/// one is to be resumed, or if it began later than `now`, since the clock was then set back. Sweeps
+/// over a part of the site (`limited`) and sweeps over all of it are counted separately.
 pub fn wait(
     entries: &[LedgerEntry],
     limited: bool,
@@ -34,20 +33,20 @@ pub fn wait(
     every.checked_sub(ago).filter(|left| *left > every / SLACK)
 }
 
-/// When the next sweep is due after one that began some time ago.
+/// The time of the next sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Next {
-    /// In how long.
+    /// Time until it is due.
     pub after: Duration,
-    /// How many starts were due meanwhile and are skipped.
+    /// Number of starts that were missed meanwhile and are skipped.
     pub skipped: u64,
 }
 
-/// The next start after a sweep that began `ago`, where one is due `every` so long.
+/// Returns the next start after a sweep that began `ago`, if sweeps start at intervals of `every`.
 pub fn next(ago: Duration, every: Duration) -> Next {
     let every = every.max(Duration::from_nanos(1)).as_nanos();
     let ago = ago.as_nanos();
-    // One that is due this very moment is not late.
+    // A start that is due right now is not missed.
     let skipped = ago.saturating_sub(1) / every;
     let left = (skipped + 1) * every - ago;
     Next {
@@ -59,7 +58,7 @@ pub fn next(ago: Duration, every: Duration) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Outcome;
+    use crate::model::report::Outcome;
     use crate::sweep::State;
 
     const HOUR: Duration = Duration::from_secs(3_600);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use gleaner::frontier::{Count, Frontier, Lease, Limits, MemoryFrontier, Submitted};
-use gleaner::task::{DetailPage, FollowUps, IndexRun, Page};
+use gleaner::model::task::{DetailPage, FollowUps, IndexRun, Page};
 
 use crate::records::key;
 

@@ -1,7 +1,7 @@
 //! Sites of HTML pages, and mixed ones: crawled from a copy on loopback, and checked field by field.
 
 use gleaner::demo::{Demo, Fault, Options};
-use gleaner::report::{Outcome, Report};
+use gleaner::model::report::{Outcome, Report};
 use gleaner::site::{Site, parse_base_url};
 use serde_json::{Value, json};
 

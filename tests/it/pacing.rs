@@ -11,11 +11,11 @@ use gleaner::fetch::{
     Trouble,
 };
 use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
-use gleaner::metrics::Metrics;
-use gleaner::record::Key;
-use gleaner::settings::Settings;
-use gleaner::task::{DetailPage, FollowUps};
-use gleaner::waits::Waits;
+use gleaner::model::record::Key;
+use gleaner::model::task::{DetailPage, FollowUps};
+use gleaner::observe::metrics::Metrics;
+use gleaner::observe::waits::Waits;
+use gleaner::site::settings::Settings;
 use tokio::time::Instant;
 use url::Url;
 

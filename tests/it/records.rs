@@ -2,14 +2,14 @@
 //! since stores are no finer.
 
 use bytes::Bytes;
-use gleaner::document::{Body, Document, Encoding, Json};
-use gleaner::failure::Failure;
-use gleaner::record::{Key, Record, Stamp, Verdict};
-use gleaner::report::Outcome;
+use gleaner::model::document::{Body, Document, Encoding, Json};
+use gleaner::model::failure::Failure;
+use gleaner::model::record::{Key, Record, Stamp, Verdict};
+use gleaner::model::report::Outcome;
+use gleaner::model::task::{DetailPage, IndexPage, Page};
 use gleaner::store::{Place, Store};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, State, SweepEntry};
-use gleaner::task::{DetailPage, IndexPage, Page};
 use jiff::Timestamp;
 
 /// So many seconds after the beginning of the test's time.

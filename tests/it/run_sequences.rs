@@ -10,8 +10,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gleaner::metrics::Metrics;
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
+use gleaner::observe::metrics::Metrics;
 use gleaner::store::Store;
 use gleaner::sweep::lock::{self, Beginning};
 use gleaner::sweep::{Holder, LedgerEntry, Life, State, SweepEntry};

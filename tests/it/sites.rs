@@ -21,11 +21,11 @@ mod wire;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::{Crawl, Ended};
-use gleaner::report::{Outcome, Report};
-use gleaner::settings::Settings;
-use gleaner::shutdown;
+use gleaner::engine::crawl::{Crawl, Ended};
+use gleaner::model::report::{Outcome, Report};
+use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
+use gleaner::system::shutdown;
 use serde_json::Value;
 
 use crate::crawl::rig::{adds_up, run};

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gleaner::document::Encoding;
-use gleaner::metrics::Metrics;
-use gleaner::record::{Record, Seen};
-use gleaner::report::Outcome;
+use gleaner::model::document::Encoding;
+use gleaner::model::record::{Record, Seen};
+use gleaner::model::report::Outcome;
+use gleaner::observe::metrics::Metrics;
 use gleaner::store::{self, Rows, Store, StoreError, StoreUrl};
 use gleaner::sweep::SweepEntry;
 use gleaner::sweep::lock::Claim;

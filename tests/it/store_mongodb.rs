@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use gleaner::record::{Ages, Fetched, Record, Seen};
+use gleaner::model::record::{Ages, Fetched, Record, Seen};
 use gleaner::store::{Live, Rows, Store};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, SweepEntry};

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gleaner::document::Encoding;
-use gleaner::record::{Key, Record};
+use gleaner::model::document::Encoding;
+use gleaner::model::record::{Key, Record};
 use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
 use rusqlite::Connection;
 use tempfile::TempDir;

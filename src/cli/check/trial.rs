@@ -1,53 +1,53 @@
-//! What is asked of the live site, in order: its list, by way of the pages that lead to one, one
-//! item, and the list's next page. Whatever comes is put into the facts; reading and judging is done elsewhere.
+//! Requests of a check: the list (through the pages that lead to one), one item, and the second
+//! page of the list. Collects the facts; reading and judging them is done elsewhere.
 
 use std::collections::VecDeque;
 
-use crate::check::second::Read;
-use crate::check::{self, Asked, Check, Named};
-use crate::document::{Body, Encoding};
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
 use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
-use crate::secret::shown;
-use crate::settings::Settings;
+use crate::model::document::{Body, Encoding};
+use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
+use crate::site::settings::Settings;
 use crate::site::{DetailRules, ItemRules, Next, RequestError, Seeds, Site};
-use crate::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
+use crate::text::secret::shown;
+use crate::tools::check::second::Read;
+use crate::tools::check::{self, Asked, Check, Named};
 
-/// Pages that lead to lists or have no items: categories, sitemaps of sitemaps, and those of them that
-/// are empty.
+/// Maximum number of pages to request before the first list page with items: categories, sitemap
+/// indexes, and empty lists.
 const MOST_BEFORE_A_LIST: usize = 8;
-/// Items that are tried where pages are not there.
+/// Maximum number of missing items (404 or 410) to skip.
 const MOST_MISSING: usize = 3;
 
-/// A site file being tried.
+/// A check of a site file against the live site.
 pub struct Trial {
     site: Site,
     fetcher: Fetcher,
-    /// What the site asks of crawlers.
+    /// Rules of the site's robots.txt.
     rules: robots::Rules,
-    /// What was seen.
+    /// Results so far.
     pub facts: Check,
 }
 
-/// Why a trial went no further.
+/// Reason why a check stopped early.
 pub enum Stop {
-    /// The live site is not what the file says.
+    /// The live site does not match the site file.
     Misfit(String),
-    /// There is no live site.
+    /// The live site cannot be reached.
     Unreachable(String),
 }
 
 impl Trial {
-    /// Nothing was asked for yet.
+    /// Creates a check that has made no request yet.
     pub fn new(site: Site, settings: &Settings, fetcher: Fetcher) -> Trial {
         let facts = Check::of(&site, &settings.headers);
         Trial { facts, site, fetcher, rules: robots::Rules::none() }
     }
 
-    /// Asks for what the site asks of crawlers, the list, and an item.
+    /// Requests robots.txt, the list, one item and the second page of the list.
     ///
     /// # Errors
-    /// Where the site does not fit, or is not there.
+    /// Returns an error if the site does not match the file, or cannot be reached.
     pub async fn run(&mut self, settings: &Settings) -> Result<(), Stop> {
         let request = robots::request(&self.site.home()).filter(|_| settings.robots);
         if let Some(request) = request {
@@ -95,8 +95,9 @@ impl Trial {
         format!("{index} has no items; {items}")
     }
 
-    /// The first page that lists items, by way of those that lead to it. Where a category or a sitemap
-    /// has none, the next one is looked at.
+    /// Returns the first page that lists items, its listing, and the fetched page (`None` if the
+    /// site has no list to request). If a category or sitemap is empty, continues with the next
+    /// one.
     async fn list(&mut self) -> Result<(IndexPage, Listing, Option<Answered>), Stop> {
         let mut runs = VecDeque::from(self.site.begin(self.site.page_range(None)));
         let mut empty = None;
@@ -136,13 +137,14 @@ impl Trial {
                 _ => None,
             });
             self.facts.named.push(Named::of("sitemaps", &urls.collect::<Vec<_>>()));
-            // What it leads to, before what stands beside it.
+            // The pages that it leads to come before its siblings.
             next.into_iter().rev().for_each(|run| runs.push_front(run));
         }
         empty.ok_or_else(no_list)
     }
 
-    /// The page that follows the first one, where there is one: a file may fit that alone.
+    /// Requests the second page of the list, if there is one, and compares it with the first: a
+    /// site file may match the first page only.
     async fn second(
         &mut self,
         index: &IndexPage,
@@ -174,7 +176,7 @@ impl Trial {
         Ok(())
     }
 
-    /// The lists of the categories that a page names.
+    /// Returns the lists of the categories that a page names.
     fn categories(
         &mut self,
         index: &IndexPage,
@@ -196,7 +198,8 @@ impl Trial {
         Ok(self.site.lists(found.seeds.into_iter(), self.site.page_range(None)))
     }
 
-    /// The first item whose page can be had, or that needs none.
+    /// Requests the page of the first item that has one, or takes the first item that needs none.
+    /// Skips items that cannot be requested, and up to [`MOST_MISSING`] missing ones.
     async fn item(&mut self, items: Vec<Item>) -> Result<(), Stop> {
         let mut elsewhere: Option<String> = None;
         let mut missing = Vec::new();
@@ -238,7 +241,7 @@ impl Trial {
         }
     }
 
-    /// What would be stored of an item.
+    /// Builds the document that a crawl would store of an item.
     fn document(
         &mut self,
         key: &str,
@@ -286,7 +289,7 @@ impl Trial {
         self.site.request(page).map_err(|error| Stop::Misfit(format!("{page}: {error}")))
     }
 
-    /// A page, by its status.
+    /// Requests a page and checks its status.
     async fn page(&mut self, page: &Page, request: Request) -> Result<Answered, Stop> {
         let answer = self.ask(page, request).await?;
         self.good(page, answer)
@@ -304,7 +307,7 @@ impl Trial {
         Err(Stop::Misfit(format!("{page}: {why}")))
     }
 
-    /// Asks for a page, and keeps what can be said of that.
+    /// Makes a request and records it.
     async fn ask(&mut self, page: &Page, request: Request) -> Result<Answer, Stop> {
         let asked = Asked {
             page: page.to_string(),
@@ -338,7 +341,8 @@ impl Trial {
         }
     }
 
-    /// The table of the site file that says where a page is, and its URL there.
+    /// Returns the site file's table that holds the URL of a page, and the URL template. `None` if
+    /// the URL is not from the file.
     fn template(&self, page: &Page) -> Option<(&'static str, String)> {
         let (table, url) = match page {
             Page::Index(IndexPage { place: Some(Place::Url(_)), .. }) => return None,
@@ -361,7 +365,7 @@ fn no_list() -> Stop {
     Stop::Misfit("no page of a list was found".to_owned())
 }
 
-/// Why an item cannot be asked for.
+/// Explains why an item cannot be requested.
 fn cannot_be_asked(key: &str, error: &RequestError) -> String {
     let hint = match error {
         RequestError::Host(url) => to_allow(url),
@@ -370,7 +374,7 @@ fn cannot_be_asked(key: &str, error: &RequestError) -> String {
     format!("item {key} cannot be asked for: {error}{hint}")
 }
 
-/// What to write so that another host is allowed.
+/// Returns a hint for allowing the host of `url` in the site file.
 fn to_allow(url: &str) -> String {
     let Ok(url) = url::Url::parse(url) else { return String::new() };
     let port = url.port().map_or_else(String::new, |port| format!(":{port}"));

@@ -1,6 +1,6 @@
-//! A store that was not opened. Where its collection holds documents of others, which nobody said may
-//! be adopted, some items are fetched and nothing is written: so it can be said what adopting would
-//! replace.
+//! Reporting why a store could not be opened. If its collection holds documents of another program
+//! and adoption was not requested, fetches some items without writing anything, to report what
+//! adoption would replace.
 
 use tracing::warn;
 
@@ -8,16 +8,16 @@ use super::session::{NotOpened, Session};
 use crate::cli::exit::Exit;
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
-use crate::settings::Settings;
+use crate::site::settings::Settings;
 use crate::store::{self, Losses, Sample, StoreError};
-use crate::wording::{counted, plain};
+use crate::text::{counted, plain};
 
-/// Items that are fetched to compare them.
+/// Maximum number of items to fetch for the comparison.
 const ITEMS: u64 = 20;
-/// Fields that are named.
+/// Maximum number of fields to name.
 const NAMED: usize = 50;
 
-/// Tells why the store is not open; the exit code.
+/// Reports why the store could not be opened, and returns the exit code.
 pub async fn told(session: &mut Session<'_>, error: NotOpened) -> Exit {
     let NotOpened::Store(StoreError::NotAdopted(refusal)) = error else { return error.tell() };
     warn!(
@@ -36,7 +36,10 @@ pub async fn told(session: &mut Session<'_>, error: NotOpened) -> Exit {
     }
 }
 
-/// What adopting would replace, in words.
+/// Describes what adoption would replace.
+///
+/// # Errors
+/// Returns the exit code, after reporting the error.
 async fn compared(session: &mut Session<'_>) -> Result<String, Exit> {
     let failed = |error: StoreError| {
         logging::tell(&error);

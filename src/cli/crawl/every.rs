@@ -1,9 +1,8 @@
-//! `--every`: sweep after sweep, from start to start, never two at once.
+//! `--every`: repeats the sweep at an interval from start to start, never two at a time.
 //!
-//! When the next one is due is read from the ledger, so that a loop which is started again goes on
-//! in the same time, and a sweep that somebody else made counts. Between sweeps the store is
-//! closed: nothing is held, and nothing grows. What a sweep failed of, and a store that is away,
-//! does not end the loop.
+//! The ledger tells when the next sweep is due. So a restarted loop keeps its schedule, and a sweep
+//! made by another run counts. Between sweeps the store is closed: nothing is locked, and nothing
+//! grows. A failed sweep or an unavailable store does not end the loop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,17 +14,15 @@ use tracing::{info, warn};
 use super::adoption;
 use super::session::{NotOpened, Session};
 use crate::cli::exit::Exit;
-use crate::clock;
-use crate::settings::Settings;
+use crate::site::settings::Settings;
 use crate::store::{Store, StoreError};
 use crate::sweep::schedule::{self, Next};
+use crate::system::clock;
 
-/// A store that is away at the time of a start is tried again after this, or sooner where sweeps
-/// follow one another faster.
+/// Delay before an unavailable store is retried, unless the interval between sweeps is shorter.
 const AWAY: Duration = Duration::from_secs(60);
 
-/// Crawls with `settings` again and again, a sweep beginning `every` so long, until it is told to
-/// stop.
+/// Runs a sweep with `settings` every `every`, until a signal arrives.
 pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration) -> Exit {
     let mut settings = settings;
     let mut was_open = false;
@@ -58,9 +55,10 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                     Exit::Complete => {}
                     exit => warn!("{}; the next sweep begins at its time", exit.means()),
                 }
-                // A sweep of its own has begun: what that one leaves is gone on with.
+                // Only the first sweep is fresh; later ones resume what it leaves. While another
+                // run holds the site, no sweep has started.
                 settings.fresh &= ran.exit == Exit::Held;
-                // What was accepted once is what the next sweep compares with.
+                // The changes were accepted once: the next sweep compares with the completed one.
                 settings.accept_changes &= ran.exit != Exit::Complete;
                 let Next { after, skipped } = schedule::next(began.elapsed(), every);
                 if skipped > 0 {
@@ -81,7 +79,8 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
     }
 }
 
-/// Opens the store and looks how long the next sweep is to be waited for.
+/// Opens the store. Returns it with the time until the next sweep is due, or `None` if it is due
+/// now.
 async fn look(
     session: &mut Session<'_>,
     settings: &Settings,
@@ -107,13 +106,13 @@ fn may_come_back(error: &StoreError) -> bool {
     matches!(error, StoreError::Unavailable(_))
 }
 
-/// A duration as users write it, in whole seconds where it has any.
+/// Formats a duration as users write it, in whole seconds if it is at least one second.
 fn shown(time: Duration) -> String {
     let whole = Duration::from_secs(time.as_secs());
     humantime::format_duration(if whole.is_zero() { time } else { whole }).to_string()
 }
 
-/// The time so far from now, in whole seconds.
+/// Formats the time at the end of `after`, in whole seconds.
 fn time_in(after: Duration) -> String {
     let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX);
     clock::now().checked_add(after).map_or_else(|_| "never".to_owned(), |at| format!("{at:.0}"))

@@ -1,4 +1,4 @@
-//! The report of a run: on standard output, or in a file that is replaced as a whole.
+//! Writing the report of a run: to standard output, or to a file that is replaced atomically.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -7,20 +7,20 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::replacement::{Readers, Replacement, Unfinished};
-use crate::report::Report;
+use crate::model::report::Report;
+use crate::system::replacement::{Readers, Replacement, Unfinished};
 
-/// Prints the report.
+/// Prints the report to standard output.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Returns an error if it cannot be written.
 pub fn print(report: &Report) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, report)?;
     out.write_all(b"\n").context("the report cannot be written to standard output")
 }
 
-/// Whether what went wrong is that nobody reads any more.
+/// Returns true if the error is a broken pipe: the reader closed it.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let kind = |cause: &(dyn Error + 'static)| match cause.downcast_ref::<io::Error>() {
         Some(error) => Some(error.kind()),
@@ -31,24 +31,25 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
 }
 
-/// Whether a report can be written to `path`: known now, not hours later.
+/// Checks that a report can be written to `path`, so that an error shows at the start and not hours
+/// later.
 ///
 /// # Errors
-/// Where it cannot.
+/// Returns an error if it cannot be written.
 pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
     let tried = replacement(path).and_then(|replacement| match replacement {
         Some(_) => Ok(()),
-        // Who reads a pipe takes its end for the report's.
+        // Opening and closing a pipe would signal the end of the report to its reader.
         None if std::fs::metadata(path)?.file_type().is_fifo() => Ok(()),
         None => std::fs::OpenOptions::new().write(true).open(path).map(drop),
     });
     tried.with_context(|| format!("no report can be written to {}", path.display()))
 }
 
-/// Replaces the report at `path` as a whole, so that nobody reads half of one.
+/// Replaces the report at `path` atomically: readers never see a partial one.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Returns an error if it cannot be written.
 pub fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(report)?;
     let written = replacement(path).and_then(|replacement| match replacement {

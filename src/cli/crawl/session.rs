@@ -1,5 +1,5 @@
-//! What is made ready once and then crawled with, once or again and again: the site, the settings,
-//! the log, the signals; and a run from its beginning to its exit code.
+//! A crawl session: site, settings, log and signals, set up once for one or more runs. Takes a run
+//! from its start to its exit code.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,20 +18,20 @@ use crate::cli::signals::{Signals, StopSignal};
 use crate::cli::streams::say;
 use crate::cli::usage::wrong;
 use crate::cli::variables;
-use crate::crawl::{Crawl, Ended};
-use crate::error::CrawlError;
-use crate::settings::Settings;
-use crate::shutdown::{self, Stage};
+use crate::engine::crawl::{Crawl, Ended};
+use crate::engine::error::CrawlError;
 use crate::site::Site;
+use crate::site::settings::Settings;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
+use crate::system::shutdown::{self, Stage};
 
-/// Everything that a series of runs shares: site, settings, log, signals.
+/// State shared by a series of runs: site, settings, log, signals.
 pub struct Session<'a> {
-    /// Where to store.
+    /// URL of the store.
     pub store_url: StoreUrl,
-    /// The settings that the arguments and the site file make.
+    /// Settings resolved from the arguments and the site file.
     pub settings: Settings,
-    /// Whether a collection that others filled may be adopted.
+    /// True if a collection that another program filled may be adopted.
     pub may_adopt: bool,
     site: Site,
     arguments: &'a RunArgs,
@@ -39,28 +39,28 @@ pub struct Session<'a> {
     signals: Signals,
 }
 
-/// Why a store is not open.
+/// Reason why the store is not open.
 pub enum NotOpened {
-    /// It cannot be opened.
+    /// The store cannot be opened.
     Store(StoreError),
-    /// A signal came first.
+    /// A signal arrived first.
     Told(StopSignal),
 }
 
-/// How a run ended.
+/// Result of a run.
 pub struct Ran {
-    /// The exit code.
+    /// Exit code.
     pub exit: Exit,
-    /// Whether it was told to stop meanwhile.
+    /// True if a signal arrived during the run.
     pub is_told: bool,
 }
 
 impl<'a> Session<'a> {
-    /// Makes everything ready to crawl `site`, into the store at `default_store` where no other is
-    /// asked for, and begins to log.
+    /// Sets up a session to crawl `site`, and starts logging. Stores in `default_store` unless the
+    /// arguments name a store.
     ///
     /// # Errors
-    /// The exit code; what stands against it is told to the user.
+    /// Returns the exit code, after printing why the session cannot start.
     pub fn begin(
         site: Site,
         arguments: &'a RunArgs,
@@ -96,10 +96,10 @@ impl<'a> Session<'a> {
         Ok(Session { store_url, settings, may_adopt: false, site, arguments, lines, signals })
     }
 
-    /// Opens the store.
+    /// Opens the store for writing.
     ///
     /// # Errors
-    /// Where it cannot be opened, or a signal comes first.
+    /// Returns an error if the store cannot be opened, or a signal arrives first.
     pub async fn open(&mut self) -> Result<Arc<dyn Store>, NotOpened> {
         let place = self.place();
         tokio::select! {
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// What the store is opened for.
+    /// Returns the site and collection to open in the store.
     pub fn place(&self) -> Place {
         Place {
             site: self.site.name.clone(),
@@ -118,7 +118,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Waits, or answers with the signal that comes first.
+    /// Waits for `time`. Returns early with the signal if one arrives, or `None` otherwise.
     pub async fn pause(&mut self, time: Duration) -> Option<StopSignal> {
         tokio::select! {
             signal = self.signals.next() => Some(signal),
@@ -126,7 +126,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Crawls into `store`, and says how it ended in all the places where it is to be said.
+    /// Crawls into `store`, writes the report and logs the result.
     pub async fn run(&mut self, store: Arc<dyn Store>, settings: Settings) -> Ran {
         match self.crawl(store, settings).await {
             Ok((ended, told)) => Ran { exit: self.finish(ended, told), is_told: told.is_some() },
@@ -134,10 +134,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Crawls into `store`. Answers with how it ended, and the signal that told it to.
+    /// Crawls into `store`. Returns how the run ended, and the signal that stopped it, if any. The
+    /// first signal starts a graceful shutdown.
     ///
     /// # Errors
-    /// The second signal, which ends it at once.
+    /// Returns the second signal, which aborts the run.
     pub async fn crawl(
         &mut self,
         store: Arc<dyn Store>,
@@ -208,7 +209,7 @@ impl<'a> Session<'a> {
 }
 
 impl NotOpened {
-    /// Tells why the store is not open; the exit code of a command that needs it.
+    /// Reports why the store is not open, and returns the exit code.
     pub fn tell(self) -> Exit {
         match self {
             NotOpened::Told(signal) => Exit::Interrupted(signal),

@@ -1,46 +1,46 @@
-//! Which documents are exported: decided by what gleaner keeps of each.
+//! The filter of an export. It decides from the metadata that gleaner keeps of each document.
 
 use clap::ValueEnum;
 use jiff::Timestamp;
 
-use crate::record::Known;
+use crate::model::record::Known;
 
-/// What to do with documents that bear a mark: gone, or not listed any more.
+/// How to treat documents with a mark: gone or unlisted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Marked {
-    /// Export them like the others.
+    /// Export them, too.
     With,
-    /// Leave them out.
+    /// Do not export them.
     Without,
-    /// Export nothing else.
+    /// Export only them.
     Only,
 }
 
-/// What a sweep found a document to be.
+/// Result of a sweep for a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Verdict {
-    /// It was not in the store before.
+    /// The document was not in the store before.
     New,
-    /// It was, with another document, or marked gone.
+    /// The document was in the store with another content, or was marked as gone.
     Changed,
 }
 
 /// Filter of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
-    /// Only those that changed then or later; of those that are gone, where nothing else is exported,
-    /// those that left then or later.
+    /// Only documents that changed at this time or later. With `gone` set to [`Marked::Only`],
+    /// documents marked as gone at this time or later.
     pub since: Option<Timestamp>,
-    /// What to do with those that are gone.
+    /// How to treat documents that are marked as gone.
     pub gone: Marked,
-    /// What to do with those that no list names any more, and that are not gone.
+    /// How to treat documents that are no longer listed, but not gone.
     pub unlisted: Marked,
-    /// Only those that a sweep, which began then, found to be so.
+    /// Only documents with this verdict in the sweep that started at this time.
     pub verdict: Option<(Verdict, Timestamp)>,
 }
 
 impl Choice {
-    /// Whether a document is exported.
+    /// Returns true if the document is exported.
     pub fn takes(&self, known: &Known) -> bool {
         let is_gone = known.gone_at.is_some();
         let marks = self.gone.takes(is_gone)
@@ -70,7 +70,8 @@ impl Marked {
     }
 }
 
-/// Whether it was then or later, in milliseconds, since stores keep no more.
+/// Returns true if `time` is at or after `then`. Compares milliseconds, because stores keep no
+/// finer times.
 fn is_since(time: Option<Timestamp>, then: Timestamp) -> bool {
     time.is_some_and(|time| time.as_millisecond() >= then.as_millisecond())
 }
@@ -78,7 +79,7 @@ fn is_since(time: Option<Timestamp>, then: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Key;
+    use crate::model::record::Key;
 
     fn millis(millis: i64) -> Timestamp {
         Timestamp::from_millisecond(millis).unwrap()

@@ -1,5 +1,5 @@
-//! Documents as lines of JSON or rows of CSV. Numbers, texts and the order of names stay as the
-//! store has them.
+//! Formats documents as lines of JSON or rows of CSV. Keeps numbers, texts and the order of names
+//! as the store has them.
 
 use indexmap::{IndexMap, IndexSet};
 use jiff::Timestamp;
@@ -7,24 +7,24 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::store::Stored;
-use crate::wording::is_unseen;
+use crate::text::is_unseen;
 
-/// More columns than this are no table; they have to be held in memory.
+/// Maximum number of columns. They are held in memory, and more of them are no usable table.
 const MOST_COLUMNS: usize = 10_000;
 
-/// More names than a table can have.
+/// Error: the documents have more names than a table can have columns.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the documents have more than {MOST_COLUMNS} names; --format jsonl takes any number")]
 pub struct TooManyColumns;
 
-/// One document a line.
+/// Formats documents as JSON, one per line.
 pub struct Lines {
-    /// Whether key, URL and times stand beside it.
+    /// True if each line includes the key, URL and times of the document.
     pub meta: bool,
 }
 
 impl Lines {
-    /// Appends a document.
+    /// Appends a document to `text`.
     pub fn put(&self, stored: &Stored, text: &mut String) {
         if self.meta {
             let known = &stored.known;
@@ -47,28 +47,30 @@ impl Lines {
     }
 }
 
-/// A table: key, where they are asked for URL and times, and each name at the top of a document.
+/// Formats documents as a table. The columns are the key, with `meta` the URL and times, and each
+/// top-level name of the documents.
 pub struct Csv {
     meta: bool,
-    /// Whether texts that a spreadsheet would take for formulas are marked as text.
+    /// True if texts that a spreadsheet would take for formulas are prefixed with an apostrophe.
     safe: bool,
-    /// In the order of their first appearance.
+    /// Column names, in the order of their first appearance.
     names: IndexSet<String>,
 }
 
-/// The top of a document. Where a name stands twice, the last counts, as everywhere.
+/// Top-level fields of a document. If a name appears twice, the last one counts, as in most JSON
+/// parsers.
 type Fields = IndexMap<String, Box<RawValue>>;
 
 impl Csv {
-    /// A table without columns as yet.
+    /// Creates a table without columns.
     pub fn new(meta: bool, safe: bool) -> Csv {
         Csv { meta, safe, names: IndexSet::new() }
     }
 
-    /// Takes in the names of a document.
+    /// Adds the names of a document to the columns.
     ///
     /// # Errors
-    /// Where there are more than a table can have.
+    /// Returns an error if there are more names than a table can have columns.
     pub fn note_columns(&mut self, document: &str) -> Result<(), TooManyColumns> {
         for name in fields(document).into_keys() {
             self.names.insert(name);
@@ -76,10 +78,10 @@ impl Csv {
         if self.names.len() > MOST_COLUMNS { Err(TooManyColumns) } else { Ok(()) }
     }
 
-    /// The first line.
+    /// Returns the header row.
     pub fn header(&self) -> String {
         let own = self.own();
-        // A site may use the same name as we do.
+        // The site may use a name that is also one of gleaner's columns.
         let title = |name: &String| match own.contains(&name.as_str()) {
             true => format!("doc.{name}"),
             false => name.clone(),
@@ -89,7 +91,7 @@ impl Csv {
         table([titles.collect()])
     }
 
-    /// A line a document, and how many of them have names that there is no column for.
+    /// Returns a row for each document, and the number of documents with names that have no column.
     pub fn rows(&self, documents: &[Stored]) -> (String, u64) {
         let mut cut = 0;
         let rows =
@@ -112,7 +114,7 @@ impl Csv {
         (text, cut)
     }
 
-    /// A text without its quotes, nothing for null, all else as JSON.
+    /// Formats a value: a text without its quotes, nothing for null, anything else as JSON.
     #[expect(clippy::borrowed_box, reason = "the map hands it out so")]
     fn cell(&self, value: &Box<RawValue>) -> String {
         let json = value.get();
@@ -123,14 +125,14 @@ impl Csv {
         if let Some(text) = text.and_then(|json| serde_json::from_str(json).ok()) {
             return self.text(text);
         }
-        // A number, which no spreadsheet takes for a formula, or what begins with a letter or bracket.
+        // A number, which no spreadsheet takes for a formula, or JSON that begins with a letter or
+        // bracket.
         let mut line = String::with_capacity(json.len());
         push_line(&mut line, json);
         line
     }
 
-    /// A text that came from the site, in safe tables with an apostrophe before what a spreadsheet
-    /// would calculate or run.
+    /// Returns a text from the site. If `safe` is set, prefixes formulas with an apostrophe.
     fn text(&self, text: String) -> String {
         if self.safe && is_formula(&text) { format!("'{text}") } else { text }
     }
@@ -142,13 +144,14 @@ impl Csv {
 }
 
 fn fields(document: &str) -> Fields {
-    // A store holds objects only.
+    // Stores hold only objects, so this cannot fail.
     serde_json::from_str(document).unwrap_or_default()
 }
 
-/// Returns whether a spreadsheet may take a text for a formula (OWASP, CSV injection). Numbers are none.
+/// Returns true if a spreadsheet may take the text for a formula (OWASP, CSV injection). Numbers
+/// are not formulas.
 fn is_formula(text: &str) -> bool {
-    // Spreadsheets pass over what is not seen before a formula.
+    // Spreadsheets ignore invisible characters before a formula.
     let start = text
         .trim_start_matches(|c: char| c == ' ' || is_unseen(c) && !matches!(c, '\t' | '\r' | '\n'));
     let begins = start.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
@@ -156,7 +159,7 @@ fn is_formula(text: &str) -> bool {
     begins && !is_number
 }
 
-/// JSON without line breaks: they stand between tokens only, where a space means the same.
+/// Appends JSON without line breaks. They occur only between tokens, where a space means the same.
 fn push_line(line: &mut String, json: &str) {
     line.extend(json.chars().map(|c| if matches!(c, '\n' | '\r') { ' ' } else { c }));
 }
@@ -164,7 +167,7 @@ fn push_line(line: &mut String, json: &str) {
 fn table(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
-        // Writing to memory cannot fail, and all rows are of one length.
+        // Writing to memory cannot fail, and all rows have the same length.
         let _ = writer.write_record(&row);
     }
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
@@ -177,7 +180,7 @@ fn time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Key, Known};
+    use crate::model::record::{Key, Known};
 
     fn stored(key: &str, text: &str) -> Stored {
         let at = |text: &str| Some(text.parse().unwrap());

@@ -1,4 +1,5 @@
-//! Where an export goes: standard output, or a file that is replaced once all of it is there.
+//! Destination of an export: standard output, or a file that is replaced when the export is
+//! complete.
 
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -6,30 +7,30 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{Exit, failed};
 use crate::cli::streams::print;
-use crate::replacement::{Readers, Replacement, Unfinished};
 use crate::store::StoreUrl;
-use crate::wording::{plain, plain_json};
+use crate::system::replacement::{Readers, Replacement, Unfinished};
+use crate::text::{plain, plain_json};
 
-/// Destination of an export. A file is replaced only when the export is whole.
+/// Destination of an export. A file is replaced only when the export is complete.
 pub enum Output {
-    /// What goes to a terminal has no control characters.
+    /// Standard output; control characters are escaped if it is a terminal.
     Stdout { terminal: bool },
-    /// A file that replaces another one.
+    /// A new file that replaces the one at the path.
     File(BufWriter<Replacement>),
-    /// What cannot be replaced, such as a pipe's name, and where it is.
+    /// A path that cannot be replaced, such as a pipe, and the path itself.
     Other(BufWriter<File>, PathBuf),
 }
 
 impl Output {
-    /// Standard output.
+    /// Returns the destination for standard output.
     pub fn stdout() -> Output {
         Output::Stdout { terminal: io::stdout().is_terminal() }
     }
 
-    /// The file at `path`, or what a link there leads to.
+    /// Returns the destination for the file at `path`, or for the target of a link there.
     ///
     /// # Errors
-    /// Why it cannot be written.
+    /// Returns the reason, in words, if the file cannot be written.
     pub fn replacing(path: &Path) -> Result<Output, String> {
         let open = || match Replacement::of(path, Readers::Umask, Unfinished::Deleted)? {
             Some(file) => Ok(Output::File(BufWriter::new(file))),
@@ -41,7 +42,7 @@ impl Output {
         open().map_err(|error: io::Error| format!("{} cannot be written: {error}", path.display()))
     }
 
-    /// Whether it would replace the store at `url`.
+    /// Returns true if finishing would overwrite the store at `url`.
     pub fn replaces(&self, url: &StoreUrl) -> bool {
         match self {
             Output::Stdout { .. } => false,
@@ -51,6 +52,9 @@ impl Output {
     }
 
     /// Writes lines of JSON.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing why they cannot be written.
     pub fn put_json(&mut self, text: &str) -> Result<(), Exit> {
         match self {
             Output::Stdout { terminal: true } => print(plain_json(text).as_bytes()),
@@ -59,6 +63,9 @@ impl Output {
     }
 
     /// Writes rows of CSV.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing why they cannot be written.
     pub fn put_csv(&mut self, text: &str) -> Result<(), Exit> {
         match self {
             Output::Stdout { terminal: true } => {
@@ -81,7 +88,10 @@ impl Output {
         }
     }
 
-    /// All is written: the file takes its place.
+    /// Finishes the export: the new file replaces the old one.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing why the file cannot be written.
     pub fn finish(self) -> Result<(), Exit> {
         match self {
             Output::Stdout { .. } => Ok(()),

@@ -1,26 +1,25 @@
-//! What of a body goes to standard output: in a pipe its bytes, on a terminal what can be read
-//! there.
+//! Output of a body: its bytes in a pipe, readable text on a terminal.
 
 use std::borrow::Cow;
 
-use crate::document::indented;
-use crate::extract::decode;
 use crate::fetch::Page;
-use crate::wording::{plain, plain_lines};
+use crate::model::document::indented;
+use crate::select::decode;
+use crate::text::{plain, plain_lines};
 
-/// Bytes that are looked through for what only binary bodies have.
+/// Number of bytes to search for NUL, which only binary bodies contain.
 const HEAD: usize = 8192;
 
-/// What is shown of a body.
+/// Output for a body.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Shown<'a> {
-    /// These bytes.
+    /// Bytes to print.
     Bytes(Cow<'a, [u8]>),
-    /// Nothing, since it would say nothing to a person; this is said of it.
+    /// Description to print instead of a binary body.
     Described(String),
 }
 
-/// What is shown of the page's body.
+/// Returns the output for the page's body.
 pub fn shown(page: &Page, on_terminal: bool) -> Shown<'_> {
     let body = &*page.body;
     if !on_terminal || body.is_empty() {
@@ -35,7 +34,7 @@ pub fn shown(page: &Page, on_terminal: bool) -> Shown<'_> {
             "a binary body of {size} ({kind}) is not shown on a terminal; send it to a file with >"
         ));
     }
-    // JSON is UTF-8, whatever the header says of a charset.
+    // JSON is UTF-8, even if the header names another charset.
     let json = std::str::from_utf8(body).ok();
     let json = json.map(|text| text.trim_start_matches('\u{feff}'));
     let is_json = said.contains("json") || json.is_some_and(|text| begins_as_json(text.trim()));
@@ -49,7 +48,7 @@ pub fn shown(page: &Page, on_terminal: bool) -> Shown<'_> {
     Shown::Bytes(Cow::Owned(text.into_bytes()))
 }
 
-/// `text` for a terminal: its lines and tabs, and nothing else that a terminal obeys.
+/// Returns `text` for a terminal: keeps lines and tabs, escapes other control characters.
 pub fn printable(text: &str) -> String {
     plain_lines(&text.replace("\r\n", "\n"))
 }
@@ -58,8 +57,8 @@ fn begins_as_json(text: &str) -> bool {
     text.starts_with(['{', '['])
 }
 
-/// Whether nobody could read it. Text that is named as such is text; of what remains, what is
-/// UTF-8 without NUL is.
+/// Returns true if the body is not text: it has a NUL near its start (and is not UTF-16), or it has
+/// no text type and is not UTF-8.
 fn is_binary(content_type: &str, body: &[u8], charset: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let text = ["json", "xml", "html", "javascript", "urlencoded", "yaml"];

@@ -1,6 +1,6 @@
-//! The request that the arguments ask for.
+//! Builds the request from the arguments.
 //!
-//! Values may be secrets, so no error quotes them.
+//! Values may be secrets, so errors do not quote them.
 
 use std::io::Read;
 
@@ -14,7 +14,10 @@ use crate::fetch::{Body, Method, Request};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The request.
+/// Builds the request.
+///
+/// # Errors
+/// Returns the exit code, after printing which argument is wrong.
 pub fn of(arguments: &FetchArgs) -> Result<Request, Exit> {
     let mut url = values::url(&arguments.url).map_err(|error| refused("URL", &error))?;
     let params = pairs("--param", &arguments.param)?;
@@ -27,7 +30,7 @@ pub fn of(arguments: &FetchArgs) -> Result<Request, Exit> {
     Ok(Request { method, body, ..Request::get(without_fragment(url)) })
 }
 
-/// What follows `#` is not sent, and the page is the same.
+/// Removes the fragment (`#…`): it is not sent, and the page is the same without it.
 fn without_fragment(mut url: Url) -> Url {
     url.set_fragment(None);
     url
@@ -50,7 +53,7 @@ fn body(arguments: &FetchArgs) -> Result<Option<Body>, Exit> {
     Ok(Some(Body { content_type: FORM, bytes: contents("--data", text)?.into() }))
 }
 
-/// The text, or what is in the file or standard input that it names.
+/// Returns the text, or the contents of the file (`@FILE`) or standard input (`@-`) that it names.
 fn contents(flag: &str, text: &str) -> Result<Vec<u8>, Exit> {
     let Some(name) = text.strip_prefix('@') else { return Ok(text.as_bytes().to_vec()) };
     let read = if name == "-" {

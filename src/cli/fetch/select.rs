@@ -1,20 +1,23 @@
-//! What `--select` finds on a page, taken as the crawler takes it.
+//! Evaluates `--select` on a page, with the crawler's selectors.
 
 use std::fmt;
 
 use anyhow::bail;
 
-use crate::document::value_to_text;
-use crate::extract::html::{CssSelector, HtmlPage};
-use crate::extract::{Format, JsonPage, Select, Selector};
 use crate::fetch::Page;
+use crate::model::document::value_to_text;
+use crate::select::html::{CssSelector, HtmlPage};
+use crate::select::{Format, JsonPage, Select, Selector};
 
 /// A JSONPath or a CSS selector.
 #[derive(Debug)]
 pub struct Expression(Select);
 
 impl Expression {
-    /// Reads it: a JSONPath begins with `$`.
+    /// Parses an expression. One that begins with `$` is a JSONPath.
+    ///
+    /// # Errors
+    /// Returns the reason, in words, if the expression is not valid.
     pub fn parse(text: &str) -> Result<Expression, String> {
         if text.trim_start().starts_with('$') {
             let selector = Selector::parse(text.trim()).map_err(|error| error.to_string())?;
@@ -24,8 +27,11 @@ impl Expression {
         Ok(Expression(Select::Css(selector)))
     }
 
-    /// All that it selects: values as compact JSON, texts as texts. `format` where somebody knows
-    /// better than the page.
+    /// Returns all matches: values as compact JSON, texts without quotes. `format` overrides the
+    /// format that the page declares.
+    ///
+    /// # Errors
+    /// Returns an error if the page cannot be parsed or has another format than the expression.
     pub fn find(&self, page: &Page, format: Option<Format>) -> anyhow::Result<Vec<String>> {
         match (&self.0, format.unwrap_or_else(|| format_of(page))) {
             (Select::Json(selector), Format::Json) => {
@@ -53,7 +59,7 @@ impl fmt::Display for Expression {
     }
 }
 
-/// What the page is: as its `Content-Type` says, else as its first byte does.
+/// Returns the format of the page: by its `Content-Type`, else by its first byte.
 fn format_of(page: &Page) -> Format {
     let said = page.content_type().unwrap_or_default().to_ascii_lowercase();
     if said.contains("json") {

@@ -1,15 +1,15 @@
-//! Lines of the log on their way out, whoever logged them: without credentials, and without what a
-//! terminal obeys.
+//! Cleans log lines before they are written, whoever logged them: removes credentials and escapes
+//! control characters.
 
 use std::io::{self, Write};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::arguments::LogFormat;
-use crate::secret::Scrubber;
-use crate::wording::{is_unseen, plain_json};
+use crate::text::secret::Scrubber;
+use crate::text::{is_unseen, plain_json};
 
-/// Makes writers that clean what they are given.
+/// Wraps the writers of the log in ones that clean each line.
 pub struct Clean<W> {
     pub writer: W,
     pub form: LogFormat,
@@ -24,7 +24,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for Clean<W> {
     }
 }
 
-/// One line on its way.
+/// Writer of one log line.
 pub struct Line<'a, W> {
     writer: W,
     form: LogFormat,
@@ -32,7 +32,7 @@ pub struct Line<'a, W> {
 }
 
 impl<W: Write> Write for Line<'_, W> {
-    /// Each write is one whole line.
+    /// Writes one whole line. The subscriber makes one call per line.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         let text = self.scrubber.scrub_cut(&text);
@@ -49,8 +49,8 @@ impl<W: Write> Write for Line<'_, W> {
     }
 }
 
-/// The subscriber escapes ASCII's control characters in what it is given, and colours its lines
-/// with some of its own; what remains is escaped here.
+/// Escapes the control characters that the subscriber leaves. It escapes ASCII ones in its input,
+/// and adds some of its own for colours.
 fn plain_text(line: String) -> String {
     let escapes = |c: char| !c.is_ascii() && is_unseen(c);
     if !line.contains(escapes) {

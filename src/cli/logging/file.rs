@@ -1,5 +1,5 @@
-//! The file that a log goes to, opened anew where it was moved away or deleted: a rotated log must
-//! not go on in a file that nobody looks at any more.
+//! The log file. It is reopened when the file at its path was moved or deleted, so that a rotated
+//! log does not continue in a file that nobody reads.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A log file that can be renamed or deleted while it is written.
+/// A log file that may be renamed or deleted while it is written.
 #[derive(Debug)]
 pub struct LogFile {
     path: PathBuf,
@@ -15,16 +15,16 @@ pub struct LogFile {
 }
 
 impl LogFile {
-    /// Opens the file for appending; a new one is readable by its owner only.
+    /// Opens the file for appending. A new file is readable by its owner only.
     ///
     /// # Errors
-    /// Where it cannot be opened.
+    /// Returns an error if the file cannot be opened.
     pub fn open(path: &Path) -> io::Result<LogFile> {
         Ok(LogFile { path: path.to_owned(), file: Mutex::new(append(path)?) })
     }
 
-    /// Closes the file and opens what is at its path now. Where that is not possible, as in a
-    /// folder that is gone, the log goes on in the file that is open.
+    /// Closes the file and opens the one at its path. If that fails, for example because the folder
+    /// was deleted, the log continues in the open file.
     pub fn reopen(&self) {
         self.renew(&mut self.lock());
     }
@@ -35,7 +35,7 @@ impl LogFile {
         }
     }
 
-    /// Returns whether the open file is still the one at its path.
+    /// Returns true if the open file is still the one at its path.
     fn is_current(&self, file: &File) -> bool {
         let identity = |of: std::fs::Metadata| (of.dev(), of.ino());
         let here = std::fs::metadata(&self.path).map(identity);
@@ -47,7 +47,7 @@ impl LogFile {
     }
 }
 
-/// Each write is one whole line.
+/// Each call writes one whole line.
 impl Write for &LogFile {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut file = self.lock();

@@ -1,5 +1,5 @@
 //! `gleaner sites new`: asks a list a few questions and writes a first site file. What to ask and
-//! what the answers mean is decided in [`crate::draft`].
+//! what the answers mean is decided in [`crate::tools::scaffold`].
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -14,24 +14,24 @@ use super::super::exit::{Exit, failed};
 use super::super::signals::Signals;
 use super::super::streams::{Voice, print, say};
 use super::super::usage::refused;
-use crate::check;
-use crate::draft::{
+use crate::fetch::{Answer, FetchError, Fetcher, Home, Request};
+use crate::site::Site;
+use crate::site::settings::Settings;
+use crate::text::secret::shown;
+use crate::text::{plain, wrapped};
+use crate::tools::check;
+use crate::tools::scaffold::{
     self, At, Count, Detail, Draft, End, Moved, NoList, Onward, Paging, Probe, Scheme, Seen, Shape,
 };
-use crate::fetch::{Answer, FetchError, Fetcher, Home, Request};
-use crate::secret::shown;
-use crate::settings::Settings;
-use crate::site::Site;
-use crate::wording::{plain, wrapped};
 
-/// Requests that find out how the list goes on, at most.
+/// Maximum number of requests that determine the kind of paging.
 const PAGING_PROBES: usize = 5;
-/// Requests that look for an item's page, at most.
+/// Maximum number of requests that search for an item's page.
 const DETAIL_PROBES: usize = 3;
-/// Items that are asked for on a page.
+/// Number of items to request per page.
 const PAGE_SIZE: u64 = 100;
 
-/// Text below the help.
+/// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 URL is that of a list as the site's own API answers it: JSON with a list of
 objects. About ten requests find out how the list goes on, what tells its items
@@ -43,7 +43,7 @@ Exit codes: 0 a file, 1 no answer, 2 usage, 3 it cannot be told.";
 /// Arguments of `gleaner sites new`.
 #[derive(Debug, Args)]
 pub struct NewArgs {
-    /// Where the list is
+    /// URL of the list
     url: String,
 
     /// Write to this file [default: standard output]
@@ -58,7 +58,7 @@ pub struct NewArgs {
     client: ClientArgs,
 }
 
-/// Asks, and writes the file.
+/// Makes the requests, and writes the site file.
 pub async fn run(arguments: NewArgs) -> Exit {
     try_run(arguments).await.unwrap_or_else(|exit| exit)
 }
@@ -119,15 +119,15 @@ fn list_url(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// Asks the site.
+/// Makes the requests.
 struct Asker {
     fetcher: Fetcher,
-    /// The list.
+    /// URL of the list.
     url: Url,
     voice: Voice,
 }
 
-/// A scheme that works, and what its answer was.
+/// A paging scheme that works, how it moves through the list, and the answer that showed it.
 struct Found {
     scheme: Scheme,
     moved: Moved,
@@ -142,39 +142,39 @@ impl Asker {
             let why = format!("it answers {}, and only 200 is a page", answer.status.as_u16());
             return Err(self.cannot_tell(&why));
         }
-        // Where the list was moved, the file leads to where it is.
+        // If the list has moved, the file gets its new URL.
         self.url.clone_from(&answer.page.url);
-        let list = draft::list(answer.page).map_err(|why| match why {
+        let list = scaffold::list(answer.page).map_err(|why| match why {
             NoList::Html => self.is_html(),
             why => self.cannot_tell(&why.to_string()),
         });
         let (shape, seen) = list?;
-        let counts = draft::counts(&seen);
+        let counts = scaffold::counts(&seen);
         let (paging, counts) = self.paging(&shape, &seen, counts).await;
         let total = counts.first().and_then(|count| count.on(&seen));
         let detail = self.detail(&shape, &seen).await;
         let is_single = paging == Paging::Single;
-        let lost = draft::next_link(&seen).map(|(_, url)| url).filter(|_| is_single);
+        let lost = scaffold::next_link(&seen).map(|(_, url)| url).filter(|_| is_single);
         let (url, items) = (self.url.clone(), seen.keys.len());
         Ok(Draft { url, shape, items, total, paging, lost, detail })
     }
 
-    /// How the list goes on; and of the counts those that turned out to be of the whole list.
+    /// Returns the kind of paging, and those of the counts that are of the whole list.
     async fn paging(
         &self,
         shape: &Shape,
         seen: &Seen,
         mut counts: Vec<Count>,
     ) -> (Paging, Vec<Count>) {
-        let last_pages = draft::last_pages(seen);
-        let next = draft::next_link(seen).filter(|(_, url)| self.is_own(url));
-        let cursor = draft::cursor(seen);
+        let last_pages = scaffold::last_pages(seen);
+        let next = scaffold::next_link(seen).filter(|(_, url)| self.is_own(url));
+        let cursor = scaffold::cursor(seen);
         let is_numbered = !counts.is_empty() || !last_pages.is_empty();
         let mut numbered = None;
         if is_numbered || next.is_none() && cursor.is_none() {
-            let schemes = draft::schemes(&self.url, next.as_ref().map(|(_, url)| url));
+            let schemes = scaffold::schemes(&self.url, next.as_ref().map(|(_, url)| url));
             if let Some(found) = self.scheme(shape, seen, schemes).await {
-                counts.retain(|count| draft::is_of_all(count, seen, &found.answer));
+                counts.retain(|count| scaffold::is_of_all(count, seen, &found.answer));
                 numbered = self.numbered(shape, seen, found, &counts, &last_pages).await;
             }
         }
@@ -191,7 +191,8 @@ impl Asker {
         (numbered.unwrap_or(Paging::Single), counts)
     }
 
-    /// The first scheme that works; one that also says how many items to send is better.
+    /// Returns the first scheme that works. Prefers one that also sets the number of items per
+    /// page.
     async fn scheme(&self, shape: &Shape, seen: &Seen, schemes: Vec<Scheme>) -> Option<Found> {
         let mut best: Option<Found> = None;
         let mut unknown: Vec<String> = Vec::new();
@@ -204,7 +205,7 @@ impl Asker {
             probes += 1;
             let probe = scheme.probe(seen.keys.len());
             let answer = self.page(shape, scheme.url(&self.url, probe)).await;
-            // A site that answers with an error may mind but one of the two parameters.
+            // The site may answer with an error to only one of the two parameters.
             let Some(answer) = answer else { continue };
             match scheme.moved(probe, &seen.keys, &answer.keys) {
                 Some(moved) if moved.sized => return Some(Found { scheme, moved, answer }),
@@ -216,7 +217,7 @@ impl Asker {
         best.map(|found| Found { scheme: Scheme { size: None, ..found.scheme }, ..found })
     }
 
-    /// The paging by a scheme that works, with as many items on a page as the site likes.
+    /// Returns the paging by a scheme that works, with as many items per page as the site allows.
     async fn numbered(
         &self,
         shape: &Shape,
@@ -251,7 +252,7 @@ impl Asker {
         Some(Paging::Numbered { scheme, items, first, end })
     }
 
-    /// Whether pages are counted from 1 or from 0.
+    /// Returns the number of the first page, 0 or 1.
     async fn first_page(&self, shape: &Shape, seen: &Seen, scheme: &Scheme) -> Option<u64> {
         let probe = Probe { at: 1, size: PAGE_SIZE };
         let answer = self.page(shape, scheme.url(&self.url, probe)).await?;
@@ -262,14 +263,14 @@ impl Asker {
         &self,
         shape: &Shape,
         seen: &Seen,
-        next: Option<(draft::NextAt, Url)>,
+        next: Option<(scaffold::NextAt, Url)>,
     ) -> Option<Paging> {
         let (at, url) = next?;
         let answer = self.page(shape, url.clone()).await?;
         if !is_other(seen, &answer) {
             return None;
         }
-        let size = match draft::size_of_next(&url) {
+        let size = match scaffold::size_of_next(&url) {
             Some(name) => self.larger(shape, seen, name).await,
             None => None,
         };
@@ -280,11 +281,11 @@ impl Asker {
         &self,
         shape: &Shape,
         seen: &Seen,
-        cursor: Option<(draft::Path, String, Vec<&'static str>)>,
+        cursor: Option<(scaffold::Path, String, Vec<&'static str>)>,
     ) -> Option<Paging> {
         let (path, value, names) = cursor?;
         for name in names {
-            let url = draft::with_query(&self.url, &[(name, value.clone())]);
+            let url = scaffold::with_query(&self.url, &[(name, value.clone())]);
             let answer = self.page(shape, url).await;
             if answer.is_some_and(|answer| is_other(seen, &answer)) {
                 let onward = Onward::Cursor(path, name.to_owned());
@@ -295,9 +296,10 @@ impl Asker {
         None
     }
 
-    /// Whether the parameter brings more items on the first page, and how many.
+    /// Returns the parameter and the page size if it brings more items on the first page, or `None`
+    /// otherwise.
     async fn larger(&self, shape: &Shape, seen: &Seen, name: String) -> Option<(String, u64)> {
-        let url = draft::with_query(&self.url, &[(&name, PAGE_SIZE.to_string())]);
+        let url = scaffold::with_query(&self.url, &[(&name, PAGE_SIZE.to_string())]);
         let answer = self.page(shape, url).await?;
         let is_larger = answer.keys.len() > seen.keys.len() && answer.keys.starts_with(&seen.keys);
         is_larger.then_some((name, PAGE_SIZE))
@@ -305,28 +307,28 @@ impl Asker {
 
     async fn detail(&self, shape: &Shape, seen: &Seen) -> Option<Detail> {
         let (item, key) = (shape.first(seen)?, seen.keys.first()?);
-        let candidates = draft::candidates(&self.url, item, key);
+        let candidates = scaffold::candidates(&self.url, item, key);
         for (place, url) in candidates.into_iter().take(DETAIL_PROBES) {
             let Some(answer) = self.good(url.clone()).await else { continue };
-            // What is only reached by a redirect has a better place, which is tried too.
+            // A page that is reached by a redirect has another URL, which is tried as well.
             if !answer.redirects.is_empty() {
                 continue;
             }
-            let Some(body) = draft::object(&answer.page) else { continue };
-            let Some(document) = draft::is_page_of(&body, &shape.key, key) else { continue };
+            let Some(body) = scaffold::object(&answer.page) else { continue };
+            let Some(document) = scaffold::is_page_of(&body, &shape.key, key) else { continue };
             let whole = document.as_ref().and_then(|path| path.find(&body)).unwrap_or(&body);
-            let says_more = draft::says_more(whole, item);
+            let says_more = scaffold::says_more(whole, item);
             return Some(Detail { place, document, says_more, looked_at: shown(&url) });
         }
         None
     }
 
-    /// A further page of the list.
+    /// Fetches a further page of the list.
     async fn page(&self, shape: &Shape, url: Url) -> Option<Seen> {
         shape.read(self.good(url).await?.page)
     }
 
-    /// An answer with status 200.
+    /// Makes a request. Returns the answer if its status is 200, or `None` otherwise.
     async fn good(&self, url: Url) -> Option<Answer> {
         let answer = self.fetcher.answer(Request::get(url)).await.ok()?;
         (answer.status.as_u16() == 200).then_some(answer)

@@ -1,6 +1,6 @@
-//! What `gleaner tune` measured: a table and bars for people, an object for programs.
+//! The result of `gleaner tune`: a table and bars for people, a JSON object for programs.
 //!
-//! Made of numbers and words of our own alone: nothing here comes from the site.
+//! Contains only numbers and gleaner's own words; nothing comes from the site.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
-use crate::report::millis as rounded;
-use crate::tune::{Level, Stop, workers};
-use crate::wording::millis;
+use crate::model::report::millis as rounded;
+use crate::text::millis;
+use crate::tools::tune::{Level, Stop, workers};
 
-/// Characters of the longest bar.
+/// Length of the longest bar in characters.
 const LONGEST: usize = 56;
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Row {
     errors: usize,
 }
 
-/// The result as JSON, a line.
+/// Formats the result as one line of JSON.
 pub fn json(levels: &[Level], stopped: Stop) -> String {
     let ms = |time: Duration| rounded(time.as_secs_f64() * 1e3);
     let row = |level: &Level| Row {
@@ -53,11 +53,11 @@ pub fn json(levels: &[Level], stopped: Stop) -> String {
         why: stopped.sentence(levels),
         workers: workers(levels),
     };
-    // Numbers and texts: it cannot fail.
+    // Serializing numbers and texts cannot fail.
     serde_json::to_string(&report).unwrap_or_default() + "\n"
 }
 
-/// The result as table and bars.
+/// Formats the result as a table and bars.
 pub fn text(levels: &[Level], stopped: Stop) -> String {
     let mut text = String::new();
     if !levels.is_empty() {
@@ -70,7 +70,7 @@ pub fn text(levels: &[Level], stopped: Stop) -> String {
     text
 }
 
-/// One level, for progress.
+/// Formats one level as a progress line.
 pub fn line(level: &Level) -> String {
     let Level { at_once, requests, per_second, errors, .. } = level;
     format!(
@@ -100,7 +100,7 @@ fn table(levels: &[Level]) -> String {
     table.trim_fmt()
 }
 
-/// Throughput by level, in eighths of a character.
+/// Formats the throughput per level as bars, in steps of an eighth of a character.
 fn bars(levels: &[Level]) -> String {
     let most = levels.iter().map(|level| level.per_second).fold(f64::MIN_POSITIVE, f64::max);
     let bar = |level: &Level| {

@@ -1,4 +1,4 @@
-//! What of a site is asked for: the pages of the items that its list begins with.
+//! Requests for a measurement of a site: the pages of the first items in its list.
 
 use std::collections::VecDeque;
 
@@ -6,14 +6,17 @@ use anyhow::{Context, bail};
 
 use crate::extract::{self, Listing};
 use crate::fetch::{Fetcher, Request};
+use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page};
 use crate::site::{Seeds, Site};
-use crate::task::{DetailPage, IndexPage, IndexRun, List, Page};
 
-/// Pages of the list that are looked at, until one has items: a sitemap may list sitemaps,
-/// categories come first, and some of either may be empty.
+/// Maximum number of list pages to request until one has items. A sitemap may list sitemaps,
+/// categories come before lists, and any of them may be empty.
 const MOST_PAGES: usize = 8;
 
-/// Requests for the items' pages; where they have none, for the page of the list.
+/// Returns requests for the items' pages, or for the list page if items have no pages.
+///
+/// # Errors
+/// Returns an error if the list cannot be read or has no items.
 pub async fn of(site: &Site, fetcher: &Fetcher) -> anyhow::Result<Vec<Request>> {
     let mut runs = VecDeque::from(site.begin(site.page_range(None)));
     for _ in 0..MOST_PAGES {
@@ -24,13 +27,13 @@ pub async fn of(site: &Site, fetcher: &Fetcher) -> anyhow::Result<Vec<Request>> 
         if !listing.items.is_empty() {
             return requests(site, listing, request);
         }
-        // What it leads to, before what stands beside it.
+        // The pages that it leads to come before its siblings.
         follows.into_iter().rev().for_each(|run| runs.push_front(run));
     }
     bail!("the list of {} shows no item", site.name)
 }
 
-/// What a page of the list has, and the pages after it.
+/// Returns the listing of a list page, and the pages that follow it.
 async fn read(
     site: &Site,
     fetcher: &Fetcher,

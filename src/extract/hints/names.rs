@@ -1,27 +1,27 @@
-//! Names by which services say things of their lists, as tables. They are compared without case and
-//! punctuation, so that `has_more`, `hasMore` and `@odata.nextLink` need one entry each.
+//! Names by which services describe their lists, as tables. They are compared without case and
+//! punctuation, so that `has_more`, `hasMore` and `HasMore` need only one entry.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// What a member of this name says of the list.
+/// Meaning of a member for the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Means {
-    /// True where the list goes on.
+    /// True if the list continues.
     More,
-    /// False where the list goes on.
+    /// False if the list continues.
     Done,
-    /// The next page, or a token that leads there: with something in it the list goes on.
+    /// The next page, or a token for it. The list continues if it is not empty.
     Next,
-    /// How many pages there are.
+    /// The number of pages.
     Pages,
-    /// True where the page is only a part of what it should be.
+    /// True if the page is incomplete.
     Partial,
-    /// Something in it where the site failed.
+    /// Not empty if the site failed.
     Error,
-    /// False where the site failed.
+    /// False if the site failed.
     Success,
-    /// A number that is another one where the site failed.
+    /// A result code, which differs from the usual one if the site failed.
     Code,
 }
 
@@ -40,7 +40,8 @@ const MORE: [&str; 12] = [
     "exceededtransferlimit",
 ];
 const DONE: [&str; 7] = ["isend", "done", "islast", "islastpage", "last", "lastpage", "nomore"];
-/// Tokens that are also on last pages (`cursor`, `endCursor`, `bookmark`, `_scroll_id`) are not among them.
+/// Names of tokens that also occur on last pages are left out (`cursor`, `endCursor`, `bookmark`,
+/// `_scroll_id`).
 const NEXT: [&str; 26] = [
     "next",
     "nextpage",
@@ -96,7 +97,7 @@ const CODE: [&str; 9] = [
     "statuscode",
     "status",
 ];
-/// How many items there are in all; those that mean nothing else come first.
+/// Names of the total number of items, the least ambiguous first.
 const COUNTS: [&str; 22] = [
     "total",
     "totalcount",
@@ -140,21 +141,22 @@ static TABLE: LazyLock<HashMap<&str, Vec<Means>>> = LazyLock::new(|| {
     all
 });
 
-/// Letters and digits of the longest name in the tables.
+/// Length of the longest name in the tables.
 const LONGEST: usize = 24;
 
-/// Returns whether a member of this name says this. One name may say several things, by its value.
+/// Returns `true` if a member of this name has this meaning. A name may have several, depending on
+/// the value.
 pub fn says(name: &str, means: Means) -> bool {
     plain(name).is_some_and(|plain| TABLE.get(&*plain).is_some_and(|all| all.contains(&means)))
 }
 
-/// The rank of a name among those of counts: the lower, the surer.
+/// Returns the rank of a name in [`COUNTS`], or `None`. A lower rank is less ambiguous.
 pub fn count_rank(name: &str) -> Option<usize> {
     let plain = plain(name)?;
     COUNTS.iter().position(|count| **count == *plain)
 }
 
-/// A name without case and punctuation; nothing where it is in no table, since it is too long.
+/// Returns a name without case and punctuation, or `None` if it is too long for the tables.
 fn plain(name: &str) -> Option<String> {
     if name.len() > LONGEST + 8 {
         return None;

@@ -1,8 +1,8 @@
-//! A sitemap in XML, read in one pass.
+//! XML sitemaps, parsed in one pass.
 //!
-//! Names count without their prefix, whatever it stands for; a `loc` must be a direct child of its
-//! entry and have the entry's prefix. All else is passed over, but must be XML, save for what sites
-//! forget to escape: an `&` that begins no reference stands for itself.
+//! Elements are matched by their local name, without the prefix. A `loc` must be a direct child of
+//! its entry and have the entry's prefix. Everything else is skipped but must be XML, except for a
+//! common mistake: an `&` that does not begin a reference stands for itself.
 
 use std::io::BufRead;
 
@@ -13,7 +13,7 @@ use quick_xml::events::{BytesRef, Event};
 
 use super::{ENTRIES, Entry, LONGEST, Sitemap, SitemapError, from_io, not_in, shown};
 
-/// Reads `<urlset>` or `<sitemapindex>`, in UTF-8.
+/// Parses `<urlset>` or `<sitemapindex>` in UTF-8.
 pub(super) fn read(source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError> {
     let mut reader = Reader::from_reader(source);
     reader.config_mut().allow_dangling_amp = true;
@@ -40,27 +40,27 @@ pub(super) fn read(source: impl BufRead, most: usize) -> Result<Sitemap, Sitemap
     }
 }
 
-/// Where in a sitemap the reader is, and what it has found.
+/// Position in a sitemap, and what was found so far.
 #[derive(Default)]
 struct Walk {
     at: u64,
-    /// Whether it defines entities of its own, which are not expanded.
+    /// True if the sitemap defines its own entities, which are not expanded.
     has_entities: bool,
-    /// How many elements are open.
+    /// Number of open elements.
     depth: u64,
-    /// What an entry is called, once the root element is known.
+    /// Name of the entry elements, once the root element is known.
     item: Option<&'static str>,
-    /// Whether the element below the root is an entry, and the prefix of its name.
+    /// True if the element below the root is an entry. `prefix` is the prefix of its name.
     inside: bool,
     prefix: String,
-    /// Which of an entry's elements is open, and its text so far.
+    /// Open element of the entry (`loc` or `lastmod`). `text` is its text so far.
     element: Option<&'static str>,
     text: String,
     loc: Option<Box<str>>,
     last_modified: Option<Box<str>>,
-    /// Why the entry cannot be used.
+    /// Reason why the entry cannot be used.
     fault: Option<String>,
-    /// How many entries have begun.
+    /// Number of entries that have begun.
     count: u64,
     entries: Vec<Entry>,
     unusable: Vec<String>,
@@ -82,7 +82,7 @@ impl Walk {
                 self.count += 1;
                 prefix.clone_into(&mut self.prefix);
             }
-            // `<image:loc>` is not where the page is, even if it stands beside it.
+            // `<image:loc>` is not the location of the page.
             (3, _) if self.inside && prefix == self.prefix => {
                 self.element = ["loc", "lastmod"].into_iter().find(|element| *element == local);
                 self.text.clear();
@@ -127,7 +127,7 @@ impl Walk {
         }
     }
 
-    /// Notes why the entry cannot be used; the others of the sitemap can.
+    /// Records why the current entry cannot be used. Other entries are not affected.
     fn spoil(&mut self, why: &str) {
         self.fault.get_or_insert(format!("entry {} of the sitemap {why}", self.count));
     }
@@ -142,8 +142,8 @@ impl Walk {
         Ok(())
     }
 
-    /// Adds what a reference stands for. One that means nothing in XML is kept as written: in a
-    /// location it is most likely a parameter's name behind an `&` that nobody escaped.
+    /// Adds the text of a reference. One that is unknown in XML is kept as written: in a location
+    /// it is most likely a parameter's name after an unescaped `&`.
     fn reference(&mut self, name: &BytesRef<'_>) -> Result<(), SitemapError> {
         match (name.resolve_char_ref(), resolve_xml_entity(name)) {
             (Ok(Some(character)), _) => self.text(character.encode_utf8(&mut [0; 4])),

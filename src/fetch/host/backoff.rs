@@ -1,4 +1,5 @@
-//! Pauses of a host, each twice as long as the one before, until something gets through.
+//! Exponential backoff of a host: each pause is twice as long as the last, until a request
+//! succeeds.
 
 use std::time::Duration;
 
@@ -10,18 +11,18 @@ pub struct Backoff {
     first: Duration,
     longest: Duration,
     last: Option<Duration>,
-    /// When the last one began.
+    /// Start of the last pause.
     began: Option<Instant>,
 }
 
 impl Backoff {
-    /// Pauses from `first` to `longest`.
+    /// Creates a backoff with pauses from `first` to `longest`.
     pub fn new(first: Duration, longest: Duration) -> Backoff {
         Backoff { first, longest, last: None, began: None }
     }
 
-    /// The pause after a request that left at `sent` came to nothing. None where it left before the
-    /// last pause began: requests that are under way side by side fail together.
+    /// Returns the pause after the failure of a request sent at `sent`. Returns `None` if it was
+    /// sent before the last pause began: concurrent requests fail together and count once.
     pub fn after(&mut self, sent: Instant, now: Instant) -> Option<Duration> {
         if self.began.is_some_and(|began| sent <= began) {
             return None;
@@ -31,12 +32,13 @@ impl Backoff {
         Some(pause)
     }
 
-    /// Returns whether a request that left at `sent` left after the longest pause.
+    /// Returns `true` if a request sent at `sent` was sent after the longest pause.
     pub fn is_spent(&self, sent: Instant) -> bool {
         self.last == Some(self.longest) && self.began.is_some_and(|began| sent > began)
     }
 
-    /// A request that left at `sent` got through. Answers with the last pause, where there was one.
+    /// Ends the backoff after the success of a request sent at `sent`. Returns the last pause, or
+    /// `None` if there was none since.
     pub fn passed(&mut self, sent: Instant) -> Option<Duration> {
         self.began.take_if(|began| sent > *began)?;
         self.last.take()

@@ -18,9 +18,9 @@ pub enum Blocked {
         host: Box<str>,
         /// So often in a row.
         refusals: u32,
-        /// Which measure was full.
+        /// The limit that was reached.
         end: RefusalEnd,
-        /// What the last one was.
+        /// Last refusal.
         fault: Fault,
         /// The last word.
         last: String,
@@ -51,7 +51,7 @@ pub enum Blocked {
     },
 }
 
-/// Which measure of refusals was full.
+/// The limit on refusals that a host reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalEnd {
     /// As many in a row as are borne.

@@ -1,12 +1,12 @@
-//! Whether a host refuses for good, and whether one of its pages alone makes it wait.
+//! Detects hosts that block us, and pages that ask to wait while others succeed.
 //!
-//! Refusals in a row are counted for lists and items apart: a site that blocks crawlers may go on to
-//! answer its lists. A page of the same kind ends the row. Refusals that were under way side by side
-//! are one refusal: the answers to a burst must not end a run.
+//! Consecutive refusals are counted separately for lists and items: a site that blocks crawlers may
+//! still serve its lists. A page of the same kind resets the count. Refusals of concurrent requests
+//! count once, so that the responses to one burst cannot end a run.
 //!
-//! A page that asks to wait again and again, while others get through, is at fault itself: its waits
-//! cost attempts. So are the last ones that are left, once all of them have asked that often: a host that
-//! is away as a whole refuses pages that were not asked for yet, too.
+//! A page that asks to wait repeatedly while others succeed is at fault itself: its waits cost
+//! attempts. The same holds for the last remaining pages once all of them have asked that often. If
+//! the whole host were down, pages that were not requested before would be refused, too.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,69 +16,69 @@ use tokio::time::Instant;
 use super::blocked::{Blocked, RefusalEnd};
 use crate::fetch::retry::{Fault, Toll};
 
-/// A host that gives nothing but refusals for this long is given up; waits that it names are not counted.
+/// Time of uninterrupted refusals after which a host is given up, not counting waits that it names.
 const LONGEST_REFUSAL: Duration = Duration::from_secs(2 * 60);
-/// But not for fewer refusals in a row, which may lie far apart where requests do.
+/// Minimum number of consecutive refusals for [`LONGEST_REFUSAL`], since requests may be far apart.
 const LEAST_REFUSALS: u32 = 8;
-/// A host from which nothing but trouble comes for this long is given up.
+/// Time of uninterrupted trouble of any kind after which a host is given up.
 pub const LONGEST_TROUBLE: Duration = Duration::from_secs(15 * 60);
-/// A page may ask to wait so often at no cost while others get through.
+/// Number of waits that cost a page no attempt while others succeed.
 const FREE_WAITS: u32 = 5;
-/// More pages that ask to wait are not told apart: what is held must not grow with the site.
+/// Maximum number of waiting pages to track, to limit memory.
 const MOST_PAGES: usize = 4096;
 
-/// What a page is, as far as a site may refuse one and not the other.
+/// Kind of a page. A site may refuse one kind and serve the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A page of a list.
+    /// A list page.
     List,
-    /// The page of an item.
+    /// An item page.
     Item,
 }
 
-/// A request that came to nothing.
+/// A request that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trouble<'a> {
-    /// Why, for people.
+    /// Reason, as text for people.
     pub message: &'a str,
-    /// What it says of the host.
+    /// Meaning of the failure for the host.
     pub fault: Fault,
-    /// The wait that the host names.
+    /// Wait that the host names, or `None`.
     pub wait: Option<Duration>,
-    /// Tells the page from others.
+    /// Identifies the page.
     pub page: u64,
-    /// Whether it counts for a block: that an item which no list names is refused says little.
+    /// True if it counts towards a block. Refusals of items that no list names do not.
     pub is_counted: bool,
 }
 
-/// What a host refused since it last gave pages.
+/// Refusals of a host since it last gave pages.
 #[derive(Debug, Default)]
 pub struct RefusalTracker {
     lists: Row,
     items: Row,
-    /// Nothing but trouble, of both kinds.
+    /// Trouble of any kind, for lists and items together.
     trouble: Row,
-    /// When the last request left that led to a page.
+    /// Sending time of the latest request that led to a page.
     last_page: Option<Instant>,
     /// Pages that asked to wait.
     waits: HashMap<u64, PageWaits>,
-    /// When a page last asked to wait that had not done so too often.
+    /// Time when a page last asked to wait that had not used up its free waits.
     last_fresh: Option<Instant>,
 }
 
-/// Requests in a row that came to nothing.
+/// Consecutive failed requests.
 #[derive(Debug, Default)]
 struct Row {
-    /// Bursts counted once.
+    /// Number of failures. A burst counts once.
     times: u32,
     last: Option<Instant>,
     began: Option<Instant>,
-    /// Waits that the host named since then.
+    /// Sum of the waits that the host named since then.
     named: Duration,
     pages: Pages,
 }
 
-/// Which pages a row is of.
+/// Pages that a row of failures concerns.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum Pages {
     #[default]
@@ -95,25 +95,25 @@ struct PageWaits {
 }
 
 impl RefusalTracker {
-    /// A page came that is one, of a request that left at `sent`.
+    /// Records a valid page for a request sent at `sent`.
     pub fn succeeded(&mut self, kind: Kind, sent: Instant) {
         *self.row(kind) = Row::default();
         self.trouble = Row::default();
         self.last_page = self.last_page.max(Some(sent));
     }
 
-    /// Returns whether a page ever came.
+    /// Returns `true` if the host ever gave a page.
     pub fn gave_pages(&self) -> bool {
         self.last_page.is_some()
     }
 
-    /// The host cannot be reached: that is no refusal, and counted elsewhere.
+    /// Records that the host cannot be reached. This is not a refusal and is handled elsewhere.
     pub fn away(&mut self) {
         self.trouble = Row::default();
         [self.lists.began, self.items.began] = [None, None];
     }
 
-    /// Returns whether waits of this page are its own and not the host's.
+    /// Returns `true` if waits of this page apply to it alone, not to the host.
     pub fn is_at_fault(&self, page: u64) -> bool {
         let gave_pages = self.gave_pages();
         self.waits.get(&page).is_some_and(|waits| {
@@ -123,7 +123,8 @@ impl RefusalTracker {
         })
     }
 
-    /// Returns whether this item, again and again, is all that the host refused since it last gave a page.
+    /// Returns `true` if this item is the only one that the host refused, more than once, since its
+    /// last page.
     pub fn is_all_there_is(&self, page: u64) -> bool {
         self.gave_pages() && self.items.pages == Pages::One(page) && self.items.times > 1
     }
@@ -140,7 +141,7 @@ impl RefusalTracker {
         Blocked::Refused { host, refusals: self.in_a_row(kind), end, fault, last }
     }
 
-    /// Refusals of this kind in a row.
+    /// Returns the number of consecutive refusals of this kind.
     pub fn in_a_row(&self, kind: Kind) -> u32 {
         match kind {
             Kind::List => self.lists.times,
@@ -148,11 +149,11 @@ impl RefusalTracker {
         }
     }
 
-    /// A request that left at `sent` came to nothing. Of refusals, so many as `most` in a row are
-    /// too many. Answers with what that costs its task.
+    /// Records the failure of a request sent at `sent`, and returns its cost to the task. `most`
+    /// consecutive refusals are too many.
     ///
     /// # Errors
-    /// Where `host` has had its chances.
+    /// Returns [`Blocked`] if `host` is given up.
     pub fn troubled(
         &mut self,
         trouble: Trouble<'_>,
@@ -170,7 +171,8 @@ impl RefusalTracker {
         }
         let toll = if asks_to_wait && !was_at_fault { Toll::Free } else { Toll::Attempt };
         if !is_counted {
-            // Whether the host or the page is at fault is not asked: little is lost by giving it up.
+            // It does not matter whether the host or the page is at fault: little is lost by giving
+            // up the page.
             let has_waited = self.waits.get(&page).is_none_or(|it| it.times > FREE_WAITS);
             let is_free = wait.is_some() && !has_waited;
             return Ok(if is_free { Toll::Free } else { Toll::Attempt });
@@ -211,8 +213,8 @@ impl RefusalTracker {
         }
     }
 
-    /// A page asked to wait. Where it did not say how long, it may be refused as often as the host
-    /// as a whole; so it is counted once for each time that others got through.
+    /// Records that a page asked to wait. A page that does not say how long may be refused as often
+    /// as the whole host, so it is counted only once for each time that other pages succeeded.
     fn note_wait(&mut self, page: u64, is_named: bool, now: Instant) {
         if self.waits.len() >= MOST_PAGES {
             self.waits.retain(|_, waits| waits.times > 1);

@@ -1,4 +1,4 @@
-//! What a host is known to bear: its slots, its pace, its waits, and who waits for it.
+//! State of a host: its slots, pace, pauses, and parked leases.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -15,47 +15,47 @@ use super::{End, Manners};
 use crate::fetch::limit::{Limit, Sent};
 use crate::fetch::retry::{Fault, Toll};
 use crate::frontier::Lease;
-use crate::waits::Waits;
+use crate::observe::waits::Waits;
 
-/// How late a timer may ring.
+/// Maximum delay of a timer.
 const LATE: Duration = Duration::from_millis(2);
-/// What failed keeps its place for so long where the usual time is not known yet.
+/// Time for which a failed request keeps its place while the usual time of a request is unknown.
 const UNKNOWN: Duration = Duration::from_millis(100);
-/// Pauses, first and longest, of a host that struggles though no more than one request was in flight.
+/// First and longest pause of a host that is overloaded with a single request in flight.
 const OVERLOADED: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(4)];
-/// Of one that answers 429 and names no wait.
+/// First and longest pause of a host that answers 429 and names no wait.
 const LIMITED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)];
-/// Of one that cannot be reached.
+/// First and longest pause of a host that cannot be reached.
 const AWAY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
-/// Every so many refusals in a row are told.
+/// Number of consecutive refusals after which a warning is logged each time.
 const TELLS_EACH: u32 = 5;
 /// From so many refusals in a row on one request at a time asks whether the host gives pages again: a
 /// burst counts once, so that each one more would be as many requests as there are workers.
 const NARROWS_AT: u32 = 2;
 
-/// What is known of one host.
+/// State of one host.
 #[derive(Debug)]
 pub struct State {
-    /// As the host is called in the log.
+    /// Name of the host in the log.
     name: Box<str>,
-    /// Whether it is the site's own.
+    /// True for the site's own host.
     is_home: bool,
     block_after: u32,
     site_wait: Duration,
     waits: Waits,
     limit: Limit,
     in_flight: u32,
-    /// Places of requests that failed, until then.
+    /// Places held by failed requests, by the time when they become free.
     held: BinaryHeap<Reverse<Instant>>,
     pace: Option<Pace>,
     tempo: Tempo,
-    /// Where requests are spread, the next leaves not before this.
+    /// Earliest time of the next request while requests are spread, or `None`.
     spread: Option<Instant>,
-    /// A pause, until the first request after it leaves.
+    /// End of a pause. Reset by the first request after it.
     waits_until: Option<Instant>,
-    /// Since then one request at a time asks whether the host is itself again.
+    /// Start of probing, during which one request at a time tests the host.
     probing: Option<Instant>,
-    /// Since then there is no connection.
+    /// Time since which there is no connection.
     away_since: Option<Instant>,
     parked: VecDeque<Lease>,
     refusals: RefusalTracker,
@@ -66,24 +66,24 @@ pub struct State {
     away: Backoff,
 }
 
-/// A request leaves, and the next one not before its time.
+/// Interval between requests, and the earliest time of the next one.
 #[derive(Debug)]
 struct Pace {
     interval: Duration,
     next: Instant,
 }
 
-/// A request that is in flight no more.
+/// A request that is no longer in flight.
 #[derive(Debug, Clone, Copy)]
 pub struct Answered {
-    /// How long it was.
+    /// Time that it took.
     took: Duration,
-    /// Whether another would have left but for the limit.
+    /// True if another request would have left without the limit.
     was_reached: bool,
 }
 
 impl State {
-    /// Of a host of which nothing is known but its name.
+    /// Creates the state of a host of which only the name is known.
     pub fn new(name: &str, is_home: bool, manners: &Manners, waits: Waits) -> State {
         let backoff = |[first, longest]: [Duration; 2]| Backoff::new(first, longest);
         State {
@@ -110,17 +110,18 @@ impl State {
         }
     }
 
-    /// How many requests are in flight.
+    /// Returns the number of requests in flight.
     pub fn in_flight(&self) -> u32 {
         self.in_flight
     }
 
-    /// How many it bears at once, where that is known.
+    /// Returns the concurrency that the host accepts, or `None` if it never refused more.
     pub fn bears(&self) -> Option<u32> {
         self.limit.ceiling().map(|_| self.limit.now())
     }
 
-    /// From `now` on a request leaves each `interval`, where there is one. The first word holds.
+    /// Sets the interval between requests from `now` on. Only the first call with an interval
+    /// counts.
     pub fn keep_pace(&mut self, interval: Option<Duration>, why: &str, now: Instant) {
         if let (None, Some(interval)) = (&self.pace, interval) {
             self.waits.pace(&self.name, interval, why);
@@ -128,13 +129,13 @@ impl State {
         }
     }
 
-    /// Takes what is parked, for a host that cannot be opened.
+    /// Takes all parked leases, for a host that could not be opened.
     pub fn give_back(&mut self) -> VecDeque<Lease> {
         std::mem::take(&mut self.parked)
     }
 
-    /// A task wants to leave: it does, or is parked, which it always is where the host `is_open`
-    /// not yet.
+    /// Admits a task, or parks its lease and returns `None`. While the host is not open, the lease
+    /// is always parked.
     pub fn enter(&mut self, lease: Lease, is_open: bool, now: Instant) -> Option<(Lease, Sent)> {
         if is_open && self.parked.is_empty() && self.may_go(now) {
             return Some((lease, self.admit(now)));
@@ -143,7 +144,7 @@ impl State {
         None
     }
 
-    /// The first that was parked, where it may leave now.
+    /// Returns the first parked lease if it may leave now.
     pub fn hand_out(&mut self, now: Instant) -> Option<(Lease, Sent)> {
         if self.parked.is_empty() || !self.may_go(now) {
             return None;
@@ -152,7 +153,7 @@ impl State {
         Some((lease, self.admit(now)))
     }
 
-    /// When a request that has its place may leave.
+    /// Returns the time at which an admitted request may leave.
     pub fn turn(&mut self, now: Instant) -> Instant {
         let free = self.waits_until.map_or(now, |at| at.max(now));
         let Some(pace) = &mut self.pace else { return free };
@@ -161,20 +162,20 @@ impl State {
         at
     }
 
-    /// The host refuses for `wait`: nothing leaves until then, and one request at a time afterwards.
+    /// Pauses the host for `wait`, then allows one request at a time until a page comes.
     pub fn refused_for(&mut self, wait: Duration, why: &str, now: Instant) {
         self.pause(wait, why, now);
         self.probing = Some(now);
     }
 
-    /// Nothing leaves for `wait`, and little at once afterwards.
+    /// Pauses the host for `wait`, then restarts at low concurrency.
     pub fn leave_alone(&mut self, wait: Duration, why: &str, now: Instant) {
         self.pause(wait, why, now);
         self.limit.restart(now);
     }
 
-    /// A request that left at `sent` found no connection. Says whether the host is waited for: once
-    /// it gave pages, and not for longer than is granted.
+    /// Records a failed connection of a request sent at `sent`. Returns `true` if the host is
+    /// retried: it must have given pages before, and the time for waiting must not be over.
     pub fn missed(&mut self, sent: Instant, why: &str, now: Instant) -> bool {
         if !self.refusals.gave_pages() {
             return false;
@@ -191,7 +192,7 @@ impl State {
         true
     }
 
-    /// The host answered a request.
+    /// Records that the host responded to a request sent at `sent`.
     pub fn reached(&mut self, sent: Instant) {
         if self.away_since.is_some_and(|since| sent > since) {
             self.away_since = None;
@@ -199,7 +200,7 @@ impl State {
         }
     }
 
-    /// Returns whether the waits of this page are its own and not the host's.
+    /// Returns `true` if waits of this page apply to it alone, not to the host.
     pub fn waits_alone(&self, page: u64) -> bool {
         self.refusals.is_at_fault(page)
     }
@@ -254,19 +255,20 @@ impl State {
             self.waits.end(&self.name);
         }
         if let Some(Pace { interval, next }) = &mut self.pace {
-            // A timer that rang late must not slow down all that follow; nor is more than that made
-            // up for.
+            // A late timer must not delay all later requests, but no more than its usual delay is
+            // made up for.
             *next = (*next + *interval).max(now + *interval - LATE.min(*interval));
         }
         if let Some(spacing) = self.limit.spacing().max(self.tempo.interval()) {
-            // What was not used is made up for, up to what a late timer loses.
+            // Unused time is made up for, up to the usual delay of a timer.
             let made_up = now + spacing - LATE;
             self.spread = Some(self.spread.map_or(made_up, |at| (at + spacing).max(made_up)));
         }
         Sent { at: now, among: self.in_flight }
     }
 
-    /// When the next of those that are parked may leave, where time alone decides that.
+    /// Returns the time when the next parked lease may leave, or `None` if that does not depend on
+    /// time.
     pub fn next(&self, now: Instant) -> Option<Instant> {
         if self.parked.is_empty() {
             return None;
@@ -281,27 +283,27 @@ impl State {
         Some(waits_until.max(room).max(turn).max(spread).unwrap_or(now))
     }
 
-    /// Whether a request that has its place may leave whenever it is ready.
+    /// Returns `true` if an admitted request may leave at any time.
     pub fn is_at_leisure(&self, now: Instant) -> bool {
         self.pace.is_none() && self.waits_until.is_none_or(|until| until <= now)
     }
 
-    /// A request did not leave when it might have.
+    /// Releases the place of an admitted request that did not leave.
     pub fn lapsed(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 
-    /// A request is answered, and its place is another's.
+    /// Records that a response was read, and releases its place.
     pub fn answered(&mut self, sent: Sent) -> Answered {
         let was_reached = !self.has_room();
         self.in_flight = self.in_flight.saturating_sub(1);
         Answered { took: sent.at.elapsed(), was_reached }
     }
 
-    /// What a request that was answered came to, and what that costs its task.
+    /// Records the outcome of a request, and returns its cost to the task.
     ///
     /// # Errors
-    /// Where the host has had its chances.
+    /// Returns [`Blocked`] if the host is given up.
     pub fn end(
         &mut self,
         sent: Sent,
@@ -317,7 +319,7 @@ impl State {
             }
             End::Absent => self.succeeded(sent.at, kind),
             End::Unused { was_sent } => {
-                // Its turn is another's.
+                // Its turn goes to another request.
                 if let Some(Pace { interval, next }) = self.pace.as_mut().filter(|_| !was_sent) {
                     *next = next.checked_sub(*interval).unwrap_or(*next);
                 }
@@ -338,7 +340,7 @@ impl State {
             Some(pause) if pause >= PENALTY => self.tempo.penalized(),
             _ => self.tempo.succeeded(),
         }
-        // What left before the host refused says nothing of now.
+        // Requests sent before the refusal say nothing about the present.
         self.probing = self.probing.filter(|since| sent <= *since);
     }
 
@@ -356,11 +358,11 @@ impl State {
                 let (host, waited, last) = (self.name.clone(), self.site_wait, message.to_owned());
                 return Err(Blocked::Away { host, waited, last });
             }
-            // A host that is not there costs its own pages, and never the run.
+            // A missing host costs only its own pages, never the run.
             Fault::Unreachable => return Ok(Toll::Attempt),
             _ => {}
         }
-        // That more than the host was known to bear are refused is no penalty.
+        // A refusal while trying a higher concurrency than known is not a penalty.
         let was_tried = sent.among > 1 && self.limit.is_tried(sent);
         let is_overload = matches!(fault, Fault::Limited | Fault::Overloaded);
         let is_first = is_overload && self.limit.refused(sent, self.in_flight, now);

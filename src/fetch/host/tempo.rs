@@ -1,30 +1,31 @@
-//! How far apart requests leave at a host that refuses for long once it is asked too often.
+//! Interval between requests at a host that imposes long penalties.
 //!
-//! Some hosts count requests in a second and then refuse everything for half a minute. How many are in
-//! flight says nothing to them. So after such a penalty requests are spread: each further penalty
-//! doubles the interval, and pages that come at it make it shorter again, with more and more
-//! patience.
+//! Some hosts count requests per second and then refuse everything for half a minute, whatever the
+//! concurrency. After such a penalty, requests are spread. Each further penalty doubles the
+//! interval. Successful pages shorten it again, and each penalty doubles the number of pages needed
+//! for that.
 
 use std::time::Duration;
 
-/// A host that refused again after its first pause, of a second, exacts penalties.
+/// Minimum pause that counts as a penalty: the host refused again after its first pause, of a
+/// second.
 pub const PENALTY: Duration = Duration::from_secs(2);
 /// Interval after the first penalty.
 const FIRST: Duration = Duration::from_millis(250);
 /// Longest interval.
 const LONGEST: Duration = Duration::from_secs(8);
-/// A shorter interval is none.
+/// Intervals below this are dropped.
 const SHORTEST: Duration = Duration::from_millis(10);
-/// Pages at an interval before a shorter one is tried: at first, and at most.
+/// Number of pages at an interval before a shorter one is tried: initial and maximum.
 const PATIENCE: [u32; 2] = [50, 800];
-/// What is left of the interval then.
+/// Factor by which the interval is shortened.
 const SHORTER: f64 = 0.8;
 
-/// The interval at which requests leave after penalties.
+/// Interval between requests after penalties.
 #[derive(Debug)]
 pub struct Tempo {
     interval: Option<Duration>,
-    /// Pages since it last changed.
+    /// Number of pages since the interval last changed.
     pages: u32,
     patience: u32,
 }
@@ -36,12 +37,12 @@ impl Default for Tempo {
 }
 
 impl Tempo {
-    /// Requests leave so far apart, where they do.
+    /// Returns the interval between requests, or `None` if they are not spread.
     pub fn interval(&self) -> Option<Duration> {
         self.interval
     }
 
-    /// A penalty is over.
+    /// Records the end of a penalty.
     pub fn penalized(&mut self) {
         if let Some(interval) = self.interval {
             self.patience = (self.patience * 2).min(PATIENCE[1]);
@@ -52,7 +53,7 @@ impl Tempo {
         self.pages = 0;
     }
 
-    /// A page came.
+    /// Records a page.
     pub fn succeeded(&mut self) {
         let Some(interval) = self.interval else { return };
         self.pages += 1;

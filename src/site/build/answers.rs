@@ -1,4 +1,4 @@
-//! `[answers]`: what statuses mean, and what on a page says that it is gone or failed.
+//! `[answers]`: the meaning of statuses, and marks on pages that are missing or failed.
 
 use std::time::Duration;
 
@@ -7,19 +7,20 @@ use super::super::rules::Marks;
 use super::super::written::At;
 use super::select::select;
 use super::{Wrong, wrong};
-use crate::extract::Format;
 use crate::fetch::Statuses;
+use crate::select::Format;
 
-/// Longest wait that a site file can name.
+/// Maximum `wait`.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
-/// Statuses that are taken care of elsewhere: a site file cannot give them another meaning.
+/// Statuses with a fixed meaning, and the reason. A site file cannot change it.
 const OWN: [(std::ops::RangeInclusive<u16>, &str); 3] = [
     (300..=399, "redirects are followed, and 304 says that nothing changed"),
     (429..=429, "it is always asked again"),
     (503..=503, "it is always asked again"),
 ];
 
-/// What statuses mean. A status that the file names leaves the usual meanings of the others alone.
+/// Builds the meaning of statuses. A status that the file names is removed from the defaults of the
+/// other lists.
 pub fn statuses(written: Option<&At<AnswersTable>>) -> Result<Statuses, Wrong> {
     let usual = Statuses::default();
     let Some(written) = written else { return Ok(usual) };
@@ -67,7 +68,8 @@ fn duration(written: &At<String>) -> Result<Duration, Wrong> {
         .ok_or_else(|| wrong(written, "answers.wait", message))
 }
 
-/// The marks that pages of that format may bear: JSONPaths begin with `$`, all others are CSS.
+/// Builds the marks for pages of this format. Selectors that begin with `$` are JSONPaths, all
+/// others are CSS.
 pub fn marks(written: Option<&At<AnswersTable>>, format: Format) -> Result<Marks, Wrong> {
     let Some(written) = written else { return Ok(Marks::default()) };
     let of_format = |key: &str, selects: &[At<String>]| {
@@ -80,7 +82,7 @@ pub fn marks(written: Option<&At<AnswersTable>>, format: Format) -> Result<Marks
     })
 }
 
-/// Refuses a mark for pages of a format that no page of the site has.
+/// Rejects a mark for a format that no page of the site has.
 pub fn refuse_unused(
     written: Option<&At<AnswersTable>>,
     formats: impl Iterator<Item = Format> + Clone,

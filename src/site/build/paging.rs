@@ -1,4 +1,5 @@
-//! `paging = { by = … }`: what each kind needs, and what says nothing there.
+//! `paging = { by = … }`: the keys that each kind of paging needs, and those that it does not
+//! allow.
 
 use std::path::Path;
 
@@ -8,11 +9,11 @@ use super::super::paging::{LastPage, NextPage, Paging, Said, Step};
 use super::super::written::{At, Short};
 use super::select::single;
 use super::{Wrong, rule, wrong};
-use crate::extract::Format;
-use crate::extract::field::Pattern;
 use crate::fetch::HeaderName;
+use crate::select::Format;
+use crate::select::field::Pattern;
 
-/// The paging at `key`; paths begin at `folder`.
+/// Builds the paging at `key`. Relative paths start at `folder`.
 pub fn build(
     key: &str,
     written: Option<&At<PagingTable>>,
@@ -93,7 +94,7 @@ fn last_page(
     }
 }
 
-/// Where a page says a number.
+/// Builds the source of a number in an answer, or returns `None` if there is none.
 fn said(
     key: &str,
     written: Option<&At<Short<SaidTable>>>,
@@ -127,7 +128,7 @@ fn next_rule(
     key: &str,
     select: &At<Short<RuleTable>>,
     format: Format,
-) -> Result<crate::extract::FieldRule, Wrong> {
+) -> Result<crate::select::FieldRule, Wrong> {
     single(&format!("{key}.select"), select, format)
 }
 
@@ -138,7 +139,8 @@ fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
     }
 }
 
-/// What stands there but belongs to another kind is a mistake that would be passed over.
+/// Rejects keys that belong to another kind of paging. Otherwise the mistake would be ignored
+/// silently.
 fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     let PagingTable { by, limit, step, first, last, size, total, select, link_header, .. } =
         &written.value;

@@ -1,4 +1,4 @@
-//! Requests: the same keys in `[seeds]`, `[index]` and `[detail]`.
+//! Requests: the keys shared by `[seeds]`, `[index]` and `[detail]`.
 
 use serde_json::{Number, Value};
 
@@ -9,7 +9,7 @@ use super::super::written::{At, Pairs, Scalar};
 use super::{Wrong, wrong};
 use crate::fetch::{HeaderName, HeaderValue, Method};
 
-/// The keys of a table that speak of its request.
+/// Keys of a table that describe its request.
 pub struct Asked<'f> {
     table: &'static str,
     url: Option<&'f At<String>>,
@@ -20,7 +20,7 @@ pub struct Asked<'f> {
     json: Option<&'f At<toml::Value>>,
 }
 
-/// The keys of a request out of a table that has them among others.
+/// Takes the keys of a request from a table that also has other keys.
 macro_rules! asked {
     ($name:literal, $table:expr) => {
         Asked {
@@ -36,17 +36,17 @@ macro_rules! asked {
 }
 
 impl<'f> Asked<'f> {
-    /// Of `[seeds]`.
+    /// Returns the keys of `[seeds]`.
     pub fn seeds(table: &'f SeedsTable) -> Asked<'f> {
         asked!("seeds", table)
     }
 
-    /// Of `[index]`.
+    /// Returns the keys of `[index]`.
     pub fn index(table: &'f IndexTable) -> Asked<'f> {
         asked!("index", table)
     }
 
-    /// Of `[detail]`.
+    /// Returns the keys of `[detail]`.
     pub fn detail(table: &'f DetailTable) -> Asked<'f> {
         asked!("detail", table)
     }
@@ -56,7 +56,7 @@ impl<'f> Asked<'f> {
     }
 }
 
-/// The request, in which only `allowed` placeholders may stand.
+/// Builds a request template, which may contain only the `allowed` placeholders.
 pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTemplate, Wrong> {
     let body = match (asked.form, asked.json) {
         (None, None) => None,
@@ -92,7 +92,7 @@ pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTempla
     })
 }
 
-/// A template at `key`, of a URL.
+/// Parses the URL template at `key`.
 fn template<T>(
     key: &str,
     at: &At<T>,
@@ -102,13 +102,14 @@ fn template<T>(
     Template::parse(text, allowed).map_err(|error| wrong(at, key, error.to_string()))
 }
 
-/// A template at `key`, of something else.
+/// Parses the template of a query, header or form value at `key`.
 fn text_template(key: &str, text: &At<Scalar>, allowed: &[Placeholder]) -> Result<Template, Wrong> {
     let parsed = Template::parse_text(&text.value.0, allowed);
     parsed.map_err(|error| wrong(text, key, error.to_string()))
 }
 
-/// A value as JSON: dates as texts. Nothing where a number in it is none.
+/// Converts a TOML value to JSON, with dates as texts. Returns `None` if it contains a number that
+/// JSON does not have.
 fn to_json(value: &toml::Value) -> Option<Value> {
     Some(match value {
         toml::Value::String(text) => text.as_str().into(),
@@ -124,7 +125,8 @@ fn to_json(value: &toml::Value) -> Option<Value> {
     })
 }
 
-/// The first key of a request that stands there, where nothing is asked for by it.
+/// Returns the first key of a request that is present, except those in `but`, as an error without a
+/// message. Called for tables that make no request.
 pub fn first_used(asked: &Asked<'_>, but: &[&str]) -> Option<Wrong> {
     let first = |pairs: &Pairs| pairs.values().next().map(|text| text.at);
     let there = [

@@ -3,16 +3,16 @@
 use super::super::file::{KindName, RuleTable, Rules};
 use super::super::written::{At, Short};
 use super::{Wrong, wrong};
-use crate::extract::field::{Kind, Pattern};
-use crate::extract::html::CssSelector;
-use crate::extract::{FieldRule, Format, Select, Selector};
+use crate::select::field::{Kind, Pattern};
+use crate::select::html::CssSelector;
+use crate::select::{FieldRule, Format, Select, Selector};
 
-/// A JSONPath.
+/// Parses a JSONPath.
 pub fn selector(key: &str, text: &At<String>) -> Result<Selector, Wrong> {
     Selector::parse(&text.value).map_err(|error| wrong(text, key, error.to_string()))
 }
 
-/// A selector for pages of that format.
+/// Parses a selector for pages of this format.
 pub fn select(key: &str, text: &At<String>, format: Format) -> Result<Select, Wrong> {
     let hint = |error: String, other: &str| {
         wrong(
@@ -31,7 +31,7 @@ pub fn select(key: &str, text: &At<String>, format: Format) -> Result<Select, Wr
     }
 }
 
-/// A selector that takes a value, with what is to become of it.
+/// Parses a selector of a value, with its options.
 pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
     let table = table(key, value)?;
     let text = At { at: value.at, value: table.select.clone() };
@@ -59,7 +59,7 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<F
     })
 }
 
-/// A selector of something of which there is one: the URL of an item's page, say.
+/// Parses a selector of a single value, such as the URL of an item's page.
 pub fn single(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
     match rule(key, value, format)? {
         FieldRule { many: true, .. } => {
@@ -69,7 +69,7 @@ pub fn single(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result
     }
 }
 
-/// A selector of a key, which is a text and always needed.
+/// Parses a selector of a key. A key is always a text and always required.
 pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
     if let Short::Table(RuleTable { kind, many, required, .. }) = &value.value {
         let there = [("as", kind.is_some()), ("many", *many), ("required", *required)];
@@ -81,7 +81,7 @@ pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Fi
     rule(key, value, format)
 }
 
-/// A selector of items, which are taken whole.
+/// Parses a selector of items. They are taken whole, so it has no options.
 pub fn items(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Select, Wrong> {
     let table = table(key, value)?;
     if table != (RuleTable { select: table.select.clone(), ..RuleTable::default() }) {
@@ -90,7 +90,7 @@ pub fn items(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<
     select(key, &At { at: value.at, value: table.select }, format)
 }
 
-/// Fields by name.
+/// Parses fields by name.
 pub fn fields(
     key: &str,
     rules: &Rules,
@@ -102,7 +102,7 @@ pub fn fields(
     rules.iter().map(field).collect()
 }
 
-/// A regular expression on the location of an entry of a sitemap.
+/// Parses a regular expression on the location of a sitemap entry.
 pub fn location(key: &str, value: &At<Short<RuleTable>>) -> Result<Pattern, Wrong> {
     match &value.value {
         Short::Text(text) => {

@@ -1,8 +1,8 @@
-//! Taking over a collection that others filled, such as the two-phase script's: documents with an
+//! Adopts a collection that another program filled, for instance with documents that have an
 //! ObjectId as `_id` and the item's id in a field.
 //!
-//! `_gleaner.key` is stamped from that field, as text, where it is not there yet; then a unique
-//! index is made on it. Nothing else of the documents is touched.
+//! Copies that field to `_gleaner.key`, as text, in documents that lack it, and creates a unique
+//! index on it. The documents are not changed otherwise.
 
 use bson::{Bson as Value, Document as Bson, doc};
 use tracing::{info, warn};
@@ -10,10 +10,10 @@ use tracing::{info, warn};
 use super::{Connection, LONGEST_LOOK, answer};
 use crate::store::{Losses, Place, Sampled, StoreError};
 
-/// So many duplicates are named in an error.
+/// Maximum number of duplicates that an error names.
 const NAMED: i64 = 10;
 
-/// Why a collection that others filled is not written to.
+/// Returns the reason why a collection of another program is not written to.
 pub fn refusal(place: &Place) -> StoreError {
     if place.key_field.is_none() {
         return cannot(place);
@@ -31,7 +31,7 @@ fn cannot(place: &Place) -> StoreError {
     ))
 }
 
-/// What the documents of `sample` would replace.
+/// Returns what the documents of `sample` would replace.
 pub async fn losses(
     connection: &Connection,
     place: &Place,
@@ -40,7 +40,7 @@ pub async fn losses(
     let mut losses = Losses::default();
     let Some(field) = place.key_field.as_deref() else { return Ok(losses) };
     for sampled in sample {
-        // Numbers are found whatever their type.
+        // Numbers match whatever their type.
         let text = sampled.key.as_str();
         let number = text.parse::<f64>().ok().filter(|number| number.to_string() == text);
         let wanted: Vec<Value> =
@@ -55,7 +55,7 @@ pub async fn losses(
     Ok(losses)
 }
 
-/// Adopts the collection; where it was adopted before, only what came since is stamped.
+/// Adopts the collection. If it was adopted before, only new documents get a key.
 pub async fn adopt(connection: &Connection, place: &Place) -> Result<(), StoreError> {
     let Some(field) = place.key_field.as_deref() else {
         return Err(cannot(place));
@@ -66,7 +66,7 @@ pub async fn adopt(connection: &Connection, place: &Place) -> Result<(), StoreEr
     make_index(connection, place).await
 }
 
-/// The key of a document as text: what was stamped, or else the field.
+/// Returns an expression for a document's key as text: `_gleaner.key`, or else the field.
 fn key_of(field: &str) -> Bson {
     let text = doc! { "$convert": {
         "input": format!("${field}"), "to": "string", "onError": null, "onNull": null,
@@ -137,8 +137,8 @@ async fn make_index(connection: &Connection, place: &Place) -> Result<(), StoreE
         "key": { "_gleaner.key": 1 },
         "name": "_gleaner.key_1",
         "unique": true,
-        // The planner uses a partial index only where it sees that the query asks for a part of
-        // it: it does so for `$gt`, not for `$type`.
+        // The planner uses a partial index only if it recognizes that the query is covered by it.
+        // It does for `$gt`, but not for `$type`.
         "partialFilterExpression": { "_gleaner.key": { "$gt": "" } },
     };
     let command = doc! { "createIndexes": &*place.collection, "indexes": [index] };

@@ -1,43 +1,43 @@
-//! Reading the server's answers: what is a document's own fault, what passes, what does not.
+//! Reads replies of the server: which errors are a document's fault, which are temporary, which are
+//! neither.
 
 use bson::{Bson, Document};
 use mongodb::error::{Error, ErrorKind};
 
-use crate::secret::Secret;
 use crate::store::StoreError;
+use crate::text::secret::Secret;
 
-/// BadValue, FailedToParse, dotted names, names with `$`, a foreign `_id`, failed validation,
-/// document too large (three codes).
+/// Errors caused by a document: BadValue, FailedToParse, dotted names, names with `$`, a different
+/// `_id`, failed validation, document too large (three codes).
 const DOCUMENT_FAULTS: [i32; 9] = [2, 9, 15, 52, 66, 121, 10334, 17419, 17420];
-/// Authentication failed, not authorized, unknown commands and options, another index of that name or
-/// kind, a view: waiting changes nothing.
+/// Errors of the setup: authentication failed, not authorized, unknown commands and options,
+/// another index with the same name or keys, a view. A retry does not help.
 const SETUP_FAULTS: [i32; 9] = [NOT_AUTHORIZED, 18, 59, 72, 73, 85, 86, 166, 8000];
-/// Network, elections, shutdown, locks, time limits, disk: the server's own troubles, which pass.
+/// Temporary errors of the server: network, elections, shutdown, locks, time limits, disk.
 const PASSING: [i32; 22] = [
     6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
     13435, 13436, 14031,
 ];
-/// The message holds the whole command.
+/// Not authorized. The message contains the whole command.
 const NOT_AUTHORIZED: i32 = 13;
-/// A unique index has such an entry already.
+/// A unique index already has such an entry.
 const DUPLICATE: i32 = 11_000;
-/// Errors that a command's documents caused carry this, so that a batch can be halved.
+/// Prefix of errors that a command's documents caused. The batch can then be halved.
 const OF_DOCUMENTS: &str = "the documents of this command: ";
 
-/// Why one entry of a command was not written.
+/// Reason why one entry of a command was not written.
 pub enum Fault {
     /// The document cannot be stored.
     Document(String),
-    /// The key is there already, another write came first, or something that is not known: worth one
-    /// more try.
+    /// The key exists already, another write came first, or the error is unknown. A retry may help.
     Race(String),
 }
 
-/// The entries of a command that were not written, by their place in it.
+/// Returns the entries of a command that were not written, by their index in it.
 ///
 /// # Errors
-/// Where the server could not write for reasons of its own, or did not get the acknowledgement
-/// it was asked to wait for.
+/// Returns an error if the server failed for its own reasons, or did not receive the
+/// acknowledgement required by the write concern.
 pub fn faults(reply: &Document) -> Result<Vec<(usize, Fault)>, StoreError> {
     if let Ok(concern) = reply.get_document("writeConcernError") {
         return Err(StoreError::Unavailable(format!(
@@ -49,10 +49,11 @@ pub fn faults(reply: &Document) -> Result<Vec<(usize, Fault)>, StoreError> {
     errors.iter().filter_map(Bson::as_document).map(fault).collect()
 }
 
-/// How many documents a command found, or made. All of what it was to do has to be done.
+/// Returns the number of documents that a command matched or inserted. The whole command must have
+/// succeeded.
 ///
 /// # Errors
-/// Where something was not done, or not acknowledged as asked.
+/// Returns an error if a part was not done, or not acknowledged as required.
 pub fn done(reply: &Document) -> Result<u64, StoreError> {
     match faults(reply)?.into_iter().next() {
         None => Ok(count(reply)),
@@ -61,21 +62,21 @@ pub fn done(reply: &Document) -> Result<u64, StoreError> {
     }
 }
 
-/// How many documents a command says that it found, or made.
+/// Returns the number of documents that a command says it matched or inserted.
 pub fn count(reply: &Document) -> u64 {
     match reply.get("n") {
         Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or_default(),
         Some(Bson::Int64(n)) => u64::try_from(*n).unwrap_or_default(),
-        // A cast of a number that is no count gives the nearest one that is.
+        // The cast saturates.
         Some(Bson::Double(n)) => *n as u64,
         _ => 0,
     }
 }
 
-/// What a command's cursor gives, all at once.
+/// Returns all documents of a command's cursor.
 ///
 /// # Errors
-/// Where there is more than fits into one answer.
+/// Returns an error if they do not fit into one reply.
 pub fn whole(mut reply: Document) -> Result<Vec<Document>, StoreError> {
     let wrong = |what: &str| StoreError::Failed(format!("the answer {what}"));
     let cursor = reply.get_document_mut("cursor").map_err(|_| wrong("has no cursor"))?;
@@ -92,7 +93,7 @@ pub fn whole(mut reply: Document) -> Result<Vec<Document>, StoreError> {
     Ok(documents.collect())
 }
 
-/// Whether a command was refused because a unique index has such an entry already.
+/// Returns `true` if a command was refused because a unique index has such an entry already.
 pub fn is_duplicate(reply: &Document) -> bool {
     let errors = reply.get_array("writeErrors").into_iter().flatten();
     errors
@@ -118,12 +119,12 @@ fn fault(error: &Document) -> Result<(usize, Fault), StoreError> {
     }
 }
 
-/// Whether an error of a whole command was caused by what is in its documents.
+/// Returns `true` if the error of a whole command was caused by its documents.
 pub fn is_of_documents(reason: &str) -> bool {
     reason.starts_with(OF_DOCUMENTS)
 }
 
-/// What an error of the driver means.
+/// Converts an error of the driver.
 pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
     let message = uri.scrub(&plain(error));
     match &*error.kind {
@@ -150,7 +151,7 @@ pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
     }
 }
 
-/// The error in few words: what the driver prints holds its whole state.
+/// Returns a short message. The driver's own message contains its whole state.
 pub fn plain(error: &Error) -> String {
     match &*error.kind {
         ErrorKind::Command(command) => {
@@ -167,7 +168,7 @@ pub fn plain(error: &Error) -> String {
     }
 }
 
-/// The first reason inside the driver's account of all servers, which is long.
+/// Returns the first reason in the driver's long description of all servers.
 fn selection(message: &str) -> String {
     let reason = message.split("Kind: ").nth(1).and_then(|rest| rest.split(", labels").next());
     reason.or_else(|| message.split(". Topology").next()).unwrap_or(message).to_owned()

@@ -1,45 +1,45 @@
-//! Commands that write many documents, each in the one buffer that it is sent from.
+//! Commands that write many documents, each built directly in the buffer that is sent.
 
 use bson::Document as Bson;
 use bson::raw::{CStr, RawBsonRef, RawDocumentBuf, cstr};
 
 use super::layout::Layout;
 use super::{Connection, MongodbStore};
-use crate::document::raw::{Place, Writing};
+use crate::model::document::raw::{Place, Writing};
 use crate::store::StoreError;
 
-/// Bytes that an entry has around its document and its key, at most.
+/// Maximum overhead of an entry, besides its document and key, in bytes.
 pub const ENTRY_BYTES: usize = 128;
-/// Bytes that a command usually has around its entries.
+/// Usual overhead of a command, besides its entries, in bytes.
 const COMMAND_AROUND: usize = 1_024;
 
-/// By which command documents are written.
+/// Command to write documents with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// There is none of that key. It takes the server less than half as long as an upsert.
+    /// Insert, if there is no such key. It takes the server less than half the time of an upsert.
     Insert,
-    /// There is one, or there may be: it is replaced or changed.
+    /// Update, if there is or may be such a key: the document is replaced or changed.
     Update,
 }
 
-/// What commands are made for.
+/// Target of commands.
 #[derive(Clone, Copy)]
 pub struct Target<'s> {
-    /// The collection.
+    /// Name of the collection.
     pub collection: &'s str,
-    /// How documents are found in it.
+    /// Layout of the collection.
     pub layout: Layout,
-    /// The number of the lock under which they are written.
+    /// Number of the lock under which documents are written.
     pub fence: i64,
-    /// When a write is done.
+    /// Write concern of the commands.
     pub write_concern: &'s Bson,
 }
 
 impl<'s> Target<'s> {
-    /// The collection of `store`, under the lock that it took.
+    /// Returns the collection of `store`, under the lock that it holds.
     ///
     /// # Errors
-    /// Where the lock is not held.
+    /// Returns an error if the lock is not held.
     pub fn of(store: &'s MongodbStore) -> Result<Target<'s>, StoreError> {
         let fence = store.lock()?.fence;
         let MongodbStore { connection: Connection { write_concern, .. }, place, layout, .. } =
@@ -48,7 +48,7 @@ impl<'s> Target<'s> {
     }
 }
 
-/// The command with these entries of about so many bytes, in the one buffer that it is sent from.
+/// Builds a command of about `bytes` bytes with these entries, directly in the buffer that is sent.
 pub fn command_of(
     target: Target<'_>,
     way: Way,
@@ -65,11 +65,11 @@ pub fn command_of(
     command.put(Place::Member(cstr!("ordered")), RawBsonRef::Boolean(false));
     let concern = RawDocumentBuf::try_from(target.write_concern).unwrap_or_default();
     command.document(Place::Member(cstr!("writeConcern")), |into| into.splice(&concern));
-    // Fails only over 2 GiB, and a command is cut long before.
+    // This fails only over 2 GiB. Commands are much smaller.
     command.end().unwrap_or_default()
 }
 
-/// What documents are found by.
+/// Returns the field that holds a document's key.
 pub fn key_field(layout: Layout) -> &'static CStr {
     match layout {
         Layout::Own => cstr!("_id"),

@@ -1,5 +1,5 @@
-//! A connection to a server: calls of the driver, and commands with what they do not carry by
-//! themselves.
+//! Connection to a server: calls of the driver, and commands with the concerns that they do not
+//! inherit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,34 +15,33 @@ use mongodb::{Client, Database};
 
 use super::answer;
 use super::driver::Driver;
-use crate::clock;
-use crate::secret::Secret;
 use crate::store::StoreError;
+use crate::system::clock;
+use crate::text::secret::Secret;
 
-/// A server that does not answer within this is away: at the start, and each time it is looked
-/// for while the crawl runs.
+/// Timeout for finding a server, at the start and during the crawl.
 const SELECTION: Duration = Duration::from_secs(4);
-/// The driver has no limit of its own on how long a call takes. See [`Connection::call`].
+/// Timeout of a call. The driver has none of its own. See [`Connection::call`].
 pub const LONGEST_CALL: Duration = Duration::from_secs(60);
-/// Looking through a whole collection may take long.
+/// Timeout of a call that reads a whole collection.
 pub const LONGEST_LOOK: Duration = Duration::from_secs(3_600);
 
-/// A database, and how to speak to it.
+/// A database, and the settings to use it.
 #[derive(Clone)]
 pub struct Connection {
     driver: Arc<Driver>,
-    /// Where the site's collections are.
+    /// Database with the site's collections.
     pub database: Database,
-    /// For commands, which do not carry the URI's by themselves.
+    /// Write concern for commands, which do not inherit the URI's.
     pub write_concern: Bson,
     uri: Secret,
 }
 
 impl Connection {
-    /// Connects, on a thread of the driver's own.
+    /// Connects, on the driver's own thread.
     ///
     /// # Errors
-    /// Where the URI cannot be used, or the server cannot be reached.
+    /// Returns an error if the URI is invalid, or the server cannot be reached.
     pub async fn open(uri: &Secret) -> Result<Connection, StoreError> {
         let unusable = |error: mongodb::error::Error| {
             let why = format!("{uri}: {}", uri.scrub(&answer::plain(&error)));
@@ -51,7 +50,7 @@ impl Connection {
                 _ => StoreError::Unusable(why),
             }
         };
-        // A name of the kind mongodb+srv is looked up here.
+        // This looks up names of mongodb+srv URIs.
         let parsed = tokio::time::timeout(SELECTION, ClientOptions::parse(uri.expose())).await;
         let mut options = match parsed {
             Ok(options) => options.map_err(unusable)?,
@@ -64,7 +63,7 @@ impl Connection {
         options.app_name.get_or_insert_with(|| "gleaner".to_owned());
         options.server_selection_timeout.get_or_insert(SELECTION);
         options.connect_timeout.get_or_insert(SELECTION);
-        // A secondary may not know yet what was written.
+        // A secondary may not have the latest writes yet.
         options.selection_criteria =
             Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         let write_concern = write_concern(uri, options.write_concern.as_ref())?;
@@ -92,7 +91,8 @@ impl Connection {
         })
     }
 
-    /// Runs a call of the driver to its end, on the driver's thread, and waits for it up to `limit`.
+    /// Runs a call of the driver on its thread, and waits at most `limit` for the result. After
+    /// that, the call still runs to its end.
     pub async fn call<T: Send + 'static>(
         &self,
         limit: Duration,
@@ -109,7 +109,7 @@ impl Connection {
         }
     }
 
-    /// Runs a command that was written out, such as a batch.
+    /// Runs a prepared command, such as a batch.
     pub async fn command(&self, command: RawDocumentBuf) -> Result<Bson, StoreError> {
         let database = self.database.clone();
         self.call(LONGEST_CALL, async move { database.run_raw_command(command).await }).await
@@ -120,12 +120,12 @@ impl Connection {
         self.call(limit, async move { database.run_command(command).await }).await
     }
 
-    /// Runs a command that changes something; whether it did is in the reply.
+    /// Runs a command that changes something. The reply says whether it did.
     pub async fn change(&self, command: Bson) -> Result<Bson, StoreError> {
         self.change_within(LONGEST_CALL, command).await
     }
 
-    /// The same for what may take long.
+    /// Runs a command that changes something, with a time limit for long ones.
     pub async fn change_within(
         &self,
         limit: Duration,
@@ -135,8 +135,7 @@ impl Connection {
         self.run(limit, command).await
     }
 
-    /// Runs a command that only reads, as the URI's read concern asks, which a command does not
-    /// carry by itself.
+    /// Runs a command that only reads, with the URI's read concern, which commands do not inherit.
     async fn look(&self, limit: Duration, mut command: Bson) -> Result<Vec<Bson>, StoreError> {
         if let Some(Ok(concern)) = self.database.read_concern().map(bson::serialize_to_bson) {
             command.insert("readConcern", concern);
@@ -144,7 +143,7 @@ impl Connection {
         answer::whole(self.run(limit, command).await?)
     }
 
-    /// What a pipeline makes of a collection, which has to fit into one answer.
+    /// Runs an aggregation pipeline. Its result must fit into one reply.
     pub async fn aggregate(
         &self,
         limit: Duration,
@@ -156,8 +155,8 @@ impl Connection {
         self.look(limit, command).await
     }
 
-    /// How many documents there are. Looks at every one, in the order in which they lie: faster
-    /// than by an index, which would lead to every document too.
+    /// Counts documents. Scans the collection in storage order, which is faster than an index that
+    /// leads to every document as well.
     pub async fn count(&self, collection: &str, filter: Bson) -> Result<u64, StoreError> {
         let pipeline = vec![doc! { "$match": filter }, doc! { "$count": "n" }];
         let command = doc! { "aggregate": collection, "pipeline": pipeline, "hint": { "$natural": 1 }, "cursor": {} };
@@ -165,7 +164,7 @@ impl Connection {
         Ok(found.first().map_or(0, answer::count))
     }
 
-    /// Documents of a collection, at most so many. They come in one answer where they fit into one.
+    /// Returns at most `most` documents of a collection, in one reply if they fit.
     pub async fn find(
         &self,
         collection: &str,
@@ -175,7 +174,7 @@ impl Connection {
     ) -> Result<Vec<RawDocumentBuf>, StoreError> {
         let collection = self.database.collection::<RawDocumentBuf>(collection);
         options.limit = Some(i64::try_from(most).unwrap_or(i64::MAX));
-        // Without it, all but the first hundred are asked for once more.
+        // By default, the first reply holds only about 100 documents.
         options.batch_size = Some(i32::try_from(most).map_or(i32::MAX as u32, i32::unsigned_abs));
         self.call(LONGEST_CALL, async move {
             collection.find(filter).with_options(options).await?.try_collect().await
@@ -183,7 +182,7 @@ impl Connection {
         .await
     }
 
-    /// Some document of a collection.
+    /// Returns any document that matches `filter`, or `None`.
     pub async fn find_one(
         &self,
         collection: &str,
@@ -194,7 +193,7 @@ impl Connection {
     }
 }
 
-/// The write concern for commands: the URI's, or else that a majority has it.
+/// Returns the write concern for commands: the URI's, or else majority.
 fn write_concern(uri: &Secret, given: Option<&WriteConcern>) -> Result<Bson, StoreError> {
     let Some(given) = given.filter(|given| **given != WriteConcern::default()) else {
         return Ok(doc! { "w": "majority" });

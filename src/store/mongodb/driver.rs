@@ -1,7 +1,7 @@
-//! The thread that MongoDB's driver works on.
+//! The thread that runs MongoDB's driver.
 //!
-//! A batch is copied, checked and sent in one go of some milliseconds, in which no page would be asked
-//! for if that were done where pages are.
+//! Copying, checking and sending a batch takes some milliseconds without a break. On the main
+//! runtime, no pages could be requested in that time.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -12,7 +12,7 @@ use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A runtime on a thread of its own, which ends when this is dropped; nobody waits for that.
+/// A runtime on its own thread, which ends after this is dropped. Dropping does not wait for it.
 pub struct Driver {
     runtime: Handle,
     _end: oneshot::Sender<Infallible>,
@@ -22,11 +22,12 @@ impl Driver {
     /// Starts the thread.
     ///
     /// # Errors
-    /// Where the system has none to give.
+    /// Returns an error if no thread can be started.
     pub fn start() -> io::Result<Driver> {
         let (end, ended) = oneshot::channel();
         let (tell, told) = mpsc::channel();
-        // Made there, since a runtime may not be dropped where another one runs.
+        // The runtime is created on that thread, because it must not be dropped within another
+        // runtime.
         let serve = move || match runtime::Builder::new_current_thread().enable_all().build() {
             Err(error) => drop(tell.send(Err(error))),
             Ok(runtime) => {
@@ -39,13 +40,13 @@ impl Driver {
         Ok(Driver { runtime, _end: end })
     }
 
-    /// Does what starts tasks of the driver's own.
+    /// Calls `start` within the runtime, for code that spawns tasks of the driver.
     pub fn within<T>(&self, start: impl FnOnce() -> T) -> T {
         let _entered = self.runtime.enter();
         start()
     }
 
-    /// Runs `call` to its end, whether or not somebody waits for that.
+    /// Runs `call` to its end, even if the handle is dropped.
     pub fn run<T: Send + 'static>(
         &self,
         call: impl Future<Output = T> + Send + 'static,

@@ -1,5 +1,4 @@
-//! The sub-document `_gleaner`, which holds what gleaner keeps of an item, and the site's document
-//! around it.
+//! The sub-document `_gleaner`, which holds an item's metadata, and the site's document around it.
 
 use std::borrow::Cow;
 
@@ -9,39 +8,39 @@ use jiff::Timestamp;
 
 use super::command::Target;
 use super::layout::Layout;
-use crate::document::raw::{Element, Elements, Place, Writing};
-use crate::document::{self, Body};
-use crate::record::{Key, Known, Record, Stamp};
+use crate::model::document::raw::{Element, Elements, Place, Writing};
+use crate::model::document::{self, Body};
+use crate::model::record::{Key, Known, Record, Stamp};
 use crate::store::{Live, Stored};
 
-/// Where stands what the site says of an item's age: ETag, Last-Modified, the list's revision.
+/// Paths of the item's validators and revision: ETag, Last-Modified, the list's revision.
 pub const AGES: [&CStr; 3] =
     [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
-/// Where stands since when the list leaves an item out.
+/// Path of the time since which the list does not contain the item.
 const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
-/// Where stands under which lock a document was written last.
+/// Path of the number of the lock under which the document was last written.
 pub const FENCE: &CStr = cstr!("_gleaner.fence");
-/// What is kept of an item usually takes fewer bytes.
+/// Usual maximum size of the metadata, in bytes.
 const FACTS_BYTES: usize = 512;
-/// Bytes of an `_id` around its text: type, name with a zero, length, zero.
+/// Overhead of an `_id` around its text, in bytes: type, name with a zero, length, zero.
 const ID_BYTES: usize = 1 + 4 + 4 + 1;
-/// Bytes before the sub-document: type, name with a zero.
+/// Number of bytes before the sub-document: type, name with a zero.
 const FACTS_NAME: usize = 1 + 9;
-/// Largest document that MongoDB holds, in bytes.
+/// Maximum size of a document in MongoDB, in bytes.
 const LARGEST: usize = 16 << 20;
 
-/// A document ready to be written: key, the site's fields, `_gleaner`.
+/// A document ready to write: key, the site's fields, `_gleaner`.
 pub struct Prepared<'r> {
-    /// Where it is the document's `_id`.
+    /// Key, if it is the document's `_id`.
     key: Option<&'r str>,
     body: Cow<'r, RawDocument>,
     facts: RawDocumentBuf,
-    /// Whether a field's name begins with `$`, which a plain replacement refuses.
+    /// True if a field's name begins with `$`, which a plain replacement refuses.
     pub has_operators: bool,
 }
 
 impl Prepared<'_> {
-    /// Bytes of the document.
+    /// Returns the size of the document in bytes.
     pub fn size(&self) -> usize {
         let key = self.key.map_or(0, |key| ID_BYTES + key.len());
         key + self.body.as_bytes().len() + FACTS_NAME + self.facts.as_bytes().len()
@@ -57,10 +56,10 @@ impl Prepared<'_> {
     }
 }
 
-/// The document to write for a record.
+/// Makes the document to write for a record.
 ///
 /// # Errors
-/// Says why MongoDB cannot hold it.
+/// Returns the reason if MongoDB cannot hold it.
 pub fn prepare<'r>(
     record: &'r Record,
     stamp: &Stamp,
@@ -91,7 +90,7 @@ pub fn prepare<'r>(
     }
 }
 
-/// What is written of a record whose document did not change, as the paths to set.
+/// Returns the paths to set for a record whose document is unchanged.
 pub fn touch(record: &Record, stamp: &Stamp, fence: i64) -> RawDocumentBuf {
     let mut set = RawDocumentBuf::new();
     set.append(FENCE, fence);
@@ -102,8 +101,8 @@ pub fn touch(record: &Record, stamp: &Stamp, fence: i64) -> RawDocumentBuf {
     set
 }
 
-/// Sets paths besides those of [`touch`], where the record differs from others in them. Answers
-/// with the paths to take off: validators and revision that the item came without.
+/// Adds the paths that are specific to this record to those of [`touch`]. Returns the paths to
+/// unset: validators and revision that the response did not have.
 pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf {
     set.append(cstr!("_gleaner.url"), &*record.url);
     set.append(cstr!("_gleaner.changed_at"), date(record.changed_at));
@@ -122,17 +121,18 @@ pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf 
     unset
 }
 
-/// Asks for documents that no later holder of the lock wrote: [`FENCE`] is absent, or not higher.
+/// Returns a condition for documents that no later holder of the lock wrote: [`FENCE`] is absent or
+/// not higher.
 pub fn not_newer(fence: i64) -> RawDocumentBuf {
     rawdoc! { "$not": { "$gt": fence } }
 }
 
-/// The paths to take off of records without validators, revision and times of their own.
+/// Returns the paths to unset for records without validators, revision and times of their own.
 pub fn nothing_alone() -> RawDocumentBuf {
     AGES.into_iter().chain([UNLISTED_AT]).map(|path| (path, "")).collect()
 }
 
-/// The key of a document of which nothing else may have been read.
+/// Returns the key of a document, of which other fields may not have been read.
 pub fn key(document: &RawDocument, layout: Layout) -> Option<&str> {
     match layout {
         Layout::Own => document.get_str("_id").ok(),
@@ -140,27 +140,27 @@ pub fn key(document: &RawDocument, layout: Layout) -> Option<&str> {
     }
 }
 
-/// The id of a document, alone.
+/// Returns a document that only has the id of `document`.
 pub fn id(document: &RawDocumentBuf) -> Option<RawDocumentBuf> {
     let id = document.get("_id").ok()??;
     Some(RawDocumentBuf::from_iter([(cstr!("_id"), id)]))
 }
 
-/// What is known of a document of ours.
+/// Returns the metadata of a document, or `None` if it is not one of ours.
 pub fn known(document: &RawDocument, layout: Layout) -> Option<Known> {
     let facts = Facts::of(document)?;
     let key = Key::new(facts.key.as_deref()?).ok()?;
-    // A copy of a document of ours, under another id, is not ours.
+    // A copy of our document under another id is not ours.
     (self::key(document, layout) == Some(key.as_str())).then(|| facts.known(key))
 }
 
-/// A document of ours of which only some facts were read.
+/// Returns a document of ours of which only some metadata was read.
 pub fn live(document: &RawDocument, layout: Layout) -> Option<Live> {
     let Known { key, url, first_seen, unlisted_at, .. } = known(document, layout)?;
     Some(Live { key, unlisted_at, first_seen, url })
 }
 
-/// A document as it is read back: the site's own fields, and what is known of it.
+/// Returns a document for reading back: the site's own fields, and the metadata.
 pub fn stored(document: &RawDocument) -> Option<Stored> {
     let facts = Facts::of(document)?;
     let mut site = RawDocumentBuf::new();
@@ -176,7 +176,8 @@ pub fn stored(document: &RawDocument) -> Option<Stored> {
     Some(Stored { known: facts.known(key), text: document::to_text(&site) })
 }
 
-/// The sub-document, read in one pass: each look for a name would go through those before it.
+/// Fields of the sub-document, read in one pass: each lookup by name would scan the fields before
+/// it.
 #[derive(Default)]
 struct Facts<'d> {
     key: Option<Cow<'d, str>>,
@@ -246,12 +247,12 @@ impl<'d> Facts<'d> {
     }
 }
 
-/// A time as MongoDB holds it: to the millisecond.
+/// Converts a time to MongoDB's precision, milliseconds.
 pub fn date(time: Timestamp) -> bson::DateTime {
     bson::DateTime::from_millis(time.as_millisecond())
 }
 
-/// The time that MongoDB holds, unless it is out of range.
+/// Converts a time from MongoDB, or returns `None` if it is out of range.
 pub fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
     Timestamp::from_millisecond(date.timestamp_millis()).ok()
 }
@@ -291,11 +292,11 @@ fn of_record(
     if let Some(own) = own {
         facts.document(Place::Member(cstr!("own")), |into| into.splice(own));
     }
-    // Fails only over 2 GiB.
+    // This fails only over 2 GiB.
     facts.end().unwrap_or_default()
 }
 
-/// What is odd about a document's names.
+/// Properties of a document's field names that need special treatment.
 struct Names {
     reserved: bool,
     operators: bool,
@@ -312,7 +313,7 @@ impl Names {
     }
 }
 
-/// The site's fields, and those of them whose names are taken.
+/// Splits the site's fields into regular ones and those with reserved names.
 fn set_apart(body: &RawDocument) -> (RawDocumentBuf, RawDocumentBuf) {
     let (mut kept, mut own) = (RawDocumentBuf::new(), RawDocumentBuf::new());
     for (name, value) in body.iter().flatten() {
@@ -328,9 +329,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::document::{Document, Encoding, Json};
-    use crate::refresh::{self, Origin};
-    use crate::task::DetailPage;
+    use crate::engine::refresh::{self, Origin};
+    use crate::model::document::{Document, Encoding, Json};
+    use crate::model::task::DetailPage;
 
     #[test]
     fn the_size_of_what_is_prepared_is_that_of_what_is_written() {

@@ -1,7 +1,7 @@
-//! `gleaner_failures`: what was given up, one entry a page.
+//! `gleaner_failures`: pages that were given up, one entry per page.
 //!
-//! An entry's `_id` is `SITE/COLLECTION/KIND/PAGE`. Names of sites and collections and kinds hold
-//! no slash, so that the entries of a collection stand together, ordered by kind and page.
+//! An entry's `_id` is `SITE/COLLECTION/KIND/PAGE`. Names of sites, collections and kinds contain
+//! no slash, so the entries of a collection are contiguous, ordered by kind and page.
 
 use bson::{Bson, Document, doc};
 use mongodb::options::FindOptions;
@@ -9,14 +9,14 @@ use mongodb::options::FindOptions;
 use super::facts::{self, date, timestamp};
 use super::guard::{Change, is_newer};
 use super::{Connection, MongodbStore, answer};
-use crate::failure::{Failure, PageId};
-use crate::record::Stamp;
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::Stamp;
 use crate::store::rows::Mark;
 use crate::store::{KeptFailure, Place, Position, Rows, StoreError};
 
 const FAILURES: &str = "gleaner_failures";
 
-/// See [`crate::store::Store::keep_failures`].
+/// Implements [`crate::store::Store::keep_failures`].
 pub async fn keep(
     store: &MongodbStore,
     stamp: &Stamp,
@@ -35,21 +35,21 @@ pub async fn keep(
     store.change_held(&entry, change).await
 }
 
-/// See [`crate::store::Store::clear_failures`].
+/// Implements [`crate::store::Store::clear_failures`].
 pub async fn clear(store: &MongodbStore, pages: &[PageId]) -> Result<(), StoreError> {
     let fence = store.lock()?.fence;
     if pages.is_empty() {
         return Ok(());
     }
     let ids: Vec<String> = pages.iter().map(|page| id(&store.place, page)).collect();
-    // What a later holder of the lock kept stays.
+    // Entries of a later holder of the lock stay.
     let had = doc! { "_id": { "$in": ids }, "fence": { "$not": { "$gt": fence } } };
     let deletes = vec![doc! { "q": had, "limit": 0 }];
     let command = doc! { "delete": FAILURES, "deletes": deletes };
     answer::done(&store.connection.change(command).await?).map(drop)
 }
 
-/// See [`crate::store::Store::failures`].
+/// Implements [`crate::store::Store::failures`].
 pub async fn read(
     connection: &Connection,
     place: &Place,
@@ -59,7 +59,7 @@ pub async fn read(
     let all = format!("{}/{}/", place.site, place.collection);
     let after = after.and_then(|after| after.document().get_str("_id").ok());
     let from = after.unwrap_or(&all);
-    // What begins with a slash comes before what begins with a zero, the character after it.
+    // The zero is the character after the slash, so it ends the range.
     let end = format!("{}/{}0", place.site, place.collection);
     let filter = doc! { "_id": { "$gt": from, "$lt": end } };
     let order = FindOptions::builder().sort(doc! { "_id": 1 }).build();
@@ -73,7 +73,7 @@ fn id(place: &Place, page: &PageId) -> String {
     format!("{}/{}/{page}", place.site, place.collection)
 }
 
-/// A failure as MongoDB holds it, as if it were the first of its page.
+/// Returns a failure as a document, as if it were the first of its page.
 fn written(place: &Place, stamp: &Stamp, fence: i64, failure: &Failure) -> Document {
     let page = failure.id();
     let mut written = doc! {
@@ -100,7 +100,7 @@ fn written(place: &Place, stamp: &Stamp, fence: i64, failure: &Failure) -> Docum
     written
 }
 
-/// An entry, unless it lacks what each has that gleaner wrote.
+/// Parses an entry, or returns `None` if it lacks a field that gleaner always writes.
 fn kept(entry: &Document) -> Option<KeptFailure> {
     let text = |name: &str| entry.get_str(name).ok().map(Box::from);
     let time = |name: &str| entry.get_datetime(name).ok().and_then(|date| timestamp(*date));

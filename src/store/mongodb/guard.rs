@@ -1,9 +1,10 @@
 //! Changes that the server makes only while the lock is held.
 //!
-//! A change that is on its way when the lock is lost may come to the server later. What was written by
-//! a later holder bears a higher number and is not touched; but what is made anew, or was not touched by
-//! the later holder, has no such guard. Where such changes are few, they are made by a pipeline that
-//! begins with the lock's entry in the ledger: if that is not what it was, there is nothing to change.
+//! A change that is in flight when the lock is lost may reach the server later. Documents that a
+//! later holder wrote have a higher lock number and are not changed. But new documents, and those
+//! that the later holder did not touch, have no such guard. If such changes are few, they are made
+//! by a pipeline that starts with the lock's entry in the ledger: if the entry has changed, the
+//! pipeline changes nothing.
 
 use bson::{Document, doc};
 
@@ -11,23 +12,23 @@ use super::{LONGEST_CALL, MongodbStore, ledger};
 use crate::store::StoreError;
 use crate::sweep::SweepEntry;
 
-/// What a change is made of.
+/// Parts of a change.
 pub struct Change<'c> {
     /// The collection.
     pub collection: &'c str,
-    /// Documents with their ids, which may be there or not.
+    /// Documents with their ids. They may exist already or not.
     pub documents: Vec<Document>,
-    /// The stages that make the new document of one that is there; `$$new` is ours.
+    /// Stages that compute the new document from an existing one; `$$new` is ours.
     pub matched: Vec<Document>,
-    /// Whether those that are not there are inserted.
+    /// True to insert documents that do not exist.
     pub inserts: bool,
 }
 
 impl MongodbStore {
-    /// Makes a change under the lock that `entry` is.
+    /// Makes a change under the lock of `entry`.
     ///
     /// # Errors
-    /// Where the lock is not held, or the server fails.
+    /// Returns an error if the lock is not held, or the server fails.
     pub(super) async fn change_held(
         &self,
         entry: &SweepEntry,
@@ -49,7 +50,7 @@ impl MongodbStore {
         ];
         let command = doc! { "aggregate": ledger::SWEEPS, "pipeline": pipeline, "cursor": {} };
         self.connection.change_within(LONGEST_CALL, command).await?;
-        // The answer does not say whether there was anything to change.
+        // The reply does not say whether the pipeline found the lock's entry.
         match ledger::renew_lock(&self.connection, entry).await? {
             true => Ok(()),
             false => Err(StoreError::LockLost),
@@ -57,7 +58,8 @@ impl MongodbStore {
     }
 }
 
-/// Whether a document that is there was written by a later holder: its number stands at the path `fence`.
+/// Returns an expression that is true if a later holder wrote the existing document, by its lock
+/// number at the path `fence`.
 pub fn is_newer(fence: &str, entry: &SweepEntry) -> Document {
     doc! { "$gt": [{ "$ifNull": [format!("${fence}"), 0_i64] }, entry.fence] }
 }

@@ -1,4 +1,4 @@
-//! Whose collection it is: one of ours, where `_id` is the key, or one that others filled.
+//! Layout of a collection: one of ours, with `_id` as key, or one that another program filled.
 
 use bson::doc;
 use bson::raw::RawDocument;
@@ -6,17 +6,17 @@ use bson::raw::RawDocument;
 use super::Connection;
 use crate::store::{Place, StoreError};
 
-/// Where a document's key is in the collection.
+/// Place of a document's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// `_id` is the key: one index less, and less work for the server than a second unique index.
+    /// `_id` is the key, which saves a second unique index and work for the server.
     Own,
-    /// `_id` is whatever others put there; `_gleaner.key` is the key.
+    /// `_id` is another program's; `_gleaner.key` is the key.
     Adopted,
 }
 
 impl Layout {
-    /// The path that holds the key.
+    /// Returns the path of the key.
     pub fn key_path(self) -> &'static str {
         match self {
             Layout::Own => "_id",
@@ -24,7 +24,7 @@ impl Layout {
         }
     }
 
-    /// The name by which the ledger keeps it.
+    /// Returns the name that the ledger stores.
     pub fn name(self) -> &'static str {
         match self {
             Layout::Own => "own",
@@ -33,17 +33,17 @@ impl Layout {
     }
 }
 
-/// Whose collection it is.
+/// Owner of a collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
-    /// One that gleaner made, that is empty, or that the ledger knows.
+    /// The collection is empty, made by gleaner, or known to the ledger.
     Known(Layout),
-    /// One that others filled and that no crawl was told to adopt.
+    /// Another program filled the collection, and no crawl has adopted it.
     Others,
 }
 
 impl Whose {
-    /// How its documents are found, once it is adopted where others filled it.
+    /// Returns the layout, which for another program's collection is the one after adoption.
     pub fn layout(self) -> Layout {
         match self {
             Whose::Known(layout) => layout,
@@ -52,8 +52,8 @@ impl Whose {
     }
 }
 
-/// Whose the collection is: what the ledger says, or, where it says nothing, what its first document
-/// looks like.
+/// Determines the owner of the collection: by the ledger or, if that does not know it, by its first
+/// document.
 pub async fn of(
     connection: &Connection,
     place: &Place,

@@ -1,8 +1,8 @@
-//! `gleaner_sweeps`: the ledger, and the lock in it.
+//! `gleaner_sweeps`: the ledger, which contains the lock.
 //!
-//! A lock is an entry in state running. A unique index allows one for each site and collection,
-//! so of all who write one at once, one succeeds; an entry that is there is changed by one
-//! statement that says what it has to be. Signs of life are by the server's clock, `$$NOW`.
+//! A lock is an entry in state running. A unique index allows one for each site and collection, so
+//! of several concurrent inserts, one succeeds. An existing entry is changed by a single statement
+//! whose filter states its expected values. Heartbeats use the server's clock, `$$NOW`.
 
 use std::time::Duration;
 
@@ -17,12 +17,13 @@ use crate::sweep::{LedgerEntry, SweepEntry};
 
 pub const SWEEPS: &str = "gleaner_sweeps";
 const RUNNING: &str = "running";
-/// So many entries are asked for at once: one answer holds them, however long their reports are.
+/// Maximum number of entries in one request. They fit into one reply, however long their reports
+/// are.
 const AT_ONCE: usize = 100;
-/// Where an entry has dates.
+/// Fields of an entry that hold dates.
 const DATES: [&str; 4] = ["started_at", "resumed_at", "ended_at", "heartbeat_at"];
 
-/// Refuses a collection that belongs to another site.
+/// Returns an error if the collection belongs to another site.
 pub async fn check_owner(
     connection: &Connection,
     site: &str,
@@ -38,8 +39,9 @@ pub async fn check_owner(
     }
 }
 
-/// Makes the indexes that the lock is. Ends as failed what runs without a holder: earlier versions
-/// left such entries when they were killed, and several of one site would stand against the index.
+/// Creates the indexes that implement the lock. First ends running entries without a holder as
+/// failed: earlier versions left such entries when they were killed, and several of one site would
+/// violate the index.
 async fn prepare(connection: &Connection) -> Result<(), StoreError> {
     let abandoned = doc! { "state": RUNNING, "holder": { "$exists": false } };
     let update = doc! { "q": abandoned, "u": end_as_failed(), "multi": true };
@@ -50,7 +52,7 @@ async fn prepare(connection: &Connection) -> Result<(), StoreError> {
         "unique": true,
         "partialFilterExpression": { "state": RUNNING },
     };
-    // Two runs may read the same last number; then one of them is refused.
+    // Two runs may read the same last number. Then one of them is refused.
     let one_fence = doc! {
         "key": { "site": 1, "collection": 1, "fence": 1 },
         "name": "gleaner_one_fence",
@@ -62,7 +64,7 @@ async fn prepare(connection: &Connection) -> Result<(), StoreError> {
     answer::done(&made).map(drop)
 }
 
-/// See [`crate::store::Store::sweeps`].
+/// Implements [`crate::store::Store::sweeps`].
 pub async fn sweeps(
     connection: &Connection,
     place: &Place,
@@ -111,7 +113,7 @@ pub async fn whole(
     found.into_iter().map(|entry| Ok(read(entry)?.entry)).collect()
 }
 
-/// See [`crate::store::Store::latest_sweeps`].
+/// Implements [`crate::store::Store::latest_sweeps`].
 pub async fn latest(
     connection: &Connection,
     place: &Place,
@@ -129,7 +131,8 @@ pub async fn latest(
     found.into_iter().map(read).collect()
 }
 
-/// The entries of a site and collection. Those of earlier versions bear no number.
+/// Returns stages for the entries of a site and collection. Entries of earlier versions get number
+/// 0.
 fn of(place: &Place) -> Vec<Document> {
     vec![
         doc! { "$match": { "site": &*place.site, "collection": &*place.collection } },
@@ -145,7 +148,7 @@ fn silence() -> Document {
     doc! { "$set": { "silent_ms": { "$subtract": ["$$NOW", "$heartbeat_at"] } } }
 }
 
-/// The number of the next lock on a site and collection.
+/// Returns the number of the next lock on a site and collection.
 async fn next_fence(store: &MongodbStore, entry: &SweepEntry) -> Result<i64, StoreError> {
     let highest = async |collection: &str, of: Document, path: &str| {
         let last = doc! { "$group": { "_id": null, "last": { "$max": path } } };
@@ -156,27 +159,27 @@ async fn next_fence(store: &MongodbStore, entry: &SweepEntry) -> Result<i64, Sto
     let ours = doc! { "site": &*entry.site, "collection": &*entry.collection };
     let last = match highest(SWEEPS, ours, "$fence").await? {
         Some(last) => Some(last),
-        // The ledger may be gone, or of an earlier version, while the documents bear numbers.
+        // The ledger may be missing or of an earlier version, while documents have numbers.
         None => highest(&entry.collection, Document::new(), "$_gleaner.fence").await?,
     };
     Ok(last.unwrap_or(0) + 1)
 }
 
-/// The number under which `entry` runs already.
+/// Returns the number under which `entry` is already running.
 async fn fence(connection: &Connection, entry: &SweepEntry) -> Result<i64, StoreError> {
     let found = connection.find_one(SWEEPS, doc! { "_id": &*entry.id }).await?;
     Ok(found.and_then(|found| found.get_i64("fence").ok()).unwrap_or(0))
 }
 
-/// See [`crate::store::Store::take_lock`].
+/// Implements [`crate::store::Store::take_lock`].
 pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64>, StoreError> {
     let MongodbStore { connection, layout, .. } = store;
     let Claim { entry, resumes, evicts } = claim;
-    // Its number is not known where an answer was lost.
+    // The number is unknown if a reply was lost.
     if renew_lock(connection, &SweepEntry { fence: 0, ..entry.clone() }).await? {
         return fence(connection, entry).await.map(Some);
     }
-    // Another site may have come since the store was opened.
+    // Another site may have started to use the collection since the store was opened.
     check_owner(connection, &entry.site, &entry.collection).await?;
     if let Some(dead) = evicts {
         let as_read = doc! { "_id": &*dead.id, "state": RUNNING, "heartbeat_at": heartbeat(dead) };
@@ -200,7 +203,7 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
             doc! { "q": as_read, "u": put }
         }
         None => {
-            // Matches no entry that is there, so that it is inserted or refused.
+            // Matches no existing entry, so that this either inserts or is refused.
             let absent = doc! { "_id": &*entry.id, "state": { "$exists": false } };
             doc! { "q": absent, "u": put, "upsert": true }
         }
@@ -208,13 +211,13 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
     Ok(changes(connection, update).await?.then_some(fence))
 }
 
-/// See [`crate::store::Store::renew_lock`].
+/// Implements [`crate::store::Store::renew_lock`].
 pub async fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool, StoreError> {
     let alive = vec![doc! { "$set": { "heartbeat_at": "$$NOW" } }];
     changes(connection, doc! { "q": held(entry)?, "u": alive }).await
 }
 
-/// The entry as it is while its lock is held. Where its number is not known it is 0.
+/// Returns a filter for the entry while its lock is held. A number of 0 means that it is unknown.
 pub fn held(entry: &SweepEntry) -> Result<Document, StoreError> {
     let mut held = of_holder(entry)?;
     held.insert("state", RUNNING);
@@ -229,14 +232,14 @@ fn of_holder(entry: &SweepEntry) -> Result<Document, StoreError> {
     Ok(of_holder)
 }
 
-/// See [`crate::store::Store::keep_sweep`].
+/// Implements [`crate::store::Store::keep_sweep`].
 pub async fn keep_sweep(
     connection: &Connection,
     layout: Layout,
     entry: &SweepEntry,
 ) -> Result<bool, StoreError> {
     let mut held = of_holder(entry)?;
-    // It may have been ended by a call whose answer was lost.
+    // A call whose reply was lost may have ended it already.
     let ended = entry.ended_at.map(|at| doc! { "ended_at": date(at) });
     let states: Vec<_> = [doc! { "state": RUNNING }].into_iter().chain(ended).collect();
     held.insert("$or", states);
@@ -245,7 +248,7 @@ pub async fn keep_sweep(
     changes(connection, doc! { "q": held, "u": [put] }).await
 }
 
-/// Makes one change of an entry. Says whether there was such an entry, or one could be made.
+/// Changes one entry. Returns `true` if the entry existed or was inserted.
 async fn changes(connection: &Connection, update: Document) -> Result<bool, StoreError> {
     let reply = connection.change(doc! { "update": SWEEPS, "updates": [update] }).await?;
     if answer::is_duplicate(&reply) {
@@ -259,7 +262,7 @@ fn end_as_failed() -> Vec<Document> {
     vec![doc! { "$set": end }, doc! { "$unset": "heartbeat_at" }]
 }
 
-/// The entry without a sign of life and number, as MongoDB holds it.
+/// Returns the entry as a document, without heartbeat and number.
 fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
     let mut document = serialized(entry)?;
     document.remove("id");
@@ -288,12 +291,12 @@ fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
     Ok(document)
 }
 
-/// The holder as it is asked for; null is asked for what is absent.
+/// Returns the holder for a filter. Null matches an absent field.
 fn holder(entry: &SweepEntry) -> Result<Bson, StoreError> {
     Ok(entry.holder.as_ref().map(serialized).transpose()?.map_or(Bson::Null, Bson::from))
 }
 
-/// The sign of life as it is asked for.
+/// Returns the heartbeat for a filter.
 fn heartbeat(entry: &SweepEntry) -> Bson {
     entry.heartbeat_at.map_or(Bson::Null, |at| date(at).into())
 }
@@ -302,8 +305,7 @@ fn serialized<T: serde::Serialize>(value: &T) -> Result<Document, StoreError> {
     bson::serialize_to_document(value).map_err(|error| StoreError::Failed(error.to_string()))
 }
 
-/// An entry as it is read back. What it says of reports and holders may be in words of another
-/// version: then it is as good as absent.
+/// Parses an entry. A report or holder that another version wrote differently counts as absent.
 fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     let silent = document.remove("silent_ms");
     let silent = silent.and_then(|silent| u64::try_from(silent.as_i64()?).ok());

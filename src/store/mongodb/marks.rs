@@ -1,4 +1,4 @@
-//! What is noted of items without writing their documents: seen, not listed, gone.
+//! Marks items without writing their documents: seen, not listed, gone.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -12,16 +12,16 @@ use super::facts::{self, date};
 use super::guard::{Change, is_newer};
 use super::layout::Layout;
 use super::{MongodbStore, answer};
-use crate::record::{Ages, Fetched, Key, Seen, Stamp};
+use crate::model::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::rows::Mark;
 use crate::store::{Live, Position, Rows, StoreError};
 
-/// The path of the number of the lock under which a document was written last.
+/// Path of the number of the lock under which a document was last written.
 const FENCE: &str = "_gleaner.fence";
-/// Most keys in one command.
+/// Maximum number of keys in one command.
 const KEYS_AT_ONCE: usize = 1_000;
 
-/// See [`crate::store::Store::mark_seen`].
+/// Implements [`crate::store::Store::mark_seen`].
 pub async fn mark_seen(
     store: &MongodbStore,
     stamp: &Stamp,
@@ -34,8 +34,8 @@ pub async fn mark_seen(
     Ok(absent)
 }
 
-/// One statement marks those of which the same is to be noted. Only where it finds fewer than it
-/// was given is looked for what is missing.
+/// Marks the items with one statement for each group with the same values. Only if fewer documents
+/// match than expected, the missing ones are searched.
 async fn mark_these(
     store: &MongodbStore,
     stamp: &Stamp,
@@ -66,16 +66,16 @@ async fn mark_these(
     if let Some(last) = absent.iter().map(|seen| seen.at).max() {
         let mut query = of_keys(store, absent.iter().map(|seen| &seen.key));
         query.insert(FENCE, not_newer(fence));
-        // What is gone keeps its mark and what it was marked by, until it is stored anew.
+        // Documents marked gone keep their mark and its reason until they are stored again.
         let change = doc! { "$set": { "_gleaner.seen_at": date(last), FENCE: fence } };
         update(store, vec![doc! { "q": query, "u": change, "multi": true }]).await?;
     }
     Ok(absent.into_iter().map(|seen| seen.key.clone()).collect())
 }
 
-/// Of items of which the same was to be noted, those of which the server refuses that: halved until
-/// they are found, since one statement is refused as a whole. They may be replaced: so they are
-/// fetched in full.
+/// Returns the items of a group that the server refuses to change. Since it refuses a statement as
+/// a whole, the group is halved until they are found. They may be replaced, so they are fetched in
+/// full.
 fn refused_of<'s>(
     store: &'s MongodbStore,
     stamp: &'s Stamp,
@@ -98,7 +98,7 @@ fn refused_of<'s>(
     })
 }
 
-/// The statement that notes the same of items.
+/// Returns a statement that sets the same values for all items of a group.
 fn note(store: &MongodbStore, stamp: &Stamp, fence: i64, group: &[&Seen]) -> Document {
     let mut query = of_keys(store, group.iter().map(|seen| &seen.key));
     query.insert("_gleaner.gone_at", doc! { "$exists": false });
@@ -129,7 +129,7 @@ fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp, fence: i64) 
     doc! { "$set": set, "$unset": unset }
 }
 
-/// See [`crate::store::Store::keys`].
+/// Implements [`crate::store::Store::keys`].
 pub async fn keys(
     store: &MongodbStore,
     after: Option<&Position>,
@@ -143,7 +143,7 @@ pub async fn keys(
     Ok(Rows::of(found.iter().map(key), next))
 }
 
-/// Keys of an adopted collection, by the index that stands on them and holds nothing but texts.
+/// Returns keys of an adopted collection, by the index on them, which holds only texts.
 async fn by_key(
     store: &MongodbStore,
     after: Option<&Position>,
@@ -160,7 +160,7 @@ async fn by_key(
     Ok((found, next.map(Mark::Document)))
 }
 
-/// See [`crate::store::Store::live`].
+/// Implements [`crate::store::Store::live`].
 pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
     let mut filter = of_keys(store, keys);
     filter.insert("_gleaner.gone_at", doc! { "$exists": false });
@@ -172,7 +172,7 @@ pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, Store
     Ok(found.iter().filter_map(|found| facts::live(found, store.layout)).collect())
 }
 
-/// See [`crate::store::Store::count_live`].
+/// Implements [`crate::store::Store::count_live`].
 pub async fn count_live(store: &MongodbStore) -> Result<u64, StoreError> {
     let filter = doc! {
         "_gleaner.key": { "$gt": "" },
@@ -181,7 +181,7 @@ pub async fn count_live(store: &MongodbStore) -> Result<u64, StoreError> {
     store.connection.count(&store.place.collection, filter).await
 }
 
-/// See [`crate::store::Store::mark_unlisted`].
+/// Implements [`crate::store::Store::mark_unlisted`].
 pub async fn mark_unlisted(
     store: &MongodbStore,
     keys: &[Key],
@@ -195,7 +195,7 @@ pub async fn mark_unlisted(
     Ok(())
 }
 
-/// See [`crate::store::Store::mark_gone`].
+/// Implements [`crate::store::Store::mark_gone`].
 pub async fn mark_gone(
     store: &MongodbStore,
     keys: &[Key],
@@ -204,15 +204,15 @@ pub async fn mark_gone(
     let mut marked = 0;
     for keys in keys.chunks(KEYS_AT_ONCE) {
         let mut query = of_keys(store, keys);
-        // Null is what is absent.
+        // Null matches an absent field.
         query.insert("_gleaner.gone_at", doc! { "$in": [Bson::Null, Bson::from(date(at))] });
         marked += mark(store, query, "gone_at", at).await?;
     }
     Ok(marked)
 }
 
-/// Marks the documents that a query finds, and answers how many these are. A document that bears such
-/// a mark by then keeps it.
+/// Marks the documents that a query finds, and returns their number. A document that has got such a
+/// mark meanwhile keeps it.
 async fn mark(
     store: &MongodbStore,
     query: Document,
@@ -241,14 +241,14 @@ async fn mark(
     Ok(count)
 }
 
-/// A query for documents of ours with these keys.
+/// Returns a query for our documents with these keys.
 fn of_keys<'a>(store: &MongodbStore, keys: impl IntoIterator<Item = &'a Key>) -> Document {
     let mut query = doc! { "_gleaner.key": { "$gt": "" } };
     query.extend(store.of_keys(keys));
     query
 }
 
-/// Asks for documents that no later holder of the lock wrote.
+/// Returns a condition for documents that no later holder of the lock wrote.
 fn not_newer(fence: i64) -> Document {
     doc! { "$not": { "$gt": fence } }
 }

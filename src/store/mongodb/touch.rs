@@ -1,25 +1,25 @@
-//! Records whose documents did not change: marked as seen, without writing them.
+//! Records with unchanged documents: marked as seen without writing the documents.
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 
 use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::{MongodbStore, answer, facts};
-use crate::document::raw::Place;
-use crate::record::{Record, Stamp};
+use crate::model::document::raw::Place;
+use crate::model::record::{Record, Stamp};
 use crate::store::{Store, StoreError};
 
-/// How marking went.
+/// Result of marking.
 pub enum Touched {
-    /// All were there.
+    /// All documents existed.
     All,
-    /// Some were not there.
+    /// Some documents did not exist.
     NotAll,
-    /// The server refuses the change of some: written in full, that one is found.
+    /// The server refused some of the changes. Writing them in full finds out which.
     Refused,
 }
 
-/// Marks documents that did not change as seen. One statement marks all but those with validators,
-/// a revision or a time of their own.
+/// Marks unchanged documents as seen. One statement covers all records, except those with
+/// validators, a revision or a time of their own.
 pub async fn touch(
     store: &MongodbStore,
     target: Target<'_>,
@@ -99,10 +99,11 @@ fn update(
     update
 }
 
-/// Of the records that were taken to be in the store, those that are not.
+/// Returns those of the supposedly stored records that are not in the store.
 ///
 /// # Errors
-/// Where a later holder of the lock wrote one of them, or the store cannot be asked.
+/// Returns an error if a later holder of the lock wrote one of them, or the store cannot be
+/// queried.
 pub async fn vanished(
     store: &MongodbStore,
     target: Target<'_>,

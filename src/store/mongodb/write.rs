@@ -1,5 +1,5 @@
-//! Records to commands and back to rejections: what is new is inserted, and what is there, or turns
-//! out to be, is replaced.
+//! Writes records with commands, and collects the rejections: new documents are inserted, and
+//! existing ones are replaced.
 
 use bson::doc;
 use bson::raw::{RawBsonRef, RawDocumentBuf, cstr};
@@ -11,14 +11,14 @@ use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::facts::{self, Prepared};
 use super::layout::Layout;
 use super::touch::{self, Touched};
-use crate::document::raw::{Place, Writing};
-use crate::record::{Key, Record, Stamp, Verdict};
+use crate::model::document::raw::{Place, Writing};
+use crate::model::record::{Key, Record, Stamp, Verdict};
 use crate::store::{Rejection, StoreError};
 
-/// Bytes of documents in one command. A command holds 16,793,600 bytes in all, and each entry
-/// adds some around its document.
+/// Maximum size of the documents in one command, in bytes. The server's limit for a command is
+/// 16,793,600 bytes, and each entry adds some overhead.
 const COMMAND_BYTES: usize = 12 << 20;
-/// A record to be written, and its place in the batch.
+/// A record to write, and its index in the batch.
 struct Entry<'r> {
     at: usize,
     key: &'r str,
@@ -42,17 +42,17 @@ impl<'r> Entry<'r> {
         Ok(Entry { at, key: record.key.as_str(), way, document })
     }
 
-    /// Bytes in a command, at most.
+    /// Returns the maximum size in a command, in bytes.
     fn size(&self) -> usize {
         self.document.size() + self.key.len() + ENTRY_BYTES
     }
 }
 
-/// The command that inserts records into a collection that gleaner made, all of them at once: so
-/// what it costs to build one can be measured without a server.
+/// Builds the command that inserts all records into a collection of gleaner. Benchmarks use it to
+/// measure building a command without a server.
 ///
 /// # Errors
-/// The first record that MongoDB cannot hold.
+/// Returns a rejection for the first record that MongoDB cannot hold.
 pub fn insert_command(
     collection: &str,
     stamp: &Stamp,
@@ -65,7 +65,7 @@ pub fn insert_command(
     Ok(command(target, Way::Insert, &entries.iter().collect::<Vec<_>>()))
 }
 
-/// Writes a batch: those new or changed are written in full, those that are the same are touched.
+/// Writes a batch: new and changed documents in full, unchanged ones by marking them.
 pub async fn write(
     store: &MongodbStore,
     stamp: &Stamp,
@@ -107,7 +107,7 @@ async fn bring(
     Ok(rejections)
 }
 
-/// As many as fit into one command each; at least one.
+/// Splits entries into groups that each fit into one command, with at least one entry.
 fn in_commands<'a, 'r>(
     mut entries: &'a [&'a Entry<'r>],
 ) -> impl Iterator<Item = &'a [&'a Entry<'r>]> {
@@ -123,9 +123,9 @@ fn in_commands<'a, 'r>(
     })
 }
 
-/// Sends entries in one command. What the command as a whole refuses because of some document is
-/// halved until that document is found; what turns out to be there is replaced, unless a later holder
-/// of the lock wrote it.
+/// Sends entries in one command. If the whole command is refused because of a document, the batch
+/// is halved until that document is found. A document that turns out to exist is replaced, unless a
+/// later holder of the lock wrote it.
 fn send<'a>(
     store: &'a MongodbStore,
     target: Target<'a>,
@@ -176,9 +176,9 @@ async fn halve(
     Ok(rejections)
 }
 
-/// Two upserts of one key can both find nothing and both insert: the one that came second is
-/// tried again, and then finds the other's. Where it fails again, the document is there, but a later
-/// holder of the lock wrote it; or another unique index is in the way, and it cannot be stored.
+/// Retries an upsert that failed. Two upserts of one key can both find nothing and both insert: the
+/// second one fails, and its retry finds the other's document. If the retry fails as well, a later
+/// holder of the lock wrote the document, or another unique index prevents it.
 async fn once_more(
     store: &MongodbStore,
     target: Target<'_>,
@@ -211,12 +211,13 @@ fn replacement(item: &mut Writing, entry: &Entry<'_>, target: Target<'_>) {
     let not_newer = facts::not_newer(target.fence);
     item.document(Place::Member(cstr!("q")), |query| {
         query.put(Place::Member(key_field(target.layout)), RawBsonRef::String(key));
-        // Of one that a later holder wrote it finds nothing, and then the key is taken.
+        // If a later holder wrote the document, this matches nothing, and inserting fails because
+        // the key exists.
         query.document(Place::Member(facts::FENCE), |into| into.splice(&not_newer));
     });
     let new = Place::Member(cstr!("u"));
     if document.has_operators {
-        // A replacement refuses names that begin with `$`; a literal does not look at them.
+        // A replacement refuses names that begin with `$`; a literal does not check them.
         item.array(new, |pipeline| {
             pipeline.document(Place::Element(0), |stage| {
                 stage.document(Place::Member(cstr!("$replaceWith")), |with| {
@@ -237,10 +238,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::document::{Document, Encoding, Json};
-    use crate::record::Key;
-    use crate::refresh::{self, Origin};
-    use crate::task::DetailPage;
+    use crate::engine::refresh::{self, Origin};
+    use crate::model::document::{Document, Encoding, Json};
+    use crate::model::record::Key;
+    use crate::model::task::DetailPage;
 
     fn record(key: &str, text: &'static str) -> Record {
         let text = Bytes::from_static(text.as_bytes());

@@ -1,4 +1,4 @@
-//! The connection, and what is asked of it. Lives on one thread; every call blocks.
+//! SQLite connection and its operations. It stays on one thread; every call blocks.
 
 mod failures;
 mod ledger;
@@ -22,16 +22,16 @@ use super::row::{self, Row};
 use super::schema::Readable;
 use super::statements::{Paged, Statements};
 use super::{error, schema};
-use crate::record::{Key, Known, Stamp};
+use crate::model::record::{Key, Known, Stamp};
 use crate::store::rows::Mark;
 use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
 
 type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
-/// How long another program's transaction is waited for.
+/// Maximum time to wait for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-/// Most keys in one statement.
+/// Maximum number of keys in one statement.
 const KEYS_AT_ONCE: usize = 1_000;
 
 /// An SQLite connection with its statements. Every call blocks.
@@ -45,7 +45,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens the file, making it and the tables where they are missing.
+    /// Opens the file, and creates it and its tables if they are missing.
     pub fn open(path: &Path, place: Place) -> Result<Database, StoreError> {
         let explain = |error| error::explain_opening(path, &error);
         let unusable = |why: String| StoreError::Unusable(format!("{} {why}", path.display()));
@@ -54,7 +54,7 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         make_private(path);
         let mut connection = Connection::open_with_flags(path, flags).map_err(explain)?;
-        // SQLite opens a file that it may not write for reading, and says so only when written to.
+        // SQLite silently opens a read-only file for reading, and fails only on the first write.
         if connection.is_readonly(MAIN_DB).map_err(explain)? {
             return Err(unusable(
                 "may not be written: make it writable, or name another file".into(),
@@ -68,8 +68,8 @@ impl Database {
         Ok(Database::on(connection, place))
     }
 
-    /// Opens the file for reading. One that an earlier version made is brought up to date first; what
-    /// a file does not hold at all is read from an empty one in memory.
+    /// Opens the file for reading. A file of an earlier version is upgraded first. Tables that the
+    /// file lacks are read as empty ones in memory.
     pub fn open_to_read(path: &Path, place: Place) -> Result<Database, StoreError> {
         let explain = |error| error::explain_opening(path, &error);
         let connection = reader(path).map_err(explain)?;
@@ -87,14 +87,14 @@ impl Database {
         Database { connection, place, sql, marks, held: None }
     }
 
-    /// Whether the collection has no document.
+    /// Returns `true` if the collection has no document.
     pub fn is_empty(&self) -> Result<bool> {
         let table = schema::quoted(&self.place.collection);
         let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {table})");
         self.connection.query_row(&sql, [], |row| row.get(0))
     }
 
-    /// See [`crate::store::Store::known`].
+    /// Implements [`crate::store::Store::known`].
     pub fn known(&self, keys: &[Key]) -> Result<Vec<Known>> {
         let mut statement = self.connection.prepare_cached(&self.sql.known)?;
         let mut known = Vec::new();
@@ -106,7 +106,8 @@ impl Database {
         Ok(known)
     }
 
-    /// Writes all rows in one transaction, but for those that are refused for what they are.
+    /// Writes all rows in one transaction, except those that SQLite refuses because of their
+    /// content.
     pub fn write(&mut self, stamp: &Stamp, rows: &[Row]) -> Result<Vec<Rejection>, Fault> {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let mut rejections = Vec::new();
@@ -124,12 +125,12 @@ impl Database {
         Ok(rejections)
     }
 
-    /// See [`crate::store::Store::read`].
+    /// Implements [`crate::store::Store::read`].
     pub fn read(&self, after: Option<&Position>, most: usize) -> Result<Rows<Stored>> {
         self.page(&self.sql.read, after, most, row::stored)
     }
 
-    /// A page of a reading pass: goes on after the key of the last row as it is stored.
+    /// Returns a page of rows after the stored key of the last row.
     fn page<T>(
         &self,
         sql: &Paged,
@@ -149,16 +150,17 @@ impl Database {
         collect(&mut rows, most, 1, read)
     }
 
-    /// Brings what is in the journal into the file, and closes it.
+    /// Writes the journal back into the file, and closes it.
     pub fn close(self) -> Result<()> {
-        // Where another program reads, it does what it can, and the rest stays in the journal.
+        // If another program is reading, the checkpoint is partial, and the rest stays in the
+        // journal.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error)
     }
 }
 
-/// A connection for reading, to a file that may be one that cannot be written. Where its folder cannot
-/// be written, the journal's index cannot be made there: then it is read as one that nobody changes.
+/// Opens a connection for reading, also to a read-only file. If its folder is read-only as well,
+/// the journal's index cannot be created, so the file is opened as immutable.
 fn reader(path: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let opened = Connection::open_with_flags(path, flags)?;
@@ -182,11 +184,11 @@ fn reader(path: &Path) -> Result<Connection> {
         looked => looked.map(|()| opened),
     }
 }
-/// Makes a new file that only its owner can read; SQLite gives the journals beside it the same mode.
+/// Creates a new file that only its owner can read. SQLite gives its journals the same mode.
 fn make_private(path: &Path) {
     let is_file = path != Path::new(":memory:") && !path.as_os_str().is_empty();
     if is_file && !path.exists() {
-        // Where it cannot be made, opening it says why.
+        // If this fails, opening the file reports why.
         let _ = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     }
 }
@@ -194,12 +196,13 @@ fn make_private(path: &Path) {
 fn set_up(connection: &Connection) -> Result<()> {
     connection.busy_timeout(PATIENCE)?;
     switch_to_wal(connection)?;
-    // A commit outlives the process at once; when the power fails, the last ones may be lost,
-    // but the file is never damaged. What is lost is fetched again, since the sweep goes on.
+    // A commit survives a killed process. A power failure may lose the last commits, but never
+    // damages the file. What is lost is fetched again, since the sweep is resumed.
     connection.pragma_update(None, "synchronous", "NORMAL")
 }
 
-/// SQLite does not wait by itself where several change the mode of a new file at once.
+/// Switches to WAL mode. SQLite itself does not wait if several processes change the mode of a new
+/// file at once.
 fn switch_to_wal(connection: &Connection) -> Result<()> {
     let since = Instant::now();
     loop {
@@ -212,14 +215,14 @@ fn switch_to_wal(connection: &Connection) -> Result<()> {
     }
 }
 
-/// Takes the write lock at the beginning: a transaction that reads first and writes later can
-/// fail as busy without any waiting.
+/// Begins a transaction with the write lock: one that reads first and writes later can fail as busy
+/// without waiting.
 fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-/// The same for a change that needs the site's lock: it is looked for once the file's write lock is
-/// held, so that nobody can take it before the end of the transaction.
+/// Begins a transaction that needs the site's lock. The lock is checked after the file's write lock
+/// is acquired, so that nobody can take it before the transaction ends.
 fn begin_held<'c>(
     connection: &'c mut Connection,
     held: Option<&Held>,
@@ -263,7 +266,7 @@ fn put(
     Ok(())
 }
 
-/// The rows of a page, of which the first columns, so many, are the primary key.
+/// Collects the rows of a page. The first `key` columns are the primary key.
 fn collect<T>(
     rows: &mut rusqlite::Rows<'_>,
     most: usize,
@@ -281,7 +284,7 @@ fn collect<T>(
     Ok(Rows::of(found, last))
 }
 
-/// Keys as a JSON list.
+/// Returns keys as a JSON list.
 fn list<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
     let keys: serde_json::Value = keys.into_iter().map(Key::as_str).collect();
     keys.to_string()

@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to whoever runs gleaner, with the file's name in them and what to do.
+//! Explains SQLite's errors to users, with the file's name and what to do.
 
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -7,7 +7,7 @@ use rusqlite::{Error, ErrorCode};
 
 use crate::store::StoreError;
 
-/// Why the database did not do what it was asked.
+/// Reason why a call of the database failed.
 #[derive(Debug, PartialEq)]
 pub enum Fault {
     /// SQLite failed.
@@ -22,7 +22,7 @@ impl From<Error> for Fault {
     }
 }
 
-/// A fault in mid-run.
+/// Explains a fault during a run.
 pub fn explain_fault(path: &Path, fault: &Fault) -> StoreError {
     match fault {
         Fault::Sql(error) => explain(path, error),
@@ -30,7 +30,7 @@ pub fn explain_fault(path: &Path, fault: &Fault) -> StoreError {
     }
 }
 
-/// An error in mid-run.
+/// Explains an error during a run.
 pub fn explain(path: &Path, error: &Error) -> StoreError {
     let file = path.display();
     match error.sqlite_error_code() {
@@ -56,12 +56,12 @@ pub fn explain(path: &Path, error: &Error) -> StoreError {
     }
 }
 
-/// Whether another program has what was needed.
+/// Returns `true` if another program holds the file's lock.
 pub fn is_busy(error: &Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// An error while the file is opened, where most has to be put right by the user.
+/// Explains an error while opening the file, which the user mostly has to fix.
 pub fn explain_opening(path: &Path, error: &Error) -> StoreError {
     if error.sqlite_error_code() == Some(ErrorCode::CannotOpen) {
         return StoreError::Unusable(why_not_opened(path, error));
@@ -72,7 +72,7 @@ pub fn explain_opening(path: &Path, error: &Error) -> StoreError {
     }
 }
 
-/// SQLite only says that it cannot open a file; this looks for the reason.
+/// Finds out why a file cannot be opened. SQLite itself does not say.
 fn why_not_opened(path: &Path, error: &Error) -> String {
     let file = path.display();
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -93,7 +93,7 @@ fn why_not_opened(path: &Path, error: &Error) -> String {
     )
 }
 
-/// Why one row was refused, where it was the row's own fault and the rest can be written.
+/// Returns why a row was refused, or `None` if the error is not that of the row alone.
 pub fn rejection(error: &Error) -> Option<String> {
     match error.sqlite_error_code()? {
         ErrorCode::TooBig => Some("the document is longer than SQLite can hold".to_owned()),

@@ -1,24 +1,24 @@
-//! Records as rows, and rows as what is known.
+//! Converts records to rows, and rows to metadata and documents.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result};
 
-use crate::document::Body;
-use crate::record::{Key, Known, Record, Verdict};
+use crate::model::document::Body;
+use crate::model::record::{Key, Known, Record, Verdict};
 use crate::store::Stored;
 use crate::store::rows::Cell;
 
-/// The columns that [`known`] reads, in its order.
+/// Columns that [`known`] reads, in order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
                          fetched_at, changed_at, seen_at, unlisted_at, gone_at, url";
-/// The column that [`stored`] reads after those of [`KNOWN`].
+/// Column that [`stored`] reads after those of [`KNOWN`].
 pub const BESIDE: &str = "doc";
 
-/// A record in a form that can go to another thread; its text is shared, not copied.
+/// A record that can be sent to another thread. Its text is shared, not copied.
 pub struct Row {
-    /// Its place in the batch.
+    /// Index of the record in the batch.
     pub at: usize,
     pub key: Key,
     pub url: Box<str>,
@@ -36,7 +36,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// The row of the record at place `at`, unless its document is not text.
+    /// Returns the row of the record at index `at`, or `None` if its document is not text.
     pub fn of(at: usize, record: &Record) -> Option<Row> {
         let Body::Text(text) = &record.document.body else { return None };
         Some(Row {
@@ -58,7 +58,7 @@ impl Row {
     }
 }
 
-/// A value as it was read.
+/// Copies a value that was read.
 pub fn cell(value: ValueRef<'_>) -> Cell {
     match value {
         ValueRef::Null => Cell::Null,
@@ -81,13 +81,13 @@ impl ToSql for Cell {
     }
 }
 
-/// RFC 3339 in UTC, always to the millisecond: so the text sorts as the time does, and the store
-/// is as fine as MongoDB.
+/// Formats a time as RFC 3339 in UTC, to the millisecond, as precise as MongoDB. The text sorts in
+/// the order of time.
 pub fn time(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// What is known of an item, from the columns [`KNOWN`].
+/// Reads an item's metadata from the columns [`KNOWN`].
 pub fn known(row: &rusqlite::Row<'_>) -> Result<Known> {
     known_of(key(row)?, row)
 }
@@ -111,8 +111,8 @@ fn known_of(key: Key, row: &rusqlite::Row<'_>) -> Result<Known> {
     })
 }
 
-/// A document, from the columns [`KNOWN`] and [`BESIDE`], whatever others put where its key stands;
-/// `None` where its document is none.
+/// Reads a document from the columns [`KNOWN`] and [`BESIDE`], whatever other programs stored as
+/// its key. Returns `None` if the row cannot be read as a document.
 pub fn stored(row: &rusqlite::Row<'_>) -> Result<Option<Stored>> {
     let key = match row.get_ref(0)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes),
@@ -128,25 +128,25 @@ pub fn stored(row: &rusqlite::Row<'_>) -> Result<Option<Stored>> {
     }
 }
 
-/// The key in the first column, if it is one in its normal form.
+/// Reads the key in the first column, or returns `None` if it is not in normal form.
 pub fn normal_key(row: &rusqlite::Row<'_>) -> Result<Option<Key>> {
     Ok(row.get_ref(0)?.as_str().ok().and_then(Key::normal))
 }
 
-/// The key in the first column.
+/// Reads the key in the first column.
 pub fn key(row: &rusqlite::Row<'_>) -> Result<Key> {
     let text = row.get_ref(0)?.as_str()?;
     Key::new(text).map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }
 
-/// A fact that does not read as one, such as a digest of another version, is as good as absent:
-/// then the item is fetched as if it were new.
+/// Reads a value, or returns `None` if it cannot be parsed, for instance a digest of another
+/// version. Then the item is fetched as if it were new.
 pub fn parsed<T: std::str::FromStr>(row: &rusqlite::Row<'_>, at: usize) -> Result<Option<T>> {
     let text = row.get_ref(at)?.as_str_or_null()?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
-/// A time that has to be there.
+/// Reads a time that must be present.
 pub fn required_time(row: &rusqlite::Row<'_>, at: usize) -> Result<Timestamp> {
     let text = row.get_ref(at)?.as_str()?;
     text.parse().map_err(|error: jiff::Error| {

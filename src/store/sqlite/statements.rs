@@ -1,19 +1,19 @@
-//! The SQL that is run again and again, with its parameters in the order that
-//! [`super::database`] gives them.
+//! SQL statements that are run repeatedly. [`super::database`] passes their parameters in this
+//! order.
 
 use super::row;
 
-/// The statement that reads the first page of a pass, and the one that reads on. A table that others
-/// made may have rows without a key, which are no item's.
+/// Statements that read the first and the following pages of a table. Rows without a key, which a
+/// table of another program may have, are skipped.
 pub struct Paged {
-    /// Takes how many.
+    /// Parameters: limit.
     pub first: String,
-    /// Takes the key of the last row, as it is stored, and how many.
+    /// Parameters: stored key of the last row, limit.
     pub next: String,
 }
 
 impl Paged {
-    /// The statements that read these columns, of which the key is the first.
+    /// Creates statements that read these columns, of which the first is the key.
     pub fn of(table: &str, columns: &str) -> Paged {
         let first = format!("SELECT {columns} FROM {table} WHERE key IS NOT NULL");
         let next = format!("SELECT {columns} FROM {table} WHERE key > ?1");
@@ -24,7 +24,7 @@ impl Paged {
     }
 }
 
-/// The statements on the collection's table; the cache finds them again by their text.
+/// Statements on the collection's table. The statement cache finds them by their text.
 pub struct Statements {
     pub known: String,
     pub put: String,
@@ -33,10 +33,10 @@ pub struct Statements {
 }
 
 impl Statements {
-    /// The statements for this table, whose name is quoted.
+    /// Creates the statements for a table, whose name is quoted.
     ///
-    /// `put` and `refresh` take the same parameters, of which `refresh` needs fewer. It asks for the
-    /// digest too: a row that is not what "same" was said of is replaced.
+    /// `put` and `refresh` take the same parameters, but `refresh` uses fewer. It also checks the
+    /// digest: if the stored document differs from the one found unchanged, the row is replaced.
     pub fn on(table: &str) -> Statements {
         let (known, beside) = (row::KNOWN, row::BESIDE);
         Statements {

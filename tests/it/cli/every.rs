@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Demo, Fault};
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 use gleaner::store::{Place, StoreUrl};
 use gleaner::sweep::{LedgerEntry, State};
 

@@ -14,13 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::Crawl;
-use gleaner::record::{Record, Stamp};
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
-use gleaner::shutdown;
+use gleaner::engine::crawl::Crawl;
+use gleaner::model::record::{Record, Stamp};
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
 use gleaner::store::{Store, StoreUrl};
+use gleaner::system::shutdown;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -89,7 +89,7 @@ fn name(at: usize) -> u32 {
 }
 
 fn updated_at(at: usize) -> String {
-    format!("2026-{:02}-{:02}T01:02:03Z", 1 + at % 12, 1 + at % 28)
+    format!("2025-{:02}-{:02}T01:02:03Z", 1 + at % 12, 1 + at % 28)
 }
 
 fn list(items: usize, asked: &Asked) -> Answer {

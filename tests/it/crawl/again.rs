@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use gleaner::demo::{Fault, Options};
-use gleaner::error::CrawlError;
-use gleaner::report::{Outcome, Report};
-use gleaner::settings::{Begin, Settings};
+use gleaner::engine::error::CrawlError;
+use gleaner::model::report::{Outcome, Report};
+use gleaner::site::settings::{Begin, Settings};
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::Stored;
 use gleaner::sweep::State;

@@ -4,11 +4,11 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use gleaner::demo::{Demo, Options};
-use gleaner::error::CrawlError;
+use gleaner::engine::error::CrawlError;
 use gleaner::fetch::Blocked;
-use gleaner::report::Outcome;
-use gleaner::shutdown;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::system::shutdown;
 use serde_json::json;
 
 use super::rig::{Rig, ended, run, says, until};
@@ -27,7 +27,7 @@ fn slow(port: u16) -> Options {
 async fn disturbed(
     away: Option<Duration>,
     site_wait: Duration,
-) -> (Rig<Sqlite>, gleaner::crawl::Ended) {
+) -> (Rig<Sqlite>, gleaner::engine::crawl::Ended) {
     let mut rig = Rig::<Sqlite>::with(slow(0)).await;
     (rig.settings.retries, rig.settings.site_wait) = (0, site_wait);
     let port = rig.demo.url().rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gleaner::error::CrawlError;
-use gleaner::report::{Outcome, Report};
+use gleaner::engine::error::CrawlError;
+use gleaner::model::report::{Outcome, Report};
 
 use super::raw::{BAD, ITEMS, RawSite, Step, answer, document};
 use super::rig::{Rig, books_at, ended};

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use gleaner::crawl::{Crawl, Ended};
-use gleaner::error::CrawlError;
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
-use gleaner::shutdown::{self, Stage};
+use gleaner::engine::crawl::{Crawl, Ended};
+use gleaner::engine::error::CrawlError;
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
+use gleaner::system::shutdown::{self, Stage};
 use serde_json::{Value, json};
 
 use super::rig::{run, says, settings};
@@ -60,7 +60,7 @@ impl<B: Backend> Shop<B> {
         run(self.crawl_of(shutdown).await).await
     }
 
-    async fn complete(&self) -> gleaner::report::Report {
+    async fn complete(&self) -> gleaner::model::report::Report {
         let Ended { report, error } = self.crawl().await;
         assert!(error.is_none(), "{error:?}");
         assert_eq!(report.outcome, Outcome::Complete, "{report:#?}");
@@ -68,7 +68,7 @@ impl<B: Backend> Shop<B> {
     }
 
     /// The run ends, since the field is lost.
-    async fn refused(&self, field: &str) -> gleaner::report::Report {
+    async fn refused(&self, field: &str) -> gleaner::model::report::Report {
         let Ended { report, error } = self.crawl().await;
         assert!(matches!(error, Some(CrawlError::Redesigned(_))), "{error:?} {report:#?}");
         assert_eq!(report.outcome, Outcome::Failed);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use gleaner::demo::{Fault, Options};
+use gleaner::model::task::PageRange;
 use gleaner::site::Site;
-use gleaner::task::PageRange;
 
 use super::rig::{Rig, says};
 use crate::store_contract::backends::{JsonLines, Mongodb, Sqlite};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::Settings;
 
 use super::rig::Rig;
 use crate::store_contract::Backend;

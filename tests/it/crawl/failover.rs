@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::View;
 use gleaner::demo::Options;
-use gleaner::report::Outcome;
-use gleaner::shutdown;
+use gleaner::engine::crawl::View;
+use gleaner::model::report::Outcome;
+use gleaner::system::shutdown;
 
 use super::rig::{Rig, ended, run, until};
 use crate::mongod::Mongod;

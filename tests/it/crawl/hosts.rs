@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gleaner::fetch::{FetchError, Fetcher, Header, Home, Request};
-use gleaner::metrics::Metrics;
-use gleaner::report::Outcome;
-use gleaner::secret::Secret;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
+use gleaner::observe::metrics::Metrics;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
+use gleaner::text::secret::Secret;
 use serde_json::json;
 use url::Url;
 

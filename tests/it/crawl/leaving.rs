@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
-use gleaner::crawl::Crawl;
 use gleaner::demo::{Demo, Fault, Options};
-use gleaner::record::{Key, Known};
-use gleaner::report::Outcome;
-use gleaner::settings::{Begin, Settings};
-use gleaner::shutdown;
+use gleaner::engine::crawl::Crawl;
+use gleaner::model::record::{Key, Known};
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::{Begin, Settings};
 use gleaner::store::StoreError;
+use gleaner::system::shutdown;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, ended, run, says};

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use gleaner::demo::{Demo, Fault, Options};
-use gleaner::error::CrawlError;
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::engine::error::CrawlError;
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::Settings;
 use gleaner::store::StoreError;
 
 use super::meddler::{Meddle, Meddler};
@@ -88,12 +88,12 @@ async fn no_more_requests_leave_than_the_rate_allows() {
 async fn a_crawl_that_is_told_to_stop_does_not_wait_for_its_turn() {
     let mut rig = Rig::<Sqlite>::new(30).await;
     rig.settings = Settings { rate: Some(0.01), ..rig.settings };
-    let (trigger, shutdown) = gleaner::shutdown::channel();
+    let (trigger, shutdown) = gleaner::system::shutdown::channel();
     let crawl = rig.crawl_of(rig.store().await, shutdown);
     let begun = Instant::now();
     let stop = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        trigger.advance(gleaner::shutdown::Stage::Draining);
+        trigger.advance(gleaner::system::shutdown::Stage::Draining);
     };
     let (ended, ()) = tokio::join!(super::rig::run(crawl), stop);
     assert_eq!(ended.report.outcome, Outcome::Interrupted);

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use gleaner::document::Encoding;
-use gleaner::failure::{Failure, PageId};
-use gleaner::record::{Key, Known, Record, Seen, Stamp};
+use gleaner::model::document::Encoding;
+use gleaner::model::failure::{Failure, PageId};
+use gleaner::model::record::{Key, Known, Record, Seen, Stamp};
 use gleaner::store::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{LedgerEntry, SweepEntry};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use futures_util::future::join_all;
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 
 use super::bad_wire::crawled;
 use super::raw::{BAD, ITEMS, RawSite, Step, document};

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use gleaner::crawl::{Ended, View};
 use gleaner::demo::{Demo, Options};
-use gleaner::error::CrawlError;
-use gleaner::record::Record;
-use gleaner::report::Outcome;
-use gleaner::shutdown;
+use gleaner::engine::crawl::{Ended, View};
+use gleaner::engine::error::CrawlError;
+use gleaner::model::record::Record;
+use gleaner::model::report::Outcome;
 use gleaner::store::{StoreError, StoreUrl};
+use gleaner::system::shutdown;
 use tokio::task::JoinHandle;
 
 use super::meddler::{Meddle, Meddler};

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Demo, Fault, Options};
-use gleaner::report::{Outcome, Report};
-use gleaner::settings::Settings;
+use gleaner::model::report::{Outcome, Report};
+use gleaner::site::settings::Settings;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, books_at, ended};

@@ -1,7 +1,7 @@
 //! Pages with status 200 that are not what they should be.
 
 use gleaner::demo::Fault;
-use gleaner::error::CrawlError;
+use gleaner::engine::error::CrawlError;
 
 use super::rig::{Rig, says};
 use crate::store_contract::backends::{JsonLines, Mongodb, Sqlite};

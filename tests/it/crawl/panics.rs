@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use async_trait::async_trait;
-use gleaner::record::Key;
-use gleaner::report::Outcome;
+use gleaner::model::record::Key;
+use gleaner::model::report::Outcome;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, ended, says};

@@ -4,13 +4,13 @@
 use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
-use gleaner::error::CrawlError;
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
-use gleaner::shutdown::{self, Stage};
+use gleaner::engine::error::CrawlError;
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::Settings;
 use gleaner::store::StoreError;
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, State, SweepEntry};
+use gleaner::system::shutdown::{self, Stage};
 
 use super::rig::{Rig, adds_up, ended, run, until};
 use crate::records::{place, record, stamp};
@@ -69,7 +69,7 @@ async fn s7_another_site_file_begins_anew_and_so_does_fresh() {
     assert!(!report.resumed);
     assert!(report.items.new < 60 && report.items.new + report.items.same == 60, "{report:#?}");
     let (mut rig, _) = stopped_after::<Sqlite>(60, 30).await;
-    rig.site.ignore = vec![gleaner::extract::Selector::parse("$.score").expect("a path")];
+    rig.site.ignore = vec![gleaner::select::Selector::parse("$.score").expect("a path")];
     assert!(!rig.complete().await.resumed);
 }
 

@@ -4,9 +4,9 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use gleaner::demo::Fault;
-use gleaner::error::CrawlError;
+use gleaner::engine::error::CrawlError;
 use gleaner::fetch::Blocked;
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
 use serde_json::json;
 
@@ -168,7 +168,7 @@ async fn penalized(time: Duration, refuse: fn(Answer) -> Answer) -> (Rig<Sqlite>
     );
     let mut rig = Rig::<Sqlite>::over(Sqlite::start().await, gleaner::demo::Options::default());
     rig.site = Site::parse(&text, "test.toml").expect("a site");
-    rig.settings = gleaner::settings::Settings { retries: 0, ..settings() };
+    rig.settings = gleaner::site::settings::Settings { retries: 0, ..settings() };
     (rig, site)
 }
 

@@ -4,8 +4,8 @@
 use std::time::{Duration, Instant};
 
 use gleaner::demo::Fault;
-use gleaner::error::CrawlError;
-use gleaner::report::Outcome;
+use gleaner::engine::error::CrawlError;
+use gleaner::model::report::Outcome;
 
 use super::rig::{Rig, says};
 use crate::store_contract::backends::{JsonLines, Mongodb, Sqlite};

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gleaner::crawl::{Crawl, Ended};
 use gleaner::demo::{Demo, Options};
-use gleaner::record::{Key, Known};
-use gleaner::report::{Outcome, Report};
-use gleaner::settings::Settings;
-use gleaner::shutdown::{self, Shutdown};
+use gleaner::engine::crawl::{Crawl, Ended};
+use gleaner::model::record::{Key, Known};
+use gleaner::model::report::{Outcome, Report};
+use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::Store;
+use gleaner::system::shutdown::{self, Shutdown};
 use serde_json::Value;
 
 use crate::records::place;

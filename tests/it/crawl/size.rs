@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gleaner::demo::Options;
-use gleaner::record::Key;
-use gleaner::report::Outcome;
+use gleaner::model::record::Key;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
 use serde_json::json;
 use tokio::sync::Semaphore;

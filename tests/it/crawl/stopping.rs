@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use gleaner::crawl::Ended;
 use gleaner::demo::{Demo, Fault, Options, Seen};
-use gleaner::record::Record;
-use gleaner::report::Outcome;
-use gleaner::shutdown::{self, Stage};
+use gleaner::engine::crawl::Ended;
+use gleaner::model::record::Record;
+use gleaner::model::report::Outcome;
 use gleaner::store::{Store, StoreError};
+use gleaner::system::shutdown::{self, Stage};
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, run, until};

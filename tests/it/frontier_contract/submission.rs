@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::*;
 
 use gleaner::frontier::Retry;
-use gleaner::record::Known;
+use gleaner::model::record::Known;
 use std::time::Duration;
 
 fn added(index: u64, details: u64) -> Submitted {

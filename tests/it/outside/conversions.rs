@@ -1,9 +1,9 @@
 //! Documents made of fields: what goes in as text of a kind comes out as JSON of that kind.
 
 use bytes::Bytes;
-use gleaner::extract::field::{self, Kind, Scope};
-use gleaner::extract::html::{CssSelector, HtmlPage};
-use gleaner::extract::{FieldRule, JsonPage, Select, Selector};
+use gleaner::select::field::{self, Kind, Scope};
+use gleaner::select::html::{CssSelector, HtmlPage};
+use gleaner::select::{FieldRule, JsonPage, Select, Selector};
 use proptest::prelude::*;
 use serde_json::Value;
 use url::Url;

@@ -5,9 +5,9 @@ use std::process::Command;
 use bytes::Bytes;
 use gleaner::extract;
 use gleaner::fetch::{HeaderMap, Page, Request};
-use gleaner::record::Key;
+use gleaner::model::record::Key;
+use gleaner::model::task::{DetailPage, IndexPage, List, Page as Asked, Place};
 use gleaner::site::{PageSaid, Seeds, Site};
-use gleaner::task::{DetailPage, IndexPage, List, Page as Asked, Place};
 
 use super::targets;
 

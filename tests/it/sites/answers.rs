@@ -4,9 +4,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_with, site_of};

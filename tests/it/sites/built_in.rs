@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
 
 use super::{Crawled, crawl_served, crawl_with, nothing_twice_but, settings, site, site_of, text};
 use crate::copies::{douban, movies};

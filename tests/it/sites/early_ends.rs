@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gleaner::report::{Outcome, Report};
-use gleaner::settings::Settings;
+use gleaner::model::report::{Outcome, Report};
+use gleaner::site::settings::Settings;
 
 use super::{crawl_into, crawl_served, settings, site_of};
 use crate::crawl::rig::says;

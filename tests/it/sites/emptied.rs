@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_into, crawl_served, settings, site_of};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 use serde_json::{Value, json};
 
 use super::{crawl_into, crawl_served, nothing_twice_but, settings, site, site_of, text};

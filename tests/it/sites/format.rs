@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 use serde_json::{Value, json};
 
 use super::{crawl_into, crawl_served, crawl_with, settings, site_of};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gleaner::report::Outcome;
-use gleaner::settings::{Begin, Settings};
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::{Begin, Settings};
 use serde_json::json;
 
 use super::{crawl_into, crawl_served, crawl_with, settings, site_of};

@@ -1,9 +1,9 @@
 //! Lists that go on without saying where (L12), and keys that do not tell items apart (L11).
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
+use gleaner::model::task::PageRange;
 use gleaner::site::Site;
-use gleaner::task::PageRange;
+use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_with, site_of};

@@ -1,7 +1,7 @@
 //! Lists that lie, repeat themselves, or never end.
 
-use gleaner::report::Outcome;
-use gleaner::task::PageRange;
+use gleaner::model::report::Outcome;
+use gleaner::model::task::PageRange;
 use serde_json::{Value, json};
 
 use super::{crawl_served, crawl_with, settings, site_of};
@@ -191,8 +191,10 @@ async fn a_range_of_pages_is_reached_by_following_the_links_before_it() {
         let next = (page < 6).then(|| format!("/list?page={}", page + 1));
         Answer::json(&json!({ "list": items([page]), "next": next }))
     });
-    let settings =
-        gleaner::settings::Settings { pages: Some(PageRange { from: 3, to: 4 }), ..settings() };
+    let settings = gleaner::site::settings::Settings {
+        pages: Some(PageRange { from: 3, to: 4 }),
+        ..settings()
+    };
     let site = list("paging = { by = 'next', select = '$.next' }");
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Complete).await;
     let keys: Vec<&String> = crawled.documents.keys().collect();

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
+use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 

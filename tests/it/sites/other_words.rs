@@ -1,9 +1,9 @@
 //! The same faults of lists in the words of other services: other names (L12), other errors (L10), other
 //! empty pages (L13), counts that mean something else (L5), and lists that are the same again (L2).
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_with, site_of};

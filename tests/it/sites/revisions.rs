@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use gleaner::report::Outcome;
-use gleaner::settings::Settings;
+use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Settings;
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Links and answers as real sites write them: queries, `Link` headers, entity tags.
 
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 use serde_json::{Value, json};
 
 use super::{crawl_into, crawl_served, crawl_with, settings, site_of};

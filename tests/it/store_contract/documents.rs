@@ -1,7 +1,7 @@
 //! Documents go in and are there, whatever is in them.
 
-use gleaner::document::Encoding;
-use gleaner::record::Record;
+use gleaner::model::document::Encoding;
+use gleaner::model::record::Record;
 use gleaner::store::StoreError;
 use serde_json::Value;
 

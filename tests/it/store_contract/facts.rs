@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gleaner::record::{Known, Record};
+use gleaner::model::record::{Known, Record};
 use gleaner::store::{Rows, Store, Stored};
 use serde_json::{Value, json};
 

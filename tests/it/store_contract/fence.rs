@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use gleaner::record::{Ages, Fetched, Record, Seen};
-use gleaner::report::Outcome;
+use gleaner::model::record::{Ages, Fetched, Record, Seen};
+use gleaner::model::report::Outcome;
 use gleaner::store::{Position, Store, StoreError, Stored};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};
@@ -131,7 +131,7 @@ pub async fn s13_what_is_inserted_after_the_loss_is_replaced_by_the_holder<B: Le
         Err(error) => assert_eq!(error, StoreError::LockLost),
     }
     let newer = changed("new", r#"{"v":2}"#, form, 60);
-    let newer = Record { verdict: gleaner::record::Verdict::New, ..newer };
+    let newer = Record { verdict: gleaner::model::record::Verdict::New, ..newer };
     assert_eq!(next.write(&stamp("s2"), &[newer]).await, Ok(Vec::new()));
     let late = record("new", r#"{"v":1}"#, form);
     assert_eq!(store.write(&stamp("s1"), &[late]).await, Err(StoreError::LockLost));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use gleaner::failure::{Failure, PageId};
-use gleaner::metrics::Snapshot;
-use gleaner::report::Coverage;
-use gleaner::report::{Index, Items, Outcome, Requests, Writes};
+use gleaner::model::failure::{Failure, PageId};
+use gleaner::model::report::Coverage;
+use gleaner::model::report::{Index, Items, Outcome, Requests, Writes};
+use gleaner::observe::metrics::Snapshot;
 use gleaner::store::{self, Rows, StoreError};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gleaner::report::Outcome;
+use gleaner::model::report::Outcome;
 use gleaner::store::Store;
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, LedgerEntry, State, SweepEntry};

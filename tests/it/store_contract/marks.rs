@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gleaner::record::{Ages, Fetched, Known, Record, Seen};
+use gleaner::model::record::{Ages, Fetched, Known, Record, Seen};
 use gleaner::store::{Live, Rows, Store, Stored};
 
 use super::{Ledger, writing};
@@ -81,7 +81,7 @@ pub async fn s16_what_is_taken_over_bears_the_rules_of_today_and_keeps_the_rest<
     let store = filled(&backend, &["1", "2"]).await;
     let before = all(&store).await;
     let seen = [not_modified("1", 60, Fetched::TakenOver), listed("2", 60)];
-    let stamp = gleaner::record::Stamp { rules: "2:new".into(), ..stamp("s2") };
+    let stamp = gleaner::model::record::Stamp { rules: "2:new".into(), ..stamp("s2") };
     assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
     let expected: Vec<Stored> = before.into_iter().map(noted).collect();
     let mut taken_over = expected.clone();
@@ -108,7 +108,7 @@ pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
         not_modified("4", 60, bare),
         not_modified("5", 60, Fetched::Same),
     ];
-    let stamp = gleaner::record::Stamp { rules: "1:new".into(), ..stamp("s2") };
+    let stamp = gleaner::model::record::Stamp { rules: "1:new".into(), ..stamp("s2") };
     assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
     let expected = |stored: &Stored, fetched: &Option<Fetched>| {
         let mut stored = noted(stored.clone());

@@ -1,15 +1,15 @@
-//! `gleaner_failures`: what was given up, one entry a page.
+//! `gleaner_failures`: pages that were given up, one entry per page.
 
 use rusqlite::{Error, Row, params};
 
 use super::{Database, KEYS_AT_ONCE, Result, begin_held, collect};
-use crate::failure::{Failure, PageId};
-use crate::record::Stamp;
+use crate::model::failure::{Failure, PageId};
+use crate::model::record::Stamp;
 use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{required_time, time};
 use crate::store::{KeptFailure, Place, Position, Rows};
 
-/// Site, collection, kind, page, then the failure's columns in their order, but one time.
+/// Parameters: site, collection, kind, page, then the failure's columns in order, with one time.
 const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
      reason, message, status, attempts, sample, first_at, last_at, sweep) \
    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11, ?12) \
@@ -17,20 +17,20 @@ const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, 
      reason = excluded.reason, message = excluded.message, status = excluded.status, \
      attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
      sweep = excluded.sweep";
-/// Site, collection, JSON list of pairs of kind and page.
+/// Parameters: site, collection, JSON list of pairs of kind and page.
 const CLEAR: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
    AND (kind, page) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))";
-/// Site, collection, how many.
+/// Parameters: site, collection, limit.
 const READ: &str = "SELECT kind, page, url, reason, message, status, attempts, sample, first_at, \
      last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
      ORDER BY kind, page LIMIT ?3";
-/// Site, collection, kind, page, how many.
+/// Parameters: site, collection, kind, page, limit.
 const READ_ON: &str = "SELECT kind, page, url, reason, message, status, attempts, sample, first_at, \
      last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
      AND (kind, page) > (?3, ?4) ORDER BY kind, page LIMIT ?5";
 
 impl Database {
-    /// See [`crate::store::Store::keep_failures`].
+    /// Implements [`crate::store::Store::keep_failures`].
     pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<(), Fault> {
         let Place { site, collection, .. } = &self.place;
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
@@ -55,7 +55,7 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// See [`crate::store::Store::clear_failures`].
+    /// Implements [`crate::store::Store::clear_failures`].
     pub fn clear_failures(&mut self, pages: &[PageId]) -> Result<(), Fault> {
         let Place { site, collection, .. } = &self.place;
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
@@ -67,7 +67,7 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// See [`crate::store::Store::failures`].
+    /// Implements [`crate::store::Store::failures`].
     pub fn failures(&self, after: Option<&Position>, most: usize) -> Result<Rows<KeptFailure>> {
         let Place { site, collection, .. } = &self.place;
         let limit = i64::try_from(most).unwrap_or(i64::MAX);
@@ -81,7 +81,7 @@ impl Database {
     }
 }
 
-/// An entry, unless others put there what cannot be read as one.
+/// Parses an entry, or returns `None` if another program wrote it and it cannot be parsed.
 fn kept(row: &Row<'_>) -> Result<Option<KeptFailure>> {
     match read(row) {
         Err(Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..)) => Ok(None),

@@ -1,7 +1,7 @@
-//! `gleaner_sweeps`: the ledger, and the lock in it.
+//! `gleaner_sweeps`: the ledger, which contains the lock.
 //!
-//! A lock is an entry in state running. Whoever changes one holds the file's write lock from
-//! before it looks until it has written, so what it saw is what it changes.
+//! A lock is an entry in state running. It is read and changed in one transaction that holds the
+//! file's write lock from the start, so it cannot change in between.
 
 use std::time::Duration;
 
@@ -10,15 +10,15 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 
 use super::{Database, begin};
-use crate::clock;
 use crate::store::Place;
 use crate::store::sqlite::row::{parsed, required_time, time};
 use crate::store::sqlite::schema;
 use crate::sweep::lock::Claim;
 use crate::sweep::{Holder, LedgerEntry, SweepEntry};
+use crate::system::clock;
 
-/// What an entry consists of, but for its id, site and collection. Parameters bear the names of
-/// their columns.
+/// Sets all columns of an entry but its id, site and collection. Parameters are named after the
+/// columns.
 const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, \
      definition = :definition, started_at = :started_at, \
      resumed_at = :resumed_at, ended_at = :ended_at, report = :report, \
@@ -34,37 +34,37 @@ const WHOLE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection
 const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY limited, \
      state = 'running' ORDER BY fence DESC, id DESC) AS place FROM gleaner_sweeps \
      WHERE site = ?1 AND collection = ?2) WHERE place = 1 ORDER BY fence DESC, id DESC";
-/// Site, collection.
+/// Parameters: site, collection.
 const NEXT_FENCE: &str = "SELECT coalesce(max(fence), 0) + 1 FROM gleaner_sweeps \
      WHERE site = ?1 AND collection = ?2";
 const FENCE: &str = "SELECT fence FROM gleaner_sweeps WHERE id = ?1";
-/// Id, holder, number of the lock. Where the number is not known it is 0.
+/// Parameters: id, holder, number of the lock, or 0 if it is unknown.
 const IS_HELD: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE id = ?1 \
    AND state = 'running' AND holder IS ?2 AND (?3 = 0 OR fence = ?3))";
-/// Id, time.
+/// Parameters: id, time.
 const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?2 WHERE id = ?1";
-/// Id, sign of life as it was read, time.
+/// Parameters: id, heartbeat as it was read, time.
 const END_DEAD: &str = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?3, \
    heartbeat_at = NULL WHERE id = ?1 AND state = 'running' AND heartbeat_at IS ?2";
-/// Site, collection, id.
+/// Parameters: site, collection, id.
 const OTHER_RUNS: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE site = ?1 \
    AND collection = ?2 AND state = 'running' AND id <> ?3)";
-/// What an entry was when it was read.
+/// Condition that an entry is still as it was read.
 const AS_READ: &str = "WHERE id = :id AND state = :was AND heartbeat_at IS :was_heartbeat_at \
    AND ended_at IS :was_ended_at";
-/// What an entry has to be to be ended; it may have been, by a call whose answer was lost.
+/// Condition that an entry may be ended. A call whose response was lost may have ended it already.
 const HELD: &str = "WHERE id = :id AND holder IS :holder AND (:fence = 0 OR fence = :fence) \
    AND (state = 'running' OR ended_at IS :ended_at)";
 
-/// Ends as failed what runs without a holder: earlier versions left such entries when they were
-/// killed.
+/// Ends running entries without a holder as failed. Earlier versions left such entries when they
+/// were killed.
 pub fn end_abandoned(connection: &Connection) -> Result<()> {
     let sql = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?1 \
                WHERE state = 'running' AND holder IS NULL";
     connection.execute(sql, [time(clock::now())]).map(drop)
 }
 
-/// A lock that was taken: who holds it, by which entry and under which number.
+/// A lock that was acquired: its entry, holder and number.
 pub struct Held {
     id: Box<str>,
     holder: Option<String>,
@@ -72,12 +72,12 @@ pub struct Held {
 }
 
 impl Held {
-    /// The lock that `entry` is.
+    /// Returns the lock of `entry`.
     fn of(entry: &SweepEntry) -> Result<Held> {
         Ok(Held { id: entry.id.clone(), holder: json(entry.holder.as_ref())?, fence: entry.fence })
     }
 
-    /// Returns whether it is held still.
+    /// Returns `true` if the lock is still held.
     pub fn is_held(&self, connection: &Connection) -> Result<bool> {
         let Held { id, holder, fence } = self;
         let mut statement = connection.prepare_cached(IS_HELD)?;
@@ -86,7 +86,7 @@ impl Held {
 }
 
 impl Database {
-    /// See [`crate::store::Store::sweeps`].
+    /// Implements [`crate::store::Store::sweeps`].
     pub fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>> {
         let Place { site, collection, .. } = &self.place;
         self.entries(SWEEPS, (site, collection, i64::try_from(most).unwrap_or(i64::MAX)))
@@ -100,7 +100,7 @@ impl Database {
         Ok(whole.into_iter().map(|found| found.entry).collect())
     }
 
-    /// See [`crate::store::Store::latest_sweeps`].
+    /// Implements [`crate::store::Store::latest_sweeps`].
     pub fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>> {
         let Place { site, collection, .. } = &self.place;
         self.entries(LATEST, (site, collection))
@@ -118,35 +118,35 @@ impl Database {
         statement.query_map(asked, read)?.collect()
     }
 
-    /// See [`crate::store::Store::take_lock`]. Answers with what stands against it where another site
-    /// came first.
+    /// Implements [`crate::store::Store::take_lock`]. Returns an objection if another site uses the
+    /// collection.
     pub fn take_lock(&mut self, claim: &Claim) -> Result<std::result::Result<Option<i64>, String>> {
         let transaction = begin(&mut self.connection)?;
         if let Some(objection) = schema::other_site(&transaction, &self.place)? {
             return Ok(Err(objection));
         }
         let now = clock::now();
-        // Its number is not known where an answer was lost.
+        // The number is unknown if a response was lost.
         let entry = SweepEntry { fence: 0, ..claim.entry.clone() };
         let taken = match renew(&transaction, &entry, now)? {
             true => Some(transaction.query_row(FENCE, [&claim.entry.id], |row| row.get(0))?),
             false => take(&transaction, claim, now)?,
         };
-        // Where it was not taken, nothing is to stay: a dead holder's end neither.
+        // If the lock was not acquired, nothing may remain, not even the end of an expired entry.
         let Some(fence) = taken else { return transaction.rollback().map(|()| Ok(None)) };
         transaction.commit()?;
         self.held = Some(Held::of(&SweepEntry { fence, ..entry })?);
         Ok(Ok(taken))
     }
 
-    /// See [`crate::store::Store::renew_lock`].
+    /// Implements [`crate::store::Store::renew_lock`].
     pub fn renew_lock(&mut self, entry: &SweepEntry) -> Result<bool> {
         let transaction = begin(&mut self.connection)?;
         let renewed = renew(&transaction, entry, clock::now())?;
         transaction.commit().map(|()| renewed)
     }
 
-    /// See [`crate::store::Store::keep_sweep`].
+    /// Implements [`crate::store::Store::keep_sweep`].
     pub fn keep_sweep(&mut self, entry: &SweepEntry) -> Result<bool> {
         let transaction = begin(&mut self.connection)?;
         let entry = SweepEntry { heartbeat_at: None, ..entry.clone() };
@@ -159,8 +159,8 @@ fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<
     Ok(Held::of(entry)?.is_held(connection)? && changed(connection, RENEW, (&entry.id, time(now)))?)
 }
 
-/// Evicts, then writes; answers with the number of the lock. The caller rolls back unless all of it
-/// is done.
+/// Evicts the expired entry, then writes the new one. Returns the number of the lock, or `None` if
+/// it was not acquired. Then the caller must roll back.
 fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Option<i64>> {
     let Claim { entry, resumes, evicts } = claim;
     if let Some(dead) = evicts {
@@ -185,7 +185,8 @@ fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Option
     Ok(is_written.then_some(fence))
 }
 
-/// Runs a statement whose parameters are an entry, and what it was. Says whether it wrote.
+/// Runs a statement with the values of an entry and of its earlier state. Returns `true` if it
+/// changed a row.
 fn write(
     connection: &Connection,
     sql: &str,
@@ -216,7 +217,7 @@ fn write(
         ":was_ended_at": was_ended_at,
     };
     for (name, value) in values {
-        // A statement takes those that it names.
+        // A statement takes only the parameters that it names.
         if let Some(place) = statement.parameter_index(name)? {
             statement.raw_bind_parameter(place, value)?;
         }
@@ -233,8 +234,8 @@ fn json<T: serde::Serialize>(value: Option<&T>) -> Result<Option<String>> {
     text.map_err(|error| Error::ToSqlConversionFailure(error.into()))
 }
 
-/// An entry of the ledger. What it says of reports and holders may be in words of another version:
-/// then it is as good as absent.
+/// Parses an entry of the ledger. A report or holder that another version wrote differently counts
+/// as absent.
 fn entry(row: &Row<'_>) -> Result<SweepEntry> {
     let column = |name: &str| row.as_ref().column_index(name);
     let time = |name: &str| parsed::<Timestamp>(row, column(name)?);

@@ -1,4 +1,4 @@
-//! What is noted of items without writing their documents: seen, not listed, gone.
+//! Marks items without writing their documents: seen, not listed, gone.
 
 use std::collections::BTreeMap;
 
@@ -6,38 +6,38 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{Database, KEYS_AT_ONCE, Result, begin_held, list};
-use crate::record::{Ages, Fetched, Key, Seen, Stamp};
+use crate::model::record::{Ages, Fetched, Key, Seen, Stamp};
 use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{self, time};
 use crate::store::sqlite::statements::Paged;
 use crate::store::{Live, Position, Rows};
 
-/// The statements on the collection's table. The first parameter is a JSON list of keys, but for
-/// `keys`.
+/// Statements on the collection's table. Except for `keys` and `count`, the first parameter is a
+/// JSON list of keys. The docs of the fields name the further ones.
 pub struct Marks {
-    /// Time.
+    /// Parameters: time.
     seen: String,
-    /// Time, sweep, rules.
+    /// Parameters: time, sweep, rules.
     fetched: String,
-    /// Rules.
+    /// Parameters: rules.
     taken_over: String,
-    /// ETag, Last-Modified, revision.
+    /// Parameters: ETag, Last-Modified, revision.
     aged: String,
     absent: String,
     keys: Paged,
     live: String,
     count: String,
-    /// Time.
+    /// Parameters: time.
     unlisted: String,
-    /// Time.
+    /// Parameters: time.
     gone: String,
 }
 
 impl Marks {
-    /// The statements for this table, whose name is quoted.
+    /// Creates the statements for a table, whose name is quoted.
     pub fn on(table: &str) -> Marks {
         let keys = "key IN (SELECT value FROM json_each(?1))";
-        // What is gone keeps its mark and what it was marked by, until it is stored anew.
+        // Documents marked gone keep their mark and its reason until they are stored again.
         let unless_gone = |column: &str, value: &str| {
             format!("{column} = CASE WHEN gone_at IS NULL THEN {value} ELSE {column} END")
         };
@@ -47,7 +47,7 @@ impl Marks {
         let fetched_at = unless_gone("fetched_at", "?2");
         Marks {
             seen: format!("UPDATE {table} SET {listed} WHERE {keys}"),
-            // In one statement: each writes a row's page anew.
+            // One statement, because each update rewrites the row's page.
             fetched: format!(
                 "UPDATE {table} SET {listed}, {sweep}, {rules}, {fetched_at} WHERE {keys}"
             ),
@@ -77,7 +77,7 @@ impl Marks {
 }
 
 impl Database {
-    /// See [`crate::store::Store::mark_seen`].
+    /// Implements [`crate::store::Store::mark_seen`].
     pub fn mark_seen(&mut self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, Fault> {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let sql = &self.marks;
@@ -126,12 +126,12 @@ impl Database {
         Ok(absent)
     }
 
-    /// See [`crate::store::Store::keys`].
+    /// Implements [`crate::store::Store::keys`].
     pub fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>> {
         self.page(&self.marks.keys, after, most, row::normal_key)
     }
 
-    /// See [`crate::store::Store::live`].
+    /// Implements [`crate::store::Store::live`].
     pub fn live(&self, keys: &[Key]) -> Result<Vec<Live>> {
         let mut statement = self.connection.prepare_cached(&self.marks.live)?;
         let live = |row: &rusqlite::Row<'_>| {
@@ -145,13 +145,13 @@ impl Database {
         statement.query_map([list(keys)], live)?.collect()
     }
 
-    /// See [`crate::store::Store::count_live`].
+    /// Implements [`crate::store::Store::count_live`].
     pub fn count_live(&self) -> Result<u64> {
         let mut statement = self.connection.prepare_cached(&self.marks.count)?;
         statement.query_row([], |row| row.get(0)).map(i64::unsigned_abs)
     }
 
-    /// See [`crate::store::Store::mark_unlisted`].
+    /// Implements [`crate::store::Store::mark_unlisted`].
     pub fn mark_unlisted(&mut self, keys: &[Key], at: Timestamp) -> Result<(), Fault> {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         for keys in keys.chunks(KEYS_AT_ONCE) {
@@ -161,7 +161,7 @@ impl Database {
         Ok(transaction.commit()?)
     }
 
-    /// See [`crate::store::Store::mark_gone`].
+    /// Implements [`crate::store::Store::mark_gone`].
     pub fn mark_gone(&mut self, keys: &[Key], at: Timestamp) -> Result<u64, Fault> {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let mut marked = 0;

@@ -1,7 +1,7 @@
 //! The headers of a page of a list.
 
-use gleaner::extract::html::HtmlPage;
 use gleaner::fetch::{HeaderMap, HeaderName, HeaderValue};
+use gleaner::select::html::HtmlPage;
 
 use super::page::{index, page};
 use super::sites::all;

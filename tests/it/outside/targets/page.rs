@@ -1,11 +1,11 @@
 //! Pages of lists and of items, read as each of the sites reads them.
 
 use bytes::Bytes;
-use gleaner::document::{self, Body, Digest, Document, Encoding, Json, JsonError};
 use gleaner::extract::{self, Making};
 use gleaner::fetch::{HeaderMap, Page};
+use gleaner::model::document::{self, Body, Digest, Document, Encoding, Json, JsonError};
+use gleaner::model::task::{Content, IndexPage, List};
 use gleaner::site::{DetailRules, Seeds, Site};
-use gleaner::task::{Content, IndexPage, List};
 use indexmap::IndexMap;
 use serde_json::Value;
 use serde_json::value::RawValue;

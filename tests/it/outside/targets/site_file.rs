@@ -1,10 +1,10 @@
 //! Site files, and the requests that a site makes of what its pages say.
 
 use gleaner::fetch::{Home, Request};
-use gleaner::record::Key;
+use gleaner::model::record::Key;
+use gleaner::model::task::PageRange;
+use gleaner::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Listed, Page, Place};
 use gleaner::site::{PageSaid, Site};
-use gleaner::task::PageRange;
-use gleaner::task::{Content, DetailPage, IndexPage, IndexRun, List, Listed, Page, Place};
 
 use super::time::in_time;
 

@@ -1,0 +1,120 @@
+//! The end of a crawl: decides whether it is complete, and collects the problems to report.
+
+use super::Crawl;
+use crate::engine::list_progress::{Mismatch, too_few};
+use crate::engine::worker::Crew;
+use crate::model::report::{Items, Outcome};
+use crate::observe::metrics::Snapshot;
+use crate::observe::problems::Problems;
+use crate::site::settings::Begin;
+use crate::text::counted;
+
+impl Crawl {
+    /// Decides whether a crawl that came to its end is complete. Everything that is missing becomes
+    /// a problem.
+    pub(super) fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
+        let Snapshot { index, items, .. } = snapshot;
+        let lost_pages = self.walk.lost();
+        let why = if self.store.keeps_failures() { ": gleaner failures says why" } else { "" };
+        if items.failed > 0 {
+            let (one, many) = ("item could not be stored", "items could not be stored");
+            problems.last_gap(counted(items.failed, one, many) + why);
+        }
+        if lost_pages > 0 {
+            let (one, many) = ("page of the list was lost", "pages of the list were lost");
+            problems.last_gap(counted(lost_pages, one, many) + why);
+        }
+        if items.missing > 0 {
+            let one = "item is listed but its page is not there (404 or 410)";
+            let many = "items are listed but their pages are not there (404 or 410)";
+            problems.note(counted(items.missing, one, many));
+        }
+        let is_list = self.settings.begin == Begin::List;
+        if is_list && items.missing > 1 && items.missing == snapshot.settled() {
+            problems.last_gap(
+                "not one of the listed items has its page: does the site file still say where they are?",
+            );
+        }
+        self.note_passes(problems);
+        match index.declared {
+            // A run that retries failures does not read the whole list.
+            _ if self.settings.begin == Begin::Failures => {}
+            None if index.listed == 0 => {
+                problems.last_gap("the list is empty, and does not say that it should be");
+            }
+            Some(declared @ 1..) if index.listed == 0 => {
+                problems.last_gap(format!(
+                    "nothing was listed, though the list declares {declared} items"
+                ));
+            }
+            _ if self.settings.is_limited() => {}
+            _ if self.site.total_exact => self.add_up(problems),
+            _ => {}
+        }
+        if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }
+    }
+
+    /// Returns why no page at all was read, or `None` if at least one was. If none was read,
+    /// nothing is known of the site, whatever was done before.
+    pub(super) fn read_nothing(&self) -> Option<String> {
+        let Snapshot { index, items, .. } = self.metrics.snapshot();
+        let Items { new, changed, same, .. } = items;
+        let has_none = index.pages == 0 && new + changed + same == 0;
+        self.walk.first_lost().filter(|_| has_none)
+    }
+
+    /// Reports the passes over the list if there was more than one.
+    fn note_passes(&self, problems: &Problems) {
+        let found = self.walk.found();
+        if found.len() > 1 {
+            let passes: Vec<String> = found.iter().map(u64::to_string).collect();
+            problems.note(format!(
+                "the list was short of what it declares, or changed while it was walked, and was walked again; items found, pass by pass: {}",
+                passes.join(", ")
+            ));
+        }
+    }
+
+    /// Reports a problem for each list that does not have as many items as it declares.
+    fn add_up(&self, problems: &Problems) {
+        for mismatch in self.walk.mismatches() {
+            let said = self.mismatch(&mismatch);
+            problems.last_gap(said);
+        }
+    }
+
+    /// Describes a list that does not add up, and what to do about it.
+    fn mismatch(&self, mismatch: &Mismatch) -> String {
+        let Mismatch { list, declared, listed, has_moved, hinted_by, first_items, .. } = mismatch;
+        if let Some(name) = hinted_by {
+            return format!(
+                "{list} may go on: by `{name}` there are {declared} items, and it lists {listed} (`more = false` in paging passes over that)"
+            );
+        }
+        let moved = if *has_moved { ", and changed while it was last walked" } else { "" };
+        let paging = self.site.paging_of(list);
+        let limit = paging.limit().filter(|_| paging.is_counted() && paging.is_numbered());
+        let is_short = limit.zip(*first_items).is_some_and(|(limit, items)| items < limit);
+        let way_out = match listed < declared {
+            true if is_short => format!(": {}", too_few(paging, *first_items)),
+            true if !has_moved => {
+                "; where a site counts items that it does not list, `total_exact = false` at the top of the site file says so"
+                    .to_owned()
+            }
+            _ => String::new(),
+        };
+        format!(
+            "{list} does not add up: it declares {declared} items and lists {listed}{moved}{way_out}"
+        )
+    }
+
+    pub(super) fn note_redirects(&self, crew: &Crew, problems: &Problems) {
+        let requests = self.metrics.snapshot().requests;
+        if let Some(first) = crew.fetcher.first_redirect() {
+            problems.note(format!(
+                "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",
+                requests.redirected, requests.total, first.from, first.to
+            ));
+        }
+    }
+}

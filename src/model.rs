@@ -1,0 +1,8 @@
+//! The nouns: tasks, records, documents, failures, and the report of a run. No I/O.
+
+pub mod decoding;
+pub mod document;
+pub mod failure;
+pub mod record;
+pub mod report;
+pub mod task;

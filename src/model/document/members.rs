@@ -1,0 +1,41 @@
+//! The names at the top of a JSON object that name something, read without keeping what that is.
+
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Hands over the names whose values are neither null nor a text without anything in it. `text` is an object, since it was read before.
+pub fn of_text(text: &[u8], each: impl FnMut(&str)) {
+    // Cannot fail, because the text was parsed before.
+    let _ = serde_json::Deserializer::from_slice(text).deserialize_map(Members(each));
+}
+
+struct Members<F>(F);
+
+impl<'de, F: FnMut(&str)> Visitor<'de> for Members<F> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Name<'de>>()? {
+            if is_filled(map.next_value::<&RawValue>()?) {
+                (self.0)(&name.0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a value is more than null or a text without anything in it. Its text is only looked at.
+fn is_filled(value: &RawValue) -> bool {
+    let text = value.get();
+    let is_text = text.starts_with('"');
+    text != "null" && !(is_text && text.trim_matches('"').trim().is_empty())
+}
+
+/// A name, borrowed if it has no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] std::borrow::Cow<'a, str>);

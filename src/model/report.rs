@@ -1,0 +1,170 @@
+//! What is reported of a run: how it ended, and what it counted.
+//!
+//! These are values; [`Metrics`](crate::observe::metrics::Metrics) counts, and
+//! [`SweepEntry::end`](crate::sweep::SweepEntry::end) makes the report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Coverage of each field, by name.
+pub type Fields = BTreeMap<Box<str>, Coverage>;
+
+/// The number of pages on which a field was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Number of pages read.
+    pub pages: u64,
+    /// Number of pages that had the field.
+    pub found: u64,
+}
+
+impl Coverage {
+    /// Returns true if nearly all pages had the field: over 90 %.
+    pub fn is_usual(self) -> bool {
+        self.found * 10 > self.pages * 9
+    }
+}
+
+/// The outcome of a run of a sweep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Everything listed was fetched and stored, and the list adds up.
+    Complete,
+    /// The sweep reached its end, but something is missing; the problems say what.
+    Incomplete,
+    /// The run was stopped, and can be resumed.
+    Interrupted,
+    /// The run ended with an error.
+    Failed,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Outcome::Complete => "complete",
+            Outcome::Incomplete => "incomplete",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Failed => "failed",
+        })
+    }
+}
+
+/// The report of a run, as `--report` writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Name of the site.
+    pub site: Box<str>,
+    /// Id of the sweep in the ledger, or `None` if the run could not begin.
+    pub sweep: Option<Box<str>>,
+    /// Outcome of the run.
+    pub outcome: Outcome,
+    /// True if the run resumed a sweep.
+    pub resumed: bool,
+    /// Time at which the run began.
+    pub started_at: Timestamp,
+    /// Duration of the run, in seconds.
+    pub elapsed_s: f64,
+    /// Counters of requests to the site.
+    pub requests: Requests,
+    /// Counters of the list.
+    pub index: Index,
+    /// Counters of the items, by result.
+    pub items: Items,
+    /// Counters of writes to the store.
+    pub store: Writes,
+    /// Digest of the extraction rules.
+    #[serde(default)]
+    pub rules: Box<str>,
+    /// Number of pages on which each field of the documents was found.
+    #[serde(default)]
+    pub fields: Fields,
+    /// Categories whose lists were not there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub absent: BTreeSet<Box<str>>,
+    /// Problems to report to the user, as sentences.
+    pub problems: Vec<String>,
+}
+
+/// Counters of requests to the site.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Requests {
+    /// Number of requests, including redirects and retries.
+    pub total: u64,
+    /// Number of attempts after the first.
+    pub retried: u64,
+    /// Number of redirects.
+    pub redirected: u64,
+    /// Number of "not modified" answers, which have no body.
+    pub not_modified: u64,
+    /// Number of tasks given up.
+    pub failed: u64,
+    /// Number of bytes in bodies, decoded.
+    pub bytes: u64,
+    /// Number of characters replaced by U+FFFD because their bytes are invalid or incomplete.
+    #[serde(default)]
+    pub replaced: u64,
+    /// Median time from a request to the end of its body, in milliseconds.
+    pub p50_ms: f64,
+    /// 95th percentile of that time, in milliseconds.
+    pub p95_ms: f64,
+    /// 99th percentile of that time, in milliseconds.
+    pub p99_ms: f64,
+}
+
+/// Counters of the list.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    /// Number of index pages read.
+    pub pages: u64,
+    /// Number of items that the list declares, or `None` if it declares none.
+    pub declared: Option<u64>,
+    /// Number of distinct keys listed, plus items without a key.
+    pub listed: u64,
+    /// Number of passes over the list.
+    pub passes: u32,
+}
+
+/// Counters of the items, by result. They add up to [`Index::listed`], except `gone` and
+/// `unlisted`, whose items were not listed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Items {
+    /// Number of items that were not in the store.
+    pub new: u64,
+    /// Number of items whose document changed.
+    pub changed: u64,
+    /// Number of items whose document is unchanged.
+    pub same: u64,
+    /// Number of items not requested because they were fetched recently.
+    pub skipped: u64,
+    /// Number of listed items whose page does not exist.
+    pub missing: u64,
+    /// Number of items given up.
+    pub failed: u64,
+    /// Number of items marked gone.
+    pub gone: u64,
+    /// Number of stored items that are no longer listed and not gone: their pages still exist, or
+    /// could not be requested.
+    #[serde(default)]
+    pub unlisted: u64,
+}
+
+/// Counters of writes to the store.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Writes {
+    /// Number of batches written.
+    pub batches: u64,
+    /// Number of documents written; unchanged ones are not written.
+    pub written: u64,
+    /// Number of retried calls to the store.
+    pub retries: u64,
+    /// Time spent waiting for the store, in seconds.
+    pub blocked_s: f64,
+}
+
+/// Rounds seconds to milliseconds.
+pub fn millis(seconds: f64) -> f64 {
+    (seconds * 1e3).round() / 1e3
+}

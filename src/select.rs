@@ -1,0 +1,50 @@
+//! Selectors: where a value is on a page, and what it becomes. Below the site file, which is made of
+//! them, and below what reads pages by it.
+
+pub mod budget;
+mod charset;
+pub mod field;
+pub mod html;
+pub mod json;
+mod json_page;
+pub mod text;
+
+use serde::Deserialize;
+
+use crate::model::record::KeyError;
+
+pub use charset::decode;
+pub use field::{FieldRule, Select};
+pub use json::{Selector, SelectorError};
+pub use json_page::JsonPage;
+
+/// Reason why an item has no key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoKey {
+    /// The selector matched nothing in the item.
+    #[error("an item has no key: the selector matched nothing in it")]
+    Missing,
+    /// The selector matched null, a boolean, a list, an object or a fraction.
+    #[error("an item's key is {0}, which is no identity")]
+    Kind(&'static str),
+    /// The text is not a valid key.
+    #[error("an item has no key: {0}")]
+    Text(#[from] KeyError),
+    /// The key is percent-encoded, but not in UTF-8.
+    #[error("an item's key is percent-encoded, but not in UTF-8")]
+    Encoding,
+    /// The selector is for pages of the other format, or the page or the text exceeds a limit.
+    #[error("an item has no key: {0}")]
+    Page(String),
+}
+
+/// Format of a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JSON.
+    Json,
+    /// HTML.
+    Html,
+}

@@ -1,0 +1,411 @@
+//! Fields: named values that the site file selects, taken from a page or an item as JSON text.
+//!
+//! A field that does not match is left out. It is an error if a required field does not match, or
+//! if a value cannot be converted; the error names the field.
+//!
+//! On HTML pages, a value that is empty after trimming counts as not matched. On JSON pages, values
+//! without a conversion are kept unchanged, including white space; null counts as not matched if it
+//! would be converted or is required.
+//!
+//! Values are JSON text throughout, so that digits are preserved. Fractions of a JSON page are the
+//! exception: they have been read as doubles before, so `12.50` becomes `12.5`.
+
+mod convert;
+mod error;
+mod pattern;
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use bson::raw::RawBsonRef;
+use encoding_rs::{Encoding, UTF_8};
+use percent_encoding::percent_decode_str;
+
+use super::html::{CssSelector, HtmlScope};
+use super::json::Selector;
+use super::{JsonPage, NoKey};
+use crate::model::record::Key;
+
+pub use error::FieldError;
+pub use error::shown;
+pub use pattern::{Pattern, PatternError};
+
+/// Rule for taking a field from a page or an item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldRule {
+    /// Selector of the value.
+    pub select: Select,
+    /// Pattern whose first group, or else whole match, is kept of the text. Values that do not
+    /// match are skipped.
+    pub regex: Option<Pattern>,
+    /// Type to convert the value to. `None` keeps texts as texts, and values of a JSON page
+    /// unchanged.
+    pub kind: Option<Kind>,
+    /// True to take all values, as a list, instead of the first one.
+    pub many: bool,
+    /// True if a page without the field is an error.
+    pub required: bool,
+    /// True to trim white space, and to fold it within `::text`. False to keep texts as they are on
+    /// the page.
+    pub trim: bool,
+}
+
+/// Selector of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Select {
+    /// Selector for JSON pages.
+    Json(Selector),
+    /// Selector for HTML pages.
+    Css(CssSelector),
+}
+
+/// Type to convert a field's text to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A text. A number of a JSON page becomes its digits.
+    Text,
+    /// An integer of any length.
+    Integer,
+    /// A number in JSON's syntax, or nearly (`+1`, `.5`).
+    Number,
+    /// `true`, `false`, `1`, `0`, `yes` or `no`, in any case.
+    Bool,
+    /// JSON within a text.
+    Json,
+}
+
+/// Place in which to select fields.
+#[derive(Debug, Clone, Copy)]
+pub enum Scope<'a> {
+    /// A value of a JSON page.
+    Json {
+        /// Value of the page or of an item.
+        value: RawBsonRef<'a>,
+        /// Page that holds the value.
+        page: &'a JsonPage,
+    },
+    /// An HTML page or an item on one.
+    Html(HtmlScope<'a>),
+}
+
+/// A document made of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields {
+    /// A JSON object, its members in the order of the rules.
+    pub text: String,
+    /// For each rule, in order, true if it matched.
+    pub matched: Vec<bool>,
+}
+
+impl FieldRule {
+    /// Creates a rule that only has a selector.
+    pub fn new(select: Select) -> FieldRule {
+        FieldRule { select, regex: None, kind: None, many: false, required: false, trim: true }
+    }
+
+    /// Returns `true` if the rule takes a URL.
+    fn takes_url(&self) -> bool {
+        matches!(&self.select, Select::Css(selector) if selector.takes_url())
+    }
+}
+
+impl Select {
+    /// Returns the selector as it was written.
+    pub fn text(&self) -> &str {
+        match self {
+            Select::Json(selector) => selector.text(),
+            Select::Css(selector) => selector.text(),
+        }
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Kind::Text => "a text",
+            Kind::Integer => "an integer",
+            Kind::Number => "a number",
+            Kind::Bool => "true or false",
+            Kind::Json => "JSON",
+        })
+    }
+}
+
+impl Scope<'_> {
+    /// Adds to the number of characters that were replaced in JSON within a text of the page.
+    fn replaced(self, characters: u64) {
+        match self {
+            Scope::Json { page, .. } => page.replaced(characters),
+            Scope::Html(scope) => scope.page().replaced(characters),
+        }
+    }
+}
+
+/// Makes a document from the `fields` of a page or an item.
+///
+/// # Errors
+/// Returns an error if a required field is missing, or a value cannot be converted.
+pub fn document<N: AsRef<str>>(
+    fields: &[(N, FieldRule)],
+    scope: Scope<'_>,
+) -> Result<Fields, FieldError> {
+    let mut text = String::from("{");
+    let mut matched = Vec::with_capacity(fields.len());
+    for (name, rule) in fields {
+        let value = extract(name.as_ref(), rule, scope)?;
+        matched.push(value.is_some());
+        let Some(value) = value else { continue };
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&convert::quoted(name.as_ref()));
+        text.push(':');
+        text.push_str(&value);
+    }
+    text.push('}');
+    Ok(Fields { text, matched })
+}
+
+/// Returns the field `name` as JSON text, or `None` if it does not match.
+///
+/// # Errors
+/// Returns an error if the field is required and missing, or its value cannot be converted.
+pub fn extract(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+) -> Result<Option<String>, FieldError> {
+    let mut values = Vec::new();
+    each(name, rule, scope, |value| {
+        values.extend(made(name, rule, value, scope)?);
+        Ok(if rule.many || values.is_empty() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    })?;
+    match (rule.many, values.is_empty()) {
+        (_, true) if rule.required => Err(FieldError::Missing(name.to_owned())),
+        (_, true) => Ok(None),
+        (true, false) => Ok(Some(format!("[{}]", values.join(",")))),
+        (false, false) => Ok(values.pop()),
+    }
+}
+
+/// Returns all values that a rule selects, as JSON texts to put into requests.
+///
+/// Values taken from a URL are decoded first, since the request encodes them again. An entry is
+/// `None` if the decoded value is not UTF-8.
+///
+/// # Errors
+/// Returns the same errors as [`extract`].
+pub fn for_requests(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+) -> Result<Vec<Option<String>>, FieldError> {
+    let mut found = Vec::new();
+    each(name, rule, scope, |value| {
+        match value {
+            Value::Text(text) if rule.takes_url() => {
+                if let Some(kept) = searched(name, rule, &text)? {
+                    let kind = rule.kind.unwrap_or(Kind::Text);
+                    let json = |text: Cow<'_, str>| converted(name, kind, &text, scope);
+                    found.push(decoded(&text, kept, UTF_8).map(json).transpose()?);
+                }
+            }
+            value => found.extend(made(name, rule, value, scope)?.map(Some)),
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if found.is_empty() && rule.required {
+        return Err(FieldError::Missing(name.to_owned()));
+    }
+    Ok(found)
+}
+
+/// Returns the key of an item.
+///
+/// A key taken from a URL (`::attr(href)`) is decoded once, after `regex` is applied, so that an
+/// encoded slash does not count as a slash for the pattern. It is decoded from `charset` if it is
+/// not UTF-8. The rule's `many`, `required` and `kind` are ignored.
+///
+/// # Errors
+/// Returns an error if nothing matches, or the match is not a valid key.
+pub fn key(rule: &FieldRule, scope: Scope<'_>, charset: &'static Encoding) -> Result<Key, NoKey> {
+    if let (Select::Json(selector), None, Scope::Json { value, page }) =
+        (&rule.select, &rule.regex, scope)
+    {
+        let found = selector.first(value, page.budget());
+        return found.map_err(|error| NoKey::Page(error.to_string()))?.ok_or(NoKey::Missing)?.key();
+    }
+    let mut found = None;
+    let mut wrong = None;
+    let walked = each("key", rule, scope, |value| {
+        let text = match &value {
+            Value::Text(text) => Some(Cow::Borrowed(&**text)),
+            Value::Json(RawBsonRef::Null | RawBsonRef::Boolean(_)) => None,
+            Value::Json(value) => convert::plain(*value).map(Cow::Owned),
+        };
+        let Some(text) = text else {
+            wrong = Some(NoKey::Kind(value.kind()));
+            return Ok(ControlFlow::Break(()));
+        };
+        let kept = searched("key", rule, &text)?;
+        found = kept.map(|kept| match rule.takes_url() {
+            true => decoded(&text, kept, charset).map(Cow::into_owned),
+            false => Some(kept.to_owned()),
+        });
+        Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    walked.map_err(|error| NoKey::Page(error.to_string()))?;
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
+    let text = found.ok_or(NoKey::Missing)?;
+    Ok(Key::new(&text.ok_or(NoKey::Encoding)?)?)
+}
+
+/// Percent-decodes a part of a URL. In the query, `+` becomes a space, as in HTML forms. Returns
+/// `None` if the result is neither UTF-8 nor in `charset`.
+fn decoded<'t>(url: &str, part: &'t str, charset: &'static Encoding) -> Option<Cow<'t, str>> {
+    let begin = (part.as_ptr() as usize).saturating_sub(url.as_ptr() as usize);
+    let before = url.get(..begin).unwrap_or_default();
+    let is_query = before.contains('?') && !before.contains('#');
+    let part = match is_query && part.contains('+') {
+        true => Cow::Owned(part.replace('+', " ")),
+        false => Cow::Borrowed(part),
+    };
+    if !part.contains('%') {
+        return Some(part);
+    }
+    let bytes: Vec<u8> = percent_decode_str(&part).collect();
+    let text = String::from_utf8(bytes).or_else(|error| {
+        let text = charset.decode_without_bom_handling_and_without_replacement(error.as_bytes());
+        text.map(Cow::into_owned).ok_or(error)
+    });
+    text.ok().map(Cow::Owned)
+}
+
+/// Returns the key in the location of a sitemap entry, decoded once, or `None` if the pattern does
+/// not match.
+///
+/// # Errors
+/// Returns an error if the match is not a valid key.
+pub fn key_of_location(pattern: &Pattern, location: &str) -> Result<Option<Key>, NoKey> {
+    let found =
+        pattern.find(location).map_err(|_| NoKey::Page("its location is too long".into()))?;
+    let Some(text) = found else { return Ok(None) };
+    let text = decoded(location, text, UTF_8).ok_or(NoKey::Encoding)?;
+    Ok(Some(Key::new(&text)?))
+}
+
+/// A value that a selector found.
+enum Value<'a> {
+    Text(Cow<'a, str>),
+    Json(RawBsonRef<'a>),
+}
+
+impl Value<'_> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Value::Json(RawBsonRef::Array(_)) => "a list",
+            Value::Json(RawBsonRef::Document(_)) => "an object",
+            Value::Json(RawBsonRef::Null) => "null",
+            Value::Json(RawBsonRef::Boolean(_)) => "a truth value",
+            _ => "text",
+        }
+    }
+}
+
+/// Passes each value that the rule's selector finds to `take`, until `take` breaks or fails.
+fn each(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+    mut take: impl FnMut(Value<'_>) -> Result<ControlFlow<()>, FieldError>,
+) -> Result<(), FieldError> {
+    let mut failed = Ok(());
+    let mut taken = |value| {
+        take(value).unwrap_or_else(|error| {
+            failed = Err(error);
+            ControlFlow::Break(())
+        })
+    };
+    let walked = match (&rule.select, scope) {
+        (Select::Json(selector), Scope::Json { value, page }) => {
+            selector.each(value, page.budget(), |found| taken(Value::Json(found.as_raw())))
+        }
+        (Select::Css(selector), Scope::Html(scope)) => {
+            selector.each_text(scope, rule.trim, |text| taken(Value::Text(text)))
+        }
+        _ => return Err(FieldError::Format(name.to_owned())),
+    };
+    walked.map_err(|source| FieldError::Page { name: name.to_owned(), source })?;
+    failed
+}
+
+/// Returns the value as JSON text of the rule's type, or `None` if it is empty or does not match.
+fn made(
+    name: &str,
+    rule: &FieldRule,
+    value: Value<'_>,
+    scope: Scope<'_>,
+) -> Result<Option<String>, FieldError> {
+    let kind = rule.kind.unwrap_or(Kind::Text);
+    let text =
+        match value {
+            Value::Text(text) => text,
+            Value::Json(value) => {
+                let converted = rule.kind.is_some() || rule.regex.is_some();
+                if !converted {
+                    let is_missing = rule.required && !rule.many && value == RawBsonRef::Null;
+                    return Ok((!is_missing).then(|| crate::model::document::value_to_text(value)));
+                }
+                let as_it_is = || convert::value_as_it_is(kind, value);
+                if let Some(ready) = rule.regex.is_none().then(as_it_is).flatten() {
+                    return Ok(Some(ready));
+                }
+                if value == RawBsonRef::Null {
+                    return Ok(None);
+                }
+                let text = convert::plain(value);
+                Cow::Owned(text.ok_or_else(|| {
+                    wrong(name, kind, &crate::model::document::value_to_text(value))
+                })?)
+            }
+        };
+    let Some(kept) = searched(name, rule, &text)? else { return Ok(None) };
+    converted(name, kind, kept, scope).map(Some)
+}
+
+/// Converts a text to JSON text of type `kind`, and counts the characters replaced by U+FFFD.
+fn converted(name: &str, kind: Kind, text: &str, scope: Scope<'_>) -> Result<String, FieldError> {
+    let (json, replaced) = convert::text(kind, text).ok_or_else(|| wrong(name, kind, text))?;
+    if replaced > 0 {
+        scope.replaced(replaced);
+    }
+    Ok(json)
+}
+
+fn wrong(name: &str, kind: Kind, value: &str) -> FieldError {
+    FieldError::Conversion { name: name.to_owned(), kind, value: shown(value) }
+}
+
+/// Returns the part of a text that the rule keeps, or `None` if its regex does not match or the
+/// rest is empty.
+fn searched<'t>(
+    name: &str,
+    rule: &FieldRule,
+    text: &'t str,
+) -> Result<Option<&'t str>, FieldError> {
+    let kept = match &rule.regex {
+        None => Some(text),
+        Some(regex) => regex.find(text).map_err(|_| FieldError::TooLong(name.to_owned()))?,
+    };
+    let trimmed = kept.map(|kept| if rule.trim { kept.trim() } else { kept });
+    Ok(trimmed.filter(|kept| !kept.is_empty()))
+}
+
+#[cfg(test)]
+mod tests;

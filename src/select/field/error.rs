@@ -1,0 +1,69 @@
+//! Errors of fields, safe to print on a terminal.
+
+use super::Kind;
+use crate::select::budget::LimitError;
+use crate::text::plain;
+
+/// Maximum number of characters of a value that an error shows.
+const SHOWN: usize = 60;
+
+/// Reason why a field could not be taken. Values from the site are shortened and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FieldError {
+    /// The field is required and missing.
+    #[error("the page has no {0}, which is required")]
+    Missing(String),
+    /// The value cannot be converted.
+    #[error("the field {name} should be {kind} but is {value}")]
+    Conversion {
+        /// Name of the field.
+        name: String,
+        /// Expected type.
+        kind: Kind,
+        /// Value on the page.
+        value: String,
+    },
+    /// The text is too long to search with a regex.
+    #[error("the field {0} is a text too long for its regex")]
+    TooLong(String),
+    /// The selector is a JSONPath and the page is HTML, or the other way round.
+    #[error("the selector of the field {0} is not for pages of this format")]
+    Format(String),
+    /// The page exceeds a limit.
+    #[error("the field {name} cannot be taken: {source}")]
+    Page {
+        /// Name of the field.
+        name: String,
+        /// The limit.
+        source: LimitError,
+    },
+}
+
+impl FieldError {
+    /// Returns the name of the field.
+    pub fn name(&self) -> &str {
+        match self {
+            FieldError::Missing(name)
+            | FieldError::Conversion { name, .. }
+            | FieldError::TooLong(name)
+            | FieldError::Format(name)
+            | FieldError::Page { name, .. } => name,
+        }
+    }
+
+    /// Returns the reason as one word.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            FieldError::Missing(_) => "require",
+            FieldError::Page { .. } => "page",
+            _ => "field",
+        }
+    }
+}
+
+/// Returns `value` in quotes, shortened and without control characters.
+pub fn shown(value: &str) -> String {
+    let short: String = value.chars().take(SHOWN).collect();
+    let more = if short.len() < value.len() { "…" } else { "" };
+    format!("\"{}{more}\"", plain(&short))
+}

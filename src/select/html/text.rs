@@ -1,0 +1,197 @@
+//! Text of an element.
+//!
+//! In folded text, white space of any kind and length becomes one space, and is removed at both
+//! ends. Elements that end a line on the screen (`<br>`, paragraphs, table cells) also end a word,
+//! so that `<li>a</li><li>b</li>` becomes `a b`. The content of scripts and styles is left out,
+//! unless the element itself is one: this is how JSON in a page is taken, and its white space is
+//! kept.
+
+use ego_tree::iter::Edge;
+use scraper::{ElementRef, Node};
+
+/// Returns the text of the element and its descendants, folded.
+pub fn folded(element: ElementRef<'_>) -> String {
+    if is_code(element.value().name()) {
+        return raw(element).trim().to_owned();
+    }
+    let mut text = Folded::default();
+    walk(element, |part| match part {
+        Part::Text(part) => text.push(part),
+        Part::Break => text.gap = true,
+    });
+    text.text
+}
+
+/// Returns the text of the element and its descendants with all white space.
+pub fn raw(element: ElementRef<'_>) -> String {
+    let mut text = String::new();
+    walk(element, |part| {
+        if let Part::Text(part) = part {
+            text.push_str(part);
+        }
+    });
+    text
+}
+
+enum Part<'a> {
+    Text(&'a str),
+    Break,
+}
+
+#[derive(Default)]
+struct Folded {
+    text: String,
+    gap: bool,
+}
+
+impl Folded {
+    fn push(&mut self, part: &str) {
+        self.gap |= part.starts_with(char::is_whitespace);
+        for word in part.split_whitespace() {
+            if self.gap && !self.text.is_empty() {
+                self.text.push(' ');
+            }
+            self.text.push_str(word);
+            self.gap = true;
+        }
+        // A word opens a gap. It stays open only if the part ends with white space.
+        if part.ends_with(|c: char| !c.is_whitespace()) {
+            self.gap = false;
+        }
+    }
+}
+
+fn walk<'a>(element: ElementRef<'a>, mut take: impl FnMut(Part<'a>)) {
+    let mut skipped = None;
+    for edge in element.traverse() {
+        let (node, opens) = match edge {
+            Edge::Open(node) => (node, true),
+            Edge::Close(node) => (node, false),
+        };
+        if skipped.is_some() {
+            if skipped == Some(node.id()) {
+                skipped = None;
+            }
+            continue;
+        }
+        match node.value() {
+            Node::Text(text) if opens => take(Part::Text(text)),
+            Node::Element(inner) if node.id() != element.id() => {
+                if is_code(inner.name()) && opens {
+                    skipped = Some(node.id());
+                } else if ends_a_line(inner.name()) {
+                    take(Part::Break);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_code(name: &str) -> bool {
+    matches!(name, "script" | "style")
+}
+
+fn ends_a_line(name: &str) -> bool {
+    matches!(
+        name,
+        "p" | "div"
+            | "br"
+            | "li"
+            | "td"
+            | "th"
+            | "tr"
+            | "dd"
+            | "dt"
+            | "dl"
+            | "ul"
+            | "ol"
+            | "h1"
+            | "h2"
+            | "h3"
+            | "h4"
+            | "h5"
+            | "h6"
+            | "hr"
+            | "pre"
+            | "nav"
+            | "main"
+            | "form"
+            | "aside"
+            | "table"
+            | "tbody"
+            | "thead"
+            | "tfoot"
+            | "header"
+            | "footer"
+            | "figure"
+            | "option"
+            | "legend"
+            | "caption"
+            | "section"
+            | "article"
+            | "address"
+            | "details"
+            | "summary"
+            | "fieldset"
+            | "blockquote"
+            | "figcaption"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use scraper::{Html, Selector};
+
+    fn texts(page: &str) -> (String, String) {
+        let html = Html::parse_document(page);
+        let element = html.select(&Selector::parse("#x").unwrap()).next().unwrap();
+        (folded(element), raw(element))
+    }
+
+    #[test]
+    fn white_space_is_folded_and_trimmed() {
+        let cases = [
+            ("  a \n\t b  ", "a b"),
+            ("a<b>b</b>c", "abc"),
+            ("a <b> b</b> c", "a b c"),
+            ("a<b> </b>c", "a c"),
+            ("a&nbsp;&nbsp;b\u{2003}c", "a b c"),
+            ("&lt;b&gt; &amp; &#233;&eacute;&#x1F600;", "<b> & éé😀"),
+            ("日本 語", "日本 語"),
+            (" \n ", ""),
+            ("", ""),
+            ("a<!-- c -->b", "ab"),
+        ];
+        for (inner, expected) in cases {
+            assert_eq!(texts(&format!("<span id=x>{inner}</span>")).0, expected, "{inner:?}");
+        }
+    }
+
+    #[test]
+    fn words_end_with_lines() {
+        for (inner, expected) in [
+            ("a<br>b", "a b"),
+            ("<p>a</p><p>b</p>c", "a b c"),
+            ("<ul><li>a</li><li>b</li></ul>", "a b"),
+            ("<table><tr><td>1</td><td>2</td></tr></table>", "1 2"),
+            ("a<span>b</span><em>c</em>", "abc"),
+        ] {
+            assert_eq!(texts(&format!("<div id=x>{inner}</div>")).0, expected, "{inner:?}");
+        }
+    }
+
+    #[test]
+    fn code_is_no_text_but_where_it_is_asked_for() {
+        let page = "<div id=x>a<script>var s;</script><style>b{}</style>b</div>";
+        assert_eq!(texts(page), ("ab".to_owned(), "ab".to_owned()));
+        let page = "<script id=x type='application/ld+json'> {\"a\": \"x  y\"} </script>";
+        assert_eq!(texts(page).0, "{\"a\": \"x  y\"}");
+    }
+
+    #[test]
+    fn raw_keeps_every_space() {
+        assert_eq!(texts("<pre id=x>\n a\n  b </pre>").1, " a\n  b ");
+    }
+}

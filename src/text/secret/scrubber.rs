@@ -1,0 +1,343 @@
+//! Removes credentials from texts in which a site may repeat what it was sent.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use percent_encoding::{
+    AsciiSet, CONTROLS, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode,
+};
+use url::Url;
+
+use super::escapes::Unescaped;
+use super::{HIDDEN, names_a_credential, shown};
+
+/// Minimum length of a credential to hide; shorter text cannot be told from ordinary words.
+const SHORTEST: usize = 8;
+/// Minimum length of a truncated credential to hide; fewer characters reveal nothing.
+const SHORTEST_CUT: usize = 4;
+/// Escapes within escapes that are looked through.
+const MOST_LAYERS: usize = 3;
+/// Characters that browsers encode in a component of a URL.
+const COMPONENT: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+/// Characters that must be encoded in a query.
+const QUERY: AsciiSet = CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
+/// Characters that must be encoded in a path.
+const PATH: AsciiSet = QUERY.add(b'?').add(b'`').add(b'{').add(b'}');
+
+/// Hides credentials anywhere in a text: as they are, percent-encoded, in base64, escaped for JSON
+/// or HTML, in lower or upper case.
+///
+/// It is created once, from the settings, and used in each place where texts leave the program.
+/// Documents are not scrubbed.
+#[derive(Debug, Clone, Default)]
+pub struct Scrubber(Option<Arc<Forms>>);
+
+#[derive(Debug)]
+struct Forms {
+    finder: AhoCorasick,
+    /// Forms of the credentials, in lower case.
+    texts: Vec<String>,
+}
+
+/// A collection of the credentials of a run.
+#[derive(Default)]
+pub struct Credentials(BTreeSet<String>);
+
+impl Credentials {
+    /// Adds the credentials of a request header.
+    pub fn header(&mut self, name: &str, value: &str) {
+        if !names_a_credential(name) {
+            return;
+        }
+        self.add(value);
+        // `Bearer TOKEN`, `Basic BASE64`, `token=TOKEN`
+        if let Some((_, credential)) = value.trim().split_once(' ') {
+            let credential = credential.trim();
+            self.add(credential);
+            if let Some(user) = decoded(credential) {
+                self.user_info(&user);
+            }
+        }
+        for (_, value) in value.split([';', ',']).filter_map(|pair| pair.split_once('=')) {
+            self.add(value.trim().trim_matches('"'));
+        }
+    }
+
+    /// Adds the credentials of a URL: user, password, and query parameters whose names say that
+    /// they are credentials.
+    pub fn url(&mut self, url: &str) {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        if let Some((user_info, _)) = rest.rsplit_once('@') {
+            self.user_info(user_info);
+            self.user_info(&percent_decode_str(user_info).decode_utf8_lossy());
+        }
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            self.parameter(&name, &value);
+        }
+    }
+
+    /// Adds a query parameter if its name says that it is a credential.
+    pub fn parameter(&mut self, name: &str, value: &str) {
+        if names_a_credential(name) {
+            self.add(value);
+        }
+    }
+
+    /// Adds the user with the password, and the password alone if it is long enough.
+    fn user_info(&mut self, user_info: &str) {
+        if let Some((_, password)) = user_info.split_once(':') {
+            self.add(password);
+        }
+        self.add(user_info);
+    }
+
+    fn add(&mut self, credential: &str) {
+        if credential.len() >= SHORTEST && !credential.contains(HIDDEN) {
+            self.0.insert(credential.to_owned());
+        }
+    }
+
+    /// Returns a scrubber that hides these credentials.
+    pub fn scrubber(self) -> Scrubber {
+        let texts: BTreeSet<String> = self.0.iter().flat_map(|it| forms(it)).collect();
+        let texts: Vec<String> = texts.into_iter().collect();
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .ascii_case_insensitive(true)
+            .build(&texts);
+        // This fails only for more patterns than any machine can hold.
+        let forms = finder.ok().filter(|_| !texts.is_empty());
+        Scrubber(forms.map(|finder| Arc::new(Forms { finder, texts })))
+    }
+}
+
+impl Scrubber {
+    /// Returns `text` without credentials. If there are none, nothing is copied.
+    pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let Some(forms) = &self.0 else { return Cow::Borrowed(text) };
+        let mut spans = forms.spans(text);
+        if spans.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        spans.sort_unstable_by_key(|span| span.start);
+        let (mut scrubbed, mut end) = (String::with_capacity(text.len()), 0);
+        for span in spans {
+            if span.start >= end {
+                scrubbed.push_str(&text[end..span.start]);
+                scrubbed.push_str(HIDDEN);
+            }
+            end = end.max(span.end);
+        }
+        scrubbed.push_str(&text[end..]);
+        Cow::Owned(scrubbed)
+    }
+
+    /// Returns `url` in a form that may be shown and stored, see [`shown`], without credentials.
+    pub fn url(&self, url: &Url) -> String {
+        let shown = shown(url);
+        match self.scrub(&shown) {
+            Cow::Borrowed(_) => shown,
+            Cow::Owned(scrubbed) => scrubbed,
+        }
+    }
+
+    /// Returns `text` without credentials. The text may be truncated at its end or at each `…`: the
+    /// beginning of a credential is hidden there too.
+    pub fn scrub_cut(&self, text: &str) -> String {
+        let text = self.scrub(text);
+        let Some(forms) = &self.0 else { return text.into_owned() };
+        let pieces: Vec<String> = text.split('…').map(|piece| forms.without_cut(piece)).collect();
+        pieces.join("…")
+    }
+}
+
+impl Forms {
+    /// Finds credentials in `text`, also where escapes stand for some or all of their letters.
+    fn spans(&self, text: &str) -> Vec<Range<usize>> {
+        let mut spans: Vec<_> = self.found(text).collect();
+        let mut layer = Unescaped::of(text);
+        for _ in 0..MOST_LAYERS {
+            let Some(unescaped) = layer else { break };
+            let found = self.found(&unescaped.text);
+            spans.extend(found.map(|span| unescaped.origin(span)));
+            layer = unescaped.again();
+        }
+        spans
+    }
+
+    /// Finds them unescaped, with the `=` that base64 ends with.
+    fn found<'t>(&self, text: &'t str) -> impl Iterator<Item = Range<usize>> + use<'t, '_> {
+        self.finder.find_iter(text).map(|found| {
+            let rest = &text[found.end()..];
+            // A last digit that holds bits of what follows.
+            let digits = rest.bytes().take(1).filter(u8::is_ascii_alphanumeric).count();
+            let padding = rest[digits..].bytes().take(2).take_while(|byte| *byte == b'=').count();
+            found.start()..found.end() + if padding > 0 { digits + padding } else { 0 }
+        })
+    }
+
+    /// Returns `text` without the beginning of a credential at its end.
+    fn without_cut(&self, text: &str) -> String {
+        let small = text.to_ascii_lowercase();
+        let longest = self.texts.iter().filter_map(|form| {
+            let lengths = (SHORTEST_CUT..form.len()).rev();
+            lengths.filter(|at| form.is_char_boundary(*at)).find(|at| small.ends_with(&form[..*at]))
+        });
+        match longest.max() {
+            Some(length) => format!("{}{HIDDEN}", &text[..text.len() - length]),
+            None => text.to_owned(),
+        }
+    }
+}
+
+/// Returns all forms in which a site may repeat a credential, in lower case.
+fn forms(credential: &str) -> Vec<String> {
+    let mut forms = vec![credential.to_owned()];
+    forms.extend(
+        [NON_ALPHANUMERIC, &COMPONENT, &QUERY, &PATH]
+            .map(|set| utf8_percent_encode(credential, set).to_string()),
+    );
+    forms.push(url::form_urlencoded::byte_serialize(credential.as_bytes()).collect());
+    let json = serde_json::Value::from(credential).to_string();
+    forms.push(json[1..json.len() - 1].to_owned());
+    let html = credential.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    forms.push(html.replace('"', "&quot;"));
+    forms.extend(in_base64(credential.as_bytes()));
+    forms.iter().map(|form| form.to_ascii_lowercase()).collect()
+}
+
+/// Returns the parts of the credential's base64 that are the same at any position in the encoded
+/// text.
+fn in_base64(credential: &[u8]) -> Vec<String> {
+    let mut forms = Vec::new();
+    for before in 0..3 {
+        let bytes = [&b"\0\0"[..before], credential].concat();
+        for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+            let text = engine.encode(&bytes);
+            // Leave out digits that also hold bits of neighboring bytes.
+            let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+            forms.push(text[first..last].to_owned());
+        }
+    }
+    forms.retain(|form| form.len() >= SHORTEST);
+    forms
+}
+
+fn decoded(base64: &str) -> Option<String> {
+    String::from_utf8(STANDARD.decode(base64).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scrubber() -> Scrubber {
+        let mut credentials = Credentials::default();
+        credentials.header("Authorization", "Bearer tok/en+\"1234=");
+        credentials.header("Accept", "application/json");
+        credentials.header("Cookie", "a=short; sid=cookie-value");
+        credentials.header("X-Other", "not a secret");
+        credentials.url("https://me:pa%20ss-word@h/list?apiKey=querysecret&page=12345678");
+        credentials.url("mongodb://u:abc@h/db");
+        credentials.scrubber()
+    }
+
+    #[test]
+    fn x2_credentials_are_hidden_in_all_their_forms() {
+        let scrubber = scrubber();
+        for text in [
+            "tok/en+\"1234=",
+            "TOK/EN+\"1234=",
+            "tok%2Fen%2B%221234%3D",
+            "tok%2fen%2b%221234%3d",
+            "tok/en+%221234=",
+            "tok/en+\\\"1234=",
+            "tok/en+&quot;1234=",
+            "cookie-value",
+            "cookie%2Dvalue",
+            "%63%6f%6F%6b%69%65%2d%76%61%6C%75%65",
+            "cookie%252Dvalue",
+            "c%25256fokie-value",
+            "\\u0063ookie-\\u0076alue",
+            "c\\x6fokie-value",
+            "&#99;&#x6f;ok&#X69;e-v&#097;lue",
+            "tok\\/en+\\u00221234=",
+            "tok\\u002fen&#43;&quot;1234%3D",
+            "tok&sol;en&plus;&#34;1234&equals;",
+            "dG9rL2VuKyIxMjM0PQ%3D%3D",
+            "pa ss-word",
+            "pa%20ss-word",
+            "pa+ss-word",
+            "querysecret",
+            "u:abc",
+        ] {
+            let said = format!("it said {text}!");
+            let scrubbed = scrubber.scrub(&said);
+            if text == "u:abc" {
+                assert_eq!(scrubbed, said, "five letters are ordinary words");
+            } else {
+                assert_eq!(scrubbed, "it said ***!", "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn x2_base64_is_hidden_wherever_the_credential_stands_in_it() {
+        let scrubber = scrubber();
+        for around in ["", "a", "ab", "abc", "me:", "Authorization: Bearer "] {
+            let plain = format!("{around}pa ss-word{around}");
+            for engine in [&STANDARD, &base64::engine::general_purpose::URL_SAFE] {
+                let text = engine.encode(&plain);
+                let scrubbed = scrubber.scrub(&text);
+                assert!(
+                    scrubbed.contains(HIDDEN) && scrubbed.len() < text.len(),
+                    "{plain}: {scrubbed}"
+                );
+                let rest = scrubbed.replace(HIDDEN, "");
+                assert!(rest.len() <= text.len() - 11, "{plain}: {scrubbed} of {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn x2_what_is_no_credential_stays_and_is_not_copied() {
+        let scrubber = scrubber();
+        for text in ["application/json", "12345678", "not a secret", "short", "h/db", "me", ""] {
+            assert!(matches!(scrubber.scrub(text), Cow::Borrowed(_)), "{text}");
+        }
+        assert!(matches!(Scrubber::default().scrub("querysecret"), Cow::Borrowed(_)));
+        assert_eq!(Scrubber::default().scrub_cut("querysecret…"), "querysecret…");
+    }
+
+    #[test]
+    fn x2_a_credential_that_was_cut_off_is_hidden_too() {
+        let scrubber = scrubber();
+        assert_eq!(scrubber.scrub_cut("it is \"QuerySe…\", and quer"), "it is \"***…\", and ***");
+        assert_eq!(scrubber.scrub_cut("it is \"que…\" querysecret"), "it is \"que…\" ***");
+        assert_eq!(scrubber.scrub_cut("tok%2Fen%2B%2"), "***");
+    }
+
+    #[test]
+    fn x2_basic_credentials_are_taken_apart() {
+        let mut credentials = Credentials::default();
+        credentials.header("authorization", "Basic bWU6czNjcmV0LXNpdGU=");
+        let scrubber = credentials.scrubber();
+        assert_eq!(scrubber.scrub("user me, password s3cret-site"), "user me, password ***");
+        assert_eq!(scrubber.scrub("got bWU6czNjcmV0LXNpdGU="), "got ***");
+    }
+}

@@ -1,0 +1,77 @@
+//! Access that a site file needs: hosts, files and headers. The file may come from somebody else,
+//! so this is shown before the first request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+
+use super::text::row;
+use crate::fetch::Header;
+use crate::site::Site;
+
+/// Hosts, files and headers that a site file uses.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// Hosts that may receive requests, the site's own first. With their ports if these are not the
+    /// default.
+    pub hosts: Vec<String>,
+    /// Files to read; `-` is standard input.
+    pub files: Vec<String>,
+    /// Names of headers sent in addition to the usual ones, by host.
+    pub headers: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Access {
+    /// Returns the access that `site` needs. `given` are the headers that the user adds to
+    /// requests.
+    pub fn of(site: &Site, given: &[Header]) -> Access {
+        let home = site.home();
+        let own = place(&home.site);
+        let mut hosts = vec![own.clone()];
+        hosts.extend(home.hosts.iter().map(ToString::to_string));
+        let mut seen = BTreeSet::new();
+        hosts.retain(|host| seen.insert(host.clone()));
+        let mut headers = BTreeMap::<String, BTreeSet<String>>::new();
+        let mut send = |host: String, name: &str| {
+            // A header for another host is not sent at all.
+            if seen.contains(&host) {
+                headers.entry(host).or_default().insert(name.to_ascii_lowercase());
+            }
+        };
+        for template in site.requests() {
+            let host = template.host().map_or_else(|| own.clone(), String::from);
+            template.headers.iter().for_each(|(name, _)| send(host.clone(), name.as_str()));
+        }
+        for Header { origin, name, .. } in given {
+            send(origin.as_ref().map_or_else(|| own.clone(), place), name);
+        }
+        if !home.site.username().is_empty() || home.site.password().is_some() {
+            send(own, "authorization");
+        }
+        Access {
+            hosts,
+            files: site.keys_file().into_iter().map(ToOwned::to_owned).collect(),
+            headers,
+        }
+    }
+}
+
+fn place(url: &url::Url) -> String {
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+impl Display for Access {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        row(f, "asks", &self.hosts.join(", "))?;
+        if !self.files.is_empty() {
+            row(f, "reads", &self.files.join(", "))?;
+        }
+        for (host, names) in &self.headers {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            row(f, "sends", &format!("{} to {host}", names.join(", ")))?;
+        }
+        Ok(())
+    }
+}
