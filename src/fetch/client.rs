@@ -23,7 +23,7 @@ const IDLE: Duration = Duration::from_secs(20);
 /// Maximum number of header fields over HTTP/1, once a response had more than the library's default
 /// of 100. The library reserves room for all of them before each response, which costs 7 % of a
 /// crawl's CPU time, so it is raised only on demand.
-const MOST_FIELDS: usize = 500;
+pub const MOST_FIELDS: usize = 500;
 /// Maximum size of a response's head, names and values together, in bytes.
 pub const LARGEST_HEAD: u32 = 64 << 10;
 

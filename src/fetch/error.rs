@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::client::LARGEST_HEAD;
+use super::client::{LARGEST_HEAD, MOST_FIELDS};
 use crate::text::secret::Secret;
 
 /// Maximum size of a sample of a body, in bytes.
@@ -50,7 +50,11 @@ pub enum FetchError {
     #[error("the body is larger than {0} bytes (--max-body)")]
     TooLarge(usize),
     /// The head of the response is larger than 64 KiB.
-    #[error("the head of the answer is larger than {} bytes", LARGEST_HEAD)]
+    #[error(
+        "the head of the answer has more than {} fields or {} bytes",
+        MOST_FIELDS,
+        LARGEST_HEAD
+    )]
     HeadTooLarge,
     /// There were too many redirects in a row.
     #[error("more than {0} redirects in a row")]

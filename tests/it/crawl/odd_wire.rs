@@ -169,7 +169,7 @@ async fn x6_a_head_beyond_64_kib_is_refused() {
             ("several fields", with(several)),
         ],
         "size",
-        "head of the answer is larger than 65536 bytes",
+        "more than 500 fields or 65536 bytes",
     )
     .await;
 }
