@@ -183,21 +183,26 @@ fn lines(mut source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError>
             break;
         }
         let text = std::str::from_utf8(&bytes).map_err(|_| not_in(UTF_8))?.trim();
+        let is_first = entries.is_empty() && unusable.is_empty();
         match text {
             "" => continue,
+            // If the first line is not a URL, the body is not a list of URLs.
+            _ if !is_url(text) && is_first => {
+                return Err(SitemapError::NoUrl { line, text: shown(text) });
+            }
+            _ if !is_url(text) => {
+                unusable.push(format!("line {line} of the sitemap is no URL: {}", shown(text)));
+            }
             _ if text.len() > LONGEST => {
                 unusable.push(format!("line {line} of the sitemap has more than {LONGEST} bytes"));
             }
-            _ if is_url(text) => entries.push(Entry { loc: text.into(), last_modified: None }),
-            // If the first line is not a URL, the body is not a list of URLs.
-            _ if entries.is_empty() => return Err(SitemapError::NoUrl { line, text: shown(text) }),
-            _ => unusable.push(format!("line {line} of the sitemap is no URL: {}", shown(text))),
+            _ => entries.push(Entry { loc: text.into(), last_modified: None }),
         }
         if (entries.len() + unusable.len()) as u64 > ENTRIES {
             return Err(SitemapError::TooMany);
         }
     }
-    match entries.is_empty() {
+    match entries.is_empty() && unusable.is_empty() {
         true => Err(SitemapError::Empty),
         false => Ok(Sitemap::Entries { entries, without_loc: 0, unusable }),
     }

@@ -137,7 +137,12 @@ impl Clients {
     }
 
     /// Switches to clients that accept heads of up to [`MOST_FIELDS`] fields.
+    ///
+    /// The usual clients stay if that fails, which it did not when they were built the same way.
     pub fn make_room(&self) {
+        if self.roomy.get().is_some() {
+            return;
+        }
         if let Ok(clients) = clients(&self.options, &self.guard, Some(MOST_FIELDS)) {
             self.roomy.get_or_init(|| clients);
         }

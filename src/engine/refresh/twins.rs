@@ -1,8 +1,8 @@
-//! Tells where pages of different items became one and the same: a captcha, a login, a page of errors
-//! with status 200. Only where the site file requires nothing of an item's page, so that any page is one.
+//! Detects one page served for several items with status 200: a captcha, a login, an error page.
 //!
-//! Items may be alike, and stay so. But where items whose documents differed are to have the same
-//! document now, the first of them may have it; what follows is no page of theirs.
+//! Used only if the site file requires nothing of an item's page, so that any page would be accepted.
+//! Equal items are allowed. But if the documents of two items differed before and are the same now,
+//! only the first is stored; the page of the second is refused.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -11,23 +11,24 @@ use std::sync::{Mutex, PoisonError};
 use crate::model::document::Digest;
 use crate::model::record::{Key, Record, Verdict};
 
-/// Changed documents that are remembered; a sweep that changes more of them is not watched any further.
+/// Maximum number of changed documents to remember. Further ones are not compared.
 const MOST: usize = 100_000;
 
-/// The documents that changed in a run.
+/// Documents that changed in a run.
 #[derive(Debug, Default)]
 pub struct Twins(Mutex<HashMap<Digest, First>>);
 
-/// The first item that came to have a document.
+/// First item that changed to a document.
 #[derive(Debug)]
 struct First {
     key: Key,
-    /// Its document before.
+    /// Digest of its previous document.
     before: Option<Digest>,
 }
 
 impl Twins {
-    /// The item whose new document that of a record is, too, though they had different ones before.
+    /// Returns the item that changed to the same document as `record`, although the two differed
+    /// before; `before` is the digest of the previous document.
     pub fn of(&self, record: &Record, before: Option<Digest>) -> Option<Key> {
         if record.verdict != Verdict::Changed || before.is_none() {
             return None;

@@ -181,6 +181,23 @@ fn d13_what_is_not_escaped_or_cannot_be_used_costs_no_other_entry() {
 }
 
 #[test]
+fn d13_a_line_that_is_too_long_is_no_empty_sitemap_and_no_other_kind_of_text() {
+    let long = format!("http://a/{}", "x".repeat(LONGEST));
+    let why = format!("line 1 of the sitemap has more than {LONGEST} bytes");
+    assert_eq!(found(long.as_bytes()), format!("entries  -0 {why}"));
+    let more = format!("{long}\n/2\nhttp://a/3");
+    let second = "line 2 of the sitemap is no URL: /2";
+    assert_eq!(found(more.as_bytes()), format!("entries http://a/3 -0 {why} {second}"));
+    // One long line of something else.
+    let json = format!("{{\"urls\":[\"{long}\"]}}");
+    assert!(
+        found(json.as_bytes()).contains("line 1 is no http(s) URL"),
+        "{}",
+        found(json.as_bytes())
+    );
+}
+
+#[test]
 fn w9_limits_hold_and_are_named() {
     let bomb = packed(&vec![b' '; 3 * MOST]);
     assert_eq!(parse(&bomb, MOST), Err(SitemapError::TooLarge(MOST)));

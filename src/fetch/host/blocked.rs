@@ -1,52 +1,52 @@
-//! Why a host is asked no more, in words that say what to do.
+//! Why a run or a host is given up as blocked, with advice for the user.
 
 use std::time::Duration;
 
 use super::refusals::LONGEST_TROUBLE;
 use crate::fetch::retry::Fault;
 
-/// A host has had its chances.
+/// Reason for which no further requests are made to a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Blocked {
-    /// It refuses.
+    /// The host refuses requests.
     #[error(
-        "the site refuses: {refusals} refusals in a row by {host}{}, the last with: {last}. {}; a later run can go on{}",
+        "blocked by the site: {refusals} refusals in a row by {host}{}, the last with: {last}. {}; a later run resumes{}",
         end.when(), advice(*fault), end.setting()
     )]
     Refused {
-        /// Who.
+        /// Name of the host.
         host: Box<str>,
-        /// So often in a row.
+        /// Number of consecutive refusals.
         refusals: u32,
         /// The limit that was reached.
         end: RefusalEnd,
-        /// Last refusal.
+        /// Kind of the last refusal.
         fault: Fault,
-        /// The last word.
+        /// Message of the last refusal.
         last: String,
     },
-    /// It gives no page.
+    /// The host has given no page for long.
     #[error(
-        "the site has given no page for {} minutes: {host}, the last with: {last}. A later run can go on",
+        "the site has given no page for {} minutes: {host}, the last with: {last}. A later run resumes",
         LONGEST_TROUBLE.as_secs() / 60
     )]
     Silent {
-        /// Who.
+        /// Name of the host.
         host: Box<str>,
-        /// The last word.
+        /// Message of the last failure.
         last: String,
     },
-    /// It cannot be reached.
+    /// The host cannot be reached.
     #[error(
-        "the site cannot be reached: no connection to {host} for {} (--site-wait), the last with: {last}. A later run can go on",
+        "the site cannot be reached: no connection to {host} for {} (--site-wait), the last with: {last}. A later run resumes",
         humantime::format_duration(*waited)
     )]
     Away {
-        /// Who.
+        /// Name of the host.
         host: Box<str>,
-        /// For so long.
+        /// Time for which it was waited for.
         waited: Duration,
-        /// The last word.
+        /// Message of the last failure.
         last: String,
     },
 }
@@ -54,11 +54,11 @@ pub enum Blocked {
 /// The limit on refusals that a host reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalEnd {
-    /// As many in a row as are borne.
+    /// The number of consecutive refusals that `--block-after` sets.
     InARow,
-    /// Nothing else for this long.
+    /// Nothing but refusals for this long.
     Long(Duration),
-    /// One more after the longest pause.
+    /// A refusal after the longest pause.
     AfterPause(Duration),
 }
 
@@ -73,10 +73,10 @@ impl RefusalEnd {
         }
     }
 
-    /// The setting that the measure has.
+    /// Names the setting of this limit, if it has one.
     fn setting(self) -> &'static str {
         match self {
-            RefusalEnd::InARow => " (--block-after sets how many are borne)",
+            RefusalEnd::InARow => " (--block-after sets this number)",
             RefusalEnd::Long(_) | RefusalEnd::AfterPause(_) => "",
         }
     }
@@ -92,14 +92,14 @@ fn advice(fault: Fault) -> &'static str {
 }
 
 impl Blocked {
-    /// The same, with the page that the last word was about.
+    /// Adds the URL of the page that was refused last.
     pub fn at(mut self, url: &str) -> Blocked {
         let last = self.last_mut();
         *last = format!("{last} ({url})");
         self
     }
 
-    /// Why the host is asked no more, where it is not the site's own.
+    /// Describes the reason for a host that is not the site's own, whose pages fail.
     pub fn of_other_host(mut self) -> String {
         let last = std::mem::take(self.last_mut());
         match self {

@@ -1,11 +1,11 @@
-//! Escapes undone, with where each letter came from: what URLs, JSON, scripts and HTML make of letters
-//! that they could also say as they are.
+//! Undoes escapes of URLs, JSON, scripts and HTML, and keeps the origin of each letter, so that a
+//! credential is found however its letters are escaped.
 
 use std::ops::Range;
 
-/// Longest escape.
+/// Length of the longest escape, in bytes.
 const LONGEST: usize = 12;
-/// Names that HTML has for letters which credentials have, too.
+/// HTML names of characters that occur in credentials.
 const NAMES: [(&str, char); 14] = [
     ("amp", '&'),
     ("apos", '\''),
@@ -27,12 +27,12 @@ const NAMES: [(&str, char); 14] = [
 pub struct Unescaped {
     /// The text.
     pub text: String,
-    /// For each of its bytes where it begins in what it was made of, and the end of that.
+    /// Offset of each byte in the original text, and the length of that.
     origins: Vec<usize>,
 }
 
 impl Unescaped {
-    /// `text` with its escapes undone; nothing where it has none.
+    /// Undoes the escapes of `text`, or returns `None` if it has none.
     pub fn of(text: &str) -> Option<Unescaped> {
         if !text.contains(['%', '\\', '&']) {
             return None;
@@ -49,7 +49,7 @@ impl Unescaped {
         (unescaped.text.len() < text.len()).then_some(unescaped)
     }
 
-    /// The same, undone once more.
+    /// Undoes the escapes once more, or returns `None` if there are none left.
     pub fn again(&self) -> Option<Unescaped> {
         let mut again = Unescaped::of(&self.text)?;
         for origin in &mut again.origins {
@@ -58,14 +58,14 @@ impl Unescaped {
         Some(again)
     }
 
-    /// Origin of a part of the text.
+    /// Returns the range of the original text that a part of this text was made of.
     pub fn origin(&self, part: Range<usize>) -> Range<usize> {
         self.origins[part.start]..self.origins[part.end]
     }
 }
 
-/// The letter that `text` begins with an escape for, and the escape's length. Only of ASCII, which is
-/// what credentials are made of.
+/// Returns the letter and length of the escape that `text` begins with. Only ASCII letters count,
+/// since credentials are made of them.
 fn escape(text: &str) -> Option<(char, usize)> {
     let code = |digits: &str, radix| {
         let is_number = digits.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -105,8 +105,11 @@ fn w3_a_site_that_refuses_for_good_is_exit_1() {
     let (folder, path) = folder();
     let to = folder.path().join("report.json");
     let more = ["--block-after", "2", "--report", to.to_str().expect("UTF-8")];
-    crawl(demo.url(), &sqlite(&path), &more).run().with(1).tells(&["the site refuses", "failed"]);
-    assert!(read(&to).contains("the site refuses"));
+    crawl(demo.url(), &sqlite(&path), &more)
+        .run()
+        .with(1)
+        .tells(&["blocked by the site", "failed"]);
+    assert!(read(&to).contains("blocked by the site"));
 }
 
 #[test]

@@ -216,7 +216,7 @@ fn w24_a_block_says_what_to_do() {
     for (said, has, has_not) in [
         (
             said(Fault::Limited, RefusalEnd::InARow),
-            "fewer --workers; a later run can go on (--block-after",
+            "fewer --workers; a later run resumes (--block-after",
             "page",
         ),
         (said(Fault::Unfit, RefusalEnd::InARow), "such as a login or a captcha", "--workers"),
