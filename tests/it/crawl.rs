@@ -17,6 +17,7 @@ mod manners;
 pub mod meddler;
 mod odd_wire;
 mod outages;
+mod own_sweeps;
 mod pacing;
 mod pages;
 mod panics;
