@@ -112,7 +112,7 @@ impl Database {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let mut rejections = Vec::new();
         for row in rows {
-            let reason = match std::str::from_utf8(&row.text) {
+            let reason = match simdutf8::compat::from_utf8(&row.text) {
                 Ok(text) => match put(&transaction, &self.sql, stamp, row, text) {
                     Ok(()) => continue,
                     Err(error) => error::rejection(&error).ok_or(error)?,
