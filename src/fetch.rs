@@ -43,7 +43,7 @@ use coding::Coding;
 pub use connect::ConnectClock;
 pub use error::{FetchError, Sample};
 pub use host::{Blocked, End, Host, Slot, Trouble};
-pub use hosts::{Entered, Hosts, Manners};
+pub use hosts::{Entered, HostPolicy, Hosts};
 pub use page::{Answer, Fetched, Page, Redirect, url_text};
 use request::same_origin;
 pub use request::{Body, Home, Purpose, Request};

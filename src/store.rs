@@ -190,7 +190,7 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Returns an error if the write failed.
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
+    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
 
     /// Returns a message for users about where this run's output is if its sweep does not finish,
     /// or `None` if it is in its final place already.

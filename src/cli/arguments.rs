@@ -245,7 +245,7 @@ impl RunArgs {
 
 impl SweepArgs {
     /// Returns `settings` with the overrides of the sweep arguments.
-    pub fn over(&self, settings: Settings) -> Settings {
+    pub fn apply_to(&self, settings: Settings) -> Settings {
         Settings {
             fresh: self.fresh || settings.fresh,
             accept_changes: self.accept_changes || settings.accept_changes,

@@ -11,7 +11,7 @@ use super::arguments::Switch;
 use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::overrides::{at_base_url, at_page_size};
-use super::streams::{Voice, say};
+use super::streams::{Voice, print_message};
 use super::values;
 use crate::fetch::{Fetcher, Home};
 use crate::observe::metrics::Metrics;
@@ -63,7 +63,7 @@ pub async fn run(arguments: CheckArgs) -> Exit {
 
 async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let site = Site::load(&arguments.site).map_err(|error| {
-        say(&format!("error: {error}\n"));
+        print_message(&format!("error: {error}\n"));
         Exit::Usage
     })?;
     let site = at_base_url(site, arguments.base_url.as_deref())?;
@@ -78,7 +78,7 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let access = trial.facts.access.to_string();
     match arguments.json {
         false => voice.show(&access)?,
-        true => voice.say(&access),
+        true => voice.print_message(&access),
     }
     // No signal is listened to: nothing has to be finished, and a page that takes long to read would
     // keep one from being heard.

@@ -10,7 +10,7 @@ use clap::Args;
 use super::arguments::{RunArgs, SweepArgs};
 use super::exit::Exit;
 use super::holdings::DEFAULT_STORE;
-use super::streams::say;
+use super::streams::print_message;
 use super::usage::wrong;
 use crate::site::Site;
 use crate::store::StoreUrl;
@@ -38,7 +38,7 @@ pub async fn run(name: &str, arguments: CrawlArgs) -> Exit {
     match Site::load(name) {
         Ok(site) => run_site(site, &arguments, DEFAULT_STORE).await,
         Err(error) => {
-            say(&format!("error: {error}\n"));
+            print_message(&format!("error: {error}\n"));
             Exit::Usage
         }
     }
@@ -53,7 +53,7 @@ async fn try_run(site: Site, arguments: &CrawlArgs, default_store: &str) -> Resu
     let CrawlArgs { run, sweep } = arguments;
     let mut session = Session::begin(site, run, default_store)?;
     session.may_adopt = sweep.adopt;
-    let settings = sweep.over(session.settings.clone());
+    let settings = sweep.apply_to(session.settings.clone());
     match sweep.every {
         Some(every) => {
             if let StoreUrl::JsonLines(_) = session.store_url {
@@ -64,7 +64,7 @@ async fn try_run(site: Site, arguments: &CrawlArgs, default_store: &str) -> Resu
         }
         None => match session.open().await {
             Ok(store) => Ok(session.run(store, settings).await.exit),
-            Err(error) => Err(adoption::told(&mut session, error).await),
+            Err(error) => Err(adoption::report_unopened(&mut session, error).await),
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::signals::StopSignal;
-use super::streams::say;
+use super::streams::print_message;
 use crate::model::report::Outcome;
 
 /// How the program ends, with its exit code.
@@ -68,7 +68,7 @@ impl Exit {
 
 /// Prints why a command failed, and returns the exit code.
 pub fn failed(error: &anyhow::Error) -> Exit {
-    say(&format!("error: {error:#}\n"));
+    print_message(&format!("error: {error:#}\n"));
     Exit::Failed
 }
 

@@ -14,9 +14,9 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::exit::{Exit, failed};
-use super::holdings::{Holdings, HoldingsArgs, told};
+use super::holdings::{Holdings, HoldingsArgs, report_error};
 use super::signals::Signals;
-use super::streams::say;
+use super::streams::print_message;
 use super::usage::refused;
 use super::values;
 use crate::store::{Rows, Stored};
@@ -116,7 +116,7 @@ async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
         return Err(refused("--output", "that is the file of the store"));
     }
     let Some(choice) = choice(arguments, &holdings).await? else {
-        say(&format!("there is no full sweep of {}\n", holdings.what));
+        print_message(&format!("there is no full sweep of {}\n", holdings.what));
         return output.finish();
     };
     let ExportArgs { meta, csv_safe, .. } = *arguments;
@@ -125,7 +125,7 @@ async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
         Format::Jsonl => export.lines(output).await?,
         Format::Csv => export.csv(output).await?,
     };
-    say(&counted.sentence(&holdings.what));
+    print_message(&counted.sentence(&holdings.what));
     holdings.close().await;
     Ok(())
 }
@@ -139,7 +139,7 @@ async fn choice(arguments: &ExportArgs, holdings: &Holdings) -> Result<Option<Ch
         verdict: None,
     };
     if let Some(verdict) = arguments.verdict {
-        let sweeps = holdings.store.sweeps(SWEEPS).await.map_err(|error| told(&error))?;
+        let sweeps = holdings.store.sweeps(SWEEPS).await.map_err(|error| report_error(&error))?;
         let Some(last) = sweeps.iter().find(|sweep| !sweep.entry.limited) else {
             return Ok(None);
         };
@@ -218,7 +218,8 @@ impl Export<'_> {
         let mut after = None;
         loop {
             let page = self.holdings.store.read(after.as_ref(), AT_ONCE).await;
-            let Rows { found: mut page, others, next } = page.map_err(|error| told(&error))?;
+            let Rows { found: mut page, others, next } =
+                page.map_err(|error| report_error(&error))?;
             counted.all += page.len() as u64;
             counted.others += others;
             page.retain(|stored| self.choice.takes(&stored.known));

@@ -14,8 +14,8 @@ use super::arguments::RunArgs;
 use super::client::scrubber;
 use super::crawl::session::{NotOpened, Session};
 use super::exit::{Exit, failed};
-use super::holdings::{DEFAULT_STORE, readable, told};
-use super::streams::{print, say, show, show_json};
+use super::holdings::{DEFAULT_STORE, readable, report_error};
+use super::streams::{print, print_message, show, show_json};
 use super::usage::wrong;
 use crate::site::Site;
 use crate::site::settings::{Begin, Settings};
@@ -82,9 +82,9 @@ async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
     readable(url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
     let settings = Settings { begin: Begin::Failures, ..session.settings.clone() };
     let store = session.open().await.map_err(NotOpened::tell)?;
-    if store.failures(None, 1).await.map_err(|error| told(&error))?.found.is_empty() {
+    if store.failures(None, 1).await.map_err(|error| report_error(&error))?.found.is_empty() {
         let _ = store.close().await;
-        say(&summary(&BTreeMap::new(), &format!("{site} in {}", session.store_url)));
+        print_message(&summary(&BTreeMap::new(), &format!("{site} in {}", session.store_url)));
         return Ok(Exit::Complete);
     }
     Ok(session.run(store, settings).await.exit)
@@ -98,7 +98,7 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
     let mut after = None;
     loop {
         let page = holdings.store.failures(after.as_ref(), AT_ONCE).await;
-        let mut page = page.map_err(|error| told(&error))?;
+        let mut page = page.map_err(|error| report_error(&error))?;
         let mut text = String::new();
         for failure in &mut page.found {
             failure.page.name = scrubber.scrub(&failure.page.name).into();
@@ -122,7 +122,7 @@ async fn list(arguments: FailuresArgs) -> Result<(), Exit> {
     if arguments.json {
         print(if reasons.is_empty() { b"[]\n" } else { b"\n]\n" })?;
     }
-    say(&summary(&reasons, &holdings.what));
+    print_message(&summary(&reasons, &holdings.what));
     holdings.close().await;
     Ok(())
 }

@@ -149,7 +149,7 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).map_err(no_client)?;
     let tell = |text: &str| {
         if !arguments.quiet {
-            voice.say(text);
+            voice.print_message(text);
         }
     };
     tell(&format!("{} {}\n", request.method, shown(&request.url)));
@@ -171,7 +171,7 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
 /// status, and a redirect that was not followed.
 fn conclude(answer: &Answer, exit: Exit, voice: &Voice) -> Exit {
     if let Some(to) = &answer.leads_to {
-        voice.say(&format!(
+        voice.print_message(&format!(
             "it leads to {}, which is not followed: another host, or no longer https. Fetch that URL by itself to go on\n",
             plain(to)
         ));
@@ -179,14 +179,14 @@ fn conclude(answer: &Answer, exit: Exit, voice: &Voice) -> Exit {
     if answer.status.as_u16() < 400 {
         return exit;
     }
-    voice.say(&format!("error: the site answered {}\n", status(answer)));
+    voice.print_message(&format!("error: the site answered {}\n", status(answer)));
     Exit::Incomplete
 }
 
 fn print_body(answer: &Answer, voice: &Voice) -> Result<Exit, Exit> {
     match body::shown(&answer.page, io::stdout().is_terminal()) {
         Shown::Bytes(bytes) => print(&bytes)?,
-        Shown::Described(description) => voice.say(&format!("{description}\n")),
+        Shown::Described(description) => voice.print_message(&format!("{description}\n")),
     }
     Ok(Exit::Complete)
 }
@@ -213,7 +213,7 @@ fn print_selected(
     }
     print(lines.as_bytes())?;
     if found.is_empty() {
-        voice.say(&format!("error: nothing matches {expression}\n"));
+        voice.print_message(&format!("error: nothing matches {expression}\n"));
         return Ok((0, Exit::Incomplete));
     }
     Ok((found.len(), Exit::Complete))

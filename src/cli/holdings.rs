@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::exit::Exit;
 use super::overrides::{in_collection, store_url};
-use super::streams::say;
+use super::streams::print_message;
 use super::usage::wrong;
 use crate::site::Site;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
@@ -55,7 +55,7 @@ impl HoldingsArgs {
     /// Returns the exit code, after printing why the site cannot be loaded.
     pub fn site(&self) -> Result<Site, Exit> {
         Site::load(&self.site).map_err(|error| {
-            say(&format!("error: {error}\n"));
+            print_message(&format!("error: {error}\n"));
             Exit::Usage
         })
     }
@@ -79,7 +79,8 @@ impl HoldingsArgs {
             key_field: site.key_field(),
             adopt: false,
         };
-        let store = store::open_to_read(&url, &place).await.map_err(|error| told(&error))?;
+        let store =
+            store::open_to_read(&url, &place).await.map_err(|error| report_error(&error))?;
         Ok(Holdings { store, url, what })
     }
 }
@@ -109,8 +110,8 @@ pub fn readable(url: &StoreUrl) -> Result<(), String> {
 }
 
 /// Prints an error of the store, and returns the exit code.
-pub fn told(error: &StoreError) -> Exit {
-    say(&format!("error: {error}\n"));
+pub fn report_error(error: &StoreError) -> Exit {
+    print_message(&format!("error: {error}\n"));
     exit_of(error)
 }
 

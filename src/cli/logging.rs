@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 
 use super::arguments::LogFormat;
-use super::streams::say;
+use super::streams::print_message;
 use crate::model::report::Report;
 use crate::observe::status::summary;
 use crate::text::plain;
@@ -48,7 +48,7 @@ pub fn tell(why: &dyn Display) {
         error!("{why}");
     }
     if place() != Place::Json {
-        say(&format!("error: {why}\n"));
+        print_message(&format!("error: {why}\n"));
     }
 }
 
@@ -57,7 +57,7 @@ pub fn tell(why: &dyn Display) {
 pub fn caution(what: &str) {
     warn!("{what}");
     if place() == Place::File {
-        say(&format!("warning: {what}\n"));
+        print_message(&format!("warning: {what}\n"));
     }
 }
 
@@ -68,7 +68,7 @@ pub fn sum_up(report: &Report, store: &str) {
         log(report);
     }
     if place() != Place::Json {
-        say(&summary(report, store));
+        print_message(&summary(report, store));
     }
 }
 

@@ -6,7 +6,7 @@ mod new;
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
-use super::streams::{self, say};
+use super::streams::{self, print_message};
 use crate::site::{self, BuiltIn};
 use crate::text::wrapped;
 
@@ -70,7 +70,9 @@ fn unknown(name: &str) -> Exit {
     let near = nearest.filter(|known| distance(known) <= known.len().div_ceil(2));
     let meant = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
     let known = names.join(", ");
-    say(&format!("error: no built-in site is called `{name}`{meant}\nbuilt in: {known}\n"));
+    print_message(&format!(
+        "error: no built-in site is called `{name}`{meant}\nbuilt in: {known}\n"
+    ));
     Exit::Usage
 }
 

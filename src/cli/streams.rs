@@ -8,7 +8,7 @@ use crate::text::{plain_json, plain_lines};
 
 /// Prints a message to standard error, without control characters: parts of it may come from a
 /// site, a file or a variable. Ignores write errors: a closed standard error is no reason to end.
-pub fn say(text: &str) {
+pub fn print_message(text: &str) {
     let _ = io::stderr().write_all(plain_lines(text).as_bytes());
 }
 
@@ -17,14 +17,14 @@ pub fn say(text: &str) {
 pub struct Voice(pub Scrubber);
 
 impl Voice {
-    /// Prints a message to standard error, as [`say`] does.
-    pub fn say(&self, text: &str) {
-        say(&self.0.scrub_cut(text));
+    /// Prints a message to standard error, as [`print_message`] does.
+    pub fn print_message(&self, text: &str) {
+        print_message(&self.0.scrub_cut(text));
     }
 
     /// Prints why a command failed, and returns the exit code.
     pub fn failed(&self, error: &anyhow::Error) -> Exit {
-        self.say(&format!("error: {error:#}\n"));
+        self.print_message(&format!("error: {error:#}\n"));
         Exit::Failed
     }
 

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::exit::{Exit, failed};
-use super::holdings::{HoldingsArgs, told};
-use super::streams::{say, show, show_json};
+use super::holdings::{HoldingsArgs, report_error};
+use super::streams::{print_message, show, show_json};
 use super::values;
 use crate::model::report::{Report, millis};
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
@@ -51,9 +51,9 @@ async fn try_run(arguments: SweepsArgs) -> Result<(), Exit> {
     let holdings = arguments.holdings.open().await?;
     let most =
         arguments.most.map_or(MOST, |most| usize::try_from(most).unwrap_or(i32::MAX as usize));
-    let sweeps = holdings.store.sweeps(most).await.map_err(|error| told(&error))?;
+    let sweeps = holdings.store.sweeps(most).await.map_err(|error| report_error(&error))?;
     if sweeps.is_empty() {
-        say(&format!("there is no sweep of {}\n", holdings.what));
+        print_message(&format!("there is no sweep of {}\n", holdings.what));
     }
     holdings.close().await;
     match arguments.json {

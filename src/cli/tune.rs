@@ -191,7 +191,7 @@ impl Climb {
             Target::Url(_) => self.targets = vec![Request::get(answer.page.url)],
             Target::Site(_) => self.cost = 1 + answer.redirects.len(),
         }
-        self.voice.say(&match self.targets.len() {
+        self.voice.print_message(&match self.targets.len() {
             1 => format!("asking for {url}, at most {} requests; Ctrl-C ends it\n", self.most),
             pages => format!(
                 "asking for {pages} pages, the first {url}, at most {} requests; Ctrl-C ends it\n",
@@ -217,7 +217,7 @@ impl Climb {
                 .trouble
                 .take()
                 .map_or_else(String::new, |last| format!(", the last: {}", plain(&last)));
-            self.voice.say(&format!("  {}{trouble}\n", table::line(&level)));
+            self.voice.print_message(&format!("  {}{trouble}\n", table::line(&level)));
             self.levels.push(level);
         }
     }

@@ -3,7 +3,7 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::Exit;
-use super::streams::say;
+use super::streams::print_message;
 use crate::site::BuiltIn;
 
 /// Prints clap's error or help. If the bad value comes from an environment variable, names the
@@ -11,18 +11,18 @@ use crate::site::BuiltIn;
 pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
     if lacks_site(error) {
         let subcommand = std::env::args().nth(1).unwrap_or_default();
-        say(&needs_site(&subcommand));
+        print_message(&needs_site(&subcommand));
         return Exit::Usage;
     }
     if error.use_stderr() {
         // The error quotes arguments and variables, which may contain control characters.
-        say(&error.render().to_string());
+        print_message(&error.render().to_string());
     } else {
         // Standard output may be closed; then nobody is left to report it to.
         let _ = error.print();
     }
     if let Some(variable) = variable_behind(error, command) {
-        say(&format!("\nThe value stands in the environment variable {variable}.\n"));
+        print_message(&format!("\nThe value stands in the environment variable {variable}.\n"));
     }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Complete,
@@ -37,7 +37,9 @@ pub fn wrong(flag: &str, variable: &str, message: &str) -> Exit {
 
 /// Reports a wrong argument that has no variable, and returns the exit code.
 pub fn refused(argument: &str, message: &str) -> Exit {
-    say(&format!("error: {argument}: {message}\n\nFor more information, try '--help'.\n"));
+    print_message(&format!(
+        "error: {argument}: {message}\n\nFor more information, try '--help'.\n"
+    ));
     Exit::Usage
 }
 

@@ -21,15 +21,15 @@ use tracing::warn;
 
 use crate::engine::descriptors;
 use crate::engine::error::CrawlError;
-use crate::engine::list_progress::Walk;
+use crate::engine::list_progress::ListProgress;
 use crate::engine::lock::Lock;
 use crate::engine::lookup;
 use crate::engine::refresh::Policy;
 use crate::engine::refresh::canary::Canary;
-use crate::engine::refresh::gone::Departures;
+use crate::engine::refresh::gone::GoneCandidates;
 use crate::engine::refresh::redirect::Redirects;
 use crate::engine::refresh::twins::Twins;
-use crate::engine::worker::{Crew, Readers};
+use crate::engine::worker::{Readers, WorkerContext};
 use crate::engine::writer::{self, Batching, Destination, Outbox};
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits, MemoryFrontier};
@@ -59,8 +59,8 @@ pub struct Crawl {
     store: Arc<dyn Store>,
     frontier: Arc<dyn Frontier>,
     metrics: Arc<Metrics>,
-    walk: Arc<Walk>,
-    departures: Arc<Departures>,
+    lists: Arc<ListProgress>,
+    gone_candidates: Arc<GoneCandidates>,
     canary: Arc<Canary>,
     waits: Waits,
     /// Number of items that the last complete sweep listed, if this sweep is compared with it.
@@ -137,8 +137,8 @@ impl Crawl {
             store: Arc::new(patient),
             frontier: Arc::new(frontier),
             metrics,
-            walk: Arc::default(),
-            departures: Arc::default(),
+            lists: Arc::default(),
+            gone_candidates: Arc::default(),
             canary: Arc::default(),
             waits,
             listed_before: OnceLock::new(),
@@ -186,7 +186,7 @@ impl Crawl {
         }
         let entry = lock.entry().clone();
         let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
-        let entry = entry.covering(&self.site.rules(), self.canary.fields(), self.walk.absent());
+        let entry = entry.covering(&self.site.rules(), self.canary.fields(), self.lists.absent());
         let error = self.close(&entry, ended.err()).await;
         drop(running);
         let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
@@ -203,7 +203,7 @@ impl Crawl {
         problems: &Arc<Problems>,
     ) -> Result<Outcome, CrawlError> {
         opening.await;
-        self.crew(&lock, hosts, fetcher, problems).await?;
+        self.run_workers(&lock, hosts, fetcher, problems).await?;
         if self.frontier.outstanding().await?.total() > 0 {
             return Ok(Outcome::Interrupted);
         }
@@ -224,7 +224,7 @@ impl Crawl {
     async fn start(&self) -> Result<Option<Begun<'_>>, CrawlError> {
         let Some(claim) = self.claim().await? else { return Ok(None) };
         let home = self.site.home();
-        let hosts = Arc::new(Hosts::new(&home, self.settings.manners(), self.waits.clone()));
+        let hosts = Arc::new(Hosts::new(&home, self.settings.host_policy(), self.waits.clone()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.reading(self.site.statuses.clone());
         let fetcher = Arc::new(fetcher.paced(hosts.clone()));
@@ -257,7 +257,7 @@ impl Crawl {
     }
 
     /// Builds the workers and the writer, and runs them to their end.
-    async fn crew(
+    async fn run_workers(
         &self,
         lock: &Arc<Lock>,
         hosts: Arc<Hosts>,
@@ -277,7 +277,7 @@ impl Crawl {
         if !is_open(&hosts)? {
             return Ok(());
         }
-        let crew = Arc::new(Crew {
+        let context = Arc::new(WorkerContext {
             site: self.site.clone(),
             range,
             limited: entry.limited,
@@ -299,8 +299,8 @@ impl Crawl {
             list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),
             texts: OddTexts::default(),
-            walk: self.walk.clone(),
-            departures: self.departures.clone(),
+            lists: self.lists.clone(),
+            gone_candidates: self.gone_candidates.clone(),
             canary: self.canary.clone(),
             redirects: Redirects::default(),
             twins: self.watches_twins().then(Twins::default),
@@ -312,14 +312,14 @@ impl Crawl {
         for _ in 0..lookup::AT_ONCE {
             answering.spawn(lookups.clone().run());
         }
-        let worked = self.supervise(&crew, outbox, &mut writing).await;
+        let worked = self.supervise(&context, outbox, &mut writing).await;
         let written = match worked {
             Err(CrawlError::Writer(error)) => return Err(*error),
             _ => self.last_writes(&mut writing).await,
         };
-        self.note_pages(&crew, problems);
+        self.note_pages(&context, problems);
         if worked.is_ok() && written.is_ok() {
-            self.note_not_found(&crew.wanted, problems).await?;
+            self.note_not_found(&context.wanted, problems).await?;
         }
         // The writer's own error says more than the error of a worker that found the writer gone.
         written.and(worked)
@@ -327,12 +327,12 @@ impl Crawl {
 
     /// Reports what was odd about the pages that were read and the hosts that were used, each thing
     /// once.
-    fn note_pages(&self, crew: &Crew, problems: &Problems) {
-        crew.list_fields.say(problems);
-        crew.fields.say(problems);
-        crew.texts.say(problems, self.metrics.snapshot().requests.replaced);
-        self.note_redirects(crew, problems);
-        self.note_hosts(&crew.hosts, problems);
+    fn note_pages(&self, context: &WorkerContext, problems: &Problems) {
+        context.list_fields.report_to(problems);
+        context.fields.report_to(problems);
+        context.texts.report_to(problems, self.metrics.snapshot().requests.replaced);
+        self.note_redirects(context, problems);
+        self.note_hosts(&context.hosts, problems);
     }
 
     /// Returns the destination of the writer's batches.
@@ -358,16 +358,16 @@ impl Crawl {
     /// Runs the workers until they end, the crawl fails, or the grace period is over.
     async fn supervise(
         &self,
-        crew: &Arc<Crew>,
+        context: &Arc<WorkerContext>,
         outbox: Outbox,
         writing: &mut Writing,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
         for _ in 0..self.settings.workers {
-            workers.spawn(crew.clone().work(outbox.clone()));
+            workers.spawn(context.clone().work(outbox.clone()));
         }
         let time_is_up = self.shutdown.time_is_up(self.settings.grace);
-        let time = crew.hosts.keep_time();
+        let time = context.hosts.keep_time();
         tokio::pin!(time_is_up, time);
         loop {
             let ended = tokio::select! {

@@ -27,7 +27,7 @@ use crate::model::task::{IndexPage, List, Place};
 use crate::site::{Next, PageSaid};
 pub use ending::{Answer, Rules, Turn, between, too_few};
 use ending::{Before, decide};
-use progress::Progress;
+use progress::PassProgress;
 
 /// Maximum number of declared items; a larger count is a mistake of the site.
 const MOST_DECLARED: u64 = 1 << 62;
@@ -40,14 +40,14 @@ const MOST_ABSENT: usize = 10_000;
 
 /// The progress over all lists of a run.
 #[derive(Debug, Default)]
-pub struct Walk(Mutex<Lists>);
+pub struct ListProgress(Mutex<Lists>);
 
 #[derive(Debug, Default)]
 struct Lists {
     /// Counts of each list, over all passes.
     counts: HashMap<List, Counts>,
     /// Progress of each list, by pass.
-    passes: HashMap<(u32, List), Progress>,
+    passes: HashMap<(u32, List), PassProgress>,
     /// Number of pages of the pass that are planned and not yet done.
     open: u64,
     /// Pages that could not be read.
@@ -127,7 +127,7 @@ pub struct Mismatch {
     pub is_cut: bool,
 }
 
-impl Walk {
+impl ListProgress {
     /// Notes that this many pages are about to be submitted. Called before the submission, so that
     /// the pass does not end meanwhile.
     pub fn planned(&self, pages: u64) {
@@ -430,7 +430,7 @@ impl Lists {
         said.declared.is_some_and(|declared| listed >= declared)
     }
 
-    fn pass(&mut self, page: &IndexPage) -> &mut Progress {
+    fn pass(&mut self, page: &IndexPage) -> &mut PassProgress {
         self.passes.entry((page.pass, page.list.clone())).or_default()
     }
 }

@@ -15,7 +15,7 @@ use crate::store::KeptFailure;
 
 /// The tasks of a run that retries failures.
 #[derive(Debug, Default)]
-pub struct Again {
+pub struct RetryPlan {
     /// List pages, found by their page numbers.
     pub pages: Vec<IndexRun>,
     /// Items that can be requested without their list.
@@ -52,17 +52,17 @@ impl Wanted {
     }
 }
 
-impl Again {
+impl RetryPlan {
     /// Returns the tasks that retry `failures` of `site`.
-    pub fn over(site: &Site, failures: impl IntoIterator<Item = KeptFailure>) -> Again {
-        let mut again = Again::default();
+    pub fn of(site: &Site, failures: impl IntoIterator<Item = KeptFailure>) -> RetryPlan {
+        let mut plan = RetryPlan::default();
         let (mut keys, mut unknown) = (HashSet::new(), false);
         for KeptFailure { page: PageId { kind, name }, url, first_at, .. } in failures {
             if &*kind == "index" {
                 unknown = true;
                 match numbered(site, &name) {
-                    Some(page) => again.pages.push(page),
-                    None => again.walks = true,
+                    Some(page) => plan.pages.push(page),
+                    None => plan.walks = true,
                 }
                 continue;
             }
@@ -70,13 +70,13 @@ impl Again {
             let Ok(key) = Key::new(&name) else { continue };
             match asked_by_itself(site, &key, &url) {
                 // The item was on the list when it first failed. The store may know a newer time.
-                Some(item) => again.items.push(DetailPage { seen_at: Some(first_at), ..item }),
+                Some(item) => plan.items.push(DetailPage { seen_at: Some(first_at), ..item }),
                 None => drop(keys.insert(key)),
             }
         }
-        again.walks |= !keys.is_empty();
-        again.wanted = Wanted::Failed { keys, unknown };
-        again
+        plan.walks |= !keys.is_empty();
+        plan.wanted = Wanted::Failed { keys, unknown };
+        plan
     }
 }
 
@@ -141,7 +141,7 @@ mod tests {
 
     fn plan(site: &Site, failures: &[(&str, &str, &str)]) -> Plan {
         let kept = failures.iter().map(|(kind, name, url)| failure(kind, name, url));
-        let Again { pages, items, walks, wanted } = Again::over(site, kept);
+        let RetryPlan { pages, items, walks, wanted } = RetryPlan::of(site, kept);
         let Wanted::Failed { keys, .. } = wanted else { panic!("all are wanted") };
         let link = |item: DetailPage| {
             let link = item.listed.and_then(|listed| listed.url).map(Into::into);

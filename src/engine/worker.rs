@@ -27,10 +27,10 @@ use tracing::{Level, enabled, error};
 use url::Url;
 
 use crate::engine::error::{CrawlError, panic_message};
-use crate::engine::list_progress::Walk;
+use crate::engine::list_progress::ListProgress;
 use crate::engine::lookup::Lookup;
 use crate::engine::refresh::canary::Canary;
-use crate::engine::refresh::gone::Departures;
+use crate::engine::refresh::gone::GoneCandidates;
 use crate::engine::refresh::redirect::{self, Redirects};
 use crate::engine::refresh::twins::Twins;
 use crate::engine::refresh::{self, Plan, Policy};
@@ -63,7 +63,7 @@ const MOST_PASSES: u32 = 3;
 const SPREAD: Duration = Duration::from_secs(1);
 
 /// The state that all workers share.
-pub struct Crew {
+pub struct WorkerContext {
     /// Site to crawl.
     pub site: Arc<Site>,
     /// Range of index pages that may be requested.
@@ -107,9 +107,9 @@ pub struct Crew {
     /// Pages that could not be decoded cleanly.
     pub texts: OddTexts,
     /// Progress over the lists.
-    pub walk: Arc<Walk>,
+    pub lists: Arc<ListProgress>,
     /// Items that may have left the site.
-    pub departures: Arc<Departures>,
+    pub gone_candidates: Arc<GoneCandidates>,
     /// Redirects of item requests.
     pub redirects: Redirects,
     /// Documents that changed, kept where any page counts as an item's.
@@ -141,13 +141,13 @@ impl Attempt<'_> {
     }
 }
 
-impl Crew {
+impl WorkerContext {
     /// Works until the frontier has ended or a shutdown is requested. An answer is read while the
     /// next request is in flight.
     ///
     /// # Errors
     /// Returns an error that ends the whole crawl.
-    pub async fn work(self: Arc<Crew>, outbox: Outbox) -> Result<(), CrawlError> {
+    pub async fn work(self: Arc<WorkerContext>, outbox: Outbox) -> Result<(), CrawlError> {
         let mut stop = pin!(self.shutdown.reached(Stage::Draining));
         let mut unread = None;
         loop {
@@ -241,7 +241,7 @@ impl Crew {
     ) -> Result<Option<Answer<'a>>, CrawlError> {
         let Some(mut attempt) = self.enter(attempt).await else { return Ok(None) };
         let request = match self.request(&attempt) {
-            Ok(Some(request)) => self.told(request, &attempt),
+            Ok(Some(request)) => self.with_purpose(request, &attempt),
             Ok(None) => return Box::pin(self.known_page(attempt)).await.map(|()| None),
             Err(error) => {
                 let given_up = Box::pin(self.give_up(attempt, Trouble::Fetch(error)));
@@ -292,7 +292,7 @@ impl Crew {
     }
 
     /// Adds to the request what it is for.
-    fn told(&self, mut request: Request, attempt: &Attempt<'_>) -> Request {
+    fn with_purpose(&self, mut request: Request, attempt: &Attempt<'_>) -> Request {
         let task = attempt.lease.task();
         request.purpose.attempt = task.attempt;
         if enabled!(Level::DEBUG) {
@@ -386,7 +386,7 @@ impl Crew {
 
     /// Returns true if the list page is still wanted.
     fn is_wanted(&self, page: &IndexPage) -> bool {
-        !self.enough.load(Relaxed) && !self.walk.is_over(page)
+        !self.enough.load(Relaxed) && !self.lists.is_over(page)
     }
 
     /// Handles a page whose content is known without a request.

@@ -27,7 +27,7 @@ use url::Url;
 
 use super::limit::Sent;
 use super::retry::Toll;
-use super::{FetchError, Fetcher, Manners, Request, quota, retry, robots};
+use super::{FetchError, Fetcher, HostPolicy, Request, quota, retry, robots};
 use crate::frontier::Lease;
 use crate::model::task::Page;
 use crate::observe::waits::Waits;
@@ -43,7 +43,7 @@ const LATE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Host {
     root: Url,
-    manners: Arc<Manners>,
+    policy: Arc<HostPolicy>,
     wake: Arc<Wake>,
     waits: Waits,
     rules: OnceCell<Result<robots::Rules, FetchError>>,
@@ -93,16 +93,16 @@ impl Host {
     pub fn new(
         root: Url,
         is_home: bool,
-        manners: Arc<Manners>,
+        policy: Arc<HostPolicy>,
         wake: Arc<Wake>,
         waits: Waits,
     ) -> Host {
         // This part of the URL holds no credentials.
         let name = &root[url::Position::BeforeHost..url::Position::AfterPort];
-        let state = Mutex::new(State::new(name, is_home, &manners, waits.clone()));
+        let state = Mutex::new(State::new(name, is_home, &policy, waits.clone()));
         Host {
             root,
-            manners,
+            policy,
             wake,
             waits,
             rules: OnceCell::new(),
@@ -124,7 +124,7 @@ impl Host {
 
     /// Requests the host's robots.txt, once, and releases the leases that were parked for it.
     pub async fn open(self: &Arc<Self>, fetcher: &Fetcher) -> &Result<robots::Rules, FetchError> {
-        self.open_with(robots::ask(fetcher, &self.root, &self.manners, &self.waits)).await
+        self.open_with(robots::ask(fetcher, &self.root, &self.policy, &self.waits)).await
     }
 
     /// Opens the host with the rules that `asking` returns. A panic in it counts as an error.
@@ -137,7 +137,7 @@ impl Host {
         let asking = AssertUnwindSafe(asking).catch_unwind();
         let asking = asking.map(|rules| rules.unwrap_or_else(|_| panicked()));
         let rules = self.rules.get_or_init(|| asking).await;
-        let own = self.manners.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let own = self.policy.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
         let asked = rules.as_ref().ok().and_then(robots::Rules::delay).map(|(delay, _)| delay);
         let why = if own.max(asked) == own { "--rate" } else { "Crawl-delay in robots.txt" };
         self.with(|state| state.keep_pace(own.max(asked), why, Instant::now()));

@@ -15,7 +15,7 @@ use crate::observe::waits::Waits;
 
 /// Policy for requests, the same for each host.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Manners {
+pub struct HostPolicy {
     /// Maximum number of concurrent requests.
     pub workers: u32,
     /// True to lower the concurrency while a host struggles.
@@ -39,7 +39,7 @@ pub struct Manners {
 /// All hosts of a site.
 #[derive(Debug)]
 pub struct Hosts {
-    manners: Arc<Manners>,
+    policy: Arc<HostPolicy>,
     home: Arc<Host>,
     /// Other hosts, by host and port.
     others: Mutex<HashMap<String, Arc<Host>>>,
@@ -62,14 +62,14 @@ pub enum Entered {
 
 impl Hosts {
     /// Creates the hosts of the site at `home`. Their waits are reported through `waits`.
-    pub fn new(home: &Home, manners: Manners, waits: Waits) -> Hosts {
+    pub fn new(home: &Home, policy: HostPolicy, waits: Waits) -> Hosts {
         let (ready, taken) = async_channel::unbounded();
         let wake = Arc::new(Wake { ready, keeper: Notify::new() });
-        let manners = Arc::new(manners);
+        let policy = Arc::new(policy);
         let site = home.site.clone();
-        let home = Host::new(site, true, manners.clone(), wake.clone(), waits.clone());
+        let home = Host::new(site, true, policy.clone(), wake.clone(), waits.clone());
         let home = Arc::new(home);
-        Hosts { manners, home, others: Mutex::default(), wake, waits, ready: taken }
+        Hosts { policy, home, others: Mutex::default(), wake, waits, ready: taken }
     }
 
     /// Returns the site's own host.
@@ -94,8 +94,8 @@ impl Hosts {
         root.set_path("/");
         root.set_query(None);
         root.set_fragment(None);
-        let (manners, wake, waits) = (self.manners.clone(), self.wake.clone(), self.waits.clone());
-        let host = Arc::new(Host::new(root, false, manners, wake, waits));
+        let (policy, wake, waits) = (self.policy.clone(), self.wake.clone(), self.waits.clone());
+        let host = Arc::new(Host::new(root, false, policy, wake, waits));
         others.insert(name.to_owned(), host.clone());
         host
     }

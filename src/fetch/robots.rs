@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::{Position, Url};
 
-use super::{FetchError, Fetcher, Home, Manners, Page, Request, retry};
+use super::{FetchError, Fetcher, Home, HostPolicy, Page, Request, retry};
 use crate::observe::waits::Waits;
 
 /// Maximum delay between requests that a site can ask for.
@@ -35,20 +35,20 @@ pub fn request(home: &Home) -> Option<Request> {
 pub async fn ask(
     fetcher: &Fetcher,
     root: &Url,
-    manners: &Manners,
+    policy: &HostPolicy,
     waits: &Waits,
 ) -> Result<Rules, FetchError> {
-    let url = manners.robots.then(|| robotxt::robots_url(root).ok()).flatten();
+    let url = policy.robots.then(|| robotxt::robots_url(root).ok()).flatten();
     let Some(url) = url else { return Ok(Rules::none()) };
     let mut attempt = 1;
     loop {
         let request = Request::get(fetcher.with_credentials(url.clone()));
         let answer = fetcher.rules(request, LARGEST).await;
-        let error = match Rules::of(answer, name(&manners.user_agent)) {
+        let error = match Rules::of(answer, name(&policy.user_agent)) {
             Ok(rules) => return Ok(rules),
             Err(error) => error,
         };
-        let delay = retry::after_no_rules(&error, attempt, manners.retries, fastrand::f64());
+        let delay = retry::after_no_rules(&error, attempt, policy.retries, fastrand::f64());
         let Some(delay) = delay else { return Err(error) };
         let host = &root[Position::BeforeHost..Position::AfterPort];
         let again = Instant::now() + delay;

@@ -20,7 +20,7 @@ const STEPS: usize = 20_000;
 
 /// A site, and the workers that crawl it.
 #[derive(Clone, Copy)]
-struct Crew {
+struct Scenario {
     workers: usize,
     low_water: u64,
     /// Last index page that the first page plans. A later page may find one more.
@@ -32,7 +32,7 @@ struct Crew {
     mishaps: f64,
 }
 
-const CREW: Crew = Crew {
+const SCENARIO: Scenario = Scenario {
     workers: 3,
     low_water: 3,
     planned_to: 2,
@@ -45,24 +45,24 @@ const CREW: Crew = Crew {
 /// Number of times that each page was finished.
 type Finished = Arc<Mutex<HashMap<String, u32>>>;
 
-fn follow_ups(crew: Crew, number: u64) -> FollowUps {
+fn follow_ups(scenario: Scenario, number: u64) -> FollowUps {
     let index = match number {
-        1 if crew.planned_to > 1 => vec![IndexRun::numbered(1, 2, crew.planned_to)],
-        last if last == crew.planned_to && crew.goes_on_to > last => {
-            vec![IndexRun::numbered(1, last + 1, crew.goes_on_to)]
+        1 if scenario.planned_to > 1 => vec![IndexRun::numbered(1, 2, scenario.planned_to)],
+        last if last == scenario.planned_to && scenario.goes_on_to > last => {
+            vec![IndexRun::numbered(1, last + 1, scenario.goes_on_to)]
         }
         _ => Vec::new(),
     };
     // Every page also lists the item before its first: a duplicate must cost nothing.
-    let first = (number - 1) * crew.details_a_page;
-    let details = (first.saturating_sub(1)..first + crew.details_a_page)
+    let first = (number - 1) * scenario.details_a_page;
+    let details = (first.saturating_sub(1)..first + scenario.details_a_page)
         .map(|item| DetailPage::of(Key::new(&item.to_string()).unwrap()))
         .collect();
     FollowUps { index, details }
 }
 
 async fn work(
-    crew: Crew,
+    scenario: Scenario,
     frontier: Arc<MemoryFrontier>,
     writer: async_channel::Sender<Lease>,
     held: Finished,
@@ -73,13 +73,13 @@ async fn work(
         assert_eq!(holders, 1, "{page} was handed out twice");
         steps::point();
         change(&held, &page, |holders| *holders -= 1);
-        if shuttle::rand::thread_rng().gen_bool(crew.mishaps) {
+        if shuttle::rand::thread_rng().gen_bool(scenario.mishaps) {
             mishap(&frontier, lease).await;
             continue;
         }
         match &lease.task().page {
             Page::Index(index) => {
-                frontier.submit(follow_ups(crew, index.number)).await.unwrap();
+                frontier.submit(follow_ups(scenario, index.number)).await.unwrap();
                 frontier.finish(lease).await.unwrap();
             }
             Page::Detail(_) => writer.send(lease).await.unwrap(),
@@ -101,7 +101,7 @@ async fn mishap(frontier: &MemoryFrontier, lease: Lease) {
 
 /// Writes batches by count, and after a timeout that may come at any moment.
 async fn write(
-    crew: Crew,
+    scenario: Scenario,
     frontier: Arc<MemoryFrontier>,
     leases: async_channel::Receiver<Lease>,
     finished: Finished,
@@ -123,7 +123,7 @@ async fn write(
         if ended {
             return;
         }
-        if time_is_up || batch.len() == crew.batch || leases.is_closed() {
+        if time_is_up || batch.len() == scenario.batch || leases.is_closed() {
             for lease in batch.drain(..) {
                 change(&finished, &lease.task().page.to_string(), |times| *times += 1);
                 frontier.finish(lease).await.unwrap();
@@ -139,9 +139,9 @@ fn change(counts: &Finished, page: &str, change: impl FnOnce(&mut u32)) -> u32 {
     *count
 }
 
-fn crawl(crew: Crew) {
+fn crawl(scenario: Scenario) {
     let frontier = Arc::new(MemoryFrontier::new(Limits {
-        low_water: crew.low_water,
+        low_water: scenario.low_water,
         pages: 1,
         items: u64::MAX,
     }));
@@ -149,12 +149,14 @@ fn crawl(crew: Crew) {
     future::block_on(async {
         let seed = FollowUps { index: vec![IndexRun::numbered(1, 1, 1)], details: vec![] };
         frontier.submit(seed).await.unwrap();
-        let (to_writer, leases) = async_channel::bounded(crew.batch);
-        let workers: Vec<_> = (0..crew.workers)
-            .map(|_| future::spawn(work(crew, frontier.clone(), to_writer.clone(), held.clone())))
+        let (to_writer, leases) = async_channel::bounded(scenario.batch);
+        let workers: Vec<_> = (0..scenario.workers)
+            .map(|_| {
+                future::spawn(work(scenario, frontier.clone(), to_writer.clone(), held.clone()))
+            })
             .collect();
         drop(to_writer);
-        let writer = future::spawn(write(crew, frontier.clone(), leases, finished.clone()));
+        let writer = future::spawn(write(scenario, frontier.clone(), leases, finished.clone()));
         for worker in workers {
             worker.await.unwrap();
         }
@@ -162,41 +164,41 @@ fn crawl(crew: Crew) {
         assert!(frontier.outstanding().await.unwrap().is_zero(), "ended with tasks left");
     });
     let finished = finished.lock().unwrap();
-    let items = crew.goes_on_to.max(crew.planned_to) * crew.details_a_page;
+    let items = scenario.goes_on_to.max(scenario.planned_to) * scenario.details_a_page;
     assert_eq!(finished.len() as u64, items, "an item was lost: {finished:?}");
     assert!(finished.values().all(|&times| times == 1), "finished twice: {finished:?}");
 }
 
-fn check(crew: Crew) {
+fn check(scenario: Scenario) {
     let config = || {
         let mut config = shuttle::Config::default();
         config.max_steps = shuttle::MaxSteps::FailAfter(STEPS);
         config
     };
     let random = shuttle::scheduler::RandomScheduler::new_from_seed(7, ROUNDS);
-    shuttle::Runner::new(random, config()).run(move || crawl(crew));
+    shuttle::Runner::new(random, config()).run(move || crawl(scenario));
     let depth = 3;
     let priorities = shuttle::scheduler::PctScheduler::new_from_seed(7, depth, ROUNDS);
-    shuttle::Runner::new(priorities, config()).run(move || crawl(crew));
+    shuttle::Runner::new(priorities, config()).run(move || crawl(scenario));
 }
 
 #[test]
 fn every_item_is_finished_once_and_the_end_is_exact() {
-    check(CREW);
+    check(SCENARIO);
 }
 
 #[test]
 fn the_lowest_low_water_mark_makes_no_deadlock() {
-    check(Crew { low_water: 1, ..CREW });
+    check(Scenario { low_water: 1, ..SCENARIO });
 }
 
 #[test]
 fn one_worker_and_a_long_plan_end() {
-    check(Crew { workers: 1, planned_to: 5, goes_on_to: 5, ..CREW });
+    check(Scenario { workers: 1, planned_to: 5, goes_on_to: 5, ..SCENARIO });
 }
 
 #[test]
 fn many_workers_and_one_item_end() {
-    let lone = Crew { workers: 5, planned_to: 1, goes_on_to: 1, details_a_page: 1, ..CREW };
+    let lone = Scenario { workers: 5, planned_to: 1, goes_on_to: 1, details_a_page: 1, ..SCENARIO };
     check(lone);
 }

@@ -43,22 +43,22 @@ impl Problems {
 
     /// Adds a gap: something is missing or may be.
     pub fn gap(&self, sentence: impl AsRef<str>) {
-        self.say("", sentence.as_ref(), true);
+        self.add("", sentence.as_ref(), true);
     }
 
     /// Adds a gap at a place that is one of many.
     pub fn gap_at(&self, place: impl Display, what: impl AsRef<str>) {
-        self.say(&place.to_string(), what.as_ref(), true);
+        self.add(&place.to_string(), what.as_ref(), true);
     }
 
     /// Adds a note: something is worth knowing.
     pub fn note(&self, sentence: impl AsRef<str>) {
-        self.say("", sentence.as_ref(), false);
+        self.add("", sentence.as_ref(), false);
     }
 
     /// Adds a note about a place that is one of many.
     pub fn note_at(&self, place: impl Display, what: impl AsRef<str>) {
-        self.say(&place.to_string(), what.as_ref(), false);
+        self.add(&place.to_string(), what.as_ref(), false);
     }
 
     /// Adds a gap of the run as a whole. It is reported however many problems there were before.
@@ -92,7 +92,7 @@ impl Problems {
         })
     }
 
-    fn say(&self, place: &str, what: &str, gap: bool) {
+    fn add(&self, place: &str, what: &str, gap: bool) {
         let (place, what) = (self.scrubber.scrub_cut(place), self.scrubber.scrub_cut(what));
         self.with(|said| {
             said.gap |= gap;
@@ -134,7 +134,7 @@ impl FieldsFound {
     }
 
     /// Reports the fields that were found on no page, if any page was read.
-    pub fn say(&self, problems: &Problems) {
+    pub fn report_to(&self, problems: &Problems) {
         let (read, pages) = (self.read.load(Relaxed), self.pages);
         for (name, times) in &self.found {
             if read > 0 && times.load(Relaxed) == 0 {
@@ -171,7 +171,7 @@ impl OddTexts {
     }
 
     /// Reports the pages; `characters` is the number of replaced characters.
-    pub fn say(&self, problems: &Problems, characters: u64) {
+    pub fn report_to(&self, problems: &Problems, characters: u64) {
         if let Some(first) = self.replaced.first.get() {
             let characters = counted(characters, "character", "characters");
             let pages = counted(self.replaced.count.load(Relaxed), "page", "pages");

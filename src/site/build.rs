@@ -160,7 +160,7 @@ fn seeds(
         (Some(values), None, None) => {
             refuse(request::first_used(&Asked::seeds(table), &[]), "the categories are known")?;
             refuse(
-                table.paging.as_ref().map(|it| there(it, "seeds.paging")),
+                table.paging.as_ref().map(|it| at_key(it, "seeds.paging")),
                 "the categories are known",
             )?;
             Ok(Seeds::Listed(values.iter().map(|value| value.as_str().into()).collect()))
@@ -271,16 +271,16 @@ fn bare_items(
     let is_sitemap = matches!(paging, Paging::Sitemap);
     let kind = if is_sitemap { "sitemap" } else { "keys" };
     let unused = [
-        table.items.as_ref().map(|it| there(it, "index.items")),
-        table.require.first().map(|it| there(it, "index.require")),
+        table.items.as_ref().map(|it| at_key(it, "index.items")),
+        table.require.first().map(|it| at_key(it, "index.require")),
         table
             .revision
             .as_ref()
             .filter(|it| !is_sitemap || OrOff::on(it).is_some())
-            .map(|it| there(it, "index.revision")),
-        table.fields.values().next().map(|it| there(it, "index.fields")),
-        table.key.as_ref().filter(|_| !is_sitemap).map(|it| there(it, "index.key")),
-        table.url.as_ref().filter(|_| !is_sitemap).map(|it| there(it, "index.url")),
+            .map(|it| at_key(it, "index.revision")),
+        table.fields.values().next().map(|it| at_key(it, "index.fields")),
+        table.key.as_ref().filter(|_| !is_sitemap).map(|it| at_key(it, "index.key")),
+        table.url.as_ref().filter(|_| !is_sitemap).map(|it| at_key(it, "index.url")),
     ];
     refuse(unused.into_iter().flatten().next(), &format!("paging is by {kind}"))?;
     let Some(detail) = detail else {
@@ -326,7 +326,7 @@ fn build_detail(
         }
         (Some(_), None) => needs(&request, Some(Placeholder::Key), written, "detail")?,
         (None, _) => {
-            let query = table.query.values().next().map(|it| there(it, "detail.query"));
+            let query = table.query.values().next().map(|it| at_key(it, "detail.query"));
             refuse(query, "the list says where the page is, and its URL is taken whole")?;
         }
     }
@@ -396,7 +396,7 @@ fn refuse(used: Option<Wrong>, why: &str) -> Result<(), Wrong> {
     }
 }
 
-fn there<T>(value: &At<T>, key: &str) -> Wrong {
+fn at_key<T>(value: &At<T>, key: &str) -> Wrong {
     wrong(value, key, "")
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::fetch::{ClientOptions, Header, Home, Manners};
+use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
 use crate::text::secret::{Scrubber, Secret};
 
@@ -149,8 +149,8 @@ impl Settings {
     }
 
     /// Returns the policy for hosts. If User-Agents rotate, the first one is used for robots.txt.
-    pub fn manners(&self) -> Manners {
-        Manners {
+    pub fn host_policy(&self) -> HostPolicy {
+        HostPolicy {
             workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
             adaptive: self.adaptive,
             rate: self.rate,

@@ -193,7 +193,7 @@ impl Store for JsonLinesStore {
         Ok(true)
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         let is_whole = matches!(entry.state, State::Ended(Outcome::Complete | Outcome::Incomplete));
         let noted = self.output.run(move |output| {
             if let Output::File(lines) = output {

@@ -270,8 +270,8 @@ impl Store for MongodbStore {
         Ok(is_held)
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        ledger::keep_sweep(&self.connection, self.layout, entry).await
+    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        ledger::finish_sweep(&self.connection, self.layout, entry).await
     }
 
     async fn read(

@@ -258,8 +258,8 @@ impl Store for PatientStore {
         self.insist(|| Box::pin(self.renew(entry))).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.insist(|| self.store.keep_sweep(entry)).await
+    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        self.insist(|| self.store.finish_sweep(entry)).await
     }
 
     fn left_unfinished(&self) -> Option<String> {

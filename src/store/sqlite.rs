@@ -193,9 +193,9 @@ impl Store for SqliteStore {
         self.ask(move |database| database.renew_lock(&entry)).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         let entry = entry.clone();
-        self.ask(move |database| database.keep_sweep(&entry)).await
+        self.ask(move |database| database.finish_sweep(&entry)).await
     }
 
     async fn read(

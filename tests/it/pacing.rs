@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gleaner::fetch::retry::{Fault, Toll};
 use gleaner::fetch::{
-    End, Entered, FetchError, Fetcher, HeaderMap, Home, Host, Hosts, Manners, Request, Slot,
+    End, Entered, FetchError, Fetcher, HeaderMap, Home, Host, HostPolicy, Hosts, Request, Slot,
     Trouble,
 };
 use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
@@ -33,11 +33,11 @@ async fn rig(workers: u32, rate: Option<f64>) -> Rig {
 }
 
 async fn rig_that(workers: u32, rate: Option<f64>, adaptive: bool) -> Rig {
-    rig_with(Manners { rate, adaptive, ..manners(workers) }).await
+    rig_with(HostPolicy { rate, adaptive, ..policy(workers) }).await
 }
 
-fn manners(workers: u32) -> Manners {
-    Manners {
+fn policy(workers: u32) -> HostPolicy {
+    HostPolicy {
         workers,
         adaptive: false,
         rate: None,
@@ -50,8 +50,8 @@ fn manners(workers: u32) -> Manners {
     }
 }
 
-async fn rig_with(manners: Manners) -> Rig {
-    let rig = unopened(manners).await;
+async fn rig_with(policy: HostPolicy) -> Rig {
+    let rig = unopened(policy).await;
     let options = Settings::default().client_options(home());
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).expect("a client");
     assert!(rig.host().open(&fetcher).await.is_ok());
@@ -62,8 +62,8 @@ fn home() -> Home {
     Home { site: Url::parse("http://h/").expect("a URL"), hosts: Vec::new() }
 }
 
-async fn unopened(manners: Manners) -> Rig {
-    let hosts = Hosts::new(&home(), manners, Waits::default());
+async fn unopened(policy: HostPolicy) -> Rig {
+    let hosts = Hosts::new(&home(), policy, Waits::default());
     let frontier =
         MemoryFrontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX });
     let item = |n: u32| DetailPage::of(Key::new(&n.to_string()).expect("a key"));

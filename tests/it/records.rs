@@ -46,7 +46,7 @@ pub async fn hold(store: &dyn Store, place: &Place) {
 pub async fn release(store: &dyn Store, place: &Place) {
     let state = State::Ended(Outcome::Complete);
     let entry = SweepEntry { state, ended_at: Some(at(0)), ..held(place) };
-    assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+    assert_eq!(store.finish_sweep(&entry).await, Ok(true));
 }
 
 /// The entry of a run over a part of the site, which no later run resumes.

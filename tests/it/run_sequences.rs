@@ -136,7 +136,11 @@ impl<B: Ledger> World<'_, B> {
             Wake => {
                 for run in std::mem::take(&mut self.ousted) {
                     let ended = self.ended(&run.entry, Outcome::Complete);
-                    assert_eq!(self.store.keep_sweep(&ended).await, Ok(false), "it lost the lock");
+                    assert_eq!(
+                        self.store.finish_sweep(&ended).await,
+                        Ok(false),
+                        "it lost the lock"
+                    );
                 }
             }
             Pass(seconds) => self.pass(seconds).await,
@@ -268,7 +272,7 @@ impl<B: Ledger> World<'_, B> {
     async fn end(&mut self, outcome: Outcome) {
         let Some(run) = self.run.take() else { return };
         let ended = self.ended(&run.entry, outcome);
-        assert_eq!(self.store.keep_sweep(&ended).await, Ok(true), "it holds the lock");
+        assert_eq!(self.store.finish_sweep(&ended).await, Ok(true), "it holds the lock");
         self.alive.remove(&run.entry.holder.expect("a holder").pid);
         self.ledger.last_mut().expect("its entry").state = State::Ended(outcome);
     }

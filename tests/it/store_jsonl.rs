@@ -104,7 +104,7 @@ async fn d11_a_sweep_that_does_not_come_to_its_end_leaves_the_old_file_and_says_
 async fn end(store: &dyn Store, outcome: Outcome) {
     let entry = SweepEntry::begin("books", "books", "1:d", false);
     let entry = entry.end(outcome, &Metrics::new().snapshot(), Vec::new());
-    assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+    assert_eq!(store.finish_sweep(&entry).await, Ok(true));
     assert_eq!(store.close().await, Ok(()));
 }
 
@@ -162,7 +162,7 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     takes(&store, &Claim::new(entry.clone())).await;
     takes(&store, &Claim::resume(entry.clone(), entry.clone())).await;
     assert_eq!(store.renew_lock(&entry).await, Ok(true));
-    assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+    assert_eq!(store.finish_sweep(&entry).await, Ok(true));
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
     assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
     assert_eq!(store.mark_seen(&stamp("s"), &seen).await, Ok(Vec::new()));

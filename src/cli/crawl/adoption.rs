@@ -18,7 +18,7 @@ const ITEMS: u64 = 20;
 const NAMED: usize = 50;
 
 /// Reports why the store could not be opened, and returns the exit code.
-pub async fn told(session: &mut Session<'_>, error: NotOpened) -> Exit {
+pub async fn report_unopened(session: &mut Session<'_>, error: NotOpened) -> Exit {
     let NotOpened::Store(StoreError::NotAdopted(refusal)) = error else { return error.tell() };
     warn!(
         items = ITEMS,

@@ -39,7 +39,7 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                     Some(_) => return Exit::Complete,
                 }
             }
-            Err(error) => return adoption::told(session, error).await,
+            Err(error) => return adoption::report_unopened(session, error).await,
         };
         was_open = true;
         let after = match wait {

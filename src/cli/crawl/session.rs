@@ -15,7 +15,7 @@ use crate::cli::holdings::exit_of;
 use crate::cli::logging;
 use crate::cli::progress::ProgressView;
 use crate::cli::signals::{Signals, StopSignal};
-use crate::cli::streams::say;
+use crate::cli::streams::print_message;
 use crate::cli::usage::wrong;
 use crate::cli::variables;
 use crate::engine::crawl::{Crawl, Ended};
@@ -162,7 +162,7 @@ impl<'a> Session<'a> {
                             progress.end();
                             let left = store.left_unfinished();
                             let left = left.unwrap_or("what was written is whole".to_owned());
-                            say(&format!("stopped at once; {left}\n"));
+                            print_message(&format!("stopped at once; {left}\n"));
                             return Err(signal);
                         }
                         told = Some(signal);

@@ -12,7 +12,7 @@ use super::super::check::fetcher;
 use super::super::client::{ClientArgs, scrubber};
 use super::super::exit::{Exit, failed};
 use super::super::signals::Signals;
-use super::super::streams::{Voice, print, say};
+use super::super::streams::{Voice, print, print_message};
 use super::super::usage::refused;
 use crate::fetch::{Answer, FetchError, Fetcher, Home, Request};
 use crate::site::Site;
@@ -93,7 +93,7 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
         Some(path) => {
             write(&path, &text, force).map_err(|error| failed(&error))?;
             let path = path.display();
-            say(&format!("{path} is written; next: gleaner check {path}\n"));
+            print_message(&format!("{path} is written; next: gleaner check {path}\n"));
         }
     }
     Ok(Exit::Complete)
@@ -347,19 +347,19 @@ impl Asker {
         let url = shown(&self.url);
         let hint = "The site's pages may ask an API that answers JSON: a browser's network view shows it. Else write the file by hand; `gleaner sites douban-top250` is a pattern, and this shows what a selector finds:";
         let command = format!("gleaner fetch '{url}' --select 'a::attr(href)'");
-        self.told(&NoList::Html.to_string(), hint, &command)
+        self.report_no_file(&NoList::Html.to_string(), hint, &command)
     }
 
     fn cannot_tell(&self, why: &str) -> Exit {
         let hint = "`gleaner sites books` is a pattern to write the file by, and this shows what the site answers:";
         let command = format!("gleaner fetch '{}'", shown(&self.url));
-        self.told(why, hint, &command)
+        self.report_no_file(why, hint, &command)
     }
 
-    fn told(&self, why: &str, hint: &str, command: &str) -> Exit {
+    fn report_no_file(&self, why: &str, hint: &str, command: &str) -> Exit {
         let first = format!("no site file can be made from {}: {why}", shown(&self.url));
         let (first, hint) = (wrapped("error: ", "  ", &first), wrapped("", "", hint));
-        self.voice.say(&format!("{first}{hint}  {}\n", plain(command)));
+        self.voice.print_message(&format!("{first}{hint}  {}\n", plain(command)));
         Exit::Incomplete
     }
 }

@@ -5,7 +5,7 @@ use tracing::info;
 use super::Crawl;
 use crate::engine::error::CrawlError;
 use crate::engine::lookup;
-use crate::engine::retry_failures::{Again, Wanted};
+use crate::engine::retry_failures::{RetryPlan, Wanted};
 use crate::model::record::Key;
 use crate::model::report::Report;
 use crate::model::task::{DetailPage, FollowUps, IndexRun, PageRange};
@@ -24,11 +24,11 @@ impl Crawl {
     /// # Errors
     /// Returns an error if the store or the frontier fails.
     pub(super) async fn begin(&self, range: PageRange) -> Result<Wanted, CrawlError> {
-        let again = match self.settings.begin {
-            Begin::List => Again { walks: true, ..Again::default() },
-            Begin::Failures => Again::over(&self.site, self.failures().await?),
+        let plan = match self.settings.begin {
+            Begin::List => RetryPlan { walks: true, ..RetryPlan::default() },
+            Begin::Failures => RetryPlan::of(&self.site, self.failures().await?),
         };
-        let Again { pages, mut items, walks, wanted } = again;
+        let RetryPlan { pages, mut items, walks, wanted } = plan;
         if let Wanted::Failed { keys, .. } = &wanted {
             let (pages, items) = (pages.len(), items.len() + keys.len());
             info!(items, pages, walks_the_list = walks, "retrying failures");
@@ -37,9 +37,9 @@ impl Crawl {
         index.extend(pages.into_iter().filter_map(|run| range.clip(run)));
         self.look_up(&mut items).await?;
         let planned: u64 = index.iter().map(IndexRun::pages).sum();
-        self.walk.planned(planned);
+        self.lists.planned(planned);
         let submitted = self.frontier.submit(FollowUps { index, details: items }).await?;
-        self.walk.known_already(planned - submitted.index);
+        self.lists.known_already(planned - submitted.index);
         self.metrics.listed(submitted.details, None);
         Ok(wanted)
     }

@@ -39,7 +39,7 @@ impl Crawl {
         let kept = match &error {
             // A write to a store that just failed would only wait again.
             Some(CrawlError::Store(_)) => Ok(true),
-            _ => self.before_the_end(self.store.keep_sweep(entry)).await.unwrap_or(Ok(true)),
+            _ => self.before_the_end(self.store.finish_sweep(entry)).await.unwrap_or(Ok(true)),
         };
         let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
         let lost = (kept == Ok(false)).then_some(CrawlError::LockLost);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Crawl;
 use crate::engine::error::CrawlError;
 use crate::engine::lock::Lock;
-use crate::engine::refresh::gone::{Departed, ended_early, granted, refusal};
+use crate::engine::refresh::gone::{ItemsToMark, ended_early, granted, refusal};
 use crate::model::report::Index;
 use crate::observe::problems::Problems;
 use crate::system::clock;
@@ -26,12 +26,12 @@ impl Crawl {
         let Index { listed, declared, .. } = self.metrics.snapshot().index;
         if lock.entry().limited
             || listed == 0 && declared != Some(0)
-            || !self.walk.is_whole(self.site.total_exact)
+            || !self.lists.is_whole(self.site.total_exact)
             || problems.has_gap()
         {
             return Ok(());
         }
-        let Departed { gone, unlisted, unproven } = self.departures.all();
+        let ItemsToMark { gone, unlisted, unproven } = self.gone_candidates.all();
         if self.site.has_open_end()
             && let Some(why) = ended_early(self.listed_before.get().copied(), listed, unproven)
         {
@@ -62,7 +62,7 @@ impl Crawl {
     /// Why categories whose lists are not there, and that were there in the last complete sweep, are not
     /// believed to be empty: some items that no list names are not shown to be gone by their own pages.
     fn newly_absent(&self, before: &BTreeSet<Box<str>>, unproven: u64) -> Option<String> {
-        let absent = self.walk.absent();
+        let absent = self.lists.absent();
         let mut new = absent.difference(before);
         let first = new.next().filter(|_| unproven > 0)?;
         let more = match new.count() {

@@ -2,7 +2,7 @@
 
 use super::Crawl;
 use crate::engine::list_progress::{Mismatch, too_few};
-use crate::engine::worker::Crew;
+use crate::engine::worker::WorkerContext;
 use crate::model::report::{Items, Outcome};
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
@@ -14,7 +14,7 @@ impl Crawl {
     /// a problem.
     pub(super) fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
         let Snapshot { index, items, .. } = snapshot;
-        let lost_pages = self.walk.lost();
+        let lost_pages = self.lists.lost();
         let why = if self.store.keeps_failures() { ": gleaner failures says why" } else { "" };
         if items.failed > 0 {
             let (one, many) = ("item could not be stored", "items could not be stored");
@@ -60,12 +60,12 @@ impl Crawl {
         let Snapshot { index, items, .. } = self.metrics.snapshot();
         let Items { new, changed, same, .. } = items;
         let has_none = index.pages == 0 && new + changed + same == 0;
-        self.walk.first_lost().filter(|_| has_none)
+        self.lists.first_lost().filter(|_| has_none)
     }
 
     /// Reports the passes over the list if there was more than one.
     fn note_passes(&self, problems: &Problems) {
-        let found = self.walk.found();
+        let found = self.lists.found();
         if found.len() > 1 {
             let passes: Vec<String> = found.iter().map(u64::to_string).collect();
             problems.note(format!(
@@ -77,7 +77,7 @@ impl Crawl {
 
     /// Reports a problem for each list that does not have as many items as it declares.
     fn add_up(&self, problems: &Problems) {
-        for mismatch in self.walk.mismatches() {
+        for mismatch in self.lists.mismatches() {
             let said = self.mismatch(&mismatch);
             problems.last_gap(said);
         }
@@ -108,9 +108,9 @@ impl Crawl {
         )
     }
 
-    pub(super) fn note_redirects(&self, crew: &Crew, problems: &Problems) {
+    pub(super) fn note_redirects(&self, context: &WorkerContext, problems: &Problems) {
         let requests = self.metrics.snapshot().requests;
-        if let Some(first) = crew.fetcher.first_redirect() {
+        if let Some(first) = context.fetcher.first_redirect() {
             problems.note(format!(
                 "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",
                 requests.redirected, requests.total, first.from, first.to

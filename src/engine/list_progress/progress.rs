@@ -10,7 +10,7 @@ use crate::site::{Next, PageSaid};
 
 /// The progress over one list in one pass.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct PassProgress {
     /// Page numbers, by the digest of the keys on the page.
     pub pages: HashMap<u128, u64>,
     /// Pages that repeat others.
@@ -49,7 +49,7 @@ pub struct Progress {
     pub beyond: Option<Next>,
 }
 
-impl Progress {
+impl PassProgress {
     /// Returns the number of the page that has the same names, or `None` if no other page has. The
     /// page is remembered by its names, if it has any.
     pub fn repeats(&mut self, number: u64, names: &str) -> Option<u64> {

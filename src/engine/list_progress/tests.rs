@@ -17,22 +17,22 @@ fn declared(declared: u64) -> PageSaid {
 }
 
 /// Takes in a page that says this.
-fn take(walk: &Walk, page: &IndexPage, names: &[&str], said: PageSaid) -> Turn {
+fn take(progress: &ListProgress, page: &IndexPage, names: &[&str], said: PageSaid) -> Turn {
     let paging = Paging::Page { first: 1, last: LastPage::Unknown };
     let list = Rules { paging: &paging, total_exact: true, asks_again: true, heeds_hints: true };
     let said = PageSaid { items: names.len() as u64, ..said };
-    walk.take(&list, page, Answer::Page(&said), None, names.iter().copied())
+    progress.take(&list, page, Answer::Page(&said), None, names.iter().copied())
 }
 
-fn read(walk: &Walk, page: &IndexPage, names: &[&str]) -> Turn {
-    take(walk, page, names, PageSaid::default())
+fn read(progress: &ListProgress, page: &IndexPage, names: &[&str]) -> Turn {
+    take(progress, page, names, PageSaid::default())
 }
 
 #[test]
 fn l2_a_page_is_repeated_where_it_has_the_keys_of_another() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     let last = |number| IndexPage::numbered(1, number, number);
-    let is_repeated = |page: &IndexPage, names: &[&str]| match read(&walk, page, names) {
+    let is_repeated = |page: &IndexPage, names: &[&str]| match read(&progress, page, names) {
         Turn::Gap(why) => why.contains("page 1 again"),
         _ => false,
     };
@@ -48,24 +48,24 @@ fn l2_a_page_is_repeated_where_it_has_the_keys_of_another() {
 
 #[test]
 fn l2_three_in_a_row_end_a_list_in_whatever_order_they_come() {
-    let walk = Walk::default();
-    read(&walk, &page(1), &["a"]);
+    let progress = ListProgress::default();
+    read(&progress, &page(1), &["a"]);
     for (number, is_over) in [(3, false), (5, false), (6, false), (4, true)] {
-        read(&walk, &page(number), &["a"]);
-        assert_eq!(walk.is_over(&page(9)), is_over, "{number}");
+        read(&progress, &page(number), &["a"]);
+        assert_eq!(progress.is_over(&page(9)), is_over, "{number}");
     }
-    assert!(!walk.is_over(&of("x", 9)));
+    assert!(!progress.is_over(&of("x", 9)));
 }
 
 #[test]
 fn counts_are_compared_list_by_list() {
-    let walk = Walk::default();
-    assert_eq!(walk.declared(), None);
+    let progress = ListProgress::default();
+    assert_eq!(progress.declared(), None);
     for (seed, names, says) in [("x", ["a", "b"], 2), ("y", ["b", "b"], 3)] {
-        take(&walk, &of(seed, 1), &names, declared(says));
-        walk.listed(&of(seed, 1), names.into_iter(), 2, 0);
+        take(&progress, &of(seed, 1), &names, declared(says));
+        progress.listed(&of(seed, 1), names.into_iter(), 2, 0);
     }
-    assert_eq!(walk.declared(), Some(5));
+    assert_eq!(progress.declared(), Some(5));
     let list = List::Items(Some("y".into()));
     let short = Mismatch {
         list,
@@ -77,47 +77,47 @@ fn counts_are_compared_list_by_list() {
         hinted_by: None,
         first_items: Some(2),
     };
-    assert_eq!(walk.mismatches(), [short]);
-    walk.listed(&of("y", 1), [].into_iter(), 0, 2);
-    assert_eq!(walk.mismatches(), []);
-    read(&walk, &of("z", 1), &["a"]);
-    assert_eq!(walk.declared(), None, "one of them does not say");
+    assert_eq!(progress.mismatches(), [short]);
+    progress.listed(&of("y", 1), [].into_iter(), 0, 2);
+    assert_eq!(progress.mismatches(), []);
+    read(&progress, &of("z", 1), &["a"]);
+    assert_eq!(progress.declared(), None, "one of them does not say");
 }
 
 #[test]
 fn a_pass_ends_once_with_its_last_page() {
-    let walk = Walk::default();
-    walk.planned(1);
-    walk.planned(3);
-    walk.known_already(1);
-    assert!(!walk.answered(&page(1), false), "two more are on their way");
-    assert!(!walk.answered(&page(2), true));
-    assert!(walk.answered(&page(3), false));
-    assert_eq!(walk.lost(), 1);
-    walk.planned(1);
-    assert!(walk.answered(&IndexPage { pass: 2, ..page(2) }, false));
-    assert_eq!(walk.lost(), 0, "another pass has it");
+    let progress = ListProgress::default();
+    progress.planned(1);
+    progress.planned(3);
+    progress.known_already(1);
+    assert!(!progress.answered(&page(1), false), "two more are on their way");
+    assert!(!progress.answered(&page(2), true));
+    assert!(progress.answered(&page(3), false));
+    assert_eq!(progress.lost(), 1);
+    progress.planned(1);
+    assert!(progress.answered(&IndexPage { pass: 2, ..page(2) }, false));
+    assert_eq!(progress.lost(), 0, "another pass has it");
 }
 
 #[test]
 fn counts_add_up_over_the_passes() {
-    let walk = Walk::default();
-    take(&walk, &page(1), &["a"], declared(3));
-    walk.listed(&page(1), [].into_iter(), 2, 0);
-    assert_eq!(walk.mismatches()[0].listed, 2);
+    let progress = ListProgress::default();
+    take(&progress, &page(1), &["a"], declared(3));
+    progress.listed(&page(1), [].into_iter(), 2, 0);
+    assert_eq!(progress.mismatches()[0].listed, 2);
     let again = IndexPage { pass: 2, ..page(1) };
-    assert_eq!(take(&walk, &again, &["a"], declared(3)), Turn::Inside, "it repeats nothing");
-    walk.listed(&again, [].into_iter(), 1, 0);
-    assert_eq!((walk.mismatches(), walk.found()), (vec![], vec![2, 1]));
+    assert_eq!(take(&progress, &again, &["a"], declared(3)), Turn::Inside, "it repeats nothing");
+    progress.listed(&again, [].into_iter(), 1, 0);
+    assert_eq!((progress.mismatches(), progress.found()), (vec![], vec![2, 1]));
 }
 
 #[test]
 fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     let read = |pass: u32, number: u64, names: &[&str], says: u64, distinct: u64| {
         let page = IndexPage { pass, ..page(number) };
-        take(&walk, &page, names, declared(says));
-        walk.listed(&page, names.iter().copied(), distinct, 0);
+        take(&progress, &page, names, declared(says));
+        progress.listed(&page, names.iter().copied(), distinct, 0);
     };
     // Of a, b, c, d, e the first goes, and d moves to a page that was read: the sum is right, and
     // wrong.
@@ -133,27 +133,27 @@ fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
         hinted_by: None,
         first_items: Some(3),
     };
-    assert_eq!(walk.mismatches(), [moved(4)]);
-    assert!(!walk.is_whole(true));
+    assert_eq!(progress.mismatches(), [moved(4)]);
+    assert!(!progress.is_whole(true));
     // d turns up, and one more comes meanwhile; the third pass is undisturbed.
     read(2, 1, &["b", "c", "d"], 4, 1);
     read(2, 2, &["e", "f"], 5, 1);
-    assert_eq!(walk.mismatches(), [Mismatch { declared: 5, ..moved(6) }]);
+    assert_eq!(progress.mismatches(), [Mismatch { declared: 5, ..moved(6) }]);
     read(3, 1, &["b", "c", "d"], 5, 0);
-    assert_ne!(walk.mismatches(), [], "one page is not all");
+    assert_ne!(progress.mismatches(), [], "one page is not all");
     read(3, 2, &["e", "f"], 5, 0);
-    assert_eq!(walk.mismatches(), []);
-    assert!(walk.is_whole(true));
+    assert_eq!(progress.mismatches(), []);
+    assert!(progress.is_whole(true));
 }
 
 #[test]
 fn l1_a_walk_that_misses_items_by_itself_is_short_though_more_were_listed_before() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     let read = |pass: u32, names: &[&str], distinct: u64| {
         let page = IndexPage { pass, ..page(1) };
-        take(&walk, &page, names, declared(3));
-        walk.listed(&page, names.iter().copied(), distinct, 0);
-        walk.mismatches().first().map(|it| (it.listed, it.is_short))
+        take(&progress, &page, names, declared(3));
+        progress.listed(&page, names.iter().copied(), distinct, 0);
+        progress.mismatches().first().map(|it| (it.listed, it.is_short))
     };
     assert_eq!(read(1, &["a", "b", "c", "d"], 4), Some((4, false)), "it never says the truth");
     assert_eq!(read(2, &["b", "c"], 0), Some((4, true)));
@@ -162,18 +162,18 @@ fn l1_a_walk_that_misses_items_by_itself_is_short_though_more_were_listed_before
 
 #[test]
 fn l3_an_empty_page_is_not_believed_at_once() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     for number in [4, 5] {
-        assert_eq!(read(&walk, &page(number), &[]), Turn::AskAgain, "{number}");
-        assert!(!walk.is_over(&page(number)), "one empty page is no end of a plan");
-        assert_eq!(read(&walk, &page(number), &[]), Turn::Inside, "{number}");
+        assert_eq!(read(&progress, &page(number), &[]), Turn::AskAgain, "{number}");
+        assert!(!progress.is_over(&page(number)), "one empty page is no end of a plan");
+        assert_eq!(read(&progress, &page(number), &[]), Turn::Inside, "{number}");
     }
-    assert!(walk.is_over(&page(6)), "more was planned than there is");
+    assert!(progress.is_over(&page(6)), "more was planned than there is");
 }
 
 #[test]
 fn l13_what_an_empty_page_names_is_new_only_once() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     let cursor = FieldRule::new(Select::Json(Selector::parse("$.next").unwrap()));
     let paging = Paging::Cursor(cursor);
     let list = Rules { paging: &paging, total_exact: true, asks_again: false, heeds_hints: true };
@@ -182,7 +182,7 @@ fn l13_what_an_empty_page_names_is_new_only_once() {
         let said = PageSaid { items, places, ..PageSaid::default() };
         let page = IndexPage::numbered(1, number, number);
         let names = (0..items).map(|_| cursor);
-        walk.take(&list, &page, Answer::Page(&said), None, names)
+        progress.take(&list, &page, Answer::Page(&said), None, names)
     };
     assert!(matches!(turn(1, 2, "a"), Turn::Onward(_)));
     assert!(matches!(turn(2, 0, "b"), Turn::Onward(_)));
@@ -192,32 +192,32 @@ fn l13_what_an_empty_page_names_is_new_only_once() {
 
 #[test]
 fn l12_a_count_above_what_is_listed_is_a_mismatch_where_the_list_declares_none() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     let counted = |count: u64| {
         let hints = Hints { count: Some(("total".into(), count)), ..Hints::default() };
         PageSaid { hints, ..PageSaid::default() }
     };
-    take(&walk, &page(1), &["a", "b"], counted(3));
-    walk.listed(&page(1), ["a", "b"].into_iter(), 2, 0);
-    let mismatches = walk.mismatches();
+    take(&progress, &page(1), &["a", "b"], counted(3));
+    progress.listed(&page(1), ["a", "b"].into_iter(), 2, 0);
+    let mismatches = progress.mismatches();
     assert_eq!((mismatches[0].declared, mismatches[0].hinted_by.as_deref()), (3, Some("total")));
-    assert!(!walk.is_whole(true) && walk.is_whole(false));
-    walk.listed(&page(2), ["c", "d"].into_iter(), 2, 0);
-    assert_eq!(walk.mismatches(), [], "more than it says is no gap");
+    assert!(!progress.is_whole(true) && progress.is_whole(false));
+    progress.listed(&page(2), ["c", "d"].into_iter(), 2, 0);
+    assert_eq!(progress.mismatches(), [], "more than it says is no gap");
 }
 
 #[test]
 fn l5_absurd_counts_are_no_sum() {
-    let walk = Walk::default();
+    let progress = ListProgress::default();
     for seed in ["x", "y", "z"] {
-        take(&walk, &of(seed, 1), &["a"], declared(u64::MAX));
+        take(&progress, &of(seed, 1), &["a"], declared(u64::MAX));
     }
-    assert_eq!(walk.declared(), Some(MOST_DECLARED));
+    assert_eq!(progress.declared(), Some(MOST_DECLARED));
 }
 
 #[test]
 fn pages_that_are_found_are_numbered_as_they_are_found() {
-    let walk = Walk::default();
-    assert_eq!(walk.numbers(&page(1), 3), 2);
-    assert_eq!(walk.numbers(&page(2), 2), 5);
+    let progress = ListProgress::default();
+    assert_eq!(progress.numbers(&page(1), 3), 2);
+    assert_eq!(progress.numbers(&page(2), 2), 5);
 }

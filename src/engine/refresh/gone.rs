@@ -82,7 +82,7 @@ pub fn fate(listing: Listing, sight: Sight) -> Fate {
 
 /// The items that may have left the site, collected during a sweep.
 #[derive(Debug, Default)]
-pub struct Departures(Mutex<Found>);
+pub struct GoneCandidates(Mutex<Found>);
 
 #[derive(Debug, Default)]
 struct Found {
@@ -95,7 +95,7 @@ struct Found {
 
 /// The items to mark, if the sweep is one that may mark items.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Departed {
+pub struct ItemsToMark {
     /// Keys of items that are gone.
     pub gone: Vec<Key>,
     /// Keys of items that are not listed, whether or not that was noted before.
@@ -104,7 +104,7 @@ pub struct Departed {
     pub unproven: u64,
 }
 
-impl Departures {
+impl GoneCandidates {
     /// Notes that the page of a listed item is absent. Returns true if it was absent before.
     pub fn was_absent(&self, key: &Key) -> bool {
         !self.found().once.insert(key.clone())
@@ -123,10 +123,10 @@ impl Departures {
     }
 
     /// Returns everything that was noted.
-    pub fn all(&self) -> Departed {
+    pub fn all(&self) -> ItemsToMark {
         let found = self.found();
         let (gone, unlisted) = (found.gone.clone(), found.unlisted.clone());
-        Departed { gone, unlisted, unproven: found.unproven }
+        ItemsToMark { gone, unlisted, unproven: found.unproven }
     }
 
     fn found(&self) -> MutexGuard<'_, Found> {
@@ -187,25 +187,25 @@ mod tests {
 
     #[test]
     fn g2_an_absence_is_believed_the_second_time() {
-        let departures = Departures::default();
-        assert!(!departures.was_absent(&key("a")));
-        assert!(departures.was_absent(&key("a")));
-        assert!(!departures.was_absent(&key("b")));
-        assert_eq!(departures.all(), Departed::default());
+        let gone_candidates = GoneCandidates::default();
+        assert!(!gone_candidates.was_absent(&key("a")));
+        assert!(gone_candidates.was_absent(&key("a")));
+        assert!(!gone_candidates.was_absent(&key("b")));
+        assert_eq!(gone_candidates.all(), ItemsToMark::default());
     }
 
     #[test]
     fn g6_what_is_noted_is_what_will_be_marked() {
-        let departures = Departures::default();
+        let gone_candidates = GoneCandidates::default();
         let unnamed = |noted_before| Listing::Unnamed { noted_before };
-        departures.note(key("a"), unnamed(false), Fate::Unlisted);
-        departures.note(key("b"), unnamed(false), Fate::Gone);
-        departures.note(key("c"), Listing::Named { asked_before: true }, Fate::Missing);
-        departures.note(key("d"), unnamed(false), Fate::Unknown);
-        departures.note(key("e"), unnamed(true), Fate::Unlisted);
+        gone_candidates.note(key("a"), unnamed(false), Fate::Unlisted);
+        gone_candidates.note(key("b"), unnamed(false), Fate::Gone);
+        gone_candidates.note(key("c"), Listing::Named { asked_before: true }, Fate::Missing);
+        gone_candidates.note(key("d"), unnamed(false), Fate::Unknown);
+        gone_candidates.note(key("e"), unnamed(true), Fate::Unlisted);
         let (gone, unlisted) = (vec![key("b"), key("c")], vec![key("a"), key("e")]);
-        let departed = Departed { gone, unlisted, unproven: 2 };
-        assert_eq!(departures.all(), departed);
+        let to_mark = ItemsToMark { gone, unlisted, unproven: 2 };
+        assert_eq!(gone_candidates.all(), to_mark);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::mem::take;
 use url::Url;
 
 use super::trouble::Trouble;
-use super::{Attempt, Crew};
+use super::{Attempt, WorkerContext};
 use crate::engine::error::CrawlError;
 use crate::engine::refresh::gone::Sight;
 use crate::engine::refresh::redirect::Lead;
@@ -23,7 +23,7 @@ use crate::site::Site;
 use crate::system::clock;
 use crate::text::plain;
 
-impl Crew {
+impl WorkerContext {
     /// Handles an item's page: sends its record to the writer, which ends the lease.
     pub(super) async fn detail_page(
         &self,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Attempt, Crew, MOST_PASSES, SPREAD};
+use super::{Attempt, MOST_PASSES, SPREAD, WorkerContext};
 use crate::engine::error::CrawlError;
 use crate::engine::list_progress::{Answer, Differing, Rules, Turn, between};
 use crate::engine::retry_failures::Wanted;
@@ -22,7 +22,7 @@ use crate::text::secret::shown;
 /// Number of listed items that are submitted at once.
 const AT_ONCE: usize = 10_000;
 
-impl Crew {
+impl WorkerContext {
     /// Handles a list page.
     pub(super) async fn index_page(
         &self,
@@ -59,10 +59,10 @@ impl Crew {
         if turn == Turn::AskAgain {
             return self.once_more(attempt.lease).await;
         }
-        self.say(&index, odd, gaps);
-        self.had(&index, &attempt.lease, true).await?;
+        self.report_oddities(&index, odd, gaps);
+        self.on_page_read(&index, &attempt.lease, true).await?;
         self.decoded(&page, decoding);
-        self.walk.listed(&index, names(), 0, 0);
+        self.lists.listed(&index, names(), 0, 0);
         let lists = self.site.lists(seeds.iter().cloned(), self.range);
         self.submit_pages(lists).await?;
         self.go_on(&index, turn).await?;
@@ -103,7 +103,7 @@ impl Crew {
         }
         self.decoded(&page, listing.decoding);
         let is_whole = listing.items.iter().all(Result::is_ok);
-        self.had(&index, &attempt.lease, is_whole).await?;
+        self.on_page_read(&index, &attempt.lease, is_whole).await?;
         self.listing(attempt, index, listing, turn, Some(&page)).await
     }
 
@@ -123,7 +123,7 @@ impl Crew {
         if index.number == 1 && said.places.is_empty() && !rules.paging.is_counted() {
             said.hints.asked_for = self.site.asked_for(index);
         }
-        self.walk.take(&rules, index, Answer::Page(said), page.content_type(), names)
+        self.lists.take(&rules, index, Answer::Page(said), page.content_type(), names)
     }
 
     fn rules_of(&self, list: &List) -> Rules<'_> {
@@ -145,7 +145,7 @@ impl Crew {
         let keys = self.site.known_keys(&index).unwrap_or_default();
         let listing = extract::known(keys, self.site.known_count());
         let (rules, said) = (self.rules_of(&index.list), Answer::Page(&listing.said));
-        let turn = self.walk.take(&rules, &index, said, None, std::iter::empty());
+        let turn = self.lists.take(&rules, &index, said, None, std::iter::empty());
         self.listing(attempt, index, listing, turn, None).await
     }
 
@@ -159,11 +159,11 @@ impl Crew {
         page: Option<&fetch::Page>,
     ) -> Result<(), CrawlError> {
         let Listing { items, said, odd, gaps, .. } = listing;
-        self.say(&index, odd, gaps);
+        self.report_oddities(&index, odd, gaps);
         let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
         let items: Vec<Item> = items.into_iter().flatten().collect();
         let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
-        let first_items = self.walk.first_items(&index);
+        let first_items = self.lists.first_items(&index);
         let between = between(&self.rules_of(&index.list), &index, &said, first_items);
         between.into_iter().for_each(|gap| self.problems.gap(gap));
         let names: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
@@ -181,15 +181,15 @@ impl Crew {
         if submitted.limited {
             self.enough.store(true, Relaxed);
         }
-        self.walk.differ(&index, &submitted.differing, names());
-        let new = self.walk.listed(&index, names(), submitted.details, without_key);
+        self.lists.differ(&index, &submitted.differing, names());
+        let new = self.lists.listed(&index, names(), submitted.details, without_key);
         // A limited run, or one that retries failures, does not see all items, so its pages may
         // seem to have no new ones.
         let is_all = !self.limited && matches!(self.wanted, Wanted::All);
         if is_all && said.items > 0 {
-            self.walk.brought(&index, new);
+            self.lists.brought(&index, new);
         }
-        self.metrics.listed(submitted.details, self.walk.declared());
+        self.metrics.listed(submitted.details, self.lists.declared());
         if !submitted.limited {
             self.go_on(&index, turn).await?;
         }
@@ -213,7 +213,7 @@ impl Crew {
             return Ok(());
         }
         if is_placed && !self.site.paging_of(&index.list).is_numbered() {
-            let first = self.walk.numbers(index, runs.len() as u64);
+            let first = self.lists.numbers(index, runs.len() as u64);
             for (number, run) in (first..).zip(&mut runs) {
                 (run.from, run.to) = (number, number);
             }
@@ -225,14 +225,14 @@ impl Crew {
 
     /// Notes that a list page was read, and deletes its stored failure. The failure is kept if
     /// items of the page have no key, or if an earlier pass stored it for the page's content.
-    async fn had(
+    async fn on_page_read(
         &self,
         index: &IndexPage,
         lease: &Lease,
         is_whole: bool,
     ) -> Result<(), CrawlError> {
         self.metrics.page_read();
-        let may_have_failed = index.pass == 1 || self.walk.is_lost(index);
+        let may_have_failed = index.pass == 1 || self.lists.is_lost(index);
         if is_whole && may_have_failed && self.has_failures.load(Relaxed) {
             let page = lease.task().page.hidden(&self.policy.scrubber);
             self.store.clear_failures(&[PageId::from(&*page)]).await?;
@@ -243,10 +243,10 @@ impl Crew {
     /// Submits list pages, and returns the number of new ones.
     async fn submit_pages(&self, runs: Vec<IndexRun>) -> Result<u64, CrawlError> {
         let pages = runs.iter().map(IndexRun::pages).sum();
-        self.walk.planned(pages);
+        self.lists.planned(pages);
         let follow_ups = FollowUps { index: runs, details: Vec::new() };
         let submitted = self.frontier.submit(follow_ups).await?;
-        self.walk.known_already(pages - submitted.index);
+        self.lists.known_already(pages - submitted.index);
         Ok(submitted.index)
     }
 
@@ -256,7 +256,7 @@ impl Crew {
         attempt: Attempt<'_>,
         index: &IndexPage,
     ) -> Result<(), CrawlError> {
-        if self.walk.answered(index, false) {
+        if self.lists.answered(index, false) {
             self.pass_ended(index.pass).await?;
         }
         self.finish(attempt).await
@@ -268,14 +268,14 @@ impl Crew {
         if !self.limited && self.site.total_exact {
             // A declared count that the number of pages reaches, but not the number of items, does
             // not prove the end.
-            let beyond = self.walk.beyond(pass).into_iter().flat_map(|next| next.runs);
+            let beyond = self.lists.beyond(pass).into_iter().flat_map(|next| next.runs);
             let beyond: Vec<IndexRun> = beyond.filter_map(|run| self.clip(run)).collect();
             if !beyond.is_empty() && self.submit_pages(beyond).await? > 0 {
                 return Ok(());
             }
         }
         let may_walk = !self.limited && self.site.total_exact && pass < MOST_PASSES;
-        let doubtful = self.walk.mismatches().into_iter();
+        let doubtful = self.lists.mismatches().into_iter();
         let doubtful = doubtful.filter(|it| (it.is_short || it.has_moved) && !it.is_cut);
         let doubtful = doubtful.filter(|it| it.hinted_by.is_none());
         let again = doubtful.filter_map(|it| self.site.again(it.list, pass + 1, self.range));
@@ -291,7 +291,7 @@ impl Crew {
 
     /// Reports entries that share their key with a different one, once all lists are read.
     fn say_differing(&self) {
-        if let Some(Differing { entries, example }) = self.walk.differing() {
+        if let Some(Differing { entries, example }) = self.lists.differing() {
             self.problems.gap(format!(
                 "{entries} entries of the list have the key of another entry that is not the same, such as {}, so that one of them is stored and the other is not: `key` has to tell them apart. Where they are one item after all: what changes by itself belongs into `ignore`, and a link that varies (by category, by page) is cut by a `regex`, or `[detail] url` is made of the key",
                 plain(&example)
@@ -307,7 +307,7 @@ impl Crew {
         index: &IndexPage,
     ) -> Result<Option<Attempt<'a>>, CrawlError> {
         let rules = self.rules_of(&index.list);
-        let turn = self.walk.take(&rules, index, Answer::Absent, None, std::iter::empty());
+        let turn = self.lists.take(&rules, index, Answer::Absent, None, std::iter::empty());
         if turn == Turn::Lost {
             return Ok(Some(attempt));
         }
@@ -316,7 +316,7 @@ impl Crew {
             return self.once_more(attempt.lease).await.map(|()| None);
         }
         if !index.is_guess {
-            self.walk.note_absent(&index.list);
+            self.lists.note_absent(&index.list);
             self.problems.note(format!("{} is not there, and counts as empty", index.list));
         }
         self.go_on(index, turn).await?;
@@ -328,7 +328,7 @@ impl Crew {
         Ok(self.frontier.retry_later(lease, retry).await?)
     }
 
-    fn say(&self, index: &IndexPage, odd: Vec<String>, gaps: Vec<String>) {
+    fn report_oddities(&self, index: &IndexPage, odd: Vec<String>, gaps: Vec<String>) {
         odd.into_iter().for_each(|odd| self.problems.note(odd));
         gaps.into_iter().for_each(|gap| self.problems.gap_at(index, gap));
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::unlisted::sight_of_error;
-use super::{Attempt, Crew};
+use super::{Attempt, WorkerContext};
 use crate::engine::error::CrawlError;
 use crate::engine::refresh::gone::Sight;
 use crate::engine::writer::Outcome;
@@ -34,7 +34,7 @@ pub enum Trouble {
     Panic,
 }
 
-impl Crew {
+impl WorkerContext {
     /// Handles a failed request: retries it, counts the item as missing, or gives it up.
     pub(super) async fn no_page(
         &self,
@@ -143,8 +143,8 @@ impl Crew {
         let url = self.url_of(task);
         let (reason, message, status, sample) = trouble.describe();
         if let Page::Index(index) = &task.page {
-            self.walk.note_lost(|| format!("{url}: {}", plain(&message)));
-            if self.walk.answered(index, true) {
+            self.lists.note_lost(|| format!("{url}: {}", plain(&message)));
+            if self.lists.answered(index, true) {
                 self.pass_ended(index.pass).await?;
             }
         }

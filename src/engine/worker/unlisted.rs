@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Crew};
+use super::{Attempt, WorkerContext};
 use crate::engine::error::CrawlError;
 use crate::engine::lookup::KEYS_AT_ONCE;
 use crate::engine::refresh::gone::{Fate, Listing, Sight, fate, granted, refusal};
@@ -18,7 +18,7 @@ use crate::site::Paging;
 use crate::store::{Live, Rows};
 use crate::text::secret::HIDDEN;
 
-impl Crew {
+impl WorkerContext {
     /// Submits the stored items that no list names, once all lists are read. Does nothing if a list
     /// may be incomplete.
     pub(super) async fn submit_unlisted(&self) -> Result<(), CrawlError> {
@@ -27,7 +27,7 @@ impl Crew {
         let index = self.metrics.snapshot().index;
         let is_unsaid = index.listed == 0 && index.declared != Some(0);
         let has_none = self.store.was_empty() || is_unsaid;
-        let is_whole = self.walk.is_whole(self.site.total_exact) && !self.problems.has_gap();
+        let is_whole = self.lists.is_whole(self.site.total_exact) && !self.problems.has_gap();
         if is_partial || has_none || !is_whole {
             return Ok(());
         }
@@ -176,7 +176,7 @@ impl Crew {
             let noted_at = item.known.as_deref().and_then(|known| known.unlisted_at);
             return Listing::Unnamed { noted_before: self.was_noted_before(noted_at) };
         }
-        Listing::Named { asked_before: self.departures.was_absent(&item.key) }
+        Listing::Named { asked_before: self.gone_candidates.was_absent(&item.key) }
     }
 
     pub(super) fn note(&self, key: Key, listing: Listing, sight: Sight) {
@@ -184,7 +184,7 @@ impl Crew {
         if fate == Fate::Unlisted {
             self.metrics.unlisted();
         }
-        self.departures.note(key, listing, fate);
+        self.gone_candidates.note(key, listing, fate);
     }
 }
 

@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::blocked::{Blocked, RefusalEnd};
 use super::refusals::{Kind, RefusalTracker, Trouble};
 use super::tempo::{PENALTY, Tempo};
-use super::{End, Manners};
+use super::{End, HostPolicy};
 use crate::fetch::limit::{Limit, Sent};
 use crate::fetch::retry::{Fault, Toll};
 use crate::frontier::Lease;
@@ -84,15 +84,15 @@ pub struct Answered {
 
 impl State {
     /// Creates the state of a host of which only the name is known.
-    pub fn new(name: &str, is_home: bool, manners: &Manners, waits: Waits) -> State {
+    pub fn new(name: &str, is_home: bool, policy: &HostPolicy, waits: Waits) -> State {
         let backoff = |[first, longest]: [Duration; 2]| Backoff::new(first, longest);
         State {
             name: name.into(),
             is_home,
-            block_after: manners.block_after,
-            site_wait: manners.site_wait,
+            block_after: policy.block_after,
+            site_wait: policy.site_wait,
             waits,
-            limit: Limit::new(manners.workers, manners.adaptive, manners.at_first),
+            limit: Limit::new(policy.workers, policy.adaptive, policy.at_first),
             in_flight: 0,
             held: BinaryHeap::new(),
             pace: None,

@@ -232,8 +232,8 @@ fn of_holder(entry: &SweepEntry) -> Result<Document, StoreError> {
     Ok(of_holder)
 }
 
-/// Implements [`crate::store::Store::keep_sweep`].
-pub async fn keep_sweep(
+/// Implements [`crate::store::Store::finish_sweep`].
+pub async fn finish_sweep(
     connection: &Connection,
     layout: Layout,
     entry: &SweepEntry,

@@ -42,7 +42,7 @@ async fn longest_silence(view: &View, is_over: impl Fn() -> bool) -> Duration {
 async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, usize, Duration) {
     let options =
         Options { items: ITEMS, latency: Duration::from_millis(20), ..Options::default() };
-    let mut rig = Rig::over(Mongodb { uri: set.uri("books") }, options);
+    let mut rig = Rig::on(Mongodb { uri: set.uri("books") }, options);
     (rig.settings.workers, rig.settings.batch) = (4, 10);
     let (mut set, primary) = blocking(move || {
         let primary = set.primary();

@@ -225,7 +225,7 @@ struct NoLastWord(AtomicU32);
 
 #[async_trait]
 impl Meddle for NoLastWord {
-    async fn keep_sweep(&self) -> Result<(), StoreError> {
+    async fn finish_sweep(&self) -> Result<(), StoreError> {
         match self.0.fetch_add(1, Ordering::Relaxed) {
             0 => Ok(()),
             _ => Err(StoreError::Failed("gone".to_owned())),

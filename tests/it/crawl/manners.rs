@@ -105,7 +105,7 @@ struct Slow(Arc<Demo>);
 
 #[async_trait]
 impl Meddle for Slow {
-    async fn keep_sweep(&self) -> Result<(), StoreError> {
+    async fn finish_sweep(&self) -> Result<(), StoreError> {
         let begun = Instant::now();
         while self.0.requests().is_empty() {
             assert!(begun.elapsed() < Duration::from_secs(10), "the site is not asked");

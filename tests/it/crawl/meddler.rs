@@ -25,7 +25,7 @@ pub trait Meddle: Send + Sync {
     async fn after_write(&self, _records: &[Record]) {}
 
     /// Before the ledger's first word of a sweep and before its last.
-    async fn keep_sweep(&self) -> Result<(), StoreError> {
+    async fn finish_sweep(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -116,7 +116,7 @@ impl<M: Meddle> Store for Meddler<M> {
     }
 
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
-        self.meddle.keep_sweep().await?;
+        self.meddle.finish_sweep().await?;
         self.store.take_lock(claim).await
     }
 
@@ -124,9 +124,9 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.renew_lock(entry).await
     }
 
-    async fn keep_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.meddle.keep_sweep().await?;
-        self.store.keep_sweep(entry).await
+    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+        self.meddle.finish_sweep().await?;
+        self.store.finish_sweep(entry).await
     }
 
     async fn read(

@@ -67,7 +67,7 @@ async fn d8_a_slow_store_holds_up_the_crawl_and_memory_stays_flat() {
 fn with_own_server() -> (Mongod, Rig<Mongodb>) {
     let server = Mongod::start();
     let options = Options { items: 400, latency: Duration::from_millis(5), ..Options::default() };
-    let mut rig = Rig::over(Mongodb { uri: server.uri("books") }, options);
+    let mut rig = Rig::on(Mongodb { uri: server.uri("books") }, options);
     (rig.settings.workers, rig.settings.batch) = (4, 10);
     (server, rig)
 }

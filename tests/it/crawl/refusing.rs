@@ -166,7 +166,7 @@ async fn penalized(time: Duration, refuse: fn(Answer) -> Answer) -> (Rig<Sqlite>
         "name = 'books'\nbase_url = '{}'\n[index]\nurl = '/list'\nitems = '$[*]'\nkey = '$.id'\n[detail]\nurl = '/item/{{key}}'\n",
         site.url()
     );
-    let mut rig = Rig::<Sqlite>::over(Sqlite::start().await, gleaner::demo::Options::default());
+    let mut rig = Rig::<Sqlite>::on(Sqlite::start().await, gleaner::demo::Options::default());
     rig.site = Site::parse(&text, "test.toml").expect("a site");
     rig.settings = gleaner::site::settings::Settings { retries: 0, ..settings() };
     (rig, site)

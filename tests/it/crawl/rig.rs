@@ -46,10 +46,10 @@ impl<B: Backend> Rig<B> {
     }
 
     pub async fn with(options: Options) -> Rig<B> {
-        Rig::over(B::start().await, options)
+        Rig::on(B::start().await, options)
     }
 
-    pub fn over(backend: B, options: Options) -> Rig<B> {
+    pub fn on(backend: B, options: Options) -> Rig<B> {
         let demo = Demo::start(options).expect("the demo site starts");
         let site = books_at(demo.url());
         Rig { demo, backend, site, settings: settings() }

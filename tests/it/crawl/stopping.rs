@@ -128,7 +128,7 @@ impl Meddle for Away {
         Err(StoreError::Unavailable("away".to_owned()))
     }
 
-    async fn keep_sweep(&self) -> Result<(), StoreError> {
+    async fn finish_sweep(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
@@ -153,7 +153,7 @@ impl Meddle for AllAway {
         Err(StoreError::Unavailable("away".to_owned()))
     }
 
-    async fn keep_sweep(&self) -> Result<(), StoreError> {
+    async fn finish_sweep(&self) -> Result<(), StoreError> {
         match self.0.swap(true, std::sync::atomic::Ordering::Relaxed) {
             false => Ok(()),
             true => Err(StoreError::Unavailable("away".to_owned())),

@@ -33,8 +33,8 @@ async fn next(rig: &Rig) -> (Slot, Duration) {
 #[tokio::test(start_paused = true)]
 async fn w28_a_host_that_answers_429_and_names_no_wait_is_left_alone_for_longer_and_longer() {
     for adaptive in [true, false] {
-        let manners = Manners { adaptive, block_after: 20, ..manners(8) };
-        let rig = rig_with(manners).await;
+        let policy = HostPolicy { adaptive, block_after: 20, ..policy(8) };
+        let rig = rig_with(policy).await;
         let mut page = next_slots(&rig, 8).await;
         let refused = page.split_off(5);
         tokio::time::advance(Duration::from_millis(10)).await;
@@ -64,7 +64,7 @@ async fn w28_a_host_that_answers_429_and_names_no_wait_is_left_alone_for_longer_
 
 #[tokio::test(start_paused = true)]
 async fn w28_a_penalty_that_ends_is_forgotten() {
-    let rig = rig_with(Manners { block_after: 20, ..manners(8) }).await;
+    let rig = rig_with(HostPolicy { block_after: 20, ..policy(8) }).await;
     for _ in 0..3 {
         for expected in [0, 1, 2] {
             let (slot, pause) = next(&rig).await;
@@ -211,7 +211,7 @@ impl Rig {
 
 #[tokio::test(start_paused = true)]
 async fn w28_after_a_penalty_requests_leave_a_quarter_of_a_second_apart() {
-    let rig = rig_with(Manners { block_after: 20, ..manners(8) }).await;
+    let rig = rig_with(HostPolicy { block_after: 20, ..policy(8) }).await;
     for _ in 0..2 {
         let (slot, _) = next(&rig).await;
         tokio::time::advance(Duration::from_millis(10)).await;
@@ -255,7 +255,7 @@ async fn s15_a_slot_that_a_panic_drops_gives_its_place_back() {
 
 #[tokio::test]
 async fn s15_a_panic_while_robots_txt_is_read_leaves_no_task_parked() {
-    let rig = unopened(manners(8)).await;
+    let rig = unopened(policy(8)).await;
     assert!(rig.finds_it_closed().await && !rig.finds_it_closed().await);
     let rules = rig.host().open_with(async { panic!("a test's own panic") }).await;
     assert!(rules.as_ref().is_err_and(|error| error.to_string().contains("panicked")));
@@ -266,7 +266,7 @@ async fn s15_a_panic_while_robots_txt_is_read_leaves_no_task_parked() {
 
 #[tokio::test]
 async fn s15_an_opening_that_never_ends_gives_its_tasks_back_and_is_made_again() {
-    let rig = unopened(manners(8)).await;
+    let rig = unopened(policy(8)).await;
     assert!(rig.finds_it_closed().await && !rig.finds_it_closed().await);
     assert!(rig.host().open_with(std::future::pending()).now_or_never().is_none());
     assert!(rig.finds_it_closed().await, "it is to be opened again");

@@ -56,7 +56,7 @@ pub async fn s13_without_the_lock_nothing_is_written<B: Ledger>() {
     assert_eq!(store.write(&stamp("s"), &records).await, Ok(Vec::new()));
     let state = State::Ended(Outcome::Complete);
     let ended = SweepEntry { state, ended_at: Some(at(1)), fence, ..entry };
-    assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended).await, Ok(true));
     assert_eq!(store.mark_gone(&keys(&["1"]), at(0)).await, Err(lost));
 }
 
@@ -111,7 +111,7 @@ pub async fn s13_a_run_that_lost_the_lock_changes_nothing_that_the_next_one_wrot
     let _ = store.clear_failures(&[late[0].id()]).await;
     let state = State::Ended(Outcome::Complete);
     let ended = SweepEntry { state, ended_at: Some(at(30)), ..was.clone() };
-    assert_eq!(store.keep_sweep(&ended).await, Ok(false));
+    assert_eq!(store.finish_sweep(&ended).await, Ok(false));
     assert_eq!(everything(&backend, &next).await, before, "nothing was written after the loss");
     assert_eq!(store.renew_lock(&was).await, Ok(false));
     assert_eq!(everything(&backend, &next).await, before);
@@ -159,7 +159,7 @@ pub async fn s13_a_lock_of_the_same_process_is_told_apart_by_its_number<B: Ledge
     assert_eq!(store.write(&stamp("s1"), &[late]).await, Err(StoreError::LockLost));
     let state = State::Ended(Outcome::Failed);
     let ended = SweepEntry { state, ended_at: Some(at(30)), ..was.clone() };
-    assert_eq!(store.keep_sweep(&ended).await, Ok(false));
+    assert_eq!(store.finish_sweep(&ended).await, Ok(false));
     assert_eq!(store.renew_lock(&was).await, Ok(false));
     assert_eq!(everything(&backend, &again).await, before);
 }

@@ -180,7 +180,7 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
         report.fields = names.into_iter().map(|name| (name.into(), coverage)).collect();
     }
     let ended = SweepEntry { ended_at: Some(at(5)), ..ended };
-    assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended).await, Ok(true));
     assert_eq!(backend.sweeps().await, std::slice::from_ref(&ended));
     let read = store.sweeps(10).await.expect("the store answers");
     assert_eq!((&read[0].entry, read[0].silent_for), (&ended, None));
@@ -197,7 +197,7 @@ pub async fn p13_whole_sweeps_are_found_behind_any_number_of_others<B: Ledger>()
         let entry = SweepEntry { id: format!("{number:03}").into(), limited, ..begun(1) };
         takes(&store, &Claim::new(entry.clone())).await;
         let ended = SweepEntry { state: State::Ended(outcome), ended_at: Some(at(9)), ..entry };
-        assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+        assert_eq!(store.finish_sweep(&ended).await, Ok(true));
     }
     let ids = |most| {
         let whole = store.whole_sweeps(most);
@@ -218,7 +218,7 @@ pub async fn s14_sweeps_are_read_newest_first_by_the_number_of_the_lock<B: Ledge
         takes(&store, &Claim::new(entry.clone())).await;
         let state = State::Ended(Outcome::Complete);
         let ended = SweepEntry { state, ended_at: Some(at(second)), ..entry };
-        assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+        assert_eq!(store.finish_sweep(&ended).await, Ok(true));
         ids.push(ended.id);
     }
     let other = SweepEntry { collection: "copy".into(), ..begun(1) };
@@ -243,7 +243,7 @@ pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger
         takes(&store, &Claim::new(entry.clone())).await;
         let state = State::Ended(Outcome::Interrupted);
         let ended = SweepEntry { state, ended_at: Some(at(9)), ..entry };
-        assert_eq!(store.keep_sweep(&ended).await, Ok(true));
+        assert_eq!(store.finish_sweep(&ended).await, Ok(true));
         ended.id
     };
     let latest = async || {

@@ -119,7 +119,7 @@ pub async fn s8_of_twenty_who_go_on_with_a_sweep_one_takes_the_lock<B: Ledger>()
     assert_eq!((&taken.id, taken.runs), (&dead.id, 2));
     assert_eq!(backend.sweeps().await.len(), 1);
     // And once more where the sweep has ended.
-    assert_eq!(store.keep_sweep(&ended(&taken, Outcome::Interrupted, 5)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&taken, Outcome::Interrupted, 5)).await, Ok(true));
     let interrupted = only(&store).await.entry;
     let taken = race(&backend, |pid| resume(&interrupted, pid)).await;
     assert_eq!(taken.runs, 3);
@@ -131,7 +131,7 @@ pub async fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed
     let store = books(&backend).await;
     let full = begun(1);
     takes(&store, &Claim::new(full.clone())).await;
-    assert_eq!(store.keep_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
     let full = only(&store).await.entry;
     let limited = SweepEntry { limited: true, ..begun(2) };
     takes(&store, &Claim::new(limited.clone())).await;
@@ -154,7 +154,7 @@ pub async fn s14_each_lock_has_a_higher_number_than_all_before<B: Ledger>() {
     let first = only(&store).await.entry;
     assert_eq!(takes(&store, &resume(&first, 2)).await, 2);
     let resumed = only(&store).await.entry;
-    assert_eq!(store.keep_sweep(&ended(&resumed, Outcome::Failed, 1)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&resumed, Outcome::Failed, 1)).await, Ok(true));
     let limited = SweepEntry { limited: true, ..begun(3) };
     assert_eq!(takes(&store, &Claim::new(limited.clone())).await, 3);
     let sweeps = store.sweeps(10).await.expect("the store answers");
@@ -177,7 +177,7 @@ pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>(
     let full = begun(1);
     takes(&store, &Claim::new(full.clone())).await;
     let outdated = only(&store).await.entry;
-    assert_eq!(store.keep_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
     let interrupted = only(&store).await.entry;
     let limited = SweepEntry { limited: true, ..begun(2) };
     takes(&store, &Claim::new(limited.clone())).await;
@@ -229,7 +229,7 @@ pub async fn s8_a_lock_that_is_held_is_refused<B: Ledger>() {
     let other = SweepEntry { collection: "copy".into(), ..begun(6) };
     takes(&copy, &Claim::new(other.clone())).await;
     // Once it has ended, the next one has it.
-    assert_eq!(store.keep_sweep(&ended(&first, Outcome::Complete, 1)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&first, Outcome::Complete, 1)).await, Ok(true));
     takes(&store, &Claim::new(begun(2))).await;
 }
 
@@ -244,7 +244,7 @@ pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>(
     takes(&store, &Claim::new(next.clone()).evicting(dead)).await;
     let before = backend.sweeps().await;
     assert_eq!(store.renew_lock(&stalled).await, Ok(false));
-    assert_eq!(store.keep_sweep(&ended(&stalled, Outcome::Complete, 9)).await, Ok(false));
+    assert_eq!(store.finish_sweep(&ended(&stalled, Outcome::Complete, 9)).await, Ok(false));
     assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(None));
     assert_eq!(backend.sweeps().await, before);
     // … and a third goes on with that one's sweep.
@@ -253,10 +253,10 @@ pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>(
     takes(&store, &Claim::resume(third.clone(), sweeps[0].entry.clone())).await;
     let before = backend.sweeps().await;
     assert_eq!(store.renew_lock(&next).await, Ok(false));
-    assert_eq!(store.keep_sweep(&ended(&next, Outcome::Complete, 9)).await, Ok(false));
+    assert_eq!(store.finish_sweep(&ended(&next, Outcome::Complete, 9)).await, Ok(false));
     assert_eq!(backend.sweeps().await, before);
     assert_eq!(store.renew_lock(&third).await, Ok(true));
-    assert_eq!(store.keep_sweep(&ended(&third, Outcome::Complete, 9)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&third, Outcome::Complete, 9)).await, Ok(true));
     assert_eq!(states(&backend).await[&third.id], "complete");
 }
 
@@ -288,7 +288,7 @@ pub async fn s8_the_silence_of_a_holder_is_told<B: Ledger>() {
     assert!(silent().await < Duration::from_secs(30));
     backend.silence(&entry.id, -90).await;
     assert_eq!(only(&store).await.silent_for, None, "the clock was set back");
-    assert_eq!(store.keep_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(true));
     let over = only(&store).await;
     assert_eq!((over.silent_for, over.entry.heartbeat_at), (None, None));
 }
@@ -298,7 +298,7 @@ pub async fn s1_a_sweep_that_ended_can_be_gone_on_with<B: Ledger>() {
     let store = books(&backend).await;
     let first = begun(1);
     takes(&store, &Claim::new(first.clone())).await;
-    assert_eq!(store.keep_sweep(&ended(&first, Outcome::Interrupted, 5)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&first, Outcome::Interrupted, 5)).await, Ok(true));
     let read = only(&store).await.entry;
     assert_eq!(read.state, State::Ended(Outcome::Interrupted));
     let second = resumed(&read, 2);
@@ -308,7 +308,7 @@ pub async fn s1_a_sweep_that_ended_can_be_gone_on_with<B: Ledger>() {
     assert!(running.heartbeat_at.is_some());
     assert_eq!(SweepEntry { heartbeat_at: None, ..running }, second);
     // The same process can go on with its own sweep.
-    assert_eq!(store.keep_sweep(&ended(&second, Outcome::Failed, 6)).await, Ok(true));
+    assert_eq!(store.finish_sweep(&ended(&second, Outcome::Failed, 6)).await, Ok(true));
     let read = only(&store).await.entry;
     takes(&store, &resume(&read, 2)).await;
 }
@@ -325,7 +325,7 @@ pub async fn what_was_done_can_be_done_again_by_its_holder<B: Ledger>() {
     assert_eq!(backend.sweeps().await.len(), 2);
     let entry = ended(&entry, Outcome::Interrupted, 5);
     for _ in 0..2 {
-        assert_eq!(store.keep_sweep(&entry).await, Ok(true));
+        assert_eq!(store.finish_sweep(&entry).await, Ok(true));
     }
     let read = store.sweeps(1).await.expect("the store answers")[0].entry.clone();
     for _ in 0..2 {
@@ -339,7 +339,7 @@ pub async fn what_was_never_begun_cannot_be_ended<B: Ledger>() {
     let store = books(&backend).await;
     let entry = begun(1);
     assert_eq!(store.renew_lock(&entry).await, Ok(false));
-    assert_eq!(store.keep_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(false));
+    assert_eq!(store.finish_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(false));
     let old = ended(&entry, Outcome::Failed, 1);
     assert_eq!(store.take_lock(&resume(&old, 2)).await, Ok(None));
     assert_eq!(backend.sweeps().await, []);

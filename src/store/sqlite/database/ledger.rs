@@ -146,8 +146,8 @@ impl Database {
         transaction.commit().map(|()| renewed)
     }
 
-    /// Implements [`crate::store::Store::keep_sweep`].
-    pub fn keep_sweep(&mut self, entry: &SweepEntry) -> Result<bool> {
+    /// Implements [`crate::store::Store::finish_sweep`].
+    pub fn finish_sweep(&mut self, entry: &SweepEntry) -> Result<bool> {
         let transaction = begin(&mut self.connection)?;
         let entry = SweepEntry { heartbeat_at: None, ..entry.clone() };
         let kept = write(&transaction, &format!("{CHANGE} {HELD}"), &entry, None)?;
