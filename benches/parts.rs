@@ -11,7 +11,7 @@ use gleaner::demo::{Demo, Options};
 use gleaner::engine::refresh::{self, Origin};
 use gleaner::extract::{self, Making};
 use gleaner::fetch::{HeaderMap, Page};
-use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
+use gleaner::frontier::{Frontier, Limits};
 use gleaner::model::document::{Document, Encoding, Json};
 use gleaner::model::record::{Key, Record, Stamp};
 use gleaner::model::task::{Content, DetailPage, FollowUps};
@@ -36,14 +36,14 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
-fn frontier() -> MemoryFrontier {
-    MemoryFrontier::new(Limits { low_water: 2_000, pages: 100, items: u64::MAX })
+fn frontier() -> Arc<Frontier> {
+    Frontier::new(Limits { low_water: 2_000, pages: 100, items: u64::MAX })
 }
 
 /// Lease, submit one more, finish: `cycles` of them by each of `threads`.
 fn cycle(threads: u64, cycles: u64) -> Duration {
-    let frontier = Arc::new(frontier());
-    runtime().block_on(frontier.submit(listed(0..threads))).expect("it takes them");
+    let frontier = frontier();
+    frontier.submit(listed(0..threads)).expect("it takes them");
     let begun = Instant::now();
     std::thread::scope(|scope| {
         for thread in 1..=threads {
@@ -51,10 +51,10 @@ fn cycle(threads: u64, cycles: u64) -> Duration {
             scope.spawn(move || {
                 runtime().block_on(async {
                     for number in 0..cycles {
-                        let lease = frontier.lease().await.expect("it answers").expect("a task");
+                        let lease = frontier.lease().await.expect("a task");
                         let more = listed(std::iter::once(thread << 40 | number));
-                        frontier.submit(more).await.expect("it takes it");
-                        frontier.finish(lease).await.expect("it ends");
+                        frontier.submit(more).expect("it takes it");
+                        frontier.finish(lease);
                     }
                 });
             });
@@ -79,11 +79,11 @@ fn seen(criterion: &mut Criterion) {
     let (runtime, frontier) = (runtime(), frontier());
     let take = |number: u64| {
         runtime.block_on(async {
-            frontier.submit(listed(std::iter::once(number))).await.expect("it takes it");
-            let lease = frontier.lease().await.expect("it answers").expect("a task");
+            frontier.submit(listed(std::iter::once(number))).expect("it takes it");
+            let lease = frontier.lease().await.expect("a task");
             // One task stays, so that the end does not come.
             if number > 0 {
-                frontier.finish(lease).await.expect("it ends");
+                frontier.finish(lease);
             } else {
                 std::mem::forget(lease);
             }
@@ -95,7 +95,7 @@ fn seen(criterion: &mut Criterion) {
         bencher.iter(|| next.by_ref().take(1).for_each(take));
     });
     criterion.bench_function("seen set of ten million, one that was seen", |bencher| {
-        bencher.iter(|| black_box(runtime.block_on(frontier.has_seen(&key(7_777_777)))));
+        bencher.iter(|| black_box(frontier.has_seen(&key(7_777_777))));
     });
 }
 

@@ -27,7 +27,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crawl::CrawlArgs;
 
-use streams::say;
+use streams::print_message;
 
 pub use exit::Exit;
 
@@ -110,7 +110,7 @@ pub fn parse() -> Result<Cli, Exit> {
 /// Runs a command and returns its exit code.
 pub async fn run(cli: Cli) -> Exit {
     if !cli.command.logs() {
-        variables::unknown().iter().for_each(|why| say(&format!("warning: {why}\n")));
+        variables::unknown().iter().for_each(|why| print_message(&format!("warning: {why}\n")));
     }
     match cli.command {
         Command::Crawl { site, crawl } => Box::pin(crawl::run(&site, crawl)).await,

@@ -1,6 +1,7 @@
 //! The frontier: the tasks that are known and not done. It grows while the crawl runs.
 //!
-//! This file is the contract; `frontier/` holds the in-memory backend. A backend promises:
+//! It lives in memory and consists of three lanes (items, list pages, and tasks for the end), the
+//! tasks that are set aside, a set of seen tasks, one count, and an event for changes. It promises:
 //!
 //! 1. **Submit** accepts each task once, and counts it as outstanding before anyone can lease it. A
 //!    duplicate costs nothing.
@@ -16,10 +17,14 @@
 //! 5. A task to be retried later is set aside, and still counted, until it is due. A task to be
 //!    retried at the end is set aside until all others are done.
 //!
-//! `tests/it/frontier_contract.rs` is the test suite that every backend must pass. The model
-//! checker explores the protocol of the in-memory backend (`frontier/model.rs`).
+//! Every change of state is followed by a wake-up, and a waiting worker listens before it looks
+//! again, so no wake-up is lost. A worker that leaves tasks behind wakes the next one.
+//!
+//! `tests/it/frontier.rs` tests the promises. The model checker explores the interleavings
+//! (`frontier/model.rs`).
 
-mod memory;
+mod lane;
+mod lease;
 #[cfg(test)]
 mod model;
 mod outstanding;
@@ -28,75 +33,57 @@ mod set_aside;
 mod steps;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{AcqRel, Acquire};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use event_listener::{Event, IntoNotification};
+use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
-use crate::model::record::{Key, Known};
-use crate::model::task::{FollowUps, Page, Task};
-
-pub use memory::{Limits, MemoryFrontier};
+use crate::model::record::Key;
+use crate::model::task::{DetailPage, FollowUps, IndexRun, Page, Task};
+use lane::Lane;
+pub use lease::Lease;
 pub use outstanding::Count;
+use outstanding::Outstanding;
+use seen::{Seen, Sight};
+use set_aside::SetAside;
+use steps::AtomicU64;
 
-/// The set of tasks that are known and not done. The module's documentation is the contract.
-#[async_trait]
-pub trait Frontier: Send + Sync {
-    /// Adds the `follow_ups` that were not seen before, and returns how many were added.
-    ///
-    /// # Errors
-    /// Returns [`FrontierError::Ended`] after the end, or an error of the backend.
-    async fn submit(&self, follow_ups: FollowUps) -> Result<Submitted, FrontierError>;
+/// Maximum number of tasks that wait for the end: memory must not grow with the site.
+const MOST_AT_THE_END: usize = 10_000;
+/// Delay after which further such tasks come back.
+const SOON: Duration = Duration::from_secs(1);
 
-    /// Waits for a task. Returns `None` at the end. Dropping the future loses no task.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn lease(&self) -> Result<Option<Lease>, FrontierError>;
+/// The tasks that are known and not done. The module's documentation says what it promises.
+#[derive(Debug)]
+pub struct Frontier {
+    low_water: u64,
+    most_pages: u64,
+    /// Number of leased index tasks.
+    pages: AtomicU64,
+    index: Lane<IndexEntry>,
+    details: Lane<Task>,
+    /// Tasks that are handed out when nothing else is left.
+    at_the_end: Lane<Task>,
+    set_aside: SetAside,
+    seen: Seen,
+    outstanding: Outstanding,
+    changed: Event,
+}
 
-    /// Extends a lease that takes long, if leases of this backend expire.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn extend(&self, lease: &mut Lease) -> Result<(), FrontierError>;
-
-    /// Ends a lease whose task is done.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn finish(&self, lease: Lease) -> Result<(), FrontierError>;
-
-    /// Ends a lease, and hands its task out again after a delay.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn retry_later(&self, lease: Lease, retry: Retry) -> Result<(), FrontierError>;
-
-    /// Ends a lease, and hands its task out again when no other task is left. This costs no
-    /// attempt. If very many tasks wait for the end, further ones may be handed out earlier.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn retry_at_the_end(&self, lease: Lease) -> Result<(), FrontierError>;
-
-    /// Returns true if an item was submitted, from whatever list.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn has_seen(&self, key: &Key) -> Result<bool, FrontierError>;
-
-    /// Returns the number of tasks that are queued, leased or set aside.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn outstanding(&self) -> Result<Count, FrontierError>;
-
-    /// Returns the number of outstanding tasks that wait until all others are done.
-    ///
-    /// # Errors
-    /// Returns an error of the backend.
-    async fn waiting_for_the_end(&self) -> Result<u64, FrontierError>;
+/// The limits of a frontier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Number of outstanding details below which index tasks are handed out; at least 1. Details
+    /// that wait in the writer count, so it must be more than the writer holds.
+    pub low_water: u64,
+    /// Maximum number of index tasks leased at once; at least 1. Without this bound all pages of a
+    /// list could be leased at once while they wait for their host, and all their items would
+    /// arrive together.
+    pub pages: u64,
+    /// Maximum number of distinct items.
+    pub items: u64,
 }
 
 /// The time of a retry, and its cost.
@@ -121,7 +108,7 @@ pub struct Submitted {
     pub differing: Vec<Key>,
 }
 
-/// An error of a frontier.
+/// The reason why a submission was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrontierError {
     /// More list pages are planned than can be counted.
@@ -132,74 +119,219 @@ pub enum FrontierError {
     Ended,
 }
 
-/// A task that is handed out to a worker.
 #[derive(Debug)]
-pub struct Lease {
-    task: Option<Task>,
-    returns: Returns,
-    /// Time at which the lease expires, for backends shared between machines. It is `None` in
-    /// memory.
-    pub expires_at: Option<Instant>,
+enum IndexEntry {
+    Planned(IndexRun),
+    Again(Task),
 }
 
-/// The channel that takes back the task of a dropped lease.
-#[derive(Debug, Clone)]
-pub struct Returns {
-    channel: async_channel::Sender<Task>,
-    changed: Arc<Event>,
-}
-
-impl Lease {
-    /// Creates a lease on `task`. When dropped, it gives the task back to `returns`.
-    pub fn new(task: Task, returns: Returns, expires_at: Option<Instant>) -> Lease {
-        Lease { task: Some(task), returns, expires_at }
+impl Frontier {
+    /// Creates an empty frontier. It is shared, since each lease holds it.
+    pub fn new(limits: Limits) -> Arc<Frontier> {
+        Arc::new(Frontier {
+            low_water: limits.low_water.max(1),
+            most_pages: limits.pages.max(1),
+            pages: AtomicU64::new(0),
+            index: Lane::new(),
+            details: Lane::new(),
+            at_the_end: Lane::new(),
+            set_aside: SetAside::default(),
+            seen: Seen::new(limits.items),
+            outstanding: Outstanding::new(),
+            changed: Event::new(),
+        })
     }
 
-    /// Returns the task.
+    /// Adds the `follow_ups` that were not seen before, and returns how many were added.
     ///
-    /// # Panics
-    /// Never: the task leaves only with the lease.
-    pub fn task(&self) -> &Task {
-        self.task.as_ref().expect("the task leaves only with the lease")
-    }
-
-    /// Makes the request of this lease unconditional: removes the digest from `known`, which is
-    /// what the store knows of the item.
-    pub fn in_full(mut self, known: Option<&Known>) -> Lease {
-        if let Some(Task { page: Page::Detail(item), .. }) = &mut self.task {
-            item.known = known.map(|known| Arc::new(Known { digest: None, ..known.clone() }));
+    /// # Errors
+    /// Returns [`FrontierError::Ended`] after the end, and [`FrontierError::TooMany`] if there are
+    /// too many list pages.
+    pub fn submit(&self, follow_ups: FollowUps) -> Result<Submitted, FrontierError> {
+        let runs = follow_ups.index.into_iter().flat_map(|run| self.seen.index_run(run));
+        let runs: Vec<IndexRun> = runs.collect();
+        let (mut limited, mut differing) = (false, Vec::new());
+        let details: Vec<DetailPage> = follow_ups
+            .details
+            .into_iter()
+            .filter(|detail| match self.seen.item(&detail.key, detail.entry) {
+                Sight::New => true,
+                Sight::Again => false,
+                Sight::Differing => {
+                    differing.push(detail.key.clone());
+                    false
+                }
+                Sight::OverLimit => {
+                    limited = true;
+                    false
+                }
+            })
+            .collect();
+        let pages = runs.iter().map(IndexRun::pages).sum();
+        let details_added = details.len() as u64;
+        let submitted = Submitted { index: pages, details: details_added, limited, differing };
+        self.outstanding.add(submitted.index, submitted.details)?;
+        let entries = runs.len() + details.len();
+        for run in runs {
+            self.index.push(IndexEntry::Planned(run));
         }
-        self
-    }
-
-    /// Ends the lease and returns its task. The task is not given back.
-    pub fn end(mut self) -> Option<Task> {
-        self.task.take()
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(mut task) = self.task.take() {
-            task.attempt += u32::from(std::thread::panicking());
-            self.returns.post(task);
+        for detail in details {
+            self.details.push(Task::first(Page::Detail(detail)));
         }
-    }
-}
-
-impl Returns {
-    /// Creates the channel through which a frontier gets tasks back, and its receiver.
-    pub fn new(changed: Arc<Event>) -> (Returns, async_channel::Receiver<Task>) {
-        let (channel, returned) = async_channel::unbounded();
-        (Returns { channel, changed }, returned)
+        self.wake(entries);
+        Ok(submitted)
     }
 
-    fn post(&self, task: Task) {
-        steps::point();
-        // This fails only if the frontier itself was dropped, and all its tasks with it.
-        if self.channel.try_send(task).is_ok() {
+    /// Waits for a task. Returns `None` at the end. Dropping the future loses no task.
+    pub async fn lease(self: &Arc<Self>) -> Option<Lease> {
+        loop {
+            if let Some(task) = self.take() {
+                return Some(Lease::new(task, self.clone()));
+            }
             steps::point();
-            self.changed.notify(1.additional());
+            let changed = self.changed.listen();
+            // Look again now that the listener cannot miss a change.
+            if let Some(task) = self.take() {
+                return Some(Lease::new(task, self.clone()));
+            }
+            if self.outstanding.count().is_zero() {
+                return None;
+            }
+            match self.set_aside.next_due() {
+                None => changed.await,
+                Some(due) => match select(changed, Box::pin(steps::sleep_until(due))).await {
+                    Either::Left(_) | Either::Right(_) => {}
+                },
+            }
         }
+    }
+
+    /// Ends a lease whose task is done.
+    pub fn finish(&self, lease: Lease) {
+        let Some(task) = lease.end() else { return };
+        let was_full = self.ended(&task.page);
+        let left = self.outstanding.remove(&task.page);
+        if left.is_zero() || self.is_the_end(left) {
+            self.wake(usize::MAX);
+        } else if was_full || self.under_way(left) + 1 == self.low_water {
+            self.wake(1);
+        }
+    }
+
+    /// Ends a lease, and hands its task out again after a delay.
+    pub fn retry_later(&self, lease: Lease, retry: Retry) {
+        let Some(mut task) = lease.end() else { return };
+        self.ended(&task.page);
+        task.attempt += u32::from(retry.costs_attempt);
+        task.waits += u32::from(!retry.costs_attempt);
+        self.set_aside.put(Instant::now() + retry.after, task);
+        // Every waiting worker must compute its wake-up time anew: this task may be due first.
+        self.wake(usize::MAX);
+    }
+
+    /// Ends a lease, and hands its task out again when no other task is left. This costs no
+    /// attempt. If very many tasks wait for the end, further ones may be handed out earlier.
+    pub fn retry_at_the_end(&self, lease: Lease) {
+        let Some(mut task) = lease.end() else { return };
+        self.ended(&task.page);
+        task.waits += 1;
+        match self.at_the_end.len() < MOST_AT_THE_END {
+            true => self.at_the_end.push(task),
+            false => self.set_aside.put(Instant::now() + SOON, task),
+        }
+        // This may be the end now, or another index task may be leased.
+        self.wake(1);
+    }
+
+    /// Returns true if an item was submitted, from whatever list.
+    pub fn has_seen(&self, key: &Key) -> bool {
+        self.seen.has(key)
+    }
+
+    /// Returns the number of tasks that are queued, leased or set aside.
+    pub fn outstanding(&self) -> Count {
+        self.outstanding.count()
+    }
+
+    /// Returns the number of outstanding tasks that wait until all others are done.
+    pub fn waiting_for_the_end(&self) -> u64 {
+        self.at_the_end.len() as u64
+    }
+
+    /// Takes back the task of a dropped lease.
+    fn give_back(&self, task: Task) {
+        self.ended(&task.page);
+        self.queue(task);
+    }
+
+    /// Returns the next task, or `None` if none may be handed out now.
+    fn take(&self) -> Option<Task> {
+        self.collect();
+        if let Some(task) = self.details.pop() {
+            return Some(task);
+        }
+        let has_enough = self.under_way(self.outstanding.count()) >= self.low_water;
+        if has_enough || self.pages.load(Acquire) >= self.most_pages {
+            return None;
+        }
+        let entry = self.index.pop()?;
+        self.pages.fetch_add(1, AcqRel);
+        match entry {
+            IndexEntry::Again(task) => Some(task),
+            IndexEntry::Planned(run) => {
+                let (page, rest) = run.split();
+                if let Some(rest) = rest {
+                    self.index.push(IndexEntry::Planned(rest));
+                    self.wake(1);
+                }
+                Some(Task::first(Page::Index(page)))
+            }
+        }
+    }
+
+    /// Moves tasks that are due into their lanes.
+    fn collect(&self) {
+        while let Some(task) = self.set_aside.take_due() {
+            self.queue(task);
+        }
+        if self.is_the_end(self.outstanding.count()) {
+            while let Some(task) = self.at_the_end.pop() {
+                self.queue(task);
+            }
+        }
+    }
+
+    fn queue(&self, task: Task) {
+        match task.page {
+            Page::Index(_) => self.index.push(IndexEntry::Again(task)),
+            Page::Detail(_) => self.details.push(task),
+        }
+        self.wake(1);
+    }
+
+    /// Returns the number of outstanding items, without those that wait for the end. List pages
+    /// must not wait for the latter, since the end comes after all list pages.
+    fn under_way(&self, left: Count) -> u64 {
+        left.details.saturating_sub(self.at_the_end.len() as u64)
+    }
+
+    /// Returns true if only tasks that wait for the end are left. No one is then left to submit
+    /// more.
+    fn is_the_end(&self, left: Count) -> bool {
+        left.total() == self.at_the_end.len() as u64
+    }
+
+    /// Records that a lease of this page has ended. Returns true if the maximum number of pages was
+    /// leased, so that a waiting worker may now lease one.
+    fn ended(&self, page: &Page) -> bool {
+        match page {
+            Page::Index(_) => self.pages.fetch_sub(1, AcqRel) >= self.most_pages,
+            Page::Detail(_) => false,
+        }
+    }
+
+    fn wake(&self, workers: usize) {
+        steps::point();
+        self.changed.notify(workers.additional());
     }
 }

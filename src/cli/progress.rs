@@ -51,7 +51,7 @@ impl ProgressView {
     /// loses nothing.
     pub async fn show(&mut self, view: &View) {
         self.ticks.tick().await;
-        let (snapshot, queued) = view.now().await;
+        let (snapshot, queued) = view.now();
         self.pace.update(&snapshot);
         let text = line(&snapshot, queued, &self.pace, view.waits().as_deref());
         match &self.form {

@@ -32,7 +32,7 @@ use crate::engine::refresh::twins::Twins;
 use crate::engine::worker::{Readers, WorkerContext};
 use crate::engine::writer::{self, Batching, Destination, Outbox};
 use crate::fetch::{Fetcher, Hosts};
-use crate::frontier::{Frontier, Limits, MemoryFrontier};
+use crate::frontier::{Frontier, Limits};
 use crate::model::record::Stamp;
 use crate::model::report::Outcome;
 use crate::observe::metrics::{Metrics, Snapshot};
@@ -57,7 +57,7 @@ pub struct Crawl {
     /// Warning to print if there are fewer workers than requested.
     fewer_workers: Option<String>,
     store: Arc<dyn Store>,
-    frontier: Arc<dyn Frontier>,
+    frontier: Arc<Frontier>,
     metrics: Arc<Metrics>,
     lists: Arc<ListProgress>,
     gone_candidates: Arc<GoneCandidates>,
@@ -87,7 +87,7 @@ type Opening<'c> = Pin<Box<MaybeDone<BoxFuture<'c, ()>>>>;
 #[derive(Clone)]
 pub struct View {
     metrics: Arc<Metrics>,
-    frontier: Arc<dyn Frontier>,
+    frontier: Arc<Frontier>,
     waits: Waits,
 }
 
@@ -98,9 +98,8 @@ impl View {
     }
 
     /// Returns all counters and the number of outstanding tasks.
-    pub async fn now(&self) -> (Snapshot, u64) {
-        let outstanding = self.frontier.outstanding().await.map_or(0, |count| count.total());
-        (self.metrics.snapshot(), outstanding)
+    pub fn now(&self) -> (Snapshot, u64) {
+        (self.metrics.snapshot(), self.frontier.outstanding().total())
     }
 }
 
@@ -125,7 +124,7 @@ impl Crawl {
         // Tasks that the workers (up to two each) and the writer hold count as outstanding. The
         // low-water mark must be above that number, plus what the workers take next.
         let in_hands = settings.workers * 3 + batching(&settings).holds();
-        let frontier = MemoryFrontier::new(Limits {
+        let frontier = Frontier::new(Limits {
             low_water: in_hands as u64,
             pages: settings.workers as u64,
             items: settings.limit.unwrap_or(u64::MAX),
@@ -135,7 +134,7 @@ impl Crawl {
             settings,
             fewer_workers,
             store: Arc::new(patient),
-            frontier: Arc::new(frontier),
+            frontier,
             metrics,
             lists: Arc::default(),
             gone_candidates: Arc::default(),
@@ -204,7 +203,7 @@ impl Crawl {
     ) -> Result<Outcome, CrawlError> {
         opening.await;
         self.run_workers(&lock, hosts, fetcher, problems).await?;
-        if self.frontier.outstanding().await?.total() > 0 {
+        if self.frontier.outstanding().total() > 0 {
             return Ok(Outcome::Interrupted);
         }
         if let Some(why) = self.read_nothing() {

@@ -19,7 +19,7 @@ pub enum CrawlError {
     /// The site refuses requests.
     #[error(transparent)]
     Blocked(#[from] Blocked),
-    /// The frontier failed.
+    /// The frontier refused a submission.
     #[error(transparent)]
     Frontier(#[from] FrontierError),
     /// Another run holds the site.

@@ -50,7 +50,7 @@ use crate::observe::problems::{FieldsFound, OddTexts, Problems};
 use crate::site::Site;
 use crate::store::Store;
 use crate::system::clock;
-use crate::system::shutdown::{Shutdown, Stage};
+use crate::system::shutdown::Shutdown;
 use crate::text::secret::shown;
 pub use readers::Readers;
 use trouble::{Trouble, page_id};
@@ -77,7 +77,7 @@ pub struct WorkerContext {
     /// Maximum number of retries of a task.
     pub retries: u32,
     /// Source of tasks, and destination of follow-ups.
-    pub frontier: Arc<dyn Frontier>,
+    pub frontier: Arc<Frontier>,
     /// Threads that read large pages.
     pub readers: Readers,
     /// HTTP client.
@@ -148,7 +148,7 @@ impl WorkerContext {
     /// # Errors
     /// Returns an error that ends the whole crawl.
     pub async fn work(self: Arc<WorkerContext>, outbox: Outbox) -> Result<(), CrawlError> {
-        let mut stop = pin!(self.shutdown.reached(Stage::Draining));
+        let mut stop = pin!(self.shutdown.requested());
         let mut unread = None;
         loop {
             // Pinned on the stack: moving these futures costs as much as reading a page.
@@ -165,23 +165,23 @@ impl WorkerContext {
     async fn next_answer<'a>(
         &self,
         outbox: &'a Outbox,
-        mut stop: Pin<&mut (impl Future<Output = ()> + Send)>,
+        mut stop: Pin<&mut (impl Future + Send)>,
     ) -> Result<Option<Answer<'a>>, CrawlError> {
         loop {
             if self.readers.is_behind() {
                 tokio::select! {
                     biased;
-                    () = &mut stop => {}
+                    _ = &mut stop => {}
                     () = self.readers.caught_up() => {}
                 }
             }
             let next = match self.hosts.ready_now() {
-                _ if self.shutdown.stage() > Stage::Running => None,
+                _ if self.shutdown.is_requested() => None,
                 Some((lease, slot)) => Some((lease, Some(slot))),
                 None => tokio::select! {
                     biased;
-                    () = &mut stop => None,
-                    lease = self.frontier.lease() => lease?.map(|lease| (lease, None)),
+                    _ = &mut stop => None,
+                    lease = self.frontier.lease() => lease.map(|lease| (lease, None)),
                     (lease, slot) = self.hosts.ready() => Some((lease, Some(slot))),
                 },
             };
@@ -323,14 +323,14 @@ impl WorkerContext {
     async fn open(&self, host: &Arc<Host>) {
         tokio::select! {
             biased;
-            () = self.shutdown.reached(Stage::Draining) => {}
+            _ = self.shutdown.requested() => {}
             _ = host.open(&self.fetcher) => {}
         }
     }
 
     /// Ends an attempt; the task is retried when all others are done.
     async fn ask_at_the_end(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
-        self.frontier.retry_at_the_end(attempt.lease).await?;
+        self.frontier.retry_at_the_end(attempt.lease);
         // The writer may hold all other tasks.
         attempt.outbox.look();
         Ok(())
@@ -338,7 +338,7 @@ impl WorkerContext {
 
     /// Ends a task that leads to no delivery.
     async fn finish(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
-        self.frontier.finish(attempt.lease).await?;
+        self.frontier.finish(attempt.lease);
         attempt.outbox.look();
         Ok(())
     }

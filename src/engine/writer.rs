@@ -121,7 +121,7 @@ pub struct Destination {
     /// True if the store held failures when the crawl began.
     pub has_failures: bool,
     /// Frontier in which leases are finished.
-    pub frontier: Arc<dyn Frontier>,
+    pub frontier: Arc<Frontier>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Problems to report to the user.
@@ -219,7 +219,7 @@ impl Writer {
                 () = &mut flush, if !batch.is_empty() && commits.len() < IN_FLIGHT => {}
                 else => {}
             }
-            let is_last = destination.has_all(&batch).await?;
+            let is_last = destination.has_all(&batch);
             if batch.held() > 0 {
                 match destination.canary.verdict(is_last) {
                     canary::Verdict::Redesigned(redesign) => return Err(redesign.into()),
@@ -255,10 +255,10 @@ impl Destination {
     }
 
     /// Returns true if no further delivery can come before this batch is written.
-    async fn has_all(&self, batch: &Batch) -> Result<bool, CrawlError> {
-        let all = self.frontier.outstanding().await?.total();
-        let later = self.frontier.waiting_for_the_end().await?;
-        Ok(all == (batch.len() + batch.held()) as u64 + later)
+    fn has_all(&self, batch: &Batch) -> bool {
+        let all = self.frontier.outstanding().total();
+        let later = self.frontier.waiting_for_the_end();
+        all == (batch.len() + batch.held()) as u64 + later
     }
 
     /// Writes a batch to the store and ends its leases.
@@ -343,7 +343,7 @@ impl Destination {
                     "{page} at {url} is missing: it is listed, but its page answers 404 or 410"
                 ));
             }
-            self.frontier.finish(lease).await?;
+            self.frontier.finish(lease);
         }
         Ok(())
     }
@@ -374,14 +374,14 @@ impl Destination {
             if lacking.contains(&seen.key) {
                 let retry = Retry { after: Duration::ZERO, costs_attempt: false };
                 let lease = lease.in_full(known.get(&seen.key).map(|known| &**known));
-                self.frontier.retry_later(lease, retry).await?;
+                self.frontier.retry_later(lease, retry);
                 continue;
             }
             match is_recent {
                 true => self.metrics.skipped(),
                 false => self.metrics.settled(Verdict::Same),
             }
-            self.frontier.finish(lease).await?;
+            self.frontier.finish(lease);
         }
         Ok(())
     }
@@ -408,7 +408,7 @@ impl Destination {
                 self.problems.gap_at(place, message);
             }
             self.metrics.given_up(lease.task().key().is_some());
-            self.frontier.finish(lease).await?;
+            self.frontier.finish(lease);
         }
         Ok(())
     }
@@ -435,7 +435,7 @@ impl Destination {
         }
         for (lease, _, verdict) in stored {
             self.metrics.stored(verdict);
-            self.frontier.finish(lease).await?;
+            self.frontier.finish(lease);
         }
         Ok(())
     }

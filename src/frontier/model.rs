@@ -10,8 +10,7 @@ use std::time::Duration;
 use shuttle::future;
 use shuttle::rand::Rng;
 
-use super::memory::{Limits, MemoryFrontier};
-use super::{Frontier, Lease, Retry, steps};
+use super::{Frontier, Lease, Limits, Retry, steps};
 use crate::model::record::Key;
 use crate::model::task::{DetailPage, FollowUps, IndexRun, Page};
 
@@ -63,37 +62,37 @@ fn follow_ups(scenario: Scenario, number: u64) -> FollowUps {
 
 async fn work(
     scenario: Scenario,
-    frontier: Arc<MemoryFrontier>,
+    frontier: Arc<Frontier>,
     writer: async_channel::Sender<Lease>,
     held: Finished,
 ) {
-    while let Some(lease) = frontier.lease().await.unwrap() {
+    while let Some(lease) = frontier.lease().await {
         let page = lease.task().page.to_string();
         let holders = change(&held, &page, |holders| *holders += 1);
         assert_eq!(holders, 1, "{page} was handed out twice");
         steps::point();
         change(&held, &page, |holders| *holders -= 1);
         if shuttle::rand::thread_rng().gen_bool(scenario.mishaps) {
-            mishap(&frontier, lease).await;
+            mishap(&frontier, lease);
             continue;
         }
         match &lease.task().page {
             Page::Index(index) => {
-                frontier.submit(follow_ups(scenario, index.number)).await.unwrap();
-                frontier.finish(lease).await.unwrap();
+                frontier.submit(follow_ups(scenario, index.number)).unwrap();
+                frontier.finish(lease);
             }
             Page::Detail(_) => writer.send(lease).await.unwrap(),
         }
     }
 }
 
-async fn mishap(frontier: &MemoryFrontier, lease: Lease) {
+fn mishap(frontier: &Frontier, lease: Lease) {
     let is_first_time = lease.task().waits == 0;
     match (shuttle::rand::thread_rng().gen_range(0..3), &lease.task().page) {
-        (0, Page::Detail(_)) if is_first_time => frontier.retry_at_the_end(lease).await.unwrap(),
+        (0, Page::Detail(_)) if is_first_time => frontier.retry_at_the_end(lease),
         (0 | 1, _) => {
             let retry = Retry { after: Duration::ZERO, costs_attempt: true };
-            frontier.retry_later(lease, retry).await.unwrap();
+            frontier.retry_later(lease, retry);
         }
         _ => drop(lease),
     }
@@ -102,7 +101,7 @@ async fn mishap(frontier: &MemoryFrontier, lease: Lease) {
 /// Writes batches by count, and after a timeout that may come at any moment.
 async fn write(
     scenario: Scenario,
-    frontier: Arc<MemoryFrontier>,
+    frontier: Arc<Frontier>,
     leases: async_channel::Receiver<Lease>,
     finished: Finished,
 ) {
@@ -126,7 +125,7 @@ async fn write(
         if time_is_up || batch.len() == scenario.batch || leases.is_closed() {
             for lease in batch.drain(..) {
                 change(&finished, &lease.task().page.to_string(), |times| *times += 1);
-                frontier.finish(lease).await.unwrap();
+                frontier.finish(lease);
             }
         }
     }
@@ -140,15 +139,12 @@ fn change(counts: &Finished, page: &str, change: impl FnOnce(&mut u32)) -> u32 {
 }
 
 fn crawl(scenario: Scenario) {
-    let frontier = Arc::new(MemoryFrontier::new(Limits {
-        low_water: scenario.low_water,
-        pages: 1,
-        items: u64::MAX,
-    }));
+    let frontier =
+        Frontier::new(Limits { low_water: scenario.low_water, pages: 1, items: u64::MAX });
     let (finished, held) = (Finished::default(), Finished::default());
     future::block_on(async {
         let seed = FollowUps { index: vec![IndexRun::numbered(1, 1, 1)], details: vec![] };
-        frontier.submit(seed).await.unwrap();
+        frontier.submit(seed).unwrap();
         let (to_writer, leases) = async_channel::bounded(scenario.batch);
         let workers: Vec<_> = (0..scenario.workers)
             .map(|_| {
@@ -161,7 +157,7 @@ fn crawl(scenario: Scenario) {
             worker.await.unwrap();
         }
         writer.await.unwrap();
-        assert!(frontier.outstanding().await.unwrap().is_zero(), "ended with tasks left");
+        assert!(frontier.outstanding().is_zero(), "ended with tasks left");
     });
     let finished = finished.lock().unwrap();
     let items = scenario.goes_on_to.max(scenario.planned_to) * scenario.details_a_page;

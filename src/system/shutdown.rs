@@ -1,84 +1,59 @@
-//! Graceful shutdown in two stages. First no new work is started and in-flight work is finished;
-//! then everything is aborted.
+//! Graceful shutdown: no new work is started, and in-flight work is finished within a grace period.
 //!
-//! The code that runs the crawl passes a [`Shutdown`] in and keeps the [`Trigger`]. The command
-//! line handles the signals.
+//! The code that runs the crawl passes a [`Shutdown`] in and keeps the [`Trigger`]. To abort at once
+//! it drops the crawl. The command line handles the signals.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A stage of the shutdown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
-    /// No shutdown was requested.
-    Running,
-    /// No new work is started.
-    Draining,
-    /// In-flight work is aborted.
-    Forced,
-}
-
 /// Requests the shutdown of a crawl.
 #[derive(Debug)]
-pub struct Trigger(watch::Sender<Progress>);
+pub struct Trigger(watch::Sender<Option<Instant>>);
 
-/// Receives the shutdown of a crawl.
+/// Receives the time at which the shutdown of a crawl was requested.
 #[derive(Debug, Clone)]
-pub struct Shutdown(watch::Receiver<Progress>);
-
-#[derive(Debug, Clone, Copy)]
-struct Progress {
-    stage: Stage,
-    /// Time at which the stage was reached.
-    since: Instant,
-}
+pub struct Shutdown(watch::Receiver<Option<Instant>>);
 
 /// Creates a trigger and its receiver.
 pub fn channel() -> (Trigger, Shutdown) {
-    let running = Progress { stage: Stage::Running, since: Instant::now() };
-    let (sender, receiver) = watch::channel(running);
+    let (sender, receiver) = watch::channel(None);
     (Trigger(sender), Shutdown(receiver))
 }
 
 impl Trigger {
-    /// Advances to `stage`; never goes back.
-    pub fn advance(&self, stage: Stage) {
-        self.0.send_if_modified(|now| {
-            let later = stage > now.stage;
-            if later {
-                *now = Progress { stage, since: Instant::now() };
-            }
-            later
+    /// Requests the shutdown. Later requests change nothing.
+    pub fn request(&self) {
+        self.0.send_if_modified(|since| {
+            let is_first = since.is_none();
+            since.get_or_insert_with(Instant::now);
+            is_first
         });
     }
 }
 
 impl Shutdown {
-    /// Returns the current stage.
-    pub fn stage(&self) -> Stage {
-        self.0.borrow().stage
+    /// Returns true if the shutdown was requested.
+    pub fn is_requested(&self) -> bool {
+        self.0.borrow().is_some()
     }
 
-    /// Waits until `stage` is reached. Waits forever if the trigger is dropped first.
-    pub async fn reached(&self, stage: Stage) {
+    /// Waits until the shutdown is requested, and returns when that was. Waits forever if the
+    /// trigger is dropped first.
+    pub async fn requested(&self) -> Instant {
         let mut receiver = self.0.clone();
-        if receiver.wait_for(|now| now.stage >= stage).await.is_err() {
-            std::future::pending().await
+        if let Ok(since) = receiver.wait_for(Option::is_some).await
+            && let Some(since) = *since
+        {
+            return since;
         }
+        std::future::pending().await
     }
 
-    /// Waits until in-flight work is to be aborted: `grace` after draining began, or at once if
-    /// shutdown is forced.
+    /// Waits until in-flight work is to be aborted: `grace` after the request.
     pub async fn time_is_up(&self, grace: Duration) {
-        self.reached(Stage::Draining).await;
-        let Progress { stage, since } = *self.0.borrow();
-        if stage == Stage::Draining {
-            tokio::select! {
-                () = self.reached(Stage::Forced) => {}
-                () = tokio::time::sleep_until(since + grace) => {}
-            }
-        }
+        let since = self.requested().await;
+        tokio::time::sleep_until(since + grace).await;
     }
 }

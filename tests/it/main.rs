@@ -6,7 +6,7 @@ mod copies;
 mod crawl;
 mod demo;
 mod docs;
-mod frontier_contract;
+mod frontier;
 mod html_sites;
 mod in_step;
 mod mongod;

@@ -10,7 +10,7 @@ use gleaner::fetch::{
     End, Entered, FetchError, Fetcher, HeaderMap, Home, Host, HostPolicy, Hosts, Request, Slot,
     Trouble,
 };
-use gleaner::frontier::{Frontier, Limits, MemoryFrontier};
+use gleaner::frontier::{Frontier, Limits};
 use gleaner::model::record::Key;
 use gleaner::model::task::{DetailPage, FollowUps};
 use gleaner::observe::metrics::Metrics;
@@ -25,7 +25,7 @@ const UNKNOWN: Duration = Duration::from_millis(100);
 /// A host that forbids nothing, and tasks.
 struct Rig {
     hosts: Hosts,
-    frontier: MemoryFrontier,
+    frontier: Arc<Frontier>,
 }
 
 async fn rig(workers: u32, rate: Option<f64>) -> Rig {
@@ -64,11 +64,10 @@ fn home() -> Home {
 
 async fn unopened(policy: HostPolicy) -> Rig {
     let hosts = Hosts::new(&home(), policy, Waits::default());
-    let frontier =
-        MemoryFrontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX });
+    let frontier = Frontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX });
     let item = |n: u32| DetailPage::of(Key::new(&n.to_string()).expect("a key"));
     let details = (0..200).map(item).collect();
-    frontier.submit(FollowUps { index: Vec::new(), details }).await.expect("submitted");
+    frontier.submit(FollowUps { index: Vec::new(), details }).expect("submitted");
     Rig { hosts, frontier }
 }
 
@@ -79,7 +78,7 @@ impl Rig {
 
     /// A task comes: its slot, where there is one at once.
     async fn enter(&self) -> Option<Slot> {
-        let lease = self.frontier.lease().await.expect("it leases").expect("a task");
+        let lease = self.frontier.lease().await.expect("a task");
         match self.hosts.enter(self.host().root(), lease) {
             Entered::Go(_, slot) => Some(slot),
             Entered::Parked => None,
@@ -277,7 +276,7 @@ async fn s3_what_is_parked_at_the_end_is_given_back_one_after_another() {
     let rig = rig(1, None).await;
     let item = |n: u32| DetailPage::of(Key::new(&format!("more {n}")).expect("a key"));
     let details = (0..100_000).map(item).collect();
-    rig.frontier.submit(FollowUps { index: Vec::new(), details }).await.expect("submitted");
+    rig.frontier.submit(FollowUps { index: Vec::new(), details }).expect("submitted");
     let slot = rig.enter().await.expect("a slot");
     for _ in 0..100_000 {
         assert!(rig.enter().await.is_none());
@@ -285,7 +284,7 @@ async fn s3_what_is_parked_at_the_end_is_given_back_one_after_another() {
     let Rig { hosts, frontier } = rig;
     drop(hosts);
     drop(slot);
-    assert_eq!(frontier.outstanding().await.expect("a count").details, 100_200);
+    assert_eq!(frontier.outstanding().details, 100_200);
 }
 
 #[tokio::test(start_paused = true)]

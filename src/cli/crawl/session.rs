@@ -23,7 +23,7 @@ use crate::engine::error::CrawlError;
 use crate::site::Site;
 use crate::site::settings::Settings;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
-use crate::system::shutdown::{self, Stage};
+use crate::system::shutdown;
 
 /// State shared by a series of runs: site, settings, log, signals.
 pub struct Session<'a> {
@@ -167,7 +167,7 @@ impl<'a> Session<'a> {
                         }
                         told = Some(signal);
                         warn!("finishing in-flight requests; signal again to abort");
-                        trigger.advance(Stage::Draining);
+                        trigger.request();
                     }
                     () = progress.show(&view) => {}
                 }

@@ -78,16 +78,16 @@ mod tests {
         let text = |name: &str| std::fs::read_to_string(at(name)).unwrap();
         let log = LogFile::open(&at("log")).unwrap();
         let say = |line: &str| (&log).write_all(line.as_bytes()).unwrap();
-        print_message("one\n");
+        say("one\n");
         std::fs::rename(at("log"), at("log.1")).unwrap();
         log.reopen();
         assert_eq!(text("log"), "", "what rotates may compress the old one now");
-        print_message("two\n");
+        say("two\n");
         std::fs::remove_file(at("log")).unwrap();
-        print_message("three\n");
+        say("three\n");
         std::fs::rename(at("log"), at("log.2")).unwrap();
         std::fs::write(at("log"), "by logrotate\n").unwrap();
-        print_message("four\n");
+        say("four\n");
         assert_eq!((text("log.1"), text("log.2")), ("one\n".into(), "three\n".into()));
         assert_eq!(text("log"), "by logrotate\nfour\n");
     }

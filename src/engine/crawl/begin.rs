@@ -38,7 +38,7 @@ impl Crawl {
         self.look_up(&mut items).await?;
         let planned: u64 = index.iter().map(IndexRun::pages).sum();
         self.lists.planned(planned);
-        let submitted = self.frontier.submit(FollowUps { index, details: items }).await?;
+        let submitted = self.frontier.submit(FollowUps { index, details: items })?;
         self.lists.known_already(planned - submitted.index);
         self.metrics.listed(submitted.details, None);
         Ok(wanted)
@@ -77,9 +77,9 @@ impl Crawl {
         let Wanted::Failed { keys, .. } = wanted else { return Ok(()) };
         let mut absent = 0_u64;
         for key in keys {
-            absent += u64::from(!self.frontier.has_seen(key).await?);
+            absent += u64::from(!self.frontier.has_seen(key));
         }
-        if absent > 0 && self.frontier.outstanding().await?.total() == 0 {
+        if absent > 0 && self.frontier.outstanding().total() == 0 {
             let which = match absent {
                 1 => "an item that failed is".to_owned(),
                 absent => format!("{absent} items that failed are"),

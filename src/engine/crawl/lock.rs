@@ -13,7 +13,6 @@ use crate::engine::error::CrawlError;
 use crate::engine::lock::Lock;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};
-use crate::system::shutdown::Stage;
 use crate::text::secret::shown;
 
 /// Number of attempts to take the lock; other runs may take it between the read and the write.
@@ -99,7 +98,7 @@ impl Crawl {
             };
             tokio::select! {
                 () = tokio::time::sleep(left.min(GLANCE)) => {}
-                () = self.shutdown.reached(Stage::Draining) => return Ok(None),
+                _ = self.shutdown.requested() => return Ok(None),
             }
         }
     }

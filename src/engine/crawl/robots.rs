@@ -8,7 +8,6 @@ use super::Crawl;
 use crate::engine::error::CrawlError;
 use crate::fetch::{Fetcher, Hosts};
 use crate::observe::problems::Problems;
-use crate::system::shutdown::Stage;
 use crate::text::secret::shown;
 
 impl Crawl {
@@ -16,7 +15,7 @@ impl Crawl {
     pub(super) async fn open_home(&self, hosts: Arc<Hosts>, fetcher: Arc<Fetcher>) {
         tokio::select! {
             biased;
-            () = self.shutdown.reached(Stage::Draining) => {}
+            _ = self.shutdown.requested() => {}
             _ = hosts.home().open(&fetcher) => {}
         }
     }

@@ -60,7 +60,8 @@ impl WorkerContext {
                 let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
                 let is_older = is_older(revision.as_deref(), listed.as_deref());
                 if is_older && let Some(retry) = self.again(&attempt, &revision) {
-                    return Ok(self.frontier.retry_later(attempt.lease, retry).await?);
+                    self.frontier.retry_later(attempt.lease, retry);
+                    return Ok(());
                 }
                 self.fields.note(&matched);
                 let origin = Origin {
@@ -157,7 +158,8 @@ impl WorkerContext {
         let says_age = self.site.detail.as_ref().is_some_and(|rules| rules.revision.is_some());
         let is_older = says_age && is_older(before.revision.as_deref(), listed.as_deref());
         if is_older && let Some(retry) = self.again(&attempt, &before.revision) {
-            return Ok(self.frontier.retry_later(attempt.lease, retry).await?);
+            self.frontier.retry_later(attempt.lease, retry);
+            return Ok(());
         }
         self.canary.unread(true);
         let Attempt { lease, outbox, .. } = attempt;

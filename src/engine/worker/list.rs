@@ -57,7 +57,8 @@ impl WorkerContext {
         };
         attempt.end(End::Page)?;
         if turn == Turn::AskAgain {
-            return self.once_more(attempt.lease).await;
+            self.once_more(attempt.lease);
+            return Ok(());
         }
         self.report_oddities(&index, odd, gaps);
         self.on_page_read(&index, &attempt.lease, true).await?;
@@ -99,7 +100,8 @@ impl WorkerContext {
         }
         attempt.end(End::Page)?;
         if turn == Turn::AskAgain {
-            return self.once_more(attempt.lease).await;
+            self.once_more(attempt.lease);
+            return Ok(());
         }
         self.decoded(&page, listing.decoding);
         let is_whole = listing.items.iter().all(Result::is_ok);
@@ -245,7 +247,7 @@ impl WorkerContext {
         let pages = runs.iter().map(IndexRun::pages).sum();
         self.lists.planned(pages);
         let follow_ups = FollowUps { index: runs, details: Vec::new() };
-        let submitted = self.frontier.submit(follow_ups).await?;
+        let submitted = self.frontier.submit(follow_ups)?;
         self.lists.known_already(pages - submitted.index);
         Ok(submitted.index)
     }
@@ -313,7 +315,8 @@ impl WorkerContext {
         }
         attempt.end(End::Absent)?;
         if turn == Turn::AskAgain {
-            return self.once_more(attempt.lease).await.map(|()| None);
+            self.once_more(attempt.lease);
+            return Ok(None);
         }
         if !index.is_guess {
             self.lists.note_absent(&index.list);
@@ -323,9 +326,9 @@ impl WorkerContext {
         self.answered(attempt, index).await.map(|()| None)
     }
 
-    pub(super) async fn once_more(&self, lease: Lease) -> Result<(), CrawlError> {
+    fn once_more(&self, lease: Lease) {
         let retry = Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: false };
-        Ok(self.frontier.retry_later(lease, retry).await?)
+        self.frontier.retry_later(lease, retry);
     }
 
     fn report_oddities(&self, index: &IndexPage, odd: Vec<String>, gaps: Vec<String>) {
@@ -342,7 +345,7 @@ impl WorkerContext {
         let (mut all, mut items) = (Submitted::default(), items.into_iter());
         while items.len() > 0 {
             let details = self.details(index, items.by_ref().take(AT_ONCE).collect()).await?;
-            let submitted = self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
+            let submitted = self.frontier.submit(FollowUps { index: Vec::new(), details })?;
             all.details += submitted.details;
             all.limited |= submitted.limited;
             all.differing.extend(submitted.differing);

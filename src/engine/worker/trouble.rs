@@ -58,7 +58,10 @@ impl WorkerContext {
         let toll = self.troubled(&mut attempt, &error.to_string(), retry::fault(&error), wait)?;
         let task = attempt.lease.task();
         match retry::after_error(&error, task, toll, self.retries, fastrand::f64()) {
-            Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
+            Decision::Again(retry) => {
+                self.frontier.retry_later(attempt.lease, retry);
+                Ok(())
+            }
             Decision::GiveUp => self.give_up(attempt, Trouble::Fetch(error)).await,
         }
     }
@@ -112,7 +115,10 @@ impl WorkerContext {
         let fault = if error.is_refusal() { Fault::Unfit } else { Fault::Other };
         self.troubled(&mut attempt, &error.to_string(), fault, None)?;
         match retry::after_bad_page(number, self.retries, fastrand::f64()) {
-            Decision::Again(retry) => Ok(self.frontier.retry_later(attempt.lease, retry).await?),
+            Decision::Again(retry) => {
+                self.frontier.retry_later(attempt.lease, retry);
+                Ok(())
+            }
             Decision::GiveUp => {
                 let trouble = Trouble::Page(error, Sample::of(&page.body));
                 self.give_up(attempt, trouble).await

@@ -64,7 +64,7 @@ impl WorkerContext {
     async fn not_listed(&self, keys: Vec<Key>) -> Result<Vec<Live>, CrawlError> {
         let mut unlisted = Vec::new();
         for key in keys {
-            if !self.frontier.has_seen(&key).await? {
+            if !self.frontier.has_seen(&key) {
                 unlisted.push(key);
             }
         }
@@ -114,7 +114,7 @@ impl WorkerContext {
         for item in &mut details {
             item.known = known.get(&item.key).cloned();
         }
-        self.frontier.submit(FollowUps { index: Vec::new(), details }).await?;
+        self.frontier.submit(FollowUps { index: Vec::new(), details })?;
         Ok(())
     }
 

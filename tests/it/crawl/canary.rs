@@ -8,7 +8,7 @@ use gleaner::engine::error::CrawlError;
 use gleaner::model::report::Outcome;
 use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
-use gleaner::system::shutdown::{self, Stage};
+use gleaner::system::shutdown;
 use serde_json::{Value, json};
 
 use super::rig::{run, says, settings};
@@ -269,7 +269,7 @@ async fn p13_what_is_held_back_when_the_run_is_stopped_is_fetched_again() {
     let (trigger, shutdown) = shutdown::channel();
     let stop = async {
         super::rig::until("pages", async || reached.load(Relaxed) >= 5).await;
-        trigger.advance(Stage::Draining);
+        trigger.request();
     };
     let (ended, ()) = tokio::join!(run(shop.crawl_of(shutdown).await), stop);
     assert_eq!(ended.report.outcome, Outcome::Interrupted, "{:?}", ended.report);

@@ -20,7 +20,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 async fn written(view: &View) -> u64 {
-    view.now().await.0.store.written
+    view.now().0.store.written
 }
 
 /// The longest time in which nothing was written, until `is_over`.

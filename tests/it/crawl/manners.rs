@@ -93,7 +93,7 @@ async fn a_crawl_that_is_told_to_stop_does_not_wait_for_its_turn() {
     let begun = Instant::now();
     let stop = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        trigger.advance(gleaner::system::shutdown::Stage::Draining);
+        trigger.request();
     };
     let (ended, ()) = tokio::join!(super::rig::run(crawl), stop);
     assert_eq!(ended.report.outcome, Outcome::Interrupted);

@@ -86,7 +86,7 @@ impl Orphaned {
         let crawl = rig.crawl_of(rig.store().await, shutdown);
         let view = crawl.view();
         let crawl = tokio::spawn(run(crawl));
-        until("the crawl gets on", async || view.now().await.0.items.new >= 50).await;
+        until("the crawl gets on", async || view.now().0.items.new >= 50).await;
         let server = blocking(move || {
             server.stop();
             server
@@ -117,11 +117,11 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 async fn d1_mongodb_that_stops_and_comes_back_loses_nothing() {
     let (server, rig) = blocking(with_own_server).await;
     let Orphaned { server, view, crawl, _trigger } = Orphaned::of(&rig, server).await;
-    until("the store is missed", async || view.now().await.0.store.retries > 0).await;
+    until("the store is missed", async || view.now().0.store.retries > 0).await;
     let waits = view.waits().unwrap_or_default();
     assert!(waits.contains("for the store: "), "O2: {waits}");
     tokio::time::sleep(outage()).await;
-    let (now, asked) = (view.now().await.0, rig.demo.stats().requests);
+    let (now, asked) = (view.now().0, rig.demo.stats().requests);
     assert!(now.items.new < 400);
     let in_hands = asked - now.items.new - now.index.pages;
     assert!(in_hands <= 2 * 4 + 10 + 10 + 2 * 10, "{in_hands} records at once");

@@ -10,7 +10,7 @@ use gleaner::site::settings::Settings;
 use gleaner::store::StoreError;
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, State, SweepEntry};
-use gleaner::system::shutdown::{self, Stage};
+use gleaner::system::shutdown;
 
 use super::rig::{Rig, adds_up, ended, run, until};
 use crate::records::{place, record, stamp};
@@ -27,7 +27,7 @@ async fn stopped_after<B: Backend>(items: usize, requests: u64) -> (Rig<B>, u64)
     let crawl = rig.crawl_of(rig.store().await, shutdown);
     let stop = async {
         until("requests", async || rig.demo.stats().requests >= requests).await;
-        trigger.advance(Stage::Draining);
+        trigger.request();
     };
     let (first, ()) = tokio::join!(run(crawl), stop);
     assert_eq!(first.report.outcome, Outcome::Interrupted, "{:#?}", first.report);

@@ -9,7 +9,7 @@ use gleaner::engine::crawl::Ended;
 use gleaner::model::record::Record;
 use gleaner::model::report::Outcome;
 use gleaner::store::{Store, StoreError};
-use gleaner::system::shutdown::{self, Stage};
+use gleaner::system::shutdown;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, run, until};
@@ -55,18 +55,13 @@ async fn stalling() -> Rig<Sqlite> {
     rig
 }
 
-/// Crawls until the time has come; then these stages are gone through. Says how long it took from
-/// then on.
-async fn stop<B: Backend>(
-    rig: &Rig<B>,
-    store: Arc<dyn Store>,
-    at: At,
-    stages: &[Stage],
-) -> (Ended, Duration) {
+/// Crawls until the time has come, then requests the shutdown. Returns how long it took from then
+/// on.
+async fn stop<B: Backend>(rig: &Rig<B>, store: Arc<dyn Store>, at: At) -> (Ended, Duration) {
     let (trigger, shutdown) = shutdown::channel();
     let told = async {
         until("the crawl gets on", async || at.is_reached(&rig.demo)).await;
-        stages.iter().for_each(|stage| trigger.advance(*stage));
+        trigger.request();
         Instant::now()
     };
     let (ended, told) = tokio::join!(run(rig.crawl_of(store, shutdown)), told);
@@ -77,7 +72,7 @@ async fn stop<B: Backend>(
 
 async fn s3_draining_writes_all_that_was_fetched<B: Ledger>() {
     let rig = Rig::<B>::with(slow()).await;
-    let (ended, _) = stop(&rig, rig.store().await, At::Requests(80), &[Stage::Draining]).await;
+    let (ended, _) = stop(&rig, rig.store().await, At::Requests(80)).await;
     let report = ended.report;
     let requests = rig.demo.stats().requests;
     assert!(requests < 150, "new requests were begun: {requests}");
@@ -102,19 +97,10 @@ async fn s3_in_mongodb_draining_writes_all_that_was_fetched() {
 }
 
 #[tokio::test]
-async fn s4_a_forced_stop_waits_for_nothing() {
-    let rig = stalling().await;
-    let stages = [Stage::Draining, Stage::Forced];
-    let (_, took) = stop(&rig, rig.store().await, At::Stuck, &stages).await;
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    assert!(rig.documents().await.len() <= FIRST_STALLED);
-}
-
-#[tokio::test]
 async fn s3_the_grace_time_is_kept() {
     let mut rig = stalling().await;
     rig.settings.grace = Duration::from_millis(400);
-    let (_, took) = stop(&rig, rig.store().await, At::Stuck, &[Stage::Draining]).await;
+    let (_, took) = stop(&rig, rig.store().await, At::Stuck).await;
     let kept = Duration::from_millis(390)..Duration::from_secs(3);
     assert!(kept.contains(&took), "{took:?}");
 }
@@ -138,7 +124,7 @@ async fn s3_a_store_that_is_away_does_not_hold_up_the_stop() {
     let mut rig = Rig::<Sqlite>::with(slow()).await;
     rig.settings.grace = Duration::from_millis(100);
     let store = Meddler { store: rig.store().await, meddle: Arc::new(Away) };
-    let (ended, took) = stop(&rig, Arc::new(store), At::Requests(40), &[Stage::Draining]).await;
+    let (ended, took) = stop(&rig, Arc::new(store), At::Requests(40)).await;
     assert!(took < Duration::from_secs(8), "{took:?}");
     assert_eq!(ended.report.store.written, 0);
 }
@@ -169,7 +155,7 @@ async fn s3_a_ledger_that_is_away_does_not_hold_up_the_stop() {
     let (trigger, shutdown) = shutdown::channel();
     let told = async {
         until("the crawl gets on", async || rig.demo.stats().requests >= 40).await;
-        trigger.advance(Stage::Draining);
+        trigger.request();
         Instant::now()
     };
     let (ended, told) = tokio::join!(run(rig.crawl_of(Arc::new(store), shutdown)), told);

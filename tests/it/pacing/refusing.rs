@@ -156,7 +156,7 @@ async fn w26_an_answer_of_any_kind_ends_the_wait_and_another_host_costs_its_own_
     // One that gave pages is waited for, but what it costs in the end are its own pages, too.
     assert!(other.open_with(async { Ok(Rules::none()) }).await.is_ok());
     let enter = async || {
-        let lease = rig.frontier.lease().await.expect("it leases").expect("a task");
+        let lease = rig.frontier.lease().await.expect("a task");
         let Entered::Go(_, slot) = rig.hosts.enter(&url, lease) else { panic!("no slot") };
         slot
     };
@@ -200,7 +200,7 @@ async fn w25_the_sixth_wait_of_one_page_holds_nobody_else() {
 impl Rig {
     /// A task comes to a host that was not opened yet. Says whether its worker is to open it.
     async fn finds_it_closed(&self) -> bool {
-        let lease = self.frontier.lease().await.expect("it leases").expect("a task");
+        let lease = self.frontier.lease().await.expect("a task");
         match self.hosts.enter(self.host().root(), lease) {
             Entered::Unopened(_) => true,
             Entered::Parked => false,
@@ -273,9 +273,9 @@ async fn s15_an_opening_that_never_ends_gives_its_tasks_back_and_is_made_again()
     assert!(rig.host().open_with(async { Ok(Rules::none()) }).await.is_ok());
     assert_eq!(rig.arrived().len(), 1);
     let mut attempts = Vec::new();
-    while let Some(Ok(Some(lease))) = rig.frontier.lease().now_or_never() {
+    while let Some(Some(lease)) = rig.frontier.lease().now_or_never() {
         attempts.push(lease.task().attempt);
-        lease.end();
+        rig.frontier.finish(lease);
     }
     assert_eq!(attempts, [1; 200], "those that were parked are back, and paid nothing");
 }
