@@ -3,6 +3,7 @@
 pub mod crawl;
 pub mod descriptors;
 pub mod error;
+pub mod findings;
 pub mod list_progress;
 pub mod lock;
 pub mod lookup;

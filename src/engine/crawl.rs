@@ -2,16 +2,17 @@
 //! that spawns tasks.
 
 mod begin;
+mod earlier;
 mod end;
+mod failures;
 mod gone;
-mod lock;
-mod robots;
+mod hosts;
 mod verdict;
+mod view;
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
@@ -21,20 +22,19 @@ use tracing::warn;
 
 use crate::engine::descriptors;
 use crate::engine::error::CrawlError;
-use crate::engine::list_progress::ListProgress;
-use crate::engine::lock::Lock;
+use crate::engine::findings::Findings;
+use crate::engine::lock::{Lock, LockRequest};
 use crate::engine::lookup;
 use crate::engine::refresh::Policy;
-use crate::engine::refresh::canary::Canary;
-use crate::engine::refresh::gone::GoneCandidates;
-use crate::engine::refresh::redirect::Redirects;
 use crate::engine::refresh::twins::Twins;
-use crate::engine::worker::{Readers, WorkerContext};
+use crate::engine::retry_failures::Wanted;
+use crate::engine::worker::{PageReader, Reports, Scope, Storage, Worker, WorkerContext};
 use crate::engine::writer::{self, Batching, Destination, Outbox};
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits};
 use crate::model::record::Stamp;
 use crate::model::report::Outcome;
+use crate::model::task::PageRange;
 use crate::observe::metrics::{Metrics, Snapshot};
 use crate::observe::problems::{FieldsFound, OddTexts, Problems};
 use crate::observe::waits::Waits;
@@ -42,10 +42,15 @@ use crate::select::Format;
 use crate::site::Site;
 use crate::site::settings::{Begin, Settings};
 use crate::store::{Patience, PatientStore, Store};
+use crate::sweep::SweepEntry;
+use crate::system::clock;
 use crate::system::shutdown::Shutdown;
+use begin::FirstTasks;
+use earlier::EarlierSweep;
 pub use end::Ended;
-use lock::Running;
-use robots::is_open;
+use gone::Removal;
+use verdict::Evidence;
+pub use view::View;
 
 /// Time after the grace period in which fetched records may still be written.
 const LAST_WRITES: Duration = Duration::from_secs(5);
@@ -59,48 +64,26 @@ pub struct Crawl {
     store: Arc<dyn Store>,
     frontier: Arc<Frontier>,
     metrics: Arc<Metrics>,
-    lists: Arc<ListProgress>,
-    gone_candidates: Arc<GoneCandidates>,
-    canary: Arc<Canary>,
+    findings: Arc<Findings>,
     waits: Waits,
-    /// Number of items that the last complete sweep listed, if this sweep is compared with it.
-    listed_before: OnceLock<u64>,
-    /// Categories whose lists were not there in it.
-    absent_before: OnceLock<BTreeSet<Box<str>>>,
     shutdown: Shutdown,
 }
 
 /// A crawl that holds the lock.
 struct Begun<'c> {
-    lock: Arc<Lock>,
-    /// Marks the sweep as running in this process until dropped.
-    running: Running,
+    lock: Lock,
     /// Completes when the robots.txt of the site is known.
     opening: Opening<'c>,
-    hosts: Arc<Hosts>,
-    fetcher: Arc<Fetcher>,
+    network: Network,
 }
 
 type Opening<'c> = Pin<Box<MaybeDone<BoxFuture<'c, ()>>>>;
 
-/// A live view of a running crawl.
+/// The way to the site.
 #[derive(Clone)]
-pub struct View {
-    metrics: Arc<Metrics>,
-    frontier: Arc<Frontier>,
-    waits: Waits,
-}
-
-impl View {
-    /// Returns a description of what the crawl waits for, or `None` if it waits for nothing.
-    pub fn waits(&self) -> Option<String> {
-        self.waits.shown()
-    }
-
-    /// Returns all counters and the number of outstanding tasks.
-    pub fn now(&self) -> (Snapshot, u64) {
-        (self.metrics.snapshot(), self.frontier.outstanding().total())
-    }
+struct Network {
+    hosts: Arc<Hosts>,
+    fetcher: Arc<Fetcher>,
 }
 
 impl Crawl {
@@ -129,6 +112,7 @@ impl Crawl {
             pages: settings.workers as u64,
             items: settings.limit.unwrap_or(u64::MAX),
         });
+        let twins = watches_twins(&site, &settings).then(Twins::default);
         Crawl {
             site: Arc::new(site),
             settings,
@@ -136,20 +120,15 @@ impl Crawl {
             store: Arc::new(patient),
             frontier,
             metrics,
-            lists: Arc::default(),
-            gone_candidates: Arc::default(),
-            canary: Arc::default(),
+            findings: Arc::new(Findings { twins, ..Findings::default() }),
             waits,
-            listed_before: OnceLock::new(),
-            absent_before: OnceLock::new(),
             shutdown,
         }
     }
 
     /// Returns a live view of the crawl.
     pub fn view(&self) -> View {
-        let (metrics, frontier) = (self.metrics.clone(), self.frontier.clone());
-        View { metrics, frontier, waits: self.waits.clone() }
+        View::new(self.metrics.clone(), self.frontier.clone(), self.waits.clone())
     }
 
     /// Crawls until the sweep is done or a shutdown is requested.
@@ -164,8 +143,8 @@ impl Crawl {
             warn!("{said}");
             problems.note(said);
         }
-        let (lock, running) = (begun.lock.clone(), begun.running);
-        let sweep = self.sweep(begun.lock, begun.opening, begun.hosts, begun.fetcher, &problems);
+        let Begun { lock, opening, network } = begun;
+        let sweep = self.sweep(lock.entry(), opening, network, &problems);
         // Everything here needs the lock: once it is lost, nothing may be written any more.
         let ended = tokio::select! {
             biased;
@@ -185,59 +164,174 @@ impl Crawl {
         }
         let entry = lock.entry().clone();
         let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
-        let entry = entry.covering(&self.site.rules(), self.canary.fields(), self.lists.absent());
+        let (fields, absent) = (self.findings.canary.fields(), self.findings.lists.absent());
+        let entry = entry.covering(&self.site.rules(), fields, absent);
         let error = self.close(&entry, ended.err()).await;
-        drop(running);
+        // Only now may another run of this process take the sweep for one that was left.
+        drop(lock);
         let report = entry.report.unwrap_or_else(|| unreachable!("an entry that ended has one"));
-        self.ended(report, error)
-    }
-
-    /// Runs the sweep: crawls the pages, marks items that are gone, and decides the outcome.
-    async fn sweep(
-        &self,
-        lock: Arc<Lock>,
-        opening: Opening<'_>,
-        hosts: Arc<Hosts>,
-        fetcher: Arc<Fetcher>,
-        problems: &Arc<Problems>,
-    ) -> Result<Outcome, CrawlError> {
-        opening.await;
-        self.run_workers(&lock, hosts, fetcher, problems).await?;
-        if self.frontier.outstanding().total() > 0 {
-            return Ok(Outcome::Interrupted);
-        }
-        if let Some(why) = self.read_nothing() {
-            return Err(CrawlError::NoList(why));
-        }
-        self.mark_gone(&lock, problems).await?;
-        let outcome = self.verdict(&self.metrics.snapshot(), problems);
-        if outcome == Outcome::Complete && !lock.entry().limited {
-            self.forget_failures().await?;
-        }
-        Ok(outcome)
+        Ended::new(report, error, &self.settings.scrubber)
     }
 
     /// Takes the lock and reads robots.txt at the same time, since both take a while. Returns
     /// `None` if a shutdown is requested first. If another run holds the lock, no request is sent
     /// to the site.
     async fn start(&self) -> Result<Option<Begun<'_>>, CrawlError> {
-        let Some(claim) = self.claim().await? else { return Ok(None) };
+        let request = LockRequest {
+            site: &self.site,
+            store: &self.store,
+            limited: self.settings.is_limited(),
+            fresh: self.settings.fresh,
+            shutdown: &self.shutdown,
+        };
+        let Some(claim) = request.claim().await? else { return Ok(None) };
         let home = self.site.home();
         let hosts = Arc::new(Hosts::new(&home, self.settings.host_policy(), self.waits.clone()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.reading(self.site.statuses.clone());
         let fetcher = Arc::new(fetcher.paced(hosts.clone()));
-        let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(hosts.clone(), fetcher.clone()));
+        let network = Network { hosts, fetcher };
+        let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(network.clone()));
         let mut opening = Box::pin(maybe_done(opening));
-        let taken = self.take_lock_during(&mut opening, claim).await?;
-        Ok(taken.map(|(lock, running)| Begun { lock, running, opening, hosts, fetcher }))
+        let lock = request.take_during(&mut opening, claim).await?;
+        Ok(lock.map(|lock| Begun { lock, opening, network }))
     }
 
-    /// Returns whether equal pages of several items are refused: any page is an item's,
-    /// as HTML whose parts are kept, and changes are not accepted unseen.
-    fn watches_twins(&self) -> bool {
-        let is_html = self.site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
-        is_html && self.site.takes_any_page() && !self.settings.accept_changes
+    /// Reads the robots.txt of the site's own host, unless a shutdown is requested first.
+    async fn open_home(&self, network: Network) {
+        tokio::select! {
+            biased;
+            _ = self.shutdown.requested() => {}
+            _ = network.hosts.home().open(&network.fetcher) => {}
+        }
+    }
+
+    /// Runs the sweep: crawls the pages, marks items that are gone, and decides the outcome.
+    async fn sweep(
+        &self,
+        entry: &SweepEntry,
+        opening: Opening<'_>,
+        network: Network,
+        problems: &Arc<Problems>,
+    ) -> Result<Outcome, CrawlError> {
+        opening.await;
+        let earlier = self.earlier(entry.limited).await?;
+        if let Some(fields) = &earlier.fields {
+            self.findings.canary.compare_with(fields.clone());
+        }
+        self.run_workers(entry, network, problems).await?;
+        if !self.frontier.outstanding().is_zero() {
+            return Ok(Outcome::Interrupted);
+        }
+        if let Some(why) = self.evidence(&self.metrics.snapshot()).read_nothing() {
+            return Err(CrawlError::NoList(why));
+        }
+        let removal = Removal {
+            site: &self.site,
+            store: &*self.store,
+            metrics: &self.metrics,
+            findings: &self.findings,
+            earlier: &earlier,
+            gone_limit: self.settings.gone_limit,
+            problems,
+        };
+        removal.mark(entry).await?;
+        let outcome = self.evidence(&self.metrics.snapshot()).judge(problems);
+        if outcome == Outcome::Complete && !entry.limited {
+            failures::forget(&*self.store).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Returns the earlier sweep to compare this one with: none if this run covers only a part of
+    /// the site, or if its changes are accepted.
+    async fn earlier(&self, limited: bool) -> Result<EarlierSweep, CrawlError> {
+        if limited || self.settings.accept_changes || self.store.was_empty() {
+            return Ok(EarlierSweep::default());
+        }
+        EarlierSweep::read(&*self.store, &self.site.rules()).await
+    }
+
+    fn evidence<'a>(&'a self, snapshot: &'a Snapshot) -> Evidence<'a> {
+        Evidence {
+            site: &self.site,
+            begin: self.settings.begin,
+            limited: self.settings.is_limited(),
+            keeps_failures: self.store.keeps_failures(),
+            snapshot,
+            lists: &self.findings.lists,
+        }
+    }
+
+    /// Builds the workers and the writer, and runs them to their end.
+    async fn run_workers(
+        &self,
+        entry: &SweepEntry,
+        network: Network,
+        problems: &Arc<Problems>,
+    ) -> Result<(), CrawlError> {
+        let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
+        let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
+        let destination = self.destination(has_failures, stamp.clone(), problems);
+        let (lookup, lookups) = lookup::channel(self.store.clone());
+        let (outbox, writer) = writer::channel(batching(&self.settings), destination);
+        let range = self.site.page_range(self.settings.pages);
+        let first_tasks = FirstTasks {
+            site: &self.site,
+            store: &*self.store,
+            frontier: &self.frontier,
+            lists: &self.findings.lists,
+            metrics: &self.metrics,
+        };
+        let wanted = first_tasks.submit(self.settings.begin, range).await?;
+        if !hosts::is_open(&network.hosts)? {
+            return Ok(());
+        }
+        let has_failures = AtomicBool::new(has_failures);
+        let context = Arc::new(WorkerContext {
+            site: self.site.clone(),
+            scope: self.scope(entry, range, wanted),
+            policy: self.policy(stamp, entry.started_at),
+            frontier: self.frontier.clone(),
+            pages: PageReader::new(self.site.clone(), network.fetcher.clone()),
+            hosts: network.hosts,
+            fetcher: network.fetcher,
+            storage: Storage { store: self.store.clone(), lookup, has_failures },
+            findings: self.findings.clone(),
+            reports: self.reports(problems),
+            shutdown: self.shutdown.clone(),
+        });
+        // Dropping these sets aborts their tasks, whatever the tasks wait for.
+        let (mut writing, mut answering) = (JoinSet::new(), JoinSet::new());
+        writing.spawn(writer.run());
+        for _ in 0..lookup::AT_ONCE {
+            answering.spawn(lookups.clone().run());
+        }
+        let worked = self.supervise(&context, outbox, &mut writing).await;
+        let written = match worked {
+            Err(CrawlError::Writer(error)) => return Err(*error),
+            _ => self.last_writes(&mut writing).await,
+        };
+        context.reports.sum_up();
+        hosts::note_redirects(&context.fetcher, &self.metrics.snapshot(), problems);
+        hosts::note_limits(&context.hosts, problems);
+        if worked.is_ok() && written.is_ok() {
+            failures::note_not_found(&context.scope.wanted, &self.frontier, problems);
+        }
+        // The writer's own error says more than the error of a worker that found the writer gone.
+        written.and(worked)
+    }
+
+    /// Returns the part of the site that the run covers.
+    fn scope(&self, entry: &SweepEntry, range: PageRange, wanted: Wanted) -> Scope {
+        Scope {
+            range,
+            limited: entry.limited,
+            is_resumed: entry.is_resumed(),
+            wanted,
+            retries: self.settings.retries,
+            gone_limit: self.settings.gone_limit,
+        }
     }
 
     /// Returns the policy for all items of a sweep that began at `began`.
@@ -255,83 +349,15 @@ impl Crawl {
         }
     }
 
-    /// Builds the workers and the writer, and runs them to their end.
-    async fn run_workers(
-        &self,
-        lock: &Arc<Lock>,
-        hosts: Arc<Hosts>,
-        fetcher: Arc<Fetcher>,
-        problems: &Arc<Problems>,
-    ) -> Result<(), CrawlError> {
-        let entry = lock.entry();
-        let Settings { retries, pages, .. } = self.settings;
-        let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
-        let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
-        let destination = self.destination(has_failures, stamp.clone(), problems);
-        let (lookup, lookups) = lookup::channel(self.store.clone());
-        let (outbox, writer) = writer::channel(batching(&self.settings), destination);
-        let range = self.site.page_range(pages);
-        self.look_back(entry.limited).await?;
-        let wanted = self.begin(range).await?;
-        if !is_open(&hosts)? {
-            return Ok(());
-        }
-        let context = Arc::new(WorkerContext {
-            site: self.site.clone(),
-            range,
-            limited: entry.limited,
-            is_resumed: entry.is_resumed(),
-            retries,
-            frontier: self.frontier.clone(),
-            readers: Readers::default(),
-            fetcher,
-            hosts,
-            lookup,
-            store: self.store.clone(),
-            policy: self.policy(stamp, entry.started_at),
+    /// Returns the counters and problems that workers add to.
+    fn reports(&self, problems: &Arc<Problems>) -> Reports {
+        Reports {
             metrics: self.metrics.clone(),
             problems: problems.clone(),
-            shutdown: self.shutdown.clone(),
-            has_failures: AtomicBool::new(has_failures),
-            wanted,
-            enough: AtomicBool::new(false),
             list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
             fields: FieldsFound::new(self.site.detail_fields(), "pages"),
             texts: OddTexts::default(),
-            lists: self.lists.clone(),
-            gone_candidates: self.gone_candidates.clone(),
-            canary: self.canary.clone(),
-            redirects: Redirects::default(),
-            twins: self.watches_twins().then(Twins::default),
-            gone_limit: self.settings.gone_limit,
-        });
-        // Dropping these sets aborts their tasks, whatever the tasks wait for.
-        let (mut writing, mut answering) = (JoinSet::new(), JoinSet::new());
-        writing.spawn(writer.run());
-        for _ in 0..lookup::AT_ONCE {
-            answering.spawn(lookups.clone().run());
         }
-        let worked = self.supervise(&context, outbox, &mut writing).await;
-        let written = match worked {
-            Err(CrawlError::Writer(error)) => return Err(*error),
-            _ => self.last_writes(&mut writing).await,
-        };
-        self.note_pages(&context, problems);
-        if worked.is_ok() && written.is_ok() {
-            self.note_not_found(&context.wanted, problems).await?;
-        }
-        // The writer's own error says more than the error of a worker that found the writer gone.
-        written.and(worked)
-    }
-
-    /// Reports what was odd about the pages that were read and the hosts that were used, each thing
-    /// once.
-    fn note_pages(&self, context: &WorkerContext, problems: &Problems) {
-        context.list_fields.report_to(problems);
-        context.fields.report_to(problems);
-        context.texts.report_to(problems, self.metrics.snapshot().requests.replaced);
-        self.note_redirects(context, problems);
-        self.note_hosts(&context.hosts, problems);
     }
 
     /// Returns the destination of the writer's batches.
@@ -349,7 +375,7 @@ impl Crawl {
             problems: problems.clone(),
             scrubber: self.settings.scrubber.clone(),
             alike: Mutex::default(),
-            canary: self.canary.clone(),
+            findings: self.findings.clone(),
             stamp,
         }
     }
@@ -363,7 +389,7 @@ impl Crawl {
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
         for _ in 0..self.settings.workers {
-            workers.spawn(context.clone().work(outbox.clone()));
+            workers.spawn(Worker::new(context.clone(), outbox.clone()).run());
         }
         let time_is_up = self.shutdown.time_is_up(self.settings.grace);
         let time = context.hosts.keep_time();
@@ -411,6 +437,37 @@ impl Crawl {
             () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => None,
         }
     }
+
+    /// Writes the last ledger entry and closes the store. Returns the error that ended the crawl,
+    /// or the first error of these writes.
+    async fn close(&self, entry: &SweepEntry, error: Option<CrawlError>) -> Option<CrawlError> {
+        let kept = match &error {
+            // A write to a store that just failed would only wait again.
+            Some(CrawlError::Store(_)) => Ok(true),
+            _ => self.before_the_end(self.store.finish_sweep(entry)).await.unwrap_or(Ok(true)),
+        };
+        let closed = self.before_the_end(self.store.close()).await.unwrap_or(Ok(()));
+        let lost = (kept == Ok(false)).then_some(CrawlError::LockLost);
+        error.or(lost).or(kept.and(closed.map(|()| true)).err().map(Into::into))
+    }
+
+    /// Returns the result of a crawl that never held the lock.
+    fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
+        let snapshot = self.metrics.snapshot();
+        let now = clock::now();
+        let began = now.checked_sub(snapshot.elapsed).unwrap_or(now);
+        let scrubber = &self.settings.scrubber;
+        let problems = error.iter().map(|error| end::sentence(error, scrubber)).collect();
+        let report = snapshot.report(&self.site.name, outcome, began, problems);
+        Ended::new(report, error, scrubber)
+    }
+}
+
+/// Returns true if equal pages of several items are refused: any page is an item's, as HTML whose
+/// parts are kept, and changes are not accepted unseen.
+fn watches_twins(site: &Site, settings: &Settings) -> bool {
+    let is_html = site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
+    is_html && site.takes_any_page() && !settings.accept_changes
 }
 
 /// The writer's task. Dropping it aborts the writer.

@@ -63,6 +63,8 @@ struct Lists {
     absent: BTreeSet<Box<str>>,
     /// Key of an item that shares its key with a different entry.
     example: Option<Box<str>>,
+    /// True once the limit on items is reached.
+    has_reached_limit: bool,
 }
 
 /// List entries that share their key with a different entry.
@@ -200,18 +202,26 @@ impl ListProgress {
     /// Assigns numbers to this many pages that a page of the same list named, in the order in which
     /// they are found. Returns the first number.
     pub fn numbers(&self, page: &IndexPage, pages: u64) -> u64 {
-        let mut lists = self.lists();
-        let progress = lists.pass(page);
-        let first = progress.numbered.max(1) + 1;
-        progress.numbered = first + pages - 1;
-        first
+        self.lists().pass(page).named.number(pages)
     }
 
-    /// Returns true if the page's list was ended early: the page need not be requested.
+    /// Notes that the limit on items is reached: no more pages are requested.
+    pub fn reach_limit(&self) {
+        self.lists().has_reached_limit = true;
+    }
+
+    /// Returns true if the limit on items is reached.
+    pub fn has_reached_limit(&self) -> bool {
+        self.lists().has_reached_limit
+    }
+
+    /// Returns true if the page's list was ended early, or the limit on items is reached: the page
+    /// need not be requested.
     pub fn is_over(&self, page: &IndexPage) -> bool {
         let mut lists = self.lists();
         let progress = lists.pass(page);
-        progress.is_cut || progress.has_ended
+        let is_over = progress.is_cut || progress.has_ended;
+        is_over || lists.has_reached_limit
     }
 
     /// Adds the answer for a page, with the names on it (keys or categories), and decides what
@@ -238,7 +248,7 @@ impl ListProgress {
         let before = Before { has_all, ..before };
         let turn = decide(list, page, answer, &before);
         match turn {
-            Turn::AskAgain => drop(progress.doubtful.insert(page.number)),
+            Turn::AskAgain => drop(progress.pages.doubtful.insert(page.number)),
             Turn::OtherKind(_) | Turn::Lost => {}
             _ => {
                 progress.take(list, page, said, content_type, &turn);
@@ -263,7 +273,7 @@ impl ListProgress {
     /// Returns the number of items on the first page of the page's list in the same pass, or `None`
     /// if that page was not read.
     pub fn first_items(&self, page: &IndexPage) -> Option<u64> {
-        self.lists().pass(page).first.as_ref().map(|(items, _)| *items)
+        self.lists().pass(page).marks.first_items()
     }
 
     /// Notes that a page listed these items (or named these categories): `distinct` of them for the
@@ -288,7 +298,7 @@ impl ListProgress {
         };
         counts.listed += new;
         let progress = lists.pass(page);
-        let new = if page.pass > 1 { grown(&mut progress.keys, prints) } else { new };
+        let new = if page.pass > 1 { grown(&mut progress.items.keys, prints) } else { new };
         let new = new + without_key;
         if page.list == List::Seeds {
             return new;
@@ -306,7 +316,7 @@ impl ListProgress {
     /// Notes how many items of a non-empty page are new in this pass.
     pub fn brought(&self, page: &IndexPage, new: u64) {
         let mut lists = self.lists();
-        let stale = &mut lists.pass(page).stale;
+        let stale = &mut lists.pass(page).items.stale;
         *stale = if new == 0 { *stale + 1 } else { 0 };
     }
 
@@ -320,7 +330,7 @@ impl ListProgress {
         let on_this_page = keys.iter().filter(is_twice).count() as u64;
         let mut lists = self.lists();
         lists.example.get_or_insert_with(|| first.as_str().into());
-        let (on_one, on_several) = &mut lists.pass(page).differing;
+        let (on_one, on_several) = &mut lists.pass(page).items.differing;
         *on_one += on_this_page;
         *on_several += keys.len() as u64 - on_this_page;
     }
@@ -332,8 +342,8 @@ impl ListProgress {
         let lists = self.lists();
         let mut passes = BTreeMap::<u32, u64>::new();
         for ((pass, _), progress) in &lists.passes {
-            let (on_one, on_several) = progress.differing;
-            let counted = if progress.has_moved { on_one } else { on_one + on_several };
+            let (on_one, on_several) = progress.items.differing;
+            let counted = if progress.count.has_moved { on_one } else { on_one + on_several };
             *passes.entry(*pass).or_default() += counted;
         }
         let entries = passes.into_values().max().filter(|entries| *entries > 0)?;
@@ -361,7 +371,7 @@ impl ListProgress {
             let last = lists.passes.get(&(counts.pass, list.clone()))?;
             let last_listed = match counts.pass {
                 0 | 1 => listed,
-                _ => last.keys.len() as u64 + counts.without_key,
+                _ => last.items.keys.len() as u64 + counts.without_key,
             };
             let hint = counts.hinted.clone().filter(|_| counts.declared.is_none());
             let (declared, hinted_by) = match (counts.declared, hint) {
@@ -380,13 +390,13 @@ impl ListProgress {
                 list: list.clone(),
                 declared,
                 listed,
-                has_moved: last.has_moved,
+                has_moved: last.count.has_moved,
                 is_short,
                 is_cut,
                 hinted_by,
-                first_items: last.first.as_ref().map(|(items, _)| *items),
+                first_items: last.marks.first_items(),
             };
-            (last.has_moved || !adds_up).then_some(mismatch)
+            (last.count.has_moved || !adds_up).then_some(mismatch)
         };
         let mut mismatches: Vec<Mismatch> = lists.counts.iter().filter_map(mismatch).collect();
         mismatches.sort_by_key(|mismatch| mismatch.list.to_string());

@@ -1,26 +1,37 @@
-//! The lock on a site. A run keeps it by heartbeats; the store checks before and in each write that
-//! the run still holds it.
+//! The lock on a site: how a run acquires it, and keeps it by heartbeats. The store checks before
+//! and in each write that the run still holds it.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::time::Instant;
+use tracing::{info, warn};
+
 use crate::engine::error::CrawlError;
+use crate::site::Site;
 use crate::store::Store;
-use crate::sweep::SweepEntry;
+use crate::sweep::lock::{self, Beginning, Claim};
+use crate::sweep::{Holder, Life, SweepEntry};
 use crate::system::clock;
+use crate::system::shutdown::Shutdown;
+use crate::text::secret::shown;
+
+/// Number of attempts to take the lock; other runs may take it between the read and the write.
+const TRIES: u32 = 10;
+/// Interval at which the ledger is read while a holder that may be dead is watched.
+const GLANCE: Duration = Duration::from_secs(1);
 
 /// A lock that was acquired.
 pub struct Lock {
     store: Arc<dyn Store>,
     entry: SweepEntry,
+    /// Tells later runs of this process that the holder is alive.
+    _running: Running,
 }
 
 impl Lock {
-    /// Wraps the lock that the ledger's `entry` represents.
-    pub fn taken(store: Arc<dyn Store>, entry: SweepEntry) -> Lock {
-        Lock { store, entry }
-    }
-
     /// Returns the ledger entry of the sweep that holds the lock.
     pub fn entry(&self) -> &SweepEntry {
         &self.entry
@@ -36,6 +47,151 @@ impl Lock {
                 Ok(false) => return CrawlError::LockLost,
                 Err(error) => return error.into(),
             }
+        }
+    }
+}
+
+/// A run's request for the lock on its site.
+pub struct LockRequest<'a> {
+    /// Site to lock.
+    pub site: &'a Site,
+    /// Store whose ledger holds the lock.
+    pub store: &'a Arc<dyn Store>,
+    /// True if the run covers only a part of the site.
+    pub limited: bool,
+    /// True if a new sweep is started instead of resuming an unfinished one.
+    pub fresh: bool,
+    /// Ends the attempts.
+    pub shutdown: &'a Shutdown,
+}
+
+/// A change of the ledger that takes the lock, as far as the ledger is known.
+pub struct LockClaim {
+    change: Box<Claim>,
+    /// Reason why an unfinished sweep is not resumed, if there is one.
+    afresh: Option<String>,
+}
+
+impl LockRequest<'_> {
+    /// Returns the claim to make on the lock, or `None` if a shutdown is requested first. A holder
+    /// that may be dead is watched until it sends a heartbeat or is known to be dead.
+    ///
+    /// # Errors
+    /// Returns an error if another run holds the site, or the store fails.
+    pub async fn claim(&self) -> Result<Option<LockClaim>, CrawlError> {
+        let site = self.site;
+        let mut watched: Option<(SweepEntry, Instant)> = None;
+        loop {
+            let own = SweepEntry {
+                holder: Some(Holder::this()),
+                ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), self.limited)
+            };
+            let entries = self.store.latest_sweeps().await?;
+            let seen = watched.as_ref().map(|(entry, since)| (entry, since.elapsed()));
+            let left = match lock::begin(own, &entries, !self.fresh, life, seen) {
+                Beginning::Held(holding) => return Err(CrawlError::Held(holding)),
+                Beginning::Take { claim, afresh } => {
+                    return Ok(Some(LockClaim { change: claim, afresh }));
+                }
+                Beginning::Watch(holding, left) => {
+                    if watched.is_none() {
+                        let left = left.as_secs();
+                        warn!(
+                            "waiting up to {left} s for a heartbeat: the site is held by a run that may be dead, {}",
+                            holding.holding()
+                        );
+                        watched = Some((holding.entry, Instant::now()));
+                    }
+                    left
+                }
+            };
+            tokio::select! {
+                () = tokio::time::sleep(left.min(GLANCE)) => {}
+                _ = self.shutdown.requested() => return Ok(None),
+            }
+        }
+    }
+
+    /// Takes the lock while `opening` runs. Returns `None` if a shutdown is requested first.
+    ///
+    /// # Errors
+    /// Returns an error if other runs take the lock first, or the store fails.
+    pub async fn take_during(
+        &self,
+        opening: &mut (impl Future + Unpin),
+        claim: LockClaim,
+    ) -> Result<Option<Lock>, CrawlError> {
+        let mut taking = pin!(self.take(claim));
+        tokio::select! {
+            taken = &mut taking => taken,
+            _ = opening => taking.await,
+        }
+    }
+
+    async fn take(&self, mut claim: LockClaim) -> Result<Option<Lock>, CrawlError> {
+        for _ in 0..TRIES {
+            let LockClaim { change, afresh } = claim;
+            if let Some(running) = Running::begin(&change.entry.id)
+                && let Some(fence) = self.store.take_lock(&change).await?
+            {
+                let entry = SweepEntry { fence, ..change.entry };
+                self.log_begin(&entry, afresh.as_deref());
+                return Ok(Some(Lock { store: self.store.clone(), entry, _running: running }));
+            }
+            let Some(next) = self.claim().await? else { return Ok(None) };
+            claim = next;
+        }
+        Err(CrawlError::Contended(TRIES))
+    }
+
+    fn log_begin(&self, entry: &SweepEntry, afresh: Option<&str>) {
+        if let Some(why) = afresh {
+            warn!("starting a new sweep instead of resuming the unfinished one: {why}");
+        }
+        if entry.is_resumed() {
+            let (sweep, began) = (&entry.id, lock::shown(entry.started_at));
+            info!(%sweep, %began, run = entry.runs, "resuming unfinished sweep");
+        } else {
+            let site = self.site;
+            info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "starting sweep");
+        }
+    }
+}
+
+/// Returns whether the holder of a sweep is alive, as far as this can be known.
+fn life(entry: &SweepEntry) -> Life {
+    match &entry.holder {
+        None => Life::Dead,
+        Some(holder) if *holder == Holder::this() && !Running::is(&entry.id) => Life::Dead,
+        Some(holder) => holder.life(),
+    }
+}
+
+/// Ids of the sweeps that run in this process. The process may have run others before, and failed
+/// to record that they ended.
+static RUNNING: Mutex<Option<HashSet<Box<str>>>> = Mutex::new(None);
+
+/// Registers a sweep as running in this process until dropped.
+struct Running(Box<str>);
+
+impl Running {
+    /// Registers the sweep, or returns `None` if it already runs in this process.
+    fn begin(id: &str) -> Option<Running> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.get_or_insert_default().insert(id.into()).then(|| Running(id.into()))
+    }
+
+    fn is(id: &str) -> bool {
+        let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.as_ref().is_some_and(|running| running.contains(id))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = running.as_mut() {
+            running.remove(&self.0);
         }
     }
 }

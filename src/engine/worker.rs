@@ -1,17 +1,25 @@
 //! The worker: a loop that leases a task, fetches and reads its page, and hands over the result.
 //!
-//! List pages lead to follow-ups in the frontier (`worker/list.rs`). Item pages lead to records,
-//! which go to the writer together with their lease (`worker/item.rs`). Items that no list names
-//! are requested too (`worker/unlisted.rs`). Failed attempts are retried or given up
-//! (`worker/trouble.rs`). A task whose host has no free slot is parked at the host: no worker
-//! sleeps with a lease. When there is a slot, any idle worker takes the task.
+//! List pages lead to follow-ups in the frontier (`worker/list.rs`, `worker/passes.rs`). Item pages
+//! lead to records (`worker/item.rs`). Items that no list names are requested too
+//! (`worker/unlisted.rs`). Failed attempts are retried or given up (`worker/trouble.rs`), unless
+//! they show what became of an item (`worker/fate.rs`). All of them return what becomes of the task
+//! ([`After`]): leases end in one place, [`Worker::conclude`].
+//!
+//! A task whose host has no free slot is parked at the host: no worker sleeps with a lease. When
+//! there is a slot, any idle worker takes the task.
 //!
 //! A worker has one request in flight, and meanwhile reads the previous answer: a small page
 //! itself, a large one on separate threads (`worker/readers.rs`). Futures for rare cases are boxed,
 //! so that a worker stays small: there are many.
 
+mod attempt;
+mod context;
+mod fate;
 mod item;
 mod list;
+mod pages;
+mod passes;
 mod readers;
 mod trouble;
 mod unlisted;
@@ -19,141 +27,50 @@ mod unlisted;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::Ordering::Relaxed;
 
 use futures_util::FutureExt;
 use tracing::{Level, enabled, error};
-use url::Url;
 
 use crate::engine::error::{CrawlError, panic_message};
-use crate::engine::list_progress::ListProgress;
-use crate::engine::lookup::Lookup;
-use crate::engine::refresh::canary::Canary;
-use crate::engine::refresh::gone::GoneCandidates;
-use crate::engine::refresh::redirect::{self, Redirects};
-use crate::engine::refresh::twins::Twins;
-use crate::engine::refresh::{self, Plan, Policy};
-use crate::engine::retry_failures::Wanted;
-use crate::engine::writer::Outbox;
+use crate::engine::refresh::{self, Plan};
+use crate::engine::writer::{Outbox, Outcome};
 use crate::extract::PageError;
-use crate::fetch::retry::Toll;
-use crate::fetch::{
-    self, Blocked, End, Entered, FetchError, Fetched, Fetcher, Host, Hosts, Request, Slot,
-};
-use crate::frontier::{Frontier, Lease};
-use crate::model::decoding::Decoding;
-use crate::model::record::{Key, Validators};
-use crate::model::task::{Content, IndexPage, Page, PageRange, Task};
-use crate::observe::metrics::Metrics;
-use crate::observe::problems::{FieldsFound, OddTexts, Problems};
-use crate::site::Site;
-use crate::store::Store;
+use crate::fetch::{Entered, FetchError, Fetched, Host, Request, Slot};
+use crate::model::failure::Failure;
+use crate::model::record::Validators;
+use crate::model::task::{Content, DetailPage, Page, Task};
 use crate::system::clock;
-use crate::system::shutdown::Shutdown;
-use crate::text::secret::shown;
-pub use readers::Readers;
+use crate::text::plain;
+use attempt::{After, Answer, Attempt};
+pub use context::{Reports, Scope, Storage, WorkerContext};
+pub use pages::PageReader;
 use trouble::{Trouble, page_id};
 
-/// Size in bytes from which a page is read on a separate thread.
-const LARGE: usize = 16 << 10;
-/// Maximum number of passes over the lists.
-const MOST_PASSES: u32 = 3;
-/// Maximum delay of a free retry; the delay is random.
-const SPREAD: Duration = Duration::from_secs(1);
-
-/// The state that all workers share.
-pub struct WorkerContext {
-    /// Site to crawl.
-    pub site: Arc<Site>,
-    /// Range of index pages that may be requested.
-    pub range: PageRange,
-    /// True if only a part of the site is crawled.
-    pub limited: bool,
-    /// True if this run resumes a sweep.
-    pub is_resumed: bool,
-    /// Selects which of the listed items are requested.
-    pub wanted: Wanted,
-    /// Maximum number of retries of a task.
-    pub retries: u32,
-    /// Source of tasks, and destination of follow-ups.
-    pub frontier: Arc<Frontier>,
-    /// Threads that read large pages.
-    pub readers: Readers,
-    /// HTTP client.
-    pub fetcher: Arc<Fetcher>,
-    /// Rate limits and slots of the site's hosts.
-    pub hosts: Arc<Hosts>,
-    /// Looks up what the store knows of listed items.
-    pub lookup: Lookup,
-    /// Store for failures, and source of the items that are not listed.
-    pub store: Arc<dyn Store>,
-    /// Decides which stored data counts. Also holds what is the same for all records.
-    pub policy: Policy,
-    /// Counters.
-    pub metrics: Arc<Metrics>,
-    /// Problems to report to the user.
-    pub problems: Arc<Problems>,
-    /// Ends the loop.
-    pub shutdown: Shutdown,
-    /// True if the store holds failures, which must be deleted when their pages are read.
-    pub has_failures: AtomicBool,
-    /// True once the limit on items is reached: no more list pages are requested.
-    pub enough: AtomicBool,
-    /// Counts in which items the list's fields were found.
-    pub list_fields: FieldsFound,
-    /// Counts on which item pages the fields were found.
-    pub fields: FieldsFound,
-    /// Pages that could not be decoded cleanly.
-    pub texts: OddTexts,
-    /// Progress over the lists.
-    pub lists: Arc<ListProgress>,
-    /// Items that may have left the site.
-    pub gone_candidates: Arc<GoneCandidates>,
-    /// Redirects of item requests.
-    pub redirects: Redirects,
-    /// Documents that changed, kept where any page counts as an item's.
-    pub twins: Option<Twins>,
-    /// Counts the fields of documents, and detects a redesign.
-    pub canary: Arc<Canary>,
-    /// Maximum share of the store's documents that may be marked gone at once, in percent.
-    pub gone_limit: f64,
+/// One of the loops that work on tasks.
+pub struct Worker {
+    context: Arc<WorkerContext>,
+    outbox: Outbox,
 }
 
-/// An attempt at a task, with its lease.
-struct Attempt<'a> {
-    lease: Lease,
-    /// Slot at the host, or `None` if no request is needed.
-    slot: Option<Slot>,
-    outbox: &'a Outbox,
-}
-
-/// An answer that is still to be read.
-struct Answer<'a> {
-    attempt: Attempt<'a>,
-    fetched: Fetched,
-}
-
-impl Attempt<'_> {
-    /// Reports the result of the request to the host, if there was a request.
-    fn end(&mut self, end: End<'_>) -> Result<Toll, Blocked> {
-        self.slot.take().map_or(Ok(Toll::Attempt), |slot| slot.end(end))
+impl Worker {
+    /// Creates a worker that hands its results to `outbox`.
+    pub fn new(context: Arc<WorkerContext>, outbox: Outbox) -> Worker {
+        Worker { context, outbox }
     }
-}
 
-impl WorkerContext {
     /// Works until the frontier has ended or a shutdown is requested. An answer is read while the
     /// next request is in flight.
     ///
     /// # Errors
     /// Returns an error that ends the whole crawl.
-    pub async fn work(self: Arc<WorkerContext>, outbox: Outbox) -> Result<(), CrawlError> {
-        let mut stop = pin!(self.shutdown.requested());
+    pub async fn run(self) -> Result<(), CrawlError> {
+        let mut stop = pin!(self.context.shutdown.requested());
         let mut unread = None;
         loop {
             // Pinned on the stack: moving these futures costs as much as reading a page.
             let (asking, reading) =
-                (pin!(self.next_answer(&outbox, stop.as_mut())), pin!(self.read_answer(unread)));
+                (pin!(self.next_answer(stop.as_mut())), pin!(self.read_answer(unread)));
             match tokio::try_join!(asking, self.surviving(reading))? {
                 (None, ()) => return Ok(()),
                 (answer, ()) => unread = answer,
@@ -162,31 +79,31 @@ impl WorkerContext {
     }
 
     /// Leases tasks until one leads to an answer to read. Returns `None` at the end.
-    async fn next_answer<'a>(
+    async fn next_answer(
         &self,
-        outbox: &'a Outbox,
         mut stop: Pin<&mut (impl Future + Send)>,
-    ) -> Result<Option<Answer<'a>>, CrawlError> {
+    ) -> Result<Option<Answer>, CrawlError> {
+        let WorkerContext { pages, hosts, frontier, shutdown, .. } = &*self.context;
         loop {
-            if self.readers.is_behind() {
+            if pages.is_behind() {
                 tokio::select! {
                     biased;
                     _ = &mut stop => {}
-                    () = self.readers.caught_up() => {}
+                    () = pages.caught_up() => {}
                 }
             }
-            let next = match self.hosts.ready_now() {
-                _ if self.shutdown.is_requested() => None,
+            let next = match hosts.ready_now() {
+                _ if shutdown.is_requested() => None,
                 Some((lease, slot)) => Some((lease, Some(slot))),
                 None => tokio::select! {
                     biased;
                     _ = &mut stop => None,
-                    lease = self.frontier.lease() => lease.map(|lease| (lease, None)),
-                    (lease, slot) = self.hosts.ready() => Some((lease, Some(slot))),
+                    lease = frontier.lease() => lease.map(|lease| (lease, None)),
+                    (lease, slot) = hosts.ready() => Some((lease, Some(slot))),
                 },
             };
             let Some((lease, slot)) = next else { return Ok(None) };
-            let attempt = pin!(self.attempt(Attempt { lease, slot, outbox }));
+            let attempt = pin!(self.attempt(Attempt { lease, slot }));
             if let Some(answer) = self.surviving(attempt).await? {
                 return Ok(Some(answer));
             }
@@ -202,61 +119,66 @@ impl WorkerContext {
         AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
             let message = panic_message(&*panic);
             error!(message, "a worker panicked, which is a bug; its task goes back");
-            self.problems.note(format!("a worker panicked, which is a bug: {message}"));
+            let problems = &self.context.reports.problems;
+            problems.note(format!("a worker panicked, which is a bug: {message}"));
             Ok(T::default())
         })
     }
 
     /// Requests a page if it is still wanted. Returns `None` if there is no answer to read.
-    async fn attempt<'a>(&self, attempt: Attempt<'a>) -> Result<Option<Answer<'a>>, CrawlError> {
-        let task = attempt.lease.task();
-        if let Page::Index(index) = &task.page
-            && !self.is_wanted(index)
-        {
-            let index = index.clone();
-            self.answered(attempt, &index).await?;
-        } else if task.attempt > self.retries.saturating_add(1) {
-            Box::pin(self.give_up(attempt, Trouble::Panic)).await?;
-        } else if let Page::Detail(item) = &task.page
-            && let Some(Content::Unreadable(message)) = item.listed.as_ref().map(|it| &it.content)
-        {
-            // The error is in the list entry: requesting the item's page would not help.
-            let error = PageError::Listed(message.clone());
-            Box::pin(self.give_up(attempt, Trouble::List(error))).await?;
-        } else {
-            match self.plan(&task.page) {
-                Plan::Fetch(validators) => return self.ask(attempt, validators).await,
-                plan => self.settled(attempt, plan).await?,
+    async fn attempt(&self, attempt: Attempt) -> Result<Option<Answer>, CrawlError> {
+        let context = &*self.context;
+        let task = attempt.task();
+        let after = match &task.page {
+            Page::Index(index) if context.findings.lists.is_over(index) => {
+                Box::pin(list::done(context, index)).await?
             }
-        }
-        Ok(None)
+            _ if task.attempt > context.scope.retries.saturating_add(1) => {
+                After::GiveUp(Trouble::Panic)
+            }
+            Page::Index(_) => return self.ask(attempt, None).await,
+            Page::Detail(item) => {
+                let content = item.listed.as_deref().map(|listed| &listed.content);
+                if let Some(Content::Unreadable(message)) = content {
+                    // The error is in the list entry: requesting the item's page would not help.
+                    After::GiveUp(Trouble::List(PageError::Listed(message.clone())))
+                } else {
+                    match plan(context, item) {
+                        Plan::Fetch(validators) => return self.ask(attempt, validators).await,
+                        plan => item::settled(context, item, plan),
+                    }
+                }
+            }
+        };
+        self.conclude(attempt, after).await.map(|()| None)
     }
 
     /// Requests a page once there is a slot at its host. A failed request is handled at once, so
     /// that a struggling host gets no further requests meanwhile.
-    async fn ask<'a>(
+    async fn ask(
         &self,
-        attempt: Attempt<'a>,
+        attempt: Attempt,
         validators: Option<Validators>,
-    ) -> Result<Option<Answer<'a>>, CrawlError> {
+    ) -> Result<Option<Answer>, CrawlError> {
+        let WorkerContext { fetcher, reports, .. } = &*self.context;
         let Some(mut attempt) = self.enter(attempt).await else { return Ok(None) };
         let request = match self.request(&attempt) {
-            Ok(Some(request)) => self.with_purpose(request, &attempt),
-            Ok(None) => return Box::pin(self.known_page(attempt)).await.map(|()| None),
+            Ok(Some(request)) => request,
+            Ok(None) => return Box::pin(self.read_without_request(attempt)).await.map(|()| None),
             Err(error) => {
-                let given_up = Box::pin(self.give_up(attempt, Trouble::Fetch(error)));
-                return given_up.await.map(|()| None);
+                let after = After::GiveUp(Trouble::Fetch(error));
+                return Box::pin(self.conclude(attempt, after)).await.map(|()| None);
             }
         };
-        if attempt.lease.task().is_again() {
-            self.metrics.retried();
+        if attempt.task().is_again() {
+            reports.metrics.retried();
         }
         let fetched = match validators {
-            None => self.fetcher.fetch(request).await.map(Fetched::Page),
-            Some(validators) => self.fetcher.fetch_if_modified(request, &validators).await,
+            None => fetcher.fetch(request).await.map(Fetched::Page),
+            Some(validators) => fetcher.fetch_if_modified(request, &validators).await,
         };
         match fetched {
-            Err(error) => Box::pin(self.no_page(attempt, error)).await.map(|()| None),
+            Err(error) => Box::pin(self.fetch_failed(attempt, error)).await.map(|()| None),
             Ok(fetched) => {
                 attempt.slot.iter_mut().for_each(Slot::answered);
                 Ok(Some(Answer { attempt, fetched }))
@@ -266,162 +188,153 @@ impl WorkerContext {
 
     /// Takes a slot at the page's host, unless the attempt has one or needs none. Returns `None` if
     /// the task was parked to wait for one.
-    async fn enter<'a>(&self, attempt: Attempt<'a>) -> Option<Attempt<'a>> {
+    async fn enter(&self, attempt: Attempt) -> Option<Attempt> {
         if attempt.slot.is_some() {
             return Some(attempt);
         }
-        let Some(url) = self.site.host(&attempt.lease.task().page) else { return Some(attempt) };
-        let Attempt { lease, outbox, .. } = attempt;
-        match self.hosts.enter(&url, lease) {
-            Entered::Go(lease, slot) => return Some(Attempt { lease, slot: Some(slot), outbox }),
+        let Some(url) = self.context.site.host(&attempt.task().page) else { return Some(attempt) };
+        match self.context.hosts.enter(&url, attempt.lease) {
+            Entered::Go(lease, slot) => return Some(Attempt { lease, slot: Some(slot) }),
             Entered::Parked => {}
             Entered::Unopened(host) => Box::pin(self.open(&host)).await,
         }
         None
     }
 
-    /// Returns the request for a page, or `None` if none is needed. It is built only when it may be
-    /// sent, so that waiting tasks stay small.
-    fn request(&self, attempt: &Attempt<'_>) -> Result<Option<Request>, FetchError> {
-        let request = self.site.request(&attempt.lease.task().page);
-        let request = request.map_err(|error| FetchError::Request(error.to_string()))?;
-        if let (Some(request), Some(slot)) = (&request, &attempt.slot) {
-            slot.host().allows(&request.url)?;
-        }
-        Ok(request)
-    }
-
-    /// Adds to the request what it is for.
-    fn with_purpose(&self, mut request: Request, attempt: &Attempt<'_>) -> Request {
-        let task = attempt.lease.task();
-        request.purpose.attempt = task.attempt;
-        if enabled!(Level::DEBUG) {
-            request.purpose.task = Some(task.page.to_string().into());
-        }
-        let slot = attempt.slot.as_ref();
-        request.purpose.waits_alone = slot.is_some_and(|it| it.waits_alone(|| page_id(task)));
-        request
-    }
-
-    /// Reads an answer. First yields, so that waiting requests are sent: on one thread they would
-    /// otherwise wait until all answers are read.
-    async fn read_answer(&self, answer: Option<Answer<'_>>) -> Result<(), CrawlError> {
-        let Some(Answer { attempt, fetched }) = answer else { return Ok(()) };
-        tokio::task::yield_now().await;
-        match fetched {
-            Fetched::NotModified { url, headers } => {
-                self.not_modified(attempt, &url, &headers).await
-            }
-            Fetched::Page(page) => match attempt.lease.task().page.clone() {
-                Page::Index(index) => Box::pin(self.index_page(attempt, index, page)).await,
-                Page::Detail(detail) => self.detail_page(attempt, detail, page).await,
-            },
-        }
-    }
-
     /// Reads the robots.txt of a host; tasks that need it are parked meanwhile.
     async fn open(&self, host: &Arc<Host>) {
         tokio::select! {
             biased;
-            _ = self.shutdown.requested() => {}
-            _ = host.open(&self.fetcher) => {}
+            _ = self.context.shutdown.requested() => {}
+            _ = host.open(&self.context.fetcher) => {}
         }
     }
 
-    /// Ends an attempt; the task is retried when all others are done.
-    async fn ask_at_the_end(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
-        self.frontier.retry_at_the_end(attempt.lease);
-        // The writer may hold all other tasks.
-        attempt.outbox.look();
-        Ok(())
-    }
-
-    /// Ends a task that leads to no delivery.
-    async fn finish(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
-        self.frontier.finish(attempt.lease);
-        attempt.outbox.look();
-        Ok(())
-    }
-
-    /// Decides what to do about a page.
-    fn plan(&self, page: &Page) -> Plan {
-        let Page::Detail(item) = page else { return Plan::Fetch(None) };
-        if item.is_unlisted {
-            let known = item.known.as_deref();
-            return Plan::Fetch(known.and_then(|known| refresh::validators(known, &self.policy)));
+    /// Returns the request for a page, or `None` if none is needed. It is built only when it may be
+    /// sent, so that waiting tasks stay small.
+    fn request(&self, attempt: &Attempt) -> Result<Option<Request>, FetchError> {
+        let task = attempt.task();
+        let request = self.context.site.request(&task.page);
+        let request = request.map_err(|error| FetchError::Request(error.to_string()))?;
+        let Some(mut request) = request else { return Ok(None) };
+        let slot = attempt.slot.as_ref();
+        slot.map_or(Ok(()), |slot| slot.host().allows(&request.url))?;
+        request.purpose.attempt = task.attempt;
+        if enabled!(Level::DEBUG) {
+            request.purpose.task = Some(task.page.to_string().into());
         }
-        let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
-        refresh::plan(known, listed, &self.policy, clock::now())
+        request.purpose.waits_alone = slot.is_some_and(|it| it.waits_alone(|| page_id(task)));
+        Ok(Some(request))
     }
 
-    /// Notes how a page was decoded.
-    fn decoded(&self, page: &fetch::Page, decoding: Decoding) {
-        if decoding != Decoding::default() {
-            self.metrics.replaced(decoding.replaced);
-            self.texts.note(&page.url, decoding);
-        }
-    }
-
-    /// Returns the address that the request for an item was redirected to, or `None` if it is the
-    /// item's own.
-    fn led_away(&self, key: &Key, attempt: &Attempt<'_>, to: &Url) -> Option<Box<str>> {
-        // A quick exit: most sites redirect nothing.
-        self.fetcher.first_redirect()?;
-        let asked = self.site.request(&attempt.lease.task().page).ok().flatten()?;
-        redirect::leads_away(key, &asked.url, to)
-    }
-
-    /// Returns the address a request for a list page was redirected to, where that is another path or host.
-    fn list_led_away(&self, attempt: &Attempt<'_>, to: &Url) -> Option<Box<str>> {
-        self.fetcher.first_redirect()?;
-        let asked = self.site.request(&attempt.lease.task().page).ok().flatten()?;
-        redirect::is_elsewhere(&asked.url, to).then(|| shown(to).into())
-    }
-
-    /// Returns the URL of a task without credentials, or an empty text if it has no request.
-    fn url_of(&self, task: &Task) -> Box<str> {
-        let request = self.site.request(&task.page).ok().flatten();
-        request.map_or_else(Box::default, |request| self.policy.scrubber.url(&request.url).into())
-    }
-
-    /// Returns true if the list page is still wanted.
-    fn is_wanted(&self, page: &IndexPage) -> bool {
-        !self.enough.load(Relaxed) && !self.lists.is_over(page)
+    /// Reads an answer. First yields, so that waiting requests are sent: on one thread they would
+    /// otherwise wait until all answers are read.
+    async fn read_answer(&self, answer: Option<Answer>) -> Result<(), CrawlError> {
+        let Some(Answer { mut attempt, fetched }) = answer else { return Ok(()) };
+        tokio::task::yield_now().await;
+        let context = &*self.context;
+        let after = match fetched {
+            Fetched::NotModified { url, headers } => {
+                item::not_modified(context, &mut attempt, &url, &headers)?
+            }
+            Fetched::Page(page) => match attempt.task().page.clone() {
+                Page::Index(index) => {
+                    Box::pin(list::read_page(context, &mut attempt, index, page)).await?
+                }
+                Page::Detail(item) => item::read_page(context, &mut attempt, item, page).await?,
+            },
+        };
+        self.conclude(attempt, after).await
     }
 
     /// Handles a page whose content is known without a request.
-    async fn known_page(&self, attempt: Attempt<'_>) -> Result<(), CrawlError> {
-        match attempt.lease.task().page.clone() {
-            Page::Index(index) => self.known_keys(attempt, index).await,
-            Page::Detail(detail) => self.listed_item(attempt, detail).await,
-        }
-    }
-
-    /// Reads a page.
-    async fn read<T: Send + 'static>(
-        &self,
-        page: fetch::Page,
-        read: impl FnOnce(&Site, &fetch::Page) -> T + Send + 'static,
-    ) -> (fetch::Page, T) {
-        let bytes = page.body.len();
-        let read = move |site: &Site| {
-            let read = read(site, &page);
-            (page, read)
+    async fn read_without_request(&self, attempt: Attempt) -> Result<(), CrawlError> {
+        let context = &*self.context;
+        let after = match attempt.task().page.clone() {
+            Page::Index(index) => list::read_known_keys(context, attempt.task(), index).await?,
+            Page::Detail(item) => item::read_entry(context, item).await,
         };
-        self.apart(bytes, read).await
+        self.conclude(attempt, after).await
     }
 
-    /// Runs work on a page of `bytes` bytes. Long work runs on a separate thread, so that it does
-    /// not block the network.
-    async fn apart<T: Send + 'static>(
+    /// Handles a request that failed.
+    async fn fetch_failed(
         &self,
-        bytes: usize,
-        read: impl FnOnce(&Site) -> T + Send + 'static,
-    ) -> T {
-        if bytes < LARGE && !self.site.descends {
-            return read(&self.site);
-        }
-        let site = self.site.clone();
-        self.readers.read(bytes, move || read(&site)).await
+        mut attempt: Attempt,
+        error: FetchError,
+    ) -> Result<(), CrawlError> {
+        let context = &*self.context;
+        let index = match &attempt.task().page {
+            Page::Index(index) => Some(index.clone()),
+            Page::Detail(_) => None,
+        };
+        let after = match index {
+            Some(index) => list::after_error(context, &mut attempt, &index, error).await?,
+            None => fate::after_error(context, &mut attempt, error)?,
+        };
+        self.conclude(attempt, after).await
     }
+
+    /// Ends an attempt. Apart from leases that are dropped or that the writer holds, this is the
+    /// only place where a lease ends.
+    async fn conclude(&self, attempt: Attempt, after: After) -> Result<(), CrawlError> {
+        let frontier = &self.context.frontier;
+        // A slot that was not needed is freed at the end of this function.
+        let Attempt { lease, slot: _slot } = attempt;
+        let outcome = match after {
+            After::Deliver(outcome) => Some(outcome),
+            After::GiveUp(trouble) => {
+                let failure = Box::pin(self.give_up(lease.task(), trouble)).await?;
+                failure.map(|failure| Outcome::Failure(Box::new(failure)))
+            }
+            After::Retry(retry) => {
+                frontier.retry_later(lease, retry);
+                return Ok(());
+            }
+            After::RetryAtTheEnd => {
+                frontier.retry_at_the_end(lease);
+                self.outbox.look();
+                return Ok(());
+            }
+            After::Done => None,
+        };
+        if let Some(outcome) = outcome {
+            return self.outbox.deliver(lease, outcome).await;
+        }
+        frontier.finish(lease);
+        // The writer may hold all other tasks.
+        self.outbox.look();
+        Ok(())
+    }
+
+    /// Gives a task up. Returns the failure to store, or `None` for an item that no list names.
+    async fn give_up(&self, task: &Task, trouble: Trouble) -> Result<Option<Failure>, CrawlError> {
+        let context = &*self.context;
+        let failure = trouble::failure(context, task, trouble);
+        match &task.page {
+            Page::Detail(item) if item.is_unlisted => {
+                fate::give_up_unlisted(context, item, &failure.message);
+                return Ok(None);
+            }
+            Page::Detail(_) => {}
+            Page::Index(index) => {
+                context.storage.has_failures.store(true, Relaxed);
+                let Failure { url, message, .. } = &failure;
+                let lists = &context.findings.lists;
+                lists.note_lost(|| format!("{url}: {}", plain(message)));
+                passes::page_done(context, index, true).await?;
+            }
+        }
+        Ok(Some(failure))
+    }
+}
+
+/// Decides what to do about an item.
+fn plan(context: &WorkerContext, item: &DetailPage) -> Plan {
+    let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
+    if item.is_unlisted {
+        let validators = known.and_then(|known| refresh::validators(known, &context.policy));
+        return Plan::Fetch(validators);
+    }
+    refresh::plan(known, listed, &context.policy, clock::now())
 }

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::engine::error::CrawlError;
+use crate::engine::findings::Findings;
 use crate::engine::lookup;
-use crate::engine::refresh::canary::{self, Canary};
+use crate::engine::refresh::canary;
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Record, Seen, Stamp, Verdict};
@@ -130,8 +131,8 @@ pub struct Destination {
     pub scrubber: Scrubber,
     /// Failures so far, grouped by kind.
     pub alike: Mutex<Alike>,
-    /// Decides whether documents may be replaced.
-    pub canary: Arc<Canary>,
+    /// Findings of the sweep, which decide whether documents may be replaced.
+    pub findings: Arc<Findings>,
     /// Sweep id and rules, the same for all records.
     pub stamp: Stamp,
 }
@@ -221,7 +222,7 @@ impl Writer {
             }
             let is_last = destination.has_all(&batch);
             if batch.held() > 0 {
-                match destination.canary.verdict(is_last) {
+                match destination.findings.canary.verdict(is_last) {
                     canary::Verdict::Redesigned(redesign) => return Err(redesign.into()),
                     canary::Verdict::Sound => batch.release(),
                     // The crawl is stopping: documents that are still undecided are fetched again
@@ -248,7 +249,7 @@ impl Destination {
     fn take(&self, batch: &mut Batch, delivery: Delivery) {
         let replaces =
             matches!(&delivery.what, Outcome::Record(it) if it.verdict == Verdict::Changed);
-        match replaces && self.canary.verdict(false) != canary::Verdict::Sound {
+        match replaces && self.findings.canary.verdict(false) != canary::Verdict::Sound {
             true => batch.hold(delivery),
             false => batch.push(delivery),
         }

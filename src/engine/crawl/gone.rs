@@ -2,76 +2,103 @@
 
 use std::collections::BTreeSet;
 
-use super::Crawl;
+use super::earlier::EarlierSweep;
 use crate::engine::error::CrawlError;
-use crate::engine::lock::Lock;
+use crate::engine::findings::Findings;
 use crate::engine::refresh::gone::{ItemsToMark, ended_early, granted, refusal};
 use crate::model::report::Index;
+use crate::observe::metrics::Metrics;
 use crate::observe::problems::Problems;
+use crate::site::Site;
+use crate::store::Store;
+use crate::sweep::SweepEntry;
 use crate::system::clock;
 use crate::text::plain;
 
-impl Crawl {
-    /// Marks items that are gone. The sweep must have reached its end without a limit, lost no list
-    /// page, and its lists must add up. Marks nothing if more than the allowed share of items would
-    /// be marked.
+/// The removal of items, and all that it depends on.
+pub struct Removal<'a> {
+    /// Site that was crawled.
+    pub site: &'a Site,
+    /// Store in which items are marked.
+    pub store: &'a dyn Store,
+    /// Counters.
+    pub metrics: &'a Metrics,
+    /// Findings of the sweep.
+    pub findings: &'a Findings,
+    /// Earlier sweep that this one is compared with.
+    pub earlier: &'a EarlierSweep,
+    /// Maximum share of the store's documents that may be marked gone at once, in percent.
+    pub gone_limit: f64,
+    /// Problems to report to the user.
+    pub problems: &'a Problems,
+}
+
+impl Removal<'_> {
+    /// Marks items that are gone. The sweep of `entry` must have reached its end without a limit,
+    /// lost no list page, and its lists must add up. Marks nothing if more than the allowed share
+    /// of items would be marked.
     ///
     /// # Errors
     /// Returns an error if the lock is lost or the store fails.
-    pub(super) async fn mark_gone(
-        &self,
-        lock: &Lock,
-        problems: &Problems,
-    ) -> Result<(), CrawlError> {
-        let Index { listed, declared, .. } = self.metrics.snapshot().index;
-        if lock.entry().limited
+    pub async fn mark(&self, entry: &SweepEntry) -> Result<(), CrawlError> {
+        let Removal { site, store, metrics, findings, problems, gone_limit, .. } = *self;
+        let Index { listed, declared, .. } = metrics.snapshot().index;
+        if entry.limited
             || listed == 0 && declared != Some(0)
-            || !self.lists.is_whole(self.site.total_exact)
+            || !findings.lists.is_whole(site.total_exact)
             || problems.has_gap()
         {
             return Ok(());
         }
-        let ItemsToMark { gone, unlisted, unproven } = self.gone_candidates.all();
-        if self.site.has_open_end()
-            && let Some(why) = ended_early(self.listed_before.get().copied(), listed, unproven)
-        {
-            problems.gap(why);
-            return Ok(());
-        }
-        if let Some(why) = self.absent_before.get().and_then(|it| self.newly_absent(it, unproven)) {
+        let ItemsToMark { gone, unlisted, unproven } = findings.gone_candidates.all();
+        if let Some(why) = self.unproven_end(listed, unproven) {
             problems.gap(why);
             return Ok(());
         }
         if gone.is_empty() && unlisted.is_empty() {
             return Ok(());
         }
-        let live = self.store.count_live().await?;
-        let most = granted(live, self.settings.gone_limit);
-        if gone.len() as u64 > most {
-            problems.gap(refusal(gone.len() as u64, live, self.settings.gone_limit));
+        let live = store.count_live().await?;
+        if gone.len() as u64 > granted(live, gone_limit) {
+            problems.gap(refusal(gone.len() as u64, live, gone_limit));
             return Ok(());
         }
         // If the clock was set back during the sweep, the mark must still not be older than the
         // sweep.
-        let now = clock::now().max(lock.entry().started_at);
-        self.store.mark_unlisted(&unlisted, now).await?;
-        self.metrics.gone(self.store.mark_gone(&gone, now).await?);
+        let now = clock::now().max(entry.started_at);
+        store.mark_unlisted(&unlisted, now).await?;
+        metrics.gone(store.mark_gone(&gone, now).await?);
         Ok(())
     }
 
-    /// Why categories whose lists are not there, and that were there in the last complete sweep, are not
-    /// believed to be empty: some items that no list names are not shown to be gone by their own pages.
-    fn newly_absent(&self, before: &BTreeSet<Box<str>>, unproven: u64) -> Option<String> {
-        let absent = self.lists.absent();
-        let mut new = absent.difference(before);
-        let first = new.next().filter(|_| unproven > 0)?;
-        let more = match new.count() {
-            0 => String::new(),
-            more => format!(" (and {more} more)"),
-        };
-        Some(format!(
-            "the list of {} is not there{more}, which it was in the last complete sweep, and {unproven} items that no list names are not shown to be gone by pages of their own: nothing was marked. If the category left the site, go ahead with --accept-changes",
-            plain(first)
-        ))
+    /// Returns why the lists may not have been read to their ends, or `None`. `unproven` is the
+    /// number of unlisted items that are not shown to be gone by their own pages.
+    fn unproven_end(&self, listed: u64, unproven: u64) -> Option<String> {
+        let early = || ended_early(self.earlier.listed, listed, unproven);
+        let early = self.site.has_open_end().then(early).flatten();
+        early.or_else(|| {
+            let (before, now) = (self.earlier.absent.as_ref()?, self.findings.lists.absent());
+            newly_absent(before, &now, unproven)
+        })
     }
+}
+
+/// Returns why categories whose lists are not there, and that were there in the last complete sweep,
+/// are not believed to be empty: some items that no list names are not shown to be gone by their own
+/// pages.
+fn newly_absent(
+    before: &BTreeSet<Box<str>>,
+    now: &BTreeSet<Box<str>>,
+    unproven: u64,
+) -> Option<String> {
+    let mut new = now.difference(before);
+    let first = new.next().filter(|_| unproven > 0)?;
+    let more = match new.count() {
+        0 => String::new(),
+        more => format!(" (and {more} more)"),
+    };
+    Some(format!(
+        "the list of {} is not there{more}, which it was in the last complete sweep, and {unproven} items that no list names are not shown to be gone by pages of their own: nothing was marked. If the category left the site, go ahead with --accept-changes",
+        plain(first)
+    ))
 }

@@ -1,21 +1,36 @@
 //! The end of a crawl: decides whether it is complete, and collects the problems to report.
 
-use super::Crawl;
-use crate::engine::list_progress::{Mismatch, too_few};
-use crate::engine::worker::WorkerContext;
+use crate::engine::list_progress::{ListProgress, Mismatch, too_few};
 use crate::model::report::{Items, Outcome};
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
+use crate::site::Site;
 use crate::site::settings::Begin;
 use crate::text::counted;
 
-impl Crawl {
+/// The evidence by which a crawl that came to its end is judged.
+pub struct Evidence<'a> {
+    /// Site that was crawled.
+    pub site: &'a Site,
+    /// First tasks of the run.
+    pub begin: Begin,
+    /// True if only a part of the site was crawled.
+    pub limited: bool,
+    /// True if the store keeps failures, so that users can look them up.
+    pub keeps_failures: bool,
+    /// Counters at the end.
+    pub snapshot: &'a Snapshot,
+    /// Progress over the lists.
+    pub lists: &'a ListProgress,
+}
+
+impl Evidence<'_> {
     /// Decides whether a crawl that came to its end is complete. Everything that is missing becomes
     /// a problem.
-    pub(super) fn verdict(&self, snapshot: &Snapshot, problems: &Problems) -> Outcome {
-        let Snapshot { index, items, .. } = snapshot;
+    pub fn judge(&self, problems: &Problems) -> Outcome {
+        let Snapshot { index, items, .. } = self.snapshot;
         let lost_pages = self.lists.lost();
-        let why = if self.store.keeps_failures() { ": gleaner failures says why" } else { "" };
+        let why = if self.keeps_failures { ": gleaner failures says why" } else { "" };
         if items.failed > 0 {
             let (one, many) = ("item could not be stored", "items could not be stored");
             problems.last_gap(counted(items.failed, one, many) + why);
@@ -29,8 +44,8 @@ impl Crawl {
             let many = "items are listed but their pages are not there (404 or 410)";
             problems.note(counted(items.missing, one, many));
         }
-        let is_list = self.settings.begin == Begin::List;
-        if is_list && items.missing > 1 && items.missing == snapshot.settled() {
+        let is_list = self.begin == Begin::List;
+        if is_list && items.missing > 1 && items.missing == self.snapshot.settled() {
             problems.last_gap(
                 "not one of the listed items has its page: does the site file still say where they are?",
             );
@@ -38,7 +53,7 @@ impl Crawl {
         self.note_passes(problems);
         match index.declared {
             // A run that retries failures does not read the whole list.
-            _ if self.settings.begin == Begin::Failures => {}
+            _ if self.begin == Begin::Failures => {}
             None if index.listed == 0 => {
                 problems.last_gap("the list is empty, and does not say that it should be");
             }
@@ -47,7 +62,7 @@ impl Crawl {
                     "nothing was listed, though the list declares {declared} items"
                 ));
             }
-            _ if self.settings.is_limited() => {}
+            _ if self.limited => {}
             _ if self.site.total_exact => self.add_up(problems),
             _ => {}
         }
@@ -56,9 +71,9 @@ impl Crawl {
 
     /// Returns why no page at all was read, or `None` if at least one was. If none was read,
     /// nothing is known of the site, whatever was done before.
-    pub(super) fn read_nothing(&self) -> Option<String> {
-        let Snapshot { index, items, .. } = self.metrics.snapshot();
-        let Items { new, changed, same, .. } = items;
+    pub fn read_nothing(&self) -> Option<String> {
+        let Snapshot { index, items, .. } = self.snapshot;
+        let Items { new, changed, same, .. } = *items;
         let has_none = index.pages == 0 && new + changed + same == 0;
         self.lists.first_lost().filter(|_| has_none)
     }
@@ -106,15 +121,5 @@ impl Crawl {
         format!(
             "{list} does not add up: it declares {declared} items and lists {listed}{moved}{way_out}"
         )
-    }
-
-    pub(super) fn note_redirects(&self, context: &WorkerContext, problems: &Problems) {
-        let requests = self.metrics.snapshot().requests;
-        if let Some(first) = context.fetcher.first_redirect() {
-            problems.note(format!(
-                "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",
-                requests.redirected, requests.total, first.from, first.to
-            ));
-        }
     }
 }

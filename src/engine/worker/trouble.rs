@@ -1,20 +1,17 @@
-//! Handles failed requests and unreadable pages: retries them, or gives them up.
+//! Decides what becomes of failed requests and unreadable pages: retries them, or gives them up.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use super::unlisted::sight_of_error;
-use super::{Attempt, WorkerContext};
+use super::attempt::{After, Attempt};
+use super::context::WorkerContext;
 use crate::engine::error::CrawlError;
-use crate::engine::refresh::gone::Sight;
-use crate::engine::writer::Outcome;
 use crate::extract::PageError;
 use crate::fetch::retry::{self, Decision, Fault, Toll};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
-use crate::model::task::{DetailPage, Page, Task};
+use crate::model::task::Task;
 use crate::system::clock;
 use crate::text::plain;
 
@@ -34,139 +31,76 @@ pub enum Trouble {
     Panic,
 }
 
-impl WorkerContext {
-    /// Handles a failed request: retries it, counts the item as missing, or gives it up.
-    pub(super) async fn no_page(
-        &self,
-        attempt: Attempt<'_>,
-        error: FetchError,
-    ) -> Result<(), CrawlError> {
-        let sight = sight_of_error(&error);
-        let task = attempt.lease.task();
-        let is_told = sight == Sight::Absent || task.is_unlisted() && sight == Sight::Closed;
-        if task.key().is_some() && is_told {
-            return self.seen(attempt, sight).await;
-        }
-        let is_end = error.status().is_some_and(|status| self.site.statuses.is_end(status));
-        let Some(mut attempt) = self.unless_ended(attempt, is_end).await? else { return Ok(()) };
-        let wait = match &error {
-            FetchError::Status { wait, .. } | FetchError::Later { wait, .. } => {
-                wait.map(retry::capped)
-            }
-            _ => None,
-        };
-        let toll = self.troubled(&mut attempt, &error.to_string(), retry::fault(&error), wait)?;
-        let task = attempt.lease.task();
-        match retry::after_error(&error, task, toll, self.retries, fastrand::f64()) {
-            Decision::Again(retry) => {
-                self.frontier.retry_later(attempt.lease, retry);
-                Ok(())
-            }
-            Decision::GiveUp => self.give_up(attempt, Trouble::Fetch(error)).await,
-        }
-    }
+/// Decides what becomes of a task whose request failed, and reports the failure to the host.
+pub fn after_error(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    error: FetchError,
+) -> Result<After, CrawlError> {
+    let wait = match &error {
+        FetchError::Status { wait, .. } | FetchError::Later { wait, .. } => wait.map(retry::capped),
+        _ => None,
+    };
+    let toll = report_to_host(context, attempt, &error.to_string(), retry::fault(&error), wait)?;
+    let retries = context.scope.retries;
+    Ok(match retry::after_error(&error, attempt.task(), toll, retries, fastrand::f64()) {
+        Decision::Again(retry) => After::Retry(retry),
+        Decision::GiveUp => After::GiveUp(Trouble::Fetch(error)),
+    })
+}
 
-    /// Handles a list page that does not exist, if nothing else says that it exists. Returns the
-    /// attempt if the failure remains to be handled.
-    async fn unless_ended<'a>(
-        &self,
-        attempt: Attempt<'a>,
-        is_end: bool,
-    ) -> Result<Option<Attempt<'a>>, CrawlError> {
-        match &attempt.lease.task().page {
-            Page::Index(index) if is_end => {
-                let index = index.clone();
-                self.no_such_page(attempt, &index).await
-            }
-            _ => Ok(Some(attempt)),
-        }
-    }
+/// Decides what becomes of a task whose page cannot be read, and reports the failure to the host.
+pub fn after_bad_page(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    error: PageError,
+    page: &fetch::Page,
+) -> Result<After, CrawlError> {
+    let number = attempt.task().attempt;
+    // A field that does not match the site file is not a refusal.
+    let fault = if error.is_refusal() { Fault::Unfit } else { Fault::Other };
+    report_to_host(context, attempt, &error.to_string(), fault, None)?;
+    Ok(match retry::after_bad_page(number, context.scope.retries, fastrand::f64()) {
+        Decision::Again(retry) => After::Retry(retry),
+        Decision::GiveUp => After::GiveUp(Trouble::Page(error, Sample::of(&page.body))),
+    })
+}
 
-    /// Reports a failed attempt to the host, and returns what it costs the task.
-    fn troubled(
-        &self,
-        attempt: &mut Attempt<'_>,
-        message: &str,
-        fault: Fault,
-        wait: Option<Duration>,
-    ) -> Result<Toll, CrawlError> {
-        let task = attempt.lease.task();
-        // Answers for unlisted items do not show whether the host blocks the crawl.
-        let (page, is_counted) = (page_id(task), !task.is_unlisted());
-        let trouble = fetch::Trouble { message, fault, wait, page, is_counted };
-        let ended = attempt.end(End::Trouble(trouble));
-        ended.map_err(|blocked| blocked.at(&self.url_of(attempt.lease.task())).into())
-    }
+/// Reports a failed attempt to the host, and returns what it costs the task.
+fn report_to_host(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    message: &str,
+    fault: Fault,
+    wait: Option<Duration>,
+) -> Result<Toll, CrawlError> {
+    let task = attempt.task();
+    // Answers for unlisted items do not show whether the host blocks the crawl.
+    let (page, is_counted) = (page_id(task), !task.is_unlisted());
+    let trouble = fetch::Trouble { message, fault, wait, page, is_counted };
+    let ended = attempt.end(End::Trouble(trouble));
+    ended.map_err(|blocked| blocked.at(&url_of(context, attempt.task())).into())
+}
 
-    /// Handles a page that cannot be read: retries it, or gives it up.
-    pub(super) async fn bad_page(
-        &self,
-        attempt: Attempt<'_>,
-        error: PageError,
-        page: fetch::Page,
-    ) -> Result<(), CrawlError> {
-        let is_gone = matches!(error, PageError::Gone(_));
-        if is_gone && attempt.lease.task().key().is_some() {
-            return self.seen(attempt, Sight::Absent).await;
-        }
-        let Some(mut attempt) = self.unless_ended(attempt, is_gone).await? else { return Ok(()) };
-        let number = attempt.lease.task().attempt;
-        // A field that does not match the site file is not a refusal.
-        let fault = if error.is_refusal() { Fault::Unfit } else { Fault::Other };
-        self.troubled(&mut attempt, &error.to_string(), fault, None)?;
-        match retry::after_bad_page(number, self.retries, fastrand::f64()) {
-            Decision::Again(retry) => {
-                self.frontier.retry_later(attempt.lease, retry);
-                Ok(())
-            }
-            Decision::GiveUp => {
-                let trouble = Trouble::Page(error, Sample::of(&page.body));
-                self.give_up(attempt, trouble).await
-            }
-        }
+/// Returns the failure of a task that is given up.
+pub fn failure(context: &WorkerContext, task: &Task, trouble: Trouble) -> Failure {
+    let (reason, message, status, sample) = trouble.describe();
+    Failure {
+        page: task.page.clone(),
+        url: url_of(context, task),
+        reason,
+        message,
+        status,
+        attempts: task.attempt.min(context.scope.retries.saturating_add(1)),
+        sample: sample.map(Sample::into_text),
+        at: clock::now(),
     }
+}
 
-    /// Gives a task up: sends the failure to the writer, which stores it and ends the lease.
-    pub(super) async fn give_up(
-        &self,
-        attempt: Attempt<'_>,
-        trouble: Trouble,
-    ) -> Result<(), CrawlError> {
-        let task = attempt.lease.task();
-        if let Page::Detail(item @ DetailPage { key, is_unlisted: true, .. }) = &task.page {
-            // Nothing is known of an unlisted item, so nothing is changed, and it does not count as
-            // failed.
-            let (_, message, ..) = trouble.describe();
-            let name = format!("item {}", plain(key.as_str()));
-            let said = format!("it is not listed, and cannot be asked for: {message}");
-            self.problems.note_at(name, said);
-            self.note(key.clone(), self.named(item), Sight::Unclear);
-            return self.finish(attempt).await;
-        }
-        if task.key().is_none() {
-            self.has_failures.store(true, Relaxed);
-        }
-        let url = self.url_of(task);
-        let (reason, message, status, sample) = trouble.describe();
-        if let Page::Index(index) = &task.page {
-            self.lists.note_lost(|| format!("{url}: {}", plain(&message)));
-            if self.lists.answered(index, true) {
-                self.pass_ended(index.pass).await?;
-            }
-        }
-        let failure = Failure {
-            page: task.page.clone(),
-            url,
-            reason,
-            message,
-            status,
-            attempts: task.attempt.min(self.retries.saturating_add(1)),
-            sample: sample.map(Sample::into_text),
-            at: clock::now(),
-        };
-        let Attempt { lease, outbox, .. } = attempt;
-        outbox.deliver(lease, Outcome::Failure(Box::new(failure))).await
-    }
+/// Returns the URL of a task without credentials, or an empty text if it has no request.
+pub fn url_of(context: &WorkerContext, task: &Task) -> Box<str> {
+    let request = context.site.request(&task.page).ok().flatten();
+    request.map_or_else(Box::default, |request| context.policy.scrubber.url(&request.url).into())
 }
 
 /// Returns a hash that identifies the page of a task.

@@ -1,0 +1,37 @@
+//! The earlier sweep that a sweep is compared with.
+
+use std::collections::BTreeSet;
+
+use crate::engine::error::CrawlError;
+use crate::model::report::{Fields, Report};
+use crate::store::Store;
+
+/// Complete sweeps among which the last one by the same rules is looked for.
+const SWEEPS: usize = 5;
+
+/// Facts about earlier complete sweeps over the whole site. Empty if there was none, or if the sweep
+/// is not to be compared.
+#[derive(Debug, Default)]
+pub struct EarlierSweep {
+    /// Number of items that the last one listed.
+    pub listed: Option<u64>,
+    /// Categories whose lists were not there in it.
+    pub absent: Option<BTreeSet<Box<str>>>,
+    /// Fields that the last one by the same rules found in documents.
+    pub fields: Option<Fields>,
+}
+
+impl EarlierSweep {
+    /// Reads what the store's ledger says. `rules` is the digest of the rules of this sweep.
+    ///
+    /// # Errors
+    /// Returns an error if the store fails.
+    pub async fn read(store: &dyn Store, rules: &str) -> Result<EarlierSweep, CrawlError> {
+        let whole = store.whole_sweeps(SWEEPS).await?.into_iter();
+        let whole: Vec<Report> = whole.filter_map(|entry| entry.report).collect();
+        let last = whole.first();
+        let (listed, absent) = (last.map(|it| it.index.listed), last.map(|it| it.absent.clone()));
+        let comparable = whole.into_iter().find(|it| *it.rules == *rules && !it.fields.is_empty());
+        Ok(EarlierSweep { listed, absent, fields: comparable.map(|it| it.fields) })
+    }
+}
