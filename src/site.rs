@@ -35,9 +35,10 @@ use template::Values;
 
 pub use built_in::BuiltIn;
 pub use error::SiteError;
-pub use paging::{Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step};
+pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
 pub use request::RequestError;
 pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Marks, Seeds, SeedsPage};
+pub use template::NamedValue;
 
 /// Default maximum number of pages of a list.
 const MOST_PAGES: u64 = 100_000;
@@ -189,7 +190,7 @@ impl Site {
             _ => None,
         };
         let detail = self.detail.as_ref().map(|it| &it.request);
-        [seeds, Some(&self.index.request), detail].into_iter().flatten()
+        seeds.into_iter().chain(self.index.requests()).chain(detail)
     }
 
     /// Returns the request template for a page, or `None` if it needs no request.
@@ -197,7 +198,14 @@ impl Site {
         match page {
             Page::Detail(_) => self.detail.as_ref().map(|detail| &detail.request),
             Page::Index(_) if matches!(self.index.paging, Paging::Keys(_)) => None,
-            Page::Index(index) => Some(self.rules_of(&index.list).0),
+            Page::Index(index) => Some(self.template_of(index)),
+        }
+    }
+
+    fn template_of(&self, page: &IndexPage) -> &RequestTemplate {
+        match (&page.list, &self.seeds) {
+            (List::Seeds, Some(Seeds::Page(seeds))) => &seeds.request,
+            _ => self.index.request_of(page),
         }
     }
 
@@ -213,37 +221,40 @@ impl Site {
     }
 
     fn index_request(&self, page: &IndexPage) -> Result<Request, RequestError> {
-        let (request, paging) = self.rules_of(&page.list);
+        let (request, paging) = (self.template_of(page), self.paging_of(&page.list));
         let before = page.number - 1;
         let limit = paging.limit();
+        let offset = |items: u64| paging.first_offset().saturating_add(items);
         let mut values = Values {
-            offset: limit.map(|limit| before.saturating_mul(limit)),
+            offset: limit.map(|limit| offset(before.saturating_mul(limit))),
             limit,
             page: Some(paging.first().saturating_add(before)),
             ..Values::default()
         };
+        if before == 0 && page.list != List::Seeds && self.index.first.is_some() {
+            (values.offset, values.page) = (None, None);
+        }
         if let List::Items(Some(seed)) = &page.list {
             values.seed = Some(seed);
         }
         match &page.place {
             Some(Place::Url(url)) => request.request_at(&self.home(), url, values),
-            Some(Place::Cursor(cursor)) => {
-                values.cursor = Some(cursor);
+            Some(Place::Offset(items)) => {
+                values.offset = Some(offset(*items));
                 request.request(&self.base_url, values)
             }
-            Some(Place::Offset(offset)) => {
-                values.offset = Some(*offset);
-                request.request(&self.base_url, values)
-            }
-            None => request.request(&self.base_url, values),
-        }
-    }
-
-    /// Returns the request template and the paging of a list.
-    fn rules_of(&self, list: &List) -> (&RequestTemplate, &Paging) {
-        match (list, &self.seeds) {
-            (List::Seeds, Some(Seeds::Page(page))) => (&page.request, &page.paging),
-            _ => (&self.index.request, &self.index.paging),
+            place => match paging {
+                Paging::Cursor(handover) => {
+                    let named = handover.values(place.as_ref());
+                    match (handover.is_cursor, named.first()) {
+                        (true, first) => values.cursor = first.map(|(_, cursor)| &**cursor),
+                        (false, _) => values.named = &named,
+                    }
+                    request.takes(values)?;
+                    request.request(&self.base_url, values)
+                }
+                _ => request.request(&self.base_url, values),
+            },
         }
     }
 
@@ -288,7 +299,7 @@ impl Site {
 
     /// Returns true if requests for items contain their keys.
     pub fn sends_keys(&self) -> bool {
-        self.detail.as_ref().is_some_and(|detail| detail.request.has(template::Placeholder::Key))
+        self.detail.as_ref().is_some_and(|detail| detail.request.has(&template::Placeholder::Key))
     }
 
     /// Returns the number of keys if they are known in advance, or `None` otherwise.
@@ -341,7 +352,10 @@ impl Site {
 
     /// Returns the paging of a list.
     pub fn paging_of(&self, list: &List) -> &Paging {
-        self.rules_of(list).1
+        match (list, &self.seeds) {
+            (List::Seeds, Some(Seeds::Page(page))) => &page.paging,
+            _ => &self.index.paging,
+        }
     }
 
     /// Returns true if hints to further pages on the pages of a list count, in addition to its

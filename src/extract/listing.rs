@@ -112,7 +112,8 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
         // The first entry of a selection box is often empty and stands for all categories.
         let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
         let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
-        let Heard { mut said, odd, gap } = said::of_page(&rules.paging, page, scope, seeds.len())?;
+        let Heard { mut said, odd, gap } =
+            said::of_page(&rules.paging, rules.goes_on.as_ref(), page, scope, seeds.len())?;
         let is_html = matches!(scope, Scope::Html(_));
         let list = hints::List {
             paging: &rules.paging,
@@ -150,7 +151,8 @@ fn selected<'a>(
     require(&site.index.require, whole)?;
     let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
     let rules = &site.index;
-    let Heard { mut said, odd, gap } = said::of_page(&rules.paging, page, whole, items.len())?;
+    let Heard { mut said, odd, gap } =
+        said::of_page(&rules.paging, rules.goes_on.as_ref(), page, whole, items.len())?;
     let list = hints::List {
         paging: &rules.paging,
         items: of_items,

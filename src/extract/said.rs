@@ -7,7 +7,7 @@ use crate::select::Select;
 use crate::select::field::{self, FieldError, FieldRule, Pattern, Scope};
 use crate::select::json::Found;
 use crate::select::text::{plain, whole_number};
-use crate::site::{Hints, NextPage, PageSaid, Paging, Said};
+use crate::site::{Handover, Hints, NamedValue, NextPage, PageSaid, Paging, Said, Taken};
 
 /// Statements of a page about its list.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Heard {
     pub gap: Option<String>,
 }
 
+/// Values of `while` that mean no.
+const NO: [&str; 7] = ["", "null", "false", "no", "0", "[]", "{}"];
 /// Values of a cursor that mean that there is no next page.
 const NO_CURSOR: [&str; 5] = ["null", "\"\"", "false", "0", "\"0\""];
 
@@ -29,6 +31,7 @@ const NO_CURSOR: [&str; 5] = ["null", "\"\"", "false", "0", "\"0\""];
 /// Returns an error if the rule for the next page cannot be applied to the page.
 pub fn of_page(
     paging: &Paging,
+    goes_on: Option<&FieldRule>,
     page: &Page,
     scope: Scope<'_>,
     items: usize,
@@ -59,8 +62,18 @@ pub fn of_page(
         error => Err(error),
     })?;
     let places = next.into_iter().collect();
+    let goes_on = goes_on.map(|rule| holds(rule, scope)).transpose()?;
     let hints = Hints { says_last, ..Hints::default() };
-    Ok(Heard { said: PageSaid { items: items as u64, declared, last, places, hints }, odd, gap })
+    let said = PageSaid { items: items as u64, declared, last, places, goes_on, hints };
+    Ok(Heard { said, odd, gap })
+}
+
+/// Returns true if `while` holds: it selects a value that means yes.
+fn holds(rule: &FieldRule, scope: Scope<'_>) -> Result<bool, PageError> {
+    let found = field::extract("paging.while", rule, scope)?;
+    let text = found.as_deref().map(|json| plain(json).unwrap_or_else(|| json.trim().into()));
+    let text = text.map(|text| text.trim().to_ascii_lowercase());
+    Ok(text.is_some_and(|text| !NO.contains(&&*text)))
 }
 
 /// Returns the place of the next page that the page itself names. Returns `None` if it names none,
@@ -84,20 +97,50 @@ fn next_place(
             link => Ok(link.map(|link| url(&link, page, scope)).transpose()?.map(Place::Url)),
         },
         Paging::Next(NextPage::LinkHeader) => Ok(link_header(page)?.map(Place::Url)),
-        Paging::Cursor(rule) => {
-            let cursor = field::for_requests("paging.select", rule, scope)?.into_iter().next();
-            let not_text = || PageError::NoCursor("what is not in UTF-8".to_owned());
-            let Some(cursor) = cursor.map(|it| it.ok_or_else(not_text)).transpose()? else {
-                return Ok(None);
-            };
-            *says_last = NO_CURSOR.contains(&&*cursor);
-            match plain(&cursor) {
-                _ if *says_last => Ok(None),
-                None => Err(PageError::NoCursor(field::shown(&cursor))),
-                Some(_) => Ok(Some(Place::Cursor(cursor.into()))),
-            }
-        }
+        Paging::Cursor(handover) => taken(handover, page, scope, says_last),
         _ => Ok(None),
+    }
+}
+
+/// Returns the place of the page for which `page` has the values, or `None` if it has none of them.
+/// Sets `says_last` to true if they are present but say that there is no next page.
+///
+/// # Errors
+/// Returns an error if a value cannot be sent.
+fn taken(
+    handover: &Handover,
+    page: &Page,
+    scope: Scope<'_>,
+    says_last: &mut bool,
+) -> Result<Option<Place>, PageError> {
+    let mut values: Vec<NamedValue> = Vec::new();
+    for Taken { name, from } in &handover.take {
+        let Some(json) = value(from, page, scope)? else { continue };
+        if NO_CURSOR.contains(&&*json) {
+            *says_last = true;
+        } else if handover.is_cursor && plain(&json).is_none() {
+            return Err(PageError::NoCursor(field::shown(&json)));
+        } else {
+            values.push((name.clone(), json));
+        }
+    }
+    *says_last &= values.is_empty();
+    Ok((!values.is_empty()).then(|| handover.place(&values)))
+}
+
+/// Returns the value that a page hands to the next request, as JSON text, or `None` if it has none.
+fn value(from: &Said, page: &Page, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
+    let not_text = || PageError::NoCursor("what is not in UTF-8".to_owned());
+    match from {
+        Said::Field(rule) => {
+            let found = field::for_requests("paging.select", rule, scope)?.into_iter().next();
+            let found = found.map(|it| it.ok_or_else(not_text)).transpose()?;
+            Ok(found.map(Into::into))
+        }
+        Said::Header { name, regex } => {
+            let kept = in_header(name, regex.as_ref(), page)?;
+            Ok(kept.map(|text| serde_json::Value::from(text).to_string().into()))
+        }
     }
 }
 
@@ -194,7 +237,9 @@ pub fn link_header(page: &Page) -> Result<Option<Box<str>>, PageError> {
 /// Returns the number that a page states, or a sentence about what is wrong with it.
 fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64>, Option<String>) {
     let (place, found) = match said {
-        Said::Header { name, regex } => (&**name, in_header(name, regex.as_ref(), page)),
+        Said::Header { name, regex } => {
+            (&**name, in_header(name, regex.as_ref(), page).map(|it| it.map(whole_number)))
+        }
         Said::Field(rule) => (rule.select.text(), counted(rule, scope)),
     };
     match found {
@@ -217,18 +262,17 @@ fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64
 /// each page.
 type Counted = Result<u64, &'static str>;
 
-/// Returns the number in a header, or `None` if the header or the match is missing.
-fn in_header(
+/// Returns the text in a header, or `None` if the header or the match is missing.
+fn in_header<'p>(
     name: &str,
     regex: Option<&Pattern>,
-    page: &Page,
-) -> Result<Option<Counted>, FieldError> {
+    page: &'p Page,
+) -> Result<Option<&'p str>, FieldError> {
     let Some(text) = page.header(name) else { return Ok(None) };
-    let kept = match regex {
-        None => Some(text),
-        Some(regex) => regex.find(text).map_err(|_| FieldError::TooLong(name.to_owned()))?,
-    };
-    Ok(kept.map(whole_number))
+    match regex {
+        None => Ok(Some(text)),
+        Some(regex) => regex.find(text).map_err(|_| FieldError::TooLong(name.to_owned())),
+    }
 }
 
 /// Returns the number that a rule selects, or `None` if it selects nothing.

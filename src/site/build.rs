@@ -172,12 +172,18 @@ fn seeds(
                 let message = "a page of categories has no such paging";
                 return Err(wrong(written, "seeds.paging", message));
             }
-            let request = request::build(&Asked::seeds(table), paging.placeholders())?;
+            let request = request::build(&Asked::seeds(table), &paging.placeholders())?;
             needs(&request, needed(&paging), written, "seeds")?;
+            let goes_on = goes_on("seeds.paging", table.paging.as_ref(), format)?;
+            if let Some(url) = first_url(table.paging.as_ref()) {
+                let message = "it is for the list of items only";
+                return Err(wrong(url, "seeds.paging.first_url", message));
+            }
             let select = rule("seeds.select", of, format)?;
             let marks = answers::marks(said, format)?;
             let more = heeds_hints(table.paging.as_ref());
-            Ok(Seeds::Page(Box::new(SeedsPage { request, paging, more, marks, select })))
+            let page = SeedsPage { request, paging, goes_on, more, marks, select };
+            Ok(Seeds::Page(Box::new(page)))
         }
         _ => Err(wrong(written, "seeds", "it needs either `values`, or `url` and `select`")),
     }
@@ -194,11 +200,13 @@ fn index(
     let table = &written.value;
     let format = table.format.unwrap_or(usual);
     let paging = paging::build("index.paging", table.paging.as_ref(), format, folder)?;
-    let mut allowed = paging.placeholders().to_vec();
+    let mut allowed = paging.placeholders();
     if has_seeds {
         allowed.push(Placeholder::Seed);
     }
     let request = request::build(&Asked::index(table), &allowed)?;
+    let first = first_request(table, &allowed)?;
+    let later = later_request(table, &allowed, &paging)?;
     let is_known = matches!(paging, Paging::Keys(_));
     if is_known {
         let used = request::first_used(&Asked::index(table), &["url"]);
@@ -206,7 +214,7 @@ fn index(
     } else if request.url.is_none() {
         return Err(wrong(written, "index.url", "it is missing: where is the list?"));
     } else {
-        needs(&request, needed(&paging), written, "index")?;
+        needs(later.as_deref().unwrap_or(&request), needed(&paging), written, "index")?;
         needs(&request, has_seeds.then_some(Placeholder::Seed), written, "index")?;
     }
     let most_pages = match &table.max_pages {
@@ -228,7 +236,64 @@ fn index(
     let require = require.collect::<Result<_, _>>()?;
     let marks = answers::marks(said, format)?;
     let more = heeds_hints(table.paging.as_ref());
-    Ok(IndexRules { request, paging, more, most_pages, require, marks, items })
+    let goes_on = goes_on("index.paging", table.paging.as_ref(), format)?;
+    Ok(IndexRules {
+        request,
+        first,
+        later,
+        paging,
+        goes_on,
+        more,
+        most_pages,
+        require,
+        marks,
+        items,
+    })
+}
+
+/// Builds the request of the first page, if it has a URL of its own.
+fn first_request(
+    table: &IndexTable,
+    allowed: &[Placeholder],
+) -> Result<Option<Box<RequestTemplate>>, Wrong> {
+    let Some(url) = first_url(table.paging.as_ref()) else { return Ok(None) };
+    let request = request::build(&Asked::index(table).at(url), allowed)?;
+    let numbered = [Placeholder::Page, Placeholder::Offset, Placeholder::Cursor];
+    let of_url = |it: &&Placeholder| request.url.as_ref().is_some_and(|url| url.has(it));
+    if let Some(placeholder) = numbered.iter().find(of_url) {
+        let message = format!("the first page has no {}", placeholder.text());
+        return Err(wrong(url, "index.paging.first_url", message));
+    }
+    Ok(Some(Box::new(request)))
+}
+
+/// Builds the request of later pages, if `[index.next]` says what differs.
+fn later_request(
+    table: &IndexTable,
+    allowed: &[Placeholder],
+    paging: &Paging,
+) -> Result<Option<Box<RequestTemplate>>, Wrong> {
+    let Some(next) = &table.next else { return Ok(None) };
+    if !matches!(paging, Paging::Cursor(_) | Paging::Page { .. } | Paging::Offset { .. }) {
+        let message =
+            "it is for paging by cursor, page or offset: else pages name the URL of the next";
+        return Err(wrong(next, "index.next", message));
+    }
+    request::build(&Asked::next(table, &next.value), allowed).map(|it| Some(Box::new(it)))
+}
+
+/// Builds the rule for the value that must mean yes for a list to continue.
+fn goes_on(
+    key: &str,
+    paging: Option<&At<PagingTable>>,
+    format: Format,
+) -> Result<Option<crate::select::FieldRule>, Wrong> {
+    let written = paging.and_then(|paging| paging.value.goes_on.as_ref());
+    written.map(|it| select::single(&format!("{key}.while"), it, format)).transpose()
+}
+
+fn first_url(paging: Option<&At<PagingTable>>) -> Option<&At<String>> {
+    paging.and_then(|paging| paging.value.first_url.as_ref())
 }
 
 fn selected(
@@ -364,7 +429,9 @@ fn needed(paging: &Paging) -> Option<Placeholder> {
     match paging {
         Paging::Offset { .. } => Some(Placeholder::Offset),
         Paging::Page { .. } => Some(Placeholder::Page),
-        Paging::Cursor(_) => Some(Placeholder::Cursor),
+        Paging::Cursor(handover) if handover.is_cursor => Some(Placeholder::Cursor),
+        // A value may be an object, which becomes parameters: that is seen with the page.
+        Paging::Cursor(_) => None,
         Paging::Single | Paging::Next(_) | Paging::Sitemap | Paging::Keys(_) => None,
     }
 }
@@ -376,7 +443,7 @@ fn needs<T>(
     table: &At<T>,
     name: &str,
 ) -> Result<(), Wrong> {
-    match placeholder.filter(|placeholder| !request.has(*placeholder)) {
+    match placeholder.filter(|placeholder| !request.has(placeholder)) {
         None => Ok(()),
         Some(placeholder) => {
             let text = placeholder.text();

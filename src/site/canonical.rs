@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::Site;
-use super::paging::{LastPage, NextPage, Paging, Said, Step};
+use super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
 use super::request::{BodyTemplate, RequestTemplate};
 use super::rules::{DetailRules, IndexRules, ItemRules, Keep, Seeds, SeedsPage};
 use super::template::{JsonTemplate, Template};
@@ -40,7 +40,19 @@ pub fn definition(site: &Site) -> String {
         base_url,
         collection,
         seeds,
-        index: IndexRules { request, paging, more, require, marks: _, most_pages: _, items: _ },
+        index:
+            IndexRules {
+                request,
+                first,
+                later,
+                paging,
+                goes_on,
+                more,
+                require,
+                marks: _,
+                most_pages: _,
+                items: _,
+            },
         detail,
         ignore,
         name: _,
@@ -60,6 +72,9 @@ pub fn definition(site: &Site) -> String {
     some(&mut form, "seeds", seeds.as_ref().map(seeds_form));
     form.insert("request", request_form(request));
     form.insert("paging", paging_form(paging));
+    some(&mut form, "first", first.as_deref().map(request_form));
+    some(&mut form, "later", later.as_deref().map(request_form));
+    some(&mut form, "while", goes_on.as_ref().map(rule));
     some(&mut form, "more", (!more).then(|| false.into()));
     list(&mut form, "require", require.iter().map(select));
     let detail = detail.iter().flat_map(|detail| &detail.require);
@@ -223,7 +238,8 @@ fn paging_form(paging: &Paging) -> Value {
     let mut form = Form::new();
     let by = match paging {
         Paging::Single => "single",
-        Paging::Offset { limit: _, total, step } => {
+        Paging::Offset { first, limit: _, total, step } => {
+            some(&mut form, "first", (*first != 0).then(|| (*first).into()));
             some(&mut form, "step", (*step == Step::Items).then(|| "items".into()));
             some(&mut form, "total", total.as_ref().map(said));
             "offset"
@@ -246,8 +262,16 @@ fn paging_form(paging: &Paging) -> Value {
             form.insert("link_header", true.into());
             "next"
         }
-        Paging::Cursor(at) => {
-            form.insert("select", rule(at));
+        Paging::Cursor(handover) => {
+            let Handover { take, start, is_cursor: _ } = handover;
+            match handover.rule() {
+                Some(at) => some(&mut form, "select", Some(rule(at))),
+                None => {
+                    let taken = |it: &Taken| json!([&*it.name, said(&it.from)]);
+                    list(&mut form, "take", take.iter().map(taken));
+                    list(&mut form, "start", start.iter().map(|(it, json)| json!([&**it, json])));
+                }
+            }
             "cursor"
         }
         Paging::Sitemap => "sitemap",
@@ -276,10 +300,11 @@ fn seeds_form(seeds: &Seeds) -> Value {
     match seeds {
         Seeds::Listed(seeds) => seeds.iter().map(|seed| Value::from(&**seed)).collect(),
         Seeds::Page(page) => {
-            let SeedsPage { request, paging, more, marks: _, select } = &**page;
+            let SeedsPage { request, paging, goes_on, more, marks: _, select } = &**page;
             let mut form = Form::new();
             form.insert("request", request_form(request));
             form.insert("paging", paging_form(paging));
+            some(&mut form, "while", goes_on.as_ref().map(rule));
             some(&mut form, "more", (!more).then(|| false.into()));
             form.insert("select", rule(select));
             Value::from_iter(form)

@@ -136,6 +136,8 @@ pub struct IndexTable {
     pub json: Option<At<toml::Value>>,
     /// Division of the list into pages. Default: a single page.
     pub paging: Option<At<PagingTable>>,
+    /// Differences of the requests of all pages but the first.
+    pub next: Option<At<NextTable>>,
     /// Maximum number of pages of a list. Default: 100,000.
     pub max_pages: Option<At<u64>>,
     /// Format of the page. Default: the format of the site.
@@ -153,6 +155,25 @@ pub struct IndexTable {
     /// Fields to keep from the list, by name; selectors within an item.
     #[serde(default)]
     pub fields: Rules,
+}
+
+/// Differences of the requests of all pages of a list but the first. Keys that are not set are as
+/// in `[index]`; `form` and `json` replace either.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct NextTable {
+    /// URL template.
+    pub url: Option<At<String>>,
+    /// Query parameters; templates. They replace all those of `[index]`.
+    pub query: Option<Pairs>,
+    /// Method: GET, POST or PUT.
+    pub method: Option<At<String>>,
+    /// Form to send as the body; values are templates.
+    pub form: Option<Pairs>,
+    /// JSON to send as the body; its strings are templates.
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
+    pub json: Option<At<toml::Value>>,
 }
 
 /// The page of an item.
@@ -203,8 +224,10 @@ pub struct PagingTable {
     pub limit: Option<At<u64>>,
     /// offset: step to the next offset. Default: limit.
     pub step: Option<StepName>,
-    /// page: number of the first page. Default: 1.
+    /// page: number of the first page. Default: 1. offset: offset of the first item. Default: 0.
     pub first: Option<At<u64>>,
+    /// offset, page, cursor: URL of the first page, if it is not made of the same template.
+    pub first_url: Option<At<String>>,
     /// page: number of the last page, or a selector or header that has it.
     pub last: Option<At<Short<SaidTable>>>,
     /// page: number of items per page; needed with `total`.
@@ -215,6 +238,18 @@ pub struct PagingTable {
     pub select: Option<At<Short<RuleTable>>>,
     /// next: take the next page's URL from the `Link` header.
     pub link_header: Option<bool>,
+    /// cursor: values that each page hands to the request of the next one, by name: selectors or
+    /// headers. `{name}` stands for them in the request; an object becomes query parameters. The
+    /// list ends where a page has none of them, or the same ones as its own request.
+    #[serde(default)]
+    pub take: indexmap::IndexMap<String, At<Short<SaidTable>>>,
+    /// cursor: those values for the first page. Default: what is made of them is left out there.
+    #[serde(default)]
+    pub start: Pairs,
+    /// offset, page, next, cursor: selector of a value that must mean yes for the list to continue,
+    /// such as `$.has_more`. No value, null, false, 0 and an empty text mean no.
+    #[serde(rename = "while")]
+    pub goes_on: Option<At<Short<RuleTable>>>,
     /// Heed hints to further pages, such as `has_more` or a count. Default: true.
     pub more: Option<bool>,
     /// keys: range of numbers, both ends included, such as `1..100`.

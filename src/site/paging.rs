@@ -5,11 +5,14 @@
 //! not known, each page with items leads to the next number. If pages name the next page, they are
 //! fetched one after another.
 
+mod handover;
+
 use super::keys::KeyList;
 use super::template::Placeholder;
 use crate::model::task::{IndexPage, IndexRun, Place};
 use crate::select::FieldRule;
 use crate::select::field::Pattern;
+pub use handover::{Handover, Taken};
 
 /// Division of a list into pages.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +21,8 @@ pub enum Paging {
     Single,
     /// By `{offset}` and `{limit}`.
     Offset {
+        /// Offset of the first item.
+        first: u64,
         /// Number of items per page.
         limit: u64,
         /// Source of the number of items in the list, or `None`.
@@ -34,12 +39,22 @@ pub enum Paging {
     },
     /// Each page has the URL of the next one.
     Next(NextPage),
-    /// By `{cursor}`: each page has the cursor of the next one.
-    Cursor(FieldRule),
+    /// Each page has values for the request of the next one, such as a cursor.
+    Cursor(Handover),
     /// A sitemap, or an index of sitemaps.
     Sitemap,
     /// No list: the keys are known.
     Keys(KeyList),
+}
+
+impl Said {
+    /// Returns the selector or the header's name, for messages.
+    pub fn text(&self) -> &str {
+        match self {
+            Said::Field(rule) => rule.select.text(),
+            Said::Header { name, .. } => name,
+        }
+    }
 }
 
 /// Step from one offset to the next.
@@ -103,6 +118,8 @@ pub struct PageSaid {
     pub last: Option<u64>,
     /// Places of further pages.
     pub places: Vec<Place>,
+    /// True if `while` holds, or `None` if the site file does not have it.
+    pub goes_on: Option<bool>,
     /// Other hints on the page.
     pub hints: Hints,
 }
@@ -194,6 +211,14 @@ impl Paging {
         }
     }
 
+    /// Returns the offset of the first item.
+    pub fn first_offset(&self) -> u64 {
+        match self {
+            Paging::Offset { first, .. } => *first,
+            _ => 0,
+        }
+    }
+
     /// Returns the source of the number of items in the list, or `None`.
     pub fn total(&self) -> Option<&Said> {
         match self {
@@ -246,15 +271,18 @@ impl Paging {
     }
 
     /// Returns the placeholders that the request of a page may contain.
-    pub(super) fn placeholders(&self) -> &'static [Placeholder] {
+    pub(super) fn placeholders(&self) -> Vec<Placeholder> {
         match self {
-            Paging::Single | Paging::Next(_) | Paging::Sitemap | Paging::Keys(_) => &[],
-            Paging::Offset { .. } => &[Placeholder::Offset, Placeholder::Limit],
+            Paging::Single | Paging::Next(_) | Paging::Sitemap | Paging::Keys(_) => Vec::new(),
+            Paging::Offset { .. } => vec![Placeholder::Offset, Placeholder::Limit],
             Paging::Page { last: LastPage::Total { .. }, .. } => {
-                &[Placeholder::Page, Placeholder::Limit]
+                vec![Placeholder::Page, Placeholder::Limit]
             }
-            Paging::Page { .. } => &[Placeholder::Page],
-            Paging::Cursor(_) => &[Placeholder::Cursor],
+            Paging::Page { .. } => vec![Placeholder::Page],
+            Paging::Cursor(handover) if handover.is_cursor => vec![Placeholder::Cursor],
+            Paging::Cursor(handover) => {
+                handover.take.iter().map(|it| Placeholder::Named(it.name.clone())).collect()
+            }
         }
     }
 
@@ -268,17 +296,23 @@ impl Paging {
             return self.after_items(page, said, is_exact);
         }
         if !self.is_numbered() {
-            return placed(page, &said.places);
+            let places = if said.goes_on == Some(false) { &[] } else { &*said.places };
+            return match (self, places) {
+                (Paging::Cursor(it), [next]) if it.is_same(page.place.as_ref(), next) => None,
+                _ => placed(page, places),
+            };
         }
         // A service that filters its pages may return an empty one and still say that there are
         // more.
-        let is_nothing = said.items == 0 && said.hints.goes_on_after(page.number).is_none();
+        let is_named =
+            said.goes_on == Some(true) || said.hints.goes_on_after(page.number).is_some();
+        let is_nothing = said.items == 0 && !is_named || said.goes_on == Some(false);
         let is_inside = page.number < page.planned_to;
         if is_nothing || is_inside || page.place.is_some() {
             return None;
         }
         let pages_to = |to, certain| pages_to(page, to, certain);
-        let one_more = || pages_to(page.number + 1, false);
+        let one_more = || pages_to(page.number + 1, said.goes_on == Some(true));
         let until = |last: u64| pages_to(last.saturating_sub(self.first()).saturating_add(1), true);
         match self {
             Paging::Page { last: LastPage::Number(last), .. } => until(*last),
@@ -328,10 +362,12 @@ impl Paging {
         let limit = self.limit().unwrap_or(u64::MAX);
         let is_short = said.items < limit;
         let mut next = Next::guess_at(page, Place::Offset(seen));
-        next.certain = said.declared.is_some_and(|declared| seen < declared);
+        let is_named = said.goes_on == Some(true);
+        next.certain = is_named || said.declared.is_some_and(|declared| seen < declared);
         next.runs.iter_mut().for_each(|run| run.is_guess = !next.certain);
         let is_end = match said.declared {
-            _ if said.items == 0 => true,
+            _ if said.items == 0 || said.goes_on == Some(false) => true,
+            _ if is_named => false,
             Some(declared) if seen < declared => false,
             Some(_) => is_short || is_exact && self.is_reached(said, seen),
             None => false,
@@ -410,7 +446,7 @@ mod tests {
         declared: Option<u64>,
     ) -> Option<(u64, u64)> {
         let said = PageSaid { items, declared, ..PageSaid::default() };
-        let offset = Paging::Offset { limit: 18, total: None, step: Step::Limit };
+        let offset = Paging::Offset { first: 0, limit: 18, total: None, step: Step::Limit };
         follow(&offset, &numbered(number, planned_to), said).map(|(from, to, _)| (from, to))
     }
 

@@ -1,10 +1,16 @@
 //! Request templates: URL, headers and body of a page's request.
 
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
 use url::Url;
 
-use super::template::{JsonTemplate, Placeholder, Template, Values};
+use super::template::{JsonTemplate, NamedValue, Placeholder, Template, Values};
 use super::{DetailRules, IndexRules, SeedsPage};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Purpose, Request};
+use crate::model::task::IndexPage;
+use crate::select::text::plain;
 use crate::text::secret::Credentials;
 
 /// Template for requests of one kind of pages.
@@ -51,6 +57,11 @@ pub enum RequestError {
     /// The list has no URL for the page.
     #[error("the list has no link to it")]
     NoLink,
+    /// A value from the page before has no place in the request.
+    #[error(
+        "the page before it has the value `{0}`, and the request has no place for it: write {{{0}}} where it belongs, or select an object, which becomes parameters"
+    )]
+    Unused(Arc<str>),
 }
 
 impl RequestTemplate {
@@ -69,7 +80,24 @@ impl RequestTemplate {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
+        for (_, json) in values.named {
+            merge(&mut url, json);
+        }
         self.at(url, values)
+    }
+
+    /// Checks that each value by name is sent. Objects always are: as query parameters.
+    ///
+    /// # Errors
+    /// Returns an error that names a value without a place.
+    pub fn takes(&self, values: Values<'_>) -> Result<(), RequestError> {
+        let is_sent = |(name, json): &&NamedValue| {
+            json.starts_with('{') || self.has(&Placeholder::Named(name.clone()))
+        };
+        match values.named.iter().find(|value| !is_sent(value)) {
+            Some((name, _)) => Err(RequestError::Unused(name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Returns the request for a page at `url`, which another page named. The URL is used
@@ -96,7 +124,7 @@ impl RequestTemplate {
     }
 
     /// Returns true if the template contains this placeholder anywhere.
-    pub fn has(&self, placeholder: Placeholder) -> bool {
+    pub fn has(&self, placeholder: &Placeholder) -> bool {
         let pairs = |pairs: &[(String, Template)]| pairs.iter().any(|(_, it)| it.has(placeholder));
         self.url.as_ref().is_some_and(|url| url.asks_for(placeholder))
             || pairs(&self.query)
@@ -162,9 +190,22 @@ impl RequestTemplate {
 }
 
 impl IndexRules {
+    /// Returns the request template for a page of the list.
+    pub(super) fn request_of(&self, page: &IndexPage) -> &RequestTemplate {
+        let is_first = page.number == 1 && page.place.is_none();
+        let other = if is_first { &self.first } else { &self.later };
+        other.as_deref().unwrap_or(&self.request)
+    }
+
+    /// Returns all request templates.
+    pub(super) fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
+        let others = [self.first.as_deref(), self.later.as_deref()];
+        std::iter::once(&self.request).chain(others.into_iter().flatten())
+    }
+
     /// Returns true if requests contain the number of items per page.
     pub fn takes_page_size(&self) -> bool {
-        self.paging.limit().is_some() && self.request.has(Placeholder::Limit)
+        self.paging.limit().is_some() && self.request.has(&Placeholder::Limit)
     }
 
     /// Returns the URL template as written, or `None` if there is none.
@@ -210,6 +251,19 @@ fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'
         .filter(|(_, template, text)| !text.is_empty() || !template.varies())
         .map(|(name, _, text)| (name, text))
         .collect()
+}
+
+/// Sets the members of a JSON object as query parameters, in place of those with the same names.
+/// Other values change nothing.
+fn merge(url: &mut Url, json: &str) {
+    let Ok(members) = serde_json::from_str::<IndexMap<String, &RawValue>>(json) else { return };
+    let kept: Vec<(String, String)> =
+        url.query_pairs().into_owned().filter(|(name, _)| !members.contains_key(name)).collect();
+    let set = members.into_iter().filter_map(|(name, it)| Some((name, plain(it.get())?.into())));
+    url.query_pairs_mut()
+        .clear()
+        .extend_pairs(kept)
+        .extend_pairs(set.collect::<Vec<(_, String)>>());
 }
 
 /// Joins a path of the site file to `base`. Does not parse the result again, which was a twelfth of

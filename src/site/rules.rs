@@ -31,6 +31,8 @@ pub struct SeedsPage {
     pub(super) request: RequestTemplate,
     /// Paging of the page.
     pub paging: Paging,
+    /// Rule for a value that must mean yes for the list to continue.
+    pub goes_on: Option<FieldRule>,
     /// True if hints to further pages count, in addition to the paging.
     pub more: bool,
     /// Marks of a missing or failed page.
@@ -43,8 +45,14 @@ pub struct SeedsPage {
 #[derive(Debug, Clone)]
 pub struct IndexRules {
     pub(super) request: RequestTemplate,
+    /// Request of the first page, if it differs.
+    pub(super) first: Option<Box<RequestTemplate>>,
+    /// Request of later pages, if it differs.
+    pub(super) later: Option<Box<RequestTemplate>>,
     /// Paging of the list.
     pub paging: Paging,
+    /// Rule for a value that must mean yes for the list to continue.
+    pub goes_on: Option<FieldRule>,
     /// True if hints to further pages count, in addition to the paging.
     pub more: bool,
     /// Maximum number of pages of a list.

@@ -1,6 +1,7 @@
 //! Templates: texts with `{placeholders}`, and JSON that contains such texts.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
@@ -25,7 +26,8 @@ pub enum JsonTemplate {
     /// A text with placeholders.
     Text(Template),
     /// A text that is exactly one placeholder. `{offset}`, `{limit}` and `{page}` become numbers,
-    /// `{cursor}` the value from the previous page (null for the first page), the others texts.
+    /// `{cursor}` the value from the previous page (null for the first page), a value by name what
+    /// it is (without it, the member or element is left out), the others texts.
     Value(Placeholder),
     /// Any other value.
     Literal(Value),
@@ -42,7 +44,7 @@ enum Part {
 }
 
 /// A placeholder between braces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Placeholder {
     /// `{key}`: key of the item.
     Key,
@@ -56,6 +58,8 @@ pub enum Placeholder {
     Page,
     /// `{cursor}`: cursor from the previous page.
     Cursor,
+    /// A value that the site file names.
+    Named(Arc<str>),
 }
 
 /// Values of placeholders. A placeholder without a value becomes empty.
@@ -73,7 +77,12 @@ pub struct Values<'a> {
     pub page: Option<u64>,
     /// Cursor from the previous page, as JSON text.
     pub cursor: Option<&'a str>,
+    /// Values that the site file names, as JSON texts.
+    pub named: &'a [NamedValue],
 }
+
+/// A value that the site file names, and its JSON text.
+pub type NamedValue = (Arc<str>, Box<str>);
 
 /// Reason why a text is not a template.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +104,7 @@ impl Template {
         let mut rest = text;
         while let Some((_, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or(TemplateError::Open)?;
-            Placeholder::named(name).ok_or_else(|| unknown(name, allowed))?;
+            Placeholder::named(name, allowed).ok_or_else(|| unknown(name, allowed))?;
             rest = after;
         }
         Template::parse_body(text, allowed)
@@ -111,7 +120,7 @@ impl Template {
             let (name, _) = between;
             let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic())
                 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            if is_word && Placeholder::named(name).is_none() {
+            if is_word && Placeholder::named(name, allowed).is_none() {
                 return Err(unknown(name, allowed));
             }
         }
@@ -129,8 +138,8 @@ impl Template {
         while let Some(open) = text[at..].find('{').map(|found| at + found) {
             at = open + 1;
             let close = text[at..].find('}').map(|found| at + found);
-            let named =
-                close.and_then(|close| Some((close, Placeholder::named(&text[at..close])?)));
+            let named = close
+                .and_then(|close| Some((close, Placeholder::named(&text[at..close], allowed)?)));
             if let Some((close, placeholder)) = named {
                 push(&mut parts, &text[kept..open]);
                 parts.push(Part::Placeholder(placeholder.among(allowed)?));
@@ -145,7 +154,7 @@ impl Template {
     /// slashes (`home/kitchen`), which stay.
     pub fn encoded(&self, values: Values<'_>) -> String {
         self.render(|text, placeholder| {
-            let kept = if placeholder == Placeholder::Seed { SEGMENTS } else { SEGMENT };
+            let kept = if *placeholder == Placeholder::Seed { SEGMENTS } else { SEGMENT };
             text.extend(utf8_percent_encode(&values.text(placeholder), kept));
         })
     }
@@ -173,25 +182,22 @@ impl Template {
     }
 
     /// Returns true if this placeholder is part of the URL that is sent, which ends at `#`.
-    pub fn asks_for(&self, placeholder: Placeholder) -> bool {
+    pub fn asks_for(&self, placeholder: &Placeholder) -> bool {
         let is_end = |part: &&Part| matches!(part, Part::Text(text) if text.contains('#'));
-        self.0
-            .iter()
-            .take_while(|part| !is_end(part))
-            .any(|it| *it == Part::Placeholder(placeholder))
+        self.0.iter().take_while(|part| !is_end(part)).any(|it| it.is(placeholder))
     }
 
     /// Returns true if the template contains this placeholder.
-    pub fn has(&self, placeholder: Placeholder) -> bool {
-        self.0.contains(&Part::Placeholder(placeholder))
+    pub fn has(&self, placeholder: &Placeholder) -> bool {
+        self.0.iter().any(|part| part.is(placeholder))
     }
 
-    fn render(&self, put: impl Fn(&mut String, Placeholder)) -> String {
+    fn render(&self, put: impl Fn(&mut String, &Placeholder)) -> String {
         let mut text = String::with_capacity(USUAL);
         for part in &self.0 {
             match part {
                 Part::Text(part) => text.push_str(part),
-                Part::Placeholder(placeholder) => put(&mut text, *placeholder),
+                Part::Placeholder(placeholder) => put(&mut text, placeholder),
             }
         }
         text
@@ -215,7 +221,7 @@ impl JsonTemplate {
             Value::String(text) => {
                 let template = Template::parse_body(&text, allowed)?;
                 match template.0.as_slice() {
-                    [Part::Placeholder(only)] => JsonTemplate::Value(*only),
+                    [Part::Placeholder(only)] => JsonTemplate::Value(only.clone()),
                     _ => JsonTemplate::Text(template),
                 }
             }
@@ -234,10 +240,10 @@ impl JsonTemplate {
     }
 
     /// Returns true if the value contains this placeholder.
-    pub fn has(&self, placeholder: Placeholder) -> bool {
+    pub fn has(&self, placeholder: &Placeholder) -> bool {
         match self {
             JsonTemplate::Text(template) => template.has(placeholder),
-            JsonTemplate::Value(only) => *only == placeholder,
+            JsonTemplate::Value(only) => only == placeholder,
             JsonTemplate::Literal(_) => false,
             JsonTemplate::List(list) => list.iter().any(|value| value.has(placeholder)),
             JsonTemplate::Object(object) => object.iter().any(|(_, value)| value.has(placeholder)),
@@ -248,14 +254,24 @@ impl JsonTemplate {
     pub fn render(&self, values: Values<'_>) -> Value {
         match self {
             JsonTemplate::Text(template) => Value::String(template.plain(values)),
-            JsonTemplate::Value(placeholder) => values.value(*placeholder),
+            JsonTemplate::Value(placeholder) => values.value(placeholder),
             JsonTemplate::Literal(value) => value.clone(),
-            JsonTemplate::List(list) => list.iter().map(|value| value.render(values)).collect(),
+            JsonTemplate::List(list) => {
+                list.iter().filter(|it| !it.lacks(values)).map(|it| it.render(values)).collect()
+            }
             JsonTemplate::Object(object) => {
-                let rendered =
-                    object.iter().map(|(name, value)| (name.clone(), value.render(values)));
+                let there = object.iter().filter(|(_, value)| !value.lacks(values));
+                let rendered = there.map(|(name, value)| (name.clone(), value.render(values)));
                 Value::Object(rendered.collect::<Map<_, _>>())
             }
+        }
+    }
+
+    /// Returns true if the template is a value by name that is not there.
+    fn lacks(&self, values: Values<'_>) -> bool {
+        match self {
+            JsonTemplate::Value(Placeholder::Named(name)) => values.of_name(name).is_none(),
+            _ => false,
         }
     }
 }
@@ -270,20 +286,29 @@ impl Placeholder {
         ("cursor", Placeholder::Cursor),
     ];
 
-    fn named(name: &str) -> Option<Placeholder> {
-        Placeholder::ALL
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, placeholder)| *placeholder)
+    /// Returns the placeholder with this name: one of those that are valid here, or one of gleaner's
+    /// own.
+    fn named(name: &str, allowed: &[Placeholder]) -> Option<Placeholder> {
+        let own = || Placeholder::own(name);
+        allowed.iter().find(|it| it.name() == name).cloned().or_else(own)
+    }
+
+    /// Returns gleaner's own placeholder with this name, or `None`.
+    pub fn own(name: &str) -> Option<Placeholder> {
+        let own = Placeholder::ALL.iter().find(|(known, _)| *known == name);
+        own.map(|(_, placeholder)| placeholder.clone())
     }
 
     /// Returns the placeholder as written, with braces.
-    pub fn text(self) -> String {
+    pub fn text(&self) -> String {
         format!("{{{}}}", self.name())
     }
 
-    fn name(self) -> &'static str {
-        Placeholder::ALL.iter().find(|(_, it)| *it == self).map_or("", |(name, _)| name)
+    fn name(&self) -> &str {
+        match self {
+            Placeholder::Named(name) => name,
+            own => Placeholder::ALL.iter().find(|(_, it)| it == own).map_or("", |(name, _)| name),
+        }
     }
 
     fn among(self, allowed: &[Placeholder]) -> Result<Placeholder, TemplateError> {
@@ -292,7 +317,7 @@ impl Placeholder {
 }
 
 impl<'a> Values<'a> {
-    fn text(self, placeholder: Placeholder) -> Cow<'a, str> {
+    fn text(self, placeholder: &Placeholder) -> Cow<'a, str> {
         let number = |number: Option<u64>| number.map(|number| number.to_string().into());
         let text = match placeholder {
             Placeholder::Key => self.key.map(Cow::Borrowed),
@@ -303,11 +328,19 @@ impl<'a> Values<'a> {
             Placeholder::Cursor => {
                 self.cursor.and_then(plain).map(|text| String::from(text).into())
             }
+            // A list or an object is sent as its JSON text.
+            Placeholder::Named(name) => self.of_name(name).map(|json| {
+                plain(json).map_or(Cow::Borrowed(json), |text| String::from(text).into())
+            }),
         };
         text.unwrap_or_default()
     }
 
-    fn value(self, placeholder: Placeholder) -> Value {
+    fn of_name(self, name: &str) -> Option<&'a str> {
+        self.named.iter().find(|(known, _)| **known == *name).map(|(_, json)| &**json)
+    }
+
+    fn value(self, placeholder: &Placeholder) -> Value {
         match placeholder {
             Placeholder::Key => self.key.into(),
             Placeholder::Seed => self.seed.into(),
@@ -323,7 +356,17 @@ impl<'a> Values<'a> {
                     Value::from,
                 )
             }
+            Placeholder::Named(name) => {
+                let json = self.of_name(name).unwrap_or("null");
+                serde_json::from_str(json).unwrap_or_else(|_| json.into())
+            }
         }
+    }
+}
+
+impl Part {
+    fn is(&self, placeholder: &Placeholder) -> bool {
+        matches!(self, Part::Placeholder(own) if own == placeholder)
     }
 }
 

@@ -162,11 +162,23 @@ fn links_between_documents_lead_somewhere() {
         let folder = Path::new(page).parent().expect("a folder");
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !target.starts_with("http") {
-                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(target);
-                assert!(path.exists(), "{page}: {target}");
+                let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+                let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(file);
+                let is_there = file.is_empty() || path.exists();
+                let linked = if file.is_empty() { text.clone() } else { String::new() };
+                let mut anchors = linked.lines().filter_map(anchor_of);
+                let is_named = linked.is_empty() || anchors.any(|it| it == anchor);
+                assert!(is_there && is_named, "{page}: {target}");
             }
         }
     }
+}
+
+/// Returns the name by which links lead to a heading, or `None` for another line.
+fn anchor_of(line: &str) -> Option<String> {
+    let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
 }
 
 #[test]

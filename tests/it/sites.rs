@@ -7,6 +7,7 @@ mod early_ends;
 mod emptied;
 mod examples;
 mod format;
+mod handed_over;
 mod links;
 mod lists_that_go_on;
 mod lists_with_more;

@@ -193,6 +193,15 @@ fn end(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Turn {
     if list.paging.is_numbered() && page.number < page.planned_to {
         return Turn::Inside;
     }
+    match said.goes_on {
+        Some(false) => return Turn::End,
+        Some(true) => {
+            return Turn::Gap(format!(
+                "{page} says by `while` that the list goes on, but has nothing for the request of a next page"
+            ));
+        }
+        None => {}
+    }
     let hints = &said.hints;
     let off = "`more = false` in paging passes over that";
     if let Some(name) = hints.goes_on_after(page.number).filter(|_| list.heeds_hints) {
@@ -253,7 +262,7 @@ fn behind(list: &Rules<'_>, page: &IndexPage, before: &Before) -> Option<Next> {
 /// be wrong.
 fn named(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Option<Next> {
     let is_last = page.place.is_none() && page.number >= page.planned_to;
-    let is_named = list.heeds_hints && said.hints.names_next.is_some();
+    let is_named = list.heeds_hints && said.hints.names_next.is_some() && said.goes_on.is_none();
     list.paging.one_more(page).filter(|_| is_last && is_named)
 }
 

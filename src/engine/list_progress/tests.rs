@@ -175,7 +175,7 @@ fn l3_an_empty_page_is_not_believed_at_once() {
 fn l13_what_an_empty_page_names_is_new_only_once() {
     let progress = ListProgress::default();
     let cursor = FieldRule::new(Select::Json(Selector::parse("$.next").unwrap()));
-    let paging = Paging::Cursor(cursor);
+    let paging = Paging::Cursor(crate::site::Handover::cursor(cursor));
     let list = Rules { paging: &paging, total_exact: true, asks_again: false, heeds_hints: true };
     let turn = |number: u64, items: u64, cursor: &str| {
         let places = vec![Place::Cursor(cursor.into())];

@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable, StepName};
 use super::super::keys::KeyList;
-use super::super::paging::{LastPage, NextPage, Paging, Said, Step};
+use super::super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
+use super::super::template::Placeholder;
 use super::super::written::{At, Short};
 use super::select::single;
 use super::{Wrong, rule, wrong};
@@ -29,6 +32,7 @@ pub fn build(
         PagingBy::Offset => match &table.limit {
             None => Err(needs("`limit`, the items on a page")),
             Some(limit) => Ok(Paging::Offset {
+                first: table.first.as_ref().map_or(0, |first| first.value),
                 limit: at_least_one(&format!("{key}.limit"), limit)?,
                 total: said(&format!("{key}.total"), table.total.as_ref(), format)?,
                 step: match table.step {
@@ -49,8 +53,11 @@ pub fn build(
             _ => Err(needs("either `select`, the URL of the next page, or `link_header = true`")),
         },
         PagingBy::Cursor => match &table.select {
-            Some(select) => Ok(Paging::Cursor(next_rule(key, select, format)?)),
-            None => Err(needs("`select`, the cursor of the next page")),
+            Some(select) if table.take.is_empty() => {
+                Ok(Paging::Cursor(Handover::cursor(next_rule(key, select, format)?)))
+            }
+            None if !table.take.is_empty() => handover(key, table, format).map(Paging::Cursor),
+            _ => Err(needs("either `select`, the cursor of the next page, or `take`")),
         },
         PagingBy::Sitemap => Ok(Paging::Sitemap),
         PagingBy::Keys => {
@@ -64,6 +71,33 @@ pub fn build(
             made.map(Paging::Keys).map_err(|error| wrong(written, key, error))
         }
     }
+}
+
+/// Builds the values that a page hands to the request of the next one.
+fn handover(key: &str, table: &PagingTable, format: Format) -> Result<Handover, Wrong> {
+    let mut take = Vec::new();
+    for (name, at) in &table.take {
+        let key = format!("{key}.take.{name}");
+        let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        if !is_word || Placeholder::own(name).is_some_and(|own| own != Placeholder::Cursor) {
+            let message = format!(
+                "`{name}` cannot be the name of a value: it is a word of letters, digits and `_`, and none of key, seed, offset, limit, page"
+            );
+            return Err(wrong(at, &key, message));
+        }
+        let from = said(&key, Some(at), format)?;
+        take.extend(from.map(|from| Taken { name: name.as_str().into(), from }));
+    }
+    let mut start = Vec::new();
+    for (name, text) in &table.start {
+        let key = format!("{key}.start.{name}");
+        if !table.take.contains_key(name) {
+            return Err(wrong(text, &key, format!("`take` has no value {name}")));
+        }
+        start.push((name.as_str().into(), Value::from(&*text.value.0).to_string().into()));
+    }
+    Ok(Handover { take, start, is_cursor: false })
 }
 
 fn last_page(
@@ -144,15 +178,16 @@ fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
 fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     let PagingTable { by, limit, step, first, last, size, total, select, link_header, .. } =
         &written.value;
-    let PagingTable { range, keys, file, more, .. } = &written.value;
+    let PagingTable { range, keys, file, more, first_url, take, start, goes_on, .. } =
+        &written.value;
     if by.is_none() && more.is_none() {
         return Err(wrong(written, key, "`by` is missing: how is the list divided into pages?"));
     }
     let used: &[&str] = by.map_or(&[], |by| match by {
-        PagingBy::Offset => &["limit", "step", "total", "more"],
-        PagingBy::Page => &["first", "last", "size", "total", "more"],
-        PagingBy::Next => &["select", "link_header", "more"],
-        PagingBy::Cursor => &["select", "more"],
+        PagingBy::Offset => &["limit", "first", "first_url", "step", "total", "while", "more"],
+        PagingBy::Page => &["first", "first_url", "last", "size", "total", "while", "more"],
+        PagingBy::Next => &["select", "link_header", "while", "more"],
+        PagingBy::Cursor => &["select", "take", "start", "first_url", "while", "more"],
         PagingBy::Sitemap => &[],
         PagingBy::Keys => &["range", "keys", "file"],
     });
@@ -167,6 +202,10 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
         ("select", select.is_some()),
         ("link_header", link_header.is_some()),
         ("more", more.is_some()),
+        ("first_url", first_url.is_some()),
+        ("take", !take.is_empty()),
+        ("start", !start.is_empty()),
+        ("while", goes_on.is_some()),
         ("range", range.is_some()),
         ("keys", keys.is_some()),
         ("file", file.is_some()),

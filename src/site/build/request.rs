@@ -2,7 +2,7 @@
 
 use serde_json::{Number, Value};
 
-use super::super::file::{DetailTable, IndexTable, SeedsTable};
+use super::super::file::{DetailTable, IndexTable, NextTable, SeedsTable};
 use super::super::request::{BodyTemplate, RequestTemplate};
 use super::super::template::{JsonTemplate, Placeholder, Template};
 use super::super::written::{At, Pairs, Scalar};
@@ -44,6 +44,27 @@ impl<'f> Asked<'f> {
     /// Returns the keys of `[index]`.
     pub fn index(table: &'f IndexTable) -> Asked<'f> {
         asked!("index", table)
+    }
+
+    /// Returns the keys of `[index.next]`, and those of `[index]` that it does not set.
+    pub fn next(index: &'f IndexTable, table: &'f NextTable) -> Asked<'f> {
+        let has_body = table.form.is_some() || table.json.is_some();
+        let other =
+            |own: Option<&'f Pairs>, of_index| own.or(if has_body { None } else { of_index });
+        Asked {
+            table: "index.next",
+            url: table.url.as_ref().or(index.url.as_ref()),
+            query: table.query.as_ref().unwrap_or(&index.query),
+            method: table.method.as_ref().or(index.method.as_ref()),
+            headers: &index.headers,
+            form: other(table.form.as_ref(), index.form.as_ref()),
+            json: table.json.as_ref().or(if has_body { None } else { index.json.as_ref() }),
+        }
+    }
+
+    /// Returns the keys with another URL.
+    pub fn at(self, url: &'f At<String>) -> Asked<'f> {
+        Asked { url: Some(url), ..self }
     }
 
     /// Returns the keys of `[detail]`.

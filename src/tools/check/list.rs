@@ -169,7 +169,7 @@ fn no_next(paging: &Paging, said: &PageSaid) -> Option<String> {
         Paging::Next(NextPage::Field(rule)) => {
             ("no next page", format!("a URL at `{}`", rule.select.text()))
         }
-        Paging::Cursor(rule) => ("no cursor", format!("one at `{}`", rule.select.text())),
+        Paging::Cursor(handover) => ("no cursor", format!("one at `{}`", handover.text())),
         _ => return None,
     };
     Some(format!(

@@ -33,7 +33,7 @@ pub fn disproved(site: &Site, first: Read<'_>, second: Read<'_>) -> Option<Strin
     }
     if let Some(place) = repeated(first, second) {
         let what = match &site.index.paging {
-            Paging::Cursor(rule) => format!("cursor at `{}`", rule.select.text()),
+            Paging::Cursor(rule) => format!("cursor at `{}`", rule.text()),
             _ => "next page".to_owned(),
         };
         return Some(format!(

@@ -5,13 +5,15 @@ use crate::model::task::List;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::{Hints, LastPage, NextPage, Step};
 
-const OFFSET: Paging = Paging::Offset { limit: 10, total: None, step: Step::Limit };
-const ITEMS: Paging = Paging::Offset { limit: 10, total: None, step: Step::Items };
+const OFFSET: Paging = Paging::Offset { first: 0, limit: 10, total: None, step: Step::Limit };
+const ITEMS: Paging = Paging::Offset { first: 0, limit: 10, total: None, step: Step::Items };
 const PAGES: Paging = Paging::Page { first: 1, last: LastPage::Unknown };
 const LINKS: Paging = Paging::Next(NextPage::LinkHeader);
 
 fn cursor() -> Paging {
-    Paging::Cursor(FieldRule::new(Select::Json(Selector::parse("$.next").unwrap())))
+    Paging::Cursor(crate::site::Handover::cursor(FieldRule::new(Select::Json(
+        Selector::parse("$.next").unwrap(),
+    ))))
 }
 
 fn place(cursor: &str) -> Place {
