@@ -98,7 +98,7 @@ impl Command {
     }
 }
 
-/// Parses the command line. Prints the error, or the help that was asked for.
+/// Parses the command line. Prints the error, or the requested help.
 ///
 /// # Errors
 /// Returns the exit code if there is no command to run: after a usage error, or after printing

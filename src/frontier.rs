@@ -225,7 +225,7 @@ impl Frontier {
         task.attempt += u32::from(retry.costs_attempt);
         task.waits += u32::from(!retry.costs_attempt);
         self.set_aside.put(Instant::now() + retry.after, task);
-        // Every waiting worker must compute its wake-up time anew: this task may be due first.
+        // Every waiting worker must recompute its wake-up time: this task may be due first.
         self.wake(usize::MAX);
     }
 

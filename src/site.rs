@@ -429,7 +429,7 @@ fn names(fields: &[(Box<str>, FieldRule)]) -> Vec<Box<str>> {
 /// Returns what is wrong, in words.
 pub fn parse_base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("{error}; write https://host"))?;
-    // What URLs allow in a name and nobody can ask for, such as a variable that was not filled in.
+    // Characters that URLs allow in a host name but DNS does not, as in an unfilled variable.
     let is_odd = |c: char| !c.is_ascii_alphanumeric() && !"-._".contains(c);
     if url.domain().is_some_and(|name| name.contains(is_odd)) {
         return Err("its host is no name that can be asked for; write https://host".to_owned());

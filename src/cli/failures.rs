@@ -40,7 +40,7 @@ pub struct FailuresArgs {
     /// Built-in site, or path of a site file
     site: String,
 
-    /// Print the beginning of the answer, where it was kept
+    /// Also print the stored beginning of the response
     #[arg(long)]
     sample: bool,
 

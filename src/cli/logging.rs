@@ -122,7 +122,7 @@ pub fn begin(
         .with_ansi(colors)
         .with_writer(Clean { writer, form, scrubber });
     let begun = match form {
-        // On a terminal, leave out the time: the lines have 80 columns, and whoever watches knows
+        // On a terminal, leave out the time: the lines have 80 columns, and the reader knows
         // it.
         LogFormat::Text if file.is_none() && std::io::stderr().is_terminal() => {
             log.without_time().try_init()

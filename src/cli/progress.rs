@@ -60,7 +60,7 @@ impl ProgressView {
                 bar.set_position(snapshot.settled());
                 bar.set_message(text);
             }
-            // A closed standard error is no reason to end.
+            // A closed standard error does not end the run.
             Form::Plain => drop(writeln!(std::io::stderr(), "{text}")),
             Form::Log => info!("{text}"),
             Form::None => {}

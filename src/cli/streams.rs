@@ -7,7 +7,7 @@ use crate::text::secret::Scrubber;
 use crate::text::{plain_json, plain_lines};
 
 /// Prints a message to standard error, without control characters: parts of it may come from a
-/// site, a file or a variable. Ignores write errors: a closed standard error is no reason to end.
+/// site, a file or a variable. Ignores write errors: a closed standard error does not end the run.
 pub fn print_message(text: &str) {
     let _ = io::stderr().write_all(plain_lines(text).as_bytes());
 }

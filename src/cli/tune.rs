@@ -1,7 +1,7 @@
-//! `gleaner tune`: how many requests at once a site bears, tried out on the site itself.
+//! `gleaner tune`: measures how many concurrent requests a site handles.
 //!
-//! The decisions are [`crate::tools::tune`]'s; here the requests are made and the result is shown. The
-//! table goes to standard output, progress to standard error.
+//! [`crate::tools::tune`] decides; this module makes the requests and shows the result. The table
+//! goes to standard output, progress to standard error.
 
 mod table;
 mod targets;

@@ -43,7 +43,7 @@ fn unknown_of(set: impl Iterator<Item = String>, known: &[String]) -> Vec<String
     names.iter().map(|name| sentence(name, known)).collect()
 }
 
-/// Returns the variables of all commands: a variable that is set for a crawl is no mistake while an
+/// Returns the variables of all commands: a variable for a crawl is not a mistake while an
 /// export runs.
 fn known(command: &Command) -> Vec<String> {
     let own = command.get_arguments().filter_map(|argument| argument.get_env());

@@ -36,7 +36,7 @@ pub struct Fault {
     effect: Effect,
 }
 
-/// Effect of a fault on one answer.
+/// Effect of a fault on one response.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Effect {
     pub(super) status: Option<StatusCode>,

@@ -343,7 +343,7 @@ impl Crawl {
             takes_over: self.site.takes_over(),
             began,
             takes_links: self.site.takes_links(),
-            // What failed is asked for in full: an answer without a document says nothing of the list.
+            // Retries are unconditional: a 304 has no document, and so says nothing about the list.
             conditional: conditional && begin == Begin::List,
             max_age,
         }

@@ -5,15 +5,15 @@
 //! offset repeat a page forever. If the end of a list is not known, a repeated page is the end; if
 //! it is known, three in a row are.
 //!
-//! A pass ends with its last page. The worker that holds that page is told so. By then it is known
-//! whether the lists add up; if not, they are read once more.
+//! A pass ends with its last page, and the worker that holds this page is notified. By then it is
+//! known whether the lists add up; if not, they are read again.
 //!
 //! If an item leaves a list while it is read, the items after it move up, and one may move from a
 //! page that is still to be read to one that was read. The sum does not show that: the item that
 //! left was counted, and the one that moved was not. But the counts that the pages declare show it:
 //! if they differ within a pass, the list has *moved*. Only a pass in which the list did not move
-//! can add up, by itself. Such a pass costs little: the items are done by then, so it is only a few
-//! pages.
+//! can add up, on its own. Such a pass costs little: the items are done by then, so it is only a
+//! few pages.
 
 mod ending;
 mod progress;
@@ -35,7 +35,7 @@ const MOST_DECLARED: u64 = 1 << 62;
 const REPEATS: u64 = 3;
 /// Number of pages in a row without new items that end a list whose end is not known.
 const MOST_STALE: u64 = 10;
-/// Categories without a list that are remembered.
+/// Maximum number of categories without a list that are remembered.
 const MOST_ABSENT: usize = 10_000;
 
 /// The progress over all lists of a run.

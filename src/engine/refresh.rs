@@ -92,7 +92,7 @@ pub fn plan(
     if link.is_some_and(|link| known.url.as_deref() != Some(&*policy.scrubber.url(&link))) {
         return Plan::Fetch(None);
     }
-    // A clock that was ahead says nothing.
+    // A fetch time in the future proves nothing: the clock was ahead.
     let fetched_at = known.fetched_at.filter(|at| *at <= now);
     let revision = listed.and_then(|listed| listed.revision.as_ref());
     if let Some(revision) = revision.filter(|_| policy.conditional)
@@ -308,7 +308,7 @@ mod tests {
             all,
             "it is asked for"
         );
-        // Fetched on the day that the revision names, the page may have changed once more.
+        // Fetched on the day that the revision names, the page may have changed again.
         let dated = |day: &str| Known { revision: Some(day.into()), ..ours() };
         let on = |day: &str| plan(&dated(day), Some(&listed(day, Content::Nothing)), &policy());
         assert_eq!((on("1969-12-30"), on("1969-12-31")), (Plan::Same, etag.clone()));

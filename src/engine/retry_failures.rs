@@ -2,7 +2,7 @@
 //!
 //! A failed list page is requested again by its page number, an item by its own page: the item's
 //! URL is made from its key, or is the URL that failed if that was kept whole. Everything else is
-//! looked up on the list, which is then walked from its beginning: items whose document holds parts
+//! looked up on the list, which is then read from its beginning: items whose document holds parts
 //! of the list, and list pages that only other pages lead to.
 
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ pub struct RetryPlan {
     pub pages: Vec<IndexRun>,
     /// Items that can be requested without their list.
     pub items: Vec<DetailPage>,
-    /// True if the list has to be walked from its beginning.
+    /// True if the list must be read from its beginning.
     pub walks: bool,
     /// Selects which of the listed items are requested.
     pub wanted: Wanted,
@@ -135,8 +135,8 @@ mod tests {
         }
     }
 
-    /// Pages by list and number, items by key and link, whether the list is walked, keys that are
-    /// looked for there.
+    /// Pages by list and number, items by key and link, whether the list is read, keys to look for
+    /// there.
     type Plan = (Vec<(List, u64)>, Vec<(String, Option<String>)>, bool, Vec<String>);
 
     fn plan(site: &Site, failures: &[(&str, &str, &str)]) -> Plan {

@@ -115,7 +115,7 @@ pub struct Writer {
     destination: Destination,
 }
 
-/// The destination of batches, and the parts that are told of their results.
+/// The destination of batches, and the parts that receive their results.
 pub struct Destination {
     /// Store to write to.
     pub store: Arc<dyn Store>,

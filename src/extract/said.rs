@@ -153,7 +153,7 @@ pub fn leads_nowhere(link: &str) -> bool {
         || matches!(scheme.as_deref(), Some("javascript" | "data" | "mailto" | "tel"))
 }
 
-/// Returns the message for a next page that leads nowhere. It cannot be told whether this is the
+/// Returns the message for a next page that leads nowhere. It is unknown whether this is the
 /// last page, or whether its button needs a script.
 fn nowhere(select: &str, link: &str) -> String {
     format!(

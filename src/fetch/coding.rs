@@ -54,9 +54,9 @@ pub fn of(headers: &HeaderMap) -> Result<Vec<Coding>, FetchError> {
     Ok(codings)
 }
 
-/// The coding of that name; nothing where the name stands for none. Some servers write a charset
-/// or MIME's word for plain bytes there, which browsers pass over; object stores keep how an object
-/// was uploaded (`aws-chunked`).
+/// Returns the coding with this name, or `None` if the name means no coding. Some servers write a
+/// charset or MIME's name for plain bytes here, which browsers ignore; object stores keep how an
+/// object was uploaded (`aws-chunked`).
 fn named(label: &str) -> Result<Option<Coding>, FetchError> {
     Ok(match label.to_ascii_lowercase().as_str() {
         "gzip" | "x-gzip" => Some(Coding::Gzip),

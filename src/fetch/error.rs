@@ -140,7 +140,7 @@ impl FetchError {
         }
     }
 
-    /// The same, of a request by way of this proxy: it may be the proxy that there is no connection to.
+    /// Names the proxy in a connection error, since the proxy may be what cannot be reached.
     pub(super) fn by_way_of(self, proxy: Option<&Secret>) -> FetchError {
         match (self, proxy) {
             (FetchError::Connect(why), Some(proxy)) => {

@@ -72,8 +72,8 @@ pub fn url_text(value: &[u8]) -> String {
     percent_encode(value, &AsciiSet::EMPTY).to_string()
 }
 
-/// Returns the range that an answer holds, where it is a part of the page in bytes: nobody asked for
-/// one. Other units are a site's own, of lists.
+/// Returns the byte range of a response that holds only part of the page, which was not requested.
+/// Other units are private to a site and describe lists.
 pub fn part(headers: &HeaderMap) -> Option<&str> {
     let range = headers.get(CONTENT_RANGE)?.to_str().ok()?.trim();
     let (span, whole) = range.strip_prefix("bytes")?.trim_start().split_once('/')?;

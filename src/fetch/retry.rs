@@ -18,9 +18,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 pub enum Fault {
     /// The host limits the rate: 429, or 403 with a wait.
     Limited,
-    /// The host does not want us: 403, or what else sites say to crawlers.
+    /// The host refuses crawlers: 403, or another status for that.
     Refused,
-    /// Another page than was asked for, which may be how the host says so.
+    /// Another page than requested, which may be the host's way to refuse.
     Unfit,
     /// The host is overloaded: 503, 504, 529, or a timeout.
     Overloaded,
@@ -116,7 +116,7 @@ pub fn fault(error: &FetchError) -> Fault {
     match error {
         FetchError::Status { status: 429, .. }
         | FetchError::Status { status: 403, wait: Some(_), .. } => Fault::Limited,
-        // 418 and 999 are what some large sites answer to crawlers, and to nobody else.
+        // Some large sites answer 418 and 999 to crawlers only.
         FetchError::Status { status: 401 | 403 | 418 | 999, .. } => Fault::Refused,
         FetchError::Status { status: 503 | 504 | 529, .. } | FetchError::Timeout(_) => {
             Fault::Overloaded
@@ -152,8 +152,8 @@ fn is_passing(error: &FetchError) -> bool {
         // A temporary refusal: some sites report a spent quota like this.
         FetchError::Status { status: 403, wait: Some(_), .. } => true,
         FetchError::Status { status, .. } => {
-            // Of the errors of a server those that are said to last; one that nobody knows is as
-            // 500 (RFC 9110, section 15).
+            // Server errors that are permanent by definition. An unknown status counts as 500
+            // (RFC 9110, section 15).
             let lasts = matches!(status, 501 | 505 | 506 | 510 | 511);
             matches!(status, 408 | 421 | 425 | 429 | 500..=599) && !lasts
         }

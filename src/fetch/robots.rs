@@ -133,7 +133,7 @@ mod tests {
         assert!(rules(&huge).allow(&url("/a")), "what is behind 500 KiB is not looked at");
         assert!(status(404).unwrap().allow(&url("/a")));
         assert!(status(401).unwrap().allow(&url("/a")) && status(418).unwrap().allow(&url("/a")));
-        // 407 is a proxy's word, and says nothing of the site.
+        // 407 comes from a proxy, and says nothing about the site.
         for later in [407, 429, 500, 503] {
             assert!(status(later).is_err(), "{later}");
         }

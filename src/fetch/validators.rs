@@ -18,9 +18,9 @@ pub fn of(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     (value.len() <= LONGEST && (name != ETAG || is_tag(value))).then_some(value)
 }
 
-/// Returns whether this is one entity tag, in quotes or, as some servers write it, without. Anything
-/// else would mean something of its own in a request: `*` is whatever page there is, which then has
-/// never changed.
+/// Returns true if this is a single entity tag, in quotes or, as some servers write it, without.
+/// Anything else would have another meaning in a request: `*` matches any page, so that no page
+/// would ever change.
 fn is_tag(value: &str) -> bool {
     let strong = value.strip_prefix("W/").or(value.strip_prefix("w/")).unwrap_or(value);
     match strong.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {

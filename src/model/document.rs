@@ -39,7 +39,7 @@ pub enum Encoding {
     Text,
 }
 
-/// Body of a [`Document`] in the form that its store asked for.
+/// Body of a [`Document`] in the form that its store needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
     /// The document as BSON.

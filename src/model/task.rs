@@ -45,11 +45,11 @@ pub struct IndexPage {
     /// Number of the page, from 1.
     pub number: u64,
     /// Last page that was planned together with this one. The page with this number decides whether
-    /// the list goes on.
+    /// the list continues.
     pub planned_to: u64,
     /// Place of the page, or `None` if it is found by its number.
     pub place: Option<Place>,
-    /// True if nothing says that the page exists: it is requested to see whether the list goes on.
+    /// True if nothing says that the page exists: it is requested to see whether the list continues.
     pub is_guess: bool,
 }
 

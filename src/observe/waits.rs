@@ -14,7 +14,7 @@ use crate::text::{clock, plain};
 
 /// Minimum length of a wait that is logged.
 const LONG: Duration = Duration::from_secs(5);
-/// A wait that follows one that was told so long ago is told whatever their number.
+/// Maximum interval between log lines about repeated waits, whatever their number.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
 /// Minimum interval between requests that is logged and shown.
 const SLOW: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub struct Waits(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     waits: Vec<Wait>,
-    /// Waits that were told, by what was waited for.
+    /// Logged waits, by what was waited for.
     told: Vec<Told>,
     /// Longest interval between requests, and its host.
     pace: Option<(Duration, Box<str>)>,
@@ -50,7 +50,7 @@ struct Wait {
     until: Instant,
     /// End of the wait as the log last reported it.
     told: Option<Instant>,
-    /// Once it is a long one: how many there were, where that is to be told.
+    /// Set once the wait is long: the number of such waits so far, if it is to be logged.
     times: Option<Option<u32>>,
 }
 
@@ -129,8 +129,8 @@ impl Waits {
 }
 
 impl Told {
-    /// Counts a wait. Returns how many there were in a row for the same reason, where that is to be
-    /// told: the first ones, and then ever fewer, but one in [`SILENCE`].
+    /// Counts a wait. Returns the number of consecutive waits for the same reason if it is to be
+    /// logged: the first ones, then fewer and fewer, but at least one per [`SILENCE`].
     fn once_more(told: &mut Vec<Told>, on: &str, why: &str, now: Instant) -> Option<u32> {
         let why: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
         let Some(row) = told.iter_mut().find(|it| *it.on == *on).filter(|it| it.why == why) else {

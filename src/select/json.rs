@@ -1,6 +1,6 @@
 //! JSONPath (RFC 9535) on JSON pages.
 //!
-//! Paths are followed in the page as it was parsed, where integers are exact, one place at a time
+//! Paths are evaluated on the parsed page, in which integers are exact, one match at a time
 //! and within the page's time (`json/route.rs` holds the steps of a path). A path that matches very
 //! many places, or a page made to be slow, is an error and does not exhaust the memory.
 

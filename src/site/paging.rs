@@ -135,9 +135,9 @@ pub struct Hints {
     pub container: Option<bool>,
     /// Name of the member that reports an error, on a page without items.
     pub error: Option<Box<str>>,
-    /// Address a request for a page without items was redirected to, where that is another place.
+    /// Address that a request for a page without items was redirected to, if it differs.
     pub led_to: Option<Box<str>>,
-    /// Name of the member or header which says that the list goes on.
+    /// Name of the member or header that says that the list continues.
     pub goes_on: Option<Box<str>>,
     /// True if the page has the place for the next page, and it says that there is none.
     pub says_last: bool,
@@ -149,12 +149,12 @@ pub struct Hints {
     pub pages: Option<(Box<str>, u64)>,
     /// Status code in the body, with the name of its member.
     pub code: Option<(Box<str>, i64)>,
-    /// Number of items that the request asked for, or `None` if it is not known.
+    /// Requested number of items, or `None` if it is not known.
     pub asked_for: Option<u64>,
 }
 
 impl Hints {
-    /// Returns the name of the hint which says that the list goes on after page `number`, or
+    /// Returns the name of the hint that says that the list continues after page `number`, or
     /// `None`.
     pub fn goes_on_after(&self, number: u64) -> Option<&str> {
         let pages = self.pages.as_ref().filter(|(_, pages)| number < *pages);

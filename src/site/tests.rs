@@ -153,8 +153,8 @@ fn digests_know_what_makes_documents_and_not_how_many_come_at_once() {
     assert_eq!((site.rules(), site.definition()), (larger.rules(), larger.definition()));
 }
 
-/// The digests that documents and sweeps in the stores of users bear. One that changes makes all of
-/// them anew: then the form needs another number (`site/canonical.rs`).
+/// Digests of documents and sweeps in existing stores. If one changes, everything is fetched again:
+/// then the canonical form needs a new version number (`site/canonical.rs`).
 #[test]
 fn s16_digests_of_site_files_stay_what_they_are() {
     let head = "name = 'x'\nbase_url = 'https://h'\n";

@@ -103,9 +103,9 @@ impl MongodbStore {
     /// Returns a page of all documents in the order of their ids, and the position of the next
     /// page.
     ///
-    /// Ids may have any type, and a comparison such as `$gt` matches only one type. The index
-    /// itself is therefore told where to start: at the last document of the previous page, which is
-    /// returned once more.
+    /// Ids may have any type, and a comparison such as `$gt` matches only one type. The query
+    /// therefore starts the index itself at the last document of the previous page, which it
+    /// returns again.
     async fn by_id(
         &self,
         after: Option<&Position>,

@@ -67,7 +67,7 @@ pub enum Decision {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stop {
-    /// Two levels in a row brought no more throughput.
+    /// Two consecutive levels did not raise the throughput.
     Flat,
     /// Requests failed.
     Errors,
@@ -305,7 +305,7 @@ mod tests {
         assert_eq!(of(&[(10.0, 100, 0)]), Some(1));
         assert_eq!(of(&[(10.0, 100, 0), (28.0, 105, 0), (31.0, 160, 0), (30.0, 330, 0)]), Some(3));
         assert_eq!(of(&[(10.0, 100, 0), (30.0, 100, 0), (44.0, 112, 0)]), Some(5));
-        // A level in trouble is no choice, however fast it was.
+        // A level with errors is never recommended, however fast it was.
         assert_eq!(of(&[(10.0, 100, 0), (28.0, 100, 0), (90.0, 55, 9)]), Some(3));
         assert_eq!(of(&[(10.0, 100, 9)]), Some(1));
     }
@@ -334,7 +334,7 @@ mod tests {
         let level = Level::of(2, &samples);
         assert!((level.per_second - 20.0).abs() < 1e-9, "{level:?}");
         assert_eq!((level.median, level.p95, level.elapsed), (ms(100), ms(100), ms(600)));
-        // What is refused at once is no throughput.
+        // Immediate refusals do not count as throughput.
         samples[2] = Sample { took: ms(1), trouble: true, ..samples[2] };
         let level = Level::of(2, &samples);
         assert!((level.per_second - 15.0).abs() < 1e-9, "{level:?}");

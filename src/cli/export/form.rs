@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::store::Stored;
 use crate::text::is_unseen;
 
-/// Maximum number of columns. They are held in memory, and more of them are no usable table.
+/// Maximum number of columns. They are held in memory, and a wider table is useless.
 const MOST_COLUMNS: usize = 10_000;
 
 /// Error: the documents have more names than a table can have columns.

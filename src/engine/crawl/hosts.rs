@@ -24,7 +24,7 @@ pub fn is_open(hosts: &Hosts) -> Result<bool, CrawlError> {
     }
 }
 
-/// Reports the delay that each host asked for, and how many concurrent requests it allowed.
+/// Reports the delay that each host requested, and the concurrency that it allowed.
 pub fn note_limits(hosts: &Hosts, problems: &Problems) {
     for host in hosts.all() {
         let name = host.root().host_str().unwrap_or_default();

@@ -70,7 +70,7 @@ impl Evidence<'_> {
     }
 
     /// Returns why no page at all was read, or `None` if at least one was. If none was read,
-    /// nothing is known of the site, whatever was done before.
+    /// nothing is known of the site, even if earlier runs read pages.
     pub fn read_nothing(&self) -> Option<String> {
         let Snapshot { index, items, .. } = self.snapshot;
         let Items { new, changed, same, .. } = *items;

@@ -1,10 +1,10 @@
-//! Decides whether a list goes on after a page, and where: one pure function for all kinds of
+//! Decides whether a list continues after a page, and where: one pure function for all kinds of
 //! paging.
 //!
 //! An end must be proven, not assumed. The proof is the last page of the site's own plan, a page
 //! that says that it is the last, or an empty page of the list's own kind that was empty twice. A
-//! page of another kind proves nothing and is an error. A page that says that the list goes on, but
-//! not where, proves nothing and is a gap.
+//! page of another kind proves nothing and is an error. A page that says that the list continues,
+//! but not where, proves nothing and is a gap.
 
 use super::MOST_STALE;
 use crate::model::task::{IndexPage, Place};
@@ -71,7 +71,7 @@ pub struct Before {
 /// The action after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
-    /// Request the page once more before its answer counts.
+    /// Request the page again before its answer counts.
     AskAgain,
     /// Retry the page: it is not a page of this list, for this reason.
     OtherKind(String),
@@ -281,7 +281,7 @@ fn is_probe(paging: &Paging, page: &IndexPage) -> bool {
 }
 
 /// Returns a gap if the first page of a counted list had fewer items than requested, but the list
-/// goes on: items may lie between the pages. Returns `None` if an exact count can prove the list
+/// continues: items may lie between the pages. Returns `None` if an exact count can prove the list
 /// complete.
 pub fn between(
     list: &Rules<'_>,

@@ -1,4 +1,4 @@
-//! What pages say, in whatever order they come.
+//! Results of pages, in any order of arrival.
 
 use super::*;
 use crate::select::{FieldRule, Select, Selector};

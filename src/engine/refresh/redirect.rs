@@ -71,7 +71,7 @@ fn names(path: &str, key: &str) -> bool {
     })
 }
 
-/// The redirects of item requests, over a whole sweep.
+/// Redirects of item requests during a sweep.
 #[derive(Debug, Default)]
 pub struct Redirects(Mutex<Seen>);
 
@@ -147,7 +147,7 @@ mod tests {
             ("42", "http://h/i/42", "http://h/i/421", Some("http://h/i/421")),
             ("42", "http://h/i/42", "http://h/i/142", Some("http://h/i/142")),
             ("42", "http://h/i/42", "http://h/i/?ref=x#top", Some("http://h/i/?ref=x")),
-            // The way back is no name.
+            // A return URL does not name the item.
             ("42", "http://h/i/42", "http://h/login?next=%2Fi%2F42", Some("http://h/login")),
             (
                 "42",

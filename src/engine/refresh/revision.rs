@@ -1,8 +1,8 @@
 //! How far an item's revision can be trusted: what list and page say of when the item changed.
 //!
-//! A revision is a text of the site's own. Where it is a date without a time, the item may change once
-//! more on that day, and the date stands still; so it may where the text is a time that is still to come. And a list may be ahead of its pages, which a cache may
-//! still give as they were.
+//! A revision is text that the site chooses. If it is a date without a time, or a time in the
+//! future, the item may change again without a new revision. A list may also be ahead of its pages,
+//! since a cache may still serve their old versions.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
@@ -29,7 +29,7 @@ const DATES: [&str; 16] = [
 ];
 /// How far the day may be behind UTC.
 const BEHIND: SignedDuration = SignedDuration::from_hours(12);
-/// Words of times that are told by when they are read.
+/// Words of times that are relative to the time of reading.
 const RELATIVE: [&str; 5] = ["ago", "today", "yesterday", "now", "tonight"];
 /// Characters of a time of day.
 const LONGEST_TIME: usize = 8;
@@ -44,9 +44,9 @@ const MIDNIGHTS: [&str; 7] = [
     "T00:00",
 ];
 
-/// Returns whether a page that was fetched then, when the list said this `revision`, cannot have changed since
-/// without another revision. A date without a time says so only where that day was over everywhere on
-/// Earth, a time where it had passed, and words like `3 hours ago` never do.
+/// Returns true if a page that was fetched at that time, while the list showed this `revision`,
+/// cannot have changed since without a new revision. A date without a time counts only if that day
+/// was over everywhere on Earth, a time only if it had passed, and words like `3 hours ago` never.
 pub fn is_final(revision: &str, fetched_at: Option<Timestamp>) -> bool {
     if let Some(last) = last_day(revision) {
         return fetched_at.is_some_and(|at| last < day_of(at - BEHIND));
@@ -55,7 +55,8 @@ pub fn is_final(revision: &str, fetched_at: Option<Timestamp>) -> bool {
     fetched_at.is_none_or(|at| passed <= at)
 }
 
-/// When the time that a text says had passed: it may leave out seconds. Nothing where it is no time.
+/// Returns the moment at which the time in a text has passed, even if the text leaves out seconds,
+/// or `None` if the text is not a time.
 fn passed(revision: &str) -> Option<Timestamp> {
     let text = revision.trim();
     // Numbers are the most common revisions, and no times.
@@ -65,7 +66,7 @@ fn passed(revision: &str) -> Option<Timestamp> {
     moment(text)?.checked_add(most).ok()
 }
 
-/// Returns whether a text says when something was by when it is read: a time of today, or so long ago.
+/// Returns true if a text is relative to the time of reading: a time of today, or some time ago.
 fn is_relative(revision: &str) -> bool {
     let text = revision.trim().to_ascii_lowercase();
     let has = |word: &&str| text.split(|c: char| !c.is_ascii_alphabetic()).any(|it| it == *word);
@@ -148,7 +149,7 @@ mod tests {
             ("2026-11-29T00:00:00Z", false),
             ("2026-11-29 00:00:00", false),
             ("2026-11-27T00:00:00+00:00", true),
-            // A time that had passed, and one that had not.
+            // A time in the past, and one in the future.
             ("2026-11-29T09:59:00Z", true),
             ("2026-11-29T10:00:00Z", true),
             ("2026-11-29T09:59Z", true),
@@ -158,11 +159,11 @@ mod tests {
             ("2026-11-29T12:00:00+02:00", true),
             ("2026-11-29 12:00", false),
             ("Sun, 29 Nov 2026 11:00:00 GMT", false),
-            // What is told by when it is read.
+            // Relative to the time of reading.
             ("3 hours ago", false),
             ("Yesterday, 10:32", false),
             ("10:32", false),
-            // What is no time at all is the site's word.
+            // Text that is not a time is trusted as the site's revision.
             ("7", true),
             ("1764410400", true),
             ("v1.2.3", true),

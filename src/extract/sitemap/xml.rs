@@ -2,7 +2,7 @@
 //!
 //! Elements are matched by their local name, without the prefix. A `loc` must be a direct child of
 //! its entry and have the entry's prefix. Everything else is skipped but must be XML, except for a
-//! common mistake: an `&` that does not begin a reference stands for itself.
+//! common mistake: an `&` that does not begin a reference is taken literally.
 
 use std::io::BufRead;
 

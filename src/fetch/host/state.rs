@@ -29,7 +29,7 @@ const LIMITED: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(64)]
 const AWAY: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(30)];
 /// Number of consecutive refusals after which a warning is logged each time.
 const TELLS_EACH: u32 = 5;
-/// From so many refusals in a row on one request at a time asks whether the host gives pages again: a
+/// Number of consecutive refusals from which on a single request at a time probes the host: a
 /// burst counts once, so that each one more would be as many requests as there are workers.
 const NARROWS_AT: u32 = 2;
 
@@ -55,11 +55,11 @@ pub struct State {
     waits_until: Option<Instant>,
     /// Start of probing, during which one request at a time tests the host.
     probing: Option<Instant>,
-    /// Time since which there is no connection.
+    /// Time since which no connection succeeds.
     away_since: Option<Instant>,
     parked: VecDeque<Lease>,
     refusals: RefusalTracker,
-    /// Why its pages are not asked for any more, where it is not the site's own.
+    /// Reason why no more of its pages are requested, if it is not the site's own host.
     given_up: Option<Box<str>>,
     overloaded: Backoff,
     limited: Backoff,
@@ -205,13 +205,13 @@ impl State {
         self.refusals.is_at_fault(page)
     }
 
-    /// Returns why its pages are not asked for any more.
+    /// Returns the reason why no more of its pages are requested.
     pub fn given_up(&self) -> Option<&str> {
         self.given_up.as_deref()
     }
 
-    /// The host has had its chances: that ends the run where it is the site's own, and else costs
-    /// its own pages, which are asked for no more.
+    /// Gives up the host. If it is the site's own, the run ends; otherwise only its pages fail, and
+    /// no more of them are requested.
     fn give_up(&mut self, blocked: Blocked) -> Result<Toll, Blocked> {
         if self.is_home {
             return Err(blocked);
@@ -400,13 +400,13 @@ impl State {
         Ok(toll)
     }
 
-    /// One more refusal, where it was `told` of so many in a row before.
+    /// Handles a refusal after `told` consecutive refusals.
     fn refused(&mut self, kind: Kind, told: u32, trouble: Trouble<'_>, now: Instant) {
         let refusals = self.refusals.in_a_row(kind);
         if refusals >= NARROWS_AT && trouble.fault != Fault::Limited {
             self.probing.get_or_insert(now);
         }
-        // The others of a burst are no news.
+        // The other refusals of a burst are not logged.
         if refusals > told && refusals.is_multiple_of(TELLS_EACH) {
             let wait_s = self.waits_until.map(|until| (until - now).as_secs_f64().round());
             let (host, block_after, last) = (&*self.name, self.block_after, trouble.message);

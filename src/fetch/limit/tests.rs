@@ -1,4 +1,4 @@
-//! The limit against sites that bear so many requests at once: a simulation, event by event.
+//! The limit against sites with a maximum concurrency: a simulation, event by event.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -42,8 +42,8 @@ enum Answer {
 }
 
 impl Bears<'_> {
-    /// Asks for `pages` pages, above what the site bears as `answer` says: how long it takes and
-    /// whether it is a page, by the number in service.
+    /// Requests `pages` pages. Above the capacity of the site, `answer` decides the time and the
+    /// result of a request from the number in service.
     fn run(&self, mut limit: Limit, pages: u64, answer: impl Fn(u32, u32) -> (u64, Answer)) -> Run {
         let began = Instant::now();
         let at = |time: u64| began + Duration::from_micros(time);

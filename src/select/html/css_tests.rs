@@ -61,7 +61,7 @@ fn items_are_places_to_select_in() {
     assert_eq!(of("a::attr(href)"), [vec!["/1"], vec!["2.html"], vec![]]);
     assert_eq!(of(":scope > i::text"), [vec!["12 €"], vec![], vec![]]);
     assert_eq!(of("> i::text"), [vec!["12 €"], vec![], vec![]]);
-    // What stands above the item may match, as in a browser, but is not found.
+    // Elements above the item may match, as in a browser, but are not selected.
     assert_eq!(of("ul > li > i::text"), [vec!["12 €"], vec![], vec![]]);
     assert_eq!(of("li::text"), [vec![] as Vec<&str>, vec![], vec![]]);
 }

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::model::document::Json;
 
-    /// Returns whether the page has the container of a path; nothing where it has no fixed one.
+    /// Returns whether the page has the container of a path, or `None` if the path has no fixed one.
     fn has(path: &str, page: &str) -> Option<bool> {
         let selector = Selector::parse(path).unwrap();
         let page = Json::parse(page.as_bytes()).unwrap();

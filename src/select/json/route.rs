@@ -1,9 +1,9 @@
 //! A JSONPath as a list of steps.
 //!
-//! `serde_json_path` parses paths and filters, but it collects all places before it returns the
+//! `serde_json_path` parses paths and filters, but it collects all matches before it returns the
 //! first, each as a list of steps, and it has no time limit. It is therefore used only to check
-//! that a text is a JSONPath, and that a value passes a filter. The steps are followed in
-//! `json.rs`, one place at a time.
+//! that a text is a JSONPath, and that a value passes a filter. `json.rs` evaluates the steps, one
+//! match at a time.
 
 use bson::raw::RawBsonRef;
 use serde_json::Value;
@@ -194,7 +194,7 @@ fn bracketed(text: &str) -> Option<(Vec<&str>, &str)> {
     None
 }
 
-/// The characters of a path, each with where it stands and whether it is in quotes or one.
+/// Returns the characters of a path, each with its offset, and true if it is a quote or quoted.
 pub fn characters(text: &str) -> impl Iterator<Item = (usize, char, bool)> {
     let (mut quote, mut is_escaped) = (None, false);
     text.char_indices().map(move |(at, c)| {

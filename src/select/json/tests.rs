@@ -185,7 +185,7 @@ fn p9_a_path_that_is_slow_ends_with_the_time_of_the_page() {
     let slow = parsed("$..*..*..*..*..*.none");
     let error = slow.select(json.value(), &Budget::of(limit)).unwrap_err();
     assert_eq!(error, LimitError::Time(limit));
-    // What is left out is walked once, however many ways lead there.
+    // A part that is left out is visited once, even if several paths select it.
     let kept = without(&[slow], json.value(), &Budget::of(limit * 50)).unwrap();
     assert_eq!(kept, deep);
 }

@@ -49,7 +49,7 @@ impl Unescaped {
         (unescaped.text.len() < text.len()).then_some(unescaped)
     }
 
-    /// Undoes the escapes once more, or returns `None` if there are none left.
+    /// Undoes one more level of escapes, or returns `None` if there are none left.
     pub fn again(&self) -> Option<Unescaped> {
         let mut again = Unescaped::of(&self.text)?;
         for origin in &mut again.origins {

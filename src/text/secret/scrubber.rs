@@ -20,7 +20,7 @@ use super::{HIDDEN, names_a_credential, shown};
 const SHORTEST: usize = 8;
 /// Minimum length of a truncated credential to hide; fewer characters reveal nothing.
 const SHORTEST_CUT: usize = 4;
-/// Escapes within escapes that are looked through.
+/// Maximum number of nested escapes that are decoded.
 const MOST_LAYERS: usize = 3;
 /// Characters that browsers encode in a component of a URL.
 const COMPONENT: AsciiSet = NON_ALPHANUMERIC
@@ -167,7 +167,7 @@ impl Scrubber {
 }
 
 impl Forms {
-    /// Finds credentials in `text`, also where escapes stand for some or all of their letters.
+    /// Finds credentials in `text`, even if some or all of their letters are escaped.
     fn spans(&self, text: &str) -> Vec<Range<usize>> {
         let mut spans: Vec<_> = self.found(text).collect();
         let mut layer = Unescaped::of(text);

@@ -139,7 +139,7 @@ fn untold(site: &Site) -> Option<String> {
     )
 }
 
-/// Warns if the page has another number of items than the request asked for.
+/// Warns if the number of items on the page differs from the requested number.
 fn other_size(paging: &Paging, said: &PageSaid) -> Option<String> {
     let limit = paging.limit().filter(|limit| *limit != said.items && said.items > 0)?;
     let name = if matches!(paging, Paging::Offset { .. }) { "limit" } else { "size" };

@@ -1,4 +1,4 @@
-//! Pages at hand, and what is told from them.
+//! Sample pages, and the site files made from them.
 
 use bytes::Bytes;
 use serde_json::json;

@@ -20,7 +20,7 @@ fn place(cursor: &str) -> Place {
     Place::Cursor(cursor.into())
 }
 
-/// Page `number`, which nobody said to be there unless it is the first.
+/// Page `number`, which is a guess unless it is the first.
 fn guess(number: u64) -> IndexPage {
     IndexPage { is_guess: number > 1, ..IndexPage::numbered(1, number, number) }
 }

@@ -49,7 +49,7 @@ const END_DEAD: &str = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?
 /// Parameters: site, collection, id.
 const OTHER_RUNS: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE site = ?1 \
    AND collection = ?2 AND state = 'running' AND id <> ?3)";
-/// Condition that an entry is still as it was read.
+/// Condition that an entry has not changed since it was read.
 const AS_READ: &str = "WHERE id = :id AND state = :was AND heartbeat_at IS :was_heartbeat_at \
    AND ended_at IS :was_ended_at";
 /// Condition that an entry may be ended. A call whose response was lost may have ended it already.
