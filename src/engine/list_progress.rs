@@ -25,7 +25,7 @@ use crate::model::document::Digest;
 use crate::model::record::Key;
 use crate::model::task::{IndexPage, List, Place};
 use crate::site::{Next, PageSaid};
-pub use ending::{Answer, Rules, Turn, between, too_few};
+pub use ending::{Answer, Rules, Turn, between, left_out, too_few};
 use ending::{Before, decide};
 use progress::PassProgress;
 
@@ -243,10 +243,16 @@ impl ListProgress {
         let mut lists = self.lists();
         let has_all = lists.has_all(page, said);
         let progress = lists.pass(page);
+        if progress.short.has_probed(list.paging, page) {
+            return Turn::Inside;
+        }
         let repeats = progress.repeats(page.number, &all);
         let before = progress.before(page, said, content_type, repeats);
         let before = Before { has_all, ..before };
-        let turn = decide(list, page, answer, &before);
+        let mut turn = decide(list, page, answer, &before);
+        if let Some(probe) = progress.short.probe(list, page, said) {
+            turn = turn.and(probe);
+        }
         match turn {
             Turn::AskAgain => drop(progress.pages.doubtful.insert(page.number)),
             Turn::OtherKind(_) | Turn::Lost => {}

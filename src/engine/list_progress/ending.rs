@@ -6,6 +6,8 @@
 //! page of another kind proves nothing and is an error. A page that says that the list continues,
 //! but not where, proves nothing and is a gap.
 
+use std::collections::HashMap;
+
 use super::MOST_STALE;
 use crate::model::task::{IndexPage, Place};
 use crate::site::{Next, PageSaid, Paging};
@@ -85,6 +87,20 @@ pub enum Turn {
     End,
     /// Stop, although the list may go on, for this reason.
     Gap(String),
+}
+
+impl Turn {
+    /// Returns the turn that also requests `probe`, unless the page is not taken.
+    pub fn and(self, probe: Next) -> Turn {
+        match self {
+            Turn::Inside | Turn::End => Turn::Onward(probe),
+            Turn::Onward(mut next) => {
+                next.runs.extend(probe.runs);
+                Turn::Onward(next)
+            }
+            other => other,
+        }
+    }
 }
 
 /// Decides what follows a page.
@@ -238,10 +254,11 @@ fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<Stri
         ));
     }
     let is_named = page.place.is_some() && !page.is_guess;
-    if let Some(place) = hints.led_to.as_ref().filter(|_| is_named && hints.tells_kind) {
-        return Some(format!(
-            "it was named as the next page, and leads to {place}, which has no items"
-        ));
+    // The first page of a category without items may lead to the category above it.
+    let is_later = is_named || page.number > 1;
+    if let Some(place) = hints.led_to.as_ref().filter(|_| is_later && hints.tells_kind) {
+        let by = if is_named { "it was named as the next page, and" } else { "it" };
+        return Some(format!("{by} leads to {place}, which has no items; {ways}"));
     }
     (is_named && before.is_other_type && hints.tells_kind).then(|| {
         "it has no items, and another content type than the first page of the list".to_owned()
@@ -278,6 +295,60 @@ fn probe(paging: &Paging, page: &IndexPage, said: &PageSaid, before: &Before) ->
 
 fn is_probe(paging: &Paging, page: &IndexPage) -> bool {
     paging.steps_by_limit() && matches!(page.place, Some(Place::Offset(_)))
+}
+
+/// Finds short pages in the middle of a list by offset, and the probes that show whether the site
+/// left items out between them and the next page.
+///
+/// A short page may be one of which the site hides items after it has cut the page, or one that the
+/// site cut shorter than asked for. The page at the offset of the items seen shows which: it has
+/// nothing new in the first case, and the items between the pages in the second.
+#[derive(Debug, Default)]
+pub struct ShortPages {
+    /// Numbers of pages and their items.
+    sizes: HashMap<u64, u64>,
+    /// Number of items of the shortest page that was probed.
+    probed: Option<u64>,
+}
+
+impl ShortPages {
+    /// Adds a page, and returns the probe that it makes necessary. Pages of one size are probed
+    /// once; a page is probed once the page after it is known to have items.
+    pub fn probe(&mut self, list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Option<Next> {
+        let paging = list.paging;
+        let limit = paging.limit().filter(|_| paging.steps_by_limit() && page.place.is_none())?;
+        let is_proven = said.declared.is_some() && list.total_exact;
+        if is_proven || said.items == 0 || !list.heeds_hints {
+            return None;
+        }
+        self.sizes.insert(page.number, said.items);
+        let is_short = |number: &u64| {
+            let items = self.sizes.get(number).copied().filter(|it| *it < limit)?;
+            let is_new = self.probed.is_none_or(|probed| items < probed);
+            // A short first page is a gap of its own.
+            (*number > 1 && is_new && self.sizes.contains_key(&(number + 1))).then_some(items)
+        };
+        let pages = [page.number - 1, page.number].into_iter();
+        let (number, items) = pages.filter_map(|it| Some((it, is_short(&it)?))).next()?;
+        self.probed = Some(items);
+        let offset = (number - 1).saturating_mul(limit).saturating_add(items);
+        Some(Next::guess_at(page, Place::Offset(offset)))
+    }
+
+    /// Returns true if a page is such a probe.
+    pub fn has_probed(&self, paging: &Paging, page: &IndexPage) -> bool {
+        self.probed.is_some() && is_probe(paging, page)
+    }
+}
+
+/// Returns the gap that a probe shows by `new` items on it.
+pub fn left_out(paging: &Paging, page: &IndexPage, new: u64) -> Option<String> {
+    let is_shown = new > 0 && is_probe(paging, page);
+    is_shown.then(|| {
+        format!(
+            "a page in the middle of the list has fewer items than asked for, and {new} items lie between it and the next page: write `step = \"items\"` in paging, so that each page begins where the one before it ended"
+        )
+    })
 }
 
 /// Returns a gap if the first page of a counted list had fewer items than requested, but the list

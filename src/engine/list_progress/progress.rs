@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::ending::{Before, Rules, Turn};
+use super::ending::{Before, Rules, ShortPages, Turn};
 use super::{MOST_STALE, REPEATS};
 use crate::model::document::Digest;
 use crate::model::task::{IndexPage, Place};
@@ -21,6 +21,8 @@ pub struct PassProgress {
     pub count: DeclaredCount,
     /// Items that were listed.
     pub items: ListedItems,
+    /// Pages that are shorter than asked for.
+    pub short: ShortPages,
     /// True if so many pages are repeated that the list is not followed any further.
     pub is_cut: bool,
     /// True if the list ends before the planned pages.

@@ -7,7 +7,7 @@ use super::attempt::{After, Attempt};
 use super::context::WorkerContext;
 use super::{passes, trouble};
 use crate::engine::error::CrawlError;
-use crate::engine::list_progress::{Answer, Rules, Turn, between};
+use crate::engine::list_progress::{Answer, Rules, Turn, between, left_out};
 use crate::engine::retry_failures::Wanted;
 use crate::extract::{self, Item, Listing, PageError, SeedsFound};
 use crate::fetch::{self, End, FetchError, Sample};
@@ -196,6 +196,8 @@ async fn take_in(
     let is_all = !scope.limited && matches!(scope.wanted, Wanted::All);
     if is_all && said.items > 0 {
         lists.brought(&index, new);
+        let left_out = left_out(context.site.paging_of(&index.list), &index, new);
+        left_out.into_iter().for_each(|gap| reports.problems.gap(gap));
     }
     reports.metrics.listed(submitted.details, lists.declared());
     if !submitted.limited {

@@ -270,6 +270,75 @@ async fn l14_a_short_first_page_by_offset_is_a_gap_where_the_list_goes_on() {
     assert!(crawled.report.items.new < 30);
 }
 
+/// A hundred items, ten at once, but fewer from the offset `from` on. Of each page of the site's own
+/// one item may be hidden.
+fn capped_later(from: usize, cap: usize, hides: bool) -> Served {
+    Served::start(move |asked| {
+        let offset = asked.number("o").unwrap_or(0).min(100);
+        let most = if offset < from { 10 } else { cap };
+        let ids = (offset..(offset + most).min(100)).filter(|id| !hides || id % 10 != 3);
+        let rows: Vec<Value> = ids.map(|id| json!({ "id": id })).collect();
+        Answer::json(&json!({ "list": rows }))
+    })
+}
+
+#[tokio::test]
+async fn l14_pages_that_become_shorter_in_the_middle_are_a_gap() {
+    for (from, cap) in [(20, 5), (50, 9), (90, 4)] {
+        let served = capped_later(from, cap, false);
+        let said = "fewer items than asked for";
+        let last_is_short = from == 90;
+        if last_is_short {
+            // Nothing shows that the last page is not all.
+            assert_eq!(complete(list(BY_OFFSET), &served).await.report.items.new, 94);
+        } else {
+            incomplete(list(BY_OFFSET), &served, said).await;
+        }
+    }
+    // A page with a hidden item comes first; the site cuts its pages later.
+    incomplete(list(BY_OFFSET), &capped_later(40, 5, true), "lie between it and the next page")
+        .await;
+}
+
+#[tokio::test]
+async fn l14_pages_with_hidden_items_cost_one_more_request_and_are_complete() {
+    let served = capped_later(100, 10, true);
+    // The first page, too, has a hidden item: then nothing tells the site from one that cuts pages.
+    let crawled = incomplete(list(BY_OFFSET), &served, "step = \"items\"").await;
+    assert_eq!(crawled.report.items.new, 90);
+    let served = Served::start(|asked| {
+        let offset = asked.number("o").unwrap_or(0).min(100);
+        let ids = (offset..(offset + 10).min(100)).filter(|id| *id < 10 || id % 10 != 3);
+        let rows: Vec<Value> = ids.map(|id| json!({ "id": id })).collect();
+        Answer::json(&json!({ "list": rows }))
+    });
+    let crawled = complete(list(BY_OFFSET), &served).await;
+    assert_eq!(crawled.report.items.new, 91);
+    let of_list = served.count("/list");
+    assert_eq!(of_list, 10 + 2 + 1, "ten pages, the empty one twice, one probe");
+}
+
+#[tokio::test]
+async fn l10_a_guess_that_leads_to_a_login_is_no_end() {
+    let served = |login: &'static str| {
+        Served::start(move |asked| match (asked.path.as_str(), page(asked)) {
+            ("/list", 1 | 2) => Answer::html(links(page(asked) * 10..page(asked) * 10 + 3)),
+            ("/list", _) => Answer::text(String::new()).status(302).header("location", login),
+            _ => Answer::html("<form>Log in</form>".to_owned()),
+        })
+    };
+    let site = || html_list("query = { page = '{page}' }\npaging = { by = 'page' }");
+    let crawled = incomplete(site(), &served("/login"), "1 page of the list was lost").await;
+    assert_eq!(crawled.backend.failures().await[0].reason, "kind");
+    assert_eq!(crawled.report.items.new, 6);
+    // The list's own address without the number is a page of the list.
+    let own = served("/list?page=2");
+    assert_eq!(
+        crawl_with::<Sqlite>(site(), &own, settings(), Outcome::Incomplete).await.report.items.new,
+        6
+    );
+}
+
 #[tokio::test]
 async fn l14_steps_of_items_leave_nothing_out() {
     for limit in [10, 100] {
