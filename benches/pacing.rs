@@ -84,14 +84,13 @@ async fn crawl(bears: (u64, u64), books: usize, workers: usize, adaptive: bool) 
     };
     let store = store::open(&url.parse().expect("a store"), &place).await.expect("it opens");
     // What is refused is asked for again until it is had.
-    let settings = Settings {
-        workers,
-        adaptive,
-        robots: false,
-        retries: 100,
-        block_after: u32::MAX,
-        ..Settings::default()
-    };
+    let settings = Settings::default().with(|it| {
+        it.pace.workers = workers;
+        it.pace.adaptive = adaptive;
+        it.pace.robots = false;
+        it.pace.retries = 100;
+        it.pace.block_after = u32::MAX;
+    });
     let (_trigger, shutdown) = shutdown::channel();
     let crawl = Crawl::new(site, settings, store, url, shutdown);
     let begun = Instant::now();

@@ -28,7 +28,7 @@ use url::Url;
 use crate::fetch::{Home, Request, Statuses};
 use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
 use crate::select::{FieldRule, Select, Selector};
-use crate::site::settings::Settings;
+use crate::site::settings::{PaceSettings, Settings};
 use crate::text::secret::Credentials;
 use request::RequestTemplate;
 use template::Values;
@@ -58,14 +58,8 @@ pub struct Site {
     pub base_url: Url,
     /// Other hosts that its pages may lead to.
     pub hosts: Vec<Box<str>>,
-    /// Maximum concurrent requests, or `None` if the file does not set it.
-    pub workers: Option<usize>,
-    /// Maximum requests per second, or `None` if the file does not set it.
-    pub rate: Option<f64>,
-    /// True if robots.txt is obeyed, or `None` if the file does not set it.
-    pub robots: Option<bool>,
-    /// User-Agent headers to rotate; empty if the file does not set them.
-    pub user_agents: Vec<String>,
+    /// Settings that the file makes for its crawls.
+    pub own: OwnSettings,
     /// Meaning of statuses.
     pub statuses: Statuses,
     /// Categories of the items, or `None` if there is only one list.
@@ -76,10 +70,21 @@ pub struct Site {
     pub detail: Option<DetailRules>,
     /// Parts of a document that do not count as changes.
     pub ignore: Vec<Selector>,
-    /// True if a declared total must match the number of items exactly.
-    pub total_exact: bool,
     /// Returns whether a path may descend (`..`) more than once, so that a small page may take long.
     pub descends: bool,
+}
+
+/// Settings of a crawl that a site file makes. Flags and variables override them.
+#[derive(Debug, Clone, Default)]
+pub struct OwnSettings {
+    /// Maximum concurrent requests, or `None` if the file does not set it.
+    pub workers: Option<usize>,
+    /// Maximum requests per second, or `None` if the file does not set it.
+    pub rate: Option<f64>,
+    /// True if robots.txt is obeyed, or `None` if the file does not set it.
+    pub robots: Option<bool>,
+    /// User-Agent headers to rotate; empty if the file does not set them.
+    pub user_agents: Vec<String>,
 }
 
 impl Site {
@@ -120,15 +125,15 @@ impl Site {
 
     /// Returns the settings of the file, with defaults for the others.
     pub fn settings(&self) -> Settings {
-        let usual = Settings::default();
-        let own = Some(self.user_agents.clone()).filter(|names| !names.is_empty());
-        let usual = usual.with_workers(self.workers);
-        Settings {
-            rate: self.rate.or(usual.rate),
-            robots: self.robots.unwrap_or(usual.robots),
-            user_agents: own.unwrap_or(usual.user_agents),
-            ..usual
-        }
+        let OwnSettings { workers, rate, robots, user_agents } = &self.own;
+        Settings::default().with(|settings| {
+            let pace = settings.pace.with_workers(*workers);
+            let (rate, robots) = (rate.or(pace.rate), robots.unwrap_or(pace.robots));
+            settings.pace = PaceSettings { rate, robots, ..pace };
+            if !user_agents.is_empty() {
+                settings.client.user_agents.clone_from(user_agents);
+            }
+        })
     }
 
     /// Returns the hosts that requests may go to: the site's own host, those that the file allows,
@@ -347,7 +352,7 @@ impl Site {
 
     /// Returns the list pages that follow `page`, not limited to a range.
     pub fn after(&self, page: &IndexPage, said: &PageSaid) -> Option<Next> {
-        self.paging_of(&page.list).after(page, said, self.total_exact)
+        self.paging_of(&page.list).after(page, said, self.index.total_exact)
     }
 
     /// Returns the paging of a list.

@@ -19,7 +19,9 @@ use super::usage::wrong;
 use super::values;
 use crate::model::task::PageRange;
 use crate::site::Site;
-use crate::site::settings::Settings;
+use crate::site::settings::{
+    PaceSettings, RefreshSettings, ScopeSettings, Settings, StoreSettings,
+};
 use crate::store::StoreUrl;
 
 /// How to request pages and where to store items: settings of every command that crawls.
@@ -167,6 +169,13 @@ pub enum Switch {
     Off,
 }
 
+impl Switch {
+    /// Returns true for `on`.
+    pub fn is_on(self) -> bool {
+        self == Switch::On
+    }
+}
+
 /// When to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Progress {
@@ -225,18 +234,28 @@ impl RunArgs {
     /// # Errors
     /// Returns the exit code, after printing which argument is wrong.
     pub fn settings(&self, site: &Site) -> Result<Settings, Exit> {
-        let default = site.settings().with_workers(self.workers);
+        let default = site.settings();
+        let Settings { refresh, store, .. } = default;
+        let pace = default.pace.with_workers(self.workers);
         self.client.apply(Settings {
-            adaptive: self.adaptive.map_or(default.adaptive, |it| it == Switch::On),
-            rate: self.rate.or(default.rate),
-            conditional: self.conditional.map_or(default.conditional, |it| it == Switch::On),
-            robots: self.robots.map_or(default.robots, |robots| robots == Switch::On),
-            retries: self.retries.unwrap_or(default.retries),
-            site_wait: self.site_wait.unwrap_or(default.site_wait),
-            store_wait: self.store_wait.unwrap_or(default.store_wait),
-            block_after: self.block_after.unwrap_or(default.block_after),
-            batch: self.batch.unwrap_or(default.batch),
-            flush: self.flush.unwrap_or(default.flush),
+            refresh: RefreshSettings {
+                conditional: self.conditional.map_or(refresh.conditional, Switch::is_on),
+                ..refresh
+            },
+            pace: PaceSettings {
+                adaptive: self.adaptive.map_or(pace.adaptive, Switch::is_on),
+                rate: self.rate.or(pace.rate),
+                robots: self.robots.map_or(pace.robots, Switch::is_on),
+                retries: self.retries.unwrap_or(pace.retries),
+                site_wait: self.site_wait.unwrap_or(pace.site_wait),
+                block_after: self.block_after.unwrap_or(pace.block_after),
+                ..pace
+            },
+            store: StoreSettings {
+                batch: self.batch.unwrap_or(store.batch),
+                flush: self.flush.unwrap_or(store.flush),
+                wait: self.store_wait.unwrap_or(store.wait),
+            },
             grace: self.grace.unwrap_or(default.grace),
             ..default
         })
@@ -246,13 +265,20 @@ impl RunArgs {
 impl SweepArgs {
     /// Returns `settings` with the overrides of the sweep arguments.
     pub fn apply_to(&self, settings: Settings) -> Settings {
+        let Settings { scope, refresh, .. } = settings;
         Settings {
-            fresh: self.fresh || settings.fresh,
-            accept_changes: self.accept_changes || settings.accept_changes,
-            max_age: self.max_age.or(settings.max_age),
-            gone_limit: self.gone_limit.unwrap_or(settings.gone_limit),
-            limit: self.limit.or(settings.limit),
-            pages: self.pages.or(settings.pages),
+            scope: ScopeSettings {
+                fresh: self.fresh || scope.fresh,
+                limit: self.limit.or(scope.limit),
+                pages: self.pages.or(scope.pages),
+                ..scope
+            },
+            refresh: RefreshSettings {
+                max_age: self.max_age.or(refresh.max_age),
+                accept_changes: self.accept_changes || refresh.accept_changes,
+                gone_limit: self.gone_limit.unwrap_or(refresh.gone_limit),
+                ..refresh
+            },
             ..settings
         }
     }

@@ -69,8 +69,8 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let site = at_base_url(site, arguments.base_url.as_deref())?;
     let site = at_page_size(site, arguments.page_size)?;
     let own = site.settings();
-    let robots = arguments.robots.map_or(own.robots, |robots| robots == Switch::On);
-    let settings = arguments.client.apply(Settings { robots, ..own })?;
+    let robots = arguments.robots.map_or(own.pace.robots, Switch::is_on);
+    let settings = arguments.client.apply(own.with(|it| it.pace.robots = robots))?;
     let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
     let fetcher = fetcher(&settings, site.home())?;
     let mut trial = Trial::new(site, &settings, fetcher);

@@ -8,7 +8,7 @@ use super::exit::{Exit, failed};
 use super::usage::wrong;
 use super::values;
 use crate::fetch::{ClientError, Header};
-use crate::site::settings::Settings;
+use crate::site::settings::{ClientSettings, Settings};
 use crate::text::secret::{Credentials, Scrubber, Secret};
 
 /// Arguments of the HTTP client.
@@ -64,17 +64,17 @@ impl ClientArgs {
     /// # Errors
     /// Returns the exit code, after printing which header is wrong.
     pub fn apply(&self, settings: Settings) -> Result<Settings, Exit> {
-        let user_agents = lines(&self.user_agent);
-        Ok(Settings {
-            timeout: self.timeout.unwrap_or(settings.timeout),
-            connect_timeout: self.connect_timeout.unwrap_or(settings.connect_timeout),
-            read_timeout: self.read_timeout.unwrap_or(settings.read_timeout),
-            max_body: self.max_body.unwrap_or(settings.max_body),
-            user_agents: if user_agents.is_empty() { settings.user_agents } else { user_agents },
+        let (client, user_agents) = (settings.client, lines(&self.user_agent));
+        let client = ClientSettings {
+            timeout: self.timeout.unwrap_or(client.timeout),
+            connect_timeout: self.connect_timeout.unwrap_or(client.connect_timeout),
+            read_timeout: self.read_timeout.unwrap_or(client.read_timeout),
+            max_body: self.max_body.unwrap_or(client.max_body),
+            user_agents: if user_agents.is_empty() { client.user_agents } else { user_agents },
             proxies: lines(&self.proxy).iter().map(|url| Secret::new(url)).collect(),
             headers: headers(&lines(&self.header))?,
-            ..settings
-        })
+        };
+        Ok(Settings { client, ..settings })
     }
 
     /// Returns the arguments without proxies.
@@ -88,8 +88,8 @@ impl ClientArgs {
 pub fn scrubber(settings: &Settings, of_site: impl FnOnce(&mut Credentials)) -> Scrubber {
     let mut credentials = Credentials::default();
     of_site(&mut credentials);
-    settings.headers.iter().for_each(|it| credentials.header(&it.name, &it.value));
-    settings.proxies.iter().for_each(|proxy| credentials.url(proxy.expose()));
+    settings.client.headers.iter().for_each(|it| credentials.header(&it.name, &it.value));
+    settings.client.proxies.iter().for_each(|proxy| credentials.url(proxy.expose()));
     for (name, proxy) in std::env::vars_os() {
         if name.to_ascii_lowercase().to_string_lossy().ends_with("_proxy") {
             credentials.url(&proxy.to_string_lossy());

@@ -18,7 +18,7 @@ use super::holdings::{DEFAULT_STORE, readable, report_error};
 use super::streams::{print, print_message, show, show_json};
 use super::usage::wrong;
 use crate::site::Site;
-use crate::site::settings::{Begin, Settings};
+use crate::site::settings::Begin;
 use crate::store::KeptFailure;
 use crate::text::secret::Scrubber;
 use crate::text::{count, counted, plain, wrapped};
@@ -80,7 +80,7 @@ async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
     let mut session = Session::begin(holdings.site()?, run, DEFAULT_STORE)?;
     let url = &session.store_url;
     readable(url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
-    let settings = Settings { begin: Begin::Failures, ..session.settings.clone() };
+    let settings = session.settings.clone().with(|it| it.scope.begin = Begin::Failures);
     let store = session.open().await.map_err(NotOpened::tell)?;
     if store.failures(None, 1).await.map_err(|error| report_error(&error))?.found.is_empty() {
         let _ = store.close().await;

@@ -40,7 +40,7 @@ use crate::observe::problems::{FieldsFound, OddTexts, Problems};
 use crate::observe::waits::Waits;
 use crate::select::Format;
 use crate::site::Site;
-use crate::site::settings::{Begin, Settings};
+use crate::site::settings::{Begin, RefreshSettings, Settings};
 use crate::store::{Patience, PatientStore, Store};
 use crate::sweep::SweepEntry;
 use crate::system::clock;
@@ -97,20 +97,20 @@ impl Crawl {
     ) -> Crawl {
         let options = settings.client_options(site.home());
         let (workers, fewer_workers) =
-            descriptors::fitted(settings.workers, &options, descriptors::limit());
-        let settings = Settings { workers, ..settings };
+            descriptors::fitted(settings.pace.workers, &options, descriptors::limit());
+        let settings = settings.with(|it| it.pace.workers = workers);
         let metrics = Arc::new(Metrics::new());
-        let patience = Patience(settings.store_wait);
+        let patience = Patience(settings.store.wait);
         let waits = Waits::default();
         let patient =
             PatientStore::new(store, store_name, patience, metrics.clone(), waits.clone());
         // Tasks that the workers (up to two each) and the writer hold count as outstanding. The
         // low-water mark must be above that number, plus what the workers take next.
-        let in_hands = settings.workers * 3 + batching(&settings).holds();
+        let in_hands = settings.pace.workers * 3 + batching(&settings).holds();
         let frontier = Frontier::new(Limits {
             low_water: in_hands as u64,
-            pages: settings.workers as u64,
-            items: settings.limit.unwrap_or(u64::MAX),
+            pages: settings.pace.workers as u64,
+            items: settings.scope.limit.unwrap_or(u64::MAX),
         });
         let twins = watches_twins(&site, &settings).then(Twins::default);
         Crawl {
@@ -181,7 +181,7 @@ impl Crawl {
             site: &self.site,
             store: &self.store,
             limited: self.settings.is_limited(),
-            fresh: self.settings.fresh,
+            fresh: self.settings.scope.fresh,
             shutdown: &self.shutdown,
         };
         let Some(claim) = request.claim().await? else { return Ok(None) };
@@ -232,7 +232,7 @@ impl Crawl {
             metrics: &self.metrics,
             findings: &self.findings,
             earlier: &earlier,
-            gone_limit: self.settings.gone_limit,
+            gone_limit: self.settings.refresh.gone_limit,
             problems,
         };
         removal.mark(entry).await?;
@@ -246,7 +246,7 @@ impl Crawl {
     /// Returns the earlier sweep to compare this one with: none if this run covers only a part of
     /// the site, or if its changes are accepted.
     async fn earlier(&self, limited: bool) -> Result<EarlierSweep, CrawlError> {
-        if limited || self.settings.accept_changes || self.store.was_empty() {
+        if limited || self.settings.refresh.accept_changes || self.store.was_empty() {
             return Ok(EarlierSweep::default());
         }
         EarlierSweep::read(&*self.store, &self.site.rules()).await
@@ -255,7 +255,7 @@ impl Crawl {
     fn evidence<'a>(&'a self, snapshot: &'a Snapshot) -> Evidence<'a> {
         Evidence {
             site: &self.site,
-            begin: self.settings.begin,
+            begin: self.settings.scope.begin,
             limited: self.settings.is_limited(),
             keeps_failures: self.store.keeps_failures(),
             snapshot,
@@ -275,7 +275,7 @@ impl Crawl {
         let destination = self.destination(has_failures, stamp.clone(), problems);
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
-        let range = self.site.page_range(self.settings.pages);
+        let range = self.site.page_range(self.settings.scope.pages);
         let first_tasks = FirstTasks {
             site: &self.site,
             store: &*self.store,
@@ -283,7 +283,7 @@ impl Crawl {
             lists: &self.findings.lists,
             metrics: &self.metrics,
         };
-        let wanted = first_tasks.submit(self.settings.begin, range).await?;
+        let wanted = first_tasks.submit(self.settings.scope.begin, range).await?;
         if !hosts::is_open(&network.hosts)? {
             return Ok(());
         }
@@ -329,14 +329,15 @@ impl Crawl {
             limited: entry.limited,
             is_resumed: entry.is_resumed(),
             wanted,
-            retries: self.settings.retries,
-            gone_limit: self.settings.gone_limit,
+            retries: self.settings.pace.retries,
+            gone_limit: self.settings.refresh.gone_limit,
         }
     }
 
     /// Returns the policy for all items of a sweep that began at `began`.
     fn policy(&self, stamp: Stamp, began: Timestamp) -> Policy {
-        let Settings { max_age, conditional, begin, .. } = self.settings;
+        let RefreshSettings { conditional, max_age, .. } = self.settings.refresh;
+        let begin = self.settings.scope.begin;
         Policy {
             scrubber: self.settings.scrubber.clone(),
             stamp,
@@ -388,7 +389,7 @@ impl Crawl {
         writing: &mut Writing,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
-        for _ in 0..self.settings.workers {
+        for _ in 0..self.settings.pace.workers {
             workers.spawn(Worker::new(context.clone(), outbox.clone()).run());
         }
         let time_is_up = self.shutdown.time_is_up(self.settings.grace);
@@ -467,7 +468,7 @@ impl Crawl {
 /// parts are kept, and changes are not accepted unseen.
 fn watches_twins(site: &Site, settings: &Settings) -> bool {
     let is_html = site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
-    is_html && site.takes_any_page() && !settings.accept_changes
+    is_html && site.takes_any_page() && !settings.refresh.accept_changes
 }
 
 /// The writer's task. Dropping it aborts the writer.
@@ -480,5 +481,5 @@ fn written_or_panicked(
 }
 
 fn batching(settings: &Settings) -> Batching {
-    Batching { items: settings.batch, flush: settings.flush }
+    Batching { items: settings.store.batch, flush: settings.store.flush }
 }

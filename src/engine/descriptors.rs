@@ -59,7 +59,7 @@ mod tests {
         let hosts = hosts.iter().map(|host| (*host).into()).collect();
         let home = Home { site: Url::parse(site).unwrap(), hosts };
         let settings =
-            Settings { user_agents: vec!["me".to_owned(); agents], ..Settings::default() };
+            Settings::default().with(|it| it.client.user_agents = vec!["me".to_owned(); agents]);
         let (fits, said) = fitted(workers, &settings.client_options(home), limit);
         assert_eq!(said.is_some(), fits < workers, "{said:?}");
         fits

@@ -13,7 +13,9 @@ use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::Placeholder;
 use super::written::{At, OneOrMany, OrOff};
-use super::{DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, Seeds, SeedsPage, Site};
+use super::{
+    DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Seeds, SeedsPage, Site,
+};
 use crate::fetch::HeaderValue;
 use crate::select::{Format, Selector};
 use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
@@ -50,35 +52,30 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         }
     }
     let ignore = file.ignore.iter().map(|path| selector("ignore", path));
-    let has_seeds = file.seeds.is_some();
     let detail = file.detail.as_ref();
     let said = file.answers.as_ref();
     answers::refuse_unused(said, formats(&file).into_iter())?;
-    let index = index(&file.index, said, detail, file.format, has_seeds, folder)?;
+    let index = index(&file, folder)?;
     let detail = detail.map(|table| build_detail(table, said, file.format, &index)).transpose()?;
     let is_known = matches!(index.paging, Paging::Keys(_));
     if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
         return Err(wrong(seeds, "seeds", "the keys are known, so there are no lists"));
     }
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
-    let (workers, rate) = (workers(&file)?, rate(&file)?);
-    let user_agents = user_agents(&file)?;
+    let (workers, rate, user_agents) = (workers(&file)?, rate(&file)?, user_agents(&file)?);
+    let own = OwnSettings { workers, rate, robots: file.robots, user_agents };
     Ok(Site {
         collection: collection.value.as_str().into(),
         name: file.name.value.into(),
         description: file.description.unwrap_or_default().into(),
         base_url,
         hosts,
-        workers,
-        rate,
-        robots: file.robots,
-        user_agents,
+        own,
         statuses: answers::statuses(said)?,
         seeds: file.seeds.as_ref().map(|table| seeds(table, said, file.format)).transpose()?,
         index,
         detail,
         ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
-        total_exact: file.total_exact.unwrap_or(!is_known),
         descends: false,
     })
 }
@@ -189,16 +186,11 @@ fn seeds(
     }
 }
 
-fn index(
-    written: &At<IndexTable>,
-    said: Option<&At<AnswersTable>>,
-    detail: Option<&At<DetailTable>>,
-    usual: Format,
-    has_seeds: bool,
-    folder: &Path,
-) -> Result<IndexRules, Wrong> {
+fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
+    let SiteFile { index: written, detail, seeds, .. } = file;
+    let (detail, has_seeds) = (detail.as_ref(), seeds.is_some());
     let table = &written.value;
-    let format = table.format.unwrap_or(usual);
+    let format = table.format.unwrap_or(file.format);
     let paging = paging::build("index.paging", table.paging.as_ref(), format, folder)?;
     let mut allowed = paging.placeholders();
     if has_seeds {
@@ -234,9 +226,10 @@ fn index(
     };
     let require = table.require.iter().map(|text| select("index.require", text, format));
     let require = require.collect::<Result<_, _>>()?;
-    let marks = answers::marks(said, format)?;
+    let marks = answers::marks(file.answers.as_ref(), format)?;
     let more = heeds_hints(table.paging.as_ref());
     let goes_on = goes_on("index.paging", table.paging.as_ref(), format)?;
+    let total_exact = file.total_exact.unwrap_or(!is_known);
     Ok(IndexRules {
         request,
         first,
@@ -244,6 +237,7 @@ fn index(
         paging,
         goes_on,
         more,
+        total_exact,
         most_pages,
         require,
         marks,

@@ -49,6 +49,7 @@ pub fn definition(site: &Site) -> String {
                 goes_on,
                 more,
                 require,
+                total_exact: _,
                 marks: _,
                 most_pages: _,
                 items: _,
@@ -58,12 +59,8 @@ pub fn definition(site: &Site) -> String {
         name: _,
         description: _,
         hosts: _,
-        workers: _,
-        rate: _,
-        robots: _,
-        user_agents: _,
+        own: _,
         statuses: _,
-        total_exact: _,
         descends: _,
     } = site;
     let mut form = Form::new();

@@ -23,41 +23,41 @@ const LARGEST: u64 = 16 << 20;
 #[serde(deny_unknown_fields)]
 pub struct SiteFile {
     /// Name of the site. The store keeps its sweeps under this name.
-    pub name: At<String>,
+    pub(super) name: At<String>,
     /// Description of the site, in one line.
-    pub description: Option<String>,
+    pub(super) description: Option<String>,
     /// Base URL of the site, such as https://example.com.
-    pub base_url: At<String>,
+    pub(super) base_url: At<String>,
     /// Collection or table for the documents. Default: the site's name.
-    pub collection: Option<At<String>>,
+    pub(super) collection: Option<At<String>>,
     /// Format of the pages, unless a table sets its own. Default: json.
     #[serde(default = "json")]
-    pub format: Format,
+    pub(super) format: Format,
     /// Other hosts that links, next pages and redirects may lead to: `host` or `host:port`.
     #[serde(default)]
-    pub hosts: Vec<At<String>>,
+    pub(super) hosts: Vec<At<String>>,
     /// Maximum concurrent requests.
-    pub workers: Option<At<u64>>,
+    pub(super) workers: Option<At<u64>>,
     /// Maximum requests per second, such as 20 or 0.5. Default: unlimited.
-    pub rate: Option<At<f64>>,
+    pub(super) rate: Option<At<f64>>,
     /// Obey robots.txt. Default: true.
-    pub robots: Option<bool>,
+    pub(super) robots: Option<bool>,
     /// User-Agent header, or several to rotate.
-    pub user_agent: Option<At<OneOrMany>>,
+    pub(super) user_agent: Option<At<OneOrMany>>,
     /// JSONPaths of parts of a document that do not count as changes, such as a view counter.
     #[serde(default)]
-    pub ignore: Vec<At<String>>,
+    pub(super) ignore: Vec<At<String>>,
     /// Treat declared totals as exact. Set to false if they are approximate: then they are not
     /// compared with the number of items. Default: true, or false with paging by keys.
-    pub total_exact: Option<bool>,
+    pub(super) total_exact: Option<bool>,
     /// Meaning of answers, if the site uses statuses in its own way.
-    pub answers: Option<At<AnswersTable>>,
+    pub(super) answers: Option<At<AnswersTable>>,
     /// Categories, each with its own list of items.
-    pub seeds: Option<At<SeedsTable>>,
+    pub(super) seeds: Option<At<SeedsTable>>,
     /// The list of items.
-    pub index: At<IndexTable>,
+    pub(super) index: At<IndexTable>,
     /// The page of an item. Without it, documents are made from the list alone.
-    pub detail: Option<At<DetailTable>>,
+    pub(super) detail: Option<At<DetailTable>>,
 }
 
 /// Meaning of answers: of statuses, and of marks on pages with a normal status.
@@ -66,20 +66,20 @@ pub struct SiteFile {
 #[serde(deny_unknown_fields)]
 pub struct AnswersTable {
     /// Statuses of normal pages. Default: 200, 201, 203, 206.
-    pub ok: Option<Vec<At<u64>>>,
+    pub(super) ok: Option<Vec<At<u64>>>,
     /// Statuses that end a list if its next page was only a guess, or that mean an empty list on
     /// the first page of a category. Default: 204, 404, 410.
-    pub end: Option<Vec<At<u64>>>,
+    pub(super) end: Option<Vec<At<u64>>>,
     /// Statuses to retry later, like 429 and 503. Default: 202.
-    pub later: Option<Vec<At<u64>>>,
+    pub(super) later: Option<Vec<At<u64>>>,
     /// Time to wait before that retry if no header sets it, such as 30s; from 1s to 10m.
-    pub wait: Option<At<String>>,
+    pub(super) wait: Option<At<String>>,
     /// Selectors (JSONPath or CSS). A page that matches one of them is missing, as with status 404.
     #[serde(default)]
-    pub missing: Vec<At<String>>,
+    pub(super) missing: Vec<At<String>>,
     /// Selectors (JSONPath or CSS). A page that matches one of them is a failure, and is retried.
     #[serde(default)]
-    pub error: Vec<At<String>>,
+    pub(super) error: Vec<At<String>>,
 }
 
 /// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or `url`
@@ -89,28 +89,28 @@ pub struct AnswersTable {
 #[serde(deny_unknown_fields)]
 pub struct SeedsTable {
     /// List of categories.
-    pub values: Option<Vec<String>>,
+    pub(super) values: Option<Vec<String>>,
     /// Selector of the categories on the page at `url`.
-    pub select: Option<At<Short<RuleTable>>>,
+    pub(super) select: Option<At<Short<RuleTable>>>,
     /// Format of the page. Default: the format of the site.
-    pub format: Option<Format>,
+    pub(super) format: Option<Format>,
     /// Paging, if the categories are on several pages.
-    pub paging: Option<At<PagingTable>>,
+    pub(super) paging: Option<At<PagingTable>>,
     /// URL of the page with the categories: a path below `base_url`, or an absolute URL.
-    pub url: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
     /// Query parameters.
     #[serde(default)]
-    pub query: Pairs,
+    pub(super) query: Pairs,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
-    pub method: Option<At<String>>,
+    pub(super) method: Option<At<String>>,
     /// Request headers.
     #[serde(default)]
-    pub headers: Pairs,
+    pub(super) headers: Pairs,
     /// Form to send as the body.
-    pub form: Option<Pairs>,
+    pub(super) form: Option<Pairs>,
     /// JSON to send as the body.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    pub json: Option<At<toml::Value>>,
+    pub(super) json: Option<At<toml::Value>>,
 }
 
 /// The list of items.
@@ -120,41 +120,41 @@ pub struct SeedsTable {
 pub struct IndexTable {
     /// URL of the list: a path below `base_url`, or an absolute URL. A template with `{seed}` and
     /// the placeholders of the paging: `{offset}`, `{limit}`, `{page}`, `{cursor}`.
-    pub url: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
     /// Query parameters; templates. A parameter whose placeholder is empty is left out.
     #[serde(default)]
-    pub query: Pairs,
+    pub(super) query: Pairs,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
-    pub method: Option<At<String>>,
+    pub(super) method: Option<At<String>>,
     /// Request headers; templates.
     #[serde(default)]
-    pub headers: Pairs,
+    pub(super) headers: Pairs,
     /// Form to send as the body; values are templates.
-    pub form: Option<Pairs>,
+    pub(super) form: Option<Pairs>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    pub json: Option<At<toml::Value>>,
+    pub(super) json: Option<At<toml::Value>>,
     /// Division of the list into pages. Default: a single page.
-    pub paging: Option<At<PagingTable>>,
+    pub(super) paging: Option<At<PagingTable>>,
     /// Differences of the requests of all pages but the first.
-    pub next: Option<At<NextTable>>,
+    pub(super) next: Option<At<NextTable>>,
     /// Maximum number of pages of a list. Default: 100,000.
-    pub max_pages: Option<At<u64>>,
+    pub(super) max_pages: Option<At<u64>>,
     /// Format of the page. Default: the format of the site.
-    pub format: Option<Format>,
+    pub(super) format: Option<Format>,
     /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
-    pub require: Vec<At<String>>,
+    pub(super) require: Vec<At<String>>,
     /// Selector of the items on a page.
-    pub items: Option<At<Short<RuleTable>>>,
+    pub(super) items: Option<At<Short<RuleTable>>>,
     /// Selector of the key within an item. For a sitemap: a regular expression on the location.
-    pub key: Option<At<Short<RuleTable>>>,
+    pub(super) key: Option<At<Short<RuleTable>>>,
     /// Selector of the revision within an item: a value that changes with the item, such as
     /// `$.updated_at`. `false` ignores the `lastmod` of a sitemap.
-    pub revision: Option<At<OrOff<RuleTable>>>,
+    pub(super) revision: Option<At<OrOff<RuleTable>>>,
     /// Fields to keep from the list, by name; selectors within an item.
     #[serde(default)]
-    pub fields: Rules,
+    pub(super) fields: Rules,
 }
 
 /// Differences of the requests of all pages of a list but the first. Keys that are not set are as
@@ -164,16 +164,16 @@ pub struct IndexTable {
 #[serde(deny_unknown_fields)]
 pub struct NextTable {
     /// URL template.
-    pub url: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
     /// Query parameters; templates. They replace all those of `[index]`.
-    pub query: Option<Pairs>,
+    pub(super) query: Option<Pairs>,
     /// Method: GET, POST or PUT.
-    pub method: Option<At<String>>,
+    pub(super) method: Option<At<String>>,
     /// Form to send as the body; values are templates.
-    pub form: Option<Pairs>,
+    pub(super) form: Option<Pairs>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    pub json: Option<At<toml::Value>>,
+    pub(super) json: Option<At<toml::Value>>,
 }
 
 /// The page of an item.
@@ -182,35 +182,35 @@ pub struct NextTable {
 #[serde(deny_unknown_fields)]
 pub struct DetailTable {
     /// URL of the page: a path below `base_url`, or an absolute URL. A template with `{key}`.
-    pub url: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
     /// Selector of the page's URL within an item of the list, instead of `url`.
-    pub link: Option<At<Short<RuleTable>>>,
+    pub(super) link: Option<At<Short<RuleTable>>>,
     /// Query parameters; templates.
     #[serde(default)]
-    pub query: Pairs,
+    pub(super) query: Pairs,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
-    pub method: Option<At<String>>,
+    pub(super) method: Option<At<String>>,
     /// Request headers; templates.
     #[serde(default)]
-    pub headers: Pairs,
+    pub(super) headers: Pairs,
     /// Form to send as the body; values are templates.
-    pub form: Option<Pairs>,
+    pub(super) form: Option<Pairs>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    pub json: Option<At<toml::Value>>,
+    pub(super) json: Option<At<toml::Value>>,
     /// Format of the page. Default: the format of the site.
-    pub format: Option<Format>,
+    pub(super) format: Option<Format>,
     /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
-    pub require: Vec<At<String>>,
+    pub(super) require: Vec<At<String>>,
     /// Selector of the revision on the page. A page with an older revision than in the list is
     /// requested again.
-    pub revision: Option<At<Short<RuleTable>>>,
+    pub(super) revision: Option<At<Short<RuleTable>>>,
     /// JSONPath of the document within the page. Default: the whole page.
-    pub document: Option<At<String>>,
+    pub(super) document: Option<At<String>>,
     /// Fields to keep from the page, by name. Default: all of a JSON page; HTML needs fields.
     #[serde(default)]
-    pub fields: Rules,
+    pub(super) fields: Rules,
 }
 
 /// Division of a list into pages.
@@ -219,45 +219,45 @@ pub struct DetailTable {
 #[serde(deny_unknown_fields)]
 pub struct PagingTable {
     /// Kind of paging. Default: a single page.
-    pub by: Option<PagingBy>,
+    pub(super) by: Option<PagingBy>,
     /// offset: number of items to request per page.
-    pub limit: Option<At<u64>>,
+    pub(super) limit: Option<At<u64>>,
     /// offset: step to the next offset. Default: limit.
-    pub step: Option<StepName>,
+    pub(super) step: Option<StepName>,
     /// page: number of the first page. Default: 1. offset: offset of the first item. Default: 0.
-    pub first: Option<At<u64>>,
+    pub(super) first: Option<At<u64>>,
     /// offset, page, cursor: URL of the first page, if it is not made of the same template.
-    pub first_url: Option<At<String>>,
+    pub(super) first_url: Option<At<String>>,
     /// page: number of the last page, or a selector or header that has it.
-    pub last: Option<At<Short<SaidTable>>>,
+    pub(super) last: Option<At<Short<SaidTable>>>,
     /// page: number of items per page; needed with `total`.
-    pub size: Option<At<u64>>,
+    pub(super) size: Option<At<u64>>,
     /// offset, page: selector or header with the number of items in the list.
-    pub total: Option<At<Short<SaidTable>>>,
+    pub(super) total: Option<At<Short<SaidTable>>>,
     /// next: selector of the next page's URL. cursor: selector of the next cursor.
-    pub select: Option<At<Short<RuleTable>>>,
+    pub(super) select: Option<At<Short<RuleTable>>>,
     /// next: take the next page's URL from the `Link` header.
-    pub link_header: Option<bool>,
+    pub(super) link_header: Option<bool>,
     /// cursor: values that each page hands to the request of the next one, by name: selectors or
     /// headers. `{name}` stands for them in the request; an object becomes query parameters. The
     /// list ends where a page has none of them, or the same ones as its own request.
     #[serde(default)]
-    pub take: indexmap::IndexMap<String, At<Short<SaidTable>>>,
+    pub(super) take: indexmap::IndexMap<String, At<Short<SaidTable>>>,
     /// cursor: those values for the first page. Default: what is made of them is left out there.
     #[serde(default)]
-    pub start: Pairs,
+    pub(super) start: Pairs,
     /// offset, page, next, cursor: selector of a value that must mean yes for the list to continue,
     /// such as `$.has_more`. No value, null, false, 0 and an empty text mean no.
     #[serde(rename = "while")]
-    pub goes_on: Option<At<Short<RuleTable>>>,
+    pub(super) goes_on: Option<At<Short<RuleTable>>>,
     /// Heed hints to further pages, such as `has_more` or a count. Default: true.
-    pub more: Option<bool>,
+    pub(super) more: Option<bool>,
     /// keys: range of numbers, both ends included, such as `1..100`.
-    pub range: Option<At<String>>,
+    pub(super) range: Option<At<String>>,
     /// keys: list of keys.
-    pub keys: Option<At<Vec<String>>>,
+    pub(super) keys: Option<At<Vec<String>>>,
     /// keys: file with one key per line, beside the site file or below it; `-` is standard input.
-    pub file: Option<At<String>>,
+    pub(super) file: Option<At<String>>,
 }
 
 /// Step from one offset to the next.
@@ -296,21 +296,21 @@ pub enum PagingBy {
 #[serde(deny_unknown_fields)]
 pub struct RuleTable {
     /// JSONPath, or CSS with `::text` or `::attr(name)`.
-    pub select: String,
+    pub(super) select: String,
     /// Regular expression. Keeps its first group, or the whole match; values without a match are
     /// skipped.
-    pub regex: Option<String>,
+    pub(super) regex: Option<String>,
     /// Type to convert the text to.
     #[serde(rename = "as")]
-    pub kind: Option<KindName>,
+    pub(super) kind: Option<KindName>,
     /// Take all values, as a list. Default: the first one.
     #[serde(default)]
-    pub many: bool,
+    pub(super) many: bool,
     /// Treat a page without this value as a failure. Default: false.
     #[serde(default)]
-    pub required: bool,
+    pub(super) required: bool,
     /// Trim and fold white space in texts of HTML pages. Default: true.
-    pub trim: Option<bool>,
+    pub(super) trim: Option<bool>,
 }
 
 /// Source of a number in an answer: a selector or a header.
@@ -319,12 +319,12 @@ pub struct RuleTable {
 #[serde(deny_unknown_fields)]
 pub struct SaidTable {
     /// Name of a header, such as X-Total-Count or, with `regex = '/(\d+)$'`, Content-Range.
-    pub header: Option<String>,
+    pub(super) header: Option<String>,
     /// JSONPath, or CSS with `::text` or `::attr(name)`.
-    pub select: Option<String>,
+    pub(super) select: Option<String>,
     /// Regular expression. Keeps its first group, or the whole match; values without a match are
     /// skipped.
-    pub regex: Option<String>,
+    pub(super) regex: Option<String>,
 }
 
 /// Type of a value.

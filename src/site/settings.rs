@@ -9,20 +9,65 @@ use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
 use crate::text::secret::{Scrubber, Secret};
 
+/// Settings of a crawl.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Part of the site to crawl.
+    pub scope: ScopeSettings,
+    /// Comparison of the site with what the store has.
+    pub refresh: RefreshSettings,
+    /// Concurrency, rate and retries of requests to the site.
+    pub pace: PaceSettings,
+    /// Requests: timeouts, sizes and headers.
+    pub client: ClientSettings,
+    /// Writes to the store.
+    pub store: StoreSettings,
+    /// Time for in-flight requests to finish at shutdown.
+    pub grace: Duration,
+    /// Hides the credentials of this run in all output and stored texts, except documents.
+    pub scrubber: Scrubber,
+}
+
 /// The first tasks of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Begin {
     /// The list.
+    #[default]
     List,
     /// Only retries of the stored failures.
     Failures,
 }
 
-/// Settings of a crawl.
-#[derive(Debug, Clone)]
-pub struct Settings {
+/// Part of the site to crawl.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ScopeSettings {
     /// First tasks of the run.
     pub begin: Begin,
+    /// True if a new sweep is started instead of resuming an unfinished one.
+    pub fresh: bool,
+    /// Maximum number of distinct items, or `None` for no limit.
+    pub limit: Option<u64>,
+    /// Range of index pages to read, or `None` for all.
+    pub pages: Option<PageRange>,
+}
+
+/// Comparison of the site with what the store has.
+#[derive(Debug, Clone, Copy)]
+pub struct RefreshSettings {
+    /// True if requests are conditional: the site need not send again what the store has.
+    pub conditional: bool,
+    /// Age below which an item is not requested again, or `None` to request every item.
+    pub max_age: Option<Duration>,
+    /// True to replace documents and to trust the end of the list, even if the site seems to have
+    /// changed.
+    pub accept_changes: bool,
+    /// Maximum share of the store's documents that may be marked gone at once, in percent.
+    pub gone_limit: f64,
+}
+
+/// Concurrency, rate and retries of requests to the site.
+#[derive(Debug, Clone, Copy)]
+pub struct PaceSettings {
     /// Maximum number of concurrent requests.
     pub workers: usize,
     /// Maximum number of concurrent requests at the start, before it is known what the site can
@@ -34,35 +79,23 @@ pub struct Settings {
     pub rate: Option<f64>,
     /// True if robots.txt is obeyed.
     pub robots: bool,
-    /// True if a new sweep is started instead of resuming an unfinished one.
-    pub fresh: bool,
-    /// True to replace documents and to trust the end of the list, even if the site seems to have
-    /// changed.
-    pub accept_changes: bool,
-    /// True if requests are conditional: the site need not send again what the store has.
-    pub conditional: bool,
-    /// Age below which an item is not requested again.
-    pub max_age: Option<Duration>,
-    /// Maximum share of the store's documents that may be marked gone at once, in percent.
-    pub gone_limit: f64,
-    /// Maximum number of distinct items, or `None` for no limit.
-    pub limit: Option<u64>,
-    /// Range of index pages to read, or `None` for all.
-    pub pages: Option<PageRange>,
+    /// Maximum number of retries of a task.
+    pub retries: u32,
+    /// Maximum wait for a site that has become unreachable.
+    pub site_wait: Duration,
+    /// Number of consecutive refusals after which the site counts as blocking the crawl.
+    pub block_after: u32,
+}
+
+/// Requests: timeouts, sizes and headers.
+#[derive(Debug, Clone)]
+pub struct ClientSettings {
     /// Timeout of a whole request.
     pub timeout: Duration,
     /// Timeout of connecting.
     pub connect_timeout: Duration,
     /// Timeout of each read: maximum time without a byte from the site.
     pub read_timeout: Duration,
-    /// Maximum number of retries of a task.
-    pub retries: u32,
-    /// Maximum wait for a site that has become unreachable.
-    pub site_wait: Duration,
-    /// Maximum wait for a store that has become unavailable.
-    pub store_wait: Duration,
-    /// Number of consecutive refusals after which the site counts as blocking the crawl.
-    pub block_after: u32,
     /// Maximum size of a body, decoded, in bytes.
     pub max_body: usize,
     /// User-Agent headers, used in rotation.
@@ -71,47 +104,79 @@ pub struct Settings {
     pub proxies: Vec<Secret>,
     /// Headers added to each request.
     pub headers: Vec<Header>,
+}
+
+/// Writes to the store.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreSettings {
     /// Maximum number of documents in one write.
     pub batch: usize,
     /// Maximum time that a record waits for its batch.
     pub flush: Duration,
-    /// Time for in-flight requests to finish at shutdown.
-    pub grace: Duration,
-    /// Hides the credentials of this run in all output and stored texts, except documents.
-    pub scrubber: Scrubber,
+    /// Maximum wait for a store that has become unavailable.
+    pub wait: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            begin: Begin::List,
+            scope: ScopeSettings::default(),
+            refresh: RefreshSettings::default(),
+            pace: PaceSettings::default(),
+            client: ClientSettings::default(),
+            store: StoreSettings::default(),
+            grace: Duration::from_secs(30),
+            scrubber: Scrubber::default(),
+        }
+    }
+}
+
+impl Default for RefreshSettings {
+    fn default() -> RefreshSettings {
+        RefreshSettings {
+            conditional: true,
+            max_age: None,
+            accept_changes: false,
+            gone_limit: 20.0,
+        }
+    }
+}
+
+impl Default for PaceSettings {
+    fn default() -> PaceSettings {
+        PaceSettings {
             workers: 16,
             at_first: AT_FIRST,
             adaptive: true,
             rate: None,
             robots: true,
-            fresh: false,
-            accept_changes: false,
-            gone_limit: 20.0,
-            conditional: true,
-            max_age: None,
-            limit: None,
-            pages: None,
+            retries: 4,
+            site_wait: Duration::from_secs(600),
+            block_after: 20,
+        }
+    }
+}
+
+impl Default for ClientSettings {
+    fn default() -> ClientSettings {
+        ClientSettings {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(15),
-            retries: 4,
-            site_wait: Duration::from_secs(600),
-            store_wait: Duration::from_secs(600),
-            block_after: 20,
             max_body: 32 << 20,
             user_agents: vec![concat!("gleaner/", env!("CARGO_PKG_VERSION")).to_owned()],
             proxies: Vec::new(),
             headers: Vec::new(),
+        }
+    }
+}
+
+impl Default for StoreSettings {
+    fn default() -> StoreSettings {
+        StoreSettings {
             batch: 500,
             flush: Duration::from_millis(200),
-            grace: Duration::from_secs(30),
-            scrubber: Scrubber::default(),
+            wait: Duration::from_secs(600),
         }
     }
 }
@@ -130,36 +195,46 @@ pub fn is_rate(rate: f64) -> bool {
     (0.001..=100_000.0).contains(&rate)
 }
 
-impl Settings {
+impl PaceSettings {
     /// Returns the settings with this number of workers, and sets the concurrency at the start to
     /// match.
-    pub fn with_workers(self, workers: Option<usize>) -> Settings {
+    pub fn with_workers(self, workers: Option<usize>) -> PaceSettings {
         match workers {
             None => self,
             Some(workers) => {
                 let at_first = workers.clamp(AT_FIRST, MOST_AT_FIRST);
-                Settings { workers, at_first, ..self }
+                PaceSettings { workers, at_first, ..self }
             }
         }
+    }
+}
+
+impl Settings {
+    /// Returns the settings after a change.
+    pub fn with(mut self, change: impl FnOnce(&mut Settings)) -> Settings {
+        change(&mut self);
+        self
     }
 
     /// Returns true if the run covers only a part of the site.
     pub fn is_limited(&self) -> bool {
-        self.limit.is_some() || self.pages.is_some() || self.begin == Begin::Failures
+        let ScopeSettings { begin, fresh: _, limit, pages } = self.scope;
+        limit.is_some() || pages.is_some() || begin == Begin::Failures
     }
 
     /// Returns the policy for hosts. If User-Agents rotate, the first one is used for robots.txt.
     pub fn host_policy(&self) -> HostPolicy {
+        let pace = self.pace;
         HostPolicy {
-            workers: u32::try_from(self.workers).unwrap_or(u32::MAX),
-            adaptive: self.adaptive,
-            rate: self.rate,
-            robots: self.robots,
-            user_agent: self.user_agents.first().cloned().unwrap_or_default(),
-            retries: self.retries,
-            block_after: self.block_after,
-            site_wait: self.site_wait,
-            at_first: u32::try_from(self.at_first).unwrap_or(u32::MAX),
+            workers: u32::try_from(pace.workers).unwrap_or(u32::MAX),
+            adaptive: pace.adaptive,
+            rate: pace.rate,
+            robots: pace.robots,
+            user_agent: self.client.user_agents.first().cloned().unwrap_or_default(),
+            retries: pace.retries,
+            block_after: pace.block_after,
+            site_wait: pace.site_wait,
+            at_first: u32::try_from(pace.at_first).unwrap_or(u32::MAX),
         }
     }
 
@@ -167,15 +242,16 @@ impl Settings {
     ///
     /// A site on this machine is not requested through the system's proxy.
     pub fn client_options(&self, home: Home) -> ClientOptions {
+        let client = &self.client;
         ClientOptions {
-            timeout: self.timeout,
-            connect_timeout: self.connect_timeout,
-            read_timeout: self.read_timeout,
-            max_body: self.max_body,
-            user_agents: self.user_agents.clone(),
-            proxies: self.proxies.clone(),
+            timeout: client.timeout,
+            connect_timeout: client.connect_timeout,
+            read_timeout: client.read_timeout,
+            max_body: client.max_body,
+            user_agents: client.user_agents.clone(),
+            proxies: client.proxies.clone(),
             system_proxy: !home.is_on_this_machine(),
-            headers: self.headers.clone(),
+            headers: client.headers.clone(),
             home,
             connect_clock: None,
         }

@@ -225,7 +225,11 @@ fn o9_workers_that_the_site_file_asks_for_start_at_once() {
     let at_first = |workers: &str| {
         let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
         let text = format!("name = 'x'\nbase_url = 'https://h'\n{workers}\n{list}");
-        Site::parse(&text, "x.toml").unwrap_or_else(|error| panic!("{error}")).settings().at_first
+        Site::parse(&text, "x.toml")
+            .unwrap_or_else(|error| panic!("{error}"))
+            .settings()
+            .pace
+            .at_first
     };
     assert_eq!(["workers = 12", "workers = 40", ""].map(at_first), [12, 16, 8]);
 }

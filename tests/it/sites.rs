@@ -65,7 +65,11 @@ fn site_at(text: &str, origin: &str) -> Site {
 
 /// For a site on the same machine: little patience.
 fn settings() -> Settings {
-    Settings { workers: 8, flush: Duration::from_millis(20), retries: 1, ..Settings::default() }
+    Settings::default().with(|it| {
+        it.pace.workers = 8;
+        it.store.flush = Duration::from_millis(20);
+        it.pace.retries = 1;
+    })
 }
 
 /// A complete crawl.

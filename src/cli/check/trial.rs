@@ -40,7 +40,7 @@ pub enum Stop {
 impl Trial {
     /// Creates a check that has made no request yet.
     pub fn new(site: Site, settings: &Settings, fetcher: Fetcher) -> Trial {
-        let facts = Check::of(&site, &settings.headers);
+        let facts = Check::of(&site, &settings.client.headers);
         Trial { facts, site, fetcher, rules: robots::Rules::none() }
     }
 
@@ -49,9 +49,9 @@ impl Trial {
     /// # Errors
     /// Returns an error if the site does not match the file, or cannot be reached.
     pub async fn run(&mut self, settings: &Settings) -> Result<(), Stop> {
-        let request = robots::request(&self.site.home()).filter(|_| settings.robots);
+        let request = robots::request(&self.site.home()).filter(|_| settings.pace.robots);
         if let Some(request) = request {
-            let agent = settings.user_agents.first().map_or("", String::as_str);
+            let agent = settings.client.user_agents.first().map_or("", String::as_str);
             let answer = self.fetcher.rules(request, robots::LARGEST).await;
             self.rules = robots::Rules::of(answer, robots::name(agent)).map_err(|error| {
                 let message = format!("robots.txt: {error}");

@@ -8,7 +8,6 @@ use super::session::{NotOpened, Session};
 use crate::cli::exit::Exit;
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
-use crate::site::settings::Settings;
 use crate::store::{self, Losses, Sample, StoreError};
 use crate::text::{counted, plain};
 
@@ -46,10 +45,8 @@ async fn compared(session: &mut Session<'_>) -> Result<String, Exit> {
         exit_of(&error)
     };
     let sample = Sample::default();
-    let settings = Settings {
-        limit: Some(session.settings.limit.unwrap_or(ITEMS).min(ITEMS)),
-        ..session.settings.clone()
-    };
+    let limit = session.settings.scope.limit.unwrap_or(ITEMS).min(ITEMS);
+    let settings = session.settings.clone().with(|it| it.scope.limit = Some(limit));
     let crawled = session.crawl(sample.store().map_err(failed)?, settings).await;
     if let Err(signal) | Ok((_, Some(signal))) = crawled {
         return Err(Exit::Interrupted(signal));

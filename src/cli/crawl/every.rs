@@ -57,9 +57,9 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                 }
                 // Only the first sweep is fresh; later ones resume what it leaves. While another
                 // run holds the site, no sweep has started.
-                settings.fresh &= ran.exit == Exit::Held;
+                settings.scope.fresh &= ran.exit == Exit::Held;
                 // The changes were accepted once: the next sweep compares with the completed one.
-                settings.accept_changes &= ran.exit != Exit::Complete;
+                settings.refresh.accept_changes &= ran.exit != Exit::Complete;
                 let Next { after, skipped } = schedule::next(began.elapsed(), every);
                 if skipped > 0 {
                     let every = shown(every);
@@ -87,7 +87,7 @@ async fn look(
     every: Duration,
 ) -> Result<(Arc<dyn Store>, Option<Duration>), NotOpened> {
     let store = session.open().await?;
-    if settings.fresh {
+    if settings.scope.fresh {
         return Ok((store, None));
     }
     match store.latest_sweeps().await {

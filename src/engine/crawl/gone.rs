@@ -45,7 +45,7 @@ impl Removal<'_> {
         let Index { listed, declared, .. } = metrics.snapshot().index;
         if entry.limited
             || listed == 0 && declared != Some(0)
-            || !findings.lists.is_whole(site.total_exact)
+            || !findings.lists.is_whole(site.index.total_exact)
             || problems.has_gap()
         {
             return Ok(());

@@ -63,7 +63,7 @@ impl Evidence<'_> {
                 ));
             }
             _ if self.limited => {}
-            _ if self.site.total_exact => self.add_up(problems),
+            _ if self.site.index.total_exact => self.add_up(problems),
             _ => {}
         }
         if problems.has_gap() { Outcome::Incomplete } else { Outcome::Complete }

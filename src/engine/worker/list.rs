@@ -136,7 +136,7 @@ fn rules_of<'c>(context: &'c WorkerContext, list: &List) -> Rules<'c> {
     let WorkerContext { site, scope, .. } = context;
     Rules {
         paging: site.paging_of(list),
-        total_exact: site.total_exact,
+        total_exact: site.index.total_exact,
         asks_again: scope.retries > 0,
         // Hints are ignored if only a part of the list is read: it need not be complete.
         heeds_hints: site.heeds_hints(list) && !scope.limited,

@@ -67,7 +67,7 @@ pub async fn page_done(
 /// since items may have moved between pages.
 async fn pass_ended(context: &WorkerContext, pass: u32) -> Result<(), CrawlError> {
     let WorkerContext { site, scope, findings, reports, .. } = context;
-    let may_walk = !scope.limited && site.total_exact;
+    let may_walk = !scope.limited && site.index.total_exact;
     if may_walk {
         // A declared count that the number of pages reaches, but not the number of items, does not
         // prove the end.

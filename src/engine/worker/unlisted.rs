@@ -24,7 +24,7 @@ pub async fn submit(context: &WorkerContext) -> Result<(), CrawlError> {
     let index = reports.metrics.snapshot().index;
     let is_unsaid = index.listed == 0 && index.declared != Some(0);
     let has_none = store.was_empty() || is_unsaid;
-    let is_whole = findings.lists.is_whole(site.total_exact) && !reports.problems.has_gap();
+    let is_whole = findings.lists.is_whole(site.index.total_exact) && !reports.problems.has_gap();
     if is_partial || has_none || !is_whole {
         return Ok(());
     }

@@ -180,7 +180,7 @@ impl InStep {
     /// Refreshes by the library. Answers with how many keys the store was asked for each time.
     fn questions(&self) -> Vec<usize> {
         let questions = Arc::new(Questions::default());
-        let settings = Settings { robots: false, ..Settings::default() };
+        let settings = Settings::default().with(|it| it.pace.robots = false);
         let report = blocking(async {
             let store = Arc::new(Meddler { store: self.open().await, meddle: questions.clone() });
             let (_trigger, shutdown) = shutdown::channel();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use gleaner::demo::{Fault, Options};
 use gleaner::engine::error::CrawlError;
 use gleaner::model::report::{Outcome, Report};
-use gleaner::site::settings::{Begin, Settings};
+use gleaner::site::settings::Begin;
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::Stored;
 use gleaner::sweep::State;
@@ -18,9 +18,9 @@ use crate::store_contract::backends::{Mongodb, Sqlite};
 
 /// Goes over what failed.
 async fn again<B: Ledger>(rig: &mut Rig<B>, outcome: Outcome) -> Report {
-    rig.settings.begin = Begin::Failures;
+    rig.settings.scope.begin = Begin::Failures;
     let report = ended(rig.crawl().await, outcome);
-    rig.settings.begin = Begin::List;
+    rig.settings.scope.begin = Begin::List;
     report
 }
 
@@ -187,7 +187,7 @@ async fn looked_for_on_the_list(detail: &str) -> (Vec<String>, Report) {
     let site = Site::parse(&text, "s.toml").expect("a site file");
     let mut rig = Rig::<Sqlite>::with(Options { items: 1, ..Options::default() }).await;
     rig.site = Site { base_url: parse_base_url(served.url()).expect("a URL"), ..site };
-    rig.settings = Settings { retries: 0, ..rig.settings };
+    rig.settings.pace.retries = 0;
     let report = ended(rig.crawl().await, Outcome::Incomplete);
     assert_eq!((report.items.new, report.items.failed), (3, 1), "{report:#?}");
     fixed.store(false, std::sync::atomic::Ordering::SeqCst);
@@ -229,7 +229,7 @@ async fn an_item_that_left_the_list_is_said_to_have_left() {
     let site = Site::parse(text, "s.toml").expect("a site file");
     let mut rig = Rig::<Sqlite>::with(Options { items: 1, ..Options::default() }).await;
     rig.site = Site { base_url: parse_base_url(served.url()).expect("a URL"), ..site };
-    rig.settings = Settings { retries: 0, ..rig.settings };
+    rig.settings.pace.retries = 0;
     ended(rig.crawl().await, Outcome::Incomplete);
     left.store(true, std::sync::atomic::Ordering::SeqCst);
     let report = again(&mut rig, Outcome::Complete).await;

@@ -29,7 +29,7 @@ async fn disturbed(
     site_wait: Duration,
 ) -> (Rig<Sqlite>, gleaner::engine::crawl::Ended) {
     let mut rig = Rig::<Sqlite>::with(slow(0)).await;
-    (rig.settings.retries, rig.settings.site_wait) = (0, site_wait);
+    (rig.settings.pace.retries, rig.settings.pace.site_wait) = (0, site_wait);
     let port = rig.demo.url().rsplit(':').next().and_then(|it| it.parse().ok()).expect("a port");
     let (_trigger, shutdown) = shutdown::channel();
     let crawl = tokio::spawn(run(rig.crawl_of(rig.store().await, shutdown)));
@@ -55,7 +55,7 @@ async fn w26_a_site_that_is_away_for_a_while_is_waited_for() {
     let (rig, run) = disturbed(Some(Duration::from_secs(2)), Duration::from_secs(60)).await;
     let lost = run.report.items.failed;
     // With no retries what was in flight when connections broke may be lost, and nothing else.
-    assert!(lost <= rig.settings.workers as u64 * 2, "{:#?}", run.report);
+    assert!(lost <= rig.settings.pace.workers as u64 * 2, "{:#?}", run.report);
     assert_eq!(run.report.index.listed, ITEMS as u64);
     for failure in rig.backend.failures().await {
         assert!(["closed", "body"].contains(&&*failure.reason), "{failure:?}");
@@ -72,7 +72,7 @@ async fn w26_a_site_that_does_not_come_back_ends_the_run_which_can_go_on() {
     says(&first.report, "(--site-wait)");
     says(&first.report, rig.demo.url());
     assert_eq!(first.report.outcome, Outcome::Failed);
-    rig.settings.retries = 2;
+    rig.settings.pace.retries = 2;
     let second = ended(rig.crawl().await, Outcome::Complete);
     assert_eq!((second.resumed, &second.sweep), (true, &first.report.sweep));
     rig.equals_the_site().await;
@@ -99,10 +99,10 @@ async fn w26_an_allowed_host_that_is_dead_costs_its_own_pages_only() {
     );
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = Site::parse(&text, "test.toml").expect("a site");
-    (rig.settings.retries, rig.settings.block_after) = (1, 3);
+    (rig.settings.pace.retries, rig.settings.pace.block_after) = (1, 3);
     for robots in [false, true] {
-        rig.settings.robots = robots;
-        rig.settings.fresh = true;
+        rig.settings.pace.robots = robots;
+        rig.settings.scope.fresh = true;
         let report = ended(rig.crawl().await, Outcome::Incomplete);
         assert_eq!(report.items.failed, 20, "{report:#?}");
         assert_eq!(rig.documents().await.len(), 20);

@@ -55,10 +55,10 @@ async fn crawled_within(
     let site = RawSite::start(steps, times).await;
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = books_at(&site.url);
-    rig.settings.retries = 1;
-    rig.settings.read_timeout = Duration::from_secs(1);
-    rig.settings.timeout = timeout;
-    rig.settings.max_body = 64 << 10;
+    rig.settings.pace.retries = 1;
+    rig.settings.client.read_timeout = Duration::from_secs(1);
+    rig.settings.client.timeout = timeout;
+    rig.settings.client.max_body = 64 << 10;
     let crawled = rig.crawl().await;
     let failures = rig.backend.failures().await;
     assert_eq!(crawled.report.outcome, outcome, "{failures:#?}");
@@ -281,7 +281,7 @@ async fn w8_what_comes_unasked_for_is_no_answer_to_the_next_request() {
 async fn out_of_reach(url: &str) -> KeptFailure {
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = books_at(url);
-    rig.settings.retries = 1;
+    rig.settings.pace.retries = 1;
     let ended = rig.crawl().await;
     assert!(matches!(ended.error, Some(CrawlError::NoList(_))), "{:?}", ended.error);
     rig.the_failure().await

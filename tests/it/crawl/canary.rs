@@ -44,7 +44,7 @@ impl<B: Backend> Shop<B> {
                 None => Answer::json(&(1..=items(phase)).map(|id| json!({ "id": id })).collect()),
             }
         });
-        let settings = Settings { gone_limit: 100.0, ..settings() };
+        let settings = settings().with(|it| it.refresh.gone_limit = 100.0);
         Shop { served, phase, backend: B::start().await, site: SITE.to_owned(), settings }
     }
 
@@ -117,14 +117,14 @@ async fn a_redesign_replaces_nothing<B: Backend>() {
         assert!(now[60..].iter().all(|(id, document)| *document == priced(2, *id)));
         assert!(shop.served.requests().len() < 2 * 65, "it ends early");
     }
-    shop.settings.accept_changes = true;
+    shop.settings.refresh.accept_changes = true;
     let accepted = shop.complete().await;
     assert!(accepted.resumed, "the sweep that failed");
     assert_eq!(accepted.items.changed, 60);
     let stored = shop.stored().await;
     assert!(stored.len() == 65 && stored.iter().all(|(id, it)| *it == priced(2, *id)));
     // What was accepted is what the next sweep goes by.
-    shop.settings.accept_changes = false;
+    shop.settings.refresh.accept_changes = false;
     assert_eq!(shop.complete().await.items.same, 65);
 }
 
@@ -213,7 +213,7 @@ async fn p13_other_rules_a_part_of_the_site_and_accepted_changes_are_not_judged(
     let mut shop = open().await;
     shop.complete().await;
     shop.turn(2);
-    shop.settings.limit = Some(25);
+    shop.settings.scope.limit = Some(25);
     assert_eq!(shop.complete().await.items.changed, 25, "a part of the site");
     let mut shop = open().await;
     shop.complete().await;
@@ -224,7 +224,7 @@ async fn p13_other_rules_a_part_of_the_site_and_accepted_changes_are_not_judged(
     shop.turn(1);
     assert_eq!(shop.complete().await.items.changed, 30);
     let mut shop = open().await;
-    shop.settings.accept_changes = true;
+    shop.settings.refresh.accept_changes = true;
     shop.complete().await;
     shop.turn(2);
     assert_eq!(shop.complete().await.items.changed, 30, "accepted");
@@ -262,7 +262,7 @@ async fn p13_what_is_held_back_when_the_run_is_stopped_is_fetched_again() {
         },
     )
     .await;
-    shop.settings.workers = 1;
+    shop.settings.pace.workers = 1;
     shop.complete().await;
     let before = shop.stored().await;
     shop.turn(2);

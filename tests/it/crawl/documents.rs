@@ -41,7 +41,7 @@ async fn in_json_lines_every_document_equals_the_sites() {
 
 async fn a_second_crawl_tells_same_from_changed_and_new<B: Ledger>() {
     let mut rig = Rig::<B>::new(75).await;
-    rig.settings.batch = 10;
+    rig.settings.store.batch = 10;
     rig.complete().await;
     let first = rig.known().await;
     let report = rig.complete().await;
@@ -87,7 +87,7 @@ async fn in_mongodb_a_second_crawl_tells_same_from_changed_and_new() {
 async fn a_limit_takes_so_many_distinct_items() {
     for limit in [5, 25] {
         let mut rig = Rig::<Sqlite>::new(75).await;
-        rig.settings.limit = Some(limit);
+        rig.settings.scope.limit = Some(limit);
         let report = rig.complete().await;
         assert_eq!((report.items.new, report.index.listed), (limit, limit));
         let stored: Vec<String> = rig.documents().await.into_keys().collect();
@@ -103,7 +103,7 @@ async fn a_limit_takes_so_many_distinct_items() {
 #[tokio::test]
 async fn pages_and_page_size_say_which_part_of_the_list() {
     let mut rig = Rig::<Sqlite>::new(75).await;
-    rig.settings.pages = Some(PageRange { from: 2, to: 3 });
+    rig.settings.scope.pages = Some(PageRange { from: 2, to: 3 });
     rig.site.index.paging.set_limit(20);
     rig.demo.record();
     let report = rig.complete().await;
@@ -171,7 +171,7 @@ async fn l9_an_empty_list_is_complete_only_where_the_site_says_so() {
     rig.demo.clear_faults();
     rig.demo.fault(Fault::on("/api/book/*").body("application/json", silent));
     says(&rig.incomplete().await, "the list is empty, and does not say that it should be");
-    rig.settings.retries = 0;
+    rig.settings.pace.retries = 0;
     let report = rig.incomplete().await;
     assert_eq!((report.requests.total, report.requests.failed), (1, 0), "{report:#?}");
 }

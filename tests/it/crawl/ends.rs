@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use gleaner::demo::{Fault, Options};
 use gleaner::model::report::Outcome;
-use gleaner::site::settings::Settings;
 
 use super::rig::Rig;
 use crate::store_contract::Backend;
@@ -44,7 +43,7 @@ async fn s9_a_last_request_that_fails_and_is_tried_again_is_no_end() {
 #[tokio::test]
 async fn s6_a_sweep_that_never_got_past_its_first_page_starts_over() {
     let mut rig = Rig::<Sqlite>::new(40).await;
-    rig.settings.block_after = 2;
+    rig.settings.pace.block_after = 2;
     rig.demo.fault(Fault::on("/api/book/*").status(429));
     let first = rig.crawl().await.report;
     assert_eq!((first.outcome, first.index.listed), (Outcome::Failed, 0), "{first:#?}");
@@ -59,7 +58,8 @@ async fn s6_a_sweep_that_never_got_past_its_first_page_starts_over() {
 async fn what_is_left_with_the_writer_does_not_wait_for_its_time() {
     let mut rig = Rig::<Sqlite>::new(40).await;
     let (flush, max_age) = (Duration::from_secs(30), Some(Duration::from_secs(3600)));
-    rig.settings = Settings { flush, max_age, ..rig.settings };
+    rig.settings.store.flush = flush;
+    rig.settings.refresh.max_age = max_age;
     let begun = Instant::now();
     assert_eq!(rig.complete().await.items.new, 40);
     assert_eq!(rig.complete().await.items.skipped, 40);

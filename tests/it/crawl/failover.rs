@@ -43,7 +43,7 @@ async fn crawled_without(set: ReplicaSet, how: fn(&mut Mongod)) -> (ReplicaSet, 
     let options =
         Options { items: ITEMS, latency: Duration::from_millis(20), ..Options::default() };
     let mut rig = Rig::on(Mongodb { uri: set.uri("books") }, options);
-    (rig.settings.workers, rig.settings.batch) = (4, 10);
+    (rig.settings.pace.workers, rig.settings.store.batch) = (4, 10);
     let (mut set, primary) = blocking(move || {
         let primary = set.primary();
         (set, primary)

@@ -21,7 +21,8 @@ use crate::store_contract::backends::Sqlite;
 async fn led_from(site: &str, other: &Url) -> Result<(), FetchError> {
     let host = format!("localhost:{}", other.port().expect("a port"));
     let home = Home { site: Url::parse(site).expect("a URL"), hosts: vec![host.into()] };
-    let settings = Settings { connect_timeout: Duration::from_secs(2), ..Settings::default() };
+    let settings =
+        Settings::default().with(|it| it.client.connect_timeout = Duration::from_secs(2));
     let mut options = settings.client_options(home.clone());
     options.system_proxy = false;
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).expect("a client");
@@ -63,7 +64,7 @@ async fn x1_a_header_for_an_origin_goes_there_and_nowhere_else() {
         Header { origin, name: name.to_owned(), value: "s3cret".to_owned() }
     };
     let own = Header { value: "own".to_owned(), ..header(Some(site.url()), "x-both") };
-    rig.settings.headers = vec![
+    rig.settings.client.headers = vec![
         own,
         header(None, "x-both"),
         header(None, "x-any"),
@@ -112,10 +113,10 @@ async fn ruled_from_elsewhere(
     });
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = super::rig::books_at(&site.url().replace("http://", "http://me:s3cret@"));
-    rig.settings.robots = true;
-    rig.settings.retries = 0;
+    rig.settings.pace.robots = true;
+    rig.settings.pace.retries = 0;
     let (name, value) = ("X-Api-Key".to_owned(), "s3cret".to_owned());
-    rig.settings.headers = vec![Header { origin: None, name, value }];
+    rig.settings.client.headers = vec![Header { origin: None, name, value }];
     let crawled = rig.crawl().await;
     let stored = rig.documents().await.into_keys().collect();
     (crawled.error.map_or(Ok(stored), |error| Err(error.to_string())), site, other)
@@ -180,8 +181,8 @@ async fn o11_proxies_and_user_agents_take_turns_independently_and_evenly() {
     let mut rig = Rig::<Sqlite>::new(1).await;
     // Nobody is asked: the proxies answer themselves.
     rig.site = super::rig::books_at("http://books.test");
-    rig.settings.proxies = proxies.iter().map(|proxy| Secret::new(proxy.url())).collect();
-    rig.settings.user_agents = vec!["one/1".to_owned(), "two/1".to_owned()];
+    rig.settings.client.proxies = proxies.iter().map(|proxy| Secret::new(proxy.url())).collect();
+    rig.settings.client.user_agents = vec!["one/1".to_owned(), "two/1".to_owned()];
     ended(rig.crawl().await, Outcome::Complete);
     let with = |proxy: &Served, name: &str| {
         proxy.requests().iter().filter(|asked| asked.header("user-agent") == name).count()
@@ -214,7 +215,7 @@ async fn w10_credentials_and_cookies_stay_with_the_site() {
     rig.site = super::rig::books_at(&site.url().replace("http://", "http://me:s3cret@"));
     rig.site.hosts = vec![pages.url().trim_start_matches("http://").into()];
     let (name, value) = ("X-Api-Key".to_owned(), "s3cret".to_owned());
-    rig.settings.headers = vec![Header { origin: None, name, value }];
+    rig.settings.client.headers = vec![Header { origin: None, name, value }];
     let report = ended(rig.crawl().await, Outcome::Complete);
     assert_eq!((report.items.new, report.requests.redirected), (6, 6));
     for asked in site.requests() {
@@ -248,7 +249,7 @@ async fn spread(items: usize, even: &Served, odd: &Served) -> (Rig<Sqlite>, Serv
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = Site::parse(&text, "test.toml").expect("a site");
     rig.site.hosts = hosts.into();
-    rig.settings.robots = true;
+    rig.settings.pace.robots = true;
     (rig, site)
 }
 
@@ -310,7 +311,7 @@ async fn w12_another_host_whose_rules_cannot_be_read_is_left_alone() {
     });
     let open = Served::start(item);
     let (mut rig, _site) = spread(20, &closed, &open).await;
-    rig.settings.retries = 1;
+    rig.settings.pace.retries = 1;
     let report = ended(rig.crawl().await, Outcome::Incomplete);
     assert_eq!((report.items.new, report.items.failed), (10, 10));
     assert_eq!(closed.count("/"), 2, "nothing but the rules, twice");

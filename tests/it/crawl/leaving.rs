@@ -9,7 +9,7 @@ use gleaner::demo::{Demo, Fault, Options};
 use gleaner::engine::crawl::Crawl;
 use gleaner::model::record::{Key, Known};
 use gleaner::model::report::Outcome;
-use gleaner::site::settings::{Begin, Settings};
+use gleaner::site::settings::Begin;
 use gleaner::store::StoreError;
 use gleaner::system::shutdown;
 
@@ -117,9 +117,9 @@ async fn g6_items_unlisted_before_do_not_count_towards_the_limit() {
     rig.complete().await;
     assert!(keys[..20].iter().all(|key| rig.demo.unlist(key)));
     says(&rig.incomplete().await, "--gone-limit");
-    rig.settings.gone_limit = 60.0;
+    rig.settings.refresh.gone_limit = 60.0;
     assert_eq!(rig.complete().await.items.unlisted, 20);
-    rig.settings.gone_limit = 20.0;
+    rig.settings.refresh.gone_limit = 20.0;
     assert_eq!(rig.complete().await.items.unlisted, 20);
     // All of them leave at once: that is more than is granted, whatever was noted before.
     assert!(keys[..20].iter().all(|key| rig.demo.remove(key)));
@@ -132,7 +132,7 @@ async fn what_is_not_listed_and_closed_is_gone_the_second_time<B: Backend>(
     fault: fn(&str) -> Fault,
 ) {
     let mut rig = Rig::<B>::new(40).await;
-    rig.settings.block_after = 1;
+    rig.settings.pace.block_after = 1;
     let keys = rig.demo.keys();
     rig.complete().await;
     (5..8).for_each(|at| rig.demo.fault(fault(&rig.page(at))));
@@ -172,7 +172,7 @@ async fn g7_what_is_not_listed_and_leads_elsewhere_is_gone_the_second_time() {
 #[tokio::test]
 async fn g7_refusals_of_what_is_not_listed_are_no_block() {
     let mut rig = Rig::<Sqlite>::new(40).await;
-    (rig.settings.block_after, rig.settings.retries) = (1, 0);
+    (rig.settings.pace.block_after, rig.settings.pace.retries) = (1, 0);
     let keys = rig.demo.keys();
     rig.complete().await;
     let captcha = |page: String| Fault::on(page).body("text/html", "<h1>Are you human?</h1>");
@@ -187,7 +187,7 @@ async fn g7_refusals_of_what_is_not_listed_are_no_block() {
 #[tokio::test]
 async fn g7_refusals_of_what_is_listed_are_still_a_block() {
     let mut rig = Rig::<Sqlite>::new(40).await;
-    rig.settings.block_after = 1;
+    rig.settings.pace.block_after = 1;
     rig.complete().await;
     rig.demo.fault(Fault::on(rig.page(5)).status(403));
     assert_eq!(rig.crawl().await.report.outcome, Outcome::Failed);
@@ -275,7 +275,7 @@ async fn g3_more_than_the_share_that_is_granted_is_refused_and_says_how_to_go_ah
     says(&report, "--gone-limit");
     assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
     assert!(rig.demo.stats().requests - before < 25, "they are not even asked for");
-    rig.settings.gone_limit = 100.0;
+    rig.settings.refresh.gone_limit = 100.0;
     assert_eq!(rig.complete().await.items.gone, 20);
 }
 
@@ -294,11 +294,11 @@ async fn g5_a_limited_run_marks_nothing() {
     rig.demo.remove(&keys[5]);
     let usual = rig.settings.clone();
     for settings in [
-        Settings { begin: Begin::Failures, ..usual.clone() },
-        Settings { limit: Some(10), ..usual.clone() },
-        Settings { limit: Some(1_000), ..usual.clone() },
-        Settings { pages: "1..2".parse().ok(), ..usual.clone() },
-        Settings { pages: "1..99".parse().ok(), ..usual.clone() },
+        usual.clone().with(|it| it.scope.begin = Begin::Failures),
+        usual.clone().with(|it| it.scope.limit = Some(10)),
+        usual.clone().with(|it| it.scope.limit = Some(1_000)),
+        usual.clone().with(|it| it.scope.pages = "1..2".parse().ok()),
+        usual.clone().with(|it| it.scope.pages = "1..99".parse().ok()),
     ] {
         rig.settings = settings;
         let items = ended(rig.crawl().await, Outcome::Complete).items;
@@ -313,7 +313,7 @@ async fn g5_a_limited_run_marks_nothing() {
 async fn g1_what_cannot_be_asked_for_is_not_gone() {
     for status in [500, 429] {
         let mut rig = Rig::<Sqlite>::new(40).await;
-        rig.settings.retries = 1;
+        rig.settings.pace.retries = 1;
         let keys = rig.demo.keys();
         rig.complete().await;
         rig.demo.unlist(&keys[5]);
@@ -329,7 +329,7 @@ async fn g1_what_cannot_be_asked_for_is_not_gone() {
 #[tokio::test]
 async fn l4_after_a_lost_page_of_the_list_nothing_is_marked() {
     let mut rig = Rig::<Sqlite>::new(60).await;
-    rig.settings.gone_limit = 100.0;
+    rig.settings.refresh.gone_limit = 100.0;
     let keys = rig.demo.keys();
     rig.complete().await;
     rig.demo.remove(&keys[5]);
@@ -399,10 +399,10 @@ async fn g3_what_is_marked_already_does_not_count_again() {
     for key in &keys[..10] {
         rig.demo.fault(Fault::on(format!("/api/book/{key}/")).status(404));
     }
-    rig.settings = Settings { gone_limit: 30.0, ..rig.settings };
+    rig.settings.refresh.gone_limit = 30.0;
     assert_eq!(rig.complete().await.items.gone, 10);
     // A tenth more: a quarter is gone already.
-    rig.settings = Settings { gone_limit: 20.0, ..rig.settings };
+    rig.settings.refresh.gone_limit = 20.0;
     rig.demo.fault(Fault::on(format!("/api/book/{}/", keys[20])).status(404));
     let report = rig.complete().await;
     assert_eq!((report.items.missing, report.items.gone), (11, 1), "{report:#?}");
@@ -418,7 +418,8 @@ async fn g2_a_page_that_is_not_there_is_asked_for_again_at_the_end() {
         rig.demo.fault(Fault::on(&*page).attempts(1..=1).status(404));
         rig.demo.record();
         // Longer than anything is tried again after.
-        rig.settings = Settings { retries, rate: Some(20.0), ..rig.settings };
+        rig.settings.pace.retries = retries;
+        rig.settings.pace.rate = Some(20.0);
         let report = rig.complete().await;
         assert_eq!((report.items.missing, report.items.gone), (0, 0), "{report:#?}");
         let asked = rig.demo.requests();

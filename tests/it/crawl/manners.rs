@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use gleaner::demo::{Demo, Fault, Options};
 use gleaner::engine::error::CrawlError;
 use gleaner::model::report::Outcome;
-use gleaner::site::settings::Settings;
 use gleaner::store::StoreError;
 
 use super::meddler::{Meddle, Meddler};
@@ -16,7 +15,7 @@ use crate::store_contract::backends::Sqlite;
 
 async fn rig(items: usize, robots: &str) -> Rig<Sqlite> {
     let mut rig = Rig::new(items).await;
-    rig.settings.robots = true;
+    rig.settings.pace.robots = true;
     rig.demo.fault(Fault::on("/robots.txt").body("text/plain", robots.to_owned()));
     rig
 }
@@ -75,7 +74,8 @@ async fn w13_the_delay_that_is_asked_for_lies_between_requests() {
 #[tokio::test]
 async fn no_more_requests_leave_than_the_rate_allows() {
     let mut rig = Rig::<Sqlite>::new(30).await;
-    rig.settings = Settings { rate: Some(100.0), workers: 20, ..rig.settings };
+    rig.settings.pace.rate = Some(100.0);
+    rig.settings.pace.workers = 20;
     let begun = Instant::now();
     let report = rig.complete().await;
     let elapsed = begun.elapsed();
@@ -87,7 +87,7 @@ async fn no_more_requests_leave_than_the_rate_allows() {
 #[tokio::test]
 async fn a_crawl_that_is_told_to_stop_does_not_wait_for_its_turn() {
     let mut rig = Rig::<Sqlite>::new(30).await;
-    rig.settings = Settings { rate: Some(0.01), ..rig.settings };
+    rig.settings.pace.rate = Some(0.01);
     let (trigger, shutdown) = gleaner::system::shutdown::channel();
     let crawl = rig.crawl_of(rig.store().await, shutdown);
     let begun = Instant::now();

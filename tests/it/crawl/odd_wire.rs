@@ -180,7 +180,7 @@ async fn followed(location: &[u8]) -> Vec<String> {
     let site = RawSite::start(&[Step::Send(head.concat()), Step::Keep], 1).await;
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = books_at(&site.url);
-    rig.settings.retries = 0;
+    rig.settings.pace.retries = 0;
     let crawled = rig.crawl().await;
     assert!(rig.backend.failures().await.is_empty(), "{:?}", rig.backend.failures().await);
     assert_eq!(ended(crawled, Outcome::Complete).items.new, u64::from(ITEMS));

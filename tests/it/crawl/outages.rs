@@ -46,7 +46,7 @@ async fn d8_a_slow_store_holds_up_the_crawl_and_memory_stays_flat() {
     let options = Options { items: 400, ..Options::default() };
     let demo = Arc::new(Demo::start(options).expect("the demo site starts"));
     rig.site = super::rig::books_at(demo.url());
-    (rig.settings.workers, rig.settings.batch) = (4, 10);
+    (rig.settings.pace.workers, rig.settings.store.batch) = (4, 10);
     let slow = Slow { demo: demo.clone(), written: AtomicU64::new(0), most: AtomicU64::new(0) };
     let slow = Arc::new(slow);
     let store = Meddler { store: rig.store().await, meddle: slow.clone() };
@@ -68,7 +68,7 @@ fn with_own_server() -> (Mongod, Rig<Mongodb>) {
     let server = Mongod::start();
     let options = Options { items: 400, latency: Duration::from_millis(5), ..Options::default() };
     let mut rig = Rig::on(Mongodb { uri: server.uri("books") }, options);
-    (rig.settings.workers, rig.settings.batch) = (4, 10);
+    (rig.settings.pace.workers, rig.settings.store.batch) = (4, 10);
     (server, rig)
 }
 
@@ -136,7 +136,7 @@ async fn d1_mongodb_that_stops_and_comes_back_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_mongodb_that_never_comes_back_ends_the_run_in_stated_time() {
     let (server, mut rig) = blocking(with_own_server).await;
-    rig.settings.store_wait = Duration::from_secs(1);
+    rig.settings.store.wait = Duration::from_secs(1);
     let Orphaned { server, crawl, _trigger, .. } = Orphaned::of(&rig, server).await;
     let stopped = Instant::now();
     let ended = crawl.await.expect("no panic");

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use gleaner::demo::{Demo, Fault, Options};
 use gleaner::model::report::{Outcome, Report};
-use gleaner::site::settings::Settings;
 
 use super::meddler::{Meddle, Meddler};
 use super::rig::{Rig, books_at, ended};
@@ -20,7 +19,8 @@ const LATENCY: Duration = Duration::from_millis(20);
 async fn rig(items: usize, workers: usize) -> Rig<Sqlite> {
     let options = Options { items, latency: LATENCY, ..Options::default() };
     let mut rig = Rig::with(options).await;
-    rig.settings = Settings { workers, retries: 10, ..rig.settings };
+    rig.settings.pace.workers = workers;
+    rig.settings.pace.retries = 10;
     rig
 }
 
@@ -34,7 +34,7 @@ async fn adapted(items: usize, bears: u64) -> (Report, u64, f64) {
     let took = begun.elapsed();
     many.equals_the_site().await;
     let mut best = rig(items, bears as usize).await;
-    best.settings.adaptive = false;
+    best.settings.pace.adaptive = false;
     best.demo.capacity(bears);
     let begun = Instant::now();
     best.complete().await;
@@ -139,7 +139,7 @@ async fn w1_a_spent_quota_is_waited_for() {
 #[tokio::test]
 async fn w3_a_site_that_refuses_everything_is_left_alone_more_and_more() {
     let mut rig = rig(60, 16).await;
-    rig.settings.block_after = 5;
+    rig.settings.pace.block_after = 5;
     for at in 0..60 {
         rig.demo.fault(Fault::on(rig.page(at)).status(429));
     }

@@ -10,7 +10,7 @@ use crate::store_contract::{KeptFailure, Ledger};
 /// What is kept of an item whose page is `body`; everything else is stored.
 async fn kept<B: Ledger>(kind: &str, body: impl Into<Vec<u8>>) -> KeptFailure {
     let mut rig = Rig::<B>::new(20).await;
-    rig.settings.retries = 0;
+    rig.settings.pace.retries = 0;
     rig.demo.fault(Fault::on(rig.page(6)).body(kind, body.into()));
     let report = rig.incomplete().await;
     assert_eq!((report.items.new, report.items.failed), (19, 1));
@@ -41,7 +41,7 @@ async fn p1_a_passing_wall_is_tried_again() {
 #[tokio::test]
 async fn p1_walls_in_a_row_end_the_run_as_blocked() {
     let mut rig = Rig::<JsonLines>::new(60).await;
-    rig.settings.block_after = 3;
+    rig.settings.pace.block_after = 3;
     for at in 0..60 {
         rig.demo.fault(Fault::on(rig.page(at)).body("text/html", "<html>log in</html>"));
     }
@@ -89,7 +89,7 @@ async fn p2_a_byte_order_mark_and_space_around_are_no_fault() {
 #[tokio::test]
 async fn p2_a_broken_page_of_the_list_is_tried_again_and_then_lost() {
     let mut rig = Rig::<Sqlite>::new(40).await;
-    rig.settings.retries = 1;
+    rig.settings.pace.retries = 1;
     let second = "/api/book/?limit=18&offset=18";
     rig.demo.fault(Fault::on(second).first(1).body("application/json", "{\"count\":40,\"resu"));
     assert_eq!(rig.complete().await.requests.retried, 1);

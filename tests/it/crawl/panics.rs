@@ -24,7 +24,7 @@ impl Meddle for PanicsAtFirst {
 #[tokio::test]
 async fn s10_a_panic_takes_its_own_task_along_and_nothing_is_lost() {
     let mut rig = Rig::<Sqlite>::new(60).await;
-    rig.settings.retries = 4;
+    rig.settings.pace.retries = 4;
     let meddle = Arc::new(PanicsAtFirst(AtomicU32::new(9)));
     let store = Meddler { store: rig.store().await, meddle };
     let report = ended(rig.crawl_into(Arc::new(store)).await, Outcome::Complete);
@@ -47,7 +47,7 @@ impl Meddle for PanicsOn {
 #[tokio::test]
 async fn s10_a_task_that_panics_for_ever_is_given_up_and_named() {
     let mut rig = Rig::<Sqlite>::new(60).await;
-    rig.settings.retries = 2;
+    rig.settings.pace.retries = 2;
     rig.complete().await;
     let key = Key::new(&rig.demo.keys()[20]).expect("a key");
     let meddle = Arc::new(PanicsOn(key));

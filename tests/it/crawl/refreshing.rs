@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use gleaner::demo::{Fault, Options};
 use gleaner::engine::error::CrawlError;
 use gleaner::model::report::Outcome;
-use gleaner::site::settings::Settings;
 use gleaner::store::StoreError;
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, State, SweepEntry};
@@ -63,8 +62,8 @@ async fn s5_an_interrupted_sweep_goes_on_in_mongodb() {
 #[tokio::test]
 async fn s7_another_site_file_begins_anew_and_so_does_fresh() {
     let (mut rig, _) = stopped_after::<Sqlite>(60, 30).await;
-    rig.site.total_exact = true;
-    rig.settings.fresh = true;
+    rig.site.index.total_exact = true;
+    rig.settings.scope.fresh = true;
     let report = rig.complete().await;
     assert!(!report.resumed);
     assert!(report.items.new < 60 && report.items.new + report.items.same == 60, "{report:#?}");
@@ -76,10 +75,10 @@ async fn s7_another_site_file_begins_anew_and_so_does_fresh() {
 #[tokio::test]
 async fn a_limited_run_is_never_gone_on_with() {
     let (mut rig, _) = stopped_after::<Sqlite>(60, 30).await;
-    rig.settings.limit = Some(5);
+    rig.settings.scope.limit = Some(5);
     let limited = ended(rig.crawl().await, Outcome::Complete);
     assert!(!limited.resumed);
-    rig.settings.limit = None;
+    rig.settings.scope.limit = None;
     assert!(rig.complete().await.resumed, "the full one before it still is");
 }
 
@@ -143,9 +142,9 @@ async fn other_rules_fetch_everything_and_so_does_conditional_off() {
     let mut rig =
         Rig::<Sqlite>::with(Options { items: 20, etags: true, ..Options::default() }).await;
     rig.complete().await;
-    rig.settings.conditional = false;
+    rig.settings.refresh.conditional = false;
     assert_eq!(rig.complete().await.requests.not_modified, 0);
-    rig.settings.conditional = true;
+    rig.settings.refresh.conditional = true;
     let text = "name = 'books'\nbase_url = 'http://h'\n[index]\nurl = '/api/book/'\nquery = { limit = '{limit}', offset = '{offset}' }\n\
                 paging = { by = 'offset', limit = 18, total = '$.count' }\nitems = '$.results[*]'\nkey = '$.id'\n[detail]\n\
                 url = '/api/book/{key}/'\n[detail.fields]\nname = '$.name'\n";
@@ -163,7 +162,7 @@ async fn other_rules_fetch_everything_and_so_does_conditional_off() {
 async fn what_was_fetched_recently_is_skipped() {
     let mut rig = Rig::<Mongodb>::new(25).await;
     rig.complete().await;
-    rig.settings = Settings { max_age: Some(Duration::from_secs(3600)), ..rig.settings };
+    rig.settings.refresh.max_age = Some(Duration::from_secs(3600));
     let before = rig.demo.stats().requests;
     let report = rig.complete().await;
     assert_eq!((report.items.skipped, report.items.same), (25, 0));
@@ -221,7 +220,8 @@ async fn s8_a_run_that_lost_the_lock_writes_nothing_any_more() {
     let mut rig = Rig::with(Options { items: 60, ..Options::default() }).await;
     // All is in hand until the loss is noticed.
     let flush = Duration::from_secs(60);
-    rig.settings = Settings { rate: Some(4.0), flush, ..rig.settings };
+    rig.settings.pace.rate = Some(4.0);
+    rig.settings.store.flush = flush;
     loses_the_lock_after(4, &rig).await;
     assert_eq!(rig.documents().await.len(), 0);
 }
@@ -243,7 +243,7 @@ async fn s8_who_lost_the_lock_in_its_sleep_finds_out_before_it_writes() {
 #[tokio::test]
 async fn s8_a_run_whose_site_is_slow_to_say_what_it_asks_for_keeps_the_lock_meanwhile() {
     let mut rig = Rig::<Sqlite>::new(5).await;
-    rig.settings.robots = true;
+    rig.settings.pace.robots = true;
     rig.demo.fault(Fault::on("/robots.txt").delay(Duration::from_secs(40)));
     let begun = Instant::now();
     loses_the_lock_after(1, &rig).await;

@@ -21,9 +21,9 @@ const BURST: u64 = 8;
 #[tokio::test]
 async fn w24_items_that_are_refused_end_the_run_though_lists_answer() {
     let mut rig = Rig::<Sqlite>::new(200).await;
-    (rig.settings.block_after, rig.settings.workers) = (4, 16);
+    (rig.settings.pace.block_after, rig.settings.pace.workers) = (4, 16);
     // Else there would be few at once after the refusals, too.
-    rig.settings.adaptive = false;
+    rig.settings.pace.adaptive = false;
     for at in 20..200 {
         rig.demo.fault(Fault::on(rig.page(at)).status(429).header("Retry-After", "1"));
     }
@@ -40,13 +40,16 @@ async fn w24_items_that_are_refused_end_the_run_though_lists_answer() {
     assert_eq!(rig.backend.failures().await.len(), 0, "nothing is given up for a wait");
     let refused: Vec<String> = (20..200).map(|at| rig.page(at)).collect();
     let asked = rig.demo.requests().iter().filter(|seen| refused.contains(&seen.path)).count();
-    assert!(asked <= rig.settings.workers + 3, "{asked}: after a wait one asks whether it is over");
+    assert!(
+        asked <= rig.settings.pace.workers + 3,
+        "{asked}: after a wait one asks whether it is over"
+    );
 }
 
 #[tokio::test]
 async fn w24_other_pages_than_were_asked_for_end_the_run_though_lists_answer() {
     let mut rig = Rig::<Sqlite>::new(200).await;
-    (rig.settings.block_after, rig.settings.retries) = (5, 20);
+    (rig.settings.pace.block_after, rig.settings.pace.retries) = (5, 20);
     for at in 0..200 {
         rig.demo.fault(Fault::on(rig.page(at)).body("text/html", "<h1>Are you human?</h1>"));
     }
@@ -64,7 +67,7 @@ async fn w24_what_is_refused_costs_few_requests_however_many_workers_there_are()
     });
     let mut rig = Rig::<Sqlite>::new(1).await;
     rig.site = listed_at(&refused, "");
-    (rig.settings.workers, rig.settings.block_after) = (32, 20);
+    (rig.settings.pace.workers, rig.settings.pace.block_after) = (32, 20);
     let ended = rig.crawl().await;
     assert!(matches!(ended.error, Some(CrawlError::Blocked(_))), "{:?}", ended.error);
     let asked = refused.count("/item/");
@@ -105,7 +108,7 @@ async fn w26_an_allowed_host_that_refuses_costs_its_own_pages_only() {
         );
         let mut rig = Rig::<Sqlite>::new(1).await;
         rig.site = Site::parse(&text, "test.toml").expect("a site");
-        (rig.settings.workers, rig.settings.block_after) = (8, 3);
+        (rig.settings.pace.workers, rig.settings.pace.block_after) = (8, 3);
         let report = ended(rig.crawl().await, Outcome::Incomplete);
         assert_eq!((report.items.new, report.items.failed), (20, 40), "{status}: {report:#?}");
         assert!(other.count("/item/") < 40, "{}: the rest is not asked for", other.count("/item/"));
@@ -117,7 +120,7 @@ async fn w26_an_allowed_host_that_refuses_costs_its_own_pages_only() {
 
 async fn w25_pages_that_always_ask_to_wait_are_failures<B: Ledger>(bad: &[usize]) {
     let mut rig = Rig::<B>::new(60).await;
-    rig.settings.retries = 1;
+    rig.settings.pace.retries = 1;
     for at in bad {
         rig.demo.fault(Fault::on(rig.page(*at)).status(503).header("Retry-After", "1"));
     }
@@ -168,7 +171,7 @@ async fn penalized(time: Duration, refuse: fn(Answer) -> Answer) -> (Rig<Sqlite>
     );
     let mut rig = Rig::<Sqlite>::on(Sqlite::start().await, gleaner::demo::Options::default());
     rig.site = Site::parse(&text, "test.toml").expect("a site");
-    rig.settings = gleaner::site::settings::Settings { retries: 0, ..settings() };
+    rig.settings = settings().with(|it| it.pace.retries = 0);
     (rig, site)
 }
 

@@ -99,7 +99,7 @@ async fn g2_in_mongodb_a_listed_item_that_is_not_there_is_missing() {
 #[tokio::test]
 async fn w1_a_wait_that_is_asked_for_is_kept_by_all_and_costs_no_attempt() {
     let mut rig = Rig::<Sqlite>::new(30).await;
-    rig.settings.retries = 0;
+    rig.settings.pace.retries = 0;
     rig.demo.record();
     rig.demo.fault(Fault::on(rig.page(4)).first(2).status(503).header("Retry-After", "1"));
     rig.demo.fault(Fault::on(LIST).first(1).status(429).header("Retry-After", "1"));
@@ -139,8 +139,8 @@ async fn w2_absurd_waits_are_ignored() {
 #[tokio::test]
 async fn w3_refusals_for_ever_end_the_run_as_blocked() {
     let mut rig = Rig::<Sqlite>::new(30).await;
-    rig.settings.block_after = 3;
-    rig.settings.retries = 50;
+    rig.settings.pace.block_after = 3;
+    rig.settings.pace.retries = 50;
     rig.demo.fault(Fault::on("/api/book/*").status(429));
     let begun = Instant::now();
     let ended = rig.crawl().await;
@@ -156,7 +156,7 @@ async fn w3_refusals_for_ever_end_the_run_as_blocked() {
 #[tokio::test]
 async fn w3_pages_of_items_refused_for_ever_leave_what_was_stored() {
     let mut rig = Rig::<Sqlite>::new(60).await;
-    rig.settings.block_after = 3;
+    rig.settings.pace.block_after = 3;
     for at in 0..60 {
         rig.demo.fault(Fault::on(rig.page(at)).status(403));
     }
@@ -170,7 +170,7 @@ async fn w3_pages_of_items_refused_for_ever_leave_what_was_stored() {
 #[tokio::test]
 async fn l4_a_lost_page_of_the_list_is_a_failure_and_said() {
     let mut rig = Rig::<Sqlite>::new(60).await;
-    rig.settings.retries = 1;
+    rig.settings.pace.retries = 1;
     rig.demo.fault(Fault::on("/api/book/?limit=18&offset=36").status(500));
     let report = rig.incomplete().await;
     says(&report, "1 page of the list was lost");
@@ -185,9 +185,9 @@ async fn l4_a_lost_page_of_the_list_is_a_failure_and_said() {
 #[tokio::test]
 async fn l4_a_run_that_reads_no_page_of_the_list_has_failed_and_goes_on() {
     let mut rig = Rig::<Sqlite>::new(60).await;
-    rig.settings.retries = 0;
+    rig.settings.pace.retries = 0;
     rig.demo.fault(Fault::on(rig.page(30)).status(403));
-    rig.settings.block_after = 1;
+    rig.settings.pace.block_after = 1;
     let first = rig.crawl().await;
     assert!(matches!(first.error, Some(CrawlError::Blocked(_))), "{:?}", first.error);
     rig.demo.clear_faults();

@@ -37,7 +37,12 @@ pub fn books_at(url: &str) -> Site {
 /// Settings for a site on the same machine: little patience, few workers.
 pub fn settings() -> Settings {
     let usual = Settings::default();
-    Settings { workers: 6, retries: 2, flush: Duration::from_millis(20), robots: false, ..usual }
+    usual.with(|it| {
+        it.pace.workers = 6;
+        it.pace.retries = 2;
+        it.store.flush = Duration::from_millis(20);
+        it.pace.robots = false;
+    })
 }
 
 impl<B: Backend> Rig<B> {

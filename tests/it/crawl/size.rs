@@ -38,7 +38,7 @@ async fn asked(pages: usize, page_size: u64) -> Vec<usize> {
     let items = pages * page_size as usize;
     let mut rig = Rig::<Sqlite>::new(items).await;
     rig.site.index.paging.set_limit(page_size);
-    rig.settings.workers = 30;
+    rig.settings.pace.workers = 30;
     assert_eq!(rig.complete().await.items.new, items as u64);
     let held = Arc::new(Held { questions: Questions::default(), gate: Semaphore::new(0) });
     let store = Meddler { store: rig.store().await, meddle: held.clone() };
@@ -74,7 +74,7 @@ async fn z1_a_refresh_asks_for_what_is_known_by_a_thousand_at_most() {
 async fn z1_a_list_is_not_read_far_ahead_of_its_items() {
     let latency = Duration::from_millis(5);
     let mut rig = Rig::<Sqlite>::with(Options { items: 1000, latency, ..Options::default() }).await;
-    (rig.settings.workers, rig.settings.batch) = (12, 10);
+    (rig.settings.pace.workers, rig.settings.store.batch) = (12, 10);
     rig.demo.record();
     assert_eq!(rig.complete().await.items.new, 1000);
     let mark = 12 * 2 + 10 * 4;

@@ -47,7 +47,7 @@ const WORKERS: usize = 6;
 
 async fn stalling() -> Rig<Sqlite> {
     let mut rig = Rig::<Sqlite>::with(slow()).await;
-    rig.settings.workers = WORKERS;
+    rig.settings.pace.workers = WORKERS;
     rig.demo.record();
     for at in FIRST_STALLED..300 {
         rig.demo.fault(Fault::on(rig.page(at)).stall(10));

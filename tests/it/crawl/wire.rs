@@ -16,9 +16,9 @@ use crate::store_contract::backends::{Mongodb, Sqlite};
 /// reason and message of the failure that is kept.
 async fn given_up(fault: impl FnOnce(Fault) -> Fault, retries: u32) -> (String, String) {
     let mut rig = Rig::<Sqlite>::new(20).await;
-    rig.settings.retries = retries;
-    rig.settings.read_timeout = Duration::from_millis(300);
-    rig.settings.max_body = 1 << 20;
+    rig.settings.pace.retries = retries;
+    rig.settings.client.read_timeout = Duration::from_millis(300);
+    rig.settings.client.max_body = 1 << 20;
     rig.demo.fault(fault(Fault::on(rig.page(3))));
     let report = rig.incomplete().await;
     assert_eq!((report.items.new, report.items.failed), (19, 1));
@@ -33,7 +33,7 @@ async fn given_up(fault: impl FnOnce(Fault) -> Fault, retries: u32) -> (String, 
 /// A crawl of 20 items, of which number 3 fails as `fault` says when it is first asked for.
 async fn comes_through(fault: impl FnOnce(Fault) -> Fault) {
     let mut rig = Rig::<Mongodb>::new(20).await;
-    rig.settings.read_timeout = Duration::from_millis(300);
+    rig.settings.client.read_timeout = Duration::from_millis(300);
     rig.demo.fault(fault(Fault::on(rig.page(3)).first(1)));
     let report = rig.complete().await;
     assert!(report.requests.retried >= 1, "{report:#?}");
@@ -47,7 +47,7 @@ async fn w6_a_refused_connection_is_a_failure_that_says_so() {
     let address = listener.local_addr().expect("an address");
     drop(listener);
     rig.site = books_at(&format!("http://{address}"));
-    rig.settings.retries = 1;
+    rig.settings.pace.retries = 1;
     let ended = rig.crawl().await;
     assert_eq!(ended.report.outcome.to_string(), "failed");
     says(&ended.report, &format!("http://{address}/api/book/?limit=18&offset=0: no connection"));
@@ -173,7 +173,7 @@ async fn w14_connections_closed_behind_our_back_cost_no_attempt() {
     let mut rig = Rig::<Sqlite>::new(60).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     rig.site = books_at(&format!("http://{}", listener.local_addr().expect("an address")));
-    rig.settings.retries = 0;
+    rig.settings.pace.retries = 0;
     let upstream = rig.demo.url().to_owned();
     let server = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {

@@ -17,7 +17,7 @@ use crate::store_contract::{Backend, Ledger};
 
 /// As for other sites; robots.txt is not asked for, so that a test's answers are to pages only.
 fn settings() -> Settings {
-    Settings { robots: false, ..super::settings() }
+    super::settings().with(|it| it.pace.robots = false)
 }
 
 async fn crawl_served<B: Backend>(site: Site, served: &Served) -> Crawled<B> {
@@ -120,7 +120,7 @@ async fn w20_a_202_for_ever_is_its_page_s_failure_after_five_waits_that_cost_not
         path => Answer::json(&json!({ "at": path })).later(Duration::from_millis(400)),
     });
     let mut settings = settings();
-    (settings.workers, settings.retries, settings.adaptive) = (1, 1, false);
+    (settings.pace.workers, settings.pace.retries, settings.pace.adaptive) = (1, 1, false);
     let crawled =
         crawl_with::<Sqlite>(list("", DETAIL), &served, settings, Outcome::Incomplete).await;
     assert_eq!((crawled.report.items.new, crawled.report.items.failed), (29, 1));

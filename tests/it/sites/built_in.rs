@@ -20,7 +20,7 @@ fn as_browser() -> Settings {
     let file: toml::Table = text(DOUBAN).parse().expect("TOML");
     let names = file["user_agent"].as_array().expect("a list").iter();
     let user_agents = names.map(|name| name.as_str().expect("a text").to_owned()).collect();
-    Settings { user_agents, ..settings() }
+    settings().with(|it| it.client.user_agents = user_agents)
 }
 
 fn holds_all_films<B>(crawled: &Crawled<B>) {
@@ -53,7 +53,7 @@ async fn movies_go_into_mongodb_field_by_field() {
 async fn timed(site: Site, workers: usize, rounds: u32) {
     let delay = Duration::from_millis(300);
     let served = movies::movies(delay);
-    let settings = Settings { workers, ..settings() };
+    let settings = settings().with(|it| it.pace.workers = workers);
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Complete).await;
     holds_all_films(&crawled);
     let most = served.most_at_once("/");
@@ -112,7 +112,7 @@ async fn the_charts_go_into_mongodb_field_by_field() {
 async fn the_names_of_browsers_take_turns() {
     let served = douban::top250(&[], Duration::ZERO);
     let settings = as_browser();
-    let names = settings.user_agents.clone();
+    let names = settings.client.user_agents.clone();
     assert!(names.len() > 1 && names.iter().all(|name| name.starts_with("Mozilla/5.0 (")));
     crawl_with::<Sqlite>(site(DOUBAN), &served, settings, Outcome::Complete).await;
     let requests = served.requests();

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gleaner::model::report::{Outcome, Report};
-use gleaner::site::settings::Settings;
 
 use super::{crawl_into, crawl_served, settings, site_of};
 use crate::crawl::rig::says;
@@ -83,7 +82,7 @@ async fn l10_without_pages_of_items_changes_have_to_be_accepted() {
             crawl_into(crawled.backend, site(), &served, settings(), Outcome::Incomplete).await;
         early(&crawled.report);
     }
-    let accept = Settings { accept_changes: true, ..settings() };
+    let accept = settings().with(|it| it.refresh.accept_changes = true);
     let accepted = crawl_into(crawled.backend, site(), &served, accept, Outcome::Complete).await;
     assert_eq!((accepted.report.items.unlisted, accepted.report.items.gone), (5, 0));
     let next = crawl_into(accepted.backend, site(), &served, settings(), Outcome::Complete).await;

@@ -56,7 +56,7 @@ async fn l9_a_list_that_says_that_it_is_empty_is_held_to_what_it_had() {
         crawled = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;
         says(&crawled.report, "5 or more of 5 items in the store are not on the list any more");
     }
-    let granted = || Settings { gone_limit: 100.0, ..settings() };
+    let granted = || settings().with(|it| it.refresh.gone_limit = 100.0);
     crawled = again(crawled, site(), &served, granted(), Outcome::Complete).await;
     assert_eq!((crawled.report.items.unlisted, crawled.report.items.gone), (5, 0));
     crawled = again(crawled, site(), &served, granted(), Outcome::Complete).await;
@@ -99,7 +99,7 @@ async fn l15_a_category_that_was_there_is_not_believed_to_be_empty() {
             );
             assert_eq!(crawled.report.items.gone, 0);
         }
-        let accept = Settings { accept_changes: true, ..settings() };
+        let accept = settings().with(|it| it.refresh.accept_changes = true);
         crawled = again(crawled, site(), &served, accept, Outcome::Complete).await;
         assert_eq!((crawled.report.items.unlisted, crawled.report.items.gone), (5, 0));
         again(crawled, site(), &served, settings(), Outcome::Complete).await;
@@ -140,7 +140,7 @@ async fn l16_a_named_page_that_leads_elsewhere_and_has_no_items_is_lost() {
         Sqlite::start().await,
         site(),
         &served,
-        Settings { robots: false, ..settings() },
+        settings().with(|it| it.pace.robots = false),
         Outcome::Incomplete,
     )
     .await;
@@ -197,7 +197,7 @@ async fn g8_items_that_are_alike_may_be_so_where_something_is_required_or_it_is_
         let (served, phase) = shop(false);
         let crawled = crawl_served::<Sqlite>(site(), &served).await;
         phase.store(2, Relaxed);
-        let accept = Settings { accept_changes, ..settings() };
+        let accept = settings().with(|it| it.refresh.accept_changes = accept_changes);
         let next = again(crawled, site(), &served, accept, Outcome::Complete).await;
         assert_eq!(next.report.items.changed, 12);
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gleaner::model::report::Outcome;
-use gleaner::site::settings::{Begin, Settings};
+use gleaner::site::settings::Begin;
 use serde_json::json;
 
 use super::{crawl_into, crawl_served, crawl_with, settings, site_of};
@@ -226,7 +226,7 @@ async fn pages_that_lead_to_one_address_replace_nothing<B: Backend>() {
     assert_eq!((naming("/home?from=list,"), naming("/login,")), (2, 2), "{told:?}");
     // Asked for by itself one is led alone: that tells nothing.
     phase.store(3, Relaxed);
-    let again = Settings { begin: Begin::Failures, ..settings() };
+    let again = settings().with(|it| it.scope.begin = Begin::Failures);
     let again = crawl_into(led.backend, site(), &served, again, Outcome::Incomplete).await;
     assert_eq!(again.report.items.failed, 3, "{:#?}", again.report);
     assert_eq!(again.documents["3"], json!({ "id": 3, "at": "item" }));

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use gleaner::model::report::Outcome;
 use gleaner::site::Site;
-use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{crawl_served, crawl_with, settings, site_of};
@@ -190,7 +189,11 @@ async fn pages_that_nobody_wants_any_more_do_not_wait_for_their_turn() {
     let site = list(
         "query = { o = '{offset}' }\npaging = { by = 'offset', limit = 10, total = '$.total' }",
     );
-    let settings = Settings { limit: Some(15), rate: Some(4.0), robots: false, ..settings() };
+    let settings = settings().with(|it| {
+        it.scope.limit = Some(15);
+        it.pace.rate = Some(4.0);
+        it.pace.robots = false;
+    });
     let begun = Instant::now();
     crawl_with::<Sqlite>(site, &served, settings, Outcome::Complete).await;
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?} for 40 pages", begun.elapsed());
@@ -208,7 +211,10 @@ async fn redirects_are_paced_too() {
     let site = site_of(
         "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$.list[*]'\nkey = '$.id'\n[detail]\nurl = '/page/{key}'\n",
     );
-    let settings = Settings { rate: Some(20.0), robots: false, ..settings() };
+    let settings = settings().with(|it| {
+        it.pace.rate = Some(20.0);
+        it.pace.robots = false;
+    });
     let begun = Instant::now();
     crawl_with::<Sqlite>(site, &served, settings, Outcome::Complete).await;
     let requests = served.requests().len() as u32;
@@ -226,7 +232,7 @@ async fn a_field_that_never_fits_is_no_refusal_of_the_site() {
         "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$.list[*]'\nkey = '$.id'\n[detail]\nurl = '/page/{key}'\n\
          [detail.fields]\nn = { select = '$.n', as = 'number' }\n",
     );
-    let settings = Settings { retries: 0, ..settings() };
+    let settings = settings().with(|it| it.pace.retries = 0);
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete).await;
     assert_eq!(crawled.report.items.failed, 60);
 }
@@ -271,7 +277,7 @@ async fn l8_sitemaps_of_sitemaps_without_end_stop_at_the_cap() {
         sitemap(deeper, "sitemap")
     });
     let site = site_of(&SITEMAP.replace("[detail]", "max_pages = 12\n[detail]"));
-    let settings = Settings { robots: false, ..settings() };
+    let settings = settings().with(|it| it.pace.robots = false);
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete).await;
     assert_eq!(served.requests().len(), 12);
     says(&crawled.report, "the list goes on after 12 pages");
@@ -297,7 +303,7 @@ async fn categories_that_are_none_and_counts_of_categories_are_said() {
          paging = { by = 'offset', limit = 10, total = '$.n' }\n[index]\nurl = '/list'\nquery = { of = '{seed}' }\n\
          items = '$.list[*]'\nkey = '$.id'\n",
     );
-    let settings = Settings { robots: false, ..settings() };
+    let settings = settings().with(|it| it.pace.robots = false);
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete).await;
     says(&crawled.report, "2 categories are neither texts nor numbers");
     says(
@@ -309,7 +315,10 @@ async fn categories_that_are_none_and_counts_of_categories_are_said() {
 #[tokio::test]
 async fn a_range_of_pages_beyond_a_single_page_is_nothing() {
     let served = Served::start(|_| Answer::json(&json!({ "list": items(0..5) })));
-    let settings = Settings { pages: "2..5".parse().ok(), robots: false, ..settings() };
+    let settings = settings().with(|it| {
+        it.scope.pages = "2..5".parse().ok();
+        it.pace.robots = false;
+    });
     crawl_with::<Sqlite>(list(""), &served, settings, Outcome::Incomplete).await;
     assert_eq!(served.requests().len(), 0);
 }
@@ -323,7 +332,7 @@ async fn l6_what_one_pass_found_wrong_on_a_page_another_does_not_take_back() {
     });
     let site =
         list("query = { page = '{page}' }\npaging = { by = 'page', size = 2, total = '$.total' }");
-    let settings = Settings { retries: 0, ..settings() };
+    let settings = settings().with(|it| it.pace.retries = 0);
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete).await;
     assert_eq!(crawled.report.index.passes, 3);
     let failures = crawled.backend.failures().await;

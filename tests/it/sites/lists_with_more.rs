@@ -3,7 +3,6 @@
 use gleaner::model::report::Outcome;
 use gleaner::model::task::PageRange;
 use gleaner::site::Site;
-use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_with, site_of};
@@ -28,7 +27,7 @@ fn page(asked: &Asked) -> usize {
 }
 
 async fn crawl(site: Site, served: &Served, outcome: Outcome) -> Crawled<Sqlite> {
-    let settings = Settings { robots: false, ..super::settings() };
+    let settings = super::settings().with(|it| it.pace.robots = false);
     crawl_with::<Sqlite>(site, served, settings, outcome).await
 }
 
@@ -70,7 +69,10 @@ async fn l12_a_page_that_says_that_the_list_goes_on_but_not_where_is_a_gap() {
 async fn l12_of_a_part_of_the_list_nobody_says_that_it_is_all() {
     let served = always(json!({ "list": items(0..3), "has_more": true }));
     let pages = Some(PageRange { from: 1, to: 1 });
-    let settings = Settings { robots: false, pages, ..super::settings() };
+    let settings = super::settings().with(|it| {
+        it.pace.robots = false;
+        it.scope.pages = pages;
+    });
     crawl_with::<Sqlite>(list(""), &served, settings, Outcome::Complete).await;
 }
 
@@ -125,7 +127,7 @@ async fn l12_a_count_above_what_was_listed_is_a_gap_whatever_the_paging() {
     });
     incomplete(list(""), &served, "by `x-total-count` there are 4 items").await;
     let mut inexact = list("");
-    inexact.total_exact = false;
+    inexact.index.total_exact = false;
     crawl(inexact, &served, Outcome::Complete).await;
 }
 

@@ -191,10 +191,7 @@ async fn a_range_of_pages_is_reached_by_following_the_links_before_it() {
         let next = (page < 6).then(|| format!("/list?page={}", page + 1));
         Answer::json(&json!({ "list": items([page]), "next": next }))
     });
-    let settings = gleaner::site::settings::Settings {
-        pages: Some(PageRange { from: 3, to: 4 }),
-        ..settings()
-    };
+    let settings = settings().with(|it| it.scope.pages = Some(PageRange { from: 3, to: 4 }));
     let site = list("paging = { by = 'next', select = '$.next' }");
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Complete).await;
     let keys: Vec<&String> = crawled.documents.keys().collect();
@@ -233,6 +230,6 @@ async fn l3_an_empty_page_in_the_middle_that_says_zero_is_not_believed_at_once()
     });
     let mut site =
         list("query = { page = '{page}' }\npaging = { by = 'page', size = 5, total = '$.count' }");
-    site.total_exact = false;
+    site.index.total_exact = false;
     assert_eq!(crawl_served::<Sqlite>(site, &served).await.report.items.new, 15);
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use gleaner::model::report::Outcome;
-use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
@@ -221,7 +220,7 @@ async fn p9_the_networks_thread_is_on_time_while_pages_take_all_the_time_they_ma
     let site = site_of(&format!(
         "{LIST}[detail]\nurl = '/d/{{key}}'\n[detail.fields]\nx = '$..*..*..*..*..*.none'\n"
     ));
-    let settings = Settings { retries: 0, ..settings() };
+    let settings = settings().with(|it| it.pace.retries = 0);
     let mut latest = Duration::ZERO;
     let ticking = async {
         let mut clock = tokio::time::interval(Duration::from_millis(20));

@@ -3,7 +3,6 @@
 
 use gleaner::model::report::Outcome;
 use gleaner::site::Site;
-use gleaner::site::settings::Settings;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_with, site_of};
@@ -39,7 +38,7 @@ fn three(page: usize, of: usize) -> Vec<usize> {
 }
 
 async fn crawl(site: Site, served: &Served, outcome: Outcome) -> Crawled<Sqlite> {
-    let settings = Settings { robots: false, ..super::settings() };
+    let settings = super::settings().with(|it| it.pace.robots = false);
     crawl_with::<Sqlite>(site, served, settings, outcome).await
 }
 

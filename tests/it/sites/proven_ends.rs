@@ -51,7 +51,7 @@ fn at(asked: &Asked) -> usize {
 }
 
 fn settings() -> Settings {
-    Settings { robots: false, ..super::settings() }
+    super::settings().with(|it| it.pace.robots = false)
 }
 
 async fn complete(site: Site, served: &Served) -> Crawled<Sqlite> {
@@ -189,7 +189,7 @@ async fn l13_a_thousand_empty_pages_in_a_row_are_enough() {
         Answer::json(&json!({ "list": items(ids), "cursor": at + 1 }))
     });
     // Empty pages are not asked for again.
-    let settings = Settings { retries: 0, ..settings() };
+    let settings = settings().with(|it| it.pace.retries = 0);
     let crawled =
         crawl_with::<Sqlite>(list(BY_CURSOR), &served, settings, Outcome::Incomplete).await;
     says(&crawled.report, "is the 1000th in a row that is empty");
@@ -398,7 +398,7 @@ async fn l17_a_total_that_is_never_reached_is_said_once_with_the_way_out() {
     assert_eq!(about.count(), 1, "{:#?}", crawled.report.problems);
     says(&crawled.report, "`total_exact = false` at the top of the site file says so");
     let mut site = list(paging);
-    site.total_exact = false;
+    site.index.total_exact = false;
     complete(site, &served).await;
 }
 

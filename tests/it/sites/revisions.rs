@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use gleaner::model::report::Outcome;
 use gleaner::site::Site;
-use gleaner::site::settings::Settings;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -69,7 +68,7 @@ async fn g9_conditional_off_passes_over_revisions() {
     let (served, phase) = revised(|_| "r1".to_owned(), version);
     let first = crawl_served::<Sqlite>(site_of(SITE), &served).await;
     phase.store(2, Relaxed);
-    let off = Settings { conditional: false, ..settings() };
+    let off = settings().with(|it| it.refresh.conditional = false);
     let next = crawl_into(first.backend, site_of(SITE), &served, off, Outcome::Complete).await;
     assert_eq!(next.report.items.changed, 3, "the list stood still");
 }
