@@ -98,6 +98,11 @@ count: mongod ## Count the instructions a request takes (needs valgrind)
 parts: ## Measure the parts that cost, one by one
 	cargo bench --locked --quiet --bench parts
 
+.PHONY: docs
+docs: ## Write the man pages, the table of settings and the JSON Schema anew
+	mkdir -p contrib/man
+	GLEANER_WRITE_DOCS=1 GLEANER_WRITE_SCHEMA=1 cargo test --locked --quiet --lib up_to_date
+
 .PHONY: fuzz
 fuzz: ## Fuzz what comes from outside, each target MINUTES=1 (needs cargo-fuzz, nightly Rust)
 	@command -v cargo-fuzz >/dev/null || { echo "cargo-fuzz is missing: cargo install --locked cargo-fuzz; rustup toolchain install nightly"; exit 1; }

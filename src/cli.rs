@@ -5,6 +5,7 @@ mod arguments;
 mod check;
 mod client;
 mod crawl;
+mod defaults;
 mod demo;
 mod exit;
 mod export;
@@ -23,7 +24,7 @@ mod usage;
 mod values;
 mod variables;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crawl::CrawlArgs;
 
@@ -40,10 +41,10 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete,
+Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 incomplete,
 4 another run holds the site, 129, 130 or 143 interrupted.
 
-Try it without network and database: gleaner demo";
+To try it without a network or a database: gleaner demo";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -58,7 +59,7 @@ enum Command {
         #[command(flatten)]
         crawl: CrawlArgs,
     },
-    /// Try a site file on two pages of its list and one item; stores nothing
+    /// Test a site file on two pages of its list and one item; stores nothing
     #[command(after_help = check::AFTER_HELP)]
     Check(check::CheckArgs),
     /// Start a demo site on this machine and crawl it; needs no network
@@ -104,7 +105,10 @@ impl Command {
 /// Returns the exit code if there is no command to run: after a usage error, or after printing
 /// help.
 pub fn parse() -> Result<Cli, Exit> {
-    Cli::try_parse().map_err(|error| usage::tell(&error, &Cli::command()))
+    let mut command = defaults::shown(Cli::command());
+    let parsed = command.try_get_matches_from_mut(std::env::args_os());
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| usage::tell(&error, &command))
 }
 
 /// Runs a command and returns its exit code.
@@ -124,7 +128,8 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Export(export) => Box::pin(export::run(export)).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "gleaner", &mut script);
+            let mut command = defaults::shown(Cli::command());
+            clap_complete::generate(shell, &mut command, "gleaner", &mut script);
             streams::print(&script).map_or_else(|exit| exit, |()| Exit::Complete)
         }
     }

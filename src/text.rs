@@ -79,23 +79,20 @@ fn escaped(text: &str, stays: impl Fn(char) -> bool) -> String {
 /// Wraps `text` at 80 columns, with `first` before the first line and `further` before the others.
 /// A word longer than a line gets its own line: a URL in two pieces cannot be copied.
 pub fn wrapped(first: &str, further: &str, text: &str) -> String {
-    let mut lines = String::new();
-    let mut line = first.to_owned();
-    let mut is_begun = false;
-    for word in plain(text).split(' ').filter(|word| !word.is_empty()) {
-        if is_begun && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            lines.push_str(line.trim_end());
-            lines.push('\n');
-            line = further.to_owned();
-            is_begun = false;
-        }
-        if is_begun {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_begun = true;
+    let text = plain(text);
+    let words: Vec<&str> = text.split(' ').filter(|word| !word.is_empty()).collect();
+    // textwrap leaves out the indent of an empty text.
+    if words.is_empty() {
+        return first.trim_end().to_owned() + "\n";
     }
-    lines + line.trim_end() + "\n"
+    let options = textwrap::Options::new(WIDTH)
+        .initial_indent(first)
+        .subsequent_indent(further)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit);
+    textwrap::fill(&words.join(" "), options) + "\n"
 }
 
 /// Formats a time as `3.4 ms`.
@@ -105,15 +102,7 @@ pub fn millis(time: Duration) -> String {
 
 /// Formats a number with thousands separators.
 pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    indicatif::HumanCount(number).to_string()
 }
 
 /// Formats a number with its unit, in singular or plural.

@@ -28,89 +28,105 @@ use crate::store::StoreUrl;
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Store URL: mongodb://HOST/DATABASE, sqlite:PATH, jsonl:PATH or jsonl:-
-    /// [default: sqlite:gleaner.db; demo: sqlite:demo.db]
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
-    /// Maximum concurrent requests; a crawl starts with 8, or up to 16 if set here [default: 16]
+    /// Maximum concurrent requests
+    ///
+    /// A crawl starts with 8, or with up to 16 if this is set. At most 10000, and no more than the
+    /// limit on open files allows (the soft limit is raised to the hard limit).
     #[arg(long, env = "GLEANER_WORKERS", value_name = "N", value_parser = values::workers)]
     workers: Option<usize>,
 
-    /// Lower concurrency while the site is overloaded [default: on]
+    /// Lower concurrency while the site is overloaded
     #[arg(long, env = "GLEANER_ADAPTIVE", value_name = "ON|OFF")]
     adaptive: Option<Switch>,
 
-    /// Maximum requests per second and host, such as 20 or 0.5 [default: none]
+    /// Maximum requests per second and host, such as 20 or 0.5
+    ///
+    /// There are no bursts after a pause.
     #[arg(long, env = "GLEANER_RATE", value_name = "R", value_parser = values::rate)]
     rate: Option<f64>,
 
-    /// Obey robots.txt [default: on]
+    /// Obey robots.txt
+    ///
+    /// This includes Crawl-delay, up to 60 s.
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
 
-    /// Send conditional requests (ETag, Last-Modified) [default: on]
+    /// Send conditional requests (ETag, Last-Modified)
+    ///
+    /// With off, revisions in the list are ignored, too.
     #[arg(long, env = "GLEANER_CONDITIONAL", value_name = "ON|OFF")]
     conditional: Option<Switch>,
 
-    /// Base URL of another copy of the site [default: the site file's]
+    /// Base URL of another copy of the site
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
 
-    /// Collection or table to store in [default: the site file's]
+    /// Collection or table to store in
     #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
     collection: Option<String>,
 
-    /// Items to request per page of the list [default: the site file's]
+    /// Items to request per page of the list
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
     #[command(flatten)]
     client: ClientArgs,
 
-    /// Retries of a failed request, with exponential backoff; waits that the site asks for do not
-    /// count [default: 4]
+    /// Retries of a failed request, with exponential backoff
+    ///
+    /// The delays are random: up to 0.5 s, 1 s, 2 s, …, 60 s. A wait that the site requests
+    /// (Retry-After, up to 10 min) is not a retry, unless one page requests it more than five times
+    /// while others get through.
     #[arg(long, env = "GLEANER_RETRIES", value_name = "N")]
     retries: Option<u32>,
 
-    /// How long to wait for a site that becomes unreachable after its first page [default: 10m]
+    /// How long to wait for a site that becomes unreachable after its first page
+    ///
+    /// Retries do not count during this wait.
     #[arg(long, env = "GLEANER_SITE_WAIT", value_name = "D", value_parser = values::duration)]
     site_wait: Option<Duration>,
 
-    /// How long to wait for a store that becomes unavailable [default: 10m]
+    /// How long to wait for a store that becomes unavailable
     #[arg(long, env = "GLEANER_STORE_WAIT", value_name = "D", value_parser = values::duration)]
     store_wait: Option<Duration>,
 
-    /// Consecutive refusals (403, 429, unexpected pages) of list pages or of items after which the
-    /// run ends as blocked [default: 20]
+    /// Consecutive refusals of list pages or of items after which the run ends as blocked
+    ///
+    /// Refusals are the statuses 403 and 429 and unexpected pages. Two minutes of nothing but
+    /// refusals end the run, too.
     #[arg(long, env = "GLEANER_BLOCK_AFTER", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     block_after: Option<u32>,
 
-    /// Maximum documents per write [default: 500]
+    /// Maximum documents per write
     #[arg(long, env = "GLEANER_BATCH", value_name = "N", value_parser = values::batch)]
     batch: Option<usize>,
 
-    /// Maximum time a document waits for its batch to fill [default: 200ms]
+    /// Maximum time a document waits for its batch to fill
     #[arg(long, env = "GLEANER_FLUSH", value_name = "D", value_parser = values::flush)]
     flush: Option<Duration>,
 
-    /// Time to finish in-flight requests on shutdown [default: 30s]
+    /// Time to finish in-flight requests on shutdown
     #[arg(long, env = "GLEANER_GRACE", value_name = "D", value_parser = values::duration)]
     grace: Option<Duration>,
 
-    /// Write the report as JSON to PATH; - is standard output [default: none]
+    /// Write the report as JSON to PATH; - is standard output
     #[arg(long, env = "GLEANER_REPORT", value_name = "PATH")]
     pub report: Option<PathBuf>,
 
-    /// Log format; RUST_LOG sets the level [default: text]
+    /// Log format; RUST_LOG sets the level
     #[arg(long, env = "GLEANER_LOG_FORMAT", value_name = "FORM")]
     pub log_format: Option<LogFormat>,
 
-    /// Append the log to PATH; reopened on SIGHUP [default: standard error]
+    /// Append the log to PATH
+    ///
+    /// The file is reopened on SIGHUP, and if it was renamed or deleted.
     #[arg(long, env = "GLEANER_LOG_FILE", value_name = "PATH")]
     pub log_file: Option<PathBuf>,
 
-    /// Progress display: auto is a status line on a terminal, a log line every 10 s elsewhere
-    /// [default: auto]
+    /// Progress display
     #[arg(long, env = "GLEANER_PROGRESS", value_name = "WHEN")]
     pub progress: Option<Progress>,
 }
@@ -118,36 +134,37 @@ pub struct RunArgs {
 /// Part of a site to crawl, and when to crawl it: settings of a crawl that goes through the list.
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// Start a new sweep instead of resuming an unfinished one [default: off]
+    /// Start a new sweep instead of resuming an unfinished one
     #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
     fresh: bool,
 
-    /// Adopt a MongoDB collection that another program filled: documents with the key of an item
-    /// are replaced by the site's [default: off]
+    /// Adopt a MongoDB collection that another program filled; needed once
+    ///
+    /// Documents with the key of an item are replaced by the site's.
     #[arg(long, env = "GLEANER_ADOPT", value_parser = FalseyValueParser::new())]
     pub adopt: bool,
 
-    /// Proceed although the site looks redesigned or its list ends early [default: off]
+    /// Proceed although the site looks redesigned or its list ends early
     #[arg(long, env = "GLEANER_ACCEPT_CHANGES", value_parser = FalseyValueParser::new())]
     accept_changes: bool,
 
-    /// Skip items fetched within this time, such as 12h [default: none]
+    /// Skip items fetched within this time, such as 12h
     #[arg(long, env = "GLEANER_MAX_AGE", value_name = "D", value_parser = values::duration)]
     max_age: Option<Duration>,
 
-    /// Maximum share of stored items to mark as gone in one sweep, in percent [default: 20]
+    /// Maximum share of stored items to mark as gone in one sweep, in percent
     #[arg(long, env = "GLEANER_GONE_LIMIT", value_name = "PCT", value_parser = values::percent)]
     gone_limit: Option<f64>,
 
-    /// Stop after N distinct items [default: all]
+    /// Stop after N distinct items
     #[arg(long, env = "GLEANER_LIMIT", value_name = "N", value_parser = values::count)]
     limit: Option<u64>,
 
-    /// Crawl only these pages of the list, counted from 1, inclusive [default: all]
+    /// Crawl only these pages of the list, counted from 1, inclusive
     #[arg(long, env = "GLEANER_PAGES", value_name = "A..B")]
     pages: Option<PageRange>,
 
-    /// Repeat the crawl at this interval, measured from start to start, such as 6h [default: none]
+    /// Repeat the crawl at this interval, measured from start to start, such as 6h
     #[arg(long, env = "GLEANER_EVERY", value_name = "D", value_parser = values::every)]
     pub every: Option<Duration>,
 }
@@ -179,10 +196,10 @@ impl Switch {
 /// When to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Progress {
-    /// A status line on a terminal, log lines elsewhere.
+    /// A status line on a terminal, a log line every 10 s elsewhere.
     #[default]
     Auto,
-    /// A status line on a terminal, plain lines elsewhere.
+    /// A status line on a terminal, a line every second elsewhere.
     On,
     /// No progress.
     Off,

@@ -21,11 +21,11 @@ use trial::{Stop, Trial};
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Prints which hosts may be asked, which files are read and which headers go
-where. Then asks for the first page of the list, the page of its first item and
-the list's second page, and prints what was found, what a crawl would ask for
-next, what it would store, what the second page disproves, and what is odd.
-Nothing is written. With --json the first part goes to standard error, too.
+Prints the hosts, files and headers that the site file uses. Then requests the
+first page of the list, the page of its first item and the second page of the
+list, and prints what was found, what a crawl would request next, what it would
+store, whether the second page contradicts the paging, and warnings. Stores
+nothing. With --json, the first part goes to standard error.
 
 Exit codes: 0 the site fits the file, 1 no answer, 2 usage or a bad file, 3 the
 site does not fit.";
@@ -40,15 +40,15 @@ pub struct CheckArgs {
     #[arg(long)]
     json: bool,
 
-    /// Base URL of another copy of the site [default: the site file's]
+    /// Base URL of another copy of the site
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
 
-    /// Items to request per page of the list [default: the site file's]
+    /// Items to request per page of the list
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
-    /// Obey robots.txt [default: on]
+    /// Obey robots.txt
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
 

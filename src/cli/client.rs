@@ -14,29 +14,32 @@ use crate::text::secret::{Credentials, Scrubber, Secret};
 /// Arguments of the HTTP client.
 #[derive(Debug, Args)]
 pub struct ClientArgs {
-    /// Timeout of a whole request [default: 30s]
+    /// Timeout of a whole request
     #[arg(long, env = "GLEANER_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     timeout: Option<Duration>,
 
-    /// Timeout of connecting [default: 10s]
+    /// Timeout of connecting
     #[arg(long, env = "GLEANER_CONNECT_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     connect_timeout: Option<Duration>,
 
-    /// Timeout of waiting for the next bytes of an answer [default: 15s]
+    /// Timeout of waiting for the next bytes of an answer
     #[arg(long, env = "GLEANER_READ_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     read_timeout: Option<Duration>,
 
-    /// Maximum size of a body, decoded [default: 32MiB]
+    /// Maximum size of a body, decoded
     #[arg(long, env = "GLEANER_MAX_BODY", value_name = "SIZE", value_parser = values::size)]
     max_body: Option<usize>,
 
-    /// User-Agent header; repeat to rotate (in the variable: one per line)
-    /// [default: gleaner/VERSION]
+    /// User-Agent header; repeat to rotate
+    ///
+    /// The variable holds one per line.
     #[arg(long, env = "GLEANER_USER_AGENT", value_name = "S", value_delimiter = '\n')]
     user_agent: Vec<String>,
 
-    /// Proxy URL: http, https or socks5; repeat to rotate (in the variable: one per line)
-    /// [default: the system's]
+    /// Proxy URL: http, https or socks5; repeat to rotate
+    ///
+    /// The variable holds one per line. Proxies rotate evenly and independently of User-Agents. The
+    /// system's proxies are those of HTTP_PROXY, HTTPS_PROXY and ALL_PROXY; a bad one is an error.
     #[arg(
         long,
         env = "GLEANER_PROXY",
@@ -46,8 +49,10 @@ pub struct ClientArgs {
     )]
     proxy: Vec<String>,
 
-    /// Header for requests to the site's own origin, or to another one that stands before it
-    /// (https://HOST: K: V); repeatable (in the variable: one per line) [default: none]
+    /// Header for requests to the site's own origin; repeatable
+    ///
+    /// The variable holds one per line. With an origin before it (https://HOST: K: V), the header
+    /// is sent to that origin only, so one variable can hold headers for several sites.
     #[arg(
         long,
         env = "GLEANER_HEADERS",

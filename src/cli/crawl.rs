@@ -18,10 +18,10 @@ use session::Session;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Exit codes: 0 complete, 1 failed, 2 usage or bad configuration, 3 incomplete,
+Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 incomplete,
 4 another run holds the site, 129, 130 or 143 interrupted (SIGHUP, SIGINT,
-SIGTERM). With --every none of 1, 3 and 4 ends it; told to stop it ends with 0
-while it waits. With --log-file SIGHUP reopens the log instead.";
+SIGTERM). With --every, 1, 3 and 4 do not end the program, and a signal between
+sweeps ends it with 0. With --log-file, SIGHUP reopens the log instead.";
 
 /// Arguments of a crawl.
 #[derive(Debug, Args)]
@@ -57,7 +57,7 @@ async fn try_run(site: Site, arguments: &CrawlArgs, default_store: &str) -> Resu
     match sweep.every {
         Some(every) => {
             if let StoreUrl::JsonLines(_) = session.store_url {
-                let message = "JSON lines keep no ledger that says when the next sweep is due, and each sweep would replace them; crawl into an SQLite file or MongoDB";
+                let message = "JSON lines have no ledger to schedule sweeps by, and each sweep would replace the file; use SQLite or MongoDB";
                 return Err(wrong("--every", "GLEANER_EVERY", message));
             }
             Ok(every::run(&mut session, settings, every).await)

@@ -15,6 +15,9 @@ use super::values;
 use crate::demo::{Demo, Options, mixed_faults};
 use crate::site::{Site, parse_base_url};
 
+/// Store of a demo that names no other.
+pub const DEMO_STORE: &str = "sqlite:demo.db";
+
 /// Arguments of `gleaner demo`.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -32,23 +35,23 @@ pub struct DemoArgs {
 /// Properties of the demo site.
 #[derive(Debug, Args)]
 struct SiteArgs {
-    /// Number of books [default: 9040]
+    /// Number of books
     #[arg(long, value_name = "N")]
     items: Option<usize>,
 
-    /// Latency of each answer [default: 0s]
+    /// Latency of each answer
     #[arg(long, value_name = "D", value_parser = values::duration)]
     latency: Option<Duration>,
 
-    /// Random seed of books, faults and changes [default: 1]
+    /// Random seed of books, faults and changes
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Bandwidth of all answers together, in bytes per second, such as 2MiB [default: unlimited]
+    /// Bandwidth of all answers together, in bytes per second, such as 2MiB
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     bandwidth: Option<usize>,
 
-    /// Send an ETag with each book, so that a second crawl fetches only changes [default: off]
+    /// Send an ETag with each book, so that a second crawl fetches only changes
     #[arg(long, value_name = "ON|OFF")]
     etags: Option<Switch>,
 
@@ -56,16 +59,15 @@ struct SiteArgs {
     #[arg(long)]
     compress: bool,
 
-    /// Changes per second: books are added, changed, removed and restored [default: none]
+    /// Changes per second: books are added, changed, removed and restored
     #[arg(long, value_name = "R", value_parser = values::rate)]
     churn: Option<f64>,
 
-    /// Share of requests that fail, in percent: errors, waits, broken connections, bad pages
-    /// [default: 0]
+    /// Share of requests that fail, in percent: errors, delays, broken connections, bad pages
     #[arg(long, value_name = "PCT", value_parser = values::percent)]
     faults: Option<f64>,
 
-    /// Port to listen on [default: a free one]
+    /// Port to listen on
     #[arg(long, value_name = "N")]
     port: Option<u16>,
 }
@@ -79,7 +81,7 @@ impl SiteArgs {
             seed: self.seed.unwrap_or(default.seed),
             port: self.port.unwrap_or(default.port),
             bandwidth: self.bandwidth.map(|bytes| bytes as u64),
-            etags: self.etags == Some(Switch::On),
+            etags: self.etags.is_some_and(Switch::is_on),
             compress: self.compress,
             churn: self.churn.unwrap_or(default.churn),
         };
@@ -103,7 +105,7 @@ pub async fn run(arguments: DemoArgs) -> Exit {
         return serve_until_told(&demo).await;
     }
     match site_at(demo.url()) {
-        Ok(site) => run_site(site, &crawl.on_this_machine(), "sqlite:demo.db").await,
+        Ok(site) => run_site(site, &crawl.on_this_machine(), DEMO_STORE).await,
         Err(error) => failed(&error),
     }
 }

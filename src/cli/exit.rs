@@ -47,7 +47,7 @@ impl Exit {
             Exit::Incomplete => "the sweep is incomplete",
             Exit::Held => "another run holds the site",
             Exit::Interrupted(_) => "the sweep was interrupted",
-            Exit::ReaderGone => "whoever read standard output went away",
+            Exit::ReaderGone => "the reader of standard output closed it",
         }
     }
 

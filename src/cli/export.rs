@@ -32,11 +32,11 @@ const SWEEPS: usize = 1_000;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-CSV has a column _key and one for each name at the top of a document, in the
-order in which they first appear; what is nested stands there as JSON.
+CSV has a column _key and one for each top-level field, in the order in which
+they first appear. Nested values are JSON.
 
-Exit codes: 0 written, 1 the store or the output failed, 2 usage, 129, 130
-or 143 interrupted, 141 whoever read standard output went away.";
+Exit codes: 0 written, 1 the store or the output failed, 2 usage, 129, 130 or
+143 interrupted, 141 the reader of standard output closed it.";
 
 /// Arguments of `gleaner export`.
 #[derive(Debug, Args)]
@@ -48,20 +48,20 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FORM")]
     format: Option<Format>,
 
-    /// Write to PATH, replaced when the export is whole [default: standard output]
+    /// Write to PATH, which is replaced when the export is complete [default: standard output]
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
 
-    /// Only documents that changed since (with --gone only: that were marked gone since) a duration
-    /// ago (24h), a time (2026-11-20T10:00:00Z), a date (0:00 UTC), or yesterday
+    /// Only documents that changed at or after this time (with --gone only: that were marked as
+    /// gone): 24h (before now), 2026-11-20T10:00:00Z, 2026-11-20 (its start in UTC) or yesterday
     #[arg(long, value_name = "D|TIME", value_parser = values::since)]
     since: Option<Timestamp>,
 
-    /// Documents marked as gone [default: without]
+    /// How to treat documents marked as gone [default: without]
     #[arg(long, value_name = "HOW")]
     gone: Option<Marked>,
 
-    /// Documents that are no longer listed, but not gone [default: with]
+    /// How to treat documents that are no longer listed but not marked as gone [default: with]
     #[arg(long, value_name = "HOW")]
     unlisted: Option<Marked>,
 
@@ -73,7 +73,7 @@ pub struct ExportArgs {
     #[arg(long)]
     meta: bool,
 
-    /// In CSV, prefix texts that a spreadsheet would run as formulas with '
+    /// Prefix text that a spreadsheet would run as a formula with ' (CSV only)
     #[arg(long)]
     csv_safe: bool,
 }
@@ -95,7 +95,7 @@ pub async fn run(arguments: ExportArgs) -> Exit {
 
 async fn try_run(arguments: ExportArgs) -> Result<(), Exit> {
     if arguments.csv_safe && arguments.format.unwrap_or_default() != Format::Csv {
-        return Err(refused("--csv-safe", "it is for --format csv; JSON lines hold no formulas"));
+        return Err(refused("--csv-safe", "only valid with --format csv"));
     }
     let to_file = arguments.output.as_deref().filter(|path| path.as_os_str() != "-");
     let Some(path) = to_file else {
@@ -113,10 +113,10 @@ async fn try_run(arguments: ExportArgs) -> Result<(), Exit> {
 async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
     let holdings = arguments.holdings.open().await?;
     if output.replaces(&holdings.url) {
-        return Err(refused("--output", "that is the file of the store"));
+        return Err(refused("--output", "this is the file of the store"));
     }
     let Some(choice) = choice(arguments, &holdings).await? else {
-        print_message(&format!("there is no full sweep of {}\n", holdings.what));
+        print_message(&format!("no full sweep of {}\n", holdings.what));
         return output.finish();
     };
     let ExportArgs { meta, csv_safe, .. } = *arguments;
@@ -237,17 +237,17 @@ impl Counted {
     fn sentence(&self, what: &str) -> String {
         let (written, all) = (count(self.written), count(self.all));
         let mut text = match self.all {
-            0 => format!("there are no documents of {what}\n"),
+            0 => format!("no documents of {what}\n"),
             _ => format!("{written} of {all} documents of {what}\n"),
         };
         if self.others > 0 {
             let others = counted(self.others, "document", "documents");
-            text.push_str(&format!("{others} beside them did not come from gleaner: left out\n"));
+            text.push_str(&format!("{others} skipped: not written by gleaner\n"));
         }
         if self.cut > 0 {
             let cut = count(self.cut);
             text.push_str(&format!(
-                "{cut} of them got new fields while they were exported; those are left out\n"
+                "{cut} of them changed during the export: their new fields are omitted\n"
             ));
         }
         text

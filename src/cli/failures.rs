@@ -28,11 +28,11 @@ const AT_ONCE: usize = 500;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-A page that is had by a later crawl is taken off the list.
+A later crawl that fetches a page removes it from this list.
 
-Exit codes: 0 listed, whether there are any or not, 1 the store cannot be
-reached, 2 usage, 141 whoever read the list went away. With --retry those of
-gleaner crawl: 0 nothing failed again, 3 something did.";
+Exit codes: 0 listed, even if there are none, 1 the store cannot be reached,
+2 usage, 141 the reader of standard output closed it. With --retry, those of
+gleaner crawl: 0 no failure is left, 3 something failed again.";
 
 /// Arguments of `gleaner failures`.
 #[derive(Debug, Args)]
@@ -48,11 +48,14 @@ pub struct FailuresArgs {
     #[arg(long)]
     json: bool,
 
-    /// Retry the failures, and crawl nothing else
+    /// Retry the failures; crawl nothing else
     #[arg(long, conflicts_with_all = ["sample", "json"])]
     retry: bool,
 
-    #[command(flatten, next_help_heading = "With --retry; --store and --collection always")]
+    #[command(
+        flatten,
+        next_help_heading = "Options for --retry (--store and --collection always apply)"
+    )]
     run: RunArgs,
 }
 
@@ -191,7 +194,7 @@ fn text(failure: &KeptFailure, sample: bool) -> String {
 
 fn summary(reasons: &BTreeMap<Box<str>, u64>, what: &str) -> String {
     if reasons.is_empty() {
-        return format!("no failures are kept of {what}\n");
+        return format!("no failures of {what}\n");
     }
     let all = counted(reasons.values().sum(), "failure", "failures");
     let named =

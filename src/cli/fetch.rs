@@ -31,10 +31,10 @@ use select::Expression;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Standard output has the body: as it came in a pipe, as text on a terminal. The
-rest goes to standard error.
+Prints the body to standard output: unchanged to a pipe, as text to a terminal.
+Everything else goes to standard error.
 
-Exit codes: 0 an answer below 400, 1 no answer, 2 usage, 3 an answer of 400 or
+Exit codes: 0 a status below 400, 1 no answer, 2 usage, 3 a status of 400 or
 above, or nothing matches --select.";
 
 /// Arguments of `gleaner fetch`.
@@ -73,7 +73,7 @@ pub struct FetchArgs {
     #[arg(long, value_name = "FORMAT")]
     format: Option<PageFormat>,
 
-    /// Print the body only
+    /// Print only the body
     #[arg(long, short)]
     quiet: bool,
 
@@ -172,7 +172,7 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
 fn conclude(answer: &Answer, exit: Exit, voice: &Voice) -> Exit {
     if let Some(to) = &answer.leads_to {
         voice.print_message(&format!(
-            "it leads to {}, which is not followed: another host, or no longer https. Fetch that URL by itself to go on\n",
+            "redirect to {} not followed: it is another host, or no longer https; fetch that URL directly\n",
             plain(to)
         ));
     }

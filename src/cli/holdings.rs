@@ -24,11 +24,10 @@ pub struct HoldingsArgs {
     site: String,
 
     /// Store to read: mongodb://HOST/DATABASE or sqlite:PATH
-    /// [default: sqlite:gleaner.db]
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
-    /// Collection or table to read [default: the site file's]
+    /// Collection or table to read
     #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
     collection: Option<String>,
 }
@@ -99,11 +98,11 @@ impl Holdings {
 /// Returns the reason, in words.
 pub fn readable(url: &StoreUrl) -> Result<(), String> {
     match url {
-        StoreUrl::JsonLines(_) => Err(format!(
-            "{url}: JSON lines are written, not read back; crawl into an SQLite file or MongoDB"
-        )),
+        StoreUrl::JsonLines(_) => {
+            Err(format!("{url}: JSON lines cannot be read back; crawl into SQLite or MongoDB"))
+        }
         StoreUrl::Sqlite(path) if !path.exists() => {
-            Err(format!("there is no file {}; a crawl makes it", path.display()))
+            Err(format!("{} does not exist; a crawl creates it", path.display()))
         }
         _ => Ok(()),
     }

@@ -130,7 +130,7 @@ pub fn begin(
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
-    begun.map_err(|error| format!("the log cannot begin: {error}"))?;
+    begun.map_err(|error| format!("could not start the log: {error}"))?;
     Ok(file)
 }
 

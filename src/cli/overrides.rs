@@ -13,7 +13,7 @@ use crate::text::secret::Secret;
 /// Returns the exit code, after printing why the URL is wrong.
 pub fn store_url(text: &str) -> Result<StoreUrl, Exit> {
     text.parse().map_err(|error| {
-        wrong("--store", "GLEANER_STORE", &format!("{error}; it says {}", Secret::new(text)))
+        wrong("--store", "GLEANER_STORE", &format!("{error}; the value is {}", Secret::new(text)))
     })
 }
 
@@ -25,7 +25,7 @@ pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
     let Some(name) = name else { return Ok(site) };
     if !is_valid_name(name) {
         let message = format!(
-            "`{name}` is no name of a collection: letters, digits, _ and -, not beginning with gleaner_, sqlite_ or system."
+            "`{name}` is not a valid collection name: use letters, digits, _ and -, and do not begin with gleaner_, sqlite_ or system."
         );
         return Err(wrong("--collection", "GLEANER_COLLECTION", &message));
     }
@@ -39,7 +39,7 @@ pub fn in_collection(site: Site, name: Option<&str>) -> Result<Site, Exit> {
 pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
     let Some(items) = items else { return Ok(site) };
     if !site.index.takes_page_size() {
-        let message = "the list of this site is not asked for by a number of items: there is no {limit} in its request";
+        let message = "this site's list has no page size: its request does not contain {limit}";
         return Err(wrong("--page-size", "GLEANER_PAGE_SIZE", message));
     }
     site.index.paging.set_limit(items);
@@ -53,7 +53,7 @@ pub fn at_page_size(mut site: Site, items: Option<u64>) -> Result<Site, Exit> {
 pub fn at_base_url(site: Site, base_url: Option<&str>) -> Result<Site, Exit> {
     let Some(text) = base_url else { return Ok(site) };
     let base_url = parse_base_url(text).map_err(|error| {
-        let message = format!("{error}; it says {}", Secret::new(text));
+        let message = format!("{error}; the value is {}", Secret::new(text));
         wrong("--base-url", "GLEANER_BASE_URL", &message)
     })?;
     Ok(Site { base_url, ..site })

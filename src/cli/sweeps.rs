@@ -16,14 +16,14 @@ use crate::system::clock;
 use crate::text::{count, plain, seconds};
 
 /// Default maximum number of sweeps to list.
-const MOST: usize = 20;
+pub const MOST: usize = 20;
 /// Width of the table in columns, on a terminal or not.
 const WIDTH: u16 = 80;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-The newest stands first. Times are UTC; a sweep of several runs takes from the
-begin of the first to the end of the last, while requests are the last run's.
+Newest first; times are UTC. A sweep of several runs took from the start of the
+first to the end of the last; its requests are those of the last run.
 
 Exit codes: 0 listed, 1 the store cannot be reached, 2 usage.";
 
@@ -33,7 +33,7 @@ pub struct SweepsArgs {
     #[command(flatten)]
     holdings: HoldingsArgs,
 
-    /// Maximum number of sweeps [default: 20]
+    /// Maximum number of sweeps
     #[arg(long, value_name = "N", value_parser = values::count)]
     most: Option<u64>,
 
@@ -53,7 +53,7 @@ async fn try_run(arguments: SweepsArgs) -> Result<(), Exit> {
         arguments.most.map_or(MOST, |most| usize::try_from(most).unwrap_or(i32::MAX as usize));
     let sweeps = holdings.store.sweeps(most).await.map_err(|error| report_error(&error))?;
     if sweeps.is_empty() {
-        print_message(&format!("there is no sweep of {}\n", holdings.what));
+        print_message(&format!("no sweeps of {}\n", holdings.what));
     }
     holdings.close().await;
     match arguments.json {
@@ -109,7 +109,7 @@ fn details(sweep: &LedgerEntry) -> String {
     let mut lines: Vec<String> = entry.report.as_ref().map(counts).into_iter().collect();
     let mut notes = Vec::new();
     if entry.limited {
-        notes.push("a part of the site".to_owned());
+        notes.push("limited".to_owned());
     }
     if entry.runs > 1 {
         notes.push(format!("{} runs", entry.runs));
@@ -127,11 +127,13 @@ fn details(sweep: &LedgerEntry) -> String {
 /// Describes the holder of a running sweep: whether it is known to have ended, or the age of its
 /// last heartbeat.
 fn holder(sweep: &LedgerEntry) -> String {
-    let Some(holder) = &sweep.entry.holder else { return "nobody holds it".to_owned() };
+    let Some(holder) = &sweep.entry.holder else { return "no holder".to_owned() };
     let name = plain(&holder.to_string());
     match (holder.life(), sweep.silent_for) {
-        (Life::Dead, _) => format!("{name}, which has ended"),
-        (_, Some(silent)) => format!("{name}, silent for {}", seconds(silent.as_secs_f64())),
+        (Life::Dead, _) => format!("{name}, ended"),
+        (_, Some(silent)) => {
+            format!("{name}, heartbeat {} ago", seconds(silent.as_secs_f64()))
+        }
         (_, None) => format!("{name}, with a heartbeat in the future"),
     }
 }
@@ -208,7 +210,7 @@ mod tests {
         for sweep in &sweeps {
             assert!(text.contains(&*sweep.entry.id), "an id can be copied: {text}");
         }
-        for part in ["720:00:00", "1:05", "silent for 1:15", "3 runs", "123,456,789 gone"] {
+        for part in ["720:00:00", "1:05", "heartbeat 1:15 ago", "3 runs", "123,456,789 gone"] {
             assert!(text.contains(part), "nothing of {part}: {text}");
         }
     }

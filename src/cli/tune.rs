@@ -33,26 +33,26 @@ use crate::text::secret::{Credentials, shown};
 use crate::tools::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
 
 /// Default maximum number of requests.
-const MOST_REQUESTS: usize = 1000;
+pub const MOST_REQUESTS: usize = 1000;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-This loads the site on purpose: ask its owner, or keep --max-requests low. It
-climbs 1, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500 requests at once while that
-pays, and stops when throughput no longer grows, requests fail, or answers take
-twice as long. It looks at neither robots.txt nor the rate of a site file.
+This loads the site on purpose: ask its owner, or keep --max-requests low.
+Concurrency rises through 1, 3, 5, 10, 20, 30, 50, 100, 200, 300 and 500
+requests until throughput stops growing, requests fail, or answers take twice
+as long. robots.txt and the rate of a site file are ignored.
 
-Exit codes: 0 measured, 1 the site does not answer, 2 usage, 129, 130
-or 143 interrupted: what was measured until then is shown.";
+Exit codes: 0 measured, 1 the site does not answer, 2 usage, 129, 130 or 143
+interrupted (results so far are printed).";
 
 /// Arguments of `gleaner tune`.
 #[derive(Debug, Args)]
 pub struct TuneArgs {
-    /// A URL to request repeatedly, or a site (built-in, or a site file) whose items to request
+    /// URL to request repeatedly, or site (built-in, or a site file) whose items to request
     #[arg(value_name = "URL|SITE")]
     target: String,
 
-    /// Maximum number of requests [default: 1000]
+    /// Maximum number of requests
     #[arg(long, value_name = "N", value_parser = values::requests)]
     max_requests: Option<usize>,
 
@@ -60,7 +60,7 @@ pub struct TuneArgs {
     #[arg(long)]
     json: bool,
 
-    /// Base URL of another copy of the site [default: the site file's]
+    /// Base URL of another copy of the site
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
     base_url: Option<String>,
 
@@ -105,7 +105,7 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
     first.map_err(|error| voice.failed(&error))?;
     let (stop, signal) = climb.climb(&mut signals).await;
     if climb.levels.is_empty() && signal.is_none() {
-        return Err(failed(&anyhow!("--max-requests are too few to measure anything")));
+        return Err(failed(&anyhow!("--max-requests is too low to measure anything")));
     }
     match arguments.json {
         true => voice.show_json(&table::json(&climb.levels, stop))?,
@@ -178,23 +178,25 @@ impl Climb {
             Target::Url(url) => vec![Request::get(url.clone())],
             Target::Site(site) => targets::of(site, &self.fetcher).await?,
         };
-        let Some(first) = self.targets.first().cloned() else { bail!("there is nothing to ask") };
+        let Some(first) = self.targets.first().cloned() else {
+            bail!("there is no page to request")
+        };
         let url = shown(&first.url);
         let answer = self.fetcher.answer(first).await?;
         if let Some(to) = answer.leads_to {
-            bail!("{url} leads to {}, another host or no longer https", plain(&to));
+            bail!("{url} redirects to {}: another host, or no longer https", plain(&to));
         }
         if answer.status.as_u16() >= 400 {
-            bail!("the site answered {} to {url}", answer.status.as_u16());
+            bail!("{url} answered {}", answer.status.as_u16());
         }
         match target {
             Target::Url(_) => self.targets = vec![Request::get(answer.page.url)],
             Target::Site(_) => self.cost = 1 + answer.redirects.len(),
         }
         self.voice.print_message(&match self.targets.len() {
-            1 => format!("asking for {url}, at most {} requests; Ctrl-C ends it\n", self.most),
+            1 => format!("requesting {url}, at most {} requests; Ctrl-C stops\n", self.most),
             pages => format!(
-                "asking for {pages} pages, the first {url}, at most {} requests; Ctrl-C ends it\n",
+                "requesting {pages} pages, the first {url}, at most {} requests; Ctrl-C stops\n",
                 self.most
             ),
         });

@@ -22,7 +22,7 @@ pub fn tell(error: &clap::Error, command: &clap::Command) -> Exit {
         let _ = error.print();
     }
     if let Some(variable) = variable_behind(error, command) {
-        print_message(&format!("\nThe value stands in the environment variable {variable}.\n"));
+        print_message(&format!("\nThe value is from the environment variable {variable}.\n"));
     }
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Complete,

@@ -18,15 +18,15 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);
 /// Parses a duration, such as `500ms`, `30s` or `6h`.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}; a duration is 500ms, 30s, 10m or 6h"))?;
-    if duration > LONGEST { Err("at most 100 years".to_owned()) } else { Ok(duration) }
+        .map_err(|error| format!("{error}; write a duration as 500ms, 30s, 10m or 6h"))?;
+    if duration > LONGEST { Err("must be at most 100 years".to_owned()) } else { Ok(duration) }
 }
 
 /// Parses the time that a document may wait for its batch. At most 1 minute: the end of a crawl may
 /// wait that long.
 pub fn flush(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        duration if duration > Duration::from_secs(60) => Err("at most 1m".to_owned()),
+        duration if duration > Duration::from_secs(60) => Err("must be at most 1m".to_owned()),
         duration => Ok(duration),
     }
 }
@@ -34,7 +34,7 @@ pub fn flush(text: &str) -> Result<Duration, String> {
 /// Parses a duration longer than zero.
 pub fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("it has to be longer than nothing".to_owned()),
+        Duration::ZERO => Err("must be longer than 0".to_owned()),
         duration => Ok(duration),
     }
 }
@@ -42,7 +42,9 @@ pub fn timeout(text: &str) -> Result<Duration, String> {
 /// Parses the interval between the starts of two sweeps.
 pub fn every(text: &str) -> Result<Duration, String> {
     match timeout(text)? {
-        duration if duration > Duration::from_secs(366 * 86_400) => Err("at most 366d".to_owned()),
+        duration if duration > Duration::from_secs(366 * 86_400) => {
+            Err("must be at most 366d".to_owned())
+        }
         duration => Ok(duration),
     }
 }
@@ -50,7 +52,7 @@ pub fn every(text: &str) -> Result<Duration, String> {
 /// Parses a point in time: a duration before now (`24h`), a time (`2026-11-20T10:00:00Z`), a date
 /// (`2026-11-20`, its start in UTC), or `yesterday` (the start of the previous day in UTC).
 pub fn since(text: &str) -> Result<Timestamp, String> {
-    let wanted = "it is a duration back from now, such as 24h, a time, such as 2026-11-20T10:00:00Z, a date, such as 2026-11-20 (UTC), or yesterday";
+    let wanted = "must be a duration before now (24h), a time (2026-11-20T10:00:00Z), a date in UTC (2026-11-20) or yesterday";
     let begin = |day: Date| day.to_zoned(TimeZone::UTC).map(|day| day.timestamp());
     if let Ok(time) = text.parse() {
         return Ok(time);
@@ -70,20 +72,20 @@ pub fn since(text: &str) -> Result<Timestamp, String> {
 /// Parses a size: `8MiB`, `500kB`, or a number of bytes.
 pub fn size(text: &str) -> Result<usize, String> {
     let size: bytesize::ByteSize =
-        text.parse().map_err(|_| "a size is 8MiB, 500kB or 4096".to_owned())?;
+        text.parse().map_err(|_| "write a size as 8MiB, 500kB or 4096".to_owned())?;
     match usize::try_from(size.as_u64()) {
-        Ok(0) => Err("it has to be at least 1".to_owned()),
+        Ok(0) => Err("must be at least 1".to_owned()),
         Ok(size) => Ok(size),
-        Err(_) => Err("it is too large for this machine".to_owned()),
+        Err(_) => Err("too large for this machine".to_owned()),
     }
 }
 
 /// Parses a count, at least 1.
 pub fn count(text: &str) -> Result<u64, String> {
     match text.parse() {
-        Ok(0) => Err("it has to be at least 1".to_owned()),
+        Ok(0) => Err("must be at least 1".to_owned()),
         Ok(count) => Ok(count),
-        Err(_) => Err("a whole number from 1 is wanted".to_owned()),
+        Err(_) => Err("must be a whole number, at least 1".to_owned()),
     }
 }
 
@@ -92,7 +94,7 @@ pub fn count(text: &str) -> Result<u64, String> {
 pub fn workers(text: &str) -> Result<usize, String> {
     match count(text)? {
         count if count <= MOST_WORKERS as u64 => Ok(usize::try_from(count).unwrap_or(1)),
-        _ => Err(format!("more than {MOST_WORKERS} workers help nobody")),
+        _ => Err(format!("must be at most {MOST_WORKERS}")),
     }
 }
 
@@ -100,20 +102,20 @@ pub fn workers(text: &str) -> Result<usize, String> {
 pub fn percent(text: &str) -> Result<f64, String> {
     let percent = text.trim_end_matches('%').trim().parse().ok();
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
-    percent.ok_or_else(|| "a number from 0 to 100 is wanted".to_owned())
+    percent.ok_or_else(|| "must be a number from 0 to 100".to_owned())
 }
 
 /// Parses a rate in requests per second.
 pub fn rate(text: &str) -> Result<f64, String> {
     let rate = text.parse().ok().filter(|rate| is_rate(*rate));
-    rate.ok_or_else(|| format!("it is {RATE_RULE}"))
+    rate.ok_or_else(|| format!("must be {RATE_RULE}"))
 }
 
 /// Parses the number of documents per write. MongoDB gains nothing beyond 1,000.
 pub fn batch(text: &str) -> Result<usize, String> {
     match count(text)? {
         count @ 1..=10_000 => Ok(usize::try_from(count).unwrap_or(1)),
-        _ => Err("at most 10000 documents go into one write".to_owned()),
+        _ => Err("must be at most 10000".to_owned()),
     }
 }
 
@@ -121,7 +123,7 @@ pub fn batch(text: &str) -> Result<usize, String> {
 /// a few more.
 pub fn requests(text: &str) -> Result<usize, String> {
     match count(text)? {
-        0..40 => Err("fewer than 40 requests measure nothing".to_owned()),
+        0..40 => Err("must be at least 40: fewer requests measure nothing".to_owned()),
         count => usize::try_from(count).map_err(|error| error.to_string()),
     }
 }
@@ -133,7 +135,7 @@ pub fn header(text: &str) -> Result<Header, String> {
         Some((origin, rest)) if origin.contains("://") => (Some(self::origin(origin)?), rest),
         _ => (None, text),
     };
-    let (name, value) = text.split_once(':').ok_or("a header is 'Name: value'")?;
+    let (name, value) = text.split_once(':').ok_or("write a header as 'Name: value'")?;
     let [name, value] = [name, value].map(|part| part.trim().to_owned());
     Ok(Header { origin, name, value })
 }
@@ -145,7 +147,8 @@ fn origin(text: &str) -> Result<Url, String> {
     match is_bare && origin.username().is_empty() && origin.password().is_none() {
         true => Ok(origin),
         false => {
-            Err("what stands before a header is an origin: https://HOST, or with :PORT".into())
+            Err("the text before the header must be an origin: https://HOST or https://HOST:PORT"
+                .into())
         }
     }
 }
@@ -159,7 +162,7 @@ pub fn url(text: &str) -> Result<Url, String> {
             Err(format!("`{shown}` has no scheme; write https://{shown}"))
         }
         Ok(url) => Err(format!("{}: is neither http nor https", url.scheme())),
-        Err(error) => Err(format!("`{shown}` is no URL: {error}")),
+        Err(error) => Err(format!("`{shown}` is not a URL: {error}")),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::text::plain;
 const PREFIX: &str = "GLEANER_";
 
 /// Variables of the project's own tests and tools; the program does not read them.
-const OF_TESTS: [&str; 14] = [
+const OF_TESTS: [&str; 15] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
     "GLEANER_LARGE_PAGES",
@@ -24,6 +24,7 @@ const OF_TESTS: [&str; 14] = [
     "GLEANER_TEST_HEARTBEAT",
     "GLEANER_TEST_MONGODB_URI",
     "GLEANER_TEST_SILENCE",
+    "GLEANER_WRITE_DOCS",
     "GLEANER_WRITE_SCHEMA",
 ];
 
@@ -63,7 +64,7 @@ fn sentence(name: &str, known: &[String]) -> String {
             format!("the environment variable {name} is unknown and ignored; did you mean {near}?")
         }
         None => format!(
-            "the environment variable {name} is unknown and ignored; gleaner crawl --help lists those that are read"
+            "the environment variable {name} is unknown and ignored; gleaner crawl --help lists the known ones"
         ),
     }
 }

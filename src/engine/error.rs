@@ -35,7 +35,7 @@ pub enum CrawlError {
     LockLost,
     /// The site's robots.txt could not be read.
     #[error(
-        "robots.txt cannot be read: {error} ({url}). A later run can go on; --robots off passes over it"
+        "robots.txt cannot be read: {error} ({url}); run again to resume, or ignore it with --robots off"
     )]
     Robots {
         /// URL of the robots.txt.
@@ -44,9 +44,7 @@ pub enum CrawlError {
         error: FetchError,
     },
     /// No page of the list was read.
-    #[error(
-        "no page of the list could be read, so nothing is known of the site; the first: {0}. A later run can go on"
-    )]
+    #[error("no page of the list could be read; the first error: {0}; run again to resume")]
     NoList(String),
     /// The site was redesigned, so good documents would be replaced by poor ones.
     #[error(transparent)]
@@ -55,7 +53,7 @@ pub enum CrawlError {
     #[error(transparent)]
     Client(#[from] ClientError),
     /// The writer has ended; it reports the reason itself.
-    #[error("the writer has ended")]
+    #[error("the writer stopped unexpectedly")]
     WriterEnded,
     /// The writer ended before the workers, because of this error.
     #[error(transparent)]

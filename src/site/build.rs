@@ -36,7 +36,7 @@ pub struct Wrong {
 
 /// Upper limit of `max_pages`: no list is longer.
 const CAP_OF_CAPS: u64 = 1_000_000_000;
-const NAME_RULE: &str = "letters, digits, `_` and `-`, beginning with a letter or digit, at most 64 long, and not beginning with `gleaner_`, `sqlite_` or `system.`";
+const NAME_RULE: &str = "use at most 64 letters, digits, `_` and `-`, begin with a letter or digit, and do not begin with `gleaner_`, `sqlite_` or `system.`";
 
 /// Builds the site that a file describes. Relative paths in it start at `folder`.
 ///
@@ -48,7 +48,11 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let collection = file.collection.as_ref().unwrap_or(&file.name);
     for (key, name) in [("name", &file.name), ("collection", collection)] {
         if !is_valid_name(&name.value) {
-            return Err(wrong(name, key, format!("`{}` is no name: {NAME_RULE}", name.value)));
+            return Err(wrong(
+                name,
+                key,
+                format!("`{}` is not a valid name: {NAME_RULE}", name.value),
+            ));
         }
     }
     let ignore = file.ignore.iter().map(|path| selector("ignore", path));
@@ -59,7 +63,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let detail = detail.map(|table| build_detail(table, said, file.format, &index)).transpose()?;
     let is_known = matches!(index.paging, Paging::Keys(_));
     if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
-        return Err(wrong(seeds, "seeds", "the keys are known, so there are no lists"));
+        return Err(wrong(seeds, "seeds", "not valid with paging by keys: there is no list"));
     }
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
     let (workers, rate, user_agents) = (workers(&file)?, rate(&file)?, user_agents(&file)?);
@@ -98,7 +102,7 @@ fn host(host: &At<String>) -> Result<Box<str>, Wrong> {
         }
         None => {
             let given = &host.value;
-            let message = format!("`{given}` is no host; write example.com or example.com:8080");
+            let message = format!("`{given}` is not a host; write example.com or example.com:8080");
             Err(wrong(host, "hosts", message))
         }
     }
@@ -107,9 +111,11 @@ fn host(host: &At<String>) -> Result<Box<str>, Wrong> {
 fn user_agents(file: &SiteFile) -> Result<Vec<String>, Wrong> {
     let Some(At { value: OneOrMany(names), .. }) = &file.user_agent else { return Ok(Vec::new()) };
     match (names.iter().find(|name| HeaderValue::from_str(name).is_err()), &file.user_agent) {
-        (Some(name), Some(at)) => {
-            Err(wrong(at, "user_agent", format!("{name:?} holds what a header cannot")))
-        }
+        (Some(name), Some(at)) => Err(wrong(
+            at,
+            "user_agent",
+            format!("{name:?} contains characters that a header cannot"),
+        )),
         _ => Ok(names.clone()),
     }
 }
@@ -118,14 +124,14 @@ fn workers(file: &SiteFile) -> Result<Option<usize>, Wrong> {
     let Some(workers) = &file.workers else { return Ok(None) };
     match usize::try_from(workers.value) {
         Ok(count) if (1..=MOST_WORKERS).contains(&count) => Ok(Some(count)),
-        _ => Err(wrong(workers, "workers", format!("a number from 1 to {MOST_WORKERS} is wanted"))),
+        _ => Err(wrong(workers, "workers", format!("must be a number from 1 to {MOST_WORKERS}"))),
     }
 }
 
 fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
     let Some(rate) = &file.rate else { return Ok(None) };
     if !is_rate(rate.value) {
-        return Err(wrong(rate, "rate", format!("it is how many requests a second: {RATE_RULE}")));
+        return Err(wrong(rate, "rate", format!("requests per second must be {RATE_RULE}")));
     }
     Ok(Some(rate.value))
 }
@@ -152,13 +158,16 @@ fn seeds(
     let format = table.format.unwrap_or(usual);
     match (&table.values, &table.url, &table.select) {
         (Some(values), None, None) if values.is_empty() => {
-            Err(wrong(written, "seeds.values", "there is no category in it"))
+            Err(wrong(written, "seeds.values", "must contain at least one category"))
         }
         (Some(values), None, None) => {
-            refuse(request::first_used(&Asked::seeds(table), &[]), "the categories are known")?;
+            refuse(
+                request::first_used(&Asked::seeds(table), &[]),
+                "the categories are listed in `values`",
+            )?;
             refuse(
                 table.paging.as_ref().map(|it| at_key(it, "seeds.paging")),
-                "the categories are known",
+                "the categories are listed in `values`",
             )?;
             Ok(Seeds::Listed(values.iter().map(|value| value.as_str().into()).collect()))
         }
@@ -166,7 +175,7 @@ fn seeds(
             let paging =
                 paging::build("seeds.paging", table.paging.as_ref(), format, Path::new(""))?;
             if matches!(paging, Paging::Keys(_) | Paging::Sitemap) {
-                let message = "a page of categories has no such paging";
+                let message = "not valid for a page of categories";
                 return Err(wrong(written, "seeds.paging", message));
             }
             let request = request::build(&Asked::seeds(table), &paging.placeholders())?;
@@ -182,7 +191,7 @@ fn seeds(
             let page = SeedsPage { request, paging, goes_on, more, marks, select };
             Ok(Seeds::Page(Box::new(page)))
         }
-        _ => Err(wrong(written, "seeds", "it needs either `values`, or `url` and `select`")),
+        _ => Err(wrong(written, "seeds", "set either `values`, or `url` and `select`")),
     }
 }
 
@@ -202,9 +211,9 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
     let is_known = matches!(paging, Paging::Keys(_));
     if is_known {
         let used = request::first_used(&Asked::index(table), &["url"]);
-        refuse(used, "the keys are known, so there is no list to ask for")?;
+        refuse(used, "paging is by keys, so no list is requested")?;
     } else if request.url.is_none() {
-        return Err(wrong(written, "index.url", "it is missing: where is the list?"));
+        return Err(wrong(written, "index.url", "missing: the URL of the list is required"));
     } else {
         needs(later.as_deref().unwrap_or(&request), needed(&paging), written, "index")?;
         needs(&request, has_seeds.then_some(Placeholder::Seed), written, "index")?;
@@ -212,10 +221,14 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
     let most_pages = match &table.max_pages {
         None => MOST_PAGES,
         Some(most) if is_known => {
-            return Err(wrong(most, "index.max_pages", "the keys are known: all are asked for"));
+            return Err(wrong(
+                most,
+                "index.max_pages",
+                "not valid with paging by keys: all keys are requested",
+            ));
         }
         Some(most) if !(1..=CAP_OF_CAPS).contains(&most.value) => {
-            let message = format!("a number from 1 to {CAP_OF_CAPS} is wanted");
+            let message = format!("must be a number from 1 to {CAP_OF_CAPS}");
             return Err(wrong(most, "index.max_pages", message));
         }
         Some(most) => most.value,
@@ -296,7 +309,7 @@ fn selected(
     format: Format,
 ) -> Result<ItemRules, Wrong> {
     let table = &written.value;
-    let missing = |key: &str| wrong(written, key, "it is missing, and a list needs it");
+    let missing = |key: &str| wrong(written, key, "missing: required for a list");
     let of_items = table.items.as_ref().ok_or_else(|| missing("index.items"))?;
     let of_key = table.key.as_ref().ok_or_else(|| missing("index.key"))?;
     let link = detail.and_then(|detail| detail.value.link.as_ref());
@@ -307,7 +320,7 @@ fn selected(
         _ if format == Format::Json => Keep::Whole,
         _ => {
             let message =
-                "an HTML page is no document: say what is kept of it, here or in [detail.fields]";
+                "required for HTML pages: name the fields to keep, here or in [detail.fields]";
             return Err(wrong(written, "index.fields", message));
         }
     };
@@ -343,11 +356,16 @@ fn bare_items(
     ];
     refuse(unused.into_iter().flatten().next(), &format!("paging is by {kind}"))?;
     let Some(detail) = detail else {
-        let message = format!("paging is by {kind}, so there is nothing but [detail] to store");
+        let message =
+            format!("[detail] is required with paging by {kind}: nothing else can be stored");
         return Err(wrong(written, "detail", message));
     };
     if let Some(link) = &detail.value.link {
-        return Err(wrong(link, "detail.link", format!("paging is by {kind}: no list has links")));
+        return Err(wrong(
+            link,
+            "detail.link",
+            format!("not valid with paging by {kind}: there are no items with links"),
+        ));
     }
     match &table.key {
         Some(key) => Ok(ItemRules::Sitemap {
@@ -355,7 +373,8 @@ fn bare_items(
             has_revision: table.revision.is_none(),
         }),
         None if is_sitemap => {
-            let message = "a regular expression on the entries' locations is needed";
+            let message =
+                "missing: a regular expression for the locations of the entries is required";
             Err(wrong(written, "index.key", message))
         }
         None => Ok(ItemRules::Known),
@@ -377,16 +396,16 @@ fn build_detail(
             return Err(wrong(
                 written,
                 "detail.url",
-                "it is missing; `link` takes it from the list",
+                "missing: set it, or set `link` to take it from the list",
             ));
         }
         (Some(url), Some(_)) => {
-            return Err(wrong(url, "detail.url", "`link` says already where the page is"));
+            return Err(wrong(url, "detail.url", "not valid together with `link`"));
         }
         (Some(_), None) => needs(&request, Some(Placeholder::Key), written, "detail")?,
         (None, _) => {
             let query = table.query.values().next().map(|it| at_key(it, "detail.query"));
-            refuse(query, "the list says where the page is, and its URL is taken whole")?;
+            refuse(query, "the URL of the page comes from the list and is used unchanged")?;
         }
     }
     let require = table.require.iter().map(|text| select("detail.require", text, format));
@@ -394,12 +413,12 @@ fn build_detail(
     let revision = revision.map(|it| select::single("detail.revision", it, format));
     let fields = fields("detail.fields", &table.fields, format)?;
     if fields.is_empty() && format == Format::Html {
-        let message = "an HTML page is no document: say what is kept of it";
+        let message = "required for HTML pages: name the fields to keep";
         return Err(wrong(written, "detail.fields", message));
     }
     let document = table.document.as_ref();
     if let Some(path) = document.filter(|_| format == Format::Html) {
-        return Err(wrong(path, "detail.document", "an HTML page has no part that is a document"));
+        return Err(wrong(path, "detail.document", "not valid for HTML pages"));
     }
     Ok(DetailRules {
         request,
@@ -453,7 +472,7 @@ fn needs<T>(
 fn refuse(used: Option<Wrong>, why: &str) -> Result<(), Wrong> {
     match used {
         None => Ok(()),
-        Some(used) => Err(Wrong { message: format!("it says nothing here: {why}"), ..used }),
+        Some(used) => Err(Wrong { message: format!("not valid here: {why}"), ..used }),
     }
 }
 

@@ -7,7 +7,7 @@ use super::BuiltIn;
 pub enum SiteError {
     /// Neither a built-in site nor a file.
     #[error(
-        "no built-in site and no file is called `{name}`; built in: {known}; a path must end in .toml or contain a slash"
+        "there is no built-in site and no file `{name}`; built in: {known}; a path must end in .toml or contain a slash"
     )]
     Unknown {
         /// Name or path that was given.

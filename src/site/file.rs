@@ -413,7 +413,9 @@ pub fn read(path: &Path) -> io::Result<String> {
     File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
     match text.len() as u64 <= LARGEST {
         true => Ok(text),
-        false => Err(io::Error::other(format!("it is no site file: it has over {LARGEST} bytes"))),
+        false => {
+            Err(io::Error::other(format!("not a site file: it is larger than {LARGEST} bytes")))
+        }
     }
 }
 
@@ -425,7 +427,7 @@ mod tests {
     #[test]
     fn x1_a_device_that_never_ends_is_no_site_file() {
         let said = read(Path::new("/dev/zero")).unwrap_err().to_string();
-        assert!(said.contains("it is no site file"), "{said}");
+        assert!(said.contains("not a site file"), "{said}");
     }
 
     #[test]
@@ -436,6 +438,6 @@ mod tests {
             std::fs::write(path, &made).unwrap();
         }
         let kept = std::fs::read_to_string(path).unwrap();
-        assert!(kept == made, "write it anew: GLEANER_WRITE_SCHEMA=1 cargo test schema");
+        assert!(kept == made, "src/site/schema.json is out of date; `make docs` writes it");
     }
 }

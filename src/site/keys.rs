@@ -55,7 +55,7 @@ impl KeyList {
         let number = |text: &str| text.trim().parse::<u64>().ok();
         match ends.and_then(|(from, to)| Some((number(from)?, number(to)?))) {
             Some((from, to)) if from <= to => Ok(KeyList::Range(from, to)),
-            _ => Err(format!("`{text}` is no range; write 1..100, both ends included")),
+            _ => Err(format!("`{text}` is not a range; write 1..100, both ends included")),
         }
     }
 
@@ -65,7 +65,7 @@ impl KeyList {
     /// Returns what is wrong with a key, in words.
     pub fn listed(keys: &[String]) -> Result<KeyList, String> {
         if let Some(key) = keys.iter().find(|key| key.contains('\n')) {
-            return Err(format!("the key {key:?} holds a line break"));
+            return Err(format!("the key {key:?} contains a line break"));
         }
         Ok(KeyList::lines("listed".to_owned() + &keys.join("\n"), &keys.join("\n")))
     }
@@ -163,8 +163,8 @@ fn within(folder: &Path, name: &str) -> Result<PathBuf, String> {
         return Ok(file);
     }
     Err(format!(
-        "{name} is neither beside the site file nor below it, and a site file may be somebody \
-         else's; copy it there, or write file = \"-\" and pass the keys on standard input"
+        "{name} is outside the folder of the site file, which is refused because a site file may come from somebody else; copy it into \
+         the folder, or set file = \"-\" and pass the keys on standard input"
     ))
 }
 
@@ -225,7 +225,7 @@ mod tests {
         let absolute = outer.path().join("ids.txt");
         for name in ["../ids.txt", "below/../../ids.txt", absolute.to_str().unwrap(), "link.txt"] {
             let said = KeyList::file(name, &folder).unwrap_err();
-            assert!(said.contains("neither beside the site file nor below it"), "{name}: {said}");
+            assert!(said.contains("outside the folder of the site file"), "{name}: {said}");
         }
     }
 }

@@ -41,13 +41,13 @@ pub enum BodyTemplate {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
     /// The template and its values do not make a URL.
-    #[error("`{0}` is no URL: {1}")]
+    #[error("`{0}` is not a URL: {1}")]
     Url(String, url::ParseError),
     /// A placeholder becomes `.` or `..`, which would change the path.
     #[error("`{0}` has a dot segment, which would change the path")]
     DotSegment(String),
     /// The value is not valid in a header.
-    #[error("the header {0} would hold what a header cannot")]
+    #[error("the value of the header {0} contains characters that a header cannot")]
     Header(HeaderName),
     /// A link leads to another host.
     #[error(

@@ -91,7 +91,7 @@ pub enum TemplateError {
     #[error("`{{` without `}}`")]
     Open,
     /// The text between braces is not a placeholder, or not one that is valid here.
-    #[error("no placeholder {{{0}}} here; {1}")]
+    #[error("unknown placeholder {{{0}}}; {1}")]
     Unknown(String, String),
 }
 
@@ -379,9 +379,9 @@ fn push(parts: &mut Vec<Part>, text: &str) {
 fn unknown(name: &str, allowed: &[Placeholder]) -> TemplateError {
     let names: Vec<String> = allowed.iter().map(|it| format!("{{{}}}", it.name())).collect();
     let offered = match names.as_slice() {
-        [] => "there are none".to_owned(),
-        [only] => format!("there is {only}"),
-        several => format!("there are {}", several.join(", ")),
+        [] => "none is valid here".to_owned(),
+        [only] => format!("valid here: {only}"),
+        several => format!("valid here: {}", several.join(", ")),
     };
     TemplateError::Unknown(name.to_owned(), offered)
 }

@@ -42,7 +42,7 @@ fn errors_name_file_and_line_or_key() {
         error(&unknown)
     );
     let name = text.replace("name = \"books\"", "name = \"system.x\"");
-    assert!(error(&name).starts_with("my.toml:2: name: `system.x` is no name"));
+    assert!(error(&name).starts_with("my.toml:2: name: `system.x` is not a valid name"));
     let path = text.replace("$.results[*]", "$.results[");
     assert!(error(&path).starts_with("my.toml:12: index.items: "), "{}", error(&path));
     let limit = text.replace("limit = 18", "limit = 0");
@@ -78,40 +78,43 @@ fn files_that_can_never_work_are_refused_with_line_and_key() {
     let keys = "[index]\npaging = { by = 'keys', range = '1..9' }\n";
     let map = "[index]\nurl = '/s.xml'\nkey = '(\\d+)'\npaging = { by = 'sitemap' }\n";
     for (file, words) in [
-        (map.to_owned(), "x.toml:3: detail: paging is by sitemap"),
-        (format!("{keys}[detail]\nlink = '$.l'\n"), "x.toml:6: detail.link: paging is by keys"),
+        (map.to_owned(), "x.toml:3: detail: [detail] is required with paging by sitemap"),
+        (
+            format!("{keys}[detail]\nlink = '$.l'\n"),
+            "x.toml:6: detail.link: not valid with paging by keys",
+        ),
         (format!("{list}[detail]\nurl = '/d'\n"), "must contain {key}"),
         (format!("{list}paging = {{ by = 'offset', limit = 5 }}\n"), "must contain {offset}"),
         (format!("[seeds]\nvalues = ['a']\n{list}"), "must contain {seed}"),
         (format!("{list}[detail]\nurl = 'ftp://h/{{key}}'\n"), "x.toml:8: detail.url: ftp"),
-        (format!("hosts = ['*.h']\n{list}"), "x.toml:3: hosts: `*.h` is no host"),
-        (format!("hosts = ['u@h']\n{list}"), "is no host"),
+        (format!("hosts = ['*.h']\n{list}"), "x.toml:3: hosts: `*.h` is not a host"),
+        (format!("hosts = ['u@h']\n{list}"), "is not a host"),
         (format!("user_agent = \"a\\nb\"\n{list}"), "x.toml:3: user_agent"),
-        (format!("{list}max_pages = 0\n"), "x.toml:7: index.max_pages: a number from 1"),
+        (format!("{list}max_pages = 0\n"), "x.toml:7: index.max_pages: must be a number from 1"),
         (format!("{keys}max_pages = 5\n[detail]\nurl = '/{{key}}'\n"), "x.toml:5: index.max_pages"),
         (
             format!("{keys}query = {{ a = 1 }}\n[detail]\nurl = '/{{key}}'\n"),
-            "index.query: it says nothing",
+            "index.query: not valid here",
         ),
         (
             format!(
                 "[seeds]\nvalues = ['a']\nmethod = 'POST'\n{list}query = {{ s = '{{seed}}' }}\n"
             ),
-            "seeds.method: it says nothing",
+            "seeds.method: not valid here",
         ),
         (
             format!("{list}[detail]\nlink = '$.l'\nquery = {{ a = 1 }}\n"),
-            "detail.query: it says nothing",
+            "detail.query: not valid here",
         ),
         (
             format!("{list}[detail]\nlink = {{ select = '$.l', many = true }}\n"),
-            "`many` has no place",
+            "`many` is not valid",
         ),
         (
             list.replace("key = '$.id'", "key = { select = '$.id', as = 'integer' }"),
-            "`as` says nothing",
+            "`as` is not valid",
         ),
-        (format!("{list}query = {{ p = '{{offest}}' }}\n"), "no placeholder {offest} here"),
+        (format!("{list}query = {{ p = '{{offest}}' }}\n"), "unknown placeholder {offest}"),
         (format!("{list}json = {{ a = nan }}\n"), "index.json"),
         (list.replace("'$[*]'", "{ select = '$[*]', regex = 'x' }"), "items are taken whole"),
     ] {

@@ -105,7 +105,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrOff<T> {
             fn visit_bool<E: Error>(self, flag: bool) -> Result<OrOff<T>, E> {
                 match flag {
                     false => Ok(OrOff::Off),
-                    true => Err(E::custom("write a selector, or false")),
+                    true => Err(E::custom("must be a selector or false")),
                 }
             }
 

@@ -142,14 +142,14 @@ pub fn is_unreachable(error: &FetchError) -> bool {
 pub fn refused(status: u16, body: &[u8]) -> String {
     let hint = match status {
         401 | 403 | 418 => {
-            "the site refuses: `headers` or `user_agent` in the site file may be what it wants"
+            "the site refuses the request: it may need `headers` or `user_agent` in the site file"
         }
-        404 | 410 => "there is nothing at this URL: look at `url` in the site file",
-        405 => "the site wants another `method`",
-        400 | 422 => "the site does not like the request: look at `query`, `form` or `json`",
-        429 => "the site is asked too often: wait, and set `workers` low",
-        500.. => "the site has trouble of its own, or with the request",
-        _ => "no page has this status, unless `[answers] ok` in the site file says so",
+        404 | 410 => "check `url` in the site file",
+        405 => "check `method` in the site file",
+        400 | 422 => "the site rejects the request: check `query`, `form` and `json`",
+        429 => "too many requests: wait, then set `workers` low",
+        500.. => "the site failed; it may be the request",
+        _ => "not a page, unless `[answers] ok` in the site file lists this status",
     };
     format!("the site answered {status}; {hint}{}", quoted(body))
 }
@@ -159,8 +159,8 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
     let is_html = page.content_type().is_some_and(|kind| kind.contains("html"))
         || page.body.trim_ascii_start().starts_with(b"<");
     let hint = match error {
-        PageError::Json(_) if is_html => "; it looks like HTML: is `format = \"html\"` meant?",
-        PageError::Sitemap(_) => "; is `url` that of a sitemap?",
+        PageError::Json(_) if is_html => "; it looks like HTML: set `format = \"html\"`?",
+        PageError::Sitemap(_) => "; check that `url` is a sitemap",
         _ => "",
     };
     // A page that was parsed but has a wrong field is the right page, so its sample would not help.
@@ -254,7 +254,7 @@ fn unmatched<'s>(site: &'s Site, json: &JsonPage) -> impl Iterator<Item = &'s Se
 /// Warns if nothing distinguishes the page of an item from any other page.
 fn nothing_required(site: &Site) -> Option<String> {
     site.takes_any_page().then(|| {
-        "detail: nothing is required of a page, so that any page counts as the item, also one that says that it is sold or asks for a login: name in `require` what each item's page has".to_owned()
+        "detail: any page counts as an item's, even an error or login page: set `require` to selectors that every item's page matches".to_owned()
     })
 }
 
@@ -271,7 +271,7 @@ fn other_key(site: &Site, key: &str, json: &JsonPage) -> Option<String> {
         Err(error) => error.to_string(),
     };
     Some(format!(
-        "the list has this item as {key}, but `{name}` in its document says: {says}; is `key` the right field, or `url` the right page?"
+        "the list has this item as {key}, but `{name}` in its document is {says}; check `key` and `url`"
     ))
 }
 

@@ -51,16 +51,16 @@ pub struct Shape {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoList {
     /// The page is HTML.
-    #[error("it answers HTML, where only a person can say which parts are items")]
+    #[error("it answers HTML, and a list in HTML cannot be recognized automatically")]
     Html,
     /// The page is neither JSON nor HTML.
     #[error("it answers neither JSON nor HTML: {0}")]
     Other(String),
     /// The page is JSON without a list of objects.
-    #[error("it answers JSON, but no list of objects is in it{}", urls(.0))]
+    #[error("it answers JSON without a list of objects{}", urls(.0))]
     NoItems(Vec<String>),
     /// No field distinguishes its items.
-    #[error("its items, at {0}, have no field with a value of its own in each of them")]
+    #[error("its items, at {0}, have no field with a unique value")]
     NoKey(Path),
 }
 

@@ -126,19 +126,23 @@ impl Stop {
         match self {
             Stop::Flat => {
                 let workers = workers(levels).unwrap_or_default();
-                format!("more than {workers} at once bring no more")
+                format!("throughput does not grow beyond {workers} concurrent requests")
             }
             Stop::Errors => {
                 let (errors, requests) =
                     levels.last().map_or((0, 0), |level| (level.errors, level.requests));
-                format!("{errors} of {requests} requests failed or were refused at {last} at once")
+                format!(
+                    "{errors} of {requests} requests failed or were refused at concurrency {last}"
+                )
             }
             Stop::Slow => {
-                format!("at {last} at once requests take twice as long, and no more are answered")
+                format!("at concurrency {last} answers take twice as long, at the same throughput")
             }
-            Stop::Requests => "too few of --max-requests are left for the next level".to_owned(),
-            Stop::Top => format!("{last} at once are as many as are tried"),
-            Stop::Interrupted => "it was told to stop".to_owned(),
+            Stop::Requests => {
+                "--max-requests leaves too few requests for the next level".to_owned()
+            }
+            Stop::Top => format!("concurrency {last} is the highest level"),
+            Stop::Interrupted => "interrupted".to_owned(),
         }
     }
 }

@@ -22,55 +22,6 @@ fn help(command: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// A setting: its flag, its variable and its default.
-type Setting = (String, String, String);
-
-/// The settings of `crawl --help`, one paragraph each.
-fn settings_in_help() -> BTreeSet<Setting> {
-    let help = help("crawl");
-    let mut settings = BTreeSet::new();
-    let paragraphs = help.split("\n      --").skip(1);
-    for paragraph in paragraphs {
-        let flag = paragraph.split_whitespace().next().expect("a flag");
-        let paragraph: String = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
-        let between = |start: &str| {
-            let rest = paragraph.split(start).nth(1)?;
-            Some(rest.split([']', '=']).next()?.trim().to_owned())
-        };
-        let variable = between("[env: ").unwrap_or_else(|| panic!("--{flag} has no variable"));
-        let default = between("[default: ").unwrap_or_else(|| panic!("--{flag} has no default"));
-        let default = default.split(';').next().unwrap_or_default();
-        settings.insert((format!("--{flag}"), variable, default.replace("'s", "")));
-    }
-    settings
-}
-
-/// The settings of the table in `docs/configuration.md`.
-fn settings_in_docs() -> BTreeSet<Setting> {
-    let docs = read("docs/configuration.md");
-    let rows = docs.lines().filter(|line| line.starts_with("| `--"));
-    rows.map(|row| {
-        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
-        let flag = cells[0].trim_matches('`').split_whitespace().next().expect("a flag");
-        let default = cells[2].split(" (").next().unwrap_or_default();
-        let default = default.trim_matches('`').replace("'s", "");
-        (flag.to_owned(), cells[1].trim_matches('`').to_owned(), default)
-    })
-    .collect()
-}
-
-#[test]
-fn every_setting_is_documented_as_the_program_has_it() {
-    let (help, docs) = (settings_in_help(), settings_in_docs());
-    assert!(help.len() > 20, "{help:?}");
-    let only_help: Vec<_> = help.difference(&docs).collect();
-    let only_docs: Vec<_> = docs.difference(&help).collect();
-    assert!(
-        only_help.is_empty() && only_docs.is_empty(),
-        "help: {only_help:?}\ndocs: {only_docs:?}"
-    );
-}
-
 /// Flags of a command that are not those of a crawl.
 fn flags_of_its_own(command: &str) -> BTreeSet<String> {
     let flags = |command: &str| -> BTreeSet<String> {

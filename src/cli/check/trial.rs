@@ -228,7 +228,7 @@ impl Trial {
             self.facts.warnings.extend(elsewhere);
             self.facts.warnings.extend(missing.iter().map(|(key, answer)| {
                 let status = answer.status.as_u16();
-                format!("item {key} is listed but answers {status}; a crawl counts it as missing")
+                format!("item {key} is listed, but its page has status {status}; a crawl counts it as missing")
             }));
             return self.document(key.as_str(), content, answer.as_ref());
         }
@@ -280,7 +280,7 @@ impl Trial {
                     Some(page) => check::unreadable(&error, page),
                     None => error.to_string(),
                 };
-                Err(Stop::Misfit(format!("nothing would be stored of item {key}: {why}")))
+                Err(Stop::Misfit(format!("item {key} would not be stored: {why}")))
             }
         }
     }
@@ -371,7 +371,7 @@ fn cannot_be_asked(key: &str, error: &RequestError) -> String {
         RequestError::Host(url) => to_allow(url),
         _ => String::new(),
     };
-    format!("item {key} cannot be asked for: {error}{hint}")
+    format!("item {key} cannot be requested: {error}{hint}")
 }
 
 /// Returns a hint for allowing the host of `url` in the site file.

@@ -33,7 +33,7 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
             Err(NotOpened::Told(_)) => return Exit::Complete,
             Err(NotOpened::Store(error)) if was_open || may_come_back(&error) => {
                 let after = AWAY.min(every);
-                warn!("the store cannot be opened; tried again in {}: {error}", shown(after));
+                warn!("store unavailable, retrying in {}: {error}", shown(after));
                 match session.pause(after).await {
                     None => continue,
                     Some(_) => return Exit::Complete,
@@ -53,7 +53,7 @@ pub async fn run(session: &mut Session<'_>, settings: Settings, every: Duration)
                     exit if ran.is_told => return exit,
                     exit @ (Exit::Usage | Exit::ReaderGone | Exit::Interrupted(_)) => return exit,
                     Exit::Complete => {}
-                    exit => warn!("{}; the next sweep begins at its time", exit.means()),
+                    exit => warn!("{}; the next sweep starts as scheduled", exit.means()),
                 }
                 // Only the first sweep is fresh; later ones resume what it leaves. While another
                 // run holds the site, no sweep has started.

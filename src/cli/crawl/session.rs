@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
             let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));
             report::try_to_write(path).map_err(message)?;
             if store_url.is_at(path) {
-                return Err(wrong("--report", "GLEANER_REPORT", "that is the file of the store"));
+                return Err(wrong("--report", "GLEANER_REPORT", "this is the file of the store"));
             }
         }
         let signals = Signals::listen_with(log).map_err(|error| failed(&error.into()))?;
@@ -161,8 +161,8 @@ impl<'a> Session<'a> {
                         if told.is_some() {
                             progress.end();
                             let left = store.left_unfinished();
-                            let left = left.unwrap_or("what was written is whole".to_owned());
-                            print_message(&format!("stopped at once; {left}\n"));
+                            let left = left.unwrap_or("what was written is consistent".to_owned());
+                            print_message(&format!("aborted; {left}\n"));
                             return Err(signal);
                         }
                         told = Some(signal);

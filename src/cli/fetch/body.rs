@@ -31,7 +31,7 @@ pub fn shown(page: &Page, on_terminal: bool) -> Shown<'_> {
         let size = bytesize::ByteSize(body.len() as u64).display().iec().to_string();
         let kind = if said.is_empty() { "of no stated type".to_owned() } else { plain(said) };
         return Shown::Described(format!(
-            "a binary body of {size} ({kind}) is not shown on a terminal; send it to a file with >"
+            "a binary body of {size} ({kind}) is not shown on a terminal; redirect it to a file with >"
         ));
     }
     // JSON is UTF-8, even if the header names another charset.

@@ -45,7 +45,7 @@ fn body(arguments: &FetchArgs) -> Result<Option<Body>, Exit> {
     if let Some(text) = &arguments.json {
         let bytes = contents("--json", text)?;
         serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).map_err(|error| {
-            refused("--json", &format!("it is not JSON: {error}; --data sends anything"))
+            refused("--json", &format!("not valid JSON: {error}; use --data to send other bodies"))
         })?;
         return Ok(Some(Body { content_type: "application/json", bytes: bytes.into() }));
     }
@@ -69,7 +69,7 @@ fn contents(flag: &str, text: &str) -> Result<Vec<u8>, Exit> {
 fn pairs(flag: &str, texts: &[String]) -> Result<Vec<(String, String)>, Exit> {
     let pair = |(at, text): (usize, &String)| {
         let (name, value) = text.split_once('=').ok_or_else(|| {
-            refused(flag, &format!("number {} is not written NAME=VALUE", at + 1))
+            refused(flag, &format!("number {} is not in the form NAME=VALUE", at + 1))
         })?;
         Ok((name.to_owned(), value.to_owned()))
     };

@@ -44,10 +44,10 @@ impl Expression {
                 Ok(selector.select_texts(html.scope())?)
             }
             (Select::Json(_), Format::Html) => bail!(
-                "{self} is a JSONPath, and the page is taken for HTML; --format json reads it as JSON"
+                "{self} is a JSONPath, but the page is treated as HTML; use --format json to read it as JSON"
             ),
             (Select::Css(_), Format::Json) => bail!(
-                "{self} is a CSS selector (a JSONPath begins with $), and the page is taken for JSON; --format html reads it as HTML"
+                "{self} is a CSS selector (a JSONPath begins with $), but the page is treated as JSON; use --format html to read it as HTML"
             ),
         }
     }

@@ -33,12 +33,12 @@ const PAGE_SIZE: u64 = 100;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-URL is that of a list as the site's own API answers it: JSON with a list of
-objects. About ten requests find out how the list goes on, what tells its items
-apart, and where their own pages are; robots.txt is not looked at. What was
-found and what to check stands in the file as comments.
+URL is a list in the site's own API: JSON with a list of objects. About ten
+requests detect the paging, the key of the items and the pages of the items;
+robots.txt is ignored. Comments in the file say what was detected and what to
+check.
 
-Exit codes: 0 a file, 1 no answer, 2 usage, 3 it cannot be told.";
+Exit codes: 0 drafted, 1 no answer, 2 usage, 3 could not draft a file.";
 
 /// Arguments of `gleaner sites new`.
 #[derive(Debug, Args)]
@@ -50,7 +50,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
 
-    /// Replace the file that is there
+    /// Replace an existing file
     #[arg(long, requires = "output")]
     force: bool,
 
@@ -67,7 +67,7 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
     let NewArgs { url, output, force, client } = arguments;
     let url = list_url(&url).map_err(|error| refused("URL", &error))?;
     if let Some(path) = output.as_deref().filter(|path| !force && path.exists()) {
-        let message = format!("{} is there already; --force replaces it", path.display());
+        let message = format!("{} exists; use --force to replace it", path.display());
         return Err(refused("--output", &message));
     }
     let settings = client.apply(Settings::default())?;
@@ -84,7 +84,7 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
         .map_or_else(|| format!("{}.toml", draft.name()), |path| path.display().to_string());
     let text = asker.voice.0.scrub_cut(&draft.text(&path));
     if let Err(error) = Site::parse(&text, &path) {
-        let message = "what was found makes no site file; write one by hand (gleaner sites books)";
+        let message = "the draft is not a valid site file; write one by hand, starting from `gleaner sites books`";
         asker.voice.failed(&anyhow!(error).context(message));
         return Err(Exit::Incomplete);
     }
@@ -93,7 +93,7 @@ async fn try_run(arguments: NewArgs) -> Result<Exit, Exit> {
         Some(path) => {
             write(&path, &text, force).map_err(|error| failed(&error))?;
             let path = path.display();
-            print_message(&format!("{path} is written; next: gleaner check {path}\n"));
+            print_message(&format!("wrote {path}; next: gleaner check {path}\n"));
         }
     }
     Ok(Exit::Complete)
@@ -139,7 +139,7 @@ impl Asker {
         let answer = self.fetcher.answer(Request::get(self.url.clone())).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         if answer.status.as_u16() != 200 {
-            let why = format!("it answers {}, and only 200 is a page", answer.status.as_u16());
+            let why = format!("it has status {}, expected 200", answer.status.as_u16());
             return Err(self.cannot_tell(&why));
         }
         // If the list has moved, the file gets its new URL.
@@ -345,19 +345,19 @@ impl Asker {
 
     fn is_html(&self) -> Exit {
         let url = shown(&self.url);
-        let hint = "The site's pages may ask an API that answers JSON: a browser's network view shows it. Else write the file by hand; `gleaner sites douban-top250` is a pattern, and this shows what a selector finds:";
+        let hint = "The site's pages may use an API that answers JSON: look for it in the network tab of a browser. Otherwise write the file by hand, starting from `gleaner sites douban-top250`; this command shows what a selector matches:";
         let command = format!("gleaner fetch '{url}' --select 'a::attr(href)'");
         self.report_no_file(&NoList::Html.to_string(), hint, &command)
     }
 
     fn cannot_tell(&self, why: &str) -> Exit {
-        let hint = "`gleaner sites books` is a pattern to write the file by, and this shows what the site answers:";
+        let hint = "Write the file by hand, starting from `gleaner sites books`; this command shows the site's answer:";
         let command = format!("gleaner fetch '{}'", shown(&self.url));
         self.report_no_file(why, hint, &command)
     }
 
     fn report_no_file(&self, why: &str, hint: &str, command: &str) -> Exit {
-        let first = format!("no site file can be made from {}: {why}", shown(&self.url));
+        let first = format!("could not draft a site file from {}: {why}", shown(&self.url));
         let (first, hint) = (wrapped("error: ", "  ", &first), wrapped("", "", hint));
         self.voice.print_message(&format!("{first}{hint}  {}\n", plain(command)));
         Exit::Incomplete

@@ -74,7 +74,7 @@ pub fn text(levels: &[Level], stopped: Stop) -> String {
 pub fn line(level: &Level) -> String {
     let Level { at_once, requests, per_second, errors, .. } = level;
     format!(
-        "{at_once} at once: {requests} requests, {per_second:.1} a second, median {}, {errors} errors",
+        "{at_once} concurrent: {requests} requests, {per_second:.1} per second, median {}, {errors} errors",
         millis(level.median)
     )
 }
@@ -141,6 +141,6 @@ mod tests {
         assert_eq!(value["levels"][0]["per_second"], 3.333);
         let none: serde_json::Value = serde_json::from_str(&json(&[], Stop::Interrupted)).unwrap();
         assert_eq!((&none["workers"], &none["stopped"]), (&().into(), &"interrupted".into()));
-        assert_eq!(super::text(&[], Stop::Interrupted), "stopped: it was told to stop\n");
+        assert_eq!(super::text(&[], Stop::Interrupted), "stopped: interrupted\n");
     }
 }

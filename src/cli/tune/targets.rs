@@ -30,7 +30,7 @@ pub async fn of(site: &Site, fetcher: &Fetcher) -> anyhow::Result<Vec<Request>> 
         // The pages that it leads to come before its siblings.
         follows.into_iter().rev().for_each(|run| runs.push_front(run));
     }
-    bail!("the list of {} shows no item", site.name)
+    bail!("the list of {} has no items", site.name)
 }
 
 /// Returns the listing of a list page, and the pages that follow it.

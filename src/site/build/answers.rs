@@ -15,8 +15,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// Statuses with a fixed meaning, and the reason. A site file cannot change it.
 const OWN: [(std::ops::RangeInclusive<u16>, &str); 3] = [
     (300..=399, "redirects are followed, and 304 says that nothing changed"),
-    (429..=429, "it is always asked again"),
-    (503..=503, "it is always asked again"),
+    (429..=429, "it is always retried"),
+    (503..=503, "it is always retried"),
 ];
 
 /// Builds the meaning of statuses. A status that the file names is removed from the defaults of the
@@ -32,7 +32,7 @@ pub fn statuses(written: Option<&At<AnswersTable>>) -> Result<Statuses, Wrong> {
             let key = format!("answers.{name}");
             let number = allowed(&key, status)?;
             if let Some((_, other)) = named.iter().find(|(it, _)| *it == number) {
-                return Err(wrong(status, &key, format!("`{other}` has {number} already")));
+                return Err(wrong(status, &key, format!("{number} is already in `{other}`")));
             }
             named.push((number, name));
         }
@@ -44,7 +44,7 @@ pub fn statuses(written: Option<&At<AnswersTable>>) -> Result<Statuses, Wrong> {
         }
     });
     if ok.is_empty() {
-        return Err(wrong(written, "answers.ok", "no status would be that of a page"));
+        return Err(wrong(written, "answers.ok", "must contain at least one status"));
     }
     Ok(Statuses { ok, end, later, wait: wait.as_ref().map(duration).transpose()? })
 }
@@ -52,16 +52,20 @@ pub fn statuses(written: Option<&At<AnswersTable>>) -> Result<Statuses, Wrong> {
 fn allowed(key: &str, status: &At<u64>) -> Result<u16, Wrong> {
     let number = u16::try_from(status.value).ok().filter(|number| (200..=599).contains(number));
     let Some(number) = number else {
-        return Err(wrong(status, key, format!("{} is no status from 200 to 599", status.value)));
+        return Err(wrong(
+            status,
+            key,
+            format!("{} is not a status from 200 to 599", status.value),
+        ));
     };
     match OWN.iter().find(|(own, _)| own.contains(&number)) {
-        Some((_, why)) => Err(wrong(status, key, format!("{number} cannot stand here: {why}"))),
+        Some((_, why)) => Err(wrong(status, key, format!("{number} is not valid here: {why}"))),
         None => Ok(number),
     }
 }
 
 fn duration(written: &At<String>) -> Result<Duration, Wrong> {
-    let message = "a time from 1s to 10m is wanted, such as 30s";
+    let message = "must be a duration from 1s to 10m, such as 30s";
     humantime::parse_duration(&written.value)
         .ok()
         .filter(|wait| (Duration::from_secs(1)..=LONGEST_WAIT).contains(wait))
@@ -135,14 +139,14 @@ mod tests {
     #[test]
     fn w20_what_cannot_be_is_refused_with_line_and_key() {
         let cases = [
-            ("ok = [99]", "s.toml:8: answers.ok: 99 is no status from 200 to 599"),
-            ("ok = [70000]", "s.toml:8: answers.ok: 70000 is no status"),
-            ("end = [301]", "s.toml:8: answers.end: 301 cannot stand here: redirects"),
-            ("ok = [429]", "s.toml:8: answers.ok: 429 cannot stand here: it is always asked"),
-            ("ok = [200]\nend = [200]", "s.toml:9: answers.end: `ok` has 200 already"),
-            ("ok = []", "answers.ok: no status would be that of a page"),
-            ("wait = '0s'", "s.toml:8: answers.wait: a time from 1s to 10m is wanted"),
-            ("wait = 'soon'", "s.toml:8: answers.wait: a time from 1s to 10m"),
+            ("ok = [99]", "s.toml:8: answers.ok: 99 is not a status from 200 to 599"),
+            ("ok = [70000]", "s.toml:8: answers.ok: 70000 is not a status"),
+            ("end = [301]", "s.toml:8: answers.end: 301 is not valid here: redirects"),
+            ("ok = [429]", "s.toml:8: answers.ok: 429 is not valid here: it is always retried"),
+            ("ok = [200]\nend = [200]", "s.toml:9: answers.end: 200 is already in `ok`"),
+            ("ok = []", "answers.ok: must contain at least one status"),
+            ("wait = '0s'", "s.toml:8: answers.wait: must be a duration from 1s to 10m"),
+            ("wait = 'soon'", "s.toml:8: answers.wait: must be a duration from 1s to 10m"),
             ("missing = ['h1.gone']", "answers.missing: `h1.gone` is CSS"),
             ("error = ['$.[']", "s.toml:8: answers.error: `$.[` is no JSONPath"),
             ("ends = [404]", "s.toml:8: answers.ends: unknown field `ends`"),

@@ -123,7 +123,9 @@ fn last_page(
             let total = said(&format!("{key}.total"), Some(total), format)?;
             Ok(total.map_or(LastPage::Unknown, |total| LastPage::Total { size, total }))
         }
-        (Some(_), ..) => Err(wrong(written, key, "`last` says already where the list ends")),
+        (Some(_), ..) => {
+            Err(wrong(written, key, "`last` is not valid together with `size` and `total`"))
+        }
         _ => Err(wrong(written, key, "`size` and `total` are needed together")),
     }
 }
@@ -138,12 +140,14 @@ fn said(
     let table = match &written.value {
         Short::Text(select) => SaidTable { select: Some(select.clone()), ..SaidTable::default() },
         Short::Table(table) => table.clone(),
-        Short::Number(_) => return Err(wrong(written, key, "a selector, or { header = \"…\" }")),
+        Short::Number(_) => {
+            return Err(wrong(written, key, "must be a selector, or { header = \"…\" }"));
+        }
     };
     match table {
         SaidTable { header: Some(name), select: None, regex } => {
             let Ok(name) = name.parse::<HeaderName>() else {
-                return Err(wrong(written, key, format!("`{name}` is no header's name")));
+                return Err(wrong(written, key, format!("`{name}` is not a valid header name")));
             };
             let regex = regex.as_deref().map(Pattern::parse).transpose();
             let regex = regex.map_err(|error| wrong(written, key, error.to_string()))?;
@@ -154,7 +158,7 @@ fn said(
             let value = At { at: written.at, value: Short::Table(table) };
             Ok(Some(Said::Field(rule(key, &value, format)?)))
         }
-        _ => Err(wrong(written, key, "either a selector, or { header = \"…\" }")),
+        _ => Err(wrong(written, key, "set either a selector, or { header = \"…\" }")),
     }
 }
 
@@ -168,7 +172,7 @@ fn next_rule(
 
 fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
     match number.value {
-        0 => Err(wrong(number, key, "a page has at least 1 item")),
+        0 => Err(wrong(number, key, "must be at least 1")),
         number => Ok(number),
     }
 }
@@ -181,7 +185,7 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     let PagingTable { range, keys, file, more, first_url, take, start, goes_on, .. } =
         &written.value;
     if by.is_none() && more.is_none() {
-        return Err(wrong(written, key, "`by` is missing: how is the list divided into pages?"));
+        return Err(wrong(written, key, "`by` is missing: the kind of paging is required"));
     }
     let used: &[&str] = by.map_or(&[], |by| match by {
         PagingBy::Offset => &["limit", "first", "first_url", "step", "total", "while", "more"],
@@ -216,7 +220,7 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
             let kind =
                 by.map_or("without `by`".to_owned(), |by| format!("with `by = \"{}\"`", name(by)));
             let offered = match used {
-                [] => "no other key is".to_owned(),
+                [] => "no other key is valid".to_owned(),
                 used => format!("valid are {}", used.join(", ")),
             };
             let message = format!("`{unused}` is not valid {kind}; {offered}");

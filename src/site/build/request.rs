@@ -86,13 +86,13 @@ pub fn build(asked: &Asked<'_>, allowed: &[Placeholder]) -> Result<RequestTempla
         }
         (None, Some(json)) => Some(BodyTemplate::Json(json_template(asked, json, allowed)?)),
         (Some(_), Some(json)) => {
-            return Err(wrong(json, &asked.key("json"), "`form` is sent along already"));
+            return Err(wrong(json, &asked.key("json"), "not valid together with `form`"));
         }
     };
     let url = asked.url.map(|url| {
         let template = template(&asked.key("url"), url, &url.value, allowed)?;
         if template.is_absolute() && template.varies_in_host() {
-            let message = "a placeholder must not choose the host: write a `/` behind that";
+            let message = "a placeholder must not be part of the host: write a `/` after the host";
             return Err(wrong(url, &asked.key("url"), message));
         }
         let scheme = url.value.split_once("://").map(|(scheme, _)| scheme);
@@ -168,15 +168,14 @@ fn method(asked: &Asked<'_>, has_body: bool) -> Result<Method, Wrong> {
     };
     match written.value.as_str() {
         "GET" if has_body => {
-            let message =
-                "with GET nothing is sent along; leave `form` and `json` out, or write POST";
+            let message = "GET has no body: remove `form` and `json`, or set POST";
             Err(wrong(written, &asked.key("method"), message))
         }
         "GET" => Ok(Method::GET),
         "POST" => Ok(Method::POST),
         "PUT" => Ok(Method::PUT),
         other => {
-            let message = format!("`{other}` is no way to ask for a page; GET, POST or PUT is");
+            let message = format!("`{other}` is not supported; use GET, POST or PUT");
             Err(wrong(written, &asked.key("method"), message))
         }
     }
@@ -200,9 +199,9 @@ fn headers(
     let header = |(name, text): (&String, &At<Scalar>)| {
         let key = asked.key(&format!("headers.{name}"));
         let parsed: HeaderName =
-            name.parse().map_err(|_| wrong(text, &key, "it is no header's name"))?;
+            name.parse().map_err(|_| wrong(text, &key, "not a valid header name"))?;
         if HeaderValue::from_str(&text.value.0).is_err() {
-            return Err(wrong(text, &key, "the value holds what a header cannot"));
+            return Err(wrong(text, &key, "the value contains characters that a header cannot"));
         }
         Ok((parsed, text_template(&key, text, allowed)?))
     };
@@ -215,7 +214,8 @@ fn json_template(
     allowed: &[Placeholder],
 ) -> Result<JsonTemplate, Wrong> {
     let key = asked.key("json");
-    let value = to_json(&json.value)
-        .ok_or_else(|| wrong(json, &key, "a number that is none cannot be written as JSON"))?;
+    let value = to_json(&json.value).ok_or_else(|| {
+        wrong(json, &key, "a number that is infinite or not a number cannot be sent as JSON")
+    })?;
     JsonTemplate::parse(value, allowed).map_err(|error| wrong(json, &key, error.to_string()))
 }

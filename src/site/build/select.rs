@@ -18,7 +18,7 @@ pub fn select(key: &str, text: &At<String>, format: Format) -> Result<Select, Wr
         wrong(
             text,
             key,
-            format!("{error} (the pages are taken for {other}; `format` says what they are)"),
+            format!("{error} (the pages are read as {other}; set `format` to change it)"),
         )
     };
     match format {
@@ -39,7 +39,7 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<F
     if let Select::Css(selector) = &select
         && !selector.takes_text()
     {
-        let message = "it selects elements; say what of them: ::text or ::attr(name)";
+        let message = "it selects elements, not values; append ::text or ::attr(name)";
         return Err(wrong(value, key, message));
     }
     let regex = table.regex.as_deref().map(Pattern::parse).transpose();
@@ -63,7 +63,7 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<F
 pub fn single(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
     match rule(key, value, format)? {
         FieldRule { many: true, .. } => {
-            Err(wrong(value, key, "there is one of it: `many` has no place here"))
+            Err(wrong(value, key, "`many` is not valid here: a single value is expected"))
         }
         rule => Ok(rule),
     }
@@ -74,7 +74,7 @@ pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Fi
     if let Short::Table(RuleTable { kind, many, required, .. }) = &value.value {
         let there = [("as", kind.is_some()), ("many", *many), ("required", *required)];
         if let Some((name, _)) = there.iter().find(|(_, is_there)| *is_there) {
-            let message = format!("`{name}` says nothing here: a key is a text, and always needed");
+            let message = format!("`{name}` is not valid here: a key is always a required text");
             return Err(wrong(value, key, message));
         }
     }
@@ -85,7 +85,7 @@ pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Fi
 pub fn items(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Select, Wrong> {
     let table = table(key, value)?;
     if table != (RuleTable { select: table.select.clone(), ..RuleTable::default() }) {
-        return Err(wrong(value, key, "items are taken whole: write their selector only"));
+        return Err(wrong(value, key, "only a selector is valid here: items are taken whole"));
     }
     select(key, &At { at: value.at, value: table.select }, format)
 }
@@ -108,7 +108,7 @@ pub fn location(key: &str, value: &At<Short<RuleTable>>) -> Result<Pattern, Wron
         Short::Text(text) => {
             Pattern::parse(text).map_err(|error| wrong(value, key, error.to_string()))
         }
-        _ => Err(wrong(value, key, "an entry has a location only: write a regular expression")),
+        _ => Err(wrong(value, key, "must be a regular expression: an entry has only a location")),
     }
 }
 
@@ -116,6 +116,6 @@ fn table(key: &str, value: &At<Short<RuleTable>>) -> Result<RuleTable, Wrong> {
     match &value.value {
         Short::Text(select) => Ok(RuleTable { select: select.clone(), ..RuleTable::default() }),
         Short::Table(table) => Ok(table.clone()),
-        Short::Number(number) => Err(wrong(value, key, format!("{number} is no selector"))),
+        Short::Number(number) => Err(wrong(value, key, format!("{number} is not a selector"))),
     }
 }

@@ -23,12 +23,12 @@ fn what_is_no_placeholder_is_an_error() {
     assert_eq!(Template::parse("{key", &[]), Err(TemplateError::Open));
     let error =
         |allowed: &[Placeholder]| Template::parse("{offset}", allowed).unwrap_err().to_string();
-    assert_eq!(error(&[Placeholder::Key]), "no placeholder {offset} here; there is {key}");
+    assert_eq!(error(&[Placeholder::Key]), "unknown placeholder {offset}; valid here: {key}");
     assert_eq!(
         error(&[Placeholder::Page, Placeholder::Seed]),
-        "no placeholder {offset} here; there are {page}, {seed}"
+        "unknown placeholder {offset}; valid here: {page}, {seed}"
     );
-    assert_eq!(error(&[]), "no placeholder {offset} here; there are none");
+    assert_eq!(error(&[]), "unknown placeholder {offset}; none is valid here");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn place(url: &url::Url) -> String {
 
 impl Display for Access {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        row(f, "asks", &self.hosts.join(", "))?;
+        row(f, "requests", &self.hosts.join(", "))?;
         if !self.files.is_empty() {
             row(f, "reads", &self.files.join(", "))?;
         }

@@ -65,7 +65,7 @@ fn repeated(items: &[&Item]) -> Option<String> {
         items.iter().map(|item| item.key.as_str()).filter(|key| !seen.insert(*key)).collect();
     let first = again.first()?;
     Some(format!(
-        "keys are not unique: the page has {} items but {} keys ({first} is there again); items with the same key are one document",
+        "keys are not unique: the page has {} items but {} keys ({first} is repeated); items with the same key become one document",
         items.len(),
         seen.len()
     ))
@@ -132,9 +132,8 @@ fn untold(site: &Site) -> Option<String> {
         return None;
     }
     Some(
-        "index: nothing tells a page of the list from what a site may answer instead (an error, a \
-         login), which would be taken for the end of the list: write `require = [\"…\"]` with a \
-         selector that all its pages have, or let paging take `total` or `last`"
+        "index: an error or login page would count as the end of the list: set `require = [\"…\"]` \
+         to a selector that all pages of the list match, or set `total` or `last` in `paging`"
             .to_owned(),
     )
 }
@@ -146,16 +145,16 @@ fn other_size(paging: &Paging, said: &PageSaid) -> Option<String> {
     let items = said.items;
     if items > limit {
         return Some(format!(
-            "{limit} items were asked for and {items} came: the site passes over the number that is asked for; write `{name} = {items}`"
+            "requested {limit} items and received {items}: the site ignores the requested number; set `{name} = {items}`"
         ));
     }
     match said.declared {
         Some(declared) if declared <= items => None,
         Some(declared) => Some(format!(
-            "{limit} items were asked for and {items} of {declared} came: the site gives no more on a page; write `{name} = {items}`, or items fall between the pages"
+            "requested {limit} items and received {items} of {declared}: the site limits the page size; set `{name} = {items}`, or items between the pages are lost"
         )),
         None => Some(format!(
-            "{limit} items were asked for and {items} came; if that is not the whole list, the site gives no more on a page: write `{name} = {items}`"
+            "requested {limit} items and received {items}; if this is not the whole list, the site limits the page size: set `{name} = {items}`"
         )),
     }
 }
@@ -173,7 +172,7 @@ fn no_next(paging: &Paging, said: &PageSaid) -> Option<String> {
         _ => return None,
     };
     Some(format!(
-        "the first page names {what} ({place} is not there), so the list would end with its {} items",
+        "the first page names {what} (missing: {place}), so the list would end with its {} items",
         said.items
     ))
 }
@@ -185,19 +184,19 @@ pub fn going_on(site: &Site, page: &IndexPage, said: &PageSaid) -> String {
     };
     let Some(first) = runs.first() else { return ends(site, said) };
     let last = first.to.min(site.page_range(None).to);
-    let cut = if last < first.to { ", where `max_pages` ends it" } else { "" };
+    let cut = if last < first.to { ", the limit of `max_pages`" } else { "" };
     match &first.place {
         Some(Place::Url(url)) if runs.len() > 1 => {
             format!("{} sitemaps, the first: {}", runs.len(), shown(url))
         }
         Some(Place::Url(url)) => shown(url),
         Some(Place::Cursor(cursor)) => format!("cursor {cursor}"),
-        Some(Place::Offset(offset)) => format!("the items behind the first {}", count(*offset)),
+        Some(Place::Offset(offset)) => format!("the items after the first {}", count(*offset)),
         None if !certain => {
-            format!("page {}, to see whether the list goes on", first.from)
+            format!("page {}, to see if the list continues", first.from)
         }
         None if first.from < last => {
-            format!("pages {} to {}, side by side{cut}", count(first.from), count(last))
+            format!("pages {} to {}, concurrently{cut}", count(first.from), count(last))
         }
         None => format!("page {}{cut}", first.from),
     }
@@ -209,9 +208,9 @@ fn ends(site: &Site, said: &PageSaid) -> String {
     }
     match &site.index.paging {
         Paging::Single => "none: this is the only page".to_owned(),
-        Paging::Keys(_) => "none: the keys are known, no list is asked for".to_owned(),
-        Paging::Sitemap => "none: this sitemap names no other".to_owned(),
-        Paging::Next(_) => "none: the page names no next one".to_owned(),
+        Paging::Keys(_) => "none: the keys are known, no list is requested".to_owned(),
+        Paging::Sitemap => "none: this sitemap names no others".to_owned(),
+        Paging::Next(_) => "none: the page names no next page".to_owned(),
         Paging::Cursor(_) => "none: the page names no cursor".to_owned(),
         Paging::Page { last: LastPage::Number(_) | LastPage::Said(_), .. } => {
             "none: this is the last page".to_owned()

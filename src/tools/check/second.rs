@@ -27,7 +27,7 @@ pub fn disproved(site: &Site, first: Read<'_>, second: Read<'_>) -> Option<Strin
     let lost = |container: &Selector| !goes_on && has(container, first) && !has(container, second);
     if let Some(container) = container(site).filter(lost) {
         return Some(format!(
-            "{two} has no `{}`, which {one} has: it is no page of the list",
+            "{two} has no `{}`, unlike {one}: it is not a page of the list",
             container.text()
         ));
     }
@@ -37,7 +37,7 @@ pub fn disproved(site: &Site, first: Read<'_>, second: Read<'_>) -> Option<Strin
             _ => "next page".to_owned(),
         };
         return Some(format!(
-            "{two} names the same {what} as {one} ({place}), so the list would not go on after it"
+            "{two} names the same {what} as {one} ({place}), so the list would not continue after it"
         ));
     }
     let keys = |listing: &Listing| -> HashSet<_> {
@@ -50,8 +50,8 @@ pub fn disproved(site: &Site, first: Read<'_>, second: Read<'_>) -> Option<Strin
     }
     now.is_subset(&before).then(|| {
         format!(
-            "{two} has no items but those of {one}: the site passes over what is to tell its pages apart; \
-             look at `url`, `query`, `form` or `json` of [index]"
+            "{two} has the same items as {one}: the site ignores the paging parameters; \
+             check `url`, `query`, `form` and `json` of [index]"
         )
     })
 }
@@ -59,7 +59,7 @@ pub fn disproved(site: &Site, first: Read<'_>, second: Read<'_>) -> Option<Strin
 /// Warns of an empty second page that the first one announced.
 pub fn unexpected_end(first: &IndexPage, second: &IndexPage, listing: &Listing) -> Option<String> {
     (listing.said.items == 0 && listing.said.places.is_empty())
-        .then(|| format!("{second} has no items, though {first} says that the list goes on"))
+        .then(|| format!("{second} has no items, although {first} says that the list continues"))
 }
 
 /// Returns the place of the next page if it repeats: both pages name it, or it is that of the

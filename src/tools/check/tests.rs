@@ -36,8 +36,8 @@ fn what_follows_is_said_for_each_way_of_paging() {
     };
     let two = r#"{"n":2009,"next":"/list?p=2","c":"x","r":[{"id":1},{"id":2}]}"#;
     let offset = "by = \"offset\", limit = 2, total = \"$.n\"";
-    assert_eq!(next(offset, two), "pages 2 to 1,005, side by side");
-    assert_eq!(next("by = \"offset\", limit = 2", two), "page 2, to see whether the list goes on");
+    assert_eq!(next(offset, two), "pages 2 to 1,005, concurrently");
+    assert_eq!(next("by = \"offset\", limit = 2", two), "page 2, to see if the list continues");
     assert_eq!(next("by = \"page\", last = 2", two), "page 2");
     assert_eq!(next("by = \"page\", last = 1", two), "none: this is the last page");
     assert_eq!(next("by = \"next\", select = \"$.next\"", two), "http://h/list?p=2");
@@ -54,7 +54,7 @@ fn warnings_name_what_is_odd_about_a_list() {
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].contains(part), "{warnings:?}");
     };
-    one(OFFSET, r#"{"n":2,"r":[{"id":1},{"id":1}]}"#, "2 items but 1 keys (1 is there again)");
+    one(OFFSET, r#"{"n":2,"r":[{"id":1},{"id":1}]}"#, "2 items but 1 keys (1 is repeated)");
     one(OFFSET, r#"{"n":2,"r":[{"id":1},{"no":1}]}"#, "1 of 2 items have no key; the first:");
     one(
         OFFSET,
@@ -64,13 +64,13 @@ fn warnings_name_what_is_odd_about_a_list() {
     one(
         OFFSET,
         r#"{"n":9,"r":[{"id":1}]}"#,
-        "1 of 9 came: the site gives no more on a page; write `limit = 1`",
+        "1 of 9: the site limits the page size; set `limit = 1`",
     );
-    one(OFFSET, r#"{"n":9,"r":[{"id":1},{"id":2},{"id":3}]}"#, "write `limit = 3`");
+    one(OFFSET, r#"{"n":9,"r":[{"id":1},{"id":2},{"id":3}]}"#, "set `limit = 3`");
     let next = "key = \"$.id\"\npaging = { by = \"next\", select = \"$.next\" }";
-    one(next, r#"{"r":[{"id":1}]}"#, "names no next page (a URL at `$.next` is not there)");
+    one(next, r#"{"r":[{"id":1}]}"#, "names no next page (missing: a URL at `$.next`)");
     let cursor = "key = \"$.id\"\npaging = { by = \"cursor\", select = \"$.c\" }";
-    one(cursor, r#"{"r":[{"id":1}]}"#, "names no cursor (one at `$.c` is not there)");
+    one(cursor, r#"{"r":[{"id":1}]}"#, "names no cursor (missing: one at `$.c`)");
     let field = "key = \"$.id\"\n[index.fields]\nname = \"$.name\"\nold = \"$.old\"";
     let named = r#"{"r":[{"id":1,"name":"a"},{"id":2}]}"#;
     one(field, named, "index.fields.old: `$.old` matched nothing in any item");
@@ -108,7 +108,7 @@ fn item(text: &str, body: &str) -> Result<Vec<String>, PageError> {
 fn warnings_name_what_is_odd_about_an_item() {
     assert_eq!(item("", r#"{"id":7,"views":1}"#).unwrap(), Vec::<String>::new());
     let odd = item("", r#"{"id":8,"views":1}"#).unwrap();
-    assert!(odd.len() == 1 && odd[0].contains("`id` in its document says: 8"), "{odd:?}");
+    assert!(odd.len() == 1 && odd[0].contains("`id` in its document is 8"), "{odd:?}");
     let odd = item("", r#"{"id":7}"#).unwrap();
     assert!(odd.len() == 1 && odd[0].starts_with("ignore: `$.views` matched nothing"), "{odd:?}");
     let fields = "[detail.fields]\nviews = \"$.views\"\nname = \"$.name\"\n";
@@ -162,7 +162,7 @@ fn the_report_fits_80_columns_and_cannot_drive_the_terminal() {
         keys: (1..=5).map(|at| format!("{at}{}", "0".repeat(20))).collect(),
         declared: Some(9040),
         last: None,
-        next: "pages 2 to 503, side by side".to_owned(),
+        next: "pages 2 to 503, concurrently".to_owned(),
     });
     facts.key = Some("1".to_owned());
     facts.store("{\"id\":1,\"a\":\"b\\\"{,\u{9b}31m\",\"c\":[],\"d\":[1,{}]}");
@@ -174,7 +174,7 @@ fn the_report_fits_80_columns_and_cannot_drive_the_terminal() {
         "index page 1\n          GET http://h/list\n          200 in 12 ms, 2.0 KiB\n",
         "items     18, the first: 100",
         "declared  9,040 items\n",
-        "next      pages 2 to 503, side by side\n",
+        "next      pages 2 to 503, concurrently\n",
         "{\n  \"id\": 1,\n  \"a\": \"b\\\"{,\\u009b31m\",\n  \"c\": [],\n  \"d\": [\n    1,\n    {}\n  ]\n}\n",
         "t fits, with 1 warning\n",
     ] {

@@ -288,10 +288,10 @@ fn what_is_left_out_is_said() {
         detail: None,
     };
     let text = draft("http://me:s3cret@h/list").text("a.toml");
-    assert!(!text.contains("s3cret") && text.contains("give them by --base-url"), "{text}");
-    assert!(text.contains("# The page names a next one, http://other/list?page=2,"), "{text}");
+    assert!(!text.contains("s3cret") && text.contains("pass them with --base-url"), "{text}");
+    assert!(text.contains("# The page names a next page, http://other/list?page=2,"), "{text}");
     let text = draft("http://h/list?token=s3cret").text("a.toml");
-    assert!(text.contains("looks like a credential") && text.contains("token=***"), "{text}");
+    assert!(text.contains("seems to contain a credential") && text.contains("token=***"), "{text}");
     assert!(text.contains("query = { token = \"s3cret\" }"), "{text}");
 }
 
@@ -305,7 +305,7 @@ fn an_item_s_page_is_written_as_it_was_found() {
     };
     let template = Place::Template("/t/{key}/".to_owned());
     let text = draft(Paging::Single, Some(detail(template, Some("data"))));
-    assert!(text.contains("[detail]\n# Looked at http://h/\\u{1b}[31m: it has"), "{text}");
+    assert!(text.contains("[detail]\n# http://h/\\u{1b}[31m contains the item's key"), "{text}");
     let end = "url = \"/t/{key}/\"\ndocument = \"$.data\"\nrequire = [\"$.data.id\"]\n";
     assert!(text.contains(end), "{text}");
     let text = draft(Paging::Single, Some(detail(Place::Link(Path::of("links.self")), None)));

@@ -41,9 +41,9 @@ impl Draft {
         let (name, collection) = names(&self.url);
         let origin = self.url.origin().ascii_serialization();
         let mut text = String::new();
-        let _ = writeln!(text, "# Made by `gleaner sites new` from one look at the list at");
+        let _ = writeln!(text, "# Drafted by `gleaner sites new` from the list at");
         let _ = writeln!(text, "# {}", plain(&shown(&self.url)));
-        let _ = writeln!(text, "# The comments say what was found and what to check.");
+        let _ = writeln!(text, "# The comments say what was detected and what to check.");
         let _ = writeln!(text, "name = {}", quoted(&name));
         let _ = writeln!(text, "base_url = {}", quoted(&origin));
         let _ = writeln!(text, "collection = {}", quoted(&collection));
@@ -60,11 +60,11 @@ impl Draft {
         let _ = writeln!(text, "url = {}", quoted(self.url.path()));
         if !self.url.username().is_empty() || self.url.password().is_some() {
             text.push_str(&comment(
-                "User and password are not kept here: give them by --base-url.",
+                "User and password are not stored here: pass them with --base-url.",
             ));
         } else if shown(&self.url) != self.url.as_str() {
             text.push_str(&comment(
-                "The query holds what looks like a credential: keep this file to yourself.",
+                "The query seems to contain a credential: keep this file private.",
             ));
         }
         let query = self.query();
@@ -82,9 +82,7 @@ impl Draft {
             let _ = writeln!(text, "paging = {{ {paging} }}");
         }
         let _ = writeln!(text, "items = {}", quoted(&format!("{}[*]", self.shape.items)));
-        text.push_str(&comment(
-            "Each item on the page has its own. Check that an item never changes it.",
-        ));
+        text.push_str(&comment("Unique among the items of the page. Check that it never changes."));
         let _ =
             writeln!(text, "key = {}", quoted(&Path::default().join(&self.shape.key).to_string()));
     }
@@ -92,17 +90,16 @@ impl Draft {
     /// Describes the kind of paging and the number of items, for the comments.
     fn found(&self) -> Vec<String> {
         let lost = self.lost.as_ref().map(|next| {
-            format!("The page names a next one, {}, which leads to another host or to nothing new: only this page is asked for.", shown(next))
+            format!("The page names a next page, {}, on another host or without new items: a crawl requests only this page.", shown(next))
         });
         let total = self.total.map_or_else(
-            || "the list does not say how many there are".to_owned(),
+            || "the list does not declare a total".to_owned(),
             |total| format!("the list declares {}", count(total)),
         );
         let here = format!("{} items on the page; {total}.", count(self.items as u64));
         let how = match &self.paging {
             Paging::Single => {
-                "Nothing was found by which the list goes on. Check that this page is all of it."
-                    .to_owned()
+                "No paging was detected. Check that this page is the whole list.".to_owned()
             }
             Paging::Numbered { scheme, end, .. } => {
                 let at = plain(&scheme.at);
@@ -112,7 +109,7 @@ impl Draft {
                 };
                 let end = match end {
                     End::Unknown => "; the list ends on an empty page",
-                    _ => "; pages are asked for side by side",
+                    _ => "; pages are requested concurrently",
                 };
                 format!("Tried: {names} to other pages{end}.")
             }
@@ -195,8 +192,8 @@ impl Draft {
         let Some(Detail { place, document, says_more, looked_at }) = &self.detail else {
             let _ = writeln!(
                 text,
-                "\n# No page of an item was found, so the items are stored as the list has them.\n\
-                 # Where there is one, say so:\n\
+                "\n# No page of an item was found: items are stored as they are in the list.\n\
+                 # If items have pages of their own:\n\
                  # [detail]\n\
                  # url = {}\n\
                  # require = [{}]",
@@ -206,9 +203,9 @@ impl Draft {
             return;
         };
         let _ = writeln!(text, "\n[detail]");
-        text.push_str(&comment(&format!("Looked at {looked_at}: it has the item's key.")));
+        text.push_str(&comment(&format!("{looked_at} contains the item's key.")));
         if !says_more {
-            text.push_str(&comment("It says nothing that the list does not: without [detail] a crawl stores the same, and asks for the list alone."));
+            text.push_str(&comment("It has no more data than the list: without [detail] a crawl stores the same with fewer requests."));
         }
         match place {
             Place::Template(template) => drop(writeln!(text, "url = {}", quoted(template))),

@@ -58,7 +58,7 @@ fn says(ended: &Ended, parts: &[&str]) {
 fn the_demo_site_fits_the_built_in_file() {
     let demo = site(60);
     let ended = gleaner(&["check", "books", "--base-url", demo.url()]).run().with(0);
-    says(&ended, &["items 18, the first:", "declared 60 items", "next pages 2 to 4, side by side"]);
+    says(&ended, &["items 18, the first:", "declared 60 items", "next pages 2 to 4, concurrently"]);
     says(&ended, &["books fits"]);
     assert_eq!(ended.err, "");
     assert_eq!(demo.stats().requests, 4, "robots.txt, the list, an item, the next page");
@@ -80,7 +80,7 @@ fn the_other_built_in_sites_fit_their_copies() {
     assert_eq!((films.count("/detail/"), films.count("/page/")), (1, 0));
     let charts = douban::top250(&[], Duration::ZERO);
     let ended = gleaner(&["check", "douban-top250", "--base-url", charts.url()]).run().with(0);
-    says(&ended, &["declared 250 items", "pages 2 to 10, side by side", "douban-top250 fits"]);
+    says(&ended, &["declared 250 items", "pages 2 to 10, concurrently", "douban-top250 fits"]);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn categories_sitemaps_and_cursors_are_followed_to_an_item() {
         &["seeds", "\"name\":", "by-category fits"],
     );
     says(&check("sitemap", &examples::magazine(9)), &["sitemap fits", "\"title\":"]);
-    says(&check("wordpress", &examples::blog(300)), &["pages 2 to 3, side by side", "\"id\":"]);
+    says(&check("wordpress", &examples::blog(300)), &["pages 2 to 3, concurrently", "\"id\":"]);
     says(&check("releases", &examples::releases(9, 4)), &["next http://", "\"tag\":"]);
     let lists = lists::Lists { things: 60, size: 50, delay: Duration::ZERO }.serve();
     says(&check("graphql", &lists), &["POST http://", "next cursor \"", "\"motto\":"]);
@@ -146,15 +146,15 @@ fn the_url_that_avoids_a_redirect_is_told() {
 fn a_page_that_is_not_there_or_not_json_does_not_fit() {
     let served = rows(|path| path.starts_with("/item/").then(Answer::not_found));
     let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
-    says(&ended, &["item 1: the site answered 404; there is nothing at this URL"]);
+    says(&ended, &["item 1: the site answered 404; check `url` in the site file"]);
     assert_eq!(served.count("/item/"), 3);
     let served = rows(|path| (path == "/item/1").then(Answer::not_found));
     let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(0);
-    says(&ended, &["! item 1 is listed but answers 404", "document of 2,"]);
+    says(&ended, &["! item 1 is listed, but its page has status 404", "document of 2,"]);
     let page = "<h1>\u{1b}[31mHello</h1>";
     let served = rows(move |_| Some(Answer::html(page.to_owned())));
     let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
-    says(&ended, &["the body is not JSON", "is `format = \"html\"` meant?", "It begins: <h1>"]);
+    says(&ended, &["the body is not JSON", "set `format = \"html\"`?", "It begins: <h1>"]);
     assert!(!ended.out.contains('\u{1b}'), "{:?}", ended.out);
     let served = rows(|_| Some(Answer::text("no".to_owned()).status(403)));
     let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
@@ -169,7 +169,7 @@ fn another_host_has_to_be_allowed() {
     let text = file(LIST) + "[detail]\nlink = \"$.url\"\n";
     let ended = checked(&text, served.url(), &[]).with(3);
     let host = other.url().trim_start_matches("http://");
-    says(&ended, &["item 7 cannot be asked for", &format!("write `hosts = [\"{host}\"]`")]);
+    says(&ended, &["item 7 cannot be requested", &format!("write `hosts = [\"{host}\"]`")]);
     let text = format!("hosts = [\"{host}\"]\n{text}");
     let ended = checked(&text, served.url(), &[]).with(0);
     says(&ended, &["\"name\": \"n\""]);
@@ -180,7 +180,7 @@ fn a_page_size_that_the_site_caps_is_told() {
     let demo = start(gleaner::demo::Options { items: 1_500, ..Default::default() });
     let arguments = ["check", "books", "--base-url", demo.url(), "--page-size", "1200"];
     let ended = gleaner(&arguments).run().with(0);
-    says(&ended, &["1200 items were asked for and 1000 of 1500 came", "write `limit = 1000`"]);
+    says(&ended, &["requested 1200 items and received 1000 of 1500", "set `limit = 1000`"]);
     let text = file(LIST);
     let ended = checked(&text, demo.url(), &["--page-size", "7"]).with(2);
     ended.tells(&["--page-size"]);
@@ -247,7 +247,7 @@ fn an_interrupt_is_exit_130() {
     }
     running.signal("INT");
     let out = running.end().with(130).out;
-    assert_eq!(out, format!("asks      {}\n", demo.url().trim_start_matches("http://")));
+    assert_eq!(out, format!("requests  {}\n", demo.url().trim_start_matches("http://")));
 }
 
 /// A site file of somebody else's: what it reaches for is said before anything is asked for.
@@ -260,7 +260,7 @@ fn x1_check_says_what_a_site_file_reaches_for_before_it_asks() {
     );
     let more = ["--header", "X-Mine: s3cret", "--header", "https://shop.example: X-Shop: s3cret"];
     let own = served.url().trim_start_matches("http://");
-    let asks = format!("asks      {own}, 127.0.0.1:9");
+    let asks = format!("requests  {own}, 127.0.0.1:9");
     let ended = checked(&file(&(list.clone() + DETAIL)), served.url(), &more);
     let (reach, _) = ended.out.split_once("index page 1\n").expect("what was asked for");
     let mut rows: Vec<&str> = reach.lines().collect();
@@ -295,7 +295,7 @@ fn x1_keys_of_a_file_elsewhere_are_refused() {
     let paging = "[index]\npaging = { by = 'keys', file = '/etc/passwd' }\n";
     let ended = checked(&file(&(paging.to_owned() + DETAIL)), "http://127.0.0.1:9", &[]);
     let err = ended.with(2).err;
-    assert!(err.contains("/etc/passwd is neither beside the site file nor below it"), "{err}");
+    assert!(err.contains("/etc/passwd is outside the folder of the site file"), "{err}");
 }
 
 #[test]
@@ -397,10 +397,15 @@ fn o5_check_reads_the_second_page_and_says_what_it_disproves() {
         Answer::json(&json!({ "rows": ids.map(|id| json!({ "id": id })), "next": next }))
     };
     for (paging, next, second, words) in [
-        (BY_PAGE, json!(null), page([2, 1], json!(null)), "no items but those of index page 1"),
+        (BY_PAGE, json!(null), page([2, 1], json!(null)), "the same items as index page 1"),
         (BY_CURSOR, json!("abc"), page([3, 4], json!("abc")), "names the same cursor at `$.next`"),
         (BY_NEXT, json!("/list?p=2"), page([3, 4], json!("/list?p=2")), "names the same next page"),
-        (BY_PAGE, json!(null), Answer::json(&json!({ "error": "x" })), "has no `$.rows`, which"),
+        (
+            BY_PAGE,
+            json!(null),
+            Answer::json(&json!({ "error": "x" })),
+            "has no `$.rows`, unlike index page 1",
+        ),
         (BY_NEXT, json!("/list?p=2"), Answer::html("<p>hi".to_owned()), "the body is not JSON"),
         (BY_NEXT, json!("/list?p=2"), Answer::not_found(), "the site answered 404"),
         (
@@ -432,7 +437,10 @@ fn o5_a_second_page_that_fits_or_ends_the_list_is_no_misfit() {
         assert!(ended.out.ends_with("mine fits\n"), "{}", ended.out);
     }
     let ended = two_pages(BY_NEXT, &json!("/list?p=2"), page(&[], json!(null))).with(0);
-    says(&ended, &["! index page 2 has no items, though index page 1 says that the list goes on"]);
+    says(
+        &ended,
+        &["! index page 2 has no items, although index page 1 says that the list continues"],
+    );
 }
 
 #[test]
@@ -447,7 +455,7 @@ fn o5_an_html_list_that_nothing_tells_from_another_page_is_a_warning() {
         let page = asked.number("page").unwrap_or(1);
         Answer::html(format!("<h1>All</h1><a>{page}</a><i>9</i>"))
     });
-    let warned = "nothing tells a page of the list from what a site may answer instead";
+    let warned = "an error or login page would count as the end of the list";
     let ended = checked(&html("paging = { by = \"page\" }"), served.url(), &[]).with(0);
     says(&ended, &[warned, "with 1 warning"]);
     for told in [
@@ -456,6 +464,6 @@ fn o5_an_html_list_that_nothing_tells_from_another_page_is_a_warning() {
         "paging = { by = \"page\", size = 1, total = \"i::text\" }",
     ] {
         let ended = checked(&html(told), served.url(), &[]).with(0);
-        assert!(!ended.out.contains("nothing tells"), "{}", ended.out);
+        assert!(!ended.out.contains("an error or login page"), "{}", ended.out);
     }
 }

@@ -129,7 +129,7 @@ fn a_sweep_that_fails_does_not_end_the_loop_and_starts_that_are_late_are_skipped
     let (_folder, path) = folder();
     let store = sqlite(&path);
     let running = every(&demo, &store, "1s", &[]);
-    running.says("the sweep is incomplete; the next sweep begins at its time");
+    running.says("the sweep is incomplete; the next sweep starts as scheduled");
     running.says("skipping the starts");
     until("a sweep that is complete", || complete(&store) >= 1);
     running.signal("KILL");
@@ -147,7 +147,7 @@ fn a_site_that_another_run_holds_is_tried_again_at_the_next_time() {
     let other = crawl(demo.url(), &store, &["--workers", "2"]).start();
     until("the other run gets on", || demo.stats().requests > 4);
     let running = every(&demo, &store, "500ms", &[]);
-    running.says("another run holds the site; the next sweep begins at its time");
+    running.says("another run holds the site; the next sweep starts as scheduled");
     other.end().with(0);
     running.says("books: complete");
     running.signal("KILL");
@@ -162,7 +162,7 @@ fn d1_a_store_that_is_away_when_a_sweep_is_due_is_tried_again() {
     let running = every(&demo, &store, "1s", &[]);
     until("a sweep", || complete(&store) >= 1);
     mongod.stop();
-    running.says("the store cannot be opened; tried again in 1s");
+    running.says("store unavailable, retrying in 1s");
     mongod.restart();
     let before = complete(&store);
     until("another sweep", || complete(&store) > before);
@@ -176,7 +176,7 @@ fn what_cannot_get_better_ends_it_at_the_start() {
     let (folder, path) = folder();
     let store = sqlite(&path);
     for (wrong, why) in
-        [("0s", "longer than nothing"), ("soon", "a duration is"), ("9999d", "at most")]
+        [("0s", "longer than 0"), ("soon", "write a duration as"), ("9999d", "at most")]
     {
         crawl(demo.url(), &store, &["--every", wrong]).run().with(2).tells(&[why]);
     }

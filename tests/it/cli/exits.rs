@@ -146,12 +146,12 @@ fn what_failed_is_gone_over_by_a_command_of_its_own() {
     gleaner(&again).run().with(0).tells(&["books: complete", "1 new"]);
     assert_eq!(stored_as_served(&path, &demo), 30);
     let requests = demo.stats().requests;
-    gleaner(&again).run().with(0).tells(&["no failures are kept of books"]);
+    gleaner(&again).run().with(0).tells(&["no failures of books"]);
     assert_eq!(demo.stats().requests, requests, "there is nothing to ask for");
     gleaner(&again).args(&["--json"]).run().with(2).tells(&["cannot be used with"]);
     let nowhere = format!("sqlite:{}", folder.path().join("other.db").display());
     gleaner(&["failures", "books", "--retry", "--store", &nowhere])
         .run()
         .with(2)
-        .tells(&["a crawl makes it"]);
+        .tells(&["a crawl creates it"]);
 }

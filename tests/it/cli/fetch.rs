@@ -103,7 +103,10 @@ fn redirects_are_told_of_and_another_host_is_not_asked() {
     assert!(ended.out.contains(&key));
     demo.fault(Fault::on("/away").redirect("http://elsewhere.test/there?token=s3cret"));
     let ended = fetch(&format!("{}/away", demo.url()), &["-q"]).run().with(0);
-    ended.tells(&["http://elsewhere.test/there?token=***, which is not followed", "by itself"]);
+    ended.tells(&[
+        "redirect to http://elsewhere.test/there?token=*** not followed",
+        "fetch that URL directly",
+    ]);
     demo.fault(Fault::on("/round").redirect("/round"));
     fetch(&format!("{}/round", demo.url()), &[]).run().with(1).tells(&["10 redirects"]);
 }
@@ -146,7 +149,7 @@ fn what_cannot_be_asked_is_usage() {
         (&["example.com/x"][..], "write https://example.com/x"),
         (&["localhost:80/x"], "write https://localhost:80/x"),
         (&["ftp://h/"], "neither http nor https"),
-        (&["http://h/", "--json", "{a"], "--json: it is not JSON"),
+        (&["http://h/", "--json", "{a"], "--json: not valid JSON"),
         (&["http://h/", "--json", "{}", "--data", "x"], "--data"),
         (&["http://h/", "--form", "a=1", "--json", "{}"], "--form"),
         (&["http://h/", "--form", "a"], "--form: number 1"),

@@ -70,7 +70,7 @@ fn d11_json_lines_of_a_run_that_is_stopped_leave_the_old_file_and_the_partial_on
         let (demo, (_folder, path)) = (slow(), jsonl());
         let running = replacing(&demo, &path).start();
         until_written(&path);
-        for (signal, said) in signals.iter().zip(["finishing in-flight", "stopped at once"]) {
+        for (signal, said) in signals.iter().zip(["finishing in-flight", "aborted"]) {
             running.signal(signal);
             running.says(said);
         }

@@ -80,7 +80,7 @@ fn s4_a_second_interrupt_ends_it_at_once() {
     let running = drains_for_long(&demo, &sqlite(&path), &[]);
     let second = Instant::now();
     running.signal("INT");
-    running.end().with(130).tells(&["stopped at once"]);
+    running.end().with(130).tells(&["aborted"]);
     assert!(second.elapsed() < Duration::from_secs(2), "{:?}", second.elapsed());
     let stored = stored_as_served(&path, &demo);
     assert!(stored <= 400, "{stored}");

@@ -208,7 +208,7 @@ fn a_list_of_one_page_is_one() {
     let served = things(|_, all| Answer::json(&all.into()), true);
     let text = all_stored(&served, true);
     assert!(!text.contains("\npaging"), "{text}");
-    assert!(text.contains("Check that this page is all"), "{text}");
+    assert!(text.contains("Check that this page is the whole list"), "{text}");
 }
 
 #[test]
@@ -242,9 +242,9 @@ fn what_cannot_be_told_is_exit_3_and_says_how_to_go_on() {
     };
     told(|| Answer::html("<ul><li>a</ul>".to_owned())).tells(&["HTML", "--select"]);
     told(|| Answer::text("hello".to_owned())).tells(&["neither JSON nor HTML"]);
-    told(|| Answer::json(&json!({ "a": 1 }))).tells(&["no list of objects"]);
-    told(|| Answer::json(&json!([{ "a": null }]))).tells(&["no field with a value of its own"]);
-    told(Answer::not_found).tells(&["it answers 404"]);
+    told(|| Answer::json(&json!({ "a": 1 }))).tells(&["without a list of objects"]);
+    told(|| Answer::json(&json!([{ "a": null }]))).tells(&["no field with a unique value"]);
+    told(Answer::not_found).tells(&["it has status 404, expected 200"]);
     gleaner(&["sites", "new", "http://127.0.0.1:9/"]).run().with(1).tells(&["no connection"]);
     gleaner(&["sites", "new", "example.com"]).run().with(2).tells(&["write https://host/path"]);
     gleaner(&["sites", "new", "ftp://h/"]).run().with(2).tells(&["neither http nor https"]);
@@ -261,7 +261,7 @@ fn a_file_that_is_there_is_kept() {
     let path_text = path.to_str().expect("UTF-8");
     let new =
         |more: &[&str]| gleaner(&["sites", "new", &url, "--output", path_text]).args(more).run();
-    new(&[]).with(2).tells(&["is there already", "--force"]);
+    new(&[]).with(2).tells(&["exists; use --force"]);
     assert_eq!((&*read(&path), demo.stats().requests), ("mine", 0));
     new(&["--force"]).with(0);
     assert!(read(&path).contains("[detail]"));

@@ -169,6 +169,6 @@ fn two_interrupts_end_the_program_at_once(body: &str) {
     running.says("signal again to abort");
     let second = Instant::now();
     running.signal("INT");
-    running.end().with(130).tells(&["stopped at once"]);
+    running.end().with(130).tells(&["aborted"]);
     assert!(second.elapsed() < Duration::from_secs(1), "{:?}", second.elapsed());
 }

@@ -100,12 +100,12 @@ fn it_makes_no_more_requests_than_it_may() {
     let served = Served::start(|_| Answer::text("here".to_owned()).later(TAKES));
     let ended = tune(served.url(), &["--max-requests", "100"]).run().with(0);
     assert_eq!(served.count("/"), 91);
-    let ended = ended.tells(&["asking for http://127.0.0.1", "1 at once: 30 requests"]);
+    let ended = ended.tells(&["requesting http://127.0.0.1", "1 concurrent: 30 requests"]);
     for line in ended.out.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     assert!(ended.out.starts_with(" level  requests"), "{}", ended.out);
-    assert!(ended.out.contains("stopped: too few of --max-requests"), "{}", ended.out);
+    assert!(ended.out.contains("stopped: --max-requests leaves too few requests"), "{}", ended.out);
     assert!(ended.out.ends_with("GLEANER_WORKERS=5\n"), "{}", ended.out);
     tune(served.url(), &["--max-requests", "9"]).run().with(2).tells(&["--max-requests"]);
 }
@@ -149,7 +149,7 @@ fn a_site_that_does_not_answer_once_is_not_climbed() {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
     for (url, told) in [
         (format!("http://{port}/"), "no connection"),
-        (format!("{}/none", demo.url()), "the site answered 404"),
+        (format!("{}/none", demo.url()), "answered 404"),
         (format!("{}/busy", demo.url()), "the site answered 503"),
         (format!("{}/away", demo.url()), "http://elsewhere.test/"),
     ] {
@@ -169,7 +169,7 @@ fn s3_an_interrupt_shows_what_was_measured() {
         if late { answer.later(Duration::from_millis(100)) } else { answer }
     });
     let running = tune(&format!("{}/?x", served.url()), &["--json"]).start();
-    running.says("1 at once: ");
+    running.says("1 concurrent: ");
     let told = Instant::now();
     running.signal("INT");
     let ended = running.end().with(130);

@@ -172,5 +172,5 @@ fn who_may_only_read_can_look_and_not_crawl() {
     let said = "not authorized on d to execute command { update: \"gleaner_sweeps\", … } (code 13)";
     crawl(demo.url(), &uri("reader"), &[]).run().with(2).tells(&[said]);
     let sweeps = gleaner(&["sweeps", "books", "--store", &uri("reader")]).run();
-    sweeps.with(0).tells(&["there is no sweep of books"]);
+    sweeps.with(0).tells(&["no sweeps of books"]);
 }

@@ -66,14 +66,14 @@ fn a_path_may_hold_a_url_in_its_query() {
     assert_eq!(made.as_deref(), Some("http://h.test/go?to=https://x.test/7"));
 }
 
-/// What the list says must not choose the host.
+/// What the list says must not be part of the host.
 #[test]
 fn a_key_in_the_place_of_a_host_leads_nowhere_else() {
     let text = format!(
         "name = 'x'\nbase_url = 'http://h.test'\n{LIST}url = '/l'\n[detail]\nurl = 'https://{{key}}/x'\n"
     );
     let error = Site::parse(&text, "x.toml").expect_err("it is refused").to_string();
-    assert!(error.contains("must not choose the host"), "{error}");
+    assert!(error.contains("must not be part of the host"), "{error}");
     assert_eq!(
         item("{key}://evil.test/x", "https").as_deref(),
         Some("http://h.test/https://evil.test/x")
