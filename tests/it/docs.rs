@@ -52,7 +52,7 @@ fn the_tools_are_documented_with_all_their_flags() {
 }
 
 #[test]
-fn what_reads_a_store_is_documented_with_all_its_flags() {
+fn commands_that_read_a_store_are_documented_with_all_flags() {
     let docs = read("docs/reading.md");
     for command in ["sweeps", "failures", "export"] {
         let section = docs.split("\n## gleaner ").find(|section| section.starts_with(command));
@@ -189,7 +189,7 @@ async fn made_by_a_store(path: &Path) -> Connection {
 }
 
 #[tokio::test]
-async fn what_a_store_holds_is_documented_and_can_be_asked_for_so() {
+async fn the_columns_of_a_store_are_documented() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = made_by_a_store(&folder.path().join("a.db")).await;
     let docs = read("docs/operations.md");
@@ -213,7 +213,7 @@ async fn what_a_store_holds_is_documented_and_can_be_asked_for_so() {
 
 /// A service that fails for a reason that does not pass must not ask the site for ever.
 #[test]
-fn o1_services_that_start_again_have_a_start_limit() {
+fn o1_services_that_restart_have_a_start_limit() {
     let docs = read("docs/operations.md");
     let units = docs.split("```ini\n").skip(1).filter_map(|rest| rest.split("```").next());
     let mut starting_again = 0;

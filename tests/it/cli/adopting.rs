@@ -87,7 +87,7 @@ fn d12_a_collection_of_others_is_refused_and_what_would_be_lost_is_named() {
 }
 
 #[test]
-fn d12_what_cannot_be_compared_is_refused_all_the_same() {
+fn d12_a_collection_that_cannot_be_compared_is_refused() {
     let (demo, store) = (site(5), fresh_database());
     wait(async {
         let other = doc! { "id": 4_000_000, "x": 1 };

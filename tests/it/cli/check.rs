@@ -131,7 +131,7 @@ fn keys_that_are_not_unique_are_a_warning() {
 }
 
 #[test]
-fn the_url_that_avoids_a_redirect_is_told() {
+fn a_redirect_is_a_warning_with_the_direct_url() {
     let demo = site(5);
     let (folder, _) = folder();
     let path = folder.path().join("mine.toml");
@@ -143,7 +143,7 @@ fn the_url_that_avoids_a_redirect_is_told() {
 }
 
 #[test]
-fn a_page_that_is_not_there_or_not_json_does_not_fit() {
+fn a_missing_or_non_json_page_does_not_fit() {
     let served = rows(|path| path.starts_with("/item/").then(Answer::not_found));
     let ended = checked(&(file(LIST) + DETAIL), served.url(), &[]).with(3);
     says(&ended, &["item 1: the site answered 404; check `url` in the site file"]);
@@ -176,7 +176,7 @@ fn another_host_has_to_be_allowed() {
 }
 
 #[test]
-fn a_page_size_that_the_site_caps_is_told() {
+fn a_page_size_limited_by_the_site_is_a_warning() {
     let demo = start(gleaner::demo::Options { items: 1_500, ..Default::default() });
     let arguments = ["check", "books", "--base-url", demo.url(), "--page-size", "1200"];
     let ended = gleaner(&arguments).run().with(0);
@@ -211,7 +211,7 @@ fn a_bad_file_is_exit_2_and_a_site_out_of_reach_exit_1() {
 }
 
 #[test]
-fn what_robots_txt_forbids_does_not_fit() {
+fn a_page_forbidden_by_robots_txt_does_not_fit() {
     let served = rows(|path| {
         let rules = "User-agent: *\nDisallow: /item/\n".to_owned();
         (path == "/robots.txt").then(|| Answer::text(rules))
@@ -252,7 +252,7 @@ fn an_interrupt_is_exit_130() {
 
 /// A site file of somebody else's: what it reaches for is said before anything is asked for.
 #[test]
-fn x1_check_says_what_a_site_file_reaches_for_before_it_asks() {
+fn x1_check_shows_hosts_files_and_headers_before_the_first_request() {
     let served = rows(|_| Some(Answer::not_found()));
     let inner = "http://127.0.0.1:9/_search";
     let list = format!(
@@ -353,7 +353,7 @@ fn p11_check_refuses_plain_text_and_names_the_form_that_fits() {
 }
 
 #[test]
-fn p10_p12_check_says_what_was_replaced_and_what_was_guessed() {
+fn p10_p12_check_reports_replaced_and_guessed_characters() {
     let body = "{\"rows\":[{\"id\":1,\"name\":\"cut \\ud83c\"}]}";
     let served = Served::start(move |_| Answer::body(body, "application/json"));
     let ended = checked(&file(LIST), served.url(), &[]).with(0);
@@ -392,7 +392,7 @@ const BY_CURSOR: &str =
 const BY_NEXT: &str = "paging = { by = \"next\", select = \"$.next\" }";
 
 #[test]
-fn o5_check_reads_the_second_page_and_says_what_it_disproves() {
+fn o5_check_reports_contradictions_on_the_second_page() {
     let page = |ids: [u32; 2], next: Value| {
         Answer::json(&json!({ "rows": ids.map(|id| json!({ "id": id })), "next": next }))
     };
@@ -421,7 +421,7 @@ fn o5_check_reads_the_second_page_and_says_what_it_disproves() {
 }
 
 #[test]
-fn o5_a_second_page_that_fits_or_ends_the_list_is_no_misfit() {
+fn o5_a_second_page_that_fits_or_ends_the_list_is_accepted() {
     let page = |ids: &[u32], next: Value| {
         let rows: Vec<Value> = ids.iter().map(|id| json!({ "id": id })).collect();
         Answer::json(&json!({ "rows": rows, "next": next }))
@@ -444,7 +444,7 @@ fn o5_a_second_page_that_fits_or_ends_the_list_is_no_misfit() {
 }
 
 #[test]
-fn o5_an_html_list_that_nothing_tells_from_another_page_is_a_warning() {
+fn o5_an_html_list_without_required_parts_is_a_warning() {
     let html = |more: &str| {
         file(&format!(
             "format = \"html\"\n[index]\nurl = \"/list\"\nquery = {{ page = \"{{page}}\" }}\n{more}\n\

@@ -74,7 +74,7 @@ fn z3_five_thousand_workers_on_a_slow_site() {
 }
 
 #[test]
-fn w15_z3_where_the_limit_stays_low_there_are_fewer_workers_and_it_is_said() {
+fn w15_z3_a_low_descriptor_limit_reduces_workers_with_a_warning() {
     let told = crawled("ulimit -n 256", 300, 5000);
     let said = "96 workers instead of 5000: the system allows this process 256 open files";
     assert!(told.log.contains(said), "{}", told.log);
@@ -82,7 +82,7 @@ fn w15_z3_where_the_limit_stays_low_there_are_fewer_workers_and_it_is_said() {
 }
 
 #[test]
-fn w15_a_limit_that_may_be_raised_is_raised() {
+fn w15_the_soft_descriptor_limit_is_raised() {
     let told = crawled("ulimit -Sn 100", 300, 300);
     assert!(!told.log.contains("instead of"), "{}", told.log);
     assert!(told.most > 100, "{} descriptors at once", told.most);

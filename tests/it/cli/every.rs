@@ -89,7 +89,7 @@ fn in_mid_sweep(demo: &Demo, store: &str) -> Running {
 }
 
 #[test]
-fn a_signal_in_a_sweep_ends_the_loop_and_the_next_loop_goes_on_at_once() {
+fn a_signal_during_a_sweep_ends_the_loop_and_the_next_loop_resumes_at_once() {
     let demo = site(40);
     let (_folder, path) = folder();
     let store = sqlite(&path);
@@ -106,7 +106,7 @@ fn a_signal_in_a_sweep_ends_the_loop_and_the_next_loop_goes_on_at_once() {
 }
 
 #[test]
-fn a_sweep_that_is_killed_goes_on_when_the_loop_is_started_again() {
+fn a_killed_sweep_is_resumed_when_the_loop_restarts() {
     let demo = site(40);
     let (_folder, path) = folder();
     let store = sqlite(&path);
@@ -122,7 +122,7 @@ fn a_sweep_that_is_killed_goes_on_when_the_loop_is_started_again() {
 }
 
 #[test]
-fn a_sweep_that_fails_does_not_end_the_loop_and_starts_that_are_late_are_skipped() {
+fn a_failed_sweep_does_not_end_the_loop_and_late_starts_are_skipped() {
     let demo = site(20);
     demo.fault(Fault::on("/api/book/?*").first(2).delay(Duration::from_millis(1_500)));
     demo.fault(Fault::on(format!("/api/book/{}/", demo.keys()[3])).first(1).status(400));
@@ -139,7 +139,7 @@ fn a_sweep_that_fails_does_not_end_the_loop_and_starts_that_are_late_are_skipped
 }
 
 #[test]
-fn a_site_that_another_run_holds_is_tried_again_at_the_next_time() {
+fn a_locked_site_is_retried_at_the_next_interval() {
     let demo = site(40);
     demo.fault(Fault::on("/api/book/*").delay(Duration::from_millis(150)));
     let (_folder, path) = folder();
@@ -155,7 +155,7 @@ fn a_site_that_another_run_holds_is_tried_again_at_the_next_time() {
 }
 
 #[test]
-fn d1_a_store_that_is_away_when_a_sweep_is_due_is_tried_again() {
+fn d1_an_unavailable_store_is_retried_when_a_sweep_is_due() {
     let mut mongod = Mongod::start();
     let store = mongod.uri("every");
     let demo = site(20);
@@ -171,7 +171,7 @@ fn d1_a_store_that_is_away_when_a_sweep_is_due_is_tried_again() {
 }
 
 #[test]
-fn what_cannot_get_better_ends_it_at_the_start() {
+fn a_permanent_error_ends_the_loop_at_the_start() {
     let demo = site(5);
     let (folder, path) = folder();
     let store = sqlite(&path);

@@ -36,7 +36,7 @@ fn a_served_demo_is_crawled_by_another_process_and_ends_when_told() {
 }
 
 #[test]
-fn an_item_that_cannot_be_had_is_exit_3_and_in_the_report() {
+fn a_failed_item_is_exit_3_and_in_the_report() {
     let demo = site(30);
     let lost = demo.keys().remove(4);
     demo.fault(Fault::on(format!("/api/book/{lost}/")).status(400));
@@ -133,7 +133,7 @@ fn gleaner_site(url: &str) -> String {
 }
 
 #[test]
-fn what_failed_is_gone_over_by_a_command_of_its_own() {
+fn failures_retry_crawls_only_the_failures() {
     let demo = site(30);
     let page = format!("/api/book/{}/", demo.keys()[4]);
     demo.fault(Fault::on(&page).status(400));

@@ -95,7 +95,7 @@ fn a_body_may_come_from_a_file_or_standard_input() {
 }
 
 #[test]
-fn redirects_are_told_of_and_another_host_is_not_asked() {
+fn redirects_are_shown_and_other_hosts_are_not_requested() {
     let demo = site(3);
     let key = demo.keys().remove(0);
     let url = format!("{}/api/book/{key}", demo.url());
@@ -126,7 +126,7 @@ fn exit_codes_tell_an_answer_from_none() {
 }
 
 #[test]
-fn what_is_selected_is_printed_a_line_each() {
+fn each_match_is_printed_on_a_line() {
     let demo = site(3);
     demo.fault(Fault::on("/page").body("text/html", "<p>a <b>b</b><p><a href=/c>c</a>"));
     let at = |path: &str, more: &[&str]| fetch(&format!("{}{path}", demo.url()), more);
@@ -144,7 +144,7 @@ fn what_is_selected_is_printed_a_line_each() {
 }
 
 #[test]
-fn what_cannot_be_asked_is_usage() {
+fn an_invalid_request_is_a_usage_error() {
     for (arguments, told) in [
         (&["example.com/x"][..], "write https://example.com/x"),
         (&["localhost:80/x"], "write https://localhost:80/x"),
@@ -184,7 +184,7 @@ fn secrets_are_sent_and_not_shown() {
 }
 
 #[test]
-fn a_reader_that_went_away_ends_it_quietly() {
+fn a_closed_stdout_ends_the_command_quietly() {
     let demo = site(1);
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

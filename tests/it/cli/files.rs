@@ -65,7 +65,7 @@ fn d11_json_lines_replace_the_file_when_the_run_is_complete_or_incomplete() {
 }
 
 #[test]
-fn d11_json_lines_of_a_run_that_is_stopped_leave_the_old_file_and_the_partial_one_is_named() {
+fn d11_an_interrupted_run_keeps_the_old_json_lines_and_names_the_partial_file() {
     for (signals, code) in [(&["TERM"][..], 143), (&["INT"], 130), (&["INT", "INT"], 130)] {
         let (demo, (_folder, path)) = (slow(), jsonl());
         let running = replacing(&demo, &path).start();
@@ -84,7 +84,7 @@ fn d11_json_lines_of_a_run_that_is_stopped_leave_the_old_file_and_the_partial_on
 }
 
 #[test]
-fn d11_json_lines_of_a_run_that_cannot_go_on_leave_the_old_file() {
+fn d11_a_failed_run_keeps_the_old_json_lines() {
     let (demo, (_folder, path)) = (site(60), jsonl());
     let refuse = |key: &String| demo.fault(Fault::on(format!("/api/book/{key}/")).status(403));
     demo.keys().iter().for_each(refuse);
@@ -94,7 +94,7 @@ fn d11_json_lines_of_a_run_that_cannot_go_on_leave_the_old_file() {
 }
 
 #[test]
-fn d11_a_killed_run_leaves_the_old_file_and_the_next_one_names_what_is_left() {
+fn d11_a_killed_run_keeps_the_old_file_and_the_next_names_the_partial_one() {
     let (demo, (_folder, path)) = (slow(), jsonl());
     let running = replacing(&demo, &path).start();
     until_written(&path);
@@ -107,7 +107,7 @@ fn d11_a_killed_run_leaves_the_old_file_and_the_next_one_names_what_is_left() {
 }
 
 #[test]
-fn d11_links_and_modes_outlive_the_run() {
+fn d11_links_and_modes_are_kept() {
     let (demo, (folder, path)) = (site(10), jsonl());
     let far = folder.path().join("far.jsonl");
     std::os::unix::fs::symlink("far.jsonl", &path).expect("a link");
@@ -164,7 +164,7 @@ fn x3_new_databases_logs_and_reports_are_their_owner_s_and_old_ones_keep_their_m
 }
 
 #[test]
-fn x3_a_link_that_lies_in_wait_in_the_folder_is_not_written_through() {
+fn x3_a_planted_symlink_is_not_followed() {
     let (demo, (folder, path)) = (site(5), folder());
     let victim = folder.path().join("victim");
     std::fs::write(&victim, "whole").expect("the file is written");

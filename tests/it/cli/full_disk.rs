@@ -11,7 +11,7 @@ const ITEMS: usize = 600;
 const LIMIT: &str = "trap '' XFSZ && ulimit -f 1200";
 
 #[test]
-fn s11_a_disk_that_fills_up_is_exit_1_and_the_next_run_goes_on() {
+fn s11_a_full_disk_is_exit_1_and_the_next_run_resumes() {
     let demo = start(Options { items: ITEMS, ..Options::default() });
     let (folder, path) = folder();
     let to = folder.path().join("report.json");

@@ -59,13 +59,13 @@ fn killed_again_and_again(store: &str, stored: impl Fn(&Demo) -> usize) {
 }
 
 #[test]
-fn s1_s5_a_run_that_is_killed_goes_on_where_it_was_in_sqlite() {
+fn s1_s5_a_killed_run_is_resumed_in_sqlite() {
     let (_folder, path) = folder();
     killed_again_and_again(&sqlite(&path), |demo| stored_as_served(&path, demo));
 }
 
 #[test]
-fn s1_s5_a_run_that_is_killed_goes_on_where_it_was_in_mongodb() {
+fn s1_s5_a_killed_run_is_resumed_in_mongodb() {
     let mongod = crate::mongod::fresh_database();
     killed_again_and_again(&mongod, |demo| {
         // A refresh that finds all of it the same says that all of it is there.
@@ -108,7 +108,7 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
 }
 
 #[test]
-fn s8_a_run_that_finds_the_site_held_writes_the_report_that_was_asked_for() {
+fn s8_a_run_on_a_locked_site_writes_its_report() {
     let demo = slow_site();
     let (folder, path) = folder();
     let first = run(&demo, &sqlite(&path), &[]).start();
@@ -191,13 +191,13 @@ fn interrupted_and_a_part_of_it_killed(store: &str) {
 }
 
 #[test]
-fn s12_a_killed_limited_run_between_does_not_keep_a_sweep_from_resuming_in_sqlite() {
+fn s12_a_killed_limited_run_does_not_prevent_resuming_in_sqlite() {
     let (_folder, path) = folder();
     interrupted_and_a_part_of_it_killed(&sqlite(&path));
 }
 
 #[test]
-fn s12_a_killed_limited_run_between_does_not_keep_a_sweep_from_resuming_in_mongodb() {
+fn s12_a_killed_limited_run_does_not_prevent_resuming_in_mongodb() {
     interrupted_and_a_part_of_it_killed(&crate::mongod::fresh_database());
 }
 
@@ -216,7 +216,7 @@ fn killed_elsewhere(demo: &Demo, path: &std::path::Path, seconds: i64) {
 }
 
 #[test]
-fn s14_a_holder_elsewhere_that_gives_no_heartbeat_is_watched_and_then_taken_over() {
+fn s14_a_remote_holder_without_heartbeats_is_watched_and_then_evicted() {
     let demo = start(Options { items: 30, ..Options::default() });
     let (_folder, path) = folder();
     killed_elsewhere(&demo, &path, 50);
@@ -255,18 +255,18 @@ fn noted_by_a_clock_that_was_ahead(store: &str) {
 }
 
 #[test]
-fn s14_what_was_noted_by_a_clock_that_was_ahead_was_noted_before_in_sqlite() {
+fn s14_marks_made_by_a_fast_clock_count_as_earlier_in_sqlite() {
     let (_folder, path) = folder();
     noted_by_a_clock_that_was_ahead(&sqlite(&path));
 }
 
 #[test]
-fn s14_what_was_noted_by_a_clock_that_was_ahead_was_noted_before_in_mongodb() {
+fn s14_marks_made_by_a_fast_clock_count_as_earlier_in_mongodb() {
     noted_by_a_clock_that_was_ahead(&crate::mongod::fresh_database());
 }
 
 #[test]
-fn s18_a_run_told_to_stop_before_it_begins_stops_at_once_and_names_no_sweep() {
+fn s18_a_signal_before_the_start_stops_at_once_without_a_sweep() {
     let demo = start(Options { items: 30, ..Options::default() });
     let (folder, path) = folder();
     killed_elsewhere(&demo, &path, -3_600);

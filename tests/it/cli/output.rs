@@ -64,7 +64,7 @@ fn json_lines_on_standard_output_are_nothing_else() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn a_closed_pipe_ends_the_command_quietly() {
     let demo = start(Options { items: 3_000, ..Options::default() });
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let running = crawl(demo.url(), "jsonl:-", &["--batch", "10"]).stdout(writer.into()).start();
@@ -148,7 +148,7 @@ fn json_goes_to_standard_error_where_no_file_is_named() {
 }
 
 #[test]
-fn a_log_in_a_file_says_what_the_run_came_to_and_why_it_failed() {
+fn the_log_file_has_the_result_and_the_error() {
     let (folder, path) = folder();
     let log = folder.path().join("log");
     let file = log.to_str().expect("a path");
@@ -164,7 +164,7 @@ fn a_log_in_a_file_says_what_the_run_came_to_and_why_it_failed() {
 }
 
 #[test]
-fn what_cannot_be_asked_with_is_refused_before_anything_is_made() {
+fn invalid_client_settings_are_refused_before_anything_is_created() {
     let (_folder, path) = folder();
     let longest = ["--grace", "300000000000y"];
     crawl("http://127.0.0.1:1", &sqlite(&path), &longest).run().with(2);
@@ -179,7 +179,7 @@ fn what_cannot_be_asked_with_is_refused_before_anything_is_made() {
 }
 
 #[test]
-fn who_cannot_be_told_is_no_reason_to_panic() {
+fn a_full_device_on_stdout_and_stderr_does_not_panic() {
     let full = || std::fs::File::options().write(true).open("/dev/full").expect("a device");
     let program = || std::process::Command::new(env!("CARGO_BIN_EXE_gleaner"));
     for (arguments, code) in [(["completions", "bash"], 1), (["crawl", "nope"], 2)] {
@@ -189,7 +189,7 @@ fn who_cannot_be_told_is_no_reason_to_panic() {
 }
 
 #[test]
-fn where_nobody_watches_there_are_no_colours() {
+fn no_colours_without_a_terminal() {
     let (_folder, path) = folder();
     let arguments = ["demo", "--items", "5", "--store", &sqlite(&path)];
     let ended = gleaner(&arguments).env("TERM", "xterm-256color").run().with(0);

@@ -141,7 +141,7 @@ fn g6_o4_what_is_unlisted_and_what_left_since_a_day_can_be_exported() {
 }
 
 #[test]
-fn what_is_new_changed_or_gone_can_be_told_apart() {
+fn exports_filter_new_changed_and_gone_documents() {
     let (_folder, stores) = stores();
     for store in &stores {
         let demo = site(60);
@@ -202,7 +202,7 @@ fn a_file_is_replaced_as_a_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_quietly() {
+fn a_closed_pipe_ends_the_command_quietly() {
     let (_folder, path) = folder();
     let demo = site(3_000);
     demo.fault(Fault::on("/api/book/*").share(20.0, 1).status(400));
@@ -225,7 +225,7 @@ fn a_reader_that_goes_away_ends_it_quietly() {
 }
 
 #[test]
-fn failures_are_listed_with_what_came() {
+fn failures_are_listed_with_samples() {
     let (_folder, stores) = stores();
     for store in &stores {
         let demo = site(620);
@@ -271,7 +271,7 @@ fn failures_are_listed_with_what_came() {
 }
 
 #[test]
-fn sweeps_are_listed_with_what_they_counted() {
+fn sweeps_are_listed_with_their_counts() {
     let (_folder, stores) = stores();
     for store in &stores {
         let demo = site(30);
@@ -300,7 +300,7 @@ fn sweeps_are_listed_with_what_they_counted() {
 }
 
 #[test]
-fn a_store_without_anything_of_the_site_gives_nothing_and_says_so() {
+fn a_store_without_the_site_prints_nothing_and_says_so() {
     let (folder, stores) = stores();
     let demo = site(3);
     crawl(demo.url(), &stores[0], &["--collection", "others"]).run().with(0);
@@ -323,7 +323,7 @@ fn a_store_without_anything_of_the_site_gives_nothing_and_says_so() {
 }
 
 #[test]
-fn what_cannot_be_read_is_exit_2_and_nothing_is_made() {
+fn an_unreadable_store_is_exit_2_and_nothing_is_created() {
     let (folder, path) = folder();
     let lines = folder.path().join("books.jsonl");
     std::fs::write(&lines, "{}\n").expect("the file is written");
@@ -379,7 +379,7 @@ fn a_store_is_read_while_a_crawl_is_under_way() {
 }
 
 #[test]
-fn a_sweep_whose_process_was_killed_is_told_from_one_that_runs() {
+fn a_killed_sweep_is_distinguished_from_a_running_one() {
     let (_folder, path) = folder();
     let latency = Duration::from_millis(20);
     let demo = start(Options { items: 400, latency, ..Options::default() });
@@ -392,7 +392,7 @@ fn a_sweep_whose_process_was_killed_is_told_from_one_that_runs() {
 }
 
 #[test]
-fn who_reads_a_file_leaves_it_as_it_is() {
+fn reading_never_modifies_the_file() {
     use std::os::unix::fs::PermissionsExt;
 
     let demo = site(5);
@@ -415,7 +415,7 @@ fn who_reads_a_file_leaves_it_as_it_is() {
 }
 
 #[test]
-fn who_may_read_what_is_replaced_is_not_changed() {
+fn replacing_a_file_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt;
 
     let demo = site(5);
@@ -451,7 +451,7 @@ fn put_other(store: &str) {
 }
 
 #[test]
-fn d10_an_export_says_how_many_documents_of_others_it_left_out() {
+fn d10_an_export_counts_skipped_documents_of_others() {
     let (_folder, stores) = stores();
     for store in &stores {
         let demo = site(5);

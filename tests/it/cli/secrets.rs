@@ -110,7 +110,7 @@ fn an_error_about_a_secret_does_not_show_it() {
 }
 
 #[test]
-fn help_does_not_show_what_stands_in_variables() {
+fn help_does_not_show_values_of_variables() {
     let mut program = gleaner(&["crawl", "--help"]);
     for variable in ["GLEANER_STORE", "GLEANER_BASE_URL", "GLEANER_PROXY", "GLEANER_HEADERS"] {
         program = program.env(variable, "https://me:s3cret@h/db");
@@ -217,7 +217,7 @@ fn with_headers(program: Program) -> Program {
 }
 
 #[test]
-fn x2_a_site_that_echoes_what_it_was_sent_gives_no_credential_away() {
+fn x2_a_site_that_echoes_requests_leaks_no_credential() {
     let (site, out) = (echo(), tempfile::tempdir().expect("a folder"));
     let (settings, _) = folder();
     let file = echo_file(settings.path(), site.url());
@@ -273,7 +273,7 @@ fn x2_a_key_that_repeats_a_credential_is_kept_as_it_is_and_not_printed() {
 }
 
 #[test]
-fn x2_a_proxy_that_echoes_what_it_was_sent_gives_no_credential_away() {
+fn x2_a_proxy_that_echoes_requests_leaks_no_credential() {
     let proxy = Served::start(|asked| {
         let sent = asked.header("proxy-authorization");
         Answer::text(format!("denied: {sent} {}", percent_encoded(sent))).status(407)
@@ -356,7 +356,7 @@ fn x2_urls_that_are_stored_have_no_credential() {
 }
 
 #[test]
-fn x2_why_a_run_failed_is_said_without_credentials() {
+fn x2_errors_contain_no_credentials() {
     let site = Served::start(|asked| {
         let one = percent_encoded(asked.header("x-api-key"));
         let away = format!("http://other.test/{one}?seen={one}");

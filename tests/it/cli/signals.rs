@@ -49,7 +49,7 @@ fn stops(name: &str, code: i32) {
 }
 
 #[test]
-fn s3_an_interrupt_brings_home_what_is_in_flight_and_exits_130() {
+fn s3_an_interrupt_finishes_in_flight_requests_and_exits_130() {
     stops("INT", 130);
 }
 
@@ -74,7 +74,7 @@ fn drains_for_long(demo: &Demo, store: &str, more: &[&str]) -> Running {
 }
 
 #[test]
-fn s4_a_second_interrupt_ends_it_at_once() {
+fn s4_a_second_interrupt_aborts() {
     let demo = slow_site();
     let (_folder, path) = folder();
     let running = drains_for_long(&demo, &sqlite(&path), &[]);
@@ -87,7 +87,7 @@ fn s4_a_second_interrupt_ends_it_at_once() {
 }
 
 #[test]
-fn s3_the_grace_time_ends_what_does_not_end_by_itself() {
+fn s3_requests_are_aborted_after_the_grace_time() {
     let demo = slow_site();
     let (_folder, path) = folder();
     let running = drains_for_long(&demo, &sqlite(&path), &["--grace", "300ms"]);
@@ -124,7 +124,7 @@ fn s17_a_closed_terminal_stops_the_crawl_gracefully_and_exits_129() {
 }
 
 #[test]
-fn s17_what_was_started_to_outlive_its_terminal_goes_on() {
+fn s17_a_crawl_under_nohup_survives_sighup() {
     let demo = slow_site();
     let (_folder, path) = folder();
     let store = sqlite(&path);
@@ -137,7 +137,7 @@ fn s17_what_was_started_to_outlive_its_terminal_goes_on() {
 }
 
 #[test]
-fn s17_with_a_log_file_a_hang_up_reopens_it_and_the_crawl_goes_on() {
+fn s17_with_a_log_file_sighup_reopens_it_and_the_crawl_continues() {
     let demo = slow_site();
     let (folder, path) = folder();
     let (log, old) = (folder.path().join("log"), folder.path().join("log.1"));

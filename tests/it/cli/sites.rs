@@ -113,7 +113,7 @@ fn all_stored(served: &Served, details: bool) -> String {
 }
 
 #[test]
-fn numbered_pages_with_a_total_are_found_out() {
+fn numbered_pages_with_a_total_are_detected() {
     let served = things(
         |asked, all| {
             let size = asked.number("page_size").unwrap_or(5).min(10);
@@ -132,7 +132,7 @@ fn numbered_pages_with_a_total_are_found_out() {
 }
 
 #[test]
-fn pages_counted_from_0_of_a_fixed_size_are_found_out() {
+fn pages_from_0_of_a_fixed_size_are_detected() {
     let served = things(
         |asked, all| {
             let rows = part(all, asked.number("page").unwrap_or(0) * 5, 5);
@@ -145,7 +145,7 @@ fn pages_counted_from_0_of_a_fixed_size_are_found_out() {
 }
 
 #[test]
-fn a_total_in_a_header_is_found_out() {
+fn a_total_in_a_header_is_detected() {
     let served = things(
         |asked, all| {
             let (start, limit) = (asked.number("_start"), asked.number("_limit"));
@@ -160,7 +160,7 @@ fn a_total_in_a_header_is_found_out() {
 }
 
 #[test]
-fn a_link_to_the_next_page_is_found_out() {
+fn a_next_link_is_detected() {
     let next = |asked: &Asked, all: &[Value]| {
         let at = asked.number("after").unwrap_or(0);
         let next =
@@ -187,7 +187,7 @@ fn a_link_to_the_next_page_is_found_out() {
 }
 
 #[test]
-fn a_cursor_is_found_out() {
+fn a_cursor_is_detected() {
     let served = lists::Lists { things: THINGS, size: 5, delay: Duration::ZERO }.serve();
     let (text, stored) = made(&format!("{}/json/cursor", served.url()), "cursor");
     has(&text, &["by = \"cursor\", select = \"$.next_cursor\"", "cursor = \"{cursor}\"", "$.key"]);
@@ -196,7 +196,7 @@ fn a_cursor_is_found_out() {
 }
 
 #[test]
-fn a_blog_s_posts_are_found_out() {
+fn a_blog_api_is_detected() {
     let served = examples::blog(230);
     let (text, stored) = made(&format!("{}/wp-json/wp/v2/posts", served.url()), "posts");
     has(&text, &["size = 100, total = { header = \"x-wp-total\" }", "per_page = \"{limit}\""]);
@@ -204,7 +204,7 @@ fn a_blog_s_posts_are_found_out() {
 }
 
 #[test]
-fn a_list_of_one_page_is_one() {
+fn a_single_page_list_is_drafted_without_paging() {
     let served = things(|_, all| Answer::json(&all.into()), true);
     let text = all_stored(&served, true);
     assert!(!text.contains("\npaging"), "{text}");
@@ -229,7 +229,7 @@ fn pages_that_the_list_links_are_taken() {
 }
 
 #[test]
-fn what_cannot_be_told_is_exit_3_and_says_how_to_go_on() {
+fn an_unrecognized_list_is_exit_3_with_a_hint() {
     let told = |answer: fn() -> Answer| -> Ended {
         let served = Served::start(move |_| answer());
         let ended = gleaner(&["sites", "new", served.url()]).run().with(3);
@@ -252,7 +252,7 @@ fn what_cannot_be_told_is_exit_3_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_file_that_is_there_is_kept() {
+fn an_existing_output_file_is_not_overwritten() {
     let demo = site(5);
     let (folder, _) = folder();
     let path = folder.path().join("mine.toml");

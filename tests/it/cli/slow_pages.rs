@@ -116,7 +116,7 @@ fn p9_a_path_that_finds_very_many_places_takes_bounded_memory() {
 }
 
 #[test]
-fn p9_two_interrupts_end_the_program_at_once_while_pages_are_read_that_take_long() {
+fn p9_two_interrupts_abort_while_slow_pages_are_read() {
     for bytes in [20 << 10, 0] {
         two_interrupts_end_the_program_at_once(&slow_page(bytes));
     }
@@ -128,7 +128,7 @@ fn slow_page(blanks: usize) -> String {
 }
 
 #[test]
-fn p9_check_ends_at_once_while_it_reads_a_page_that_takes_long() {
+fn p9_check_is_interrupted_while_it_reads_a_slow_page() {
     let page = slow_page(0);
     let served = Served::start(move |asked| match asked.path.as_str() {
         "/list" => Answer::json(&json!([{ "id": 1 }])),

@@ -138,7 +138,7 @@ fn is_as_the_next_run_left_it(demo: &Demo, store: &str, round: usize) {
 /// heals while the first one tries again, and delivers what was on its way: in every other round while
 /// the second run writes, else after its end.
 #[test]
-fn s13_a_run_that_mongodb_was_out_of_reach_of_replaces_nothing_of_the_next_one() {
+fn s13_a_run_cut_off_from_mongodb_cannot_write_after_takeover() {
     for round in 0..rounds() {
         let store = fresh_database();
         let demo = site_that_changed(&store);
@@ -195,7 +195,7 @@ fn stopped_and_continued(store: &str, round: usize) {
 }
 
 #[test]
-fn s13_a_process_that_was_stopped_changes_nothing_of_the_next_one_in_sqlite() {
+fn s13_a_stopped_process_cannot_write_after_takeover_in_sqlite() {
     for round in 0..rounds() {
         let (_folder, path) = folder();
         stopped_and_continued(&sqlite(&path), round);
@@ -203,7 +203,7 @@ fn s13_a_process_that_was_stopped_changes_nothing_of_the_next_one_in_sqlite() {
 }
 
 #[test]
-fn s13_a_process_that_was_stopped_changes_nothing_of_the_next_one_in_mongodb() {
+fn s13_a_stopped_process_cannot_write_after_takeover_in_mongodb() {
     for round in 0..rounds() {
         stopped_and_continued(&fresh_database(), round);
     }

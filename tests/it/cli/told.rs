@@ -123,7 +123,7 @@ fn o7_the_log_names_missing_items_too() {
 }
 
 #[test]
-fn o2_a_long_wait_is_told_when_it_begins_and_ends_and_the_progress_says_so() {
+fn o2_a_long_wait_is_logged_at_start_and_end_and_shown_in_progress() {
     // Those that are asked for at once are refused together, and told of together.
     let latency = Duration::from_millis(100);
     let demo = start(Options { items: 30, latency, ..Options::default() });
@@ -151,7 +151,7 @@ fn o2_a_long_wait_is_told_when_it_begins_and_ends_and_the_progress_says_so() {
 }
 
 #[test]
-fn o2_a_pace_is_told_once() {
+fn o2_a_slow_pace_is_logged_once() {
     let demo = site(3);
     let rules = "User-agent: *\nCrawl-delay: 1\n";
     demo.fault(Fault::on("/robots.txt").body("text/plain", rules));

@@ -65,7 +65,7 @@ fn queues_above(most: usize) -> Served {
 }
 
 #[test]
-fn o10_a_site_that_bears_twenty_is_asked_for_about_twenty() {
+fn o10_a_site_with_a_capacity_of_twenty_gets_about_twenty_recommended() {
     for served in [refuses_above(20), queues_above(20)] {
         let result = measured(served.url(), &[]);
         let workers = result["workers"].as_u64().expect("a number");
@@ -74,7 +74,7 @@ fn o10_a_site_that_bears_twenty_is_asked_for_about_twenty() {
 }
 
 #[test]
-fn a_site_that_refuses_more_than_ten_at_once_is_asked_for_ten() {
+fn a_site_that_refuses_more_than_ten_gets_ten_recommended() {
     let served = refuses_above(10);
     let result = measured(served.url(), &[]);
     assert_eq!(levels(&result), [1, 3, 5, 10, 20], "{result}");
@@ -87,7 +87,7 @@ fn a_site_that_refuses_more_than_ten_at_once_is_asked_for_ten() {
 }
 
 #[test]
-fn a_site_that_answers_one_by_one_is_not_asked_for_many_at_once() {
+fn a_serial_site_gets_a_low_recommendation() {
     let served = one_by_one();
     let result = measured(served.url(), &[]);
     assert_eq!(result["stopped"], "slow", "{result}");
@@ -96,7 +96,7 @@ fn a_site_that_answers_one_by_one_is_not_asked_for_many_at_once() {
 }
 
 #[test]
-fn it_makes_no_more_requests_than_it_may() {
+fn max_requests_is_an_upper_bound() {
     let served = Served::start(|_| Answer::text("here".to_owned()).later(TAKES));
     let ended = tune(served.url(), &["--max-requests", "100"]).run().with(0);
     assert_eq!(served.count("/"), 91);
@@ -111,7 +111,7 @@ fn it_makes_no_more_requests_than_it_may() {
 }
 
 #[test]
-fn the_items_of_a_site_are_asked_for_in_turn() {
+fn the_items_of_a_site_are_requested_in_turn() {
     let demo = start(Options { items: 40, latency: TAKES, ..Options::default() });
     demo.record();
     let more = ["--base-url", demo.url(), "--max-requests", "70"];
@@ -127,7 +127,7 @@ fn the_items_of_a_site_are_asked_for_in_turn() {
 }
 
 #[test]
-fn a_site_without_pages_of_items_is_asked_for_its_list() {
+fn a_site_without_item_pages_is_measured_by_its_list() {
     let served = Served::start(|_| Answer::text(r#"[{"id":1}]"#.to_owned()).later(TAKES));
     let (folder, _) = folder();
     let file = folder.path().join("mine.toml");
@@ -142,7 +142,7 @@ fn a_site_without_pages_of_items_is_asked_for_its_list() {
 }
 
 #[test]
-fn a_site_that_does_not_answer_once_is_not_climbed() {
+fn an_unreachable_site_is_not_measured() {
     let demo = site(3);
     demo.fault(Fault::on("/busy").status(503));
     demo.fault(Fault::on("/away").redirect("http://elsewhere.test/"));
@@ -162,7 +162,7 @@ fn a_site_that_does_not_answer_once_is_not_climbed() {
 }
 
 #[test]
-fn s3_an_interrupt_shows_what_was_measured() {
+fn s3_an_interrupt_prints_the_results_so_far() {
     let served = Served::start(|asked| {
         let late = asked.query.contains_key("x");
         let answer = Answer::text("here".to_owned());

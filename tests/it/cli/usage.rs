@@ -15,7 +15,7 @@ fn an_unknown_flag_is_exit_2() {
 }
 
 #[test]
-fn o6_without_a_site_nothing_is_asked_and_the_error_shows_how() {
+fn o6_without_a_site_nothing_is_requested_and_the_error_shows_usage() {
     let demo = site(5);
     let (folder, path) = folder();
     for command in ["crawl", "failures", "sweeps", "export", "check", "tune"] {
@@ -110,7 +110,7 @@ fn two_results_on_standard_output_are_refused() {
 }
 
 #[test]
-fn s11_a_store_that_cannot_be_opened_says_which_and_leaves_nothing() {
+fn s11_a_store_that_cannot_be_opened_is_named_and_leaves_no_files() {
     let (folder, _) = folder();
     let path = folder.path().join("no/such/folder/books.db");
     let ended = gleaner(&["demo", "--items", "1", "--store", &sqlite(&path)]).run();
@@ -152,7 +152,7 @@ fn administer(uri: &str, command: Document) {
 }
 
 #[test]
-fn a_ledger_that_is_none_is_exit_2_at_once() {
+fn a_broken_ledger_is_exit_2_at_once() {
     let (demo, uri) = (site(5), crate::mongod::fresh_database());
     administer(&uri, doc! { "create": "gleaner_sweeps", "viewOn": "others", "pipeline": [] });
     let begun = Instant::now();
@@ -163,7 +163,7 @@ fn a_ledger_that_is_none_is_exit_2_at_once() {
 }
 
 #[test]
-fn who_may_only_read_can_look_and_not_crawl() {
+fn a_read_only_user_can_read_but_not_crawl() {
     let (demo, mongod) = (site(5), Mongod::with(&["--auth"]));
     let user = |name: &str, role: &str| doc! { "createUser": name, "pwd": "p", "roles": [role] };
     administer(&mongod.uri("admin"), user("root", "root"));

@@ -87,7 +87,7 @@ fn not_yet(header: Option<(&'static str, &'static str)>, times: usize) -> Served
 }
 
 #[tokio::test]
-async fn w20_a_202_is_asked_again_and_costs_an_attempt_where_no_wait_is_named() {
+async fn w20_a_202_without_a_wait_is_retried_and_costs_an_attempt() {
     let served = not_yet(None, 1);
     let crawled = crawl_served::<Sqlite>(list("", DETAIL), &served).await;
     assert_eq!(crawled.report.items.new, 3);
@@ -150,7 +150,7 @@ async fn w20_206_with_a_part_of_the_page_is_no_page() {
 }
 
 #[tokio::test]
-async fn w20_a_page_that_says_that_it_is_gone_is_missing() {
+async fn w20_a_page_with_a_missing_mark_is_missing() {
     let served = Served::start(|asked| match asked.path.as_str() {
         "/list" => Answer::json(&json!({ "list": items(0..3) })),
         "/item/1" => Answer::json(&json!({ "gone": true, "error": null })),
@@ -163,7 +163,7 @@ async fn w20_a_page_that_says_that_it_is_gone_is_missing() {
 }
 
 #[tokio::test]
-async fn w20_an_html_page_that_says_that_it_is_gone_is_missing() {
+async fn w20_an_html_page_with_a_missing_mark_is_missing() {
     let served = Served::start(|asked| match asked.path.as_str() {
         "/list" => Answer::html("<a href='/p/1'>1</a><a href='/p/2'>2</a>".to_owned()),
         "/p/1" => Answer::html("<h1 class=gone>Removed</h1>".to_owned()),
@@ -179,7 +179,7 @@ async fn w20_an_html_page_that_says_that_it_is_gone_is_missing() {
 }
 
 #[tokio::test]
-async fn w20_a_page_that_says_that_the_site_failed_is_asked_again_and_then_a_failure() {
+async fn w20_a_page_with_an_error_mark_is_retried_and_then_fails() {
     let served = Served::start(|asked| match asked.path.as_str() {
         "/list" => Answer::json(&json!({ "list": items(0..3) })),
         "/item/1" => Answer::json(&json!({ "at": 1, "error": { "code": 17 } })),
@@ -226,7 +226,7 @@ async fn l15_a_status_that_ends_no_lists_is_a_lost_page() {
 }
 
 #[tokio::test]
-async fn l15_a_page_that_the_site_said_to_be_there_is_lost_whatever_the_status() {
+async fn l15_an_announced_page_is_lost_whatever_the_status() {
     for status in [204, 404, 410] {
         let served = Served::start(move |asked| match page(asked) {
             1 => Answer::json(&json!({ "list": items(0..2), "next": "/list?page=2", "last": 2 })),

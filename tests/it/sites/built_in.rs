@@ -134,7 +134,7 @@ async fn films_that_are_gone_are_counted_as_missing() {
 }
 
 #[tokio::test]
-async fn who_is_no_browser_gets_nothing_and_is_told_so() {
+async fn a_user_agent_that_is_no_browser_gets_an_error() {
     let served = douban::top250(&[], Duration::ZERO);
     let crawled = crawl_with::<Sqlite>(site(DOUBAN), &served, settings(), Outcome::Failed).await;
     crawled.holds([]);

@@ -39,7 +39,7 @@ fn items(ids: impl IntoIterator<Item = u64>) -> Value {
 }
 
 #[tokio::test]
-async fn l9_a_list_that_says_that_it_is_empty_is_held_to_what_it_had() {
+async fn l9_a_list_that_declares_itself_empty_is_compared_with_the_last_sweep() {
     let site = || {
         site_of(
             "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\nquery = { p = '{page}' }\n\
@@ -84,7 +84,7 @@ const CATEGORIES: &str = "name = 'x'\nbase_url = 'http://h'\n[seeds]\n\
     query = { c = '{seed}' }\nitems = '$.list[*]'\nkey = '$.id'\n";
 
 #[tokio::test]
-async fn l15_a_category_that_was_there_is_not_believed_to_be_empty() {
+async fn l15_a_known_category_is_not_accepted_as_empty() {
     for pages in ["", "[detail]\nurl = '/p/{key}'\nrequire = ['$.id']\n"] {
         let site = || site_of(&format!("{CATEGORIES}{pages}"));
         let (served, phase) = categories();
@@ -173,7 +173,7 @@ fn shop(leads: bool) -> (Served, Arc<AtomicU64>) {
 }
 
 #[tokio::test]
-async fn g8_pages_that_become_one_and_the_same_replace_no_second_document() {
+async fn g8_pages_that_become_equal_replace_no_second_document() {
     let site = || site_of(&format!("{SHOP}title = 'h1::text'\n"));
     for leads in [false, true] {
         let (served, phase) = shop(leads);
@@ -190,7 +190,7 @@ async fn g8_pages_that_become_one_and_the_same_replace_no_second_document() {
 }
 
 #[tokio::test]
-async fn g8_items_that_are_alike_may_be_so_where_something_is_required_or_it_is_accepted() {
+async fn g8_equal_items_are_stored_with_require_or_accept_changes() {
     let required = "title = { select = 'h1::text', required = true }\n";
     for (fields, accept_changes) in [(required, false), ("title = 'h1::text'\n", true)] {
         let site = || site_of(&format!("{SHOP}{fields}"));

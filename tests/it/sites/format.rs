@@ -181,7 +181,7 @@ async fn an_item_without_a_link_is_a_failure() {
 }
 
 #[tokio::test]
-async fn a_field_of_the_list_that_cannot_be_had_fails_its_item_only() {
+async fn a_list_field_that_fails_fails_only_its_item() {
     let served = three(
         |id| if id == 2 { json!({ "id": id, "n": "many" }) } else { json!({ "id": id, "n": "7" }) },
         |_| Value::Null,
@@ -267,7 +267,7 @@ async fn l10_an_error_that_comes_as_an_empty_list_is_refused_with_and_without_re
 }
 
 #[tokio::test]
-async fn p1_a_page_with_none_of_the_fields_takes_no_document_s_place() {
+async fn p1_a_page_without_any_field_replaces_no_document() {
     let is_well = Arc::new(AtomicU64::new(1));
     let now = is_well.clone();
     let served = Served::start(move |asked| match asked.path.as_str() {

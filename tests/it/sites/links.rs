@@ -143,7 +143,7 @@ async fn g6_g7_an_unlisted_page_is_the_item_where_it_has_what_is_required() {
 }
 
 #[tokio::test]
-async fn l4_a_lost_page_is_not_had_where_another_differs_in_what_is_hidden_alone() {
+async fn l4_lost_pages_that_differ_only_in_credentials_are_distinct() {
     let served = Served::start(|asked| {
         let part = asked.query.get("token").map(String::as_str);
         let origin = asked.origin();

@@ -69,7 +69,7 @@ async fn l3_l13_an_empty_page_that_names_one_that_was_read_is_the_end() {
 }
 
 #[tokio::test]
-async fn l3_a_page_that_was_empty_once_is_no_reason_to_end_at_the_next() {
+async fn l3_one_empty_page_does_not_end_the_list_at_the_next() {
     let asked_for_2 = Mutex::new(0);
     let served = Served::start(move |asked| {
         let page = page(asked);
@@ -103,7 +103,7 @@ async fn l3_an_empty_page_after_an_error_is_not_believed_either() {
 }
 
 #[tokio::test]
-async fn l3_a_404_behind_the_last_page_is_asked_for_twice() {
+async fn l3_a_404_after_the_last_page_is_requested_twice() {
     let served = at_first(
         |asked| (page(asked) == 2).then(Answer::not_found),
         |asked| match page(asked) {
@@ -181,7 +181,7 @@ async fn a_server_that_gives_fewer_than_asked_is_noticed_without_an_exact_count(
 }
 
 #[tokio::test]
-async fn pages_that_nobody_wants_any_more_do_not_wait_for_their_turn() {
+async fn pages_beyond_the_limit_do_not_wait_for_the_rate() {
     let served = Served::start(|asked| {
         let from = asked.number("o").unwrap_or(0);
         Answer::json(&json!({ "total": 400, "list": items(from..from + 10) }))
@@ -284,7 +284,7 @@ async fn l8_sitemaps_of_sitemaps_without_end_stop_at_the_cap() {
 }
 
 #[tokio::test]
-async fn l6_a_page_of_items_without_keys_is_not_asked_for_for_ever() {
+async fn l6_a_page_of_items_without_keys_is_not_retried_forever() {
     let served = Served::start(|_| Answer::json(&json!({ "list": [{ "no": 1 }, { "no": 2 }] })));
     let crawled =
         crawl_with::<Sqlite>(list(BY_PAGE), &served, settings(), Outcome::Incomplete).await;
@@ -293,7 +293,7 @@ async fn l6_a_page_of_items_without_keys_is_not_asked_for_for_ever() {
 }
 
 #[tokio::test]
-async fn categories_that_are_none_and_counts_of_categories_are_said() {
+async fn invalid_categories_and_their_counts_are_reported() {
     let served = Served::start(|asked| match asked.path.as_str() {
         "/seeds" => Answer::json(&json!({ "n": 6, "all": ["a", null, { "x": 1 }] })),
         _ => Answer::json(&json!({ "list": items(0..2) })),
@@ -324,7 +324,7 @@ async fn a_range_of_pages_beyond_a_single_page_is_nothing() {
 }
 
 #[tokio::test]
-async fn l6_what_one_pass_found_wrong_on_a_page_another_does_not_take_back() {
+async fn l6_a_failure_of_one_pass_is_not_undone_by_another() {
     let served = Served::start(|asked| match (asked.path.as_str(), page(asked)) {
         ("/list", 1) => Answer::json(&json!({ "total": 4, "list": [{ "id": 1 }, { "no": 2 }] })),
         ("/list", _) => Answer::json(&json!({})).status(500),

@@ -41,7 +41,7 @@ fn always(answer: Value) -> Served {
 }
 
 #[tokio::test]
-async fn l12_a_page_that_says_that_the_list_goes_on_but_not_where_is_a_gap() {
+async fn l12_a_hint_to_more_pages_without_a_place_is_a_gap() {
     let pages = [
         json!({ "list": items(0..3), "has_more": true }),
         json!({ "list": items(0..3), "done": false }),
@@ -66,7 +66,7 @@ async fn l12_a_page_that_says_that_the_list_goes_on_but_not_where_is_a_gap() {
 }
 
 #[tokio::test]
-async fn l12_of_a_part_of_the_list_nobody_says_that_it_is_all() {
+async fn l12_a_limited_run_ignores_hints_to_more_pages() {
     let served = always(json!({ "list": items(0..3), "has_more": true }));
     let pages = Some(PageRange { from: 1, to: 1 });
     let settings = super::settings().with(|it| {
@@ -77,7 +77,7 @@ async fn l12_of_a_part_of_the_list_nobody_says_that_it_is_all() {
 }
 
 #[tokio::test]
-async fn l12_what_stands_beside_the_container_counts_too() {
+async fn l12_hints_beside_the_container_count() {
     let site = |more: &str| {
         site_of(&format!(
             "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$.data.things.edges[*].node'\nkey = '$.id'\n{more}\n"

@@ -67,7 +67,7 @@ async fn l5_a_last_page_that_grows_is_followed() {
 }
 
 #[tokio::test]
-async fn l5_a_count_in_a_header_that_is_no_number_is_said() {
+async fn l5_a_header_count_that_is_no_number_is_reported() {
     for (said, outcome, words) in [
         ("12", Outcome::Incomplete, "it declares 12 items and lists 10"),
         ("many", Outcome::Complete, "the count at x-total-count is a text that is no whole number"),
@@ -87,7 +87,7 @@ async fn l5_a_count_in_a_header_that_is_no_number_is_said() {
 }
 
 #[tokio::test]
-async fn behind_the_last_page_a_404_is_the_end_and_elsewhere_it_is_a_lost_page() {
+async fn a_404_after_the_last_page_is_the_end_and_elsewhere_a_lost_page() {
     let answer = |asked: &Asked| match page(asked) {
         page @ 1..=3 => {
             Answer::json(&json!({ "total": 20, "list": items(page * 10..page * 10 + 5) }))
@@ -214,7 +214,7 @@ async fn l5_a_count_that_is_far_too_high_does_not_cost_a_request_for_each_page()
 }
 
 #[tokio::test]
-async fn l3_an_empty_page_in_the_middle_that_says_zero_is_not_believed_at_once() {
+async fn l3_an_empty_page_in_the_middle_that_declares_zero_is_requested_again() {
     let asked_for_2 = std::sync::atomic::AtomicU32::new(0);
     let served = Served::start(move |asked| {
         let is_hiccup =

@@ -153,7 +153,7 @@ async fn p10_a_meta_behind_the_first_kib_counts() {
 }
 
 #[tokio::test]
-async fn p10_utf_8_without_a_word_and_one_bad_byte_is_utf_8_and_what_is_not_is_said() {
+async fn p10_undeclared_utf_8_with_one_bad_byte_is_utf_8() {
     let good = "é".repeat(150);
     let page = [format!("<h1>{good}").as_bytes(), b"\xff</h1>"].concat();
     let crawled = crawl_served::<Sqlite>(site_of(HTML), &pages("text/html", page)).await;
@@ -210,7 +210,7 @@ async fn p11_json_is_accepted_whatever_its_type_says() {
 }
 
 #[tokio::test]
-async fn p9_the_networks_thread_is_on_time_while_pages_take_all_the_time_they_may() {
+async fn p9_the_network_thread_is_responsive_while_slow_pages_are_read() {
     // Below each list there is another: a path that descends again and again has no end of ways.
     let body = format!("{}1{}{}", "[[1],".repeat(60), "]".repeat(60), " ".repeat(20 << 10));
     let served = Served::start(move |asked| match asked.path.as_str() {

@@ -67,7 +67,7 @@ fn with(list: Value, more: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn l12_other_services_say_by_other_names_that_the_list_goes_on() {
+async fn l12_hints_to_more_pages_by_other_names_are_recognized() {
     for more in [
         json!({ "hasNext": true }),
         json!({ "has_next": true }),
@@ -102,7 +102,7 @@ async fn l12_other_services_say_by_other_names_that_the_list_goes_on() {
 }
 
 #[tokio::test]
-async fn l12_what_only_looks_like_one_of_these_names_is_no_gap() {
+async fn l12_similar_names_are_no_hints() {
     for more in [
         json!({ "page": 1, "pages": 1, "totalPages": 1, "last_page": 1, "last": true }),
         json!({ "pages": ["a", "b"], "last": 12, "next_update": "2026-12-01", "more": 0 }),
@@ -156,7 +156,7 @@ async fn l10_an_error_beside_the_container_counts_too() {
 }
 
 #[tokio::test]
-async fn l10_an_empty_page_that_tells_of_no_error_is_the_end() {
+async fn l10_an_empty_page_without_an_error_is_the_end() {
     for (usual, end) in [
         (json!({ "success": true, "page": 1 }), json!({ "success": true, "page": 4, "count": 0 })),
         (json!({ "status": 200 }), json!({ "status": 404, "message": "no more" })),
@@ -180,7 +180,7 @@ async fn l10_an_empty_page_that_tells_of_no_error_is_the_end() {
 }
 
 #[tokio::test]
-async fn l13_a_counted_page_that_is_empty_is_no_end_where_it_says_so_otherwise() {
+async fn l13_an_empty_numbered_page_that_names_more_is_no_end() {
     for more in [json!({ "total_pages": 4 }), json!({ "next": "/list?page=3" })] {
         let served = Served::start(move |asked| match page(asked) {
             2 => Answer::json(&with(items([]), &more)),

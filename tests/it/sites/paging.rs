@@ -204,7 +204,7 @@ key = "$.key""#;
 }
 
 #[tokio::test]
-async fn a_bare_list_goes_on_by_the_link_header() {
+async fn a_bare_list_follows_the_link_header() {
     let index = r#"url = "/json/link"
 paging = { by = "next", link_header = true }
 items = "$[*]"

@@ -93,7 +93,7 @@ async fn l10_an_error_with_200_is_no_end_of_a_list_but_a_lost_page() {
 }
 
 #[tokio::test]
-async fn l10_an_error_that_passes_is_no_gap() {
+async fn l10_a_transient_error_is_no_gap() {
     let seen = Mutex::new(0);
     let served = Served::start(move |asked| match page(asked) {
         3 => {
@@ -197,7 +197,7 @@ async fn l13_a_thousand_empty_pages_in_a_row_are_enough() {
 }
 
 #[tokio::test]
-async fn l13_an_empty_page_that_says_that_there_are_more_is_no_end_where_pages_are_counted() {
+async fn l13_an_empty_numbered_page_with_has_more_is_no_end() {
     let served = Served::start(|asked| {
         let page = page(asked);
         let ids = if [2, 3].contains(&page) || page > 5 { 0..0 } else { page * 10..page * 10 + 2 };
@@ -384,7 +384,7 @@ async fn l14_an_exact_total_that_is_reached_proves_the_end() {
 }
 
 #[tokio::test]
-async fn l17_a_total_that_is_never_reached_is_said_once_with_the_way_out() {
+async fn l17_an_unreached_total_is_reported_once_with_a_hint() {
     let served = Served::start(|asked| {
         let offset = asked.number("o").unwrap_or(0);
         let ids = if offset < 20 { offset..offset + 10 } else { 0..0 };
@@ -403,7 +403,7 @@ async fn l17_a_total_that_is_never_reached_is_said_once_with_the_way_out() {
 }
 
 #[tokio::test]
-async fn l18_a_page_behind_the_last_is_asked_for_where_items_are_missing() {
+async fn l18_a_page_after_the_last_is_requested_if_items_are_missing() {
     // Places are counted from 1, and what is below 1 is taken for 1 (RFC 7644, 3.4.2.4): the pages
     // overlap by one.
     let served = Served::start(|asked| {
@@ -418,7 +418,7 @@ async fn l18_a_page_behind_the_last_is_asked_for_where_items_are_missing() {
 }
 
 #[tokio::test]
-async fn l18_nothing_is_asked_for_behind_a_full_last_page() {
+async fn l18_no_page_is_requested_after_a_full_last_page() {
     let served = Served::start(|asked| {
         let offset = asked.number("o").unwrap_or(0);
         Answer::json(&json!({ "list": items(offset.min(30)..(offset + 10).min(30)), "total": 30 }))

@@ -64,7 +64,7 @@ async fn g9_a_revision_of_the_day_of_the_fetch_is_not_trusted() {
 }
 
 #[tokio::test]
-async fn g9_conditional_off_passes_over_revisions() {
+async fn g9_conditional_off_ignores_revisions() {
     let (served, phase) = revised(|_| "r1".to_owned(), version);
     let first = crawl_served::<Sqlite>(site_of(SITE), &served).await;
     phase.store(2, Relaxed);
@@ -129,7 +129,7 @@ const SITEMAP: &str = "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/sitem
                        paging = { by = 'sitemap' }\nkey = '/item/(\\d+)'\n";
 
 #[tokio::test]
-async fn g9_a_sitemap_whose_lastmod_is_switched_off_is_not_believed() {
+async fn g9_lastmod_is_ignored_with_revision_false() {
     for (more, changed) in [("", 0), ("revision = false\n", 2)] {
         let phase = Arc::new(AtomicU64::new(1));
         let now = phase.clone();

@@ -115,7 +115,7 @@ async fn w19_a_key_that_is_not_in_utf_8_and_would_be_sent_is_a_failure() {
 }
 
 #[tokio::test]
-async fn w21_link_headers_with_single_quotes_and_blanks_lead_on() {
+async fn w21_link_headers_with_single_quotes_and_blanks_are_followed() {
     for form in ["rel='next'", "rel =\"next\"", "rel\t= next", "title='a, b'; rel='prev next'"] {
         let served = Served::start(move |asked| {
             let page = asked.number("page").unwrap_or(1);
@@ -136,7 +136,7 @@ async fn w21_link_headers_with_single_quotes_and_blanks_lead_on() {
 
 /// As Apache with mod_deflate: what it sends is not what it knows.
 #[tokio::test]
-async fn w23_an_entity_tag_that_was_altered_on_the_way_gives_304_all_the_same() {
+async fn w23_an_etag_altered_in_transit_still_gives_304() {
     for (sent, known) in
         [("\"{}-gzip\"", "\"{}\""), ("W/\"{}\"", "\"{}\""), ("\"{};br\"", "\"{}\"")]
     {
