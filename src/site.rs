@@ -5,13 +5,13 @@
 //! requests. The built-in sites are site files like those of users, and are parsed by the same
 //! code.
 
-mod asked_for;
 mod build;
 mod built_in;
 mod canonical;
 mod error;
 mod file;
 mod keys;
+mod page_size;
 mod paging;
 mod request;
 mod rules;
@@ -70,7 +70,7 @@ pub struct Site {
     pub detail: Option<DetailRules>,
     /// Parts of a document that do not count as changes.
     pub ignore: Vec<Selector>,
-    /// Returns whether a path may descend (`..`) more than once, so that a small page may take long.
+    /// True if a path may descend (`..`) more than once: then reading even a small page may take long.
     pub descends: bool,
 }
 
@@ -171,6 +171,13 @@ impl Site {
             Page::Detail(detail) => self.detail_request(detail),
             Page::Index(index) => self.index_request(index).map(Some),
         }
+    }
+
+    /// Returns the number of items that the request for a page of the list asks for, or `None` if it
+    /// does not say.
+    pub fn requested_items(&self, page: &IndexPage) -> Option<u64> {
+        let request = self.request(&Page::Index(page.clone())).ok().flatten()?;
+        page_size::of_request(&request)
     }
 
     /// Returns a URL with the host that a page is requested from: the site's own, unless a link or

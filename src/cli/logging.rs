@@ -41,7 +41,7 @@ fn place() -> Place {
     PLACE.get().copied().unwrap_or(Place::Here)
 }
 
-/// Reports why a run cannot start or go on: in the log, and on standard error if that is for
+/// Reports why a run cannot start or continue: in the log, and on standard error if that is for
 /// people.
 pub fn tell(why: &dyn Display) {
     if place() != Place::Here {

@@ -14,7 +14,7 @@ use crate::text::{clock, plain};
 
 /// Minimum length of a wait that is logged.
 const LONG: Duration = Duration::from_secs(5);
-/// Maximum interval between log lines about repeated waits, whatever their number.
+/// Time after which a repeated wait is logged again, however often it was repeated.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
 /// Minimum interval between requests that is logged and shown.
 const SLOW: Duration = Duration::from_secs(1);
@@ -26,15 +26,15 @@ pub struct Waits(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     waits: Vec<Wait>,
-    /// Logged waits, by what was waited for.
-    told: Vec<Told>,
+    /// Logged waits, one for each host or store.
+    repeated: Vec<Repeated>,
     /// Longest interval between requests, and its host.
     pace: Option<(Duration, Box<str>)>,
 }
 
 /// Waits for the same reason, one after another.
 #[derive(Debug)]
-struct Told {
+struct Repeated {
     on: Box<str>,
     /// The reason without its digits.
     why: String,
@@ -49,8 +49,9 @@ struct Wait {
     since: Instant,
     until: Instant,
     /// End of the wait as the log last reported it.
-    told: Option<Instant>,
-    /// Set once the wait is long: the number of such waits so far, if it is to be logged.
+    logged_end: Option<Instant>,
+    /// Set once the wait is long: the number of repetitions to log, or `None` if the wait is not
+    /// logged.
     times: Option<Option<u32>>,
 }
 
@@ -62,24 +63,32 @@ impl Waits {
         self.with(|state| {
             let at = state.waits.iter().position(|wait| *wait.on == *on).unwrap_or_else(|| {
                 let (on, why) = (on.into(), why.into());
-                state.waits.push(Wait { on, why, since: now, until, told: None, times: None });
+                state.waits.push(Wait {
+                    on,
+                    why,
+                    since: now,
+                    until,
+                    logged_end: None,
+                    times: None,
+                });
                 state.waits.len() - 1
             });
             let wait = &mut state.waits[at];
             wait.until = until;
-            let is_news = wait.told.is_none_or(|told| until > told + LONG);
+            let is_news = wait.logged_end.is_none_or(|end| until > end + LONG);
             if is_news && until > now + LONG {
                 wait.why = why.into();
-                let row = &mut state.told;
-                let times = wait.times.get_or_insert_with(|| Told::once_more(row, on, why, now));
+                let repeated = &mut state.repeated;
+                let times =
+                    wait.times.get_or_insert_with(|| Repeated::count(repeated, on, why, now));
                 if let Some(times) = *times {
-                    wait.told = Some(until);
+                    wait.logged_end = Some(until);
                     let wait_s = (until - now).as_secs_f64().round();
                     let times = (times > 1).then_some(times);
                     warn!(on, wait_s, why = plain(why), times, "waiting");
                 }
             }
-            wait.told.is_some()
+            wait.logged_end.is_some()
         })
     }
 
@@ -88,7 +97,7 @@ impl Waits {
         self.with(|state| {
             let Some(at) = state.waits.iter().position(|wait| *wait.on == *on) else { return };
             let wait = state.waits.swap_remove(at);
-            if wait.told.is_some() {
+            if wait.logged_end.is_some() {
                 info!(on, waited_s = wait.since.elapsed().as_secs(), "wait ended");
             }
         });
@@ -128,19 +137,19 @@ impl Waits {
     }
 }
 
-impl Told {
-    /// Counts a wait. Returns the number of consecutive waits for the same reason if it is to be
-    /// logged: the first ones, then fewer and fewer, but at least one per [`SILENCE`].
-    fn once_more(told: &mut Vec<Told>, on: &str, why: &str, now: Instant) -> Option<u32> {
+impl Repeated {
+    /// Counts a wait. Returns the number of waits in a row for the same reason, or `None` if this
+    /// one is not logged. The first ones are logged, then ever fewer, but one in [`SILENCE`].
+    fn count(rows: &mut Vec<Repeated>, on: &str, why: &str, now: Instant) -> Option<u32> {
         let why: String = why.chars().filter(|c| !c.is_ascii_digit()).collect();
-        let Some(row) = told.iter_mut().find(|it| *it.on == *on).filter(|it| it.why == why) else {
-            told.retain(|it| *it.on != *on);
-            told.push(Told { on: on.into(), why, times: 1, last: now });
+        let Some(row) = rows.iter_mut().find(|it| *it.on == *on).filter(|it| it.why == why) else {
+            rows.retain(|it| *it.on != *on);
+            rows.push(Repeated { on: on.into(), why, times: 1, last: now });
             return Some(1);
         };
         row.times += 1;
-        let is_told = row.times <= 3 || row.times.is_power_of_two() || now > row.last + SILENCE;
-        is_told.then(|| {
+        let is_logged = row.times <= 3 || row.times.is_power_of_two() || now > row.last + SILENCE;
+        is_logged.then(|| {
             row.last = now;
             row.times
         })

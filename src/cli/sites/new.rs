@@ -1,4 +1,4 @@
-//! `gleaner sites new`: asks a list a few questions and writes a first site file. What to ask and
+//! `gleaner sites new`: makes a few requests to a list and writes a first site file. What to request and
 //! what the answers mean is decided in [`crate::tools::scaffold`].
 
 use std::io::Write;

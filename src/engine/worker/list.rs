@@ -126,7 +126,7 @@ fn turn_after<'k>(
         said.declared = said.declared.filter(|declared| *declared > 0);
     }
     if index.number == 1 && said.places.is_empty() && !rules.paging.is_counted() {
-        said.hints.asked_for = context.site.asked_for(index);
+        said.hints.asked_for = context.site.requested_items(index);
     }
     let answer = Answer::Page(said);
     context.findings.lists.take(&rules, index, answer, page.content_type(), names)

@@ -1,11 +1,9 @@
-//! Determines the number of items that a request asks for, from its parameters.
+//! Reads the number of items per page from the parameters of a request.
 
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::Site;
 use crate::fetch::Request;
-use crate::model::task::{IndexPage, Page};
 
 /// Names of parameters for the number of items per page, in lower case, letters and digits only.
 const SIZES: [&str; 17] = [
@@ -28,16 +26,8 @@ const SIZES: [&str; 17] = [
     "results",
 ];
 
-impl Site {
-    /// Returns the number of items that the request for a page asks for, or `None` if it does not
-    /// say.
-    pub fn asked_for(&self, page: &IndexPage) -> Option<u64> {
-        let request = self.request(&Page::Index(page.clone())).ok().flatten()?;
-        of_request(&request)
-    }
-}
-
-fn of_request(request: &Request) -> Option<u64> {
+/// Returns the number of items that a request asks for, or `None` if its parameters do not say.
+pub fn of_request(request: &Request) -> Option<u64> {
     let of_body = || {
         let body = &request.body.as_ref()?.bytes;
         match serde_json::from_slice::<Value>(body) {
