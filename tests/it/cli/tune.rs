@@ -79,7 +79,10 @@ fn a_site_that_refuses_more_than_ten_gets_ten_recommended() {
     let result = measured(served.url(), &[]);
     assert_eq!(levels(&result), [1, 3, 5, 10, 20], "{result}");
     assert_eq!((&result["stopped"], &result["workers"]), (&"errors".into(), &10.into()));
-    assert!(result["why"].as_str().is_some_and(|why| why.contains("at 20 at once")), "{result}");
+    assert!(
+        result["why"].as_str().is_some_and(|why| why.contains("at concurrency 20")),
+        "{result}"
+    );
     let errors: Vec<&Value> =
         result["levels"].as_array().expect("a list").iter().map(|level| &level["errors"]).collect();
     assert!(errors[..4].iter().all(|errors| **errors == 0) && *errors[4] != 0, "{result}");
@@ -150,7 +153,7 @@ fn an_unreachable_site_is_not_measured() {
     for (url, told) in [
         (format!("http://{port}/"), "no connection"),
         (format!("{}/none", demo.url()), "answered 404"),
-        (format!("{}/busy", demo.url()), "the site answered 503"),
+        (format!("{}/busy", demo.url()), "answered 503"),
         (format!("{}/away", demo.url()), "http://elsewhere.test/"),
     ] {
         let ended = tune(&url, &[]).run().with(1).tells(&[told]);
