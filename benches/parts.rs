@@ -13,7 +13,7 @@ use gleaner::extract::{self, Making};
 use gleaner::fetch::{HeaderMap, Page};
 use gleaner::frontier::{Frontier, Limits};
 use gleaner::model::document::{Document, Encoding, Json};
-use gleaner::model::record::{Key, Record, Stamp};
+use gleaner::model::record::{Key, Provenance, Record};
 use gleaner::model::task::{Content, DetailPage, FollowUps};
 use gleaner::site::Site;
 use gleaner::store::{self, Place, StoreUrl};
@@ -163,12 +163,14 @@ fn records(body: &Bytes, encoding: Encoding) -> Vec<Record> {
 fn batches(criterion: &mut Criterion) {
     let (_, _, detail) = pages();
     let body: Bytes = detail.body;
-    let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+    let provenance = Provenance { sweep: "s".into(), rules: "r".into() };
     let mut group = criterion.benchmark_group("batch of 500");
     group.throughput(Throughput::Elements(BATCH)).sample_size(20);
     let bson = records(&body, Encoding::Bson);
     group.bench_function("to a command to MongoDB", |bencher| {
-        bencher.iter(|| store::insert_command("books", &stamp, black_box(&bson)).expect("it fits"));
+        bencher.iter(|| {
+            store::insert_command("books", &provenance, black_box(&bson)).expect("it fits")
+        });
     });
     let runtime = runtime();
     let place =
@@ -182,7 +184,7 @@ fn batches(criterion: &mut Criterion) {
     group.bench_function("into SQLite, the same keys again", |bencher| {
         bencher.iter_batched(
             || records(&body, Encoding::Text),
-            |records| runtime.block_on(store.write(&stamp, &records)).expect("it writes"),
+            |records| runtime.block_on(store.write(&provenance, &records)).expect("it writes"),
             BatchSize::LargeInput,
         );
     });

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::record::{Key, Known, Provenance, Record, Seen};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
@@ -67,7 +67,11 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Returns an error if the batch as a whole failed; parts of it may have been written.
-    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError>;
+    async fn write(
+        &self,
+        provenance: &Provenance,
+        records: &[Record],
+    ) -> Result<Vec<Rejection>, StoreError>;
 
     /// Records that items were listed, without writing their documents.
     ///
@@ -81,7 +85,11 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Returns an error if the batch as a whole failed; parts of it may have been written.
-    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError>;
+    async fn mark_seen(
+        &self,
+        provenance: &Provenance,
+        seen: &[Seen],
+    ) -> Result<Vec<Key>, StoreError>;
 
     /// Returns at most `most` keys after `after`, in the order of an index that holds them, so that
     /// no documents are read. Includes documents that are marked gone, and documents of other
@@ -122,7 +130,11 @@ pub trait Store: Send + Sync {
     ///
     /// # Errors
     /// Returns an error if the write failed.
-    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError>;
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError>;
 
     /// Deletes the failures of pages that were fetched since.
     ///

@@ -32,7 +32,7 @@ use crate::engine::worker::{PageReader, Reports, Scope, Storage, Worker, WorkerC
 use crate::engine::writer::{self, Batching, Destination, Outbox};
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits};
-use crate::model::record::Stamp;
+use crate::model::record::Provenance;
 use crate::model::report::Outcome;
 use crate::model::task::PageRange;
 use crate::observe::metrics::{Metrics, Snapshot};
@@ -270,9 +270,9 @@ impl Crawl {
         network: Network,
         problems: &Arc<Problems>,
     ) -> Result<(), CrawlError> {
-        let stamp = Stamp { sweep: entry.id.clone(), rules: self.site.rules().into() };
+        let provenance = Provenance { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
-        let destination = self.destination(has_failures, stamp.clone(), problems);
+        let destination = self.destination(has_failures, provenance.clone(), problems);
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let range = self.site.page_range(self.settings.scope.pages);
@@ -291,7 +291,7 @@ impl Crawl {
         let context = Arc::new(WorkerContext {
             site: self.site.clone(),
             scope: self.scope(entry, range, wanted),
-            policy: self.policy(stamp, entry.started_at),
+            policy: self.policy(provenance, entry.started_at),
             frontier: self.frontier.clone(),
             pages: PageReader::new(self.site.clone(), network.fetcher.clone()),
             hosts: network.hosts,
@@ -335,12 +335,12 @@ impl Crawl {
     }
 
     /// Returns the policy for all items of a sweep that began at `began`.
-    fn policy(&self, stamp: Stamp, began: Timestamp) -> Policy {
+    fn policy(&self, provenance: Provenance, began: Timestamp) -> Policy {
         let RefreshSettings { conditional, max_age, .. } = self.settings.refresh;
         let begin = self.settings.scope.begin;
         Policy {
             scrubber: self.settings.scrubber.clone(),
-            stamp,
+            provenance,
             takes_over: self.site.takes_over(),
             began,
             takes_links: self.site.takes_links(),
@@ -365,7 +365,7 @@ impl Crawl {
     fn destination(
         &self,
         has_failures: bool,
-        stamp: Stamp,
+        provenance: Provenance,
         problems: &Arc<Problems>,
     ) -> Destination {
         Destination {
@@ -377,7 +377,7 @@ impl Crawl {
             scrubber: self.settings.scrubber.clone(),
             alike: Mutex::default(),
             findings: self.findings.clone(),
-            stamp,
+            provenance,
         }
     }
 

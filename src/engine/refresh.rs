@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::model::document::{Digest, Document};
-use crate::model::record::{Known, Record, Stamp, Validators, Verdict};
+use crate::model::record::{Known, Provenance, Record, Validators, Verdict};
 use crate::model::task::{Content, DetailPage, Listed};
 use crate::text::secret::Scrubber;
 
@@ -38,7 +38,7 @@ pub struct Policy {
     /// Removes credentials from the URLs that are stored.
     pub scrubber: Scrubber,
     /// Id of the sweep and digest of the rules.
-    pub stamp: Stamp,
+    pub provenance: Provenance,
     /// True if documents made by rules with a digest of version 0.1.0 count as made by the current
     /// rules.
     pub takes_over: bool,
@@ -80,7 +80,7 @@ pub fn plan(
     if !is_ours(known, policy) || known.gone_at.is_some() {
         return Plan::Fetch(None);
     }
-    if known.sweep.as_ref() == Some(&policy.stamp.sweep) {
+    if known.sweep.as_ref() == Some(&policy.provenance.sweep) {
         return Plan::Done(written(known, policy.began));
     }
     if listed.is_some_and(|listed| listed.content != Content::Nothing) {
@@ -122,7 +122,7 @@ pub fn validators(known: &Known, policy: &Policy) -> Option<Validators> {
 
 /// Returns true if gleaner made the store's document with the same rules.
 fn is_ours(known: &Known, policy: &Policy) -> bool {
-    let is_made_by_these = known.rules.as_ref() == Some(&policy.stamp.rules);
+    let is_made_by_these = known.rules.as_ref() == Some(&policy.provenance.rules);
     known.digest.is_some() && (is_made_by_these || is_taken_over(known, policy))
 }
 
@@ -241,10 +241,10 @@ mod tests {
     }
 
     fn policy() -> Policy {
-        let stamp = Stamp { sweep: "now".into(), rules: "r".into() };
+        let provenance = Provenance { sweep: "now".into(), rules: "r".into() };
         Policy {
             scrubber: Scrubber::default(),
-            stamp,
+            provenance,
             takes_over: false,
             began: seconds(100),
             takes_links: false,

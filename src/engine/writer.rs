@@ -22,7 +22,7 @@ use crate::engine::lookup;
 use crate::engine::refresh::canary;
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Record, Seen, Stamp, Verdict};
+use crate::model::record::{Key, Provenance, Record, Seen, Verdict};
 use crate::model::task::Page;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::{Alike, Problems};
@@ -134,7 +134,7 @@ pub struct Destination {
     /// Findings of the sweep, which decide whether documents may be replaced.
     pub findings: Arc<Findings>,
     /// Sweep id and rules, the same for all records.
-    pub stamp: Stamp,
+    pub provenance: Provenance,
 }
 
 impl Batching {
@@ -286,7 +286,7 @@ impl Destination {
         let (begun, written, failed) = (Instant::now(), records.len(), failures.len());
         let mut rejected = vec![None; records.len()];
         if !records.is_empty() {
-            for rejection in self.store.write(&self.stamp, &records).await? {
+            for rejection in self.store.write(&self.provenance, &records).await? {
                 if let Some(place) = rejected.get_mut(rejection.at) {
                     *place = Some(rejection.reason);
                 }
@@ -361,7 +361,7 @@ impl Destination {
         if seen.is_empty() {
             return Ok(());
         }
-        let lacking = self.store.mark_seen(&self.stamp, &seen).await?;
+        let lacking = self.store.mark_seen(&self.provenance, &seen).await?;
         // An item that the store has but could not update keeps what is known of it.
         let known = lookup::ask(&*self.store, &lacking).await?;
         let lacking: HashSet<Key> = lacking.into_iter().collect();
@@ -395,7 +395,7 @@ impl Destination {
         if failures.is_empty() {
             return Ok(());
         }
-        self.store.keep_failures(&self.stamp, &failures).await?;
+        self.store.keep_failures(&self.provenance, &failures).await?;
         for (lease, failure) in leases.into_iter().zip(&failures) {
             let Failure { page, url, reason, message, attempts, .. } = failure;
             let place = format!("{page} at {url}");

@@ -179,7 +179,7 @@ pub struct Record {
 
 /// Values that are the same for all records of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
+pub struct Provenance {
     /// Id of the sweep.
     pub sweep: Box<str>,
     /// Digest of the extraction rules.

@@ -22,7 +22,7 @@ use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::model::document::{Body, Encoding};
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::record::{Key, Known, Provenance, Record, Seen};
 use crate::model::report::Outcome;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, State, SweepEntry};
@@ -112,7 +112,11 @@ impl Store for JsonLinesStore {
         Ok(Vec::new())
     }
 
-    async fn write(&self, _: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
+    async fn write(
+        &self,
+        _: &Provenance,
+        records: &[Record],
+    ) -> Result<Vec<Rejection>, StoreError> {
         let mut rejections = Vec::new();
         let mut lines = Vec::with_capacity(records.iter().map(|it| it.document.size() + 256).sum());
         for (at, record) in records.iter().enumerate() {
@@ -133,7 +137,7 @@ impl Store for JsonLinesStore {
         }
     }
 
-    async fn mark_seen(&self, _: &Stamp, _: &[Seen]) -> Result<Vec<Key>, StoreError> {
+    async fn mark_seen(&self, _: &Provenance, _: &[Seen]) -> Result<Vec<Key>, StoreError> {
         Ok(Vec::new())
     }
 
@@ -157,7 +161,7 @@ impl Store for JsonLinesStore {
         Ok(0)
     }
 
-    async fn keep_failures(&self, _: &Stamp, _: &[Failure]) -> Result<(), StoreError> {
+    async fn keep_failures(&self, _: &Provenance, _: &[Failure]) -> Result<(), StoreError> {
         Ok(())
     }
 

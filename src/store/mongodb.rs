@@ -35,7 +35,7 @@ use super::{
 };
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::record::{Key, Known, Provenance, Record, Seen};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 use crate::text::secret::Secret;
@@ -198,12 +198,20 @@ impl Store for MongodbStore {
         Ok(known.collect())
     }
 
-    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
-        write::write(self, stamp, records).await
+    async fn write(
+        &self,
+        provenance: &Provenance,
+        records: &[Record],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        write::write(self, provenance, records).await
     }
 
-    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        marks::mark_seen(self, stamp, seen).await
+    async fn mark_seen(
+        &self,
+        provenance: &Provenance,
+        seen: &[Seen],
+    ) -> Result<Vec<Key>, StoreError> {
+        marks::mark_seen(self, provenance, seen).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
@@ -226,8 +234,12 @@ impl Store for MongodbStore {
         marks::mark_gone(self, keys, at).await
     }
 
-    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        failures::keep(self, stamp, failures).await
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        failures::keep(self, provenance, failures).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {

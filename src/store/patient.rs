@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::record::{Key, Known, Provenance, Record, Seen};
 use crate::observe::metrics::Metrics;
 use crate::observe::waits::Waits;
 use crate::sweep::lock::{Claim, silence};
@@ -194,12 +194,20 @@ impl Store for PatientStore {
         self.insist(|| self.store.known(keys)).await
     }
 
-    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
-        self.insist_held(|| self.store.write(stamp, records)).await
+    async fn write(
+        &self,
+        provenance: &Provenance,
+        records: &[Record],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        self.insist_held(|| self.store.write(provenance, records)).await
     }
 
-    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        self.insist_held(|| self.store.mark_seen(stamp, seen)).await
+    async fn mark_seen(
+        &self,
+        provenance: &Provenance,
+        seen: &[Seen],
+    ) -> Result<Vec<Key>, StoreError> {
+        self.insist_held(|| self.store.mark_seen(provenance, seen)).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
@@ -222,8 +230,12 @@ impl Store for PatientStore {
         self.insist_held(|| self.store.mark_gone(keys, at)).await
     }
 
-    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        self.insist_held(|| self.store.keep_failures(stamp, failures)).await
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        self.insist_held(|| self.store.keep_failures(provenance, failures)).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {

@@ -25,7 +25,7 @@ use super::thread::{Ended, Owner};
 use super::{KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored};
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Known, Record, Seen, Stamp};
+use crate::model::record::{Key, Known, Provenance, Record, Seen};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
@@ -105,8 +105,12 @@ impl Store for SqliteStore {
         self.ask(move |database| database.known(&keys)).await
     }
 
-    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
-        let stamp = stamp.clone();
+    async fn write(
+        &self,
+        provenance: &Provenance,
+        records: &[Record],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        let provenance = provenance.clone();
         let mut rows = Vec::with_capacity(records.len());
         let mut rejections = Vec::new();
         for (at, record) in records.iter().enumerate() {
@@ -117,13 +121,17 @@ impl Store for SqliteStore {
                 }
             }
         }
-        rejections.extend(self.ask(move |database| database.write(&stamp, &rows)).await?);
+        rejections.extend(self.ask(move |database| database.write(&provenance, &rows)).await?);
         Ok(rejections)
     }
 
-    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        let (stamp, seen) = (stamp.clone(), seen.to_vec());
-        self.ask(move |database| database.mark_seen(&stamp, &seen)).await
+    async fn mark_seen(
+        &self,
+        provenance: &Provenance,
+        seen: &[Seen],
+    ) -> Result<Vec<Key>, StoreError> {
+        let (provenance, seen) = (provenance.clone(), seen.to_vec());
+        self.ask(move |database| database.mark_seen(&provenance, &seen)).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
@@ -150,9 +158,13 @@ impl Store for SqliteStore {
         self.ask(move |database| database.mark_gone(&keys, at)).await
     }
 
-    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        let (stamp, failures) = (stamp.clone(), failures.to_vec());
-        self.ask(move |database| database.keep_failures(&stamp, &failures)).await
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        let (provenance, failures) = (provenance.clone(), failures.to_vec());
+        self.ask(move |database| database.keep_failures(&provenance, &failures)).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use gleaner::model::document::{Body, Document, Encoding, Json};
 use gleaner::model::failure::Failure;
-use gleaner::model::record::{Key, Record, Stamp, Verdict};
+use gleaner::model::record::{Key, Provenance, Record, Verdict};
 use gleaner::model::report::Outcome;
 use gleaner::model::task::{DetailPage, IndexPage, Page};
 use gleaner::store::{Place, Store};
@@ -57,8 +57,8 @@ fn held(place: &Place) -> SweepEntry {
     SweepEntry { id, holder: Some(Holder::this()), started_at: at(0), ..entry }
 }
 
-pub fn stamp(sweep: &str) -> Stamp {
-    Stamp { sweep: sweep.into(), rules: "1:rules".into() }
+pub fn provenance(sweep: &str) -> Provenance {
+    Provenance { sweep: sweep.into(), rules: "1:rules".into() }
 }
 
 pub fn document(text: &str, encoding: Encoding) -> Document {

@@ -15,7 +15,7 @@ use gleaner::sweep::SweepEntry;
 use gleaner::sweep::lock::Claim;
 use serde_json::{Value, json};
 
-use crate::records::{at, keys, place, record, stamp};
+use crate::records::{at, keys, place, provenance, record};
 use crate::store_contract::lock::takes;
 
 async fn open(path: &Path) -> Result<Arc<dyn Store>, StoreError> {
@@ -47,7 +47,7 @@ async fn a_line_is_the_record_with_its_text_as_sent() {
     let store = open(&path).await.expect("the store opens");
     let odd =
         Record { fetched_at: at(1), ..of_text("a\"b", "{\r\n \"x\": 1e2,\n \"y\": \"\\n\" }") };
-    let written = store.write(&stamp("s"), &[of_text("1", r#"{"b":1.0,"a":2}"#), odd]).await;
+    let written = store.write(&provenance("s"), &[of_text("1", r#"{"b":1.0,"a":2}"#), odd]).await;
     assert_eq!(written, Ok(Vec::new()));
     let expected = concat!(
         r#"{"key":"1","url":"http://127.0.0.1/item/1","fetched_at":"2026-11-20T10:00:00.000Z","doc":{"b":1.0,"a":2}}"#,
@@ -70,7 +70,7 @@ async fn d11_the_file_is_replaced_when_the_sweep_came_to_its_end_and_nothing_is_
     let store = open(&path).await.expect("the store opens");
     assert!(store.was_empty());
     assert!(!store.keeps_failures());
-    assert_eq!(store.write(&stamp("s"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
     assert_eq!(std::fs::read_to_string(&path).expect("the file"), "of an earlier run\n");
     assert_eq!(store.known(&keys(&["1"])).await, Ok(Vec::new()));
     let Err(StoreError::Failed(message)) = store.read(None, 1).await else { panic!("was read") };
@@ -87,7 +87,7 @@ async fn d11_a_sweep_that_does_not_come_to_its_end_leaves_the_old_file_and_says_
     std::fs::write(&path, "of an earlier run\n").expect("written");
     for outcome in [Outcome::Failed, Outcome::Interrupted] {
         let store = open(&path).await.expect("the store opens");
-        assert_eq!(store.write(&stamp("s"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+        assert_eq!(store.write(&provenance("s"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
         let left = store.left_unfinished().expect("a sentence");
         end(&*store, outcome).await;
         assert_eq!(std::fs::read_to_string(&path).expect("the file"), "of an earlier run\n");
@@ -116,7 +116,7 @@ async fn s11_what_cannot_be_written_names_the_file() {
         assert!(message.contains(&path.display().to_string()), "{message}");
     }
     let store = open(Path::new("/dev/full")).await.expect("the store opens");
-    let message = message(store.write(&stamp("s"), &[of_text("1", "{}")]).await);
+    let message = message(store.write(&provenance("s"), &[of_text("1", "{}")]).await);
     assert!(message.contains("/dev/full"), "{message}");
     assert_eq!(store.close().await, Ok(()), "nothing is buffered that could be lost");
 }
@@ -126,7 +126,7 @@ async fn a_reader_that_went_away_is_said_to_be_gone() {
     let (reader, writer, path) = pipe();
     let store = open(&path).await.expect("the store opens");
     drop((reader, writer));
-    let written = store.write(&stamp("s"), &[of_text("1", "{}")]).await;
+    let written = store.write(&provenance("s"), &[of_text("1", "{}")]).await;
     assert_eq!(written, Err(StoreError::Closed));
 }
 
@@ -138,7 +138,7 @@ async fn d8_a_slow_reader_does_not_stop_the_runtime() {
     let large = format!(r#"{{"text":"{}"}}"#, "x".repeat(1024 * 1024));
     let writing = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.write(&stamp("s"), &[of_text("1", &large)]).await }
+        async move { store.write(&provenance("s"), &[of_text("1", &large)]).await }
     });
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(!writing.is_finished(), "a pipe does not hold a megabyte");
@@ -165,7 +165,7 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     assert_eq!(store.finish_sweep(&entry).await, Ok(true));
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
     assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));
-    assert_eq!(store.mark_seen(&stamp("s"), &seen).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&provenance("s"), &seen).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["1"]), at(0)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["1"]), at(0)).await, Ok(0));
     assert_eq!(store.keys(None, 10).await, Ok(Rows::default()));

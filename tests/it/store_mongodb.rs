@@ -11,7 +11,7 @@ use gleaner::sweep::{Holder, SweepEntry};
 use mongodb::Database;
 use mongodb::bson::{Document, doc};
 
-use crate::records::{at, hold, key, keys, place, record, stamp};
+use crate::records::{at, hold, key, keys, place, provenance, record};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Adopted, Mongodb};
 use crate::store_contract::lock::takes;
@@ -30,7 +30,7 @@ async fn open<B: Backend>(backend: &B) -> Arc<dyn Store> {
 async fn fill(store: &Arc<dyn Store>, number: usize) {
     let records: Vec<Record> =
         (0..number).map(|at| record(&format!("{at:04}"), "{}", store.encoding())).collect();
-    assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &records).await, Ok(Vec::new()));
 }
 
 /// What the server did for questions to the collection `books` and changes of it, since it was
@@ -53,7 +53,7 @@ async fn questions_follow_the_index<B: Backend>(backend: &B, uri: &str, index: &
     let read = store.read(None, 10).await.expect("the store answers");
     store.read(read.next.as_ref(), 10).await.expect("the store answers");
     let seen = Seen { key: key("0007"), at: at(60), fetched: Some(Fetched::Same) };
-    assert_eq!(store.mark_seen(&stamp("s2"), &[seen]).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&provenance("s2"), &[seen]).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["0008", "0009"]), at(60)).await, Ok(()));
     assert_eq!(store.mark_gone(&keys(&["0008", "0009"]), at(60)).await, Ok(2));
     database.run_command(doc! { "profile": 0 }).await.expect("no profile");
@@ -102,7 +102,7 @@ async fn d9_documents_that_were_adopted_are_live_and_are_marked() {
     assert_eq!(store.count_live().await, Ok(2), "a document without a key is not ours");
 
     let seen = Seen { key: key("1"), at: at(60), fetched: None };
-    assert_eq!(store.mark_seen(&stamp("s1"), &[seen]).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&provenance("s1"), &[seen]).await, Ok(Vec::new()));
     assert_eq!(store.mark_unlisted(&keys(&["2"]), at(60)).await, Ok(()));
     let unlisted = Live { unlisted_at: Some(at(60)), ..bare("2") };
     assert_eq!(store.live(&both).await, Ok(vec![bare("1"), unlisted]));
@@ -140,7 +140,7 @@ async fn documents_that_others_put_beside_ours_are_left_alone() {
         at: at(60),
         fetched,
     });
-    let named = store.mark_seen(&stamp("s2"), &seen).await.expect("an answer");
+    let named = store.mark_seen(&provenance("s2"), &seen).await.expect("an answer");
     assert_eq!(named, [foreign_key[0].clone(), foreign_key[0].clone()]);
     assert_eq!(store.mark_unlisted(&foreign_key, at(60)).await, Ok(()));
     assert_eq!(store.mark_gone(&foreign_key, at(60)).await, Ok(0));
@@ -169,7 +169,7 @@ async fn d3_what_the_server_refuses_to_mark_is_named() {
         at: at(60),
         fetched: Some(etag(name)),
     });
-    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["0001"])));
+    assert_eq!(store.mark_seen(&provenance("s2"), &seen).await, Ok(keys(&["0001"])));
     let stored = store.read(None, 10).await.expect("the store answers").found;
     let sweeps: Vec<_> = stored.iter().map(|stored| stored.known.sweep.as_deref()).collect();
     assert_eq!(sweeps, [Some("s2"), Some("s1"), Some("s2")]);
@@ -209,17 +209,20 @@ async fn a_store_that_is_only_looked_at_stays_as_it_is() {
 async fn an_upsert_that_came_too_early_is_tried_again<B: Backend>(backend: &B, uri: &str) {
     let store = open(backend).await;
     let write = |name: &str, text: &str| record(name, text, store.encoding());
-    assert_eq!(store.write(&stamp("s1"), &[write("a", r#"{"isbn":1}"#)]).await, Ok(Vec::new()));
+    assert_eq!(
+        store.write(&provenance("s1"), &[write("a", r#"{"isbn":1}"#)]).await,
+        Ok(Vec::new())
+    );
     let database = crate::mongod::database(uri).await;
     let unique = doc! { "key": { "isbn": 1 }, "name": "isbn", "unique": true, "sparse": true };
     let command = doc! { "createIndexes": "books", "indexes": [unique] };
     database.run_command(command).await.expect("an index");
     let batch = [write("b", r#"{"isbn":1}"#), write("a", r#"{"isbn":2}"#)];
-    assert_eq!(store.write(&stamp("s2"), &batch).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s2"), &batch).await, Ok(Vec::new()));
     assert_eq!(store.count_live().await, Ok(2));
     // Where it does not help the document is refused, and it alone.
     let batch = [write("c", r#"{"isbn":2}"#), write("d", r#"{"isbn":4}"#)];
-    let rejections = store.write(&stamp("s2"), &batch).await.expect("the rest is written");
+    let rejections = store.write(&provenance("s2"), &batch).await.expect("the rest is written");
     assert_eq!(rejections.iter().map(|it| it.at).collect::<Vec<_>>(), [0], "{rejections:?}");
     assert!(rejections[0].reason.contains("E11000"), "{rejections:?}");
     assert_eq!(store.count_live().await, Ok(3));
@@ -249,7 +252,7 @@ async fn what_is_new_is_inserted_and_what_is_there_is_replaced() {
         let plain = ["a", "b", "c"].map(|name| (name, text));
         let all = plain.into_iter().chain([(named, r#"{"$v":1}"#)]);
         let batch: Vec<_> = all.map(|(name, text)| write(name, text)).collect();
-        assert_eq!(store.write(&stamp("s"), &batch).await, Ok(Vec::new()));
+        assert_eq!(store.write(&provenance("s"), &batch).await, Ok(Vec::new()));
     }
     database.run_command(doc! { "profile": 0 }).await.expect("no profile");
 
@@ -287,10 +290,10 @@ async fn what_is_asked_by_a_command_follows_the_read_concern_of_the_uri() {
 async fn d5_writers_that_race_for_keys_store_each_once() {
     let backend = Mongodb::start().await;
     let stores = futures_util::future::join_all((0..6).map(|_| open(&backend))).await;
-    let stamp = stamp("s");
+    let provenance = provenance("s");
     let records: Vec<_> =
         (0..300).map(|key| record(&key.to_string(), "{}", stores[0].encoding())).collect();
-    let writes = stores.iter().map(|store| store.write(&stamp, &records));
+    let writes = stores.iter().map(|store| store.write(&provenance, &records));
     for rejected in futures_util::future::join_all(writes).await {
         assert_eq!(rejected, Ok(Vec::new()));
     }
@@ -313,7 +316,7 @@ async fn s13_numbers_go_on_where_the_ledger_is_gone() {
         fill(&store, 3).await;
         let text = format!(r#"{{"v":{round}}}"#);
         let again = [record("0001", &text, store.encoding())];
-        assert_eq!(store.write(&stamp("s"), &again).await, Ok(Vec::new()));
+        assert_eq!(store.write(&provenance("s"), &again).await, Ok(Vec::new()));
         let found = store.read(None, 10).await.expect("the store answers").found;
         assert_eq!(found[1].text, text);
         database.collection::<Document>("gleaner_sweeps").drop().await.expect("it is dropped");

@@ -9,7 +9,7 @@ use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::records::{at, hold, keys, place, record, stamp, text_of};
+use crate::records::{at, hold, keys, place, provenance, record, text_of};
 
 fn folder() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -52,7 +52,7 @@ async fn the_layout_is_as_documented() {
     let (_folder, path) = folder();
     let store = books(&path).await;
     let first = of_text("42", "{ \"b\": 1.0,\n\"a\": 2 }");
-    assert_eq!(store.write(&stamp("s1"), std::slice::from_ref(&first)).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), std::slice::from_ref(&first)).await, Ok(Vec::new()));
 
     let connection = Connection::open(&path).expect("the file opens");
     let mode: String =
@@ -93,9 +93,9 @@ async fn columns_that_others_added_are_left_alone() {
     assert_eq!(books(&path).await.close().await, Ok(()));
     run(&path, "ALTER TABLE books ADD COLUMN note TEXT");
     let store = books(&path).await;
-    assert_eq!(store.write(&stamp("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
     run(&path, "UPDATE books SET note = 'mine'");
-    assert_eq!(store.write(&stamp("s1"), &[of_text("1", r#"{"a":1}"#)]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &[of_text("1", r#"{"a":1}"#)]).await, Ok(Vec::new()));
     let connection = Connection::open(&path).expect("the file opens");
     let note: String =
         connection.query_row("SELECT note FROM books", [], |row| row.get(0)).expect("a row");
@@ -106,7 +106,7 @@ async fn columns_that_others_added_are_left_alone() {
 async fn a_store_in_memory_works_while_it_is_open() {
     let store = books(Path::new(":memory:")).await;
     assert!(store.was_empty());
-    assert_eq!(store.write(&stamp("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
     assert_eq!(store.known(&keys(&["1", "2"])).await.map(|known| known.len()), Ok(1));
     assert_eq!(store.close().await, Ok(()));
     assert!(!Path::new(":memory:").exists());
@@ -122,7 +122,7 @@ async fn d3_a_row_that_a_trigger_refuses_leaves_the_rest() {
          BEGIN SELECT raise(ABORT, 'no bad books'); END",
     );
     let records = ["a", "bad", "c"].map(|key| of_text(key, "{}"));
-    let rejections = store.write(&stamp("s1"), &records).await.expect("the batch is written");
+    let rejections = store.write(&provenance("s1"), &records).await.expect("the batch is written");
     assert_eq!(rejections.len(), 1);
     assert_eq!(rejections[0].at, 1);
     assert!(rejections[0].reason.contains("no bad books"), "{}", rejections[0].reason);
@@ -137,10 +137,10 @@ async fn same_of_what_another_program_changed_replaces_it() {
     let (_folder, path) = folder();
     let store = books(&path).await;
     let first = of_text("1", r#"{"v":1}"#);
-    assert_eq!(store.write(&stamp("s1"), std::slice::from_ref(&first)).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), std::slice::from_ref(&first)).await, Ok(Vec::new()));
     run(&path, "UPDATE books SET doc = '{\"v\":9}', digest = 'another'");
     let again = crate::records::same("1", r#"{"v":1}"#, Encoding::Text, 60);
-    assert_eq!(store.write(&stamp("s2"), &[again]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s2"), &[again]).await, Ok(Vec::new()));
     let stored = store.read(None, 1).await.expect("the store answers").found;
     assert_eq!(stored[0].text, r#"{"v":1}"#);
     assert_eq!(stored[0].known.digest, Some(first.document.digest));
@@ -151,7 +151,7 @@ async fn same_of_what_another_program_changed_replaces_it() {
 async fn facts_that_do_not_read_as_such_count_as_absent() {
     let (_folder, path) = folder();
     let store = books(&path).await;
-    assert_eq!(store.write(&stamp("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
     run(&path, "UPDATE books SET digest = '9:00', first_seen = 'yesterday'");
     let known = store.known(&keys(&["1"])).await.expect("the store answers");
     assert_eq!((known[0].digest, known[0].first_seen), (None, None));
@@ -162,7 +162,7 @@ async fn facts_that_do_not_read_as_such_count_as_absent() {
 async fn a_dropped_store_lets_go_of_the_file() {
     let (folder, path) = folder();
     let store = books(&path).await;
-    assert_eq!(store.write(&stamp("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
     drop(store);
     let files = || std::fs::read_dir(folder.path()).expect("the folder").count();
     for _ in 0..1000 {
@@ -213,7 +213,7 @@ async fn s11_a_damaged_file_is_said() {
     let (_folder, path) = folder();
     let store = books(&path).await;
     let records: Vec<Record> = (0..100).map(|at| of_text(&at.to_string(), "{}")).collect();
-    assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &records).await, Ok(Vec::new()));
     assert_eq!(store.close().await, Ok(()));
     let mut bytes = std::fs::read(&path).expect("the file");
     bytes[100..].fill(0xa5);
@@ -267,7 +267,7 @@ async fn a_new_file_can_be_opened_by_several_at_once() {
         for opened in [opened.0, opened.1, opened.2] {
             let store = opened.unwrap_or_else(|error| panic!("{error}"));
             hold(&*store, &place).await;
-            assert_eq!(store.write(&stamp("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
+            assert_eq!(store.write(&provenance("s1"), &[of_text("1", "{}")]).await, Ok(Vec::new()));
         }
     }
 }

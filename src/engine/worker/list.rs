@@ -364,7 +364,7 @@ async fn keep_keyless(
         context.reports.metrics.listed_without_key();
     }
     let failure = failure.hidden(&context.policy.scrubber);
-    Ok(context.storage.store.keep_failures(&context.policy.stamp, &[failure]).await?)
+    Ok(context.storage.store.keep_failures(&context.policy.provenance, &[failure]).await?)
 }
 
 fn seeds_on(site: &Site, page: &fetch::Page) -> Result<SeedsFound, PageError> {

@@ -62,7 +62,7 @@ pub async fn adopt(connection: &Connection, place: &Place) -> Result<(), StoreEr
     };
     let key = key_of(field);
     refuse_duplicates(connection, place, field, &key).await?;
-    stamp(connection, place, field, &key).await?;
+    add_keys(connection, place, field, &key).await?;
     make_index(connection, place).await
 }
 
@@ -106,22 +106,22 @@ async fn refuse_duplicates(
     )))
 }
 
-async fn stamp(
+async fn add_keys(
     connection: &Connection,
     place: &Place,
     field: &str,
     key: &Bson,
 ) -> Result<(), StoreError> {
-    let unstamped = doc! { "_gleaner.key": { "$exists": false }, field: { "$ne": null } };
-    let stamp = vec![doc! { "$set": { "_gleaner": { "key": key.clone() } } }];
-    let update = doc! { "q": unstamped, "u": stamp, "multi": true };
+    let without_key = doc! { "_gleaner.key": { "$exists": false }, field: { "$ne": null } };
+    let add_key = vec![doc! { "$set": { "_gleaner": { "key": key.clone() } } }];
+    let update = doc! { "q": without_key, "u": add_key, "multi": true };
     let keyless = doc! { "_gleaner.key": { "$in": [null, ""] } };
     let command = doc! { "update": &*place.collection, "updates": [update] };
-    let stamped = answer::done(&connection.change_within(LONGEST_LOOK, command).await?)?;
-    if stamped > 0 {
+    let adopted = answer::done(&connection.change_within(LONGEST_LOOK, command).await?)?;
+    if adopted > 0 {
         info!(
             collection = %place.collection,
-            documents = stamped,
+            documents = adopted,
             "adopted documents that others wrote"
         );
     }

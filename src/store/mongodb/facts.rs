@@ -10,7 +10,7 @@ use super::command::Target;
 use super::layout::Layout;
 use crate::model::document::raw::{Element, Elements, Place, Writing};
 use crate::model::document::{self, Body};
-use crate::model::record::{Key, Known, Record, Stamp};
+use crate::model::record::{Key, Known, Provenance, Record};
 use crate::store::{Live, Stored};
 
 /// Paths of the item's validators and revision: ETag, Last-Modified, the list's revision.
@@ -62,7 +62,7 @@ impl Prepared<'_> {
 /// Returns the reason if MongoDB cannot hold it.
 pub fn prepare<'r>(
     record: &'r Record,
-    stamp: &Stamp,
+    provenance: &Provenance,
     target: Target<'_>,
 ) -> Result<Prepared<'r>, String> {
     let Target { layout, fence, .. } = target;
@@ -80,7 +80,7 @@ pub fn prepare<'r>(
         (Cow::Borrowed(&**body), None)
     };
     let key = (layout == Layout::Own).then(|| record.key.as_str());
-    let facts = of_record(record, stamp, fence, own.as_deref());
+    let facts = of_record(record, provenance, fence, own.as_deref());
     let prepared = Prepared { key, body, facts, has_operators: names.operators };
     match prepared.size() {
         size if size > LARGEST => {
@@ -91,11 +91,11 @@ pub fn prepare<'r>(
 }
 
 /// Returns the paths to set for a record whose document is unchanged.
-pub fn touch(record: &Record, stamp: &Stamp, fence: i64) -> RawDocumentBuf {
+pub fn touch(record: &Record, provenance: &Provenance, fence: i64) -> RawDocumentBuf {
     let mut set = RawDocumentBuf::new();
     set.append(FENCE, fence);
-    set.append(cstr!("_gleaner.sweep"), &*stamp.sweep);
-    set.append(cstr!("_gleaner.rules"), &*stamp.rules);
+    set.append(cstr!("_gleaner.sweep"), &*provenance.sweep);
+    set.append(cstr!("_gleaner.rules"), &*provenance.rules);
     set.append(cstr!("_gleaner.seen_at"), date(record.seen_at));
     set.append(cstr!("_gleaner.fetched_at"), date(record.fetched_at));
     set
@@ -259,7 +259,7 @@ pub fn timestamp(date: bson::DateTime) -> Option<Timestamp> {
 
 fn of_record(
     record: &Record,
-    stamp: &Stamp,
+    provenance: &Provenance,
     fence: i64,
     own: Option<&RawDocument>,
 ) -> RawDocumentBuf {
@@ -267,9 +267,9 @@ fn of_record(
     let texts = [
         (cstr!("key"), Some(record.key.as_str())),
         (cstr!("url"), Some(&*record.url)),
-        (cstr!("sweep"), Some(&*stamp.sweep)),
+        (cstr!("sweep"), Some(&*provenance.sweep)),
         (cstr!("digest"), Some(&*digest)),
-        (cstr!("rules"), Some(&*stamp.rules)),
+        (cstr!("rules"), Some(&*provenance.rules)),
         (cstr!("revision"), record.revision.as_deref()),
         (cstr!("etag"), record.etag.as_deref()),
         (cstr!("last_modified"), record.last_modified.as_deref()),
@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_size_of_what_is_prepared_is_that_of_what_is_written() {
-        let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+        let provenance = Provenance { sweep: "s".into(), rules: "r".into() };
         for text in [r#"{}"#, r#"{"a":"é"}"#, r#"{"_id":1,"$b":[2],"_gleaner":{"c":3}}"#] {
             let text = Bytes::from(text);
             let json = Json::parse(&text).unwrap();
@@ -346,7 +346,7 @@ mod tests {
             for layout in [Layout::Own, Layout::Adopted] {
                 let write_concern = &bson::doc! {};
                 let target = Target { collection: "books", layout, fence: 1, write_concern };
-                let prepared = prepare(&record, &stamp, target).unwrap();
+                let prepared = prepare(&record, &provenance, target).unwrap();
                 let mut written = Writing::with_capacity(0);
                 prepared.write(&mut written);
                 assert_eq!(written.end().unwrap().as_bytes().len(), prepared.size());

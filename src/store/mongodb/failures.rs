@@ -10,7 +10,7 @@ use super::facts::{self, date, timestamp};
 use super::guard::{Change, is_newer};
 use super::{Connection, MongodbStore, answer};
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::Stamp;
+use crate::model::record::Provenance;
 use crate::store::rows::Mark;
 use crate::store::{KeptFailure, Place, Position, Rows, StoreError};
 
@@ -19,11 +19,11 @@ const FAILURES: &str = "gleaner_failures";
 /// Implements [`crate::store::Store::keep_failures`].
 pub async fn keep(
     store: &MongodbStore,
-    stamp: &Stamp,
+    provenance: &Provenance,
     failures: &[Failure],
 ) -> Result<(), StoreError> {
     let entry = store.lock()?;
-    let of = |failure| written(&store.place, stamp, entry.fence, failure);
+    let of = |failure| written(&store.place, provenance, entry.fence, failure);
     let later = doc! { "$mergeObjects": ["$$new", { "first_at": "$first_at" }] };
     let kept = doc! { "$cond": [is_newer("fence", &entry), "$$ROOT", later] };
     let change = Change {
@@ -74,13 +74,13 @@ fn id(place: &Place, page: &PageId) -> String {
 }
 
 /// Returns a failure as a document, as if it were the first of its page.
-fn written(place: &Place, stamp: &Stamp, fence: i64, failure: &Failure) -> Document {
+fn written(place: &Place, provenance: &Provenance, fence: i64, failure: &Failure) -> Document {
     let page = failure.id();
     let mut written = doc! {
         "_id": id(place, &page),
         "site": &*place.site,
         "collection": &*place.collection,
-        "sweep": &*stamp.sweep,
+        "sweep": &*provenance.sweep,
         "fence": fence,
         "kind": &*page.kind,
         "page": &*page.name,

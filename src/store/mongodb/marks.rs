@@ -12,7 +12,7 @@ use super::facts::{self, date};
 use super::guard::{Change, is_newer};
 use super::layout::Layout;
 use super::{MongodbStore, answer};
-use crate::model::record::{Ages, Fetched, Key, Seen, Stamp};
+use crate::model::record::{Ages, Fetched, Key, Provenance, Seen};
 use crate::store::rows::Mark;
 use crate::store::{Live, Position, Rows, StoreError};
 
@@ -24,12 +24,12 @@ const KEYS_AT_ONCE: usize = 1_000;
 /// Implements [`crate::store::Store::mark_seen`].
 pub async fn mark_seen(
     store: &MongodbStore,
-    stamp: &Stamp,
+    provenance: &Provenance,
     seen: &[Seen],
 ) -> Result<Vec<Key>, StoreError> {
     let mut absent = Vec::new();
     for seen in seen.chunks(KEYS_AT_ONCE) {
-        absent.extend(mark_these(store, stamp, seen).await?);
+        absent.extend(mark_these(store, provenance, seen).await?);
     }
     Ok(absent)
 }
@@ -38,7 +38,7 @@ pub async fn mark_seen(
 /// match than expected, the missing ones are searched.
 async fn mark_these(
     store: &MongodbStore,
-    stamp: &Stamp,
+    provenance: &Provenance,
     seen: &[Seen],
 ) -> Result<Vec<Key>, StoreError> {
     let mut alike: BTreeMap<Option<&Fetched>, Vec<&Seen>> = BTreeMap::new();
@@ -47,12 +47,12 @@ async fn mark_these(
     }
     let groups: Vec<Vec<&Seen>> = alike.into_values().collect();
     let fence = store.lock()?.fence;
-    let updates = groups.iter().map(|group| note(store, stamp, fence, group)).collect();
+    let updates = groups.iter().map(|group| note(store, provenance, fence, group)).collect();
     let reply = update(store, updates).await?;
     let faults = answer::faults(&reply)?;
     let mut refused: HashSet<&Key> = HashSet::new();
     for group in faults.iter().filter_map(|(index, _)| groups.get(*index)) {
-        refused.extend(refused_of(store, stamp, fence, group).await?);
+        refused.extend(refused_of(store, provenance, fence, group).await?);
     }
     if refused.is_empty() && answer::count(&reply) == seen.len() as u64 {
         return Ok(Vec::new());
@@ -78,7 +78,7 @@ async fn mark_these(
 /// full.
 fn refused_of<'s>(
     store: &'s MongodbStore,
-    stamp: &'s Stamp,
+    provenance: &'s Provenance,
     fence: i64,
     group: &'s [&'s Seen],
 ) -> BoxFuture<'s, Result<Vec<&'s Key>, StoreError>> {
@@ -89,9 +89,9 @@ fn refused_of<'s>(
         let mut refused = Vec::new();
         let (first, second) = group.split_at(group.len() / 2);
         for half in [first, second] {
-            let reply = update(store, vec![note(store, stamp, fence, half)]).await?;
+            let reply = update(store, vec![note(store, provenance, fence, half)]).await?;
             if !answer::faults(&reply)?.is_empty() {
-                refused.extend(refused_of(store, stamp, fence, half).await?);
+                refused.extend(refused_of(store, provenance, fence, half).await?);
             }
         }
         Ok(refused)
@@ -99,23 +99,28 @@ fn refused_of<'s>(
 }
 
 /// Returns a statement that sets the same values for all items of a group.
-fn note(store: &MongodbStore, stamp: &Stamp, fence: i64, group: &[&Seen]) -> Document {
+fn note(store: &MongodbStore, provenance: &Provenance, fence: i64, group: &[&Seen]) -> Document {
     let mut query = of_keys(store, group.iter().map(|seen| &seen.key));
     query.insert("_gleaner.gone_at", doc! { "$exists": false });
     query.insert(FENCE, not_newer(fence));
     let at = group.iter().map(|seen| seen.at).max().unwrap_or_default();
     let fetched = group.first().and_then(|seen| seen.fetched.as_ref());
-    doc! { "q": query, "u": seen_at(at, fetched, stamp, fence), "multi": true }
+    doc! { "q": query, "u": seen_at(at, fetched, provenance, fence), "multi": true }
 }
 
-fn seen_at(at: Timestamp, fetched: Option<&Fetched>, stamp: &Stamp, fence: i64) -> Document {
+fn seen_at(
+    at: Timestamp,
+    fetched: Option<&Fetched>,
+    provenance: &Provenance,
+    fence: i64,
+) -> Document {
     let mut set = doc! { "_gleaner.seen_at": date(at), FENCE: fence };
     let mut unset = doc! { "_gleaner.unlisted_at": "" };
     if fetched == Some(&Fetched::TakenOver) {
-        set.insert("_gleaner.rules", &*stamp.rules);
+        set.insert("_gleaner.rules", &*provenance.rules);
     } else if fetched.is_some() {
-        set.insert("_gleaner.sweep", &*stamp.sweep);
-        set.insert("_gleaner.rules", &*stamp.rules);
+        set.insert("_gleaner.sweep", &*provenance.sweep);
+        set.insert("_gleaner.rules", &*provenance.rules);
         set.insert("_gleaner.fetched_at", date(at));
     }
     if let Some(Fetched::With(Ages { etag, last_modified, revision })) = fetched {

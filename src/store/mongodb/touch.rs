@@ -5,7 +5,7 @@ use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::{MongodbStore, answer, facts};
 use crate::model::document::raw::Place;
-use crate::model::record::{Record, Stamp};
+use crate::model::record::{Provenance, Record};
 use crate::store::{Store, StoreError};
 
 /// Result of marking.
@@ -23,7 +23,7 @@ pub enum Touched {
 pub async fn touch(
     store: &MongodbStore,
     target: Target<'_>,
-    stamp: &Stamp,
+    provenance: &Provenance,
     records: &[Record],
     same: &[usize],
 ) -> Result<Touched, StoreError> {
@@ -40,7 +40,7 @@ pub async fn touch(
             || record.changed_at == record.fetched_at
             || record.seen_at != record.fetched_at;
         if alone {
-            let mut set = facts::touch(record, stamp, target.fence);
+            let mut set = facts::touch(record, provenance, target.fence);
             let unset = facts::touch_alone(&mut set, record);
             let mut query = RawDocumentBuf::new();
             query.append(key_field(target.layout), record.key.as_str());
@@ -61,7 +61,7 @@ pub async fn touch(
         query.append(key_field(target.layout), any);
         query.append(facts::FENCE, facts::not_newer(target.fence));
         let unset = facts::nothing_alone();
-        updates.push(update(query, facts::touch(last, stamp, target.fence), unset, true));
+        updates.push(update(query, facts::touch(last, provenance, target.fence), unset, true));
     }
     let bytes = updates.iter().map(|update| update.as_bytes().len() + ENTRY_BYTES).sum();
     let command = command_of(target, Way::Update, bytes, |list| {

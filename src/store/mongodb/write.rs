@@ -12,7 +12,7 @@ use super::facts::{self, Prepared};
 use super::layout::Layout;
 use super::touch::{self, Touched};
 use crate::model::document::raw::{Place, Writing};
-use crate::model::record::{Key, Record, Stamp, Verdict};
+use crate::model::record::{Key, Provenance, Record, Verdict};
 use crate::store::{Rejection, StoreError};
 
 /// Maximum size of the documents in one command, in bytes. The server's limit for a command is
@@ -29,10 +29,10 @@ struct Entry<'r> {
 impl<'r> Entry<'r> {
     fn of(
         (at, record): (usize, &'r Record),
-        stamp: &Stamp,
+        provenance: &Provenance,
         target: Target<'_>,
     ) -> Result<Entry<'r>, Rejection> {
-        let document = facts::prepare(record, stamp, target);
+        let document = facts::prepare(record, provenance, target);
         let document = document.map_err(|reason| Rejection { at, reason })?;
         let way = match record.verdict {
             // Servers before 5.0 do not insert names that begin with `$`.
@@ -55,12 +55,12 @@ impl<'r> Entry<'r> {
 /// Returns a rejection for the first record that MongoDB cannot hold.
 pub fn insert_command(
     collection: &str,
-    stamp: &Stamp,
+    provenance: &Provenance,
     records: &[Record],
 ) -> Result<RawDocumentBuf, Rejection> {
     let write_concern = &doc! { "w": "majority" };
     let target = Target { collection, layout: Layout::Own, fence: 1, write_concern };
-    let entries = records.iter().enumerate().map(|it| Entry::of(it, stamp, target));
+    let entries = records.iter().enumerate().map(|it| Entry::of(it, provenance, target));
     let entries = entries.collect::<Result<Vec<_>, _>>()?;
     Ok(command(target, Way::Insert, &entries.iter().collect::<Vec<_>>()))
 }
@@ -68,32 +68,32 @@ pub fn insert_command(
 /// Writes a batch: new and changed documents in full, unchanged ones by marking them.
 pub async fn write(
     store: &MongodbStore,
-    stamp: &Stamp,
+    provenance: &Provenance,
     records: &[Record],
 ) -> Result<Vec<Rejection>, StoreError> {
     let is_same = |at: &usize| records[*at].verdict == Verdict::Same;
     let (same, other): (Vec<usize>, Vec<usize>) = (0..records.len()).partition(is_same);
     let target = Target::of(store)?;
-    let mut rejections = bring(store, target, stamp, records, &other).await?;
-    let again = match touch::touch(store, target, stamp, records, &same).await? {
+    let mut rejections = bring(store, target, provenance, records, &other).await?;
+    let again = match touch::touch(store, target, provenance, records, &same).await? {
         Touched::All => Vec::new(),
         Touched::NotAll => touch::vanished(store, target, records, same).await?,
         Touched::Refused => same,
     };
-    rejections.extend(bring(store, target, stamp, records, &again).await?);
+    rejections.extend(bring(store, target, provenance, records, &again).await?);
     Ok(rejections)
 }
 
 async fn bring(
     store: &MongodbStore,
     target: Target<'_>,
-    stamp: &Stamp,
+    provenance: &Provenance,
     records: &[Record],
     places: &[usize],
 ) -> Result<Vec<Rejection>, StoreError> {
     let (mut entries, mut rejections) = (Vec::with_capacity(places.len()), Vec::new());
     for &at in places {
-        match Entry::of((at, &records[at]), stamp, target) {
+        match Entry::of((at, &records[at]), provenance, target) {
             Ok(entry) => entries.push(entry),
             Err(rejection) => rejections.push(rejection),
         }
@@ -252,16 +252,16 @@ mod tests {
 
     #[test]
     fn a_command_brings_each_record_by_its_key_or_names_the_one_that_cannot_be_held() {
-        let stamp = Stamp { sweep: "s".into(), rules: "r".into() };
+        let provenance = Provenance { sweep: "s".into(), rules: "r".into() };
         let fit = || record("1", r#"{"a":1}"#);
-        let command = insert_command("books", &stamp, &[fit(), record("2", "{}")]).unwrap();
+        let command = insert_command("books", &provenance, &[fit(), record("2", "{}")]).unwrap();
         assert_eq!(command.get_str("insert").unwrap(), "books");
         let documents = command.get_array("documents").unwrap();
         let keys = documents.into_iter().flatten().filter_map(|document| document.as_document());
         let keys = keys.map(|document| document.get_str("_id").unwrap());
         assert_eq!(keys.collect::<Vec<_>>(), ["1", "2"]);
         let unfit = record("2", "{\"a\\u0000b\":1}");
-        let refused = insert_command("books", &stamp, &[fit(), unfit]).unwrap_err();
+        let refused = insert_command("books", &provenance, &[fit(), unfit]).unwrap_err();
         assert_eq!(refused.at, 1, "{}", refused.reason);
     }
 }

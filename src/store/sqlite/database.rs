@@ -22,7 +22,7 @@ use super::row::{self, Row};
 use super::schema::Readable;
 use super::statements::{Paged, Statements};
 use super::{error, schema};
-use crate::model::record::{Key, Known, Stamp};
+use crate::model::record::{Key, Known, Provenance};
 use crate::store::rows::Mark;
 use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
 
@@ -108,12 +108,16 @@ impl Database {
 
     /// Writes all rows in one transaction, except those that SQLite refuses because of their
     /// content.
-    pub fn write(&mut self, stamp: &Stamp, rows: &[Row]) -> Result<Vec<Rejection>, Fault> {
+    pub fn write(
+        &mut self,
+        provenance: &Provenance,
+        rows: &[Row],
+    ) -> Result<Vec<Rejection>, Fault> {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let mut rejections = Vec::new();
         for row in rows {
             let reason = match simdutf8::compat::from_utf8(&row.text) {
-                Ok(text) => match put(&transaction, &self.sql, stamp, row, text) {
+                Ok(text) => match put(&transaction, &self.sql, provenance, row, text) {
                     Ok(()) => continue,
                     Err(error) => error::rejection(&error).ok_or(error)?,
                 },
@@ -237,7 +241,7 @@ fn begin_held<'c>(
 fn put(
     transaction: &Transaction<'_>,
     sql: &Statements,
-    stamp: &Stamp,
+    provenance: &Provenance,
     row: &Row,
     text: &str,
 ) -> Result<()> {
@@ -245,8 +249,8 @@ fn put(
     let Row { changed_at, seen_at, unlisted_at, .. } = row;
     let values = params![
         key.as_str(),
-        stamp.sweep,
-        stamp.rules,
+        provenance.sweep,
+        provenance.rules,
         etag,
         last_modified,
         fetched_at,
@@ -343,8 +347,8 @@ mod tests {
         (0..number).map(row).collect()
     }
 
-    fn stamp() -> Stamp {
-        Stamp { sweep: "s".into(), rules: "r".into() }
+    fn provenance() -> Provenance {
+        Provenance { sweep: "s".into(), rules: "r".into() }
     }
 
     #[test]
@@ -352,14 +356,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (path, mut database) = opened(&folder);
         database.connection.pragma_update(None, "max_page_count", 30).unwrap();
-        let error = database.write(&stamp(), &rows(100, &"x".repeat(3000))).unwrap_err();
+        let error = database.write(&provenance(), &rows(100, &"x".repeat(3000))).unwrap_err();
         let StoreError::Failed(message) = error::explain_fault(&path, &error) else {
             panic!("{error:?}")
         };
         assert!(message.contains("a.db") && message.contains("disk is full"), "{message}");
         assert_eq!(database.is_empty(), Ok(true));
         database.connection.pragma_update(None, "max_page_count", 3000).unwrap();
-        assert_eq!(database.write(&stamp(), &rows(100, &"x".repeat(3000))), Ok(Vec::new()));
+        assert_eq!(database.write(&provenance(), &rows(100, &"x".repeat(3000))), Ok(Vec::new()));
     }
 
     #[test]
@@ -369,20 +373,20 @@ mod tests {
         database.connection.busy_timeout(Duration::from_millis(20)).unwrap();
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let error = database.write(&stamp(), &rows(1, "{}")).unwrap_err();
+        let error = database.write(&provenance(), &rows(1, "{}")).unwrap_err();
         let StoreError::Unavailable(message) = error::explain_fault(&path, &error) else {
             panic!("{error:?}")
         };
         assert!(message.contains("a.db"), "{message}");
         other.execute_batch("COMMIT").unwrap();
-        assert_eq!(database.write(&stamp(), &rows(1, "{}")), Ok(Vec::new()));
+        assert_eq!(database.write(&provenance(), &rows(1, "{}")), Ok(Vec::new()));
     }
 
     #[test]
     fn closing_leaves_one_file_with_everything_in_it() {
         let folder = tempfile::tempdir().unwrap();
         let (path, mut database) = opened(&folder);
-        database.write(&stamp(), &rows(3, "{}")).unwrap();
+        database.write(&provenance(), &rows(3, "{}")).unwrap();
         assert!(path.with_extension("db-wal").exists());
         database.close().unwrap();
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gleaner::engine::crawl::Crawl;
-use gleaner::model::record::{Record, Stamp};
+use gleaner::model::record::{Provenance, Record};
 use gleaner::model::report::Outcome;
 use gleaner::site::Site;
 use gleaner::site::settings::Settings;
@@ -132,7 +132,7 @@ impl InStep {
     async fn fill(&self) {
         let store = self.open().await;
         hold(&*store, &place("books", "books")).await;
-        let stamp = Stamp { sweep: "before".into(), rules: self.site().rules().into() };
+        let provenance = Provenance { sweep: "before".into(), rules: self.site().rules().into() };
         for from in (0..self.items).step_by(PAGE) {
             let record = |at| {
                 let name = name(at).to_string();
@@ -140,7 +140,7 @@ impl InStep {
                 Record { revision: Some(updated_at(at).into()), ..record }
             };
             let records: Vec<Record> = (from..self.items.min(from + PAGE)).map(record).collect();
-            assert_eq!(store.write(&stamp, &records).await, Ok(Vec::new()));
+            assert_eq!(store.write(&provenance, &records).await, Ok(Vec::new()));
         }
         assert_eq!(store.count_live().await, Ok(self.items as u64));
         release(&*store, &place("books", "books")).await;

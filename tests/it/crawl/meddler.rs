@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use gleaner::model::document::Encoding;
 use gleaner::model::failure::{Failure, PageId};
-use gleaner::model::record::{Key, Known, Record, Seen, Stamp};
+use gleaner::model::record::{Key, Known, Provenance, Record, Seen};
 use gleaner::store::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{LedgerEntry, SweepEntry};
@@ -56,15 +56,23 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.known(keys).await
     }
 
-    async fn write(&self, stamp: &Stamp, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
+    async fn write(
+        &self,
+        provenance: &Provenance,
+        records: &[Record],
+    ) -> Result<Vec<Rejection>, StoreError> {
         self.meddle.before_write(records).await?;
-        let written = self.store.write(stamp, records).await;
+        let written = self.store.write(provenance, records).await;
         self.meddle.after_write(records).await;
         written
     }
 
-    async fn mark_seen(&self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        self.store.mark_seen(stamp, seen).await
+    async fn mark_seen(
+        &self,
+        provenance: &Provenance,
+        seen: &[Seen],
+    ) -> Result<Vec<Key>, StoreError> {
+        self.store.mark_seen(provenance, seen).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
@@ -87,8 +95,12 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.mark_gone(keys, at).await
     }
 
-    async fn keep_failures(&self, stamp: &Stamp, failures: &[Failure]) -> Result<(), StoreError> {
-        self.store.keep_failures(stamp, failures).await
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        self.store.keep_failures(provenance, failures).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {

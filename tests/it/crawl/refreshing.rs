@@ -12,7 +12,7 @@ use gleaner::sweep::{Holder, State, SweepEntry};
 use gleaner::system::shutdown;
 
 use super::rig::{Rig, adds_up, ended, run, until};
-use crate::records::{place, record, stamp};
+use crate::records::{place, provenance, record};
 use crate::store_contract::backends::{Mongodb, Sqlite};
 use crate::store_contract::lock::begun;
 use crate::store_contract::lock::takes;
@@ -232,12 +232,12 @@ async fn s8_who_lost_the_lock_in_its_sleep_finds_out_before_it_writes() {
     let store = backend.open(&place("books", "books")).await.expect("the store opens");
     takes(&store, &Claim::new(begun(1))).await;
     let write = || [record("1", "{}", store.encoding())];
-    assert_eq!(store.write(&stamp("s"), &write()).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s"), &write()).await, Ok(Vec::new()));
     let thief = backend.open(&place("books", "books")).await.expect("the store opens");
     let over = thief.sweeps(1).await.expect("the ledger").remove(0).entry;
     let other = SweepEntry { holder: begun(7).holder, ..over.clone() };
     takes(&thief, &Claim::resume(other, over)).await;
-    assert_eq!(store.write(&stamp("s"), &write()).await, Err(StoreError::LockLost));
+    assert_eq!(store.write(&provenance("s"), &write()).await, Err(StoreError::LockLost));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use gleaner::store::StoreError;
 use serde_json::Value;
 
 use super::{Backend, writing};
-use crate::records::{record, stamp};
+use crate::records::{provenance, record};
 
 /// Writes `texts` under keys that count from 0, and answers with what is there then.
 async fn written<B: Backend>(texts: &[String]) -> Vec<String> {
@@ -14,7 +14,7 @@ async fn written<B: Backend>(texts: &[String]) -> Vec<String> {
     let store = writing(&backend).await;
     let record = |(at, text): (usize, &String)| record(&format!("{at:04}"), text, store.encoding());
     let records: Vec<Record> = texts.iter().enumerate().map(record).collect();
-    assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &records).await, Ok(Vec::new()));
     let documents = backend.documents("books").await;
     assert_eq!(documents.len(), texts.len());
     for (at, (key, _)) in documents.iter().enumerate() {
@@ -90,7 +90,7 @@ pub async fn d7_the_last_partial_batch_is_there_after_the_close<B: Backend>() {
     for (at, batch) in [3, 3, 1].into_iter().enumerate() {
         let record = |i| record(&format!("{at}-{i}"), "{}", store.encoding());
         let records: Vec<Record> = (0..batch).map(record).collect();
-        assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+        assert_eq!(store.write(&provenance("s1"), &records).await, Ok(Vec::new()));
     }
     assert_eq!(store.close().await, Ok(()));
     assert_eq!(backend.documents("books").await.len(), 7);
@@ -104,7 +104,7 @@ pub async fn d3_a_document_in_the_wrong_form_leaves_the_rest<B: Backend>() {
         Encoding::Bson => (Encoding::Bson, Encoding::Text),
     };
     let records = [record("a", "{}", right), record("b", "{}", wrong), record("c", "{}", right)];
-    let rejections = store.write(&stamp("s1"), &records).await.expect("the batch is written");
+    let rejections = store.write(&provenance("s1"), &records).await.expect("the batch is written");
     assert_eq!(rejections.len(), 1);
     assert_eq!(rejections[0].at, 1);
     assert!(!rejections[0].reason.is_empty());
@@ -117,8 +117,8 @@ pub async fn an_empty_batch_is_no_error<B: Backend>() {
     let backend = B::start().await;
     let store = writing(&backend).await;
     assert!(store.was_empty());
-    assert_eq!(store.write(&stamp("s1"), &[]).await, Ok(Vec::new()));
-    assert_eq!(store.keep_failures(&stamp("s1"), &[]).await, Ok(()));
+    assert_eq!(store.write(&provenance("s1"), &[]).await, Ok(Vec::new()));
+    assert_eq!(store.keep_failures(&provenance("s1"), &[]).await, Ok(()));
     assert_eq!(store.clear_failures(&[]).await, Ok(()));
     assert_eq!(store.known(&[]).await, Ok(Vec::new()));
 }
@@ -128,6 +128,6 @@ pub async fn after_the_close_nothing_is_taken<B: Backend>() {
     let store = writing(&backend).await;
     assert_eq!(store.close().await, Ok(()));
     assert_eq!(store.close().await, Ok(()), "closing once more is no error");
-    let written = store.write(&stamp("s1"), &[record("a", "{}", store.encoding())]).await;
+    let written = store.write(&provenance("s1"), &[record("a", "{}", store.encoding())]).await;
     assert!(matches!(written, Err(StoreError::Failed(_))), "{written:?}");
 }

@@ -7,10 +7,10 @@ use gleaner::store::{Rows, Store, Stored};
 use serde_json::{Value, json};
 
 use super::{Ledger, writing};
-use crate::records::{at, changed, hold, key, keys, place, record, same, stamp};
+use crate::records::{at, changed, hold, key, keys, place, provenance, record, same};
 
 async fn write(store: &Arc<dyn Store>, sweep: &str, records: &[Record]) {
-    assert_eq!(store.write(&stamp(sweep), records).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance(sweep), records).await, Ok(Vec::new()));
 }
 
 async fn known(store: &Arc<dyn Store>, key: &str) -> Known {

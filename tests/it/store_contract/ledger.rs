@@ -13,7 +13,7 @@ use gleaner::sweep::{State, SweepEntry};
 use super::lock::begun;
 use super::lock::takes;
 use super::{KeptFailure, Ledger, books, writing};
-use crate::records::{at, hold, index_failure, item_failure, place, stamp};
+use crate::records::{at, hold, index_failure, item_failure, place, provenance};
 
 fn kept(kind: &str, page: &str, message: &str, first: i64, last: i64) -> KeptFailure {
     KeptFailure {
@@ -38,7 +38,7 @@ pub async fn failures_are_kept_once_a_page_with_the_first_time<B: Ledger>() {
     let store = writing(&backend).await;
     assert!(store.keeps_failures());
     let first = [item_failure("7", "one", 0), index_failure(7, "two", 1)];
-    assert_eq!(store.keep_failures(&stamp("s1"), &first).await, Ok(()));
+    assert_eq!(store.keep_failures(&provenance("s1"), &first).await, Ok(()));
     let expected = [kept("detail", "7", "one", 0, 0), kept("index", "7", "two", 1, 1)];
     assert_eq!(backend.failures().await, expected);
 
@@ -50,7 +50,7 @@ pub async fn failures_are_kept_once_a_page_with_the_first_time<B: Ledger>() {
         sample: None,
         ..item_failure("7", "three", 60)
     };
-    assert_eq!(store.keep_failures(&stamp("s2"), &[later]).await, Ok(()));
+    assert_eq!(store.keep_failures(&provenance("s2"), &[later]).await, Ok(()));
     let replaced = KeptFailure {
         url: "http://127.0.0.1/elsewhere".into(),
         reason: "timeout".into(),
@@ -79,8 +79,8 @@ pub async fn failures_are_cleared_page_by_page<B: Ledger>() {
         index_failure(1, "m", 0),
         index_failure(2, "m", 0),
     ];
-    assert_eq!(store.keep_failures(&stamp("s1"), &failures).await, Ok(()));
-    assert_eq!(films.keep_failures(&stamp("s1"), &failures[..1]).await, Ok(()));
+    assert_eq!(store.keep_failures(&provenance("s1"), &failures).await, Ok(()));
+    assert_eq!(films.keep_failures(&provenance("s1"), &failures[..1]).await, Ok(()));
     let cleared =
         [page("detail", "1"), page("detail", "a/b"), page("detail", "unknown"), failures[4].id()];
     assert_eq!(store.clear_failures(&cleared).await, Ok(()));
@@ -109,12 +109,12 @@ pub async fn failures_are_read_in_the_order_of_their_pages<B: Ledger>() {
         item_failure("\u{e4}", "m", 0),
         bare,
     ];
-    assert_eq!(store.keep_failures(&stamp("s1"), &failures).await, Ok(()));
+    assert_eq!(store.keep_failures(&provenance("s1"), &failures).await, Ok(()));
     // Names that begin like ours, before and after it.
     for (site, collection) in [("books", "book"), ("books", "books-2"), ("books", "books0")] {
         let other = backend.open(&place(site, collection)).await.expect("the store opens");
         hold(&*other, &place(site, collection)).await;
-        assert_eq!(other.keep_failures(&stamp("s1"), &failures).await, Ok(()));
+        assert_eq!(other.keep_failures(&provenance("s1"), &failures).await, Ok(()));
     }
     let (mut part, mut found) = (Rows::default(), Vec::new());
     loop {

@@ -6,14 +6,14 @@ use gleaner::model::record::{Ages, Fetched, Known, Record, Seen};
 use gleaner::store::{Live, Rows, Store, Stored};
 
 use super::{Ledger, writing};
-use crate::records::{at, key, keys, record, stamp};
+use crate::records::{at, key, keys, provenance, record};
 
 /// A store with these items, written at time 0 by the sweep `s1`, each with an ETag.
 async fn filled<B: Ledger>(backend: &B, names: &[&str]) -> Arc<dyn Store> {
     let store = writing(backend).await;
     let records: Vec<Record> =
         names.iter().map(|key| record(key, r#"{"v":1}"#, store.encoding())).collect();
-    assert_eq!(store.write(&stamp("s1"), &records).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s1"), &records).await, Ok(Vec::new()));
     store
 }
 
@@ -47,7 +47,7 @@ pub async fn what_was_listed_is_marked_seen<B: Ledger>() {
     let before = all(&store).await;
     assert_eq!(store.mark_unlisted(&keys(&["1", "3"]), at(30)).await, Ok(()));
     let seen = [listed("1", 60), listed("2", 60)];
-    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&provenance("s2"), &seen).await, Ok(Vec::new()));
     let [one, two, three] = <[Stored; 3]>::try_from(before).expect("three documents");
     let known = Known { unlisted_at: Some(at(30)), ..three.known.clone() };
     assert_eq!(all(&store).await, [noted(one), noted(two), Stored { known, ..three }]);
@@ -65,7 +65,7 @@ pub async fn what_was_asked_for_without_its_list_is_not_noted_as_listed<B: Ledge
         not_listed(crate::records::changed("2", r#"{"v":2}"#, encoding, 60)),
         Record { seen_at: at(50), ..crate::records::changed("3", "{}", encoding, 60) },
     ];
-    assert_eq!(store.write(&stamp("s2"), &records).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s2"), &records).await, Ok(Vec::new()));
     let found: Vec<_> = all(&store)
         .await
         .into_iter()
@@ -81,8 +81,9 @@ pub async fn s16_what_is_taken_over_bears_the_rules_of_today_and_keeps_the_rest<
     let store = filled(&backend, &["1", "2"]).await;
     let before = all(&store).await;
     let seen = [not_modified("1", 60, Fetched::TakenOver), listed("2", 60)];
-    let stamp = gleaner::model::record::Stamp { rules: "2:new".into(), ..stamp("s2") };
-    assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
+    let provenance =
+        gleaner::model::record::Provenance { rules: "2:new".into(), ..provenance("s2") };
+    assert_eq!(store.mark_seen(&provenance, &seen).await, Ok(Vec::new()));
     let expected: Vec<Stored> = before.into_iter().map(noted).collect();
     let mut taken_over = expected.clone();
     taken_over[0].known.rules = Some("2:new".into());
@@ -108,8 +109,9 @@ pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
         not_modified("4", 60, bare),
         not_modified("5", 60, Fetched::Same),
     ];
-    let stamp = gleaner::model::record::Stamp { rules: "1:new".into(), ..stamp("s2") };
-    assert_eq!(store.mark_seen(&stamp, &seen).await, Ok(Vec::new()));
+    let provenance =
+        gleaner::model::record::Provenance { rules: "1:new".into(), ..provenance("s2") };
+    assert_eq!(store.mark_seen(&provenance, &seen).await, Ok(Vec::new()));
     let expected = |stored: &Stored, fetched: &Option<Fetched>| {
         let mut stored = noted(stored.clone());
         if let Some(fetched) = fetched.clone() {
@@ -137,7 +139,7 @@ pub async fn what_is_not_there_is_named<B: Ledger>() {
         listed("a\u{0}b", 60),
         listed("never", 60),
     ];
-    let mut absent = store.mark_seen(&stamp("s2"), &seen).await.expect("they are marked");
+    let mut absent = store.mark_seen(&provenance("s2"), &seen).await.expect("they are marked");
     absent.sort();
     assert_eq!(absent, keys(&["2", "never"]));
     let found: Vec<_> = all(&store)
@@ -161,7 +163,7 @@ pub async fn g4_what_is_marked_gone_is_named_and_stays_gone<B: Ledger>() {
         listed("2", 60),
         not_modified("3", 60, Fetched::Same),
     ];
-    let mut named = store.mark_seen(&stamp("s2"), &seen).await.expect("they are marked");
+    let mut named = store.mark_seen(&provenance("s2"), &seen).await.expect("they are marked");
     named.sort();
     assert_eq!(named, keys(&["1", "2"]));
     for stored in &all(&store).await[..2] {
@@ -182,10 +184,10 @@ pub async fn marking_a_batch_twice_changes_nothing<B: Ledger>() {
     // An item can stand twice in a batch: its list page was read again.
     let seen =
         [not_modified("1", 60, Fetched::Same), listed("2", 60), listed("2", 60), listed("3", 60)];
-    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["3"])));
+    assert_eq!(store.mark_seen(&provenance("s2"), &seen).await, Ok(keys(&["3"])));
     let after_one = all(&store).await;
-    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(keys(&["3"])));
-    assert_eq!(store.mark_seen(&stamp("s2"), &[]).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&provenance("s2"), &seen).await, Ok(keys(&["3"])));
+    assert_eq!(store.mark_seen(&provenance("s2"), &[]).await, Ok(Vec::new()));
     assert_eq!(all(&store).await, after_one);
 }
 
@@ -196,7 +198,7 @@ pub async fn many_are_marked_at_once<B: Ledger>() {
     let store = filled(&backend, &names).await;
     let etag = |name: &str| Fetched::With(Ages { etag: Some(name.into()), ..Ages::default() });
     let seen: Vec<Seen> = names.iter().map(|name| not_modified(name, 60, etag(name))).collect();
-    assert_eq!(store.mark_seen(&stamp("s2"), &seen).await, Ok(Vec::new()));
+    assert_eq!(store.mark_seen(&provenance("s2"), &seen).await, Ok(Vec::new()));
     for stored in all(&store).await {
         assert_eq!(stored.known.etag.as_deref(), Some(stored.known.key.as_str()));
         let Known { sweep, seen_at, .. } = &stored.known;
@@ -212,7 +214,7 @@ pub async fn many_are_marked_at_once<B: Ledger>() {
     assert_eq!(store.mark_gone(&keys, at(80)).await, Ok(2500));
     assert_eq!(store.count_live().await, Ok(0));
     let seen: Vec<Seen> = names.iter().map(|name| listed(name, 90)).collect();
-    assert_eq!(store.mark_seen(&stamp("s3"), &seen).await, Ok(keys));
+    assert_eq!(store.mark_seen(&provenance("s3"), &seen).await, Ok(keys));
 }
 
 pub async fn keys_go_on_after_one_and_live_leaves_out_what_is_gone<B: Ledger>() {
@@ -256,7 +258,7 @@ pub async fn what_is_not_listed_keeps_its_first_time<B: Ledger>() {
     assert_eq!(times, expected);
     // What comes with a document of its own is listed.
     let again = crate::records::same("1", r#"{"v":1}"#, store.encoding(), 90);
-    assert_eq!(store.write(&stamp("s2"), &[again]).await, Ok(Vec::new()));
+    assert_eq!(store.write(&provenance("s2"), &[again]).await, Ok(Vec::new()));
     assert_eq!(all(&store).await[0].known.unlisted_at, None);
 }
 

@@ -4,7 +4,7 @@ use rusqlite::{Error, Row, params};
 
 use super::{Database, KEYS_AT_ONCE, Result, begin_held, collect};
 use crate::model::failure::{Failure, PageId};
-use crate::model::record::Stamp;
+use crate::model::record::Provenance;
 use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{required_time, time};
 use crate::store::{KeptFailure, Place, Position, Rows};
@@ -31,7 +31,11 @@ const READ_ON: &str = "SELECT kind, page, url, reason, message, status, attempts
 
 impl Database {
     /// Implements [`crate::store::Store::keep_failures`].
-    pub fn keep_failures(&mut self, stamp: &Stamp, failures: &[Failure]) -> Result<(), Fault> {
+    pub fn keep_failures(
+        &mut self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), Fault> {
         let Place { site, collection, .. } = &self.place;
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         for failure in failures {
@@ -49,7 +53,7 @@ impl Database {
                 attempts,
                 sample,
                 time(*at),
-                stamp.sweep,
+                provenance.sweep,
             ])?;
         }
         Ok(transaction.commit()?)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{Database, KEYS_AT_ONCE, Result, begin_held, list};
-use crate::model::record::{Ages, Fetched, Key, Seen, Stamp};
+use crate::model::record::{Ages, Fetched, Key, Provenance, Seen};
 use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{self, time};
 use crate::store::sqlite::statements::Paged;
@@ -78,7 +78,7 @@ impl Marks {
 
 impl Database {
     /// Implements [`crate::store::Store::mark_seen`].
-    pub fn mark_seen(&mut self, stamp: &Stamp, seen: &[Seen]) -> Result<Vec<Key>, Fault> {
+    pub fn mark_seen(&mut self, provenance: &Provenance, seen: &[Seen]) -> Result<Vec<Key>, Fault> {
         let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
         let sql = &self.marks;
         let mut absent = Vec::new();
@@ -89,7 +89,7 @@ impl Database {
             let taken_over = skipped.iter().filter(|seen| seen.fetched.is_some());
             let taken_over: Vec<&Key> = taken_over.map(|seen| &seen.key).collect();
             if !taken_over.is_empty() {
-                let values = (list(taken_over), &stamp.rules);
+                let values = (list(taken_over), &provenance.rules);
                 transaction.prepare_cached(&sql.taken_over)?.execute(values)?;
             }
             if let Some(last) = skipped.iter().map(|seen| seen.at).max() {
@@ -98,7 +98,7 @@ impl Database {
             }
             if let Some(last) = fetched.iter().map(|seen| seen.at).max() {
                 let keys = list(fetched.iter().map(|seen| &seen.key));
-                let values = (keys, time(last), &stamp.sweep, &stamp.rules);
+                let values = (keys, time(last), &provenance.sweep, &provenance.rules);
                 transaction.prepare_cached(&sql.fetched)?.execute(values)?;
             }
             let mut alike: BTreeMap<&Ages, Vec<&Key>> = BTreeMap::new();
