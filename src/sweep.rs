@@ -7,13 +7,12 @@ mod holder;
 pub mod lock;
 pub mod schedule;
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::report::{Fields, Outcome, Report};
+use crate::model::report::{Baseline, Outcome, Report};
 use crate::observe::metrics::Snapshot;
 use crate::system::clock;
 
@@ -128,19 +127,11 @@ impl SweepEntry {
             ..self
         }
     }
-}
 
-impl SweepEntry {
-    /// The entry of a sweep that ended, with what it found of the documents' fields by these rules, and the
-    /// categories whose lists were not there.
-    pub fn covering(
-        mut self,
-        rules: &str,
-        fields: Fields,
-        absent: BTreeSet<Box<str>>,
-    ) -> SweepEntry {
+    /// Adds to the report of a sweep that ended what later sweeps are compared with.
+    pub fn with_baseline(mut self, baseline: Baseline) -> SweepEntry {
         if let Some(report) = &mut self.report {
-            (report.rules, report.fields, report.absent) = (rules.into(), fields, absent);
+            report.baseline = baseline;
         }
         self
     }

@@ -33,7 +33,7 @@ use crate::engine::writer::{self, Batching, Destination, Outbox};
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits};
 use crate::model::record::Provenance;
-use crate::model::report::Outcome;
+use crate::model::report::{Baseline, Outcome};
 use crate::model::task::PageRange;
 use crate::observe::metrics::{Metrics, Snapshot};
 use crate::observe::problems::{FieldsFound, OddTexts, Problems};
@@ -164,8 +164,11 @@ impl Crawl {
         }
         let entry = lock.entry().clone();
         let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
-        let (fields, absent) = (self.findings.canary.fields(), self.findings.lists.absent());
-        let entry = entry.covering(&self.site.rules(), fields, absent);
+        let entry = entry.with_baseline(Baseline {
+            rules: self.site.rules().into(),
+            fields: self.findings.canary.fields(),
+            absent: self.findings.lists.absent(),
+        });
         let error = self.close(&entry, ended.err()).await;
         // Only now may another run of this process take the sweep for one that was left.
         drop(lock);

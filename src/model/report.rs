@@ -75,6 +75,16 @@ pub struct Report {
     pub items: Items,
     /// Counters of writes to the store.
     pub store: Writes,
+    /// What later sweeps are compared with.
+    #[serde(flatten)]
+    pub baseline: Baseline,
+    /// Problems to report to the user, as sentences.
+    pub problems: Vec<String>,
+}
+
+/// Results of a sweep that later sweeps are compared with, to notice a redesigned site.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
     /// Digest of the extraction rules.
     #[serde(default)]
     pub rules: Box<str>,
@@ -84,8 +94,6 @@ pub struct Report {
     /// Categories whose lists were not there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<Box<str>>,
-    /// Problems to report to the user, as sentences.
-    pub problems: Vec<String>,
 }
 
 /// Counters of requests to the site.
@@ -100,6 +108,10 @@ pub struct Requests {
     /// Number of "not modified" answers, which have no body.
     pub not_modified: u64,
     /// Number of tasks given up.
+    #[serde(default)]
+    pub given_up: u64,
+    /// The same number under its old name. The next version drops it.
+    #[serde(default)]
     pub failed: u64,
     /// Number of bytes in bodies, decoded.
     pub bytes: u64,
@@ -161,6 +173,10 @@ pub struct Writes {
     /// Number of retried calls to the store.
     pub retries: u64,
     /// Time spent waiting for the store, in seconds.
+    #[serde(default)]
+    pub waited_s: f64,
+    /// The same time under its old name. The next version drops it.
+    #[serde(default)]
     pub blocked_s: f64,
 }
 

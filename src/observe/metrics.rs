@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 use jiff::Timestamp;
 
 use crate::model::record::Verdict;
-use crate::model::report::{Index, Items, Outcome, Report, Requests, Writes, millis};
+use crate::model::report::{Baseline, Index, Items, Outcome, Report, Requests, Writes, millis};
 
 /// Upper bound of the request times that the histogram records, in microseconds: 20 minutes.
 const LONGEST: u64 = 1_200_000_000;
@@ -46,7 +46,7 @@ pub struct Metrics {
     batches: AtomicU64,
     written: AtomicU64,
     store_retries: AtomicU64,
-    store_blocked_us: AtomicU64,
+    store_waited_us: AtomicU64,
 }
 
 /// The values of all counters at one moment.
@@ -85,9 +85,7 @@ impl Snapshot {
             index: self.index.clone(),
             items: self.items.clone(),
             store: self.store.clone(),
-            rules: Box::default(),
-            fields: Default::default(),
-            absent: Default::default(),
+            baseline: Baseline::default(),
             problems,
         }
     }
@@ -138,7 +136,7 @@ impl Metrics {
             batches: AtomicU64::default(),
             written: AtomicU64::default(),
             store_retries: AtomicU64::default(),
-            store_blocked_us: AtomicU64::default(),
+            store_waited_us: AtomicU64::default(),
         }
     }
 
@@ -255,7 +253,7 @@ impl Metrics {
 
     /// Adds time spent waiting for the store, from the first failed call until the store was back.
     pub fn store_waited(&self, time: Duration) {
-        self.store_blocked_us
+        self.store_waited_us
             .fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
@@ -263,6 +261,8 @@ impl Metrics {
     pub fn snapshot(&self) -> Snapshot {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         let declared = read(&self.declared);
+        let given_up = read(&self.given_up);
+        let waited_s = millis(read(&self.store_waited_us) as f64 / 1e6);
         let [p50_ms, p95_ms, p99_ms] = self.percentiles([0.5, 0.95, 0.99]);
         Snapshot {
             elapsed: self.started.elapsed(),
@@ -271,7 +271,8 @@ impl Metrics {
                 retried: read(&self.retried),
                 redirected: read(&self.redirected),
                 not_modified: read(&self.not_modified),
-                failed: read(&self.given_up),
+                given_up,
+                failed: given_up,
                 bytes: read(&self.bytes),
                 replaced: read(&self.replaced),
                 p50_ms,
@@ -298,7 +299,8 @@ impl Metrics {
                 batches: read(&self.batches),
                 written: read(&self.written),
                 retries: read(&self.store_retries),
-                blocked_s: millis(read(&self.store_blocked_us) as f64 / 1e6),
+                waited_s,
+                blocked_s: waited_s,
             },
         }
     }

@@ -105,7 +105,7 @@ pub fn summary(report: &Report, store: &str) -> String {
     row("requests", &parts);
     let batches = counted(writes.batches, "batch", "batches");
     let mut parts = vec![named(writes.written, "written"), batches, store.to_owned()];
-    parts.extend((writes.blocked_s > 0.0).then(|| format!("waited {}", seconds(writes.blocked_s))));
+    parts.extend((writes.waited_s > 0.0).then(|| format!("waited {}", seconds(writes.waited_s))));
     row("store", &parts);
     for problem in &report.problems {
         let _ = writeln!(text, "  ! {}", plain(problem));

@@ -30,8 +30,10 @@ impl EarlierSweep {
         let whole = store.whole_sweeps(SWEEPS).await?.into_iter();
         let whole: Vec<Report> = whole.filter_map(|entry| entry.report).collect();
         let last = whole.first();
-        let (listed, absent) = (last.map(|it| it.index.listed), last.map(|it| it.absent.clone()));
-        let comparable = whole.into_iter().find(|it| *it.rules == *rules && !it.fields.is_empty());
+        let listed = last.map(|it| it.index.listed);
+        let absent = last.map(|it| it.baseline.absent.clone());
+        let mut baselines = whole.into_iter().map(|it| it.baseline);
+        let comparable = baselines.find(|it| *it.rules == *rules && !it.fields.is_empty());
         Ok(EarlierSweep { listed, absent, fields: comparable.map(|it| it.fields) })
     }
 }

@@ -150,7 +150,10 @@ async fn p13_a_field_that_is_empty_on_all_pages_is_lost() {
             },
         )
         .await;
-        assert!(!shop.complete().await.fields.contains_key("note"), "it never said anything");
+        assert!(
+            !shop.complete().await.baseline.fields.contains_key("note"),
+            "it never said anything"
+        );
         let before = shop.stored().await;
         shop.turn(2);
         shop.refused("price").await;
@@ -204,7 +207,10 @@ async fn p13_an_item_that_changes_alone_is_stored() {
     shop.turn(2);
     let report = shop.complete().await;
     assert_eq!((report.items.changed, report.items.same), (4, 26));
-    assert_eq!((report.fields["price"].pages, report.fields["price"].found), (30, 26));
+    assert_eq!(
+        (report.baseline.fields["price"].pages, report.baseline.fields["price"].found),
+        (30, 26)
+    );
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn every_document_equals_the_sites<B: Backend>() {
     assert_eq!(report.items.new, ITEMS);
     assert_eq!((report.index.pages, report.index.declared), (PAGES, Some(ITEMS)));
     assert_eq!(report.requests.total, ITEMS + PAGES);
-    assert_eq!((report.requests.retried, report.requests.failed), (0, 0));
+    assert_eq!((report.requests.retried, report.requests.given_up), (0, 0));
     assert_eq!(report.problems, Vec::<String>::new());
 }
 
@@ -173,7 +173,7 @@ async fn l9_an_empty_list_is_complete_only_where_the_site_says_so() {
     says(&rig.incomplete().await, "the list is empty, and does not say that it should be");
     rig.settings.pace.retries = 0;
     let report = rig.incomplete().await;
-    assert_eq!((report.requests.total, report.requests.failed), (1, 0), "{report:#?}");
+    assert_eq!((report.requests.total, report.requests.given_up), (1, 0), "{report:#?}");
 }
 
 #[tokio::test]

@@ -129,7 +129,7 @@ async fn d1_mongodb_that_stops_and_comes_back_loses_nothing() {
     let report = ended(crawl.await.expect("no panic"), Outcome::Complete);
     rig.equals_the_site().await;
     assert_eq!(report.items.new, 400);
-    assert!(report.store.retries > 0 && report.store.blocked_s > 0.0, "{report:#?}");
+    assert!(report.store.retries > 0 && report.store.waited_s > 0.0, "{report:#?}");
     assert_eq!(report.requests.total, rig.demo.stats().requests);
 }
 

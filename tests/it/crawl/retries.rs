@@ -21,7 +21,7 @@ async fn what_passes_is_tried_again_until_it_has_passed() {
     }
     rig.demo.fault(Fault::on(LIST).first(2).status(502));
     let report = rig.complete().await;
-    assert_eq!((report.requests.retried, report.requests.failed), (6, 0));
+    assert_eq!((report.requests.retried, report.requests.given_up), (6, 0));
     rig.equals_the_site().await;
 }
 
@@ -31,7 +31,7 @@ async fn what_does_not_pass_is_kept_as_a_failure<B: Ledger>() {
     rig.demo.fault(fault);
     let report = rig.incomplete().await;
     assert_eq!((report.items.new, report.items.failed), (29, 1));
-    assert_eq!((report.requests.retried, report.requests.failed), (2, 1));
+    assert_eq!((report.requests.retried, report.requests.given_up), (2, 1));
     says(&report, "1 item could not be stored: gleaner failures says why");
     let key = rig.demo.keys().remove(7);
     rig.lacks_only(&[&key]).await;

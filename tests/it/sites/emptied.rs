@@ -89,7 +89,7 @@ async fn l15_a_known_category_is_not_accepted_as_empty() {
         let site = || site_of(&format!("{CATEGORIES}{pages}"));
         let (served, phase) = categories();
         let mut crawled = crawl_served::<Sqlite>(site(), &served).await;
-        assert!(crawled.report.absent.iter().eq([&Box::<str>::from("z")]));
+        assert!(crawled.report.baseline.absent.iter().eq([&Box::<str>::from("z")]));
         phase.store(2, Relaxed);
         for _ in 0..3 {
             crawled = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;

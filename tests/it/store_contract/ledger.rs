@@ -177,7 +177,7 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     let coverage = Coverage { pages: 9, found: 8 };
     if let Some(report) = &mut ended.report {
         let names = ["$ref", "@odata.etag", "a.b", "", "名"];
-        report.fields = names.into_iter().map(|name| (name.into(), coverage)).collect();
+        report.baseline.fields = names.into_iter().map(|name| (name.into(), coverage)).collect();
     }
     let ended = SweepEntry { ended_at: Some(at(5)), ..ended };
     assert_eq!(store.finish_sweep(&ended).await, Ok(true));
