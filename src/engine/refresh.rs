@@ -13,23 +13,19 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::model::document::{Digest, Document};
-use crate::model::record::{Known, Provenance, Record, Validators, Verdict};
+use crate::model::record::{Known, PageVersion, Provenance, Record, Validators, Verdict};
 use crate::model::task::{Content, DetailPage, Listed};
 use crate::text::secret::Scrubber;
 
-/// The source of a document, and its validators.
+/// The source of a document, and its version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// URL without credentials.
     pub url: Box<str>,
     /// True if the list gave the URL, so that it may be another one the next time.
     pub is_link: bool,
-    /// `ETag` of the page.
-    pub etag: Option<Box<str>>,
-    /// `Last-Modified` of the page.
-    pub last_modified: Option<Box<str>>,
-    /// Revision of the item, as the list gave it.
-    pub revision: Option<Box<str>>,
+    /// Version of the page.
+    pub version: PageVersion,
 }
 
 /// Settings that are the same for all items of a run.
@@ -96,7 +92,7 @@ pub fn plan(
     let fetched_at = known.fetched_at.filter(|at| *at <= now);
     let revision = listed.and_then(|listed| listed.revision.as_ref());
     if let Some(revision) = revision.filter(|_| policy.conditional)
-        && known.revision.as_ref() == Some(revision)
+        && known.version.revision.as_ref() == Some(revision)
         && revision::is_final(revision, fetched_at)
     {
         return Plan::Same;
@@ -113,8 +109,8 @@ pub fn plan(
 /// Returns the validators for a conditional request, or `None` if the request is unconditional: if
 /// conditional requests are off, other rules made the document, or there are no validators.
 pub fn validators(known: &Known, policy: &Policy) -> Option<Validators> {
-    let validators =
-        Validators { etag: known.etag.clone(), last_modified: known.last_modified.clone() };
+    let PageVersion { etag, last_modified, .. } = &known.version;
+    let validators = Validators { etag: etag.clone(), last_modified: last_modified.clone() };
     let can_tell =
         policy.conditional && is_ours(known, policy) && validators != Validators::default();
     can_tell.then_some(validators)
@@ -168,9 +164,7 @@ pub fn record(item: DetailPage, origin: Origin, document: Document, now: Timesta
             && known.is_some_and(|known| known.url.as_deref() != Some(&*origin.url)),
         url: origin.url,
         document,
-        etag: origin.etag,
-        last_modified: origin.last_modified,
-        revision: origin.revision,
+        version: origin.version,
         fetched_at: now,
         verdict,
         first_seen: known.and_then(|known| known.first_seen).unwrap_or(now),
@@ -201,9 +195,7 @@ mod tests {
             digest,
             sweep: None,
             rules: None,
-            revision: None,
-            etag: None,
-            last_modified: None,
+            version: PageVersion::default(),
             first_seen: Some(seconds(1)),
             fetched_at: Some(seconds(2)),
             changed_at: Some(seconds(2)),
@@ -253,13 +245,18 @@ mod tests {
         }
     }
 
+    fn version(etag: Option<&str>, revision: Option<&str>) -> PageVersion {
+        let (etag, revision) = (etag.map(Into::into), revision.map(Into::into));
+        PageVersion { etag, revision, ..PageVersion::default() }
+    }
+
     fn ours() -> Known {
         let before = Known {
             sweep: Some("before".into()),
             rules: Some("r".into()),
             ..known(Some(Digest::of(b"")), None)
         };
-        Known { etag: Some("e".into()), revision: Some("7".into()), ..before }
+        Known { version: version(Some("e"), Some("7")), ..before }
     }
 
     fn listed(revision: &str, content: Content) -> Listed {
@@ -270,7 +267,7 @@ mod tests {
     fn s16_a_document_of_version_0_1_0_keeps_its_validators_where_it_is_taken_over() {
         let known = Known {
             rules: Some("1:abc".into()),
-            etag: Some("e".into()),
+            version: version(Some("e"), None),
             ..known(Some(Digest::of(b"a")), None)
         };
         let taken_over = Policy { takes_over: true, ..policy() };
@@ -288,7 +285,7 @@ mod tests {
     fn what_the_store_holds_decides_what_is_asked() {
         let etag = Plan::Fetch(Some(Validators { etag: Some("e".into()), last_modified: None }));
         let (known, all) = (ours(), Plan::Fetch(None));
-        let no_etag = Known { etag: None, ..ours() };
+        let no_etag = Known { version: version(None, Some("7")), ..ours() };
         let plan = |known: &Known, listed: Option<&Listed>, policy: &Policy| {
             plan(Some(known), listed, policy, seconds(10))
         };
@@ -309,7 +306,7 @@ mod tests {
             "it is asked for"
         );
         // Fetched on the day that the revision names, the page may have changed again.
-        let dated = |day: &str| Known { revision: Some(day.into()), ..ours() };
+        let dated = |day: &str| Known { version: version(Some("e"), Some(day)), ..ours() };
         let on = |day: &str| plan(&dated(day), Some(&listed(day, Content::Nothing)), &policy());
         assert_eq!((on("1969-12-30"), on("1969-12-31")), (Plan::Same, etag.clone()));
         let kept = Content::Object("{}".into());
@@ -321,8 +318,11 @@ mod tests {
 
     #[test]
     fn s14_a_fetch_by_a_clock_that_was_ahead_says_nothing_of_a_revision() {
-        let ahead =
-            Known { revision: Some("1969-12-30".into()), fetched_at: Some(seconds(99)), ..ours() };
+        let ahead = Known {
+            version: version(Some("e"), Some("1969-12-30")),
+            fetched_at: Some(seconds(99)),
+            ..ours()
+        };
         let listed = listed("1969-12-30", Content::Nothing);
         let at = |now| plan(Some(&ahead), Some(&listed), &policy(), seconds(now));
         assert_eq!(at(99), Plan::Same);

@@ -97,12 +97,9 @@ pub struct Known {
     pub sweep: Option<Box<str>>,
     /// Digest of the extraction rules that produced the document.
     pub rules: Option<Box<str>>,
-    /// Revision of the item, as the list gave it: usually the date of its last change.
-    pub revision: Option<Box<str>>,
-    /// `ETag` for a conditional request.
-    pub etag: Option<Box<str>>,
-    /// `Last-Modified` for a conditional request.
-    pub last_modified: Option<Box<str>>,
+    /// Version of the page that was last fetched.
+    #[serde(flatten)]
+    pub version: PageVersion,
     /// Time at which the item was first stored.
     pub first_seen: Option<Timestamp>,
     /// Time at which the item was last fetched.
@@ -121,16 +118,6 @@ impl Known {
     /// Returns true if the rules' digest has the form of version 0.1.0.
     pub fn has_first_rules(&self) -> bool {
         self.rules.as_deref().is_some_and(|rules| rules.starts_with(FIRST_FORM))
-    }
-
-    /// Returns the validators and the revision of the last fetch.
-    pub fn ages(&self) -> Ages {
-        let Known { etag, last_modified, revision, .. } = self;
-        Ages {
-            etag: etag.clone(),
-            last_modified: last_modified.clone(),
-            revision: revision.clone(),
-        }
     }
 }
 
@@ -157,12 +144,8 @@ pub struct Record {
     pub has_moved: bool,
     /// Document as the site gave it.
     pub document: Document,
-    /// `ETag` of the page.
-    pub etag: Option<Box<str>>,
-    /// `Last-Modified` of the page.
-    pub last_modified: Option<Box<str>>,
-    /// Revision of the item, as the list gave it.
-    pub revision: Option<Box<str>>,
+    /// Version of the page.
+    pub version: PageVersion,
     /// Time at which the page was fetched.
     pub fetched_at: Timestamp,
     /// Result of the comparison with the store.
@@ -204,19 +187,20 @@ pub enum Fetched {
     /// Its validators are those that the store holds. One statement updates many such items.
     Same,
     /// Its validators differ; these replace the stored ones.
-    With(Ages),
+    With(PageVersion),
     /// The item was not requested. Its document counts as made by the current rules, though their
     /// digest has the form of an earlier version. Only the digest is updated.
     TakenOver,
 }
 
-/// Validators and revision of an item. `None` clears the stored value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ages {
+/// What tells the version of an item's page: validators and revision. In an update, `None` clears
+/// the stored value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct PageVersion {
+    /// Revision of the item, as the list gave it: usually the date of its last change.
+    pub revision: Option<Box<str>>,
     /// `ETag` for the next conditional request.
     pub etag: Option<Box<str>>,
     /// `Last-Modified` for the next conditional request.
     pub last_modified: Option<Box<str>>,
-    /// Revision of the item, as the list gave it.
-    pub revision: Option<Box<str>>,
 }

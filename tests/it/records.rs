@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use gleaner::model::document::{Body, Document, Encoding, Json};
 use gleaner::model::failure::Failure;
-use gleaner::model::record::{Key, Provenance, Record, Verdict};
+use gleaner::model::record::{Key, PageVersion, Provenance, Record, Verdict};
 use gleaner::model::report::Outcome;
 use gleaner::model::task::{DetailPage, IndexPage, Page};
 use gleaner::store::{Place, Store};
@@ -67,6 +67,11 @@ pub fn document(text: &str, encoding: Encoding) -> Document {
     Document::new(page, &text, encoding).expect("a document")
 }
 
+/// The version of a page that has only an `ETag`.
+pub fn etag(etag: &str) -> PageVersion {
+    PageVersion { etag: Some(etag.into()), ..PageVersion::default() }
+}
+
 /// A new record, fetched at time 0.
 pub fn record(key: &str, text: &str, encoding: Encoding) -> Record {
     Record {
@@ -74,9 +79,7 @@ pub fn record(key: &str, text: &str, encoding: Encoding) -> Record {
         has_moved: false,
         url: format!("http://127.0.0.1/item/{key}").into(),
         document: document(text, encoding),
-        etag: Some(format!("\"{key}\"").into()),
-        last_modified: None,
-        revision: None,
+        version: etag(&format!("\"{key}\"")),
         fetched_at: at(0),
         verdict: Verdict::New,
         first_seen: at(0),

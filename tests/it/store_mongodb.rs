@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use gleaner::model::record::{Ages, Fetched, Record, Seen};
+use gleaner::model::record::{Fetched, PageVersion, Record, Seen};
 use gleaner::store::{Live, Rows, Store};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, SweepEntry};
@@ -163,7 +163,9 @@ async fn d3_what_the_server_refuses_to_mark_is_named() {
         doc! { "$or": [{ "_gleaner.key": { "$ne": "0001" } }, { "_gleaner.etag": "never" }] };
     let command = doc! { "collMod": "books", "validator": validator };
     database.run_command(command).await.expect("a validator");
-    let etag = |name: &str| Fetched::With(Ages { etag: Some(name.into()), ..Ages::default() });
+    let etag = |name: &str| {
+        Fetched::With(PageVersion { etag: Some(name.into()), ..PageVersion::default() })
+    };
     let seen = ["0000", "0001", "0002"].map(|name| Seen {
         key: key(name),
         at: at(60),

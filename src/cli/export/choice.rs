@@ -79,7 +79,7 @@ fn is_since(time: Option<Timestamp>, then: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::Key;
+    use crate::model::record::{Key, PageVersion};
 
     fn millis(millis: i64) -> Timestamp {
         Timestamp::from_millisecond(millis).unwrap()
@@ -92,9 +92,7 @@ mod tests {
             digest: None,
             sweep: None,
             rules: None,
-            revision: None,
-            etag: None,
-            last_modified: None,
+            version: PageVersion::default(),
             first_seen: Some(millis(first_seen)),
             fetched_at: None,
             changed_at: Some(millis(changed_at)),

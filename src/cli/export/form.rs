@@ -180,7 +180,7 @@ fn time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::{Key, Known};
+    use crate::model::record::{Key, Known, PageVersion};
 
     fn stored(key: &str, text: &str) -> Stored {
         let at = |text: &str| Some(text.parse().unwrap());
@@ -191,9 +191,7 @@ mod tests {
                 digest: None,
                 sweep: None,
                 rules: None,
-                revision: None,
-                etag: None,
-                last_modified: None,
+                version: PageVersion::default(),
                 first_seen: at("2026-11-20T10:00:00Z"),
                 fetched_at: at("2026-11-21T10:00:00.123456Z"),
                 changed_at: None,

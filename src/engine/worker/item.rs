@@ -19,7 +19,7 @@ use crate::fetch::retry::{self, Decision};
 use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::frontier::Retry;
 use crate::model::document::Document;
-use crate::model::record::{Ages, Fetched, Key, Known, Seen};
+use crate::model::record::{Fetched, Key, PageVersion, Seen};
 use crate::model::task::{Content, DetailPage, Listed, Page};
 use crate::site::Site;
 use crate::system::clock;
@@ -65,10 +65,12 @@ pub async fn read_page(
     let origin = Origin {
         url: place_of(context, &item, &page),
         is_link: context.site.takes_links(),
-        etag: fetch::validator(&page.headers, ETAG).map(Into::into),
-        last_modified: fetch::validator(&page.headers, LAST_MODIFIED).map(Into::into),
-        // The revision of an older page makes the next sweep request the item again.
-        revision: if is_older { revision } else { listed },
+        version: PageVersion {
+            etag: fetch::validator(&page.headers, ETAG).map(Into::into),
+            last_modified: fetch::validator(&page.headers, LAST_MODIFIED).map(Into::into),
+            // The revision of an older page makes the next sweep request the item again.
+            revision: if is_older { revision } else { listed },
+        },
     };
     Ok(record(context, item, origin, document))
 }
@@ -141,7 +143,7 @@ pub fn not_modified(
     }
     attempt.end(End::Page)?;
     let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done) };
-    let before = item.known.as_deref().map(Known::ages).unwrap_or_default();
+    let before = item.known.as_deref().map(|known| known.version.clone()).unwrap_or_default();
     let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
     // If pages have revisions of their own, an unmodified page has the same revision as before.
     let says_age = context.site.detail.as_ref().is_some_and(|rules| rules.revision.is_some());
@@ -151,12 +153,12 @@ pub fn not_modified(
     }
     context.findings.canary.unread(true);
     let now = |name: HeaderName| fetch::validator(headers, name).map(Box::<str>::from);
-    let ages = Ages {
+    let version = PageVersion {
         etag: now(ETAG).or_else(|| before.etag.clone()),
         last_modified: now(LAST_MODIFIED).or_else(|| before.last_modified.clone()),
         revision: if is_older { before.revision.clone() } else { listed },
     };
-    let fetched = if ages == before { Fetched::Same } else { Fetched::With(ages) };
+    let fetched = if version == before { Fetched::Same } else { Fetched::With(version) };
     Ok(seen(item, Some(fetched), false))
 }
 
@@ -201,7 +203,8 @@ pub async fn read_entry(context: &WorkerContext, mut item: DetailPage) -> After 
                 Ok(url) => scrubber.url(&url).into(),
                 Err(_) => scrubber.scrub(&url).into(),
             };
-            let origin = Origin { url, revision, ..Origin::default() };
+            let version = PageVersion { revision, ..PageVersion::default() };
+            let origin = Origin { url, version, ..Origin::default() };
             record(context, item, origin, document)
         }
     }

@@ -10,11 +10,11 @@ use super::command::Target;
 use super::layout::Layout;
 use crate::model::document::raw::{Element, Elements, Place, Writing};
 use crate::model::document::{self, Body};
-use crate::model::record::{Key, Known, Provenance, Record};
+use crate::model::record::{Key, Known, PageVersion, Provenance, Record};
 use crate::store::{Live, Stored};
 
 /// Paths of the item's validators and revision: ETag, Last-Modified, the list's revision.
-pub const AGES: [&CStr; 3] =
+pub const VERSION: [&CStr; 3] =
     [cstr!("_gleaner.etag"), cstr!("_gleaner.last_modified"), cstr!("_gleaner.revision")];
 /// Path of the time since which the list does not contain the item.
 const UNLISTED_AT: &CStr = cstr!("_gleaner.unlisted_at");
@@ -111,10 +111,10 @@ pub fn touch_alone(set: &mut RawDocumentBuf, record: &Record) -> RawDocumentBuf 
         Some(at) => set.append(UNLISTED_AT, date(at)),
         None => unset.append(UNLISTED_AT, ""),
     }
-    let ages = [&record.etag, &record.last_modified, &record.revision];
-    for (path, age) in AGES.into_iter().zip(ages) {
-        match age {
-            Some(age) => set.append(path, &**age),
+    let PageVersion { etag, last_modified, revision } = &record.version;
+    for (path, value) in VERSION.into_iter().zip([etag, last_modified, revision]) {
+        match value {
+            Some(value) => set.append(path, &**value),
             None => unset.append(path, ""),
         }
     }
@@ -129,7 +129,7 @@ pub fn not_newer(fence: i64) -> RawDocumentBuf {
 
 /// Returns the paths to unset for records without validators, revision and times of their own.
 pub fn nothing_alone() -> RawDocumentBuf {
-    AGES.into_iter().chain([UNLISTED_AT]).map(|path| (path, "")).collect()
+    VERSION.into_iter().chain([UNLISTED_AT]).map(|path| (path, "")).collect()
 }
 
 /// Returns the key of a document, of which other fields may not have been read.
@@ -234,9 +234,11 @@ impl<'d> Facts<'d> {
             digest: self.digest.and_then(|digest| digest.parse().ok()),
             sweep: text(self.sweep),
             rules: text(self.rules),
-            revision: text(self.revision),
-            etag: text(self.etag),
-            last_modified: text(self.last_modified),
+            version: PageVersion {
+                revision: text(self.revision),
+                etag: text(self.etag),
+                last_modified: text(self.last_modified),
+            },
             first_seen: self.first_seen,
             fetched_at: self.fetched_at,
             changed_at: self.changed_at,
@@ -270,9 +272,9 @@ fn of_record(
         (cstr!("sweep"), Some(&*provenance.sweep)),
         (cstr!("digest"), Some(&*digest)),
         (cstr!("rules"), Some(&*provenance.rules)),
-        (cstr!("revision"), record.revision.as_deref()),
-        (cstr!("etag"), record.etag.as_deref()),
-        (cstr!("last_modified"), record.last_modified.as_deref()),
+        (cstr!("revision"), record.version.revision.as_deref()),
+        (cstr!("etag"), record.version.etag.as_deref()),
+        (cstr!("last_modified"), record.version.last_modified.as_deref()),
     ];
     let times = [
         (cstr!("first_seen"), Some(record.first_seen)),

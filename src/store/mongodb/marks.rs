@@ -12,7 +12,7 @@ use super::facts::{self, date};
 use super::guard::{Change, is_newer};
 use super::layout::Layout;
 use super::{MongodbStore, answer};
-use crate::model::record::{Ages, Fetched, Key, Provenance, Seen};
+use crate::model::record::{Fetched, Key, PageVersion, Provenance, Seen};
 use crate::store::rows::Mark;
 use crate::store::{Live, Position, Rows, StoreError};
 
@@ -123,10 +123,10 @@ fn seen_at(
         set.insert("_gleaner.rules", &*provenance.rules);
         set.insert("_gleaner.fetched_at", date(at));
     }
-    if let Some(Fetched::With(Ages { etag, last_modified, revision })) = fetched {
-        for (path, age) in facts::AGES.iter().zip([etag, last_modified, revision]) {
-            match age {
-                Some(age) => set.insert(path.as_str(), &**age),
+    if let Some(Fetched::With(PageVersion { etag, last_modified, revision })) = fetched {
+        for (path, value) in facts::VERSION.iter().zip([etag, last_modified, revision]) {
+            match value {
+                Some(value) => set.insert(path.as_str(), &**value),
                 None => unset.insert(path.as_str(), ""),
             };
         }

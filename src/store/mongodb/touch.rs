@@ -5,7 +5,7 @@ use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::{MongodbStore, answer, facts};
 use crate::model::document::raw::Place;
-use crate::model::record::{Provenance, Record};
+use crate::model::record::{PageVersion, Provenance, Record};
 use crate::store::{Store, StoreError};
 
 /// Result of marking.
@@ -34,9 +34,7 @@ pub async fn touch(
     let mut alike: Vec<&Record> = Vec::new();
     for record in same.iter().map(|&at| &records[at]) {
         let alone = record.has_moved
-            || record.etag.is_some()
-            || record.last_modified.is_some()
-            || record.revision.is_some()
+            || record.version != PageVersion::default()
             || record.changed_at == record.fetched_at
             || record.seen_at != record.fetched_at;
         if alone {

@@ -18,11 +18,11 @@ use url::Url;
 use self::ledger::Held;
 use self::marks::Marks;
 use super::error::Fault;
-use super::row::{self, Row};
+use super::row::{self, Row, Times};
 use super::schema::Readable;
 use super::statements::{Paged, Statements};
 use super::{error, schema};
-use crate::model::record::{Key, Known, Provenance};
+use crate::model::record::{Key, Known, PageVersion, Provenance};
 use crate::store::rows::Mark;
 use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
 
@@ -245,8 +245,9 @@ fn put(
     row: &Row,
     text: &str,
 ) -> Result<()> {
-    let Row { key, url, digest, etag, last_modified, first_seen, fetched_at, .. } = row;
-    let Row { changed_at, seen_at, unlisted_at, .. } = row;
+    let Row { key, url, digest, version, times, .. } = row;
+    let PageVersion { revision, etag, last_modified } = version;
+    let Times { first_seen, fetched_at, changed_at, seen_at, unlisted_at } = times;
     let values = params![
         key.as_str(),
         provenance.sweep,
@@ -259,7 +260,7 @@ fn put(
         url,
         first_seen,
         text,
-        row.revision,
+        revision,
         seen_at,
         unlisted_at,
     ];
@@ -334,14 +335,14 @@ mod tests {
             url: "http://h/".into(),
             text: text.to_owned().into(),
             digest: String::new(),
-            etag: None,
-            last_modified: None,
-            revision: None,
-            first_seen: time.into(),
-            fetched_at: time.into(),
-            changed_at: time.into(),
-            seen_at: time.into(),
-            unlisted_at: None,
+            version: PageVersion::default(),
+            times: Times {
+                first_seen: time.into(),
+                fetched_at: time.into(),
+                changed_at: time.into(),
+                seen_at: time.into(),
+                unlisted_at: None,
+            },
             is_same: false,
         };
         (0..number).map(row).collect()

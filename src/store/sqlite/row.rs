@@ -6,7 +6,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, Type, ValueRef};
 use rusqlite::{Error, Result};
 
 use crate::model::document::Body;
-use crate::model::record::{Key, Known, Record, Verdict};
+use crate::model::record::{Key, Known, PageVersion, Record, Verdict};
 use crate::store::Stored;
 use crate::store::rows::Cell;
 
@@ -24,15 +24,18 @@ pub struct Row {
     pub url: Box<str>,
     pub text: Bytes,
     pub digest: String,
-    pub etag: Option<Box<str>>,
-    pub last_modified: Option<Box<str>>,
-    pub revision: Option<Box<str>>,
+    pub version: PageVersion,
+    pub times: Times,
+    pub is_same: bool,
+}
+
+/// Times of a record, as the columns hold them.
+pub struct Times {
     pub first_seen: String,
     pub fetched_at: String,
     pub changed_at: String,
     pub seen_at: String,
     pub unlisted_at: Option<String>,
-    pub is_same: bool,
 }
 
 impl Row {
@@ -45,14 +48,14 @@ impl Row {
             url: record.url.clone(),
             text: text.clone(),
             digest: record.document.digest.to_string(),
-            etag: record.etag.clone(),
-            last_modified: record.last_modified.clone(),
-            revision: record.revision.clone(),
-            first_seen: time(record.first_seen),
-            fetched_at: time(record.fetched_at),
-            changed_at: time(record.changed_at),
-            seen_at: time(record.seen_at),
-            unlisted_at: record.unlisted_at.map(time),
+            version: record.version.clone(),
+            times: Times {
+                first_seen: time(record.first_seen),
+                fetched_at: time(record.fetched_at),
+                changed_at: time(record.changed_at),
+                seen_at: time(record.seen_at),
+                unlisted_at: record.unlisted_at.map(time),
+            },
             is_same: record.verdict == Verdict::Same,
         })
     }
@@ -98,9 +101,11 @@ fn known_of(key: Key, row: &rusqlite::Row<'_>) -> Result<Known> {
         digest: parsed(row, 1)?,
         sweep: row.get(2)?,
         rules: row.get(3)?,
-        revision: row.get(4)?,
-        etag: row.get(5)?,
-        last_modified: row.get(6)?,
+        version: PageVersion {
+            revision: row.get(4)?,
+            etag: row.get(5)?,
+            last_modified: row.get(6)?,
+        },
         first_seen: parsed(row, 7)?,
         fetched_at: parsed(row, 8)?,
         changed_at: parsed(row, 9)?,

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gleaner::engine::crawl::Crawl;
-use gleaner::model::record::{Provenance, Record};
+use gleaner::model::record::{PageVersion, Provenance, Record};
 use gleaner::model::report::Outcome;
 use gleaner::site::Site;
 use gleaner::site::settings::Settings;
@@ -137,7 +137,8 @@ impl InStep {
             let record = |at| {
                 let name = name(at).to_string();
                 let record = record(&name, &format!(r#"{{"id":{name}}}"#), store.encoding());
-                Record { revision: Some(updated_at(at).into()), ..record }
+                let revision = Some(updated_at(at).into());
+                Record { version: PageVersion { revision, ..record.version }, ..record }
             };
             let records: Vec<Record> = (from..self.items.min(from + PAGE)).map(record).collect();
             assert_eq!(store.write(&provenance, &records).await, Ok(Vec::new()));

@@ -238,7 +238,7 @@ async fn d10_a_copy_of_a_document_is_not_taken_for_its_original() {
     let both = [crate::records::key(&keys[0]), crate::records::key("copy")];
     let known = rig.store().await.known(&both).await.expect("an answer");
     assert_eq!(known.len(), 1, "{known:?}");
-    assert_ne!(known[0].etag.as_deref(), Some("stale"));
+    assert_ne!(known[0].version.etag.as_deref(), Some("stale"));
     let stored = rig.backend.documents("books").await;
     assert_eq!(stored.len(), 4, "an export shows the copy, too");
 }

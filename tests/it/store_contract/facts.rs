@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use gleaner::model::record::{Known, Record};
+use gleaner::model::record::{Known, PageVersion, Record};
 use gleaner::store::{Rows, Store, Stored};
 use serde_json::{Value, json};
 
 use super::{Ledger, writing};
-use crate::records::{at, changed, hold, key, keys, place, provenance, record, same};
+use crate::records::{at, changed, etag, hold, key, keys, place, provenance, record, same};
 
 async fn write(store: &Arc<dyn Store>, sweep: &str, records: &[Record]) {
     assert_eq!(store.write(&provenance(sweep), records).await, Ok(Vec::new()));
@@ -33,8 +33,10 @@ fn value(text: &str) -> Value {
 pub async fn known_answers_what_was_written<B: Ledger>() {
     let backend = B::start().await;
     let store = writing(&backend).await;
+    let last_modified = Some("Fri, 20 Nov 2026 10:00:00 GMT".into());
+    let version = PageVersion { last_modified, ..etag("\"42\"") };
     let record = Record {
-        last_modified: Some("Fri, 20 Nov 2026 10:00:00 GMT".into()),
+        version: version.clone(),
         fetched_at: at(2),
         changed_at: at(1),
         seen_at: at(3),
@@ -47,9 +49,7 @@ pub async fn known_answers_what_was_written<B: Ledger>() {
         digest: Some(record.document.digest),
         sweep: Some("s1".into()),
         rules: Some("1:rules".into()),
-        revision: None,
-        etag: Some("\"42\"".into()),
-        last_modified: Some("Fri, 20 Nov 2026 10:00:00 GMT".into()),
+        version,
         first_seen: Some(at(0)),
         fetched_at: Some(at(2)),
         changed_at: Some(at(1)),
@@ -118,7 +118,10 @@ pub async fn changed_replaces_the_document_and_keeps_first_seen<B: Ledger>() {
     let backend = B::start().await;
     let store = writing(&backend).await;
     write(&store, "s1", &[record("1", r#"{"v":1}"#, store.encoding())]).await;
-    let second = Record { etag: None, ..changed("1", r#"{"v":2}"#, store.encoding(), 60) };
+    let second = Record {
+        version: PageVersion::default(),
+        ..changed("1", r#"{"v":2}"#, store.encoding(), 60)
+    };
     write(&store, "s2", std::slice::from_ref(&second)).await;
     let expected = Known {
         key: key("1"),
@@ -126,9 +129,7 @@ pub async fn changed_replaces_the_document_and_keeps_first_seen<B: Ledger>() {
         digest: Some(second.document.digest),
         sweep: Some("s2".into()),
         rules: Some("1:rules".into()),
-        revision: None,
-        etag: None,
-        last_modified: None,
+        version: PageVersion::default(),
         first_seen: Some(at(0)),
         fetched_at: Some(at(60)),
         changed_at: Some(at(60)),
@@ -147,11 +148,9 @@ pub async fn same_leaves_the_document_and_writes_the_facts<B: Ledger>() {
     write(&store, "s1", std::slice::from_ref(&first)).await;
     let before = backend.documents("books").await;
     // The same document to the digest, with its keys in another order.
-    let again = Record {
-        etag: Some("\"new\"".into()),
-        last_modified: Some("now".into()),
-        ..same("1", r#"{"b":2,"a":1}"#, store.encoding(), 60)
-    };
+    let version = PageVersion { last_modified: Some("now".into()), ..etag("\"new\"") };
+    let again =
+        Record { version: version.clone(), ..same("1", r#"{"b":2,"a":1}"#, store.encoding(), 60) };
     assert_eq!(again.document.digest, first.document.digest);
     write(&store, "s2", &[again]).await;
     assert_eq!(backend.documents("books").await, before);
@@ -161,9 +160,7 @@ pub async fn same_leaves_the_document_and_writes_the_facts<B: Ledger>() {
         digest: Some(first.document.digest),
         sweep: Some("s2".into()),
         rules: Some("1:rules".into()),
-        revision: None,
-        etag: Some("\"new\"".into()),
-        last_modified: Some("now".into()),
+        version,
         first_seen: Some(at(0)),
         fetched_at: Some(at(60)),
         changed_at: Some(at(0)),

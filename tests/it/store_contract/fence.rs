@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gleaner::model::record::{Ages, Fetched, Record, Seen};
+use gleaner::model::record::{Fetched, PageVersion, Record, Seen};
 use gleaner::model::report::Outcome;
 use gleaner::store::{Position, Store, StoreError, Stored};
 use gleaner::sweep::lock::Claim;
@@ -79,7 +79,7 @@ pub async fn s13_a_run_that_lost_the_lock_changes_nothing_that_the_next_one_wrot
         next.write(&provenance("s2"), &[same("3", r#"{"v":1}"#, form, 60)]).await,
         Ok(vec![])
     );
-    let etag = Fetched::With(Ages { etag: Some("new".into()), ..Ages::default() });
+    let etag = Fetched::With(PageVersion { etag: Some("new".into()), ..PageVersion::default() });
     let seen = [("4", None), ("5", Some(Fetched::Same)), ("6", Some(etag))];
     let seen = seen.map(|(name, fetched)| Seen { key: key(name), at: at(60), fetched });
     assert_eq!(next.mark_seen(&provenance("s2"), &seen).await, Ok(Vec::new()));
@@ -95,13 +95,13 @@ pub async fn s13_a_run_that_lost_the_lock_changes_nothing_that_the_next_one_wrot
             changed(name, r#"{"v":0}"#, form, 30),
             changed(name, r#"{"$v":0}"#, form, 30),
             same(name, r#"{"v":1}"#, form, 30),
-            Record { etag: None, ..same(name, r#"{"v":1}"#, form, 30) },
+            Record { version: PageVersion::default(), ..same(name, r#"{"v":1}"#, form, 30) },
         ] {
             let verdict = late.verdict;
             let answer = store.write(&provenance("s1"), &[late]).await;
             assert_eq!(answer, Err(lost.clone()), "{name} {verdict:?}");
         }
-        for fetched in [None, Some(Fetched::Same), Some(Fetched::With(Ages::default()))] {
+        for fetched in [None, Some(Fetched::Same), Some(Fetched::With(PageVersion::default()))] {
             let seen = [Seen { key: key(name), at: at(30), fetched }];
             assert_eq!(
                 store.mark_seen(&provenance("s1"), &seen).await,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gleaner::model::record::{Ages, Fetched, Known, Record, Seen};
+use gleaner::model::record::{Fetched, Known, PageVersion, Record, Seen};
 use gleaner::store::{Live, Rows, Store, Stored};
 
 use super::{Ledger, writing};
@@ -94,14 +94,17 @@ pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
     let backend = B::start().await;
     let store = filled(&backend, &["1", "2", "3", "4", "5"]).await;
     let before = all(&store).await;
-    assert!(before.iter().all(|stored| stored.known.etag.is_some()), "an ETag to keep or lose");
+    assert!(
+        before.iter().all(|stored| stored.known.version.etag.is_some()),
+        "an ETag to keep or lose"
+    );
     assert_eq!(store.mark_unlisted(&keys(&["1"]), at(30)).await, Ok(()));
-    let named = Fetched::With(Ages {
+    let named = Fetched::With(PageVersion {
         etag: Some("\"new\"".into()),
         last_modified: Some("now".into()),
         revision: Some("7".into()),
     });
-    let bare = Fetched::With(Ages::default());
+    let bare = Fetched::With(PageVersion::default());
     let seen = [
         not_modified("1", 60, named),
         not_modified("2", 60, bare.clone()),
@@ -117,8 +120,8 @@ pub async fn what_was_not_modified_is_marked_fetched<B: Ledger>() {
         if let Some(fetched) = fetched.clone() {
             let (sweep, rules) = (Some("s2".into()), Some("1:new".into()));
             stored.known = Known { sweep, rules, fetched_at: Some(at(60)), ..stored.known };
-            if let Fetched::With(Ages { etag, last_modified, revision }) = fetched {
-                stored.known = Known { etag, last_modified, revision, ..stored.known };
+            if let Fetched::With(version) = fetched {
+                stored.known.version = version;
             }
         }
         stored
@@ -132,7 +135,7 @@ pub async fn what_is_not_there_is_named<B: Ledger>() {
     let backend = B::start().await;
     let store = filled(&backend, &["1", "2", "a\u{0}b"]).await;
     backend.remove("books", "2").await;
-    let etag = Fetched::With(Ages { etag: Some("\"1\"".into()), ..Ages::default() });
+    let etag = Fetched::With(PageVersion { etag: Some("\"1\"".into()), ..PageVersion::default() });
     let seen = [
         not_modified("1", 60, etag.clone()),
         not_modified("2", 60, etag),
@@ -167,9 +170,9 @@ pub async fn g4_what_is_marked_gone_is_named_and_stays_gone<B: Ledger>() {
     named.sort();
     assert_eq!(named, keys(&["1", "2"]));
     for stored in &all(&store).await[..2] {
-        let Known { sweep, fetched_at, etag, gone_at, unlisted_at, seen_at, .. } = &stored.known;
+        let Known { sweep, fetched_at, version, gone_at, unlisted_at, seen_at, .. } = &stored.known;
         assert_eq!((sweep.as_deref(), *fetched_at), (Some("s1"), Some(at(0))), "not fetched");
-        assert!(etag.is_some());
+        assert!(version.etag.is_some());
         assert_eq!(
             (*gone_at, *unlisted_at, *seen_at),
             (Some(at(30)), Some(at(20)), Some(at(60))),
@@ -196,11 +199,13 @@ pub async fn many_are_marked_at_once<B: Ledger>() {
     let names: Vec<String> = (0..2500).map(|at| format!("{at:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let store = filled(&backend, &names).await;
-    let etag = |name: &str| Fetched::With(Ages { etag: Some(name.into()), ..Ages::default() });
+    let etag = |name: &str| {
+        Fetched::With(PageVersion { etag: Some(name.into()), ..PageVersion::default() })
+    };
     let seen: Vec<Seen> = names.iter().map(|name| not_modified(name, 60, etag(name))).collect();
     assert_eq!(store.mark_seen(&provenance("s2"), &seen).await, Ok(Vec::new()));
     for stored in all(&store).await {
-        assert_eq!(stored.known.etag.as_deref(), Some(stored.known.key.as_str()));
+        assert_eq!(stored.known.version.etag.as_deref(), Some(stored.known.key.as_str()));
         let Known { sweep, seen_at, .. } = &stored.known;
         assert_eq!((sweep.as_deref(), *seen_at), (Some("s2"), Some(at(60))));
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rusqlite::params;
 
 use super::{Database, KEYS_AT_ONCE, Result, begin_held, list};
-use crate::model::record::{Ages, Fetched, Key, Provenance, Seen};
+use crate::model::record::{Fetched, Key, PageVersion, Provenance, Seen};
 use crate::store::sqlite::error::Fault;
 use crate::store::sqlite::row::{self, time};
 use crate::store::sqlite::statements::Paged;
@@ -101,13 +101,13 @@ impl Database {
                 let values = (keys, time(last), &provenance.sweep, &provenance.rules);
                 transaction.prepare_cached(&sql.fetched)?.execute(values)?;
             }
-            let mut alike: BTreeMap<&Ages, Vec<&Key>> = BTreeMap::new();
+            let mut alike: BTreeMap<&PageVersion, Vec<&Key>> = BTreeMap::new();
             for seen in fetched {
-                if let Some(Fetched::With(ages)) = &seen.fetched {
-                    alike.entry(ages).or_default().push(&seen.key);
+                if let Some(Fetched::With(version)) = &seen.fetched {
+                    alike.entry(version).or_default().push(&seen.key);
                 }
             }
-            for (Ages { etag, last_modified, revision }, keys) in alike {
+            for (PageVersion { etag, last_modified, revision }, keys) in alike {
                 let keys = list(keys);
                 transaction.prepare_cached(&sql.aged)?.execute(params![
                     keys,
