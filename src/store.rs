@@ -1,6 +1,9 @@
-//! The store: the database that is kept in sync with the site. This file is the contract. `store/`
-//! holds the implementations for MongoDB, SQLite and JSON lines, and the retries while a store is
-//! unavailable.
+//! The store: the database that is kept in sync with the site. This file is the contract, in three
+//! traits: [`Documents`], [`Ledger`] and [`Failures`]. A [`Store`] has all of them; code that needs
+//! only one takes that one.
+//!
+//! `store/` holds the implementations for MongoDB and SQLite, for outputs that are only written
+//! (`sink.rs`, JSON lines), and the retries while a store is unavailable.
 //!
 //! 1. All methods take batches. A document that cannot be stored gives a [`Rejection`]; the rest of
 //!    the batch is written.
@@ -20,6 +23,7 @@ mod mongodb;
 mod patient;
 mod rows;
 mod sample;
+mod sink;
 mod sqlite;
 mod thread;
 mod url;
@@ -29,6 +33,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use self::sink::WriteOnly;
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
@@ -41,20 +46,15 @@ pub use rows::{Position, Rows};
 pub use sample::{Losses, Sample, Sampled};
 pub use url::{StoreUrl, StoreUrlError};
 
-/// A database that is kept in sync with a site. The module's documentation is the contract.
+/// The documents of a site, and what is known of their items.
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Documents: Send + Sync {
     /// Returns the form in which documents must be passed.
     fn encoding(&self) -> Encoding;
 
     /// Returns `true` if the collection was empty when the store was opened. Then no lookup of
     /// known items is needed.
     fn was_empty(&self) -> bool;
-
-    /// Returns `true` if the store keeps failures and sweeps. Otherwise they are only reported.
-    fn keeps_failures(&self) -> bool {
-        true
-    }
 
     /// Returns what the store knows of `keys` (at most 1,000). Unknown keys are left out.
     ///
@@ -125,33 +125,18 @@ pub trait Store: Send + Sync {
     /// Returns an error if the write failed; a part may have been written.
     async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError>;
 
-    /// Keeps failures, one entry per page. A later failure of the same page replaces everything but
-    /// the time of the first one.
+    /// Returns at most `most` documents after `after`, in the order of the store's primary key,
+    /// whatever keys other programs use.
     ///
     /// # Errors
-    /// Returns an error if the write failed.
-    async fn keep_failures(
-        &self,
-        provenance: &Provenance,
-        failures: &[Failure],
-    ) -> Result<(), StoreError>;
+    /// Returns an error if the store cannot be queried, or cannot be read back.
+    async fn read(&self, after: Option<&Position>, most: usize)
+    -> Result<Rows<Stored>, StoreError>;
+}
 
-    /// Deletes the failures of pages that were fetched since.
-    ///
-    /// # Errors
-    /// Returns an error if the write failed.
-    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError>;
-
-    /// Returns at most `most` failures after `after`, ordered by page.
-    ///
-    /// # Errors
-    /// Returns an error if the store cannot be queried.
-    async fn failures(
-        &self,
-        after: Option<&Position>,
-        most: usize,
-    ) -> Result<Rows<KeptFailure>, StoreError>;
-
+/// The sweeps of a site, and its lock.
+#[async_trait]
+pub trait Ledger: Send + Sync {
     /// Returns at most `most` sweeps of this site and collection, the newest first. The order is by
     /// lock number, not by date.
     ///
@@ -159,11 +144,11 @@ pub trait Store: Send + Sync {
     /// Returns an error if the store cannot be queried.
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError>;
 
-    /// The latest sweeps over the whole site that were complete, at most `most`, the newest first, however
-    /// many others came after them.
+    /// Returns the latest sweeps over the whole site that were complete, at most `most`, the newest
+    /// first, however many others came after them.
     ///
     /// # Errors
-    /// Where the store cannot be asked.
+    /// Returns an error if the store cannot be queried.
     async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError>;
 
     /// Returns the ledger entries that a new run needs, however long the ledger is: both for
@@ -203,20 +188,48 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// Returns an error if the write failed.
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
+}
 
-    /// Returns a message for users about where this run's output is if its sweep does not finish,
-    /// or `None` if it is in its final place already.
-    fn left_unfinished(&self) -> Option<String> {
-        None
-    }
+/// The pages that were given up.
+#[async_trait]
+pub trait Failures: Send + Sync {
+    /// Returns `true` if the store keeps failures and sweeps. Otherwise they are only reported.
+    fn keeps_failures(&self) -> bool;
 
-    /// Returns at most `most` documents after `after`, in the order of the store's primary key,
-    /// whatever keys other programs use.
+    /// Keeps failures, one entry per page. A later failure of the same page replaces everything but
+    /// the time of the first one.
     ///
     /// # Errors
-    /// Returns an error if the store cannot be queried, or cannot be read back.
-    async fn read(&self, after: Option<&Position>, most: usize)
-    -> Result<Rows<Stored>, StoreError>;
+    /// Returns an error if the write failed.
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError>;
+
+    /// Deletes the failures of pages that were fetched since.
+    ///
+    /// # Errors
+    /// Returns an error if the write failed.
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError>;
+
+    /// Returns at most `most` failures after `after`, ordered by page.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be queried.
+    async fn failures(
+        &self,
+        after: Option<&Position>,
+        most: usize,
+    ) -> Result<Rows<KeptFailure>, StoreError>;
+}
+
+/// A database that is kept in sync with a site. The module's documentation is the contract.
+#[async_trait]
+pub trait Store: Documents + Ledger + Failures {
+    /// Returns a message for users about where this run's output is if its sweep does not finish,
+    /// or `None` if it is in its final place already.
+    fn left_unfinished(&self) -> Option<String>;
 
     /// Flushes buffers and closes the store.
     ///
@@ -327,7 +340,7 @@ pub async fn open(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store>, Store
     Ok(match url {
         StoreUrl::Mongodb(uri) => Arc::new(mongodb::MongodbStore::open(uri, place).await?),
         StoreUrl::Sqlite(path) => Arc::new(sqlite::SqliteStore::open(path, place).await?),
-        StoreUrl::JsonLines(target) => Arc::new(jsonl::JsonLinesStore::open(target)?),
+        StoreUrl::JsonLines(target) => Arc::new(WriteOnly(jsonl::JsonLines::open(target)?)),
     })
 }
 

@@ -182,7 +182,7 @@ impl Crawl {
     async fn start(&self) -> Result<Option<Begun<'_>>, CrawlError> {
         let request = LockRequest {
             site: &self.site,
-            store: &self.store,
+            ledger: self.store.clone(),
             limited: self.settings.is_limited(),
             fresh: self.settings.scope.fresh,
             shutdown: &self.shutdown,

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::engine::error::CrawlError;
 use crate::site::Site;
-use crate::store::Store;
+use crate::store::Ledger;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, Life, SweepEntry};
 use crate::system::clock;
@@ -25,7 +25,7 @@ const GLANCE: Duration = Duration::from_secs(1);
 
 /// A lock that was acquired.
 pub struct Lock {
-    store: Arc<dyn Store>,
+    ledger: Arc<dyn Ledger>,
     entry: SweepEntry,
     /// Tells later runs of this process that the holder is alive.
     _running: Running,
@@ -42,7 +42,7 @@ impl Lock {
         let heartbeat = clock::limit("GLEANER_TEST_HEARTBEAT", Duration::from_secs(10));
         loop {
             tokio::time::sleep(heartbeat).await;
-            match self.store.renew_lock(&self.entry).await {
+            match self.ledger.renew_lock(&self.entry).await {
                 Ok(true) => {}
                 Ok(false) => return CrawlError::LockLost,
                 Err(error) => return error.into(),
@@ -55,8 +55,8 @@ impl Lock {
 pub struct LockRequest<'a> {
     /// Site to lock.
     pub site: &'a Site,
-    /// Store whose ledger holds the lock.
-    pub store: &'a Arc<dyn Store>,
+    /// Ledger that holds the lock.
+    pub ledger: Arc<dyn Ledger>,
     /// True if the run covers only a part of the site.
     pub limited: bool,
     /// True if a new sweep is started instead of resuming an unfinished one.
@@ -86,7 +86,7 @@ impl LockRequest<'_> {
                 holder: Some(Holder::this()),
                 ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), self.limited)
             };
-            let entries = self.store.latest_sweeps().await?;
+            let entries = self.ledger.latest_sweeps().await?;
             let seen = watched.as_ref().map(|(entry, since)| (entry, since.elapsed()));
             let left = match lock::begin(own, &entries, !self.fresh, life, seen) {
                 Beginning::Held(holding) => return Err(CrawlError::Held(holding)),
@@ -132,11 +132,11 @@ impl LockRequest<'_> {
         for _ in 0..TRIES {
             let LockClaim { change, afresh } = claim;
             if let Some(running) = Running::begin(&change.entry.id)
-                && let Some(fence) = self.store.take_lock(&change).await?
+                && let Some(fence) = self.ledger.take_lock(&change).await?
             {
                 let entry = SweepEntry { fence, ..change.entry };
                 self.log_begin(&entry, afresh.as_deref());
-                return Ok(Some(Lock { store: self.store.clone(), entry, _running: running }));
+                return Ok(Some(Lock { ledger: self.ledger.clone(), entry, _running: running }));
             }
             let Some(next) = self.claim().await? else { return Ok(None) };
             claim = next;

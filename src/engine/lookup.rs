@@ -19,7 +19,7 @@ use tracing::error;
 
 use crate::engine::error::panic_message;
 use crate::model::record::{Key, Known};
-use crate::store::{Store, StoreError};
+use crate::store::{Documents, StoreError};
 
 /// Number of look-ups that run concurrently.
 pub const AT_ONCE: usize = 2;
@@ -36,14 +36,14 @@ pub type Answer = Arc<HashMap<Key, Arc<Known>>>;
 /// Handle for looking up items.
 pub struct Lookup {
     questions: Sender<Question>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Documents>,
 }
 
 /// The loop that answers look-ups from the store. Clones share the queue.
 #[derive(Clone)]
 pub struct Lookups {
     questions: Receiver<Question>,
-    store: Arc<dyn Store>,
+    store: Arc<dyn Documents>,
 }
 
 struct Question {
@@ -52,7 +52,7 @@ struct Question {
 }
 
 /// Creates a queue of look-ups in `store`: the handle, and the loop that answers.
-pub fn channel(store: Arc<dyn Store>) -> (Lookup, Lookups) {
+pub fn channel(store: Arc<dyn Documents>) -> (Lookup, Lookups) {
     // Unbounded, but small: each worker has at most one request in the queue.
     let (sender, questions) = async_channel::unbounded();
     (Lookup { questions: sender, store: store.clone() }, Lookups { questions, store })
@@ -112,7 +112,7 @@ impl Lookups {
 ///
 /// # Errors
 /// Returns an error if the store cannot be queried.
-pub async fn ask(store: &dyn Store, keys: &[Key]) -> Result<Answer, StoreError> {
+pub async fn ask(store: &dyn Documents, keys: &[Key]) -> Result<Answer, StoreError> {
     let mut answer = HashMap::with_capacity(keys.len());
     for keys in keys.chunks(KEYS_AT_ONCE) {
         let known = store.known(keys).await?;

@@ -1,11 +1,10 @@
 //! JSON lines, one record per line: for pipes, and to look at a site's data.
 //!
 //! Each line is `{"key":…,"url":…,"fetched_at":…,"doc":{…}}`, with the document as the site sent
-//! it. A batch is flushed when [`Store::write`] returns.
+//! it. A batch is flushed when [`Sink::write`] returns.
 //!
 //! A file replaces the previous one only when its sweep has finished. Pipes and devices are written
-//! directly. Nothing is read back: the store knows no items, keeps no ledger and no failures, and a
-//! batch that is written twice appears twice.
+//! directly. Nothing is read back, and a batch that is written twice appears twice.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Seek, Stdout, Write};
@@ -14,22 +13,20 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use serde_json::Value;
 use tracing::warn;
 
+use super::sink::Sink;
 use super::thread::{Ended, Owner};
-use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
+use super::{Rejection, StoreError};
 use crate::model::document::{Body, Encoding};
-use crate::model::failure::{Failure, PageId};
-use crate::model::record::{Key, Known, Provenance, Record, Seen};
+use crate::model::record::Record;
 use crate::model::report::Outcome;
-use crate::sweep::lock::Claim;
-use crate::sweep::{LedgerEntry, State, SweepEntry};
+use crate::sweep::State;
 use crate::system::replacement::{self, Readers, Replacement, Unfinished};
 
-/// A store that writes one line per record.
-pub struct JsonLinesStore {
+/// An output with one line per record.
+pub struct JsonLines {
     /// Output, on its own thread: writing to a pipe blocks until its reader reads.
     output: Owner<Output>,
     name: Box<str>,
@@ -53,13 +50,13 @@ struct Lines {
     is_whole: bool,
 }
 
-impl JsonLinesStore {
+impl JsonLines {
     /// Opens a pipe or device, or a new file that will replace the one at the path. `None` is
     /// standard output.
     ///
     /// # Errors
     /// Returns an error if the file cannot be created or opened.
-    pub fn open(target: &Option<PathBuf>) -> Result<JsonLinesStore, StoreError> {
+    pub fn open(target: &Option<PathBuf>) -> Result<JsonLines, StoreError> {
         let (name, output): (Box<str>, _) = match target {
             None => ("standard output".into(), Output::Stdout(io::stdout())),
             Some(path) => {
@@ -73,50 +70,38 @@ impl JsonLinesStore {
                 (name, output)
             }
         };
-        JsonLinesStore::of(name, output)
+        JsonLines::of(name, output)
     }
 
-    /// Creates a store that keeps its lines in memory.
+    /// Creates an output that keeps its lines in memory.
     ///
     /// # Errors
     /// Returns an error if no thread can be started.
-    pub fn into_memory(lines: Arc<Mutex<Vec<u8>>>) -> Result<JsonLinesStore, StoreError> {
-        JsonLinesStore::of("memory".into(), Output::Memory(lines))
+    pub fn into_memory(lines: Arc<Mutex<Vec<u8>>>) -> Result<JsonLines, StoreError> {
+        JsonLines::of("memory".into(), Output::Memory(lines))
     }
 
-    fn of(name: Box<str>, output: Output) -> Result<JsonLinesStore, StoreError> {
+    fn of(name: Box<str>, output: Output) -> Result<JsonLines, StoreError> {
         let partial = match &output {
             Output::File(lines) => Some(lines.file.path().into()),
             Output::Stdout(_) | Output::Stream(_) | Output::Memory(_) => None,
         };
         let output = Owner::of(output, "gleaner-jsonl").map_err(|error| explain(&name, &error))?;
-        Ok(JsonLinesStore { output, name, partial, has_written: AtomicBool::new(false) })
+        Ok(JsonLines { output, name, partial, has_written: AtomicBool::new(false) })
     }
 }
 
 #[async_trait]
-impl Store for JsonLinesStore {
+impl Sink for JsonLines {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn encoding(&self) -> Encoding {
         Encoding::Text
     }
 
-    fn was_empty(&self) -> bool {
-        true
-    }
-
-    fn keeps_failures(&self) -> bool {
-        false
-    }
-
-    async fn known(&self, _: &[Key]) -> Result<Vec<Known>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn write(
-        &self,
-        _: &Provenance,
-        records: &[Record],
-    ) -> Result<Vec<Rejection>, StoreError> {
+    async fn write(&self, records: &[Record]) -> Result<Vec<Rejection>, StoreError> {
         let mut rejections = Vec::new();
         let mut lines = Vec::with_capacity(records.iter().map(|it| it.document.size() + 256).sum());
         for (at, record) in records.iter().enumerate() {
@@ -137,77 +122,14 @@ impl Store for JsonLinesStore {
         }
     }
 
-    async fn mark_seen(&self, _: &Provenance, _: &[Seen]) -> Result<Vec<Key>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn keys(&self, _: Option<&Position>, _: usize) -> Result<Rows<Key>, StoreError> {
-        Ok(Rows::default())
-    }
-
-    async fn live(&self, _: &[Key]) -> Result<Vec<Live>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn count_live(&self) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn mark_unlisted(&self, _: &[Key], _: Timestamp) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn mark_gone(&self, _: &[Key], _: Timestamp) -> Result<u64, StoreError> {
-        Ok(0)
-    }
-
-    async fn keep_failures(&self, _: &Provenance, _: &[Failure]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn clear_failures(&self, _: &[PageId]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn failures(
-        &self,
-        _: Option<&Position>,
-        _: usize,
-    ) -> Result<Rows<KeptFailure>, StoreError> {
-        Ok(Rows::default())
-    }
-
-    async fn sweeps(&self, _: usize) -> Result<Vec<LedgerEntry>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn whole_sweeps(&self, _: usize) -> Result<Vec<SweepEntry>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    async fn take_lock(&self, _: &Claim) -> Result<Option<i64>, StoreError> {
-        Ok(Some(1))
-    }
-
-    async fn renew_lock(&self, _: &SweepEntry) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        let is_whole = matches!(entry.state, State::Ended(Outcome::Complete | Outcome::Incomplete));
+    async fn end_sweep(&self, state: State) -> Result<(), StoreError> {
+        let is_whole = matches!(state, State::Ended(Outcome::Complete | Outcome::Incomplete));
         let noted = self.output.run(move |output| {
             if let Output::File(lines) = output {
                 lines.is_whole = is_whole;
             }
         });
-        match noted.await {
-            Ok(()) => Ok(true),
-            Err(Ended) => Err(StoreError::Failed(format!("{} is closed", self.name))),
-        }
+        noted.await.map_err(|Ended| StoreError::Failed(format!("{} is closed", self.name)))
     }
 
     fn left_unfinished(&self) -> Option<String> {
@@ -220,13 +142,6 @@ impl Store for JsonLinesStore {
             ),
             false => format!("{name} is as it was before this run, which fetched nothing"),
         })
-    }
-
-    async fn read(&self, _: Option<&Position>, _: usize) -> Result<Rows<Stored>, StoreError> {
-        Err(StoreError::Failed(format!(
-            "{}: JSON lines are written, not read back; use an SQLite file or MongoDB",
-            self.name
-        )))
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -31,7 +31,8 @@ use mongodb::options::{FindOptions, Hint};
 
 use super::rows::Mark;
 use super::{
-    KeptFailure, Live, Losses, Place, Position, Rejection, Rows, Sampled, Store, StoreError, Stored,
+    Documents, Failures, KeptFailure, Ledger, Live, Losses, Place, Position, Rejection, Rows,
+    Sampled, Store, StoreError, Stored,
 };
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
@@ -182,7 +183,7 @@ pub async fn losses(uri: &Secret, place: &Place, sample: &[Sampled]) -> Result<L
 }
 
 #[async_trait]
-impl Store for MongodbStore {
+impl Documents for MongodbStore {
     fn encoding(&self) -> Encoding {
         Encoding::Bson
     }
@@ -234,26 +235,18 @@ impl Store for MongodbStore {
         marks::mark_gone(self, keys, at).await
     }
 
-    async fn keep_failures(
-        &self,
-        provenance: &Provenance,
-        failures: &[Failure],
-    ) -> Result<(), StoreError> {
-        failures::keep(self, provenance, failures).await
-    }
-
-    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        failures::clear(self, pages).await
-    }
-
-    async fn failures(
+    async fn read(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<KeptFailure>, StoreError> {
-        failures::read(&self.connection, &self.place, after, most).await
+    ) -> Result<Rows<Stored>, StoreError> {
+        let (found, next) = self.by_id(after, None, most).await?;
+        Ok(Rows::of(found.iter().map(|document| facts::stored(document)), next))
     }
+}
 
+#[async_trait]
+impl Ledger for MongodbStore {
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
         ledger::sweeps(&self.connection, &self.place, most).await
     }
@@ -285,14 +278,39 @@ impl Store for MongodbStore {
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         ledger::finish_sweep(&self.connection, self.layout, entry).await
     }
+}
 
-    async fn read(
+#[async_trait]
+impl Failures for MongodbStore {
+    fn keeps_failures(&self) -> bool {
+        true
+    }
+
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        failures::keep(self, provenance, failures).await
+    }
+
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        failures::clear(self, pages).await
+    }
+
+    async fn failures(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<Stored>, StoreError> {
-        let (found, next) = self.by_id(after, None, most).await?;
-        Ok(Rows::of(found.iter().map(|document| facts::stored(document)), next))
+    ) -> Result<Rows<KeptFailure>, StoreError> {
+        failures::read(&self.connection, &self.place, after, most).await
+    }
+}
+
+#[async_trait]
+impl Store for MongodbStore {
+    fn left_unfinished(&self) -> Option<String> {
+        None
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -13,7 +13,10 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
+use super::{
+    Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Rows, Store, StoreError,
+    Stored,
+};
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
@@ -177,17 +180,13 @@ impl PatientStore {
 }
 
 #[async_trait]
-impl Store for PatientStore {
+impl Documents for PatientStore {
     fn encoding(&self) -> Encoding {
         self.store.encoding()
     }
 
     fn was_empty(&self) -> bool {
         self.store.was_empty()
-    }
-
-    fn keeps_failures(&self) -> bool {
-        self.store.keeps_failures()
     }
 
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
@@ -230,26 +229,17 @@ impl Store for PatientStore {
         self.insist_held(|| self.store.mark_gone(keys, at)).await
     }
 
-    async fn keep_failures(
-        &self,
-        provenance: &Provenance,
-        failures: &[Failure],
-    ) -> Result<(), StoreError> {
-        self.insist_held(|| self.store.keep_failures(provenance, failures)).await
-    }
-
-    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        self.insist_held(|| self.store.clear_failures(pages)).await
-    }
-
-    async fn failures(
+    async fn read(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<KeptFailure>, StoreError> {
-        self.insist(|| self.store.failures(after, most)).await
+    ) -> Result<Rows<Stored>, StoreError> {
+        self.insist(|| self.store.read(after, most)).await
     }
+}
 
+#[async_trait]
+impl Ledger for PatientStore {
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
         self.insist(|| self.store.sweeps(most)).await
     }
@@ -273,17 +263,39 @@ impl Store for PatientStore {
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         self.insist(|| self.store.finish_sweep(entry)).await
     }
+}
 
-    fn left_unfinished(&self) -> Option<String> {
-        self.store.left_unfinished()
+#[async_trait]
+impl Failures for PatientStore {
+    fn keeps_failures(&self) -> bool {
+        self.store.keeps_failures()
     }
 
-    async fn read(
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        self.insist_held(|| self.store.keep_failures(provenance, failures)).await
+    }
+
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        self.insist_held(|| self.store.clear_failures(pages)).await
+    }
+
+    async fn failures(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<Stored>, StoreError> {
-        self.insist(|| self.store.read(after, most)).await
+    ) -> Result<Rows<KeptFailure>, StoreError> {
+        self.insist(|| self.store.failures(after, most)).await
+    }
+}
+
+#[async_trait]
+impl Store for PatientStore {
+    fn left_unfinished(&self) -> Option<String> {
+        self.store.left_unfinished()
     }
 
     async fn close(&self) -> Result<(), StoreError> {

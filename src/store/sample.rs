@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::Store;
-use super::jsonl::JsonLinesStore;
+use super::jsonl::JsonLines;
+use super::sink::WriteOnly;
 use crate::model::record::Key;
 
 /// Records of a crawl that are kept in memory.
@@ -37,7 +38,7 @@ impl Sample {
     /// # Errors
     /// Returns an error if no thread can be started.
     pub fn store(&self) -> Result<Arc<dyn Store>, super::StoreError> {
-        Ok(Arc::new(JsonLinesStore::into_memory(self.0.clone())?))
+        Ok(Arc::new(WriteOnly(JsonLines::into_memory(self.0.clone())?)))
     }
 
     /// Returns the items written so far.

@@ -8,21 +8,29 @@
 //! read while gleaner writes (WAL). Tables that gleaner did not create are never written.
 
 mod database;
+mod documents;
 mod error;
+mod failures;
+mod ledger;
+mod marks;
+mod paged;
 mod row;
 mod schema;
-mod statements;
 
 use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::Connection;
 
-use self::database::Database;
+use self::database::{Database, Table};
 use self::error::Fault;
 use self::row::Row;
 use super::thread::{Ended, Owner};
-use super::{KeptFailure, Live, Place, Position, Rejection, Rows, Store, StoreError, Stored};
+use super::{
+    Documents, Failures, KeptFailure, Ledger, Live, Place, Position, Rejection, Rows, Store,
+    StoreError, Stored,
+};
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
@@ -67,8 +75,8 @@ impl SqliteStore {
         let (file, place) = (path.to_owned(), place.clone());
         let opening = tokio::task::spawn_blocking(move || {
             let database = open(&file, place)?;
-            let was_empty =
-                database.is_empty().map_err(|error| error::explain_opening(&file, &error))?;
+            let was_empty = database.look(|db, table| table.documents.is_empty(db));
+            let was_empty = was_empty.map_err(|error| error::explain_opening(&file, &error))?;
             Ok((database, was_empty))
         });
         let failed =
@@ -88,10 +96,24 @@ impl SqliteStore {
             Err(Ended) => Err(StoreError::Failed(format!("{} is closed", self.path.display()))),
         }
     }
+
+    async fn look<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Connection, &Table) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.ask(move |database| database.look(look)).await
+    }
+
+    async fn change<R: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Connection, &Table) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        self.ask(move |database| database.change(change)).await
+    }
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Documents for SqliteStore {
     fn encoding(&self) -> Encoding {
         Encoding::Text
     }
@@ -102,7 +124,7 @@ impl Store for SqliteStore {
 
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
         let keys = keys.to_vec();
-        self.ask(move |database| database.known(&keys)).await
+        self.look(move |db, table| table.documents.known(db, &keys)).await
     }
 
     async fn write(
@@ -121,7 +143,9 @@ impl Store for SqliteStore {
                 }
             }
         }
-        rejections.extend(self.ask(move |database| database.write(&provenance, &rows)).await?);
+        let write =
+            move |db: &Connection, table: &Table| table.documents.write(db, &provenance, &rows);
+        rejections.extend(self.change(write).await?);
         Ok(rejections)
     }
 
@@ -131,66 +155,55 @@ impl Store for SqliteStore {
         seen: &[Seen],
     ) -> Result<Vec<Key>, StoreError> {
         let (provenance, seen) = (provenance.clone(), seen.to_vec());
-        self.ask(move |database| database.mark_seen(&provenance, &seen)).await
+        self.change(move |db, table| table.marks.mark_seen(db, &provenance, &seen)).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
         let after = after.cloned();
-        self.ask(move |database| database.keys(after.as_ref(), most)).await
+        self.look(move |db, table| table.marks.keys(db, after.as_ref(), most)).await
     }
 
     async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
         let keys = keys.to_vec();
-        self.ask(move |database| database.live(&keys)).await
+        self.look(move |db, table| table.marks.live(db, &keys)).await
     }
 
     async fn count_live(&self) -> Result<u64, StoreError> {
-        self.ask(move |database| database.count_live()).await
+        self.look(|db, table| table.marks.count_live(db)).await
     }
 
     async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
         let keys = keys.to_vec();
-        self.ask(move |database| database.mark_unlisted(&keys, at)).await
+        self.change(move |db, table| table.marks.mark_unlisted(db, &keys, at)).await
     }
 
     async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
         let keys = keys.to_vec();
-        self.ask(move |database| database.mark_gone(&keys, at)).await
+        self.change(move |db, table| table.marks.mark_gone(db, &keys, at)).await
     }
 
-    async fn keep_failures(
-        &self,
-        provenance: &Provenance,
-        failures: &[Failure],
-    ) -> Result<(), StoreError> {
-        let (provenance, failures) = (provenance.clone(), failures.to_vec());
-        self.ask(move |database| database.keep_failures(&provenance, &failures)).await
-    }
-
-    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        let pages = pages.to_vec();
-        self.ask(move |database| database.clear_failures(&pages)).await
-    }
-
-    async fn failures(
+    async fn read(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<KeptFailure>, StoreError> {
+    ) -> Result<Rows<Stored>, StoreError> {
         let after = after.cloned();
-        self.ask(move |database| database.failures(after.as_ref(), most)).await
+        self.look(move |db, table| table.documents.read(db, after.as_ref(), most)).await
     }
+}
 
+#[async_trait]
+impl Ledger for SqliteStore {
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.ask(move |database| database.sweeps(most)).await
+        self.look(move |db, table| ledger::sweeps(db, &table.place, most)).await
     }
 
     async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError> {
-        self.ask(move |database| database.whole_sweeps(most)).await
+        self.look(move |db, table| ledger::whole(db, &table.place, most)).await
     }
 
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.ask(|database| database.latest_sweeps()).await
+        self.look(|db, table| ledger::latest(db, &table.place)).await
     }
 
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
@@ -202,21 +215,50 @@ impl Store for SqliteStore {
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         let entry = entry.clone();
-        self.ask(move |database| database.renew_lock(&entry)).await
+        self.ask(move |database| database.change_ledger(|db| ledger::renew_lock(db, &entry))).await
     }
 
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
         let entry = entry.clone();
-        self.ask(move |database| database.finish_sweep(&entry)).await
+        self.ask(move |database| database.change_ledger(|db| ledger::finish_sweep(db, &entry)))
+            .await
+    }
+}
+
+#[async_trait]
+impl Failures for SqliteStore {
+    fn keeps_failures(&self) -> bool {
+        true
     }
 
-    async fn read(
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        let (provenance, kept) = (provenance.clone(), failures.to_vec());
+        self.change(move |db, table| failures::keep(db, &table.place, &provenance, &kept)).await
+    }
+
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        let pages = pages.to_vec();
+        self.change(move |db, table| failures::clear(db, &table.place, &pages)).await
+    }
+
+    async fn failures(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<Stored>, StoreError> {
+    ) -> Result<Rows<KeptFailure>, StoreError> {
         let after = after.cloned();
-        self.ask(move |database| database.read(after.as_ref(), most)).await
+        self.look(move |db, table| failures::read(db, &table.place, after.as_ref(), most)).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn left_unfinished(&self) -> Option<String> {
+        None
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -16,7 +16,7 @@ use crate::store::{KeptFailure, Place, Position, Rows, StoreError};
 
 const FAILURES: &str = "gleaner_failures";
 
-/// Implements [`crate::store::Store::keep_failures`].
+/// Implements [`crate::store::Failures::keep_failures`].
 pub async fn keep(
     store: &MongodbStore,
     provenance: &Provenance,
@@ -35,7 +35,7 @@ pub async fn keep(
     store.change_held(&entry, change).await
 }
 
-/// Implements [`crate::store::Store::clear_failures`].
+/// Implements [`crate::store::Failures::clear_failures`].
 pub async fn clear(store: &MongodbStore, pages: &[PageId]) -> Result<(), StoreError> {
     let fence = store.lock()?.fence;
     if pages.is_empty() {
@@ -49,7 +49,7 @@ pub async fn clear(store: &MongodbStore, pages: &[PageId]) -> Result<(), StoreEr
     answer::done(&store.connection.change(command).await?).map(drop)
 }
 
-/// Implements [`crate::store::Store::failures`].
+/// Implements [`crate::store::Failures::failures`].
 pub async fn read(
     connection: &Connection,
     place: &Place,

@@ -64,7 +64,7 @@ async fn prepare(connection: &Connection) -> Result<(), StoreError> {
     answer::done(&made).map(drop)
 }
 
-/// Implements [`crate::store::Store::sweeps`].
+/// Implements [`crate::store::Ledger::sweeps`].
 pub async fn sweeps(
     connection: &Connection,
     place: &Place,
@@ -96,7 +96,7 @@ pub async fn sweeps(
     Ok(entries)
 }
 
-/// See [`crate::store::Store::whole_sweeps`].
+/// See [`crate::store::Ledger::whole_sweeps`].
 pub async fn whole(
     connection: &Connection,
     place: &Place,
@@ -113,7 +113,7 @@ pub async fn whole(
     found.into_iter().map(|entry| Ok(read(entry)?.entry)).collect()
 }
 
-/// Implements [`crate::store::Store::latest_sweeps`].
+/// Implements [`crate::store::Ledger::latest_sweeps`].
 pub async fn latest(
     connection: &Connection,
     place: &Place,
@@ -171,7 +171,7 @@ async fn fence(connection: &Connection, entry: &SweepEntry) -> Result<i64, Store
     Ok(found.and_then(|found| found.get_i64("fence").ok()).unwrap_or(0))
 }
 
-/// Implements [`crate::store::Store::take_lock`].
+/// Implements [`crate::store::Ledger::take_lock`].
 pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64>, StoreError> {
     let MongodbStore { connection, layout, .. } = store;
     let Claim { entry, resumes, evicts } = claim;
@@ -211,7 +211,7 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
     Ok(changes(connection, update).await?.then_some(fence))
 }
 
-/// Implements [`crate::store::Store::renew_lock`].
+/// Implements [`crate::store::Ledger::renew_lock`].
 pub async fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool, StoreError> {
     let alive = vec![doc! { "$set": { "heartbeat_at": "$$NOW" } }];
     changes(connection, doc! { "q": held(entry)?, "u": alive }).await
@@ -232,7 +232,7 @@ fn of_holder(entry: &SweepEntry) -> Result<Document, StoreError> {
     Ok(of_holder)
 }
 
-/// Implements [`crate::store::Store::finish_sweep`].
+/// Implements [`crate::store::Ledger::finish_sweep`].
 pub async fn finish_sweep(
     connection: &Connection,
     layout: Layout,

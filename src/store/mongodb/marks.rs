@@ -21,7 +21,7 @@ const FENCE: &str = "_gleaner.fence";
 /// Maximum number of keys in one command.
 const KEYS_AT_ONCE: usize = 1_000;
 
-/// Implements [`crate::store::Store::mark_seen`].
+/// Implements [`crate::store::Documents::mark_seen`].
 pub async fn mark_seen(
     store: &MongodbStore,
     provenance: &Provenance,
@@ -134,7 +134,7 @@ fn seen_at(
     doc! { "$set": set, "$unset": unset }
 }
 
-/// Implements [`crate::store::Store::keys`].
+/// Implements [`crate::store::Documents::keys`].
 pub async fn keys(
     store: &MongodbStore,
     after: Option<&Position>,
@@ -165,7 +165,7 @@ async fn by_key(
     Ok((found, next.map(Mark::Document)))
 }
 
-/// Implements [`crate::store::Store::live`].
+/// Implements [`crate::store::Documents::live`].
 pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
     let mut filter = of_keys(store, keys);
     filter.insert("_gleaner.gone_at", doc! { "$exists": false });
@@ -177,7 +177,7 @@ pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, Store
     Ok(found.iter().filter_map(|found| facts::live(found, store.layout)).collect())
 }
 
-/// Implements [`crate::store::Store::count_live`].
+/// Implements [`crate::store::Documents::count_live`].
 pub async fn count_live(store: &MongodbStore) -> Result<u64, StoreError> {
     let filter = doc! {
         "_gleaner.key": { "$gt": "" },
@@ -186,7 +186,7 @@ pub async fn count_live(store: &MongodbStore) -> Result<u64, StoreError> {
     store.connection.count(&store.place.collection, filter).await
 }
 
-/// Implements [`crate::store::Store::mark_unlisted`].
+/// Implements [`crate::store::Documents::mark_unlisted`].
 pub async fn mark_unlisted(
     store: &MongodbStore,
     keys: &[Key],
@@ -200,7 +200,7 @@ pub async fn mark_unlisted(
     Ok(())
 }
 
-/// Implements [`crate::store::Store::mark_gone`].
+/// Implements [`crate::store::Documents::mark_gone`].
 pub async fn mark_gone(
     store: &MongodbStore,
     keys: &[Key],

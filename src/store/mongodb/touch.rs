@@ -6,7 +6,7 @@ use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::{MongodbStore, answer, facts};
 use crate::model::document::raw::Place;
 use crate::model::record::{PageVersion, Provenance, Record};
-use crate::store::{Store, StoreError};
+use crate::store::{Documents, StoreError};
 
 /// Result of marking.
 pub enum Touched {

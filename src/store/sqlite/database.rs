@@ -1,8 +1,8 @@
-//! SQLite connection and its operations. It stays on one thread; every call blocks.
+//! The SQLite connection: opened, changed in transactions, and closed. It stays on one thread; every
+//! call blocks.
 
-mod failures;
-mod ledger;
-mod marks;
+#[cfg(test)]
+pub(super) mod tests;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,38 +10,37 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{
-    Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, Transaction, TransactionBehavior};
 use url::Url;
 
-use self::ledger::Held;
-use self::marks::Marks;
+use super::documents::DocumentSql;
 use super::error::Fault;
-use super::row::{self, Row, Times};
+use super::ledger::Held;
+use super::marks::MarkSql;
 use super::schema::Readable;
-use super::statements::{Paged, Statements};
-use super::{error, schema};
-use crate::model::record::{Key, Known, PageVersion, Provenance};
-use crate::store::rows::Mark;
-use crate::store::{Place, Position, Rejection, Rows, StoreError, Stored};
+use super::{error, ledger, schema};
+use crate::store::{Place, StoreError};
+use crate::sweep::lock::Claim;
 
 type Result<T, E = rusqlite::Error> = std::result::Result<T, E>;
 
 /// Maximum time to wait for another program's transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_TRIES: Duration = Duration::from_millis(20);
-/// Maximum number of keys in one statement.
-const KEYS_AT_ONCE: usize = 1_000;
 
-/// An SQLite connection with its statements. Every call blocks.
+/// An SQLite connection, and the site's lock. Every call blocks.
 pub struct Database {
     connection: Connection,
-    place: Place,
-    sql: Statements,
-    marks: Marks,
+    pub(super) table: Table,
     /// The lock that was taken last.
     held: Option<Held>,
+}
+
+/// The site and collection, and the statements on the collection's table.
+pub struct Table {
+    pub place: Place,
+    pub documents: DocumentSql,
+    pub marks: MarkSql,
 }
 
 impl Database {
@@ -82,76 +81,53 @@ impl Database {
     }
 
     fn on(connection: Connection, place: Place) -> Database {
-        let table = schema::quoted(&place.collection);
-        let (sql, marks) = (Statements::on(&table), Marks::on(&table));
-        Database { connection, place, sql, marks, held: None }
+        let name = schema::quoted(&place.collection);
+        let (documents, marks) = (DocumentSql::on(&name), MarkSql::on(&name));
+        Database { connection, table: Table { place, documents, marks }, held: None }
     }
 
-    /// Returns `true` if the collection has no document.
-    pub fn is_empty(&self) -> Result<bool> {
-        let table = schema::quoted(&self.place.collection);
-        let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM {table})");
-        self.connection.query_row(&sql, [], |row| row.get(0))
+    /// Looks something up.
+    pub fn look<T>(&self, look: impl FnOnce(&Connection, &Table) -> Result<T>) -> Result<T> {
+        look(&self.connection, &self.table)
     }
 
-    /// Implements [`crate::store::Store::known`].
-    pub fn known(&self, keys: &[Key]) -> Result<Vec<Known>> {
-        let mut statement = self.connection.prepare_cached(&self.sql.known)?;
-        let mut known = Vec::new();
-        for keys in keys.chunks(KEYS_AT_ONCE) {
-            for row in statement.query_map([list(keys)], row::known)? {
-                known.push(row?);
-            }
-        }
-        Ok(known)
-    }
-
-    /// Writes all rows in one transaction, except those that SQLite refuses because of their
-    /// content.
-    pub fn write(
+    /// Makes a change in one transaction, if the site's lock is held. The lock is checked after the
+    /// file's write lock is acquired, so that nobody can take it before the transaction ends.
+    pub fn change<T>(
         &mut self,
-        provenance: &Provenance,
-        rows: &[Row],
-    ) -> Result<Vec<Rejection>, Fault> {
-        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
-        let mut rejections = Vec::new();
-        for row in rows {
-            let reason = match simdutf8::compat::from_utf8(&row.text) {
-                Ok(text) => match put(&transaction, &self.sql, provenance, row, text) {
-                    Ok(()) => continue,
-                    Err(error) => error::rejection(&error).ok_or(error)?,
-                },
-                Err(error) => format!("the document is not UTF-8: {error}"),
-            };
-            rejections.push(Rejection { at: row.at, reason });
+        change: impl FnOnce(&Connection, &Table) -> Result<T>,
+    ) -> Result<T, Fault> {
+        let transaction = begin(&mut self.connection)?;
+        match &self.held {
+            Some(held) if held.is_held(&transaction)? => {}
+            _ => return Err(Fault::LockLost),
         }
+        let changed = change(&transaction, &self.table)?;
         transaction.commit()?;
-        Ok(rejections)
+        Ok(changed)
     }
 
-    /// Implements [`crate::store::Store::read`].
-    pub fn read(&self, after: Option<&Position>, most: usize) -> Result<Rows<Stored>> {
-        self.page(&self.sql.read, after, most, row::stored)
+    /// Makes a change of the ledger in one transaction, whoever holds the site's lock.
+    pub fn change_ledger<T>(&mut self, change: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let transaction = begin(&mut self.connection)?;
+        let changed = change(&transaction)?;
+        transaction.commit().map(|()| changed)
     }
 
-    /// Returns a page of rows after the stored key of the last row.
-    fn page<T>(
-        &self,
-        sql: &Paged,
-        after: Option<&Position>,
-        most: usize,
-        read: impl Fn(&rusqlite::Row<'_>) -> Result<Option<T>>,
-    ) -> Result<Rows<T>> {
-        let limit = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut statement = match after {
-            None => self.connection.prepare_cached(&sql.first)?,
-            Some(_) => self.connection.prepare_cached(&sql.next)?,
+    /// Implements [`crate::store::Ledger::take_lock`]. Returns an objection if another site uses
+    /// the collection.
+    pub fn take_lock(&mut self, claim: &Claim) -> Result<Result<Option<i64>, String>> {
+        let transaction = begin(&mut self.connection)?;
+        if let Some(objection) = schema::other_site(&transaction, &self.table.place)? {
+            return Ok(Err(objection));
+        }
+        // If the lock was not acquired, nothing may remain, not even the end of an expired entry.
+        let Some(entry) = ledger::take_lock(&transaction, claim)? else {
+            return transaction.rollback().map(|()| Ok(None));
         };
-        let mut rows = match after {
-            None => statement.query([limit])?,
-            Some(after) => statement.query(params![after.row().first(), limit])?,
-        };
-        collect(&mut rows, most, 1, read)
+        transaction.commit()?;
+        self.held = Some(Held::of(&entry)?);
+        Ok(Ok(Some(entry.fence)))
     }
 
     /// Writes the journal back into the file, and closes it.
@@ -188,6 +164,7 @@ fn reader(path: &Path) -> Result<Connection> {
         looked => looked.map(|()| opened),
     }
 }
+
 /// Creates a new file that only its owner can read. SQLite gives its journals the same mode.
 fn make_private(path: &Path) {
     let is_file = path != Path::new(":memory:") && !path.as_os_str().is_empty();
@@ -223,175 +200,4 @@ fn switch_to_wal(connection: &Connection) -> Result<()> {
 /// without waiting.
 fn begin(connection: &mut Connection) -> Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
-}
-
-/// Begins a transaction that needs the site's lock. The lock is checked after the file's write lock
-/// is acquired, so that nobody can take it before the transaction ends.
-fn begin_held<'c>(
-    connection: &'c mut Connection,
-    held: Option<&Held>,
-) -> Result<Transaction<'c>, Fault> {
-    let transaction = begin(connection)?;
-    match held {
-        Some(held) if held.is_held(&transaction)? => Ok(transaction),
-        _ => Err(Fault::LockLost),
-    }
-}
-
-fn put(
-    transaction: &Transaction<'_>,
-    sql: &Statements,
-    provenance: &Provenance,
-    row: &Row,
-    text: &str,
-) -> Result<()> {
-    let Row { key, url, digest, version, times, .. } = row;
-    let PageVersion { revision, etag, last_modified } = version;
-    let Times { first_seen, fetched_at, changed_at, seen_at, unlisted_at } = times;
-    let values = params![
-        key.as_str(),
-        provenance.sweep,
-        provenance.rules,
-        etag,
-        last_modified,
-        fetched_at,
-        changed_at,
-        digest,
-        url,
-        first_seen,
-        text,
-        revision,
-        seen_at,
-        unlisted_at,
-    ];
-    if row.is_same && transaction.prepare_cached(&sql.refresh)?.execute(values)? > 0 {
-        return Ok(());
-    }
-    transaction.prepare_cached(&sql.put)?.execute(values)?;
-    Ok(())
-}
-
-/// Collects the rows of a page. The first `key` columns are the primary key.
-fn collect<T>(
-    rows: &mut rusqlite::Rows<'_>,
-    most: usize,
-    key: usize,
-    read: impl Fn(&rusqlite::Row<'_>) -> Result<Option<T>>,
-) -> Result<Rows<T>> {
-    let (mut found, mut last) = (Vec::new(), None);
-    while let Some(row) = rows.next()? {
-        found.push(read(row)?);
-        if found.len() == most {
-            let cells = (0..key).map(|at| Ok(row::cell(row.get_ref(at)?)));
-            last = Some(Mark::Row(cells.collect::<Result<_>>()?));
-        }
-    }
-    Ok(Rows::of(found, last))
-}
-
-/// Returns keys as a JSON list.
-fn list<'a>(keys: impl IntoIterator<Item = &'a Key>) -> String {
-    let keys: serde_json::Value = keys.into_iter().map(Key::as_str).collect();
-    keys.to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
-    use crate::sweep::SweepEntry;
-    use crate::sweep::lock::Claim;
-
-    pub fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
-        let path = folder.path().join("a.db");
-        let place = Place {
-            site: "books".into(),
-            collection: "books".into(),
-            key_field: None,
-            adopt: false,
-        };
-        let mut database = Database::open(&path, place).unwrap();
-        let holder = Some(crate::sweep::Holder::this());
-        let entry =
-            SweepEntry { id: "s".into(), holder, ..SweepEntry::begin("books", "books", "", false) };
-        database.take_lock(&Claim::new(entry)).unwrap().unwrap().unwrap();
-        (path, database)
-    }
-
-    /// How SQLite goes about a statement, in its own words.
-    pub fn plan(database: &Database, sql: &str) -> String {
-        let sql = format!("EXPLAIN QUERY PLAN {sql}");
-        let mut statement = database.connection.prepare(&sql).unwrap();
-        let steps: Result<Vec<String>> = statement.raw_query().mapped(|row| row.get(3)).collect();
-        steps.unwrap().join("; ")
-    }
-
-    fn rows(number: usize, text: &str) -> Vec<Row> {
-        let time = "2026-11-20T10:00:00.000Z";
-        let row = |at: usize| Row {
-            at,
-            key: Key::new(&at.to_string()).unwrap(),
-            url: "http://h/".into(),
-            text: text.to_owned().into(),
-            digest: String::new(),
-            version: PageVersion::default(),
-            times: Times {
-                first_seen: time.into(),
-                fetched_at: time.into(),
-                changed_at: time.into(),
-                seen_at: time.into(),
-                unlisted_at: None,
-            },
-            is_same: false,
-        };
-        (0..number).map(row).collect()
-    }
-
-    fn provenance() -> Provenance {
-        Provenance { sweep: "s".into(), rules: "r".into() }
-    }
-
-    #[test]
-    fn s11_a_full_disk_is_said_and_leaves_nothing_half_written() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, mut database) = opened(&folder);
-        database.connection.pragma_update(None, "max_page_count", 30).unwrap();
-        let error = database.write(&provenance(), &rows(100, &"x".repeat(3000))).unwrap_err();
-        let StoreError::Failed(message) = error::explain_fault(&path, &error) else {
-            panic!("{error:?}")
-        };
-        assert!(message.contains("a.db") && message.contains("disk is full"), "{message}");
-        assert_eq!(database.is_empty(), Ok(true));
-        database.connection.pragma_update(None, "max_page_count", 3000).unwrap();
-        assert_eq!(database.write(&provenance(), &rows(100, &"x".repeat(3000))), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn a_file_that_another_program_holds_is_unavailable_for_a_while() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, mut database) = opened(&folder);
-        database.connection.busy_timeout(Duration::from_millis(20)).unwrap();
-        let other = Connection::open(&path).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        let error = database.write(&provenance(), &rows(1, "{}")).unwrap_err();
-        let StoreError::Unavailable(message) = error::explain_fault(&path, &error) else {
-            panic!("{error:?}")
-        };
-        assert!(message.contains("a.db"), "{message}");
-        other.execute_batch("COMMIT").unwrap();
-        assert_eq!(database.write(&provenance(), &rows(1, "{}")), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn closing_leaves_one_file_with_everything_in_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, mut database) = opened(&folder);
-        database.write(&provenance(), &rows(3, "{}")).unwrap();
-        assert!(path.with_extension("db-wal").exists());
-        database.close().unwrap();
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        let (_, database) = opened(&folder);
-        assert_eq!(database.is_empty(), Ok(false));
-    }
 }

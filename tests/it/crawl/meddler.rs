@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use gleaner::model::document::Encoding;
 use gleaner::model::failure::{Failure, PageId};
 use gleaner::model::record::{Key, Known, Provenance, Record, Seen};
-use gleaner::store::{KeptFailure, Live, Position, Rejection, Rows, Store, StoreError, Stored};
+use gleaner::store::{
+    Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Rows, Store, StoreError,
+    Stored,
+};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{LedgerEntry, SweepEntry};
 use jiff::Timestamp;
@@ -37,7 +40,7 @@ pub struct Meddler<M> {
 }
 
 #[async_trait]
-impl<M: Meddle> Store for Meddler<M> {
+impl<M: Meddle> Documents for Meddler<M> {
     fn encoding(&self) -> Encoding {
         self.meddle.encoding();
         self.store.encoding()
@@ -45,10 +48,6 @@ impl<M: Meddle> Store for Meddler<M> {
 
     fn was_empty(&self) -> bool {
         self.store.was_empty()
-    }
-
-    fn keeps_failures(&self) -> bool {
-        self.store.keeps_failures()
     }
 
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
@@ -95,26 +94,17 @@ impl<M: Meddle> Store for Meddler<M> {
         self.store.mark_gone(keys, at).await
     }
 
-    async fn keep_failures(
-        &self,
-        provenance: &Provenance,
-        failures: &[Failure],
-    ) -> Result<(), StoreError> {
-        self.store.keep_failures(provenance, failures).await
-    }
-
-    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        self.store.clear_failures(pages).await
-    }
-
-    async fn failures(
+    async fn read(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<KeptFailure>, StoreError> {
-        self.store.failures(after, most).await
+    ) -> Result<Rows<Stored>, StoreError> {
+        self.store.read(after, most).await
     }
+}
 
+#[async_trait]
+impl<M: Meddle> Ledger for Meddler<M> {
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
         self.store.sweeps(most).await
     }
@@ -140,13 +130,39 @@ impl<M: Meddle> Store for Meddler<M> {
         self.meddle.finish_sweep().await?;
         self.store.finish_sweep(entry).await
     }
+}
 
-    async fn read(
+#[async_trait]
+impl<M: Meddle> Failures for Meddler<M> {
+    fn keeps_failures(&self) -> bool {
+        self.store.keeps_failures()
+    }
+
+    async fn keep_failures(
+        &self,
+        provenance: &Provenance,
+        failures: &[Failure],
+    ) -> Result<(), StoreError> {
+        self.store.keep_failures(provenance, failures).await
+    }
+
+    async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
+        self.store.clear_failures(pages).await
+    }
+
+    async fn failures(
         &self,
         after: Option<&Position>,
         most: usize,
-    ) -> Result<Rows<Stored>, StoreError> {
-        self.store.read(after, most).await
+    ) -> Result<Rows<KeptFailure>, StoreError> {
+        self.store.failures(after, most).await
+    }
+}
+
+#[async_trait]
+impl<M: Meddle> Store for Meddler<M> {
+    fn left_unfinished(&self) -> Option<String> {
+        self.store.left_unfinished()
     }
 
     async fn close(&self) -> Result<(), StoreError> {

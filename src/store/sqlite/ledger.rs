@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 
-use super::{Database, begin};
+use super::paged::limit;
+use super::row::{parsed, required_time, time};
 use crate::store::Place;
-use crate::store::sqlite::row::{parsed, required_time, time};
-use crate::store::sqlite::schema;
 use crate::sweep::lock::Claim;
 use crate::sweep::{Holder, LedgerEntry, SweepEntry};
 use crate::system::clock;
@@ -73,7 +72,7 @@ pub struct Held {
 
 impl Held {
     /// Returns the lock of `entry`.
-    fn of(entry: &SweepEntry) -> Result<Held> {
+    pub fn of(entry: &SweepEntry) -> Result<Held> {
         Ok(Held { id: entry.id.clone(), holder: json(entry.holder.as_ref())?, fence: entry.fence })
     }
 
@@ -85,74 +84,56 @@ impl Held {
     }
 }
 
-impl Database {
-    /// Implements [`crate::store::Store::sweeps`].
-    pub fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>> {
-        let Place { site, collection, .. } = &self.place;
-        self.entries(SWEEPS, (site, collection, i64::try_from(most).unwrap_or(i64::MAX)))
-    }
+/// Implements [`crate::store::Ledger::sweeps`].
+pub fn sweeps(connection: &Connection, place: &Place, most: usize) -> Result<Vec<LedgerEntry>> {
+    entries(connection, SWEEPS, (&place.site, &place.collection, limit(most)))
+}
 
-    /// See [`crate::store::Store::whole_sweeps`].
-    pub fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>> {
-        let Place { site, collection, .. } = &self.place;
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let whole = self.entries(WHOLE, (site, collection, most))?;
-        Ok(whole.into_iter().map(|found| found.entry).collect())
-    }
+/// Implements [`crate::store::Ledger::whole_sweeps`].
+pub fn whole(connection: &Connection, place: &Place, most: usize) -> Result<Vec<SweepEntry>> {
+    let whole = entries(connection, WHOLE, (&place.site, &place.collection, limit(most)))?;
+    Ok(whole.into_iter().map(|found| found.entry).collect())
+}
 
-    /// Implements [`crate::store::Store::latest_sweeps`].
-    pub fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>> {
-        let Place { site, collection, .. } = &self.place;
-        self.entries(LATEST, (site, collection))
-    }
+/// Implements [`crate::store::Ledger::latest_sweeps`].
+pub fn latest(connection: &Connection, place: &Place) -> Result<Vec<LedgerEntry>> {
+    entries(connection, LATEST, (&place.site, &place.collection))
+}
 
-    fn entries(&self, sql: &str, asked: impl Params) -> Result<Vec<LedgerEntry>> {
-        let now = clock::now();
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let read = |row: &Row<'_>| {
-            let entry = entry(row)?;
-            let silent_for = entry.heartbeat_at.map(|at| now.duration_since(at));
-            let silent_for = silent_for.and_then(|silent| Duration::try_from(silent).ok());
-            Ok(LedgerEntry { entry, silent_for })
-        };
-        statement.query_map(asked, read)?.collect()
-    }
+fn entries(connection: &Connection, sql: &str, asked: impl Params) -> Result<Vec<LedgerEntry>> {
+    let now = clock::now();
+    let mut statement = connection.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| {
+        let entry = entry(row)?;
+        let silent_for = entry.heartbeat_at.map(|at| now.duration_since(at));
+        let silent_for = silent_for.and_then(|silent| Duration::try_from(silent).ok());
+        Ok(LedgerEntry { entry, silent_for })
+    };
+    statement.query_map(asked, read)?.collect()
+}
 
-    /// Implements [`crate::store::Store::take_lock`]. Returns an objection if another site uses the
-    /// collection.
-    pub fn take_lock(&mut self, claim: &Claim) -> Result<std::result::Result<Option<i64>, String>> {
-        let transaction = begin(&mut self.connection)?;
-        if let Some(objection) = schema::other_site(&transaction, &self.place)? {
-            return Ok(Err(objection));
-        }
-        let now = clock::now();
-        // The number is unknown if a response was lost.
-        let entry = SweepEntry { fence: 0, ..claim.entry.clone() };
-        let taken = match renew(&transaction, &entry, now)? {
-            true => Some(transaction.query_row(FENCE, [&claim.entry.id], |row| row.get(0))?),
-            false => take(&transaction, claim, now)?,
-        };
-        // If the lock was not acquired, nothing may remain, not even the end of an expired entry.
-        let Some(fence) = taken else { return transaction.rollback().map(|()| Ok(None)) };
-        transaction.commit()?;
-        self.held = Some(Held::of(&SweepEntry { fence, ..entry })?);
-        Ok(Ok(taken))
-    }
+/// Implements [`crate::store::Ledger::take_lock`]. Returns the entry with the number of the lock, or
+/// `None` if it was not acquired: then the caller must roll back.
+pub fn take_lock(connection: &Connection, claim: &Claim) -> Result<Option<SweepEntry>> {
+    let now = clock::now();
+    // The number is unknown if a response was lost.
+    let entry = SweepEntry { fence: 0, ..claim.entry.clone() };
+    let fence = match renew(connection, &entry, now)? {
+        true => Some(connection.query_row(FENCE, [&entry.id], |row| row.get(0))?),
+        false => take(connection, claim, now)?,
+    };
+    Ok(fence.map(|fence| SweepEntry { fence, ..entry }))
+}
 
-    /// Implements [`crate::store::Store::renew_lock`].
-    pub fn renew_lock(&mut self, entry: &SweepEntry) -> Result<bool> {
-        let transaction = begin(&mut self.connection)?;
-        let renewed = renew(&transaction, entry, clock::now())?;
-        transaction.commit().map(|()| renewed)
-    }
+/// Implements [`crate::store::Ledger::renew_lock`].
+pub fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool> {
+    renew(connection, entry, clock::now())
+}
 
-    /// Implements [`crate::store::Store::finish_sweep`].
-    pub fn finish_sweep(&mut self, entry: &SweepEntry) -> Result<bool> {
-        let transaction = begin(&mut self.connection)?;
-        let entry = SweepEntry { heartbeat_at: None, ..entry.clone() };
-        let kept = write(&transaction, &format!("{CHANGE} {HELD}"), &entry, None)?;
-        transaction.commit().map(|()| kept)
-    }
+/// Implements [`crate::store::Ledger::finish_sweep`].
+pub fn finish_sweep(connection: &Connection, entry: &SweepEntry) -> Result<bool> {
+    let entry = SweepEntry { heartbeat_at: None, ..entry.clone() };
+    write(connection, &format!("{CHANGE} {HELD}"), &entry, None)
 }
 
 fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<bool> {
@@ -160,7 +141,7 @@ fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<
 }
 
 /// Evicts the expired entry, then writes the new one. Returns the number of the lock, or `None` if
-/// it was not acquired. Then the caller must roll back.
+/// it was not acquired.
 fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Option<i64>> {
     let Claim { entry, resumes, evicts } = claim;
     if let Some(dead) = evicts {

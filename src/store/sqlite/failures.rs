@@ -1,12 +1,11 @@
 //! `gleaner_failures`: pages that were given up, one entry per page.
 
-use rusqlite::{Error, Row, params};
+use rusqlite::{Connection, Error, Result, Row, params};
 
-use super::{Database, KEYS_AT_ONCE, Result, begin_held, collect};
+use super::paged::{KEYS_AT_ONCE, collect, limit};
+use super::row::{required_time, time};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Provenance;
-use crate::store::sqlite::error::Fault;
-use crate::store::sqlite::row::{required_time, time};
 use crate::store::{KeptFailure, Place, Position, Rows};
 
 /// Parameters: site, collection, kind, page, then the failure's columns in order, with one time.
@@ -29,71 +28,74 @@ const READ_ON: &str = "SELECT kind, page, url, reason, message, status, attempts
      last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
      AND (kind, page) > (?3, ?4) ORDER BY kind, page LIMIT ?5";
 
-impl Database {
-    /// Implements [`crate::store::Store::keep_failures`].
-    pub fn keep_failures(
-        &mut self,
-        provenance: &Provenance,
-        failures: &[Failure],
-    ) -> Result<(), Fault> {
-        let Place { site, collection, .. } = &self.place;
-        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
-        for failure in failures {
-            let PageId { kind, name } = failure.id();
-            let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
-            transaction.prepare_cached(KEEP)?.execute(params![
-                site,
-                collection,
-                kind,
-                name,
-                url,
-                reason,
-                message,
-                status,
-                attempts,
-                sample,
-                time(*at),
-                provenance.sweep,
-            ])?;
-        }
-        Ok(transaction.commit()?)
+/// Implements [`crate::store::Failures::keep_failures`].
+pub fn keep(
+    connection: &Connection,
+    place: &Place,
+    provenance: &Provenance,
+    failures: &[Failure],
+) -> Result<()> {
+    let Place { site, collection, .. } = place;
+    for failure in failures {
+        let PageId { kind, name } = failure.id();
+        let Failure { url, reason, message, status, attempts, sample, at, .. } = failure;
+        connection.prepare_cached(KEEP)?.execute(params![
+            site,
+            collection,
+            kind,
+            name,
+            url,
+            reason,
+            message,
+            status,
+            attempts,
+            sample,
+            time(*at),
+            provenance.sweep,
+        ])?;
     }
+    Ok(())
+}
 
-    /// Implements [`crate::store::Store::clear_failures`].
-    pub fn clear_failures(&mut self, pages: &[PageId]) -> Result<(), Fault> {
-        let Place { site, collection, .. } = &self.place;
-        let transaction = begin_held(&mut self.connection, self.held.as_ref())?;
-        for pages in pages.chunks(KEYS_AT_ONCE) {
-            let pairs = pages.iter().map(|page| vec![&*page.kind, &*page.name]);
-            let pairs: serde_json::Value = pairs.collect();
-            transaction.prepare_cached(CLEAR)?.execute((site, collection, pairs.to_string()))?;
-        }
-        Ok(transaction.commit()?)
+/// Implements [`crate::store::Failures::clear_failures`].
+pub fn clear(connection: &Connection, place: &Place, pages: &[PageId]) -> Result<()> {
+    let Place { site, collection, .. } = place;
+    for pages in pages.chunks(KEYS_AT_ONCE) {
+        let pairs = pages.iter().map(|page| vec![&*page.kind, &*page.name]);
+        let pairs: serde_json::Value = pairs.collect();
+        connection.prepare_cached(CLEAR)?.execute((site, collection, pairs.to_string()))?;
     }
+    Ok(())
+}
 
-    /// Implements [`crate::store::Store::failures`].
-    pub fn failures(&self, after: Option<&Position>, most: usize) -> Result<Rows<KeptFailure>> {
-        let Place { site, collection, .. } = &self.place;
-        let limit = i64::try_from(most).unwrap_or(i64::MAX);
-        let sql = if after.is_some() { READ_ON } else { READ };
-        let mut statement = self.connection.prepare_cached(sql)?;
-        let mut rows = match after.map(Position::row) {
-            Some([kind, page]) => statement.query(params![site, collection, kind, page, limit])?,
-            _ => statement.query(params![site, collection, limit])?,
-        };
-        collect(&mut rows, most, 2, kept)
-    }
+/// Implements [`crate::store::Failures::failures`].
+pub fn read(
+    connection: &Connection,
+    place: &Place,
+    after: Option<&Position>,
+    most: usize,
+) -> Result<Rows<KeptFailure>> {
+    let Place { site, collection, .. } = place;
+    let sql = if after.is_some() { READ_ON } else { READ };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = match after.map(Position::row) {
+        Some([kind, page]) => {
+            statement.query(params![site, collection, kind, page, limit(most)])?
+        }
+        _ => statement.query(params![site, collection, limit(most)])?,
+    };
+    collect(&mut rows, most, 2, kept)
 }
 
 /// Parses an entry, or returns `None` if another program wrote it and it cannot be parsed.
 fn kept(row: &Row<'_>) -> Result<Option<KeptFailure>> {
-    match read(row) {
+    match failure(row) {
         Err(Error::InvalidColumnType(..) | Error::FromSqlConversionFailure(..)) => Ok(None),
         kept => kept.map(Some),
     }
 }
 
-fn read(row: &Row<'_>) -> Result<KeptFailure> {
+fn failure(row: &Row<'_>) -> Result<KeptFailure> {
     Ok(KeptFailure {
         page: PageId { kind: row.get(0)?, name: row.get(1)? },
         url: row.get(2)?,
@@ -110,7 +112,7 @@ fn read(row: &Row<'_>) -> Result<KeptFailure> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{opened, plan};
+    use super::super::database::tests::{opened, plan};
     use super::*;
 
     #[test]
