@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use gleaner::model::record::{Fetched, PageVersion, Record, Seen};
-use gleaner::store::{Live, Rows, Store};
+use gleaner::store::{Live, Place, Rows, Store, StoreError};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, SweepEntry};
 use mongodb::Database;
@@ -111,6 +111,19 @@ async fn d9_documents_that_were_adopted_are_live_and_are_marked() {
     assert_eq!(store.count_live().await, Ok(1));
     let two = books.find_one(doc! { "id": "2" }).await.expect("an answer").expect("a document");
     assert_eq!(two.get_i32("v").ok(), Some(2));
+}
+
+#[tokio::test]
+async fn a_command_that_the_server_can_never_run_is_an_error_and_not_an_outage() {
+    let backend = Mongodb::start().await;
+    let database = crate::mongod::database(&backend.uri).await;
+    let books = database.collection::<Document>("books");
+    books.insert_one(doc! { "id": 1 }).await.expect("it is inserted");
+    // No path may end with a dot: code 40353, which no list of temporary errors has.
+    let place = Place { key_field: Some("id.".into()), ..place("books", "books") };
+    let error = backend.open(&place).await.err().expect("an error");
+    let StoreError::Failed(message) = &error else { panic!("{error:?}") };
+    assert!(message.contains("40353"), "{message}");
 }
 
 #[tokio::test]

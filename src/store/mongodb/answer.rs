@@ -13,17 +13,33 @@ const DOCUMENT_FAULTS: [i32; 9] = [2, 9, 15, 52, 66, 121, 10334, 17419, 17420];
 /// Errors of the setup: authentication failed, not authorized, unknown commands and options,
 /// another index with the same name or keys, a view. A retry does not help.
 const SETUP_FAULTS: [i32; 9] = [NOT_AUTHORIZED, 18, 59, 72, 73, 85, 86, 166, 8000];
-/// Temporary errors of the server: network, elections, shutdown, locks, time limits, disk.
+/// Temporary errors of the server: network, elections, shutdown, locks, time limits, disk. The
+/// driver's retryable codes are among them.
 const PASSING: [i32; 22] = [
     6, 7, 24, 46, 50, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602,
     13435, 13436, 14031,
 ];
+/// Further temporary errors of whole commands: a cursor, plan or operation that was killed, metadata
+/// of a sharded cluster or a snapshot that is out of date, another operation on the collection, a
+/// cache under pressure, and another write of the same key that came first.
+const PASSING_COMMANDS: [i32; 17] = [
+    43, 63, 117, 136, 150, 175, 237, 246, 276, 285, 314, 365, 11601, 12586, 12587, 13388, DUPLICATE,
+];
+/// Labels by which newer servers say that a retry may help.
+const PASSING_LABELS: [&str; 3] =
+    ["RetryableWriteError", "RetryableError", "SystemOverloadedError"];
 /// Not authorized. The message contains the whole command.
 const NOT_AUTHORIZED: i32 = 13;
 /// A unique index already has such an entry.
 const DUPLICATE: i32 = 11_000;
-/// Prefix of errors that a command's documents caused. The batch can then be halved.
-const OF_DOCUMENTS: &str = "the documents of this command: ";
+
+/// Reason why a whole command failed.
+pub enum Refusal {
+    /// A document of the command. The batch can be halved to find it.
+    Document(String),
+    /// Anything else.
+    Store(StoreError),
+}
 
 /// Reason why one entry of a command was not written.
 pub enum Fault {
@@ -119,23 +135,38 @@ fn fault(error: &Document) -> Result<(usize, Fault), StoreError> {
     }
 }
 
-/// Returns `true` if the error of a whole command was caused by its documents.
-pub fn is_of_documents(reason: &str) -> bool {
-    reason.starts_with(OF_DOCUMENTS)
+impl Refusal {
+    /// Returns the error for a caller that need not tell the reasons apart.
+    pub fn into_error(self) -> StoreError {
+        match self {
+            Refusal::Document(message) => StoreError::Failed(message),
+            Refusal::Store(error) => error,
+        }
+    }
 }
 
-/// Converts an error of the driver.
-pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
+/// Converts an error of the driver in a whole command.
+pub fn refusal(error: &Error, uri: &Secret) -> Refusal {
+    let is_of_document = match &*error.kind {
+        ErrorKind::Command(command) => DOCUMENT_FAULTS.contains(&command.code),
+        ErrorKind::BsonSerialization(_) | ErrorKind::BsonDeserialization(_) => true,
+        _ => false,
+    };
     let message = uri.scrub(&plain(error));
+    match is_of_document {
+        true => Refusal::Document(message),
+        false => Refusal::Store(store_error(error, message)),
+    }
+}
+
+fn store_error(error: &Error, message: String) -> StoreError {
     match &*error.kind {
-        ErrorKind::Command(command) if DOCUMENT_FAULTS.contains(&command.code) => {
-            StoreError::Failed(format!("{OF_DOCUMENTS}{message}"))
-        }
         ErrorKind::Command(command) if SETUP_FAULTS.contains(&command.code) => {
             StoreError::Unusable(message)
         }
-        ErrorKind::BsonSerialization(_) | ErrorKind::BsonDeserialization(_) => {
-            StoreError::Failed(format!("{OF_DOCUMENTS}{message}"))
+        // To wait for an error that does not pass would only delay the end of the run.
+        ErrorKind::Command(command) if !is_passing(error, command.code) => {
+            StoreError::Failed(message)
         }
         ErrorKind::Authentication { .. } | ErrorKind::InvalidArgument { .. } => {
             StoreError::Unusable(message)
@@ -149,6 +180,12 @@ pub fn store_error(error: &Error, uri: &Secret) -> StoreError {
         | ErrorKind::InsertMany(_) => StoreError::Unavailable(message),
         _ => StoreError::Failed(message),
     }
+}
+
+fn is_passing(error: &Error, code: i32) -> bool {
+    PASSING.contains(&code)
+        || PASSING_COMMANDS.contains(&code)
+        || PASSING_LABELS.iter().any(|label| error.contains_label(label))
 }
 
 /// Returns a short message. The driver's own message contains its whole state.

@@ -13,7 +13,7 @@ use mongodb::options::{
 };
 use mongodb::{Client, Database};
 
-use super::answer;
+use super::answer::{self, Refusal};
 use super::driver::Driver;
 use crate::store::StoreError;
 use crate::system::clock;
@@ -98,21 +98,30 @@ impl Connection {
         limit: Duration,
         call: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let limit = clock::limit("GLEANER_TEST_CALL", limit);
-        match tokio::time::timeout(limit, self.driver.run(call)).await {
-            Err(_) => {
-                let seconds = limit.as_secs();
-                Err(StoreError::Unavailable(format!("no answer within {seconds} s")))
-            }
-            Ok(Err(panic)) => Err(StoreError::Failed(format!("the driver panicked: {panic}"))),
-            Ok(Ok(answer)) => answer.map_err(|error| answer::store_error(&error, &self.uri)),
-        }
+        self.try_call(limit, call).await.map_err(Refusal::into_error)
     }
 
-    /// Runs a prepared command, such as a batch.
-    pub async fn command(&self, command: RawDocumentBuf) -> Result<Bson, StoreError> {
+    async fn try_call<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = mongodb::error::Result<T>> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let limit = clock::limit("GLEANER_TEST_CALL", limit);
+        let error = match tokio::time::timeout(limit, self.driver.run(call)).await {
+            Err(_) => {
+                let seconds = limit.as_secs();
+                StoreError::Unavailable(format!("no answer within {seconds} s"))
+            }
+            Ok(Err(panic)) => StoreError::Failed(format!("the driver panicked: {panic}")),
+            Ok(Ok(answer)) => return answer.map_err(|error| answer::refusal(&error, &self.uri)),
+        };
+        Err(Refusal::Store(error))
+    }
+
+    /// Runs a prepared command that writes documents. The error says whether a document caused it.
+    pub async fn command(&self, command: RawDocumentBuf) -> Result<Bson, Refusal> {
         let database = self.database.clone();
-        self.call(LONGEST_CALL, async move { database.run_raw_command(command).await }).await
+        self.try_call(LONGEST_CALL, async move { database.run_raw_command(command).await }).await
     }
 
     async fn run(&self, limit: Duration, command: Bson) -> Result<Bson, StoreError> {

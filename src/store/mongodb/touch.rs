@@ -2,8 +2,9 @@
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf, cstr};
 
+use super::answer::{self, Refusal};
 use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
-use super::{MongodbStore, answer, facts};
+use super::{MongodbStore, facts};
 use crate::model::document::raw::Place;
 use crate::model::record::{PageVersion, Provenance, Record};
 use crate::store::{Documents, StoreError};
@@ -68,10 +69,8 @@ pub async fn touch(
         }
     });
     let reply = match store.connection.command(command).await {
-        Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
-            return Ok(Touched::Refused);
-        }
-        reply => reply?,
+        Err(Refusal::Document(_)) => return Ok(Touched::Refused),
+        reply => reply.map_err(Refusal::into_error)?,
     };
     Ok(match answer::faults(&reply)?.is_empty() {
         false => Touched::Refused,

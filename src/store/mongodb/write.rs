@@ -6,7 +6,7 @@ use bson::raw::{RawBsonRef, RawDocumentBuf, cstr};
 use futures_util::future::BoxFuture;
 
 use super::MongodbStore;
-use super::answer::{self, Fault};
+use super::answer::{self, Fault, Refusal};
 use super::command::{ENTRY_BYTES, Target, Way, command_of, key_field};
 use super::facts::{self, Prepared};
 use super::layout::Layout;
@@ -135,10 +135,10 @@ fn send<'a>(
     Box::pin(async move {
         let reply = match store.connection.command(command(target, way, entries)).await {
             Ok(reply) => reply,
-            Err(StoreError::Failed(reason)) if answer::is_of_documents(&reason) => {
+            Err(Refusal::Document(reason)) => {
                 return halve(store, target, way, entries, reason).await;
             }
-            Err(error) => return Err(error),
+            Err(Refusal::Store(error)) => return Err(error),
         };
         let (mut rejections, mut raced) = (Vec::new(), Vec::new());
         for (index, fault) in answer::faults(&reply)? {
@@ -186,7 +186,7 @@ async fn once_more(
     reason: String,
 ) -> Result<Option<Rejection>, StoreError> {
     let command = command(target, Way::Update, &[entry]);
-    let reply = store.connection.command(command).await?;
+    let reply = store.connection.command(command).await.map_err(Refusal::into_error)?;
     if answer::faults(&reply)?.is_empty() {
         return Ok(None);
     }
