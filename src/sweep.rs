@@ -43,16 +43,13 @@ impl std::fmt::Display for State {
 pub struct SweepEntry {
     /// Id of the sweep.
     pub id: Box<str>,
-    /// Name of the site.
-    pub site: Box<str>,
-    /// Name of the collection or table.
-    pub collection: Box<str>,
+    /// What is crawled, and into which collection.
+    #[serde(flatten)]
+    pub scope: Scope,
     /// State of the sweep.
     pub state: State,
     /// True if only a part of the site is crawled.
     pub limited: bool,
-    /// Digest of the site file's definition.
-    pub definition: Box<str>,
     /// Time at which the sweep began.
     pub started_at: Timestamp,
     /// Time at which its last run began, or `None` if that is the first run.
@@ -76,6 +73,17 @@ pub struct SweepEntry {
     pub runs: u32,
 }
 
+/// What a sweep crawls, and into which collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Name of the site.
+    pub site: Box<str>,
+    /// Name of the collection or table.
+    pub collection: Box<str>,
+    /// Digest of the site file's definition.
+    pub definition: Box<str>,
+}
+
 /// A ledger entry, with the time since its holder's heartbeat.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LedgerEntry {
@@ -91,11 +99,13 @@ impl SweepEntry {
     pub fn begin(site: &str, collection: &str, definition: &str, limited: bool) -> SweepEntry {
         SweepEntry {
             id: clock::id(),
-            site: site.into(),
-            collection: collection.into(),
+            scope: Scope {
+                site: site.into(),
+                collection: collection.into(),
+                definition: definition.into(),
+            },
             state: State::Running,
             limited,
-            definition: definition.into(),
             started_at: clock::now(),
             resumed_at: None,
             ended_at: None,
@@ -116,7 +126,7 @@ impl SweepEntry {
     pub fn end(self, outcome: Outcome, snapshot: &Snapshot, problems: Vec<String>) -> SweepEntry {
         let now = clock::now();
         let began = now.checked_sub(snapshot.elapsed).unwrap_or(self.started_at);
-        let report = snapshot.report(&self.site, outcome, began, problems);
+        let report = snapshot.report(&self.scope.site, outcome, began, problems);
         let (sweep, resumed) = (Some(self.id.clone()), self.is_resumed());
         let report = Report { sweep, resumed, ..report };
         SweepEntry {
@@ -140,4 +150,46 @@ impl SweepEntry {
 /// Default number of runs, for entries of earlier versions, which never resumed a sweep.
 fn one() -> u32 {
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::metrics::Metrics;
+
+    /// Stores and the output of commands hold entries in this form; groups of fields are only in the
+    /// code.
+    #[test]
+    fn an_entry_and_its_report_are_written_without_groups() {
+        let snapshot = Metrics::new().snapshot();
+        let absent = [Box::from("a")].into();
+        let baseline = Baseline { rules: "r".into(), fields: Default::default(), absent };
+        let entry = SweepEntry::begin("books", "shelf", "2:d", false)
+            .end(Outcome::Complete, &snapshot, vec!["one".to_owned()])
+            .with_baseline(baseline);
+        let mut written = serde_json::to_value(&entry).unwrap();
+        assert_eq!(serde_json::from_value::<SweepEntry>(written.clone()).unwrap(), entry);
+        let names = |value: &serde_json::Value| {
+            let mut names: Vec<_> = value.as_object().unwrap().keys().cloned().collect();
+            names.sort();
+            names.join(" ")
+        };
+        let report = written["report"].take();
+        assert_eq!(
+            names(&written),
+            "collection definition ended_at fence heartbeat_at holder id limited report resumed_at \
+             runs site started_at state"
+        );
+        assert_eq!(
+            (&written["collection"], &written["definition"]),
+            (&"shelf".into(), &"2:d".into())
+        );
+        assert_eq!(
+            names(&report),
+            "absent elapsed_s fields index items outcome problems requests resumed rules site \
+             started_at store sweep"
+        );
+        let document = bson::serialize_to_document(&entry).unwrap();
+        assert_eq!(bson::deserialize_from_document::<SweepEntry>(document).unwrap(), entry);
+    }
 }

@@ -129,7 +129,9 @@ pub enum Verdict {
     New,
     /// The store has another document.
     Changed,
-    /// The store has the same document.
+    /// The store has the same document. Only the metadata is written. It is not a [`Seen`], since
+    /// the document is at hand: a store that has lost it, or holds another one, gets it without a
+    /// second request. The item may also have a new URL, or be requested without its list.
     Same,
 }
 
@@ -203,4 +205,32 @@ pub struct PageVersion {
     pub etag: Option<Box<str>>,
     /// `Last-Modified` for the next conditional request.
     pub last_modified: Option<Box<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_written_without_groups() {
+        let version = PageVersion { etag: Some("e".into()), ..PageVersion::default() };
+        let known = Known {
+            key: Key::new("1").unwrap(),
+            url: None,
+            digest: None,
+            sweep: Some("s".into()),
+            rules: None,
+            version,
+            first_seen: Some(Timestamp::UNIX_EPOCH),
+            fetched_at: None,
+            changed_at: None,
+            seen_at: None,
+            unlisted_at: None,
+            gone_at: None,
+        };
+        let text = serde_json::to_string(&known).unwrap();
+        let expected = r#"{"key":"1","url":null,"digest":null,"sweep":"s","rules":null,"revision":null,"etag":"e","last_modified":null,"first_seen":"1970-01-01T00:00:00Z","fetched_at":null,"changed_at":null,"seen_at":null,"unlisted_at":null,"gone_at":null}"#;
+        assert_eq!(text, expected);
+        assert_eq!(serde_json::from_str::<Known>(&text).unwrap(), known);
+    }
 }

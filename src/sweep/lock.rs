@@ -104,7 +104,7 @@ fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
         state: State::Running,
         holder: fresh.holder,
         resumed_at: Some(fresh.started_at),
-        definition: fresh.definition,
+        scope: fresh.scope,
         runs: last.runs.saturating_add(1),
         ended_at: None,
         report: None,
@@ -164,7 +164,7 @@ fn is_same(before: &str, now: &str) -> bool {
 
 /// Returns why an unfinished sweep is not resumed, or `None` if it is.
 fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
-    if !is_same(&entry.definition, &fresh.definition) {
+    if !is_same(&entry.scope.definition, &fresh.scope.definition) {
         return Some("what the site file asks for is not what it was".to_owned());
     }
     let age = fresh.started_at.duration_since(entry.started_at);
@@ -197,7 +197,7 @@ impl LedgerEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::Holder;
+    use crate::sweep::{Holder, Scope};
 
     fn holder() -> Holder {
         Holder { boot: "b".into(), namespace: "n".into(), pid: 1, started: 1, host: "h".into() }
@@ -206,6 +206,11 @@ mod tests {
     fn entry(id: &str, state: State) -> SweepEntry {
         let entry = SweepEntry::begin("books", "books", "d", false);
         SweepEntry { id: id.into(), state, holder: Some(holder()), ..entry }
+    }
+
+    fn defined(definition: &str, entry: SweepEntry) -> SweepEntry {
+        let scope = Scope { definition: definition.into(), ..entry.scope };
+        SweepEntry { scope, ..entry }
     }
 
     fn told(entry: SweepEntry, silent: u64) -> LedgerEntry {
@@ -304,12 +309,12 @@ mod tests {
 
     #[test]
     fn s16_a_sweep_of_version_0_1_0_is_resumed_under_the_definition_of_today() {
-        let first = SweepEntry { definition: "1:a".into(), ..entry("a", State::Running) };
+        let first = defined("1:a", entry("a", State::Running));
         let begun =
             begin(entry("fresh", State::Running), &[told(first, 5)], true, |_| Life::Dead, None);
         let Beginning::Take { claim, afresh: None } = begun else { panic!("{begun:?}") };
-        assert_eq!((&*claim.entry.id, &*claim.entry.definition), ("a", "d"));
-        let other = SweepEntry { definition: "2:a".into(), ..entry("a", State::Running) };
+        assert_eq!((&*claim.entry.id, &*claim.entry.scope.definition), ("a", "d"));
+        let other = defined("2:a", entry("a", State::Running));
         assert_eq!(begun_after(&[told(other, 5)], Life::Dead, None), "fresh evicts a afresh");
         assert!(!is_same("1:a", "1:b"), "two of the same form can be compared");
     }
@@ -366,10 +371,9 @@ mod tests {
 
     #[test]
     fn s7_another_definition_or_a_long_pause_begins_afresh_and_says_so() {
-        let other =
-            SweepEntry { definition: "e".into(), ..entry("a", State::Ended(Outcome::Failed)) };
+        let other = defined("e", entry("a", State::Ended(Outcome::Failed)));
         assert_eq!(begun(&[told(other, 0)], Life::Alive), "fresh afresh");
-        let killed = SweepEntry { definition: "e".into(), ..entry("a", State::Running) };
+        let killed = defined("e", entry("a", State::Running));
         assert_eq!(begun(&[told(killed, 5)], Life::Dead), "fresh evicts a afresh");
         let mut old = entry("a", State::Ended(Outcome::Interrupted));
         old.started_at -= SignedDuration::from_hours(7 * 24 + 1);

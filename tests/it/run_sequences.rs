@@ -202,7 +202,7 @@ impl<B: Ledger> World<'_, B> {
             !matches!(swept.state, State::Ended(Outcome::Complete | Outcome::Incomplete));
         let age = fresh.started_at.duration_since(swept.started_at);
         let may = matches!(kind, Kind::Full | Kind::Redefined)
-            && swept.definition == fresh.definition
+            && swept.definition == fresh.scope.definition
             && age <= SignedDuration::from_hours(7 * 24);
         (is_unfinished && may).then_some(last)
     }
@@ -284,7 +284,7 @@ impl<B: Ledger> World<'_, B> {
             id: entry.id,
             state: entry.state,
             limited: entry.limited,
-            definition: entry.definition,
+            definition: entry.scope.definition,
             started_at: entry.started_at,
             runs: entry.runs,
         });

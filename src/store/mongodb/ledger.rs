@@ -13,7 +13,7 @@ use super::layout::Layout;
 use super::{Connection, LONGEST_CALL, LONGEST_LOOK, MongodbStore, answer};
 use crate::store::{Place, StoreError};
 use crate::sweep::lock::Claim;
-use crate::sweep::{LedgerEntry, SweepEntry};
+use crate::sweep::{LedgerEntry, Scope, SweepEntry};
 
 pub const SWEEPS: &str = "gleaner_sweeps";
 const RUNNING: &str = "running";
@@ -156,11 +156,12 @@ async fn next_fence(store: &MongodbStore, entry: &SweepEntry) -> Result<i64, Sto
         let found = store.connection.aggregate(LONGEST_LOOK, collection, pipeline).await?;
         Ok::<_, StoreError>(found.first().and_then(|found| found.get_i64("last").ok()))
     };
-    let ours = doc! { "site": &*entry.site, "collection": &*entry.collection };
+    let Scope { site, collection, .. } = &entry.scope;
+    let ours = doc! { "site": &**site, "collection": &**collection };
     let last = match highest(SWEEPS, ours, "$fence").await? {
         Some(last) => Some(last),
         // The ledger may be missing or of an earlier version, while documents have numbers.
-        None => highest(&entry.collection, Document::new(), "$_gleaner.fence").await?,
+        None => highest(collection, Document::new(), "$_gleaner.fence").await?,
     };
     Ok(last.unwrap_or(0) + 1)
 }
@@ -180,7 +181,7 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
         return fence(connection, entry).await.map(Some);
     }
     // Another site may have started to use the collection since the store was opened.
-    check_owner(connection, &entry.site, &entry.collection).await?;
+    check_owner(connection, &entry.scope.site, &entry.scope.collection).await?;
     if let Some(dead) = evicts {
         let as_read = doc! { "_id": &*dead.id, "state": RUNNING, "heartbeat_at": heartbeat(dead) };
         if !changes(connection, doc! { "q": as_read, "u": end_as_failed() }).await? {

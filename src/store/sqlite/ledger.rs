@@ -13,7 +13,7 @@ use super::paged::limit;
 use super::row::{parsed, required_time, time};
 use crate::store::Place;
 use crate::sweep::lock::Claim;
-use crate::sweep::{Holder, LedgerEntry, SweepEntry};
+use crate::sweep::{Holder, LedgerEntry, Scope, SweepEntry};
 use crate::system::clock;
 
 /// Sets all columns of an entry but its id, site and collection. Parameters are named after the
@@ -150,12 +150,12 @@ fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Option
             return Ok(None);
         }
     }
-    let asked = (&entry.site, &entry.collection, &entry.id);
+    let Scope { site, collection, .. } = &entry.scope;
+    let asked = (site, collection, &entry.id);
     if connection.query_row(OTHER_RUNS, asked, |row| row.get(0))? {
         return Ok(None);
     }
-    let fence =
-        connection.query_row(NEXT_FENCE, (&entry.site, &entry.collection), |row| row.get(0))?;
+    let fence = connection.query_row(NEXT_FENCE, (site, collection), |row| row.get(0))?;
     let entry = SweepEntry { heartbeat_at: Some(now), fence, ..entry.clone() };
     let is_written = match resumes {
         Some(last) => {
@@ -180,11 +180,11 @@ fn write(
     let was_ended_at = was.and_then(|was| was.ended_at).map(time);
     let values = named_params! {
         ":id": entry.id,
-        ":site": entry.site,
-        ":collection": entry.collection,
+        ":site": entry.scope.site,
+        ":collection": entry.scope.collection,
         ":state": entry.state.to_string(),
         ":limited": entry.limited,
-        ":definition": entry.definition,
+        ":definition": entry.scope.definition,
         ":started_at": time(entry.started_at),
         ":resumed_at": entry.resumed_at.map(time),
         ":ended_at": entry.ended_at.map(time),
@@ -227,11 +227,13 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
         .map_err(|error| Error::FromSqlConversionFailure(3, Type::Text, Box::new(error)))?;
     Ok(SweepEntry {
         id: row.get("id")?,
-        site: row.get("site")?,
-        collection: row.get("collection")?,
+        scope: Scope {
+            site: row.get("site")?,
+            collection: row.get("collection")?,
+            definition: row.get("definition")?,
+        },
         state,
         limited: row.get("limited")?,
-        definition: row.get("definition")?,
         started_at: required_time(row, column("started_at")?)?,
         resumed_at: time("resumed_at")?,
         ended_at: time("ended_at")?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
-use gleaner::sweep::SweepEntry;
+use gleaner::sweep::{Scope, SweepEntry};
 use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{self, Bson, DateTime, Document, doc};
 use rusqlite::{Connection, Row};
@@ -91,11 +91,13 @@ impl Ledger for Sqlite {
             let report: Option<String> = row.get("report")?;
             Ok(SweepEntry {
                 id: row.get("id")?,
-                site: row.get("site")?,
-                collection: row.get("collection")?,
+                scope: Scope {
+                    site: row.get("site")?,
+                    collection: row.get("collection")?,
+                    definition: row.get("definition")?,
+                },
                 state: serde_json::from_value(state).expect("a state"),
                 limited: row.get("limited")?,
-                definition: row.get("definition")?,
                 started_at: time(&row.get::<_, String>("started_at")?),
                 resumed_at: row.get::<_, Option<String>>("resumed_at")?.as_deref().map(time),
                 ended_at: row.get::<_, Option<String>>("ended_at")?.as_deref().map(time),

@@ -10,8 +10,8 @@ use gleaner::store::{self, Rows, StoreError};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};
 
-use super::lock::begun;
 use super::lock::takes;
+use super::lock::{begun, begun_in};
 use super::{KeptFailure, Ledger, books, writing};
 use crate::records::{at, hold, index_failure, item_failure, place, provenance};
 
@@ -221,7 +221,7 @@ pub async fn s14_sweeps_are_read_newest_first_by_the_number_of_the_lock<B: Ledge
         assert_eq!(store.finish_sweep(&ended).await, Ok(true));
         ids.push(ended.id);
     }
-    let other = SweepEntry { collection: "copy".into(), ..begun(1) };
+    let other = begun_in("books", "copy", 1);
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
     takes(&copy, &Claim::new(other.clone())).await;
     ids.reverse();
@@ -269,9 +269,9 @@ pub async fn entries_of_earlier_versions_are_read<B: Ledger>() {
     let store = books(&backend).await;
     let sweeps = store.sweeps(10).await.expect("the store answers");
     assert_eq!(sweeps.len(), 1);
-    let SweepEntry { id, started_at, definition, holder, heartbeat_at, runs, report, .. } =
+    let SweepEntry { id, started_at, scope, holder, heartbeat_at, runs, report, .. } =
         &sweeps[0].entry;
-    assert_eq!((&**id, *started_at, &**definition), ("1", at(0), "1:d"));
+    assert_eq!((&**id, *started_at, &*scope.definition), ("1", at(0), "1:d"));
     assert_eq!((holder, heartbeat_at, *runs, report), (&None, &None, 1, &None));
     assert_eq!(sweeps[0].silent_for, None);
 }
@@ -282,7 +282,7 @@ pub async fn another_site_is_refused<B: Ledger>() {
     let late = backend.open(&place("films", "books")).await.expect("it is nobody's yet");
     takes(&store, &Claim::new(begun(1))).await;
     assert_eq!(store.close().await, Ok(()));
-    let entry = SweepEntry { site: "films".into(), ..begun(2) };
+    let entry = begun_in("films", "books", 2);
     let taken = late.take_lock(&Claim::new(entry.clone())).await;
     assert!(matches!(taken, Err(StoreError::Unusable(_))), "{taken:?}");
 

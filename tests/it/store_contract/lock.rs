@@ -28,7 +28,12 @@ pub fn holder(pid: u32) -> Option<Holder> {
 
 /// A sweep that the process of this number begins.
 pub fn begun(pid: u32) -> SweepEntry {
-    SweepEntry { holder: holder(pid), ..SweepEntry::begin("books", "books", "1:d", false) }
+    begun_in("books", "books", pid)
+}
+
+/// The same, of another site or into another collection.
+pub fn begun_in(site: &str, collection: &str, pid: u32) -> SweepEntry {
+    SweepEntry { holder: holder(pid), ..SweepEntry::begin(site, collection, "1:d", false) }
 }
 
 /// The entry once it has ended so many seconds after the beginning of the test's time.
@@ -165,7 +170,7 @@ pub async fn s14_each_lock_has_a_higher_number_than_all_before<B: Ledger>() {
     assert_eq!(sweeps.iter().map(|it| it.entry.fence).collect::<Vec<_>>(), [4, 3]);
     // Another collection has numbers of its own.
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
-    let other = SweepEntry { collection: "copy".into(), ..begun(5) };
+    let other = begun_in("books", "copy", 5);
     assert_eq!(takes(&copy, &Claim::new(other)).await, 1);
 }
 
@@ -223,10 +228,10 @@ pub async fn s8_a_lock_that_is_held_is_refused<B: Ledger>() {
     assert_eq!(backend.sweeps().await, before);
     // Another site's lock is another lock, and so is that on another collection.
     let films = backend.open(&place("films", "films")).await.expect("the store opens");
-    let other = SweepEntry { site: "films".into(), collection: "films".into(), ..begun(5) };
+    let other = begun_in("films", "films", 5);
     takes(&films, &Claim::new(other.clone())).await;
     let copy = backend.open(&place("books", "copy")).await.expect("the store opens");
-    let other = SweepEntry { collection: "copy".into(), ..begun(6) };
+    let other = begun_in("books", "copy", 6);
     takes(&copy, &Claim::new(other.clone())).await;
     // Once it has ended, the next one has it.
     assert_eq!(store.finish_sweep(&ended(&first, Outcome::Complete, 1)).await, Ok(true));
