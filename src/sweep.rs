@@ -43,7 +43,7 @@ impl std::fmt::Display for State {
 pub struct SweepEntry {
     /// Id of the sweep.
     pub id: Box<str>,
-    /// What is crawled, and into which collection.
+    /// Site, collection and definition.
     #[serde(flatten)]
     pub scope: Scope,
     /// State of the sweep.
@@ -73,7 +73,7 @@ pub struct SweepEntry {
     pub runs: u32,
 }
 
-/// What a sweep crawls, and into which collection.
+/// The site that a sweep crawls, by which definition, and into which collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Name of the site.

@@ -195,7 +195,7 @@ pub enum Fetched {
     TakenOver,
 }
 
-/// What tells the version of an item's page: validators and revision. In an update, `None` clears
+/// Version of an item's page, as its validators and its revision tell it. In an update, `None` clears
 /// the stored value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PageVersion {

@@ -75,7 +75,7 @@ pub struct Report {
     pub items: Items,
     /// Counters of writes to the store.
     pub store: Writes,
-    /// What later sweeps are compared with.
+    /// Results that later sweeps are compared with.
     #[serde(flatten)]
     pub baseline: Baseline,
     /// Problems to report to the user, as sentences.
