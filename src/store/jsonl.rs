@@ -97,6 +97,10 @@ impl Sink for JsonLines {
         &self.name
     }
 
+    fn kind(&self) -> &'static str {
+        "JSON lines"
+    }
+
     fn encoding(&self) -> Encoding {
         Encoding::Text
     }

@@ -20,6 +20,9 @@ pub trait Sink: Send + Sync {
     /// Returns the name of the output, for messages.
     fn name(&self) -> &str;
 
+    /// Returns the kind of the output in the plural, for messages.
+    fn kind(&self) -> &'static str;
+
     /// Returns the form in which documents must be passed.
     fn encoding(&self) -> Encoding;
 
@@ -87,8 +90,9 @@ impl<S: Sink> Documents for WriteOnly<S> {
 
     async fn read(&self, _: Option<&Position>, _: usize) -> Result<Rows<Stored>, StoreError> {
         Err(StoreError::Failed(format!(
-            "{} is written, not read back; use an SQLite file or MongoDB",
-            self.0.name()
+            "{}: {} are written, not read back; use an SQLite file or MongoDB",
+            self.0.name(),
+            self.0.kind()
         )))
     }
 }
