@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Longest file, in lines, its tests included.
 const LONGEST_FILE: usize = 500;
+/// Most fields of a struct that are seen outside its room.
+const MOST_FIELDS: usize = 12;
 /// Longest function, in lines.
 const LONGEST_FUNCTION: usize = 75;
 /// Most modules at the top of `src`: a stranger reads their names as the map.
@@ -172,6 +174,58 @@ fn rooms_are_few_and_use_each_other_in_no_circle() {
         uses.values_mut().for_each(|used| used.retain(|used| *used != room));
     }
     assert_none(uses.iter().map(|(room, used)| format!("{room} uses {used:?}")).collect());
+}
+
+/// Types of two rooms may have one name.
+#[test]
+fn the_impl_of_a_type_stands_in_two_files_at_most() {
+    let mut places = BTreeMap::<(String, String), BTreeSet<String>>::new();
+    for source in sources("src") {
+        let room = source.path.split(['/', '.']).next().unwrap_or_default().to_owned();
+        for line in source.product().lines().filter(|line| line.starts_with("impl")) {
+            // `impl<'a, T: Read> Type<'a, T> {`, and not `impl Trait for Type {`.
+            let head = line.split('{').next().unwrap_or_default();
+            let name = if head.starts_with("impl<") {
+                head.split_once("> ").map_or("", |(_, name)| name)
+            } else {
+                head.trim_start_matches("impl ")
+            };
+            let name: String = name.chars().take_while(|c| c.is_alphanumeric()).collect();
+            if !head.contains(" for ") && !name.is_empty() {
+                places.entry((room.clone(), name)).or_default().insert(source.path.clone());
+            }
+        }
+    }
+    assert!(places.len() > 100, "impls are not found any more");
+    let spread = places.into_iter().filter(|(_, files)| files.len() > 2);
+    assert_none(spread.map(|((_, name), files)| format!("{name}: {files:?}")).collect());
+}
+
+/// Fields that are visible outside their room count.
+#[test]
+fn structs_show_few_fields() {
+    let (mut wrong, mut structs) = (Vec::new(), 0);
+    for source in sources("src") {
+        let (mut name, mut fields) = (None::<String>, 0);
+        for line in source.product().lines() {
+            if let Some((_, rest)) =
+                line.split_once("struct ").filter(|(at, _)| at.starts_with("pub"))
+            {
+                (name, fields) = (Some(rest.to_owned()), 0);
+                structs += 1;
+            } else if line.starts_with("    pub ") || line.starts_with("    pub(crate) ") {
+                fields += 1;
+            } else if line == "}" && fields > MOST_FIELDS {
+                let name = name.take().unwrap_or_default();
+                wrong.push(format!("{}: {name} {fields} fields", source.path));
+            }
+            if line == "}" {
+                fields = 0;
+            }
+        }
+    }
+    assert!(structs > 100, "structs are not found any more");
+    assert_none(wrong);
 }
 
 #[test]
