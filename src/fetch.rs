@@ -195,7 +195,8 @@ impl Fetcher {
         let Exchange { request, mut response, sent, .. } = exchange;
         let body = body?;
         self.metrics.received(sent.elapsed(), body.len());
-        Ok(Page { url: request.url, headers: std::mem::take(response.headers_mut()), body })
+        let headers = std::mem::take(response.headers_mut());
+        Ok(Page { url: request.url, headers, body }.unpacked(self.max_body))
     }
 
     /// Fetches a host's robots.txt, and reads at most `most` bytes of it. Redirects are followed to

@@ -7,6 +7,9 @@ pub mod field;
 pub mod html;
 pub mod json;
 mod json_page;
+mod page;
+mod rows;
+mod selection;
 pub mod text;
 
 use serde::Deserialize;
@@ -14,9 +17,12 @@ use serde::Deserialize;
 use crate::model::record::KeyError;
 
 pub use charset::decode;
-pub use field::{FieldRule, Select};
+pub use field::FieldRule;
 pub use json::{Selector, SelectorError};
 pub use json_page::JsonPage;
+pub use page::{COMMA, ReadError, Tree};
+pub use rows::RowsError;
+pub use selection::{Finds, Match, Part, Select, SelectError, Step, StepError, Steps};
 
 /// Reason why an item has no key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,4 +53,32 @@ pub enum Format {
     Json,
     /// HTML.
     Html,
+    /// XML.
+    Xml,
+    /// Comma-separated values, with a header line.
+    Csv,
+    /// JSON lines: a JSON value on each line.
+    Jsonl,
+}
+
+impl Format {
+    /// Returns the kind of what is selected on a page.
+    pub fn holds(self) -> Finds {
+        match self {
+            Format::Json | Format::Csv | Format::Jsonl => Finds::Values,
+            Format::Html => Finds::Elements,
+            Format::Xml => Finds::Nodes,
+        }
+    }
+
+    /// Returns the name of the format, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::Json => "JSON",
+            Format::Html => "HTML",
+            Format::Xml => "XML",
+            Format::Csv => "CSV",
+            Format::Jsonl => "JSON lines",
+        }
+    }
 }

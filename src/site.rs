@@ -37,8 +37,11 @@ pub use built_in::BuiltIn;
 pub use error::SiteError;
 pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
 pub use request::RequestError;
-pub use rules::{DetailRules, IndexRules, ItemRules, Keep, Marks, Seeds, SeedsPage};
+pub use rules::{
+    DetailRules, IndexRules, ItemRules, Keep, Marks, Reading, Seeds, SeedsPage, Within,
+};
 pub use template::NamedValue;
+pub use written::Chain;
 
 /// Default maximum number of pages of a list.
 const MOST_PAGES: u64 = 100_000;
@@ -70,7 +73,8 @@ pub struct Site {
     pub detail: Option<DetailRules>,
     /// Parts of a document that do not count as changes.
     pub ignore: Vec<Selector>,
-    /// True if a path may descend (`..`) more than once: then reading even a small page may take long.
+    /// True if a path may descend (`..`) more than once, or a selector has several steps: then reading
+    /// even a small page may take long.
     pub descends: bool,
 }
 
@@ -120,7 +124,7 @@ impl Site {
             message: wrong.message,
         })?;
         let descends = text.lines().any(|line| line.matches("..").count() > 1);
-        Ok(Site { descends, ..site })
+        Ok(Site { descends: descends || rules::has_steps(&site), ..site })
     }
 
     /// Returns the settings of the file, with defaults for the others.
@@ -291,9 +295,9 @@ impl Site {
     /// Returns true if nothing on the list proves where it ends: its pages are HTML without
     /// required parts, and declare neither the number of items nor that of pages.
     pub fn has_open_end(&self) -> bool {
-        let is_html =
-            matches!(&self.index.items, ItemRules::Selected { items: Select::Css(_), .. });
-        is_html && self.index.require.is_empty() && !self.index.paging.tells_its_end()
+        self.index.items.are_elements()
+            && self.index.require.is_empty()
+            && !self.index.paging.tells_its_end()
     }
 
     /// Returns whether any page counts as an item's: nothing that it must have is named.

@@ -64,8 +64,8 @@ pub struct FetchArgs {
     #[arg(long, value_name = "TEXT")]
     data: Option<String>,
 
-    /// Print only what EXPR matches, one line per match: a JSONPath ($.results[*].id) or a CSS
-    /// selector (h1::text, a::attr(href))
+    /// Print only what EXPR matches, one line per match: a JSONPath ($.results[*].id), a CSS
+    /// selector (h1::text, a::attr(href)), or a list of steps (["$.html", "a::attr(href)"])
     #[arg(long, value_name = "EXPR")]
     select: Option<String>,
 
@@ -99,6 +99,9 @@ enum MethodName {
 enum PageFormat {
     Json,
     Html,
+    Xml,
+    Csv,
+    Jsonl,
 }
 
 impl From<MethodName> for Method {
@@ -120,6 +123,9 @@ impl From<PageFormat> for Format {
         match format {
             PageFormat::Json => Format::Json,
             PageFormat::Html => Format::Html,
+            PageFormat::Xml => Format::Xml,
+            PageFormat::Csv => Format::Csv,
+            PageFormat::Jsonl => Format::Jsonl,
         }
     }
 }
@@ -132,7 +138,9 @@ pub async fn run(arguments: FetchArgs) -> Exit {
 async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
     let request = request::of(&arguments)?;
     let wrong = |message: String| refused("--select", &message);
-    let expression = arguments.select.as_deref().map(Expression::parse).transpose();
+    let expression = arguments.select.as_deref();
+    let format = arguments.format.map(Format::from);
+    let expression = expression.map(|text| Expression::parse(text, format)).transpose();
     let expression = expression.map_err(wrong)?;
     if expression.is_some() && request.method == Method::HEAD {
         return Err(wrong("an answer to HEAD has no body to select from".to_owned()));
@@ -158,7 +166,6 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
     let exit = match expression {
         None => print_body(&answer, &voice)?,
         Some(expression) => {
-            let format = arguments.format.map(Format::from);
             let (found, exit) = print_selected(&answer, &expression, format, &voice)?;
             tell(&format!("{found} found\n"));
             exit
@@ -198,7 +205,8 @@ fn print_selected(
     format: Option<Format>,
     voice: &Voice,
 ) -> Result<(usize, Exit), Exit> {
-    let found = match expression.find(&answer.page, format) {
+    let page = answer.page.clone().unpacked(Settings::default().client.max_body);
+    let found = match expression.find(&page, format) {
         Ok(found) => found,
         Err(error) => {
             voice.failed(&error);

@@ -38,7 +38,6 @@ use crate::model::task::PageRange;
 use crate::observe::metrics::{Metrics, Snapshot};
 use crate::observe::problems::{FieldsFound, OddTexts, Problems};
 use crate::observe::waits::Waits;
-use crate::select::Format;
 use crate::site::Site;
 use crate::site::settings::{Begin, RefreshSettings, Settings};
 use crate::store::{Patience, PatientStore, Store};
@@ -470,7 +469,7 @@ impl Crawl {
 /// Returns true if equal pages of several items are refused: any page is an item's, as HTML whose
 /// parts are kept, and changes are not accepted unseen.
 fn watches_twins(site: &Site, settings: &Settings) -> bool {
-    let is_html = site.detail.as_ref().is_some_and(|it| it.format == Format::Html);
+    let is_html = site.detail.as_ref().is_some_and(|it| it.reading.format.holds().are_elements());
     is_html && site.takes_any_page() && !settings.refresh.accept_changes
 }
 

@@ -1,7 +1,11 @@
-//! Detects pages that are not HTML, by their `Content-Type`.
+//! Detects pages of another format than the site file says, by their `Content-Type`, and the format
+//! that a page has, by its content.
 //!
 //! Headers are often wrong, so the type is used only to reject a page. Without the check, plain
 //! text would be parsed as HTML: `<a@b.example>` would be taken for a tag and silently lost.
+
+use crate::fetch::Page;
+use crate::select::{COMMA, Format, Tree};
 
 /// Subtypes of `application` for text formats that are not HTML.
 const NO_MARKUP: [&str; 4] = ["json", "javascript", "ecmascript", "yaml"];
@@ -21,9 +25,81 @@ pub fn other_than_html(content_type: &str) -> Option<&str> {
     is_other.then_some(named)
 }
 
+/// Returns the type in the header if it contradicts the format, else `None`. JSON is told by its
+/// content alone. A page that begins like XML is XML, and one that does not begin with `<` may be CSV,
+/// though a server that knows no better calls it HTML.
+pub fn contradicts<'t>(format: Format, content_type: &'t str, body: &[u8]) -> Option<&'t str> {
+    let named = content_type.split(';').next().unwrap_or_default().trim();
+    let small = named.to_ascii_lowercase();
+    let (top, sub) = small.split_once('/')?;
+    let is_binary = matches!(top, "image" | "audio" | "video" | "font") || sub == "pdf";
+    let is_json = sub.contains("json") || sub.contains("javascript");
+    let is_markup = sub.contains("htm") || sub.contains("xml");
+    let is_other = match format {
+        Format::Json | Format::Jsonl => false,
+        Format::Html => return other_than_html(content_type),
+        Format::Xml => {
+            let is_xml = start(body).starts_with(b"<?xml") || sub.contains("xml");
+            !is_xml && (is_binary || is_json || sub == "csv" || sub == "html")
+        }
+        Format::Csv => is_binary || is_json || (is_markup && start(body).starts_with(b"<")),
+    };
+    is_other.then_some(named)
+}
+
+/// Returns advice to write the format that a page has, or an empty text if it is this one or not
+/// known.
+pub fn hint(format: Format, page: &Page) -> &'static str {
+    let body = start(&page.body);
+    let is = |other: Format| format != other && Tree::read(other, COMMA, page).is_ok();
+    let is_page = |tag: &[u8]| body.get(..tag.len()).is_some_and(|it| it.eq_ignore_ascii_case(tag));
+    match body.first() {
+        Some(0x1f) if body.starts_with(&[0x1f, 0x8b]) => {
+            "; it is packed with gzip, and damaged or larger than --max-body when unpacked"
+        }
+        // That may be an error page, and no advice helps against those.
+        Some(b'<') if is_page(b"<!doctype html") || is_page(b"<html") => match format {
+            Format::Html | Format::Json => "",
+            _ => "; it is HTML",
+        },
+        Some(b'<') if is(Format::Xml) => "; it is XML: write `format = \"xml\"`",
+        Some(b'{' | b'[') if is(Format::Json) => "; it is JSON: write `format = \"json\"`",
+        Some(b'{' | b'[') if is(Format::Jsonl) => "; it is JSON lines: write `format = \"jsonl\"`",
+        _ => "",
+    }
+}
+
+/// Returns the body without byte order mark and white space before it.
+fn start(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii_start()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p11_a_type_that_contradicts_the_format_is_believed() {
+        for (format, kind, body, contradicts) in [
+            (Format::Xml, "application/json", "<?x", true),
+            (Format::Xml, "text/html", "<html>", true),
+            (Format::Xml, "text/html; charset=x", " <?xml version='1.0'?>", false),
+            (Format::Xml, "application/rss+xml", "<rss>", false),
+            (Format::Xml, "text/plain", "<rss>", false),
+            (Format::Xml, "text/csv", "a,b", true),
+            (Format::Csv, "text/csv", "a,b", false),
+            (Format::Csv, "text/html", "a,b", false),
+            (Format::Csv, "text/html", "<!doctype html>", true),
+            (Format::Csv, "application/json", "{}", true),
+            (Format::Csv, "application/vnd.ms-excel", "a,b", false),
+            (Format::Json, "text/html", "{}", false),
+            (Format::Jsonl, "text/html", "{}", false),
+            (Format::Html, "text/csv", "a,b", true),
+        ] {
+            let said = super::contradicts(format, kind, body.as_bytes());
+            assert_eq!(said.is_some(), contradicts, "{format:?} {kind} {body}");
+        }
+    }
 
     #[test]
     fn p11_a_type_is_believed_where_it_contradicts_html() {

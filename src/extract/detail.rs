@@ -8,7 +8,8 @@ use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
 use super::marks::refuse_marked;
-use super::{PageError, html_page, said};
+use super::opened::open;
+use super::{PageError, said};
 use crate::fetch::Page;
 use crate::model::decoding::Decoding;
 use crate::model::document::{self, Digest, Document, Encoding, Json, JsonError};
@@ -16,7 +17,7 @@ use crate::model::task::Content;
 use crate::select::budget::Budget;
 use crate::select::field::{self, Fields, Scope};
 use crate::select::{Format, JsonPage, Select, Selector, json};
-use crate::site::DetailRules;
+use crate::site::{DetailRules, Reading};
 
 /// A document, and the fields that its page had.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,42 +48,47 @@ pub struct Making<'a> {
 /// # Errors
 /// Returns an error if the page cannot be read, or lacks what is required.
 pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<Detail, PageError> {
-    match rules.format {
-        Format::Html => {
-            let html = html_page(page)?;
-            let scope = Scope::Html(html.scope());
-            refuse_marked(&rules.marks, scope)?;
-            require(&rules.require, scope)?;
-            let revision = revision(rules, scope)?;
-            let detail = of_fields(rules, scope, making)?;
-            Ok(Detail { revision, decoding: html.decoding(), ..detail })
-        }
-        Format::Json => {
-            let json = JsonPage::read(page)?;
-            refuse_marked(&rules.marks, json.scope())?;
-            require(&rules.require, json.scope())?;
-            let revision = revision(rules, json.scope())?;
-            let detail = match &rules.document {
-                _ if !rules.fields.is_empty() => of_fields(rules, part_of(rules, &json)?, making)?,
-                Some(_) => of_text(part_of(rules, &json)?, making)?,
-                None => {
-                    let decoding = json.decoding();
-                    let (json, text) = json.into_parts();
-                    let document = made(json, &text, making)?;
-                    return Ok(Detail { document, matched: Vec::new(), revision, decoding });
-                }
-            };
-            Ok(Detail { revision, decoding: json.decoding(), ..detail })
-        }
+    let Reading { format, within, .. } = &rules.reading;
+    let is_whole = rules.fields.is_empty() && rules.document.is_none() && within.is_none();
+    if is_whole && *format == Format::Json {
+        let json = JsonPage::read(page)?;
+        let revision = checked(rules, json.scope())?;
+        let decoding = json.decoding();
+        let (json, text) = json.into_parts();
+        let document = made(json, &text, making)?;
+        return Ok(Detail { document, matched: Vec::new(), revision, decoding });
     }
+    let (detail, decoding) = open(&rules.reading, page, |scope| {
+        let revision = checked(rules, scope)?;
+        let detail = in_part(rules, scope, |part| match rules.fields.as_slice() {
+            [] => of_text(part, making),
+            _ => of_fields(rules, part, making),
+        })?;
+        Ok(Detail { revision, ..detail })
+    })?;
+    Ok(Detail { decoding, ..detail })
 }
 
-/// Returns the part of a page that is the document.
-fn part_of<'a>(rules: &DetailRules, json: &'a JsonPage) -> Result<Scope<'a>, PageError> {
-    let Some(part) = &rules.document else { return Ok(json.scope()) };
-    let missing = || PageError::NoDocument(part.text().to_owned());
-    let found = part.first(json.value(), json.budget())?;
-    Ok(json.scope_of(found.ok_or_else(missing)?.as_raw()))
+/// Refuses a page that is not an item's. Returns the revision that it says.
+fn checked(rules: &DetailRules, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
+    refuse_marked(&rules.marks, scope)?;
+    require(&rules.require, scope)?;
+    revision(rules, scope)
+}
+
+/// Passes the part of a page that is the document to `take`.
+fn in_part<T>(
+    rules: &DetailRules,
+    scope: Scope<'_>,
+    take: impl FnOnce(Scope<'_>) -> Result<T, PageError>,
+) -> Result<T, PageError> {
+    let Some(part) = &rules.document else { return take(scope) };
+    let (mut take, mut made) = (Some(take), None);
+    part.each_place(scope, |place| {
+        made = take.take().map(|take| take(place));
+        ControlFlow::Break(())
+    })?;
+    made.ok_or_else(|| PageError::NoDocument(part.text().to_owned()))?
 }
 
 /// Returns the revision of the item, or `None` if the page has none or the site file does not
@@ -112,19 +118,7 @@ pub fn of_list(making: Making<'_>) -> Result<Detail, PageError> {
 /// Returns [`PageError::Require`] for the first that is missing.
 pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
     for select in selects {
-        let matches = match (select, scope) {
-            (Select::Json(selector), Scope::Json { value, page }) => {
-                let mut is_there = false;
-                selector.each(value, page.budget(), |found| {
-                    is_there = found.as_raw() != RawBsonRef::Null;
-                    if is_there { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-                })?;
-                is_there
-            }
-            (Select::Css(selector), Scope::Html(scope)) => selector.matches(scope)?,
-            _ => false,
-        };
-        if !matches {
+        if !select.is_there(scope, |value| value != RawBsonRef::Null)? {
             return Err(PageError::Require(select.text().to_owned()));
         }
     }

@@ -57,8 +57,16 @@ const PAGES_HEADERS: [&str; 3] = ["x-wp-totalpages", "x-total-pages", "x-paginat
 const NEXT_ELEMENTS: [&str; 3] =
     ["[rel~=next]::attr(href)", "resumptiontoken::text", "nextcontinuationtoken::text"];
 
-static NEXT_SELECTORS: LazyLock<Vec<CssSelector>> =
+/// The same in XML, where case counts.
+const NEXT_NODES: [&str; 3] =
+    ["[rel~=next]::attr(href)", "resumptionToken::text", "NextContinuationToken::text"];
+
+type Selectors = LazyLock<Vec<CssSelector>>;
+
+static NEXT_SELECTORS: Selectors =
     LazyLock::new(|| NEXT_ELEMENTS.iter().filter_map(|it| CssSelector::parse(it).ok()).collect());
+static NEXT_XML_SELECTORS: Selectors =
+    LazyLock::new(|| NEXT_NODES.iter().filter_map(|it| CssSelector::parse_xml(it).ok()).collect());
 static RANGE_END: LazyLock<Option<Pattern>> = LazyLock::new(|| Pattern::parse(r"/(\d+)$").ok());
 
 /// Properties of a list that decide which hints count.
@@ -87,10 +95,16 @@ pub fn of_page(
     let mut hints = Hints { tells_kind: !list.has_require, ..said.hints.clone() };
     let container = match list.items {
         Select::Json(items) => items.container(),
-        Select::Css(_) => None,
+        Select::Css(_) | Select::Steps(_) => None,
     };
     if let (Scope::Json { value, .. }, false) = (scope, list.has_require) {
         kind(&mut hints, container, value, said.items);
+    }
+    if let (Select::Steps(steps), false) = (list.items, list.has_require) {
+        hints.container = match said.items {
+            0 => steps.has_source(scope)?,
+            _ => Some(true),
+        };
     }
     if !list.more || !list.paging.is_sequence() {
         return Ok(hints);
@@ -341,11 +355,15 @@ fn in_headers(page: &Page, names: &[&str]) -> Option<(Box<str>, u64)> {
 
 /// Returns the selector of the element that links to the next page, or `None`.
 fn html(scope: HtmlScope<'_>) -> Result<Option<Box<str>>, LimitError> {
-    for (name, selector) in NEXT_ELEMENTS.iter().zip(NEXT_SELECTORS.iter()) {
+    let selectors = match scope.page().is_xml() {
+        true => &NEXT_XML_SELECTORS,
+        false => &NEXT_SELECTORS,
+    };
+    for selector in selectors.iter() {
         let found = selector.select_texts(scope)?;
         let leads = |text: &String| !text.trim().is_empty() && !leads_nowhere(text);
         if found.iter().any(leads) {
-            return Ok(Some(name.split("::").next().unwrap_or_default().into()));
+            return Ok(selector.text().split("::").next().map(Into::into));
         }
     }
     Ok(None)

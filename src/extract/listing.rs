@@ -1,24 +1,26 @@
 //! List pages: the items on them, and their statements about the list itself.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use encoding_rs::{Encoding, UTF_8};
 
+use super::PageError;
+use super::columns;
 use super::detail::require;
 use super::hints;
 use super::marks::refuse_marked;
+use super::opened::open;
 use super::said::{self, Heard};
 use super::sitemap::{self, Entry, Sitemap};
-use super::{PageError, html_page};
 use crate::fetch::Page;
 use crate::model::decoding::Decoding;
 use crate::model::document;
 use crate::model::record::Key;
 use crate::model::task::{Content, Listed, Place};
 use crate::select::field::{self, FieldError, FieldRule, Fields, Scope};
-use crate::select::html::HtmlScope;
 use crate::select::text::plain;
-use crate::select::{JsonPage, NoKey, Select};
+use crate::select::{NoKey, Select};
 use crate::site::{ItemRules, Keep, PageSaid, Paging, SeedsPage, Site};
 
 /// Maximum size of an unpacked sitemap, in bytes. The protocol allows 50 MB.
@@ -74,22 +76,11 @@ pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
         ItemRules::Sitemap { key, has_revision } => of_sitemap(key, *has_revision, page),
-        ItemRules::Selected { items: of_items, .. } => match of_items {
-            Select::Json(items) => {
-                let json = JsonPage::read(page)?;
-                let found = items.select(json.value(), json.budget())?;
-                let scopes = found.iter().map(|item| json.scope_of(item.as_raw()));
-                let listing = selected(site, page, of_items, scopes, json.scope())?;
-                Ok(Listing { decoding: json.decoding(), ..listing })
-            }
-            Select::Css(items) => {
-                let html = html_page(page)?;
-                let found: Vec<HtmlScope<'_>> = items.select_elements(html.scope())?;
-                let scopes = found.into_iter().map(Scope::Html);
-                let listing = selected(site, page, of_items, scopes, Scope::Html(html.scope()))?;
-                Ok(Listing { decoding: html.decoding(), ..listing })
-            }
-        },
+        ItemRules::Selected { items, .. } => {
+            let read = |scope: Scope<'_>| selected(site, page, items, scope);
+            let (listing, decoding) = open(&site.index.reading, page, read)?;
+            Ok(Listing { decoding, ..listing })
+        }
     }
 }
 
@@ -126,30 +117,24 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
         let gaps = strange.into_iter().chain(gap).collect();
         Ok(SeedsFound { seeds, said, odd, gaps, decoding: Decoding::default() })
     };
-    match &rules.select.select {
-        Select::Json(_) => {
-            let json = JsonPage::read(page)?;
-            let found = found(json.scope())?;
-            Ok(SeedsFound { decoding: json.decoding(), ..found })
-        }
-        Select::Css(_) => {
-            let html = html_page(page)?;
-            let found = found(Scope::Html(html.scope()))?;
-            Ok(SeedsFound { decoding: html.decoding(), ..found })
-        }
-    }
+    let (found, decoding) = open(&rules.reading, page, found)?;
+    Ok(SeedsFound { decoding, ..found })
 }
 
-fn selected<'a>(
+fn selected(
     site: &Site,
     page: &Page,
     of_items: &Select,
-    scopes: impl Iterator<Item = Scope<'a>>,
     whole: Scope<'_>,
 ) -> Result<Listing, PageError> {
     refuse_marked(&site.index.marks, whole)?;
     require(&site.index.require, whole)?;
-    let items: Vec<_> = scopes.map(|scope| item(site, page, scope)).collect();
+    let mut items = Vec::new();
+    let names = columns::names(&site.index.items, whole)?;
+    of_items.each_place(whole, |scope| {
+        items.push(columns::named(names.as_deref(), scope, |scope| item(site, page, scope)));
+        ControlFlow::Continue(())
+    })?;
     let rules = &site.index;
     let Heard { mut said, odd, gap } =
         said::of_page(&rules.paging, rules.goes_on.as_ref(), page, whole, items.len())?;

@@ -3,9 +3,8 @@
 use bson::raw::RawBsonRef;
 
 use super::PageError;
-use crate::select::Select;
-use crate::select::budget::LimitError;
 use crate::select::field::Scope;
+use crate::select::{Select, StepError};
 use crate::site::Marks;
 
 /// Checks that a page has no mark. JSON values that are null, false, 0 or empty do not count: many
@@ -23,17 +22,9 @@ pub fn refuse_marked(marks: &Marks, scope: Scope<'_>) -> Result<(), PageError> {
     }
 }
 
-fn first_of(selects: &[Select], scope: Scope<'_>) -> Result<Option<String>, LimitError> {
+fn first_of(selects: &[Select], scope: Scope<'_>) -> Result<Option<String>, StepError> {
     for select in selects {
-        let is_borne = match (select, scope) {
-            (Select::Json(selector), Scope::Json { value, page }) => {
-                let found = selector.select(value, page.budget())?;
-                found.iter().any(|found| says_something(found.as_raw()))
-            }
-            (Select::Css(selector), Scope::Html(scope)) => selector.matches(scope)?,
-            _ => false,
-        };
-        if is_borne {
+        if select.is_there(scope, says_something)? {
             return Ok(Some(select.text().to_owned()));
         }
     }

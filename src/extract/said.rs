@@ -201,7 +201,7 @@ pub fn text(
 pub fn url(text: &str, page: &Page, scope: Scope<'_>) -> Result<Box<str>, PageError> {
     let url = match scope {
         Scope::Html(scope) => scope.page().resolve(text),
-        Scope::Json { .. } => page.url.join(text.trim()).ok(),
+        Scope::Json { page: json, .. } => json.base().unwrap_or(&page.url).join(text.trim()).ok(),
     };
     url.map(|url| url.to_string().into()).ok_or_else(|| PageError::NoUrl(field::shown(text)))
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::fetch::HeaderMap;
+use crate::fetch::{HeaderMap, Page};
 use crate::model::document::Encoding;
 use crate::model::task::Content;
 use crate::site::Site;

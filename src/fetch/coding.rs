@@ -89,6 +89,16 @@ pub fn unpacked(body: Bytes, codings: &[Coding], most: usize) -> Result<Bytes, F
     })
 }
 
+/// Unpacks a body that is itself a file packed with gzip, as `dump.json.gz`. Returns `None` if it is
+/// none, is damaged, or unpacks to more than `most` bytes.
+pub fn unpacked_file(body: &Bytes, most: usize) -> Option<Bytes> {
+    if !body.starts_with(&[0x1f, 0x8b]) {
+        return None;
+    }
+    let unpacked = members(body, most.saturating_add(1)).ok()?;
+    (unpacked.len() <= most).then(|| unpacked.into())
+}
+
 /// Decodes at most `most` bytes of `body`.
 fn decode(coding: Coding, body: &[u8], most: usize) -> io::Result<Vec<u8>> {
     match coding {

@@ -8,6 +8,8 @@ use reqwest::StatusCode;
 use reqwest::header::{AsHeaderName, CONTENT_RANGE, CONTENT_TYPE, HeaderMap};
 use url::Url;
 
+use super::coding;
+
 /// A page as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -84,6 +86,13 @@ pub fn part(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Page {
+    /// Returns the page unpacked, if its body is a file that is packed with gzip. One that is damaged, or
+    /// larger than `most` bytes when unpacked, stays packed.
+    pub fn unpacked(self, most: usize) -> Page {
+        let body = coding::unpacked_file(&self.body, most);
+        Page { body: body.unwrap_or(self.body), ..self }
+    }
+
     /// Returns the first header with this name, or `None` if it is missing or not text.
     pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

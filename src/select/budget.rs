@@ -36,8 +36,9 @@ pub enum LimitError {
     Places(usize),
 }
 
-/// CPU time that reading a page may take. It starts with the first check.
-#[derive(Debug)]
+/// CPU time that reading a page may take. It starts with the first check. A clone that is made
+/// after that ends with it, for a page within the page.
+#[derive(Debug, Clone)]
 pub struct Budget {
     limit: Duration,
     began: OnceCell<(Instant, Duration)>,

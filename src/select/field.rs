@@ -21,11 +21,12 @@ use bson::raw::RawBsonRef;
 use encoding_rs::{Encoding, UTF_8};
 use percent_encoding::percent_decode_str;
 
-use super::html::{CssSelector, HtmlScope};
-use super::json::Selector;
+use super::html::HtmlScope;
+use super::selection::{Match, Select, StepError};
 use super::{JsonPage, NoKey};
 use crate::model::record::Key;
 
+pub use convert::plain as plain_text;
 pub use error::FieldError;
 pub use error::shown;
 pub use pattern::{Pattern, PatternError};
@@ -48,15 +49,6 @@ pub struct FieldRule {
     /// True to trim white space, and to fold it within `::text`. False to keep texts as they are on
     /// the page.
     pub trim: bool,
-}
-
-/// Selector of a value.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Select {
-    /// Selector for JSON pages.
-    Json(Selector),
-    /// Selector for HTML pages.
-    Css(CssSelector),
 }
 
 /// Type to convert a field's text to.
@@ -105,17 +97,7 @@ impl FieldRule {
 
     /// Returns `true` if the rule takes a URL.
     fn takes_url(&self) -> bool {
-        matches!(&self.select, Select::Css(selector) if selector.takes_url())
-    }
-}
-
-impl Select {
-    /// Returns the selector as it was written.
-    pub fn text(&self) -> &str {
-        match self {
-            Select::Json(selector) => selector.text(),
-            Select::Css(selector) => selector.text(),
-        }
+        self.select.takes_url()
     }
 }
 
@@ -133,7 +115,7 @@ impl std::fmt::Display for Kind {
 
 impl Scope<'_> {
     /// Adds to the number of characters that were replaced in JSON within a text of the page.
-    fn replaced(self, characters: u64) {
+    pub(super) fn replaced(self, characters: u64) {
         match self {
             Scope::Json { page, .. } => page.replaced(characters),
             Scope::Html(scope) => scope.page().replaced(characters),
@@ -326,12 +308,13 @@ fn each(
     mut take: impl FnMut(Value<'_>) -> Result<ControlFlow<()>, FieldError>,
 ) -> Result<(), FieldError> {
     let mut failed = Ok(());
-    let mut taken = |value| {
+    let mut taken = |value: Value<'_>| {
         take(value).unwrap_or_else(|error| {
             failed = Err(error);
             ControlFlow::Break(())
         })
     };
+    let page = |source| FieldError::Page { name: name.to_owned(), source };
     let walked = match (&rule.select, scope) {
         (Select::Json(selector), Scope::Json { value, page }) => {
             selector.each(value, page.budget(), |found| taken(Value::Json(found.as_raw())))
@@ -339,9 +322,21 @@ fn each(
         (Select::Css(selector), Scope::Html(scope)) => {
             selector.each_text(scope, rule.trim, |text| taken(Value::Text(text)))
         }
+        (Select::Steps(steps), scope) => {
+            let walked = steps.each(scope, rule.trim, &mut |found| match found {
+                Match::Text(text) => taken(Value::Text(text)),
+                Match::Place(Scope::Json { value, .. }) => taken(Value::Json(value)),
+                Match::Place(Scope::Html(_)) => ControlFlow::Continue(()),
+            });
+            match walked {
+                Err(StepError::Limit(source)) => Err(source),
+                Err(source) => return Err(FieldError::Step { name: name.to_owned(), source }),
+                Ok(()) => Ok(()),
+            }
+        }
         _ => return Err(FieldError::Format(name.to_owned())),
     };
-    walked.map_err(|source| FieldError::Page { name: name.to_owned(), source })?;
+    walked.map_err(page)?;
     failed
 }
 

@@ -11,8 +11,10 @@
 //! A page cannot be sent to another thread: parse it and select in it on the same thread.
 
 mod css;
+mod element;
 mod text;
 mod tree;
+mod xml;
 
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;
@@ -21,10 +23,13 @@ use encoding_rs::{Encoding, UTF_8};
 use scraper::{ElementRef, Html, Node};
 use url::Url;
 
+use super::Finds;
 use super::budget::{self, Budget, LimitError};
+pub use super::charset::decode as decoded;
 use super::charset::{decode, queries};
 use crate::model::decoding::Decoding;
 pub use css::{CssError, CssSelector};
+pub use xml::XmlError;
 
 /// Limits on reading one page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +55,9 @@ impl Default for Limits {
 /// An HTML page as a tree.
 pub struct HtmlPage {
     html: Html,
-    url: Url,
-    base: OnceCell<Url>,
+    /// Address of the page, or `None` if it is not known.
+    url: Option<Url>,
+    base: OnceCell<Option<Url>>,
     charset: &'static str,
     decoding: Cell<Decoding>,
     limits: Limits,
@@ -94,21 +100,86 @@ impl HtmlPage {
         budget.check()?;
         let decoded = decode(body, content_type);
         let html = tree::parse(&decoded.text, limits, &budget)?;
-        Ok(HtmlPage {
+        let page = HtmlPage::of(html, Some(url), decoded.charset, limits, budget);
+        page.decoding.set(decoded.decoding);
+        Ok(page)
+    }
+
+    /// Parses an XML page.
+    ///
+    /// # Errors
+    /// Returns an error if the page is not XML, or exceeds the default [`Limits`].
+    pub fn parse_xml(
+        body: &[u8],
+        content_type: Option<&str>,
+        url: &Url,
+    ) -> Result<HtmlPage, XmlError> {
+        let limits = Limits::default();
+        let budget = Budget::of(limits.time);
+        budget.check()?;
+        let decoded = decode(body, content_type);
+        let html = xml::parse(&decoded.text, &limits, &budget)?;
+        let page = HtmlPage::of(html, Some(url), decoded.charset, &limits, budget);
+        page.decoding.set(decoded.decoding);
+        Ok(page)
+    }
+
+    fn of(
+        html: Html,
+        url: Option<&Url>,
+        charset: &'static str,
+        limits: &Limits,
+        budget: Budget,
+    ) -> HtmlPage {
+        HtmlPage {
             html,
-            url: url.clone(),
+            url: url.cloned(),
             base: OnceCell::new(),
-            charset: decoded.charset,
-            decoding: Cell::new(decoded.decoding),
+            charset,
+            decoding: Cell::new(Decoding::default()),
             limits: *limits,
             budget,
             taken: Cell::new(0),
-        })
+        }
+    }
+
+    /// Parses HTML within a page with this budget, which has begun.
+    ///
+    /// # Errors
+    /// Returns an error if the text exceeds one of the limits.
+    pub(super) fn within(
+        text: &str,
+        limits: &Limits,
+        base: Option<&Url>,
+        charset: &'static str,
+        budget: &Budget,
+    ) -> Result<HtmlPage, LimitError> {
+        let budget = budget.clone();
+        let html = tree::parse_part(text, limits, &budget)?;
+        Ok(HtmlPage::of(html, base, charset, limits, budget))
     }
 
     /// Returns the whole page as a place to select in.
     pub fn scope(&self) -> HtmlScope<'_> {
-        HtmlScope { page: self, item: None }
+        let scope = HtmlScope { page: self, item: None };
+        // All that a part of a page has is below an `<html>` that the parser adds.
+        let is_part = self.html.tree.root().value().is_fragment();
+        HtmlScope { item: scope.element().filter(|_| is_part), ..scope }
+    }
+
+    /// Returns `true` for an XML page.
+    pub fn is_xml(&self) -> bool {
+        self.scope().element().is_some_and(text::is_xml)
+    }
+
+    /// Returns the budget that everything selected on the page shares.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Returns the number of nodes of the tree.
+    pub(super) fn nodes(&self) -> usize {
+        self.html.tree.nodes().len()
     }
 
     /// Returns the name of the page's encoding.
@@ -128,9 +199,9 @@ impl HtmlPage {
     }
 
     /// Returns the URL that relative URLs on the page start from: `<base href>`, else the page's
-    /// own.
-    pub fn base(&self) -> &Url {
-        self.base.get_or_init(|| self.declared_base().unwrap_or_else(|| self.url.clone()))
+    /// own, or `None` if that is not known.
+    pub fn base(&self) -> Option<&Url> {
+        self.base.get_or_init(|| self.declared_base().or_else(|| self.url.clone())).as_ref()
     }
 
     /// Returns the page's encoding.
@@ -143,7 +214,7 @@ impl HtmlPage {
     /// UTF-8 and queries in the page's encoding.
     pub fn resolve(&self, text: &str) -> Option<Url> {
         let encoding = queries(self.encoding());
-        let options = Url::options().base_url(Some(self.base()));
+        let options = Url::options().base_url(self.base());
         match text.is_ascii() {
             true => options.parse(text.trim()).ok(),
             false => options.encoding_override(Some(&encoding)).parse(text.trim()).ok(),
@@ -153,10 +224,11 @@ impl HtmlPage {
     fn declared_base(&self) -> Option<Url> {
         let mut elements = self.html.tree.root().descendants().filter_map(ElementRef::wrap);
         let href = elements.find_map(|element| match element.value().name() {
-            "base" => element.attr("href"),
+            "base" if !text::is_xml(element) => element.attr("href"),
             _ => None,
         })?;
-        self.url.join(href.trim()).ok().filter(|base| matches!(base.scheme(), "http" | "https"))
+        let base = self.url.as_ref()?.join(href.trim()).ok();
+        base.filter(|base| matches!(base.scheme(), "http" | "https"))
     }
 
     /// Counts a selected text against [`Limits::text`].
@@ -188,6 +260,11 @@ impl<'a> HtmlScope<'a> {
     /// Returns the page that the scope is on.
     pub fn page(self) -> &'a HtmlPage {
         self.page
+    }
+
+    /// Returns the text of the item or the page, folded.
+    pub fn text(self) -> String {
+        self.element().map_or_else(String::new, text::folded)
     }
 
     /// Returns the item, or the page's `<html>` element.

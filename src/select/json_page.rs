@@ -9,6 +9,7 @@ use std::cell::Cell;
 
 use bson::raw::RawBsonRef;
 use bytes::Bytes;
+use url::Url;
 
 use super::budget::Budget;
 use super::charset;
@@ -22,7 +23,11 @@ pub struct JsonPage {
     json: Json,
     text: Bytes,
     replaced: Cell<u64>,
+    /// True if the encoding was guessed.
+    is_guess: bool,
     budget: Budget,
+    /// URL that relative ones on the page start from, or `None` if it is not known.
+    base: Option<Url>,
 }
 
 impl JsonPage {
@@ -34,7 +39,7 @@ impl JsonPage {
         let (text, replaced) = charset::of_json(&page.body, page.content_type());
         let read = JsonPage::parse(text)?;
         read.replaced(replaced);
-        Ok(read)
+        Ok(JsonPage { base: Some(page.url.clone()), ..read })
     }
 
     /// Parses JSON text.
@@ -49,7 +54,58 @@ impl JsonPage {
                 None => return Err(error),
             },
         };
-        Ok(JsonPage { json, text, replaced: Cell::new(replaced), budget: Budget::default() })
+        let budget = Budget::default();
+        let replaced = Cell::new(replaced);
+        Ok(JsonPage { json, text, replaced, is_guess: false, budget, base: None })
+    }
+
+    /// Parses JSON within a page with this budget, which has begun.
+    ///
+    /// # Errors
+    /// Returns an error if the text is not JSON and cannot be repaired.
+    pub(super) fn within(
+        text: &str,
+        base: Option<&Url>,
+        budget: &Budget,
+    ) -> Result<JsonPage, JsonError> {
+        let text = text.trim_start_matches('\u{feff}').trim();
+        let (json, replaced) = match Json::parse(text.as_bytes()) {
+            Ok(json) => (json, 0),
+            Err(error) => match document::mended(text) {
+                (_, 0) => return Err(error),
+                (text, replaced) => (Json::parse(text.as_bytes())?, replaced),
+            },
+        };
+        let (budget, base) = (budget.clone(), base.cloned());
+        let (text, replaced) = (Bytes::new(), Cell::new(replaced));
+        Ok(JsonPage { json, text, replaced, is_guess: false, budget, base })
+    }
+
+    /// Returns the page with this URL, from which relative ones start.
+    pub(super) fn at(self, url: &Url) -> JsonPage {
+        JsonPage { base: Some(url.clone()), ..self }
+    }
+
+    /// Returns the page with how the text that it was made from was decoded.
+    pub(super) fn decoded(self, decoding: Decoding) -> JsonPage {
+        self.replaced(decoding.replaced);
+        JsonPage { is_guess: decoding.is_guess, ..self }
+    }
+
+    /// Returns the number of values in the page, or `None` if it is no list.
+    pub(super) fn length(&self) -> Option<usize> {
+        match self.value() {
+            RawBsonRef::Array(list) => Some(list.into_iter().count()),
+            _ => None,
+        }
+    }
+
+    /// Parses an item that was made of the values of a page.
+    ///
+    /// # Errors
+    /// Returns an error if the text is not JSON.
+    pub fn of_item(text: &str, page: &JsonPage) -> Result<JsonPage, JsonError> {
+        JsonPage::within(text, page.base(), page.budget())
     }
 
     /// Returns the page's value.
@@ -67,6 +123,11 @@ impl JsonPage {
         Scope::Json { value, page: self }
     }
 
+    /// Returns the URL that relative ones on the page start from, or `None` if it is not known.
+    pub fn base(&self) -> Option<&Url> {
+        self.base.as_ref()
+    }
+
     /// Returns the budget that everything selected on the page shares.
     pub fn budget(&self) -> &Budget {
         &self.budget
@@ -74,7 +135,7 @@ impl JsonPage {
 
     /// Returns how the page was decoded, including JSON within its texts.
     pub fn decoding(&self) -> Decoding {
-        Decoding { replaced: self.replaced.get(), is_guess: false }
+        Decoding { replaced: self.replaced.get(), is_guess: self.is_guess }
     }
 
     /// Returns the page's value, and the text that it was parsed from.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod paging;
+mod reading;
 mod request;
 mod select;
 
@@ -17,9 +18,10 @@ use super::{
     DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Seeds, SeedsPage, Site,
 };
 use crate::fetch::HeaderValue;
-use crate::select::{Format, Selector};
+use crate::select::{Finds, Format, Selector};
 use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
+use reading::{Built, Read, columns, document};
 use request::Asked;
 use select::{fields, rule, select, selector};
 
@@ -58,7 +60,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let ignore = file.ignore.iter().map(|path| selector("ignore", path));
     let detail = file.detail.as_ref();
     let said = file.answers.as_ref();
-    answers::refuse_unused(said, formats(&file).into_iter())?;
+    answers::refuse_unused(said, &reading::held(&file))?;
     let index = index(&file, folder)?;
     let detail = detail.map(|table| build_detail(table, said, file.format, &index)).transpose()?;
     let is_known = matches!(index.paging, Paging::Keys(_));
@@ -136,26 +138,12 @@ fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
     Ok(Some(rate.value))
 }
 
-/// Returns the formats of the site's pages.
-fn formats(file: &SiteFile) -> Vec<Format> {
-    let usual = file.format;
-    let seeds = file.seeds.as_ref().filter(|seeds| seeds.value.url.is_some());
-    let detail = file.detail.as_ref();
-    let of_tables = [
-        Some(file.index.value.format),
-        seeds.map(|seeds| seeds.value.format),
-        detail.map(|detail| detail.value.format),
-    ];
-    of_tables.into_iter().flatten().map(|format| format.unwrap_or(usual)).collect()
-}
-
 fn seeds(
     written: &At<SeedsTable>,
     said: Option<&At<AnswersTable>>,
     usual: Format,
 ) -> Result<Seeds, Wrong> {
     let table = &written.value;
-    let format = table.format.unwrap_or(usual);
     match (&table.values, &table.url, &table.select) {
         (Some(values), None, None) if values.is_empty() => {
             Err(wrong(written, "seeds.values", "must contain at least one category"))
@@ -165,30 +153,31 @@ fn seeds(
                 request::first_used(&Asked::seeds(table), &[]),
                 "the categories are listed in `values`",
             )?;
-            refuse(
+            let unused = [
                 table.paging.as_ref().map(|it| at_key(it, "seeds.paging")),
-                "the categories are listed in `values`",
-            )?;
+                table.within.as_ref().map(|it| at_key(it, "seeds.within")),
+                table.delimiter.as_ref().map(|it| at_key(it, "seeds.delimiter")),
+            ];
+            refuse(unused.into_iter().flatten().next(), "the categories are listed in `values`")?;
             Ok(Seeds::Listed(values.iter().map(|value| value.as_str().into()).collect()))
         }
         (None, Some(_), Some(of)) => {
-            let paging =
-                paging::build("seeds.paging", table.paging.as_ref(), format, Path::new(""))?;
+            let Built { reading, on, marks } = Read::seeds(table, usual).build(said)?;
+            let paging = paging::build("seeds.paging", table.paging.as_ref(), on, Path::new(""))?;
             if matches!(paging, Paging::Keys(_) | Paging::Sitemap) {
                 let message = "not valid for a page of categories";
                 return Err(wrong(written, "seeds.paging", message));
             }
             let request = request::build(&Asked::seeds(table), &paging.placeholders())?;
             needs(&request, needed(&paging), written, "seeds")?;
-            let goes_on = goes_on("seeds.paging", table.paging.as_ref(), format)?;
+            let goes_on = goes_on("seeds.paging", table.paging.as_ref(), on)?;
             if let Some(url) = first_url(table.paging.as_ref()) {
                 let message = "it is for the list of items only";
                 return Err(wrong(url, "seeds.paging.first_url", message));
             }
-            let select = rule("seeds.select", of, format)?;
-            let marks = answers::marks(said, format)?;
+            let select = rule("seeds.select", of, on)?;
             let more = heeds_hints(table.paging.as_ref());
-            let page = SeedsPage { request, paging, goes_on, more, marks, select };
+            let page = SeedsPage { request, reading, paging, goes_on, more, marks, select };
             Ok(Seeds::Page(Box::new(page)))
         }
         _ => Err(wrong(written, "seeds", "set either `values`, or `url` and `select`")),
@@ -199,8 +188,9 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
     let SiteFile { index: written, detail, seeds, .. } = file;
     let (detail, has_seeds) = (detail.as_ref(), seeds.is_some());
     let table = &written.value;
-    let format = table.format.unwrap_or(file.format);
-    let paging = paging::build("index.paging", table.paging.as_ref(), format, folder)?;
+    let read = Read::index(table, file.format).build(file.answers.as_ref())?;
+    let Built { reading, on, marks } = read;
+    let paging = paging::build("index.paging", table.paging.as_ref(), on, folder)?;
     let mut allowed = paging.placeholders();
     if has_seeds {
         allowed.push(Placeholder::Seed);
@@ -235,16 +225,16 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
     };
     let items = match &paging {
         Paging::Keys(_) | Paging::Sitemap => bare_items(written, detail, &paging)?,
-        _ => selected(written, detail, format)?,
+        _ => selected(written, detail, on)?,
     };
-    let require = table.require.iter().map(|text| select("index.require", text, format));
+    let require = table.require.iter().map(|steps| select("index.require", steps, on));
     let require = require.collect::<Result<_, _>>()?;
-    let marks = answers::marks(file.answers.as_ref(), format)?;
     let more = heeds_hints(table.paging.as_ref());
-    let goes_on = goes_on("index.paging", table.paging.as_ref(), format)?;
+    let goes_on = goes_on("index.paging", table.paging.as_ref(), on)?;
     let total_exact = file.total_exact.unwrap_or(!is_known);
     Ok(IndexRules {
         request,
+        reading,
         first,
         later,
         paging,
@@ -293,10 +283,10 @@ fn later_request(
 fn goes_on(
     key: &str,
     paging: Option<&At<PagingTable>>,
-    format: Format,
+    on: Finds,
 ) -> Result<Option<crate::select::FieldRule>, Wrong> {
     let written = paging.and_then(|paging| paging.value.goes_on.as_ref());
-    written.map(|it| select::single(&format!("{key}.while"), it, format)).transpose()
+    written.map(|it| select::single(&format!("{key}.while"), it, on)).transpose()
 }
 
 fn first_url(paging: Option<&At<PagingTable>>) -> Option<&At<String>> {
@@ -306,7 +296,7 @@ fn first_url(paging: Option<&At<PagingTable>>) -> Option<&At<String>> {
 fn selected(
     written: &At<IndexTable>,
     detail: Option<&At<DetailTable>>,
-    format: Format,
+    on: Finds,
 ) -> Result<ItemRules, Wrong> {
     let table = &written.value;
     let missing = |key: &str| wrong(written, key, "missing: required for a list");
@@ -314,10 +304,18 @@ fn selected(
     let of_key = table.key.as_ref().ok_or_else(|| missing("index.key"))?;
     let link = detail.and_then(|detail| detail.value.link.as_ref());
     let revision = table.revision.as_ref().and_then(OrOff::on);
-    let keep = match fields("index.fields", &table.fields, format)? {
+    let page = on;
+    let items = select::items("index.items", of_items, on)?;
+    // `::text` after an item's selector says nothing.
+    let on = match items.finds() {
+        Finds::Texts => items.reads(),
+        finds => finds,
+    };
+    let columns = table.columns.as_ref().map(|it| columns(it, page, on)).transpose()?;
+    let keep = match fields("index.fields", &table.fields, on)? {
         fields if !fields.is_empty() => Keep::Fields(fields),
         _ if detail.is_some() => Keep::Nothing,
-        _ if format == Format::Json => Keep::Whole,
+        _ if on == Finds::Values => Keep::Whole,
         _ => {
             let message =
                 "required for HTML pages: name the fields to keep, here or in [detail.fields]";
@@ -325,10 +323,11 @@ fn selected(
         }
     };
     Ok(ItemRules::Selected {
-        items: select::items("index.items", of_items, format)?,
-        key: select::key("index.key", of_key, format)?,
-        link: link.map(|link| select::single("detail.link", link, format)).transpose()?,
-        revision: revision.map(|it| select::single("index.revision", &it, format)).transpose()?,
+        items,
+        columns,
+        key: select::key("index.key", of_key, on)?,
+        link: link.map(|link| select::single("detail.link", link, on)).transpose()?,
+        revision: revision.map(|it| select::single("index.revision", &it, on)).transpose()?,
         keep,
     })
 }
@@ -344,6 +343,8 @@ fn bare_items(
     let kind = if is_sitemap { "sitemap" } else { "keys" };
     let unused = [
         table.items.as_ref().map(|it| at_key(it, "index.items")),
+        table.within.as_ref().map(|it| at_key(it, "index.within")),
+        table.columns.as_ref().map(|it| at_key(it, "index.columns")),
         table.require.first().map(|it| at_key(it, "index.require")),
         table
             .revision
@@ -388,7 +389,7 @@ fn build_detail(
     index: &IndexRules,
 ) -> Result<DetailRules, Wrong> {
     let table = &written.value;
-    let format = table.format.unwrap_or(usual);
+    let Built { reading, on, marks } = Read::detail(table, usual).build(said)?;
     let request = request::build(&Asked::detail(table), &[Placeholder::Key])?;
     let names_pages = table.link.is_some() || matches!(index.paging, Paging::Sitemap);
     match (&table.url, &table.link) {
@@ -408,25 +409,24 @@ fn build_detail(
             refuse(query, "the URL of the page comes from the list and is used unchanged")?;
         }
     }
-    let require = table.require.iter().map(|text| select("detail.require", text, format));
+    let require = table.require.iter().map(|steps| select("detail.require", steps, on));
     let revision = table.revision.as_ref();
-    let revision = revision.map(|it| select::single("detail.revision", it, format));
-    let fields = fields("detail.fields", &table.fields, format)?;
-    if fields.is_empty() && format == Format::Html {
+    let revision = revision.map(|it| select::single("detail.revision", it, on));
+    let document = table.document.as_ref().map(|it| document(it, on)).transpose()?;
+    // What a document is selected for is values.
+    let on = if document.is_some() { Finds::Values } else { on };
+    let fields = fields("detail.fields", &table.fields, on)?;
+    if fields.is_empty() && on != Finds::Values {
         let message = "required for HTML pages: name the fields to keep";
         return Err(wrong(written, "detail.fields", message));
     }
-    let document = table.document.as_ref();
-    if let Some(path) = document.filter(|_| format == Format::Html) {
-        return Err(wrong(path, "detail.document", "not valid for HTML pages"));
-    }
     Ok(DetailRules {
         request,
-        format,
+        reading,
         require: require.collect::<Result<_, _>>()?,
-        marks: answers::marks(said, format)?,
+        marks,
         revision: revision.transpose()?,
-        document: document.map(|path| selector("detail.document", path)).transpose()?,
+        document,
         fields,
     })
 }

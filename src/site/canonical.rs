@@ -17,11 +17,11 @@ use serde_json::{Value, json};
 use super::Site;
 use super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
 use super::request::{BodyTemplate, RequestTemplate};
-use super::rules::{DetailRules, IndexRules, ItemRules, Keep, Seeds, SeedsPage};
+use super::rules::{DetailRules, IndexRules, ItemRules, Keep, Reading, Seeds, SeedsPage, Within};
 use super::template::{JsonTemplate, Template};
 use crate::model::document::Digest;
 use crate::select::field::Kind;
-use crate::select::{FieldRule, Format, Select, Selector};
+use crate::select::{COMMA, FieldRule, Finds, Format, Select, Selector, Step as SelectStep, Steps};
 
 /// Version of the form. 1 was the `Debug` output of version 0.1.0.
 const FORMAT: u32 = 2;
@@ -50,6 +50,7 @@ pub fn definition(site: &Site) -> String {
                 more,
                 require,
                 total_exact: _,
+                reading: _,
                 marks: _,
                 most_pages: _,
                 items: _,
@@ -86,7 +87,8 @@ pub fn definition(site: &Site) -> String {
 /// again. It is not assumed for documents made from HTML pages, which are now read differently.
 pub fn takes_over(site: &Site) -> bool {
     let reads_html = |format: Format| format == Format::Html;
-    !(site.detail.as_ref().is_some_and(|it| reads_html(it.format)) || items_are_html(&site.index))
+    !(site.detail.as_ref().is_some_and(|it| reads_html(it.reading.format))
+        || items_are_html(&site.index))
 }
 
 type Form = BTreeMap<&'static str, Value>;
@@ -108,16 +110,19 @@ fn list(form: &mut Form, name: &'static str, values: impl Iterator<Item = Value>
 
 fn rules_form(site: &Site) -> Form {
     let mut form = Form::new();
-    form.insert("items", items_form(&site.index.items));
+    let IndexRules { reading, items, .. } = &site.index;
+    form.insert("items", items_form(items));
+    within(&mut form, reading);
     if let Some(detail) = &site.detail {
-        let DetailRules { request, format, document, fields, require: _, marks: _, revision: _ } =
+        let DetailRules { request, reading, document, fields, require: _, marks: _, revision: _ } =
             detail;
         let mut page = Form::new();
         page.insert("request", request_form(request));
-        if *format == Format::Html {
+        if reading.format == Format::Html {
             page.insert("html", true.into());
         }
-        some(&mut page, "document", document.as_ref().map(|it| it.text().into()));
+        within(&mut page, reading);
+        some(&mut page, "document", document.as_ref().map(document_form));
         list(&mut page, "fields", fields.iter().map(field));
         form.insert("detail", Value::from_iter(page));
     }
@@ -127,10 +132,18 @@ fn rules_form(site: &Site) -> Form {
     form
 }
 
+/// Returns the form of the selector of a document: a JSONPath is its text alone.
+fn document_form(document: &Select) -> Value {
+    match document {
+        Select::Json(selector) => selector.text().into(),
+        other => select(other),
+    }
+}
+
 /// Returns true if the parts kept from the list are read from HTML.
 fn items_are_html(index: &IndexRules) -> bool {
     let ItemRules::Selected { items, keep, .. } = &index.items else { return false };
-    matches!(items, Select::Css(_)) && *keep != Keep::Nothing
+    items.reads().are_elements() && *keep != Keep::Nothing
 }
 
 fn items_form(items: &ItemRules) -> Value {
@@ -143,8 +156,9 @@ fn items_form(items: &ItemRules) -> Value {
             form.insert("by", "sitemap".into());
             form.insert("key", key.text().into());
         }
-        ItemRules::Selected { items, key, link, revision, keep } => {
+        ItemRules::Selected { items, columns, key, link, revision, keep } => {
             form.insert("items", select(items));
+            some(&mut form, "columns", columns.as_ref().map(select));
             form.insert("key", rule(key));
             some(&mut form, "link", link.as_ref().map(rule));
             some(&mut form, "revision", revision.as_ref().map(rule));
@@ -187,7 +201,36 @@ fn select(select: &Select) -> Value {
     match select {
         Select::Json(selector) => json!({ "json": selector.text() }),
         Select::Css(selector) => json!({ "css": selector.text() }),
+        Select::Steps(steps) => steps_form(steps),
     }
+}
+
+fn steps_form(steps: &Steps) -> Value {
+    let step = |step: &SelectStep| match step {
+        SelectStep::Json(selector) => json!({ "json": selector.text() }),
+        SelectStep::Css(selector) => json!({ "css": selector.text() }),
+        SelectStep::Regex(pattern) => json!({ "regex": pattern.text() }),
+        SelectStep::Read(Finds::Values) => json!("json"),
+        SelectStep::Read(Finds::Nodes) => json!("xml"),
+        SelectStep::Read(_) => json!("html"),
+    };
+    json!({ "steps": steps.steps().iter().map(step).collect::<Vec<_>>() })
+}
+
+/// Adds how a page is read, where that is neither JSON nor HTML as a whole.
+fn within(form: &mut Form, reading: &Reading) {
+    let Reading { format, delimiter, within } = reading;
+    // JSON and HTML show in the selectors.
+    let format = match format {
+        Format::Json | Format::Html => None,
+        Format::Xml => Some("xml"),
+        Format::Csv => Some("csv"),
+        Format::Jsonl => Some("jsonl"),
+    };
+    some(form, "format", format.map(Value::from));
+    some(form, "delimiter", (*delimiter != COMMA).then(|| (*delimiter).into()));
+    let select = within.as_deref().map(|Within { select, marks: _ }| steps_form(select));
+    some(form, "within", select);
 }
 
 fn request_form(request: &RequestTemplate) -> Value {
@@ -297,13 +340,14 @@ fn seeds_form(seeds: &Seeds) -> Value {
     match seeds {
         Seeds::Listed(seeds) => seeds.iter().map(|seed| Value::from(&**seed)).collect(),
         Seeds::Page(page) => {
-            let SeedsPage { request, paging, goes_on, more, marks: _, select } = &**page;
+            let SeedsPage { request, reading, paging, goes_on, more, marks: _, select } = &**page;
             let mut form = Form::new();
             form.insert("request", request_form(request));
             form.insert("paging", paging_form(paging));
             some(&mut form, "while", goes_on.as_ref().map(rule));
             some(&mut form, "more", (!more).then(|| false.into()));
             form.insert("select", rule(select));
+            within(&mut form, reading);
             Value::from_iter(form)
         }
     }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
-use super::written::{At, OneOrMany, OrOff, Pairs, Short};
+use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
 use crate::select::Format;
 
 /// Bytes of a site file, with its list of keys.
@@ -76,10 +76,10 @@ pub struct AnswersTable {
     pub(super) wait: Option<At<String>>,
     /// Selectors (JSONPath or CSS). A page that matches one of them is missing, as with status 404.
     #[serde(default)]
-    pub(super) missing: Vec<At<String>>,
+    pub(super) missing: Vec<At<Chain>>,
     /// Selectors (JSONPath or CSS). A page that matches one of them is a failure, and is retried.
     #[serde(default)]
-    pub(super) error: Vec<At<String>>,
+    pub(super) error: Vec<At<Chain>>,
 }
 
 /// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or `url`
@@ -94,6 +94,10 @@ pub struct SeedsTable {
     pub(super) select: Option<At<Short<RuleTable>>>,
     /// Format of the page. Default: the format of the site.
     pub(super) format: Option<Format>,
+    /// Delimiter of CSV, a single character. Default: a comma.
+    pub(super) delimiter: Option<At<String>>,
+    /// Part of the page that all selectors of this table are applied to. Default: the whole page.
+    pub(super) within: Option<At<Chain>>,
     /// Paging, if the categories are on several pages.
     pub(super) paging: Option<At<PagingTable>>,
     /// URL of the page with the categories: a path below `base_url`, or an absolute URL.
@@ -142,11 +146,17 @@ pub struct IndexTable {
     pub(super) max_pages: Option<At<u64>>,
     /// Format of the page. Default: the format of the site.
     pub(super) format: Option<Format>,
+    /// Delimiter of CSV, a single character. Default: a comma.
+    pub(super) delimiter: Option<At<String>>,
+    /// Part of the page that all selectors of this table are applied to. Default: the whole page.
+    pub(super) within: Option<At<Chain>>,
     /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
-    pub(super) require: Vec<At<String>>,
+    pub(super) require: Vec<At<Chain>>,
     /// Selector of the items on a page.
     pub(super) items: Option<At<Short<RuleTable>>>,
+    /// Selector of the names of the columns, if items are lists of values: they become objects.
+    pub(super) columns: Option<At<Chain>>,
     /// Selector of the key within an item. For a sitemap: a regular expression on the location.
     pub(super) key: Option<At<Short<RuleTable>>>,
     /// Selector of the revision within an item: a value that changes with the item, such as
@@ -200,14 +210,18 @@ pub struct DetailTable {
     pub(super) json: Option<At<toml::Value>>,
     /// Format of the page. Default: the format of the site.
     pub(super) format: Option<Format>,
+    /// Delimiter of CSV, a single character. Default: a comma.
+    pub(super) delimiter: Option<At<String>>,
+    /// Part of the page that all selectors of this table are applied to. Default: the whole page.
+    pub(super) within: Option<At<Chain>>,
     /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
-    pub(super) require: Vec<At<String>>,
+    pub(super) require: Vec<At<Chain>>,
     /// Selector of the revision on the page. A page with an older revision than in the list is
     /// requested again.
     pub(super) revision: Option<At<Short<RuleTable>>>,
-    /// JSONPath of the document within the page. Default: the whole page.
-    pub(super) document: Option<At<String>>,
+    /// JSONPath of the document within the page, or steps that lead to it. Default: the whole page.
+    pub(super) document: Option<At<Chain>>,
     /// Fields to keep from the page, by name. Default: all of a JSON page; HTML needs fields.
     #[serde(default)]
     pub(super) fields: Rules,
@@ -295,8 +309,8 @@ pub enum PagingBy {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleTable {
-    /// JSONPath, or CSS with `::text` or `::attr(name)`.
-    pub(super) select: String,
+    /// JSONPath, or CSS with `::text` or `::attr(name)`, or a list of steps.
+    pub(super) select: Chain,
     /// Regular expression. Keeps its first group, or the whole match; values without a match are
     /// skipped.
     pub(super) regex: Option<String>,
@@ -320,8 +334,8 @@ pub struct RuleTable {
 pub struct SaidTable {
     /// Name of a header, such as X-Total-Count or, with `regex = '/(\d+)$'`, Content-Range.
     pub(super) header: Option<String>,
-    /// JSONPath, or CSS with `::text` or `::attr(name)`.
-    pub(super) select: Option<String>,
+    /// JSONPath, or CSS with `::text` or `::attr(name)`, or a list of steps.
+    pub(super) select: Option<Chain>,
     /// Regular expression. Keeps its first group, or the whole match; values without a match are
     /// skipped.
     pub(super) regex: Option<String>,

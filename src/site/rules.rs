@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Site;
 use super::paging::Paging;
 use super::request::RequestTemplate;
 use crate::select::field::Pattern;
-use crate::select::{FieldRule, Format, Select, Selector};
+use crate::select::{FieldRule, Format, Select, Steps};
 
 /// Marks on a page which show that it is not the requested one, although its status is normal.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -14,6 +15,26 @@ pub struct Marks {
     pub missing: Vec<Select>,
     /// A page with one of these is a failure of the site, and is retried.
     pub error: Vec<Select>,
+}
+
+/// How to read a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// Format of the page.
+    pub format: Format,
+    /// Delimiter of CSV.
+    pub delimiter: u8,
+    /// Part of the page to read, or `None` if it is read as a whole.
+    pub within: Option<Box<Within>>,
+}
+
+/// Part of a page that all selectors of a table are applied to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Within {
+    /// Selector of the part.
+    pub select: Steps,
+    /// Marks of a missing or failed page, looked for on the whole page.
+    pub marks: Marks,
 }
 
 /// Categories, each with its own list of items.
@@ -29,6 +50,8 @@ pub enum Seeds {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeedsPage {
     pub(super) request: RequestTemplate,
+    /// How to read the page.
+    pub reading: Reading,
     /// Paging of the page.
     pub paging: Paging,
     /// Rule for a value that must mean yes for the list to continue.
@@ -49,6 +72,8 @@ pub struct IndexRules {
     pub(super) first: Option<Box<RequestTemplate>>,
     /// Request of later pages, if it differs.
     pub(super) later: Option<Box<RequestTemplate>>,
+    /// How to read a page.
+    pub reading: Reading,
     /// Paging of the list.
     pub paging: Paging,
     /// Rule for a value that must mean yes for the list to continue.
@@ -75,6 +100,8 @@ pub enum ItemRules {
     Selected {
         /// Selector of the items on a page.
         items: Select,
+        /// Selector of the names of the columns, for items that are lists of values.
+        columns: Option<Select>,
         /// Rule for the key within an item.
         key: FieldRule,
         /// Rule for the URL of the item's page within an item, or `None` if the list does not have
@@ -96,6 +123,54 @@ pub enum ItemRules {
     Known,
 }
 
+impl Reading {
+    fn has_steps(&self) -> bool {
+        self.within.is_some()
+    }
+}
+
+/// Returns `true` if a selector has several steps.
+pub(super) fn has_steps(site: &Site) -> bool {
+    let IndexRules { reading, require, marks, items, .. } = &site.index;
+    let mut all: Vec<&Select> = require.iter().chain(marks.all()).collect();
+    let mut reads_part = reading.has_steps();
+    if let Some(Seeds::Page(page)) = &site.seeds {
+        all.push(&page.select.select);
+        all.extend(page.marks.all());
+        reads_part |= page.reading.has_steps();
+    }
+    if let ItemRules::Selected { items, columns, key, link, revision, keep } = items {
+        let rules = [Some(key), link.as_ref(), revision.as_ref()].into_iter().flatten();
+        let fields = match keep {
+            Keep::Fields(fields) => fields.as_slice(),
+            Keep::Nothing | Keep::Whole => &[],
+        };
+        all.push(items);
+        all.extend(columns);
+        all.extend(rules.chain(fields.iter().map(|(_, rule)| rule)).map(|rule| &rule.select));
+    }
+    if let Some(detail) = &site.detail {
+        all.extend(detail.require.iter().chain(detail.marks.all()).chain(&detail.document));
+        let fields = detail.fields.iter().map(|(_, rule)| rule);
+        all.extend(fields.chain(&detail.revision).map(|rule| &rule.select));
+        reads_part |= detail.reading.has_steps();
+    }
+    reads_part || all.into_iter().any(|select| matches!(select, Select::Steps(_)))
+}
+
+impl Marks {
+    fn all(&self) -> impl Iterator<Item = &Select> {
+        self.missing.iter().chain(&self.error)
+    }
+}
+
+impl ItemRules {
+    /// Returns `true` if the items are selected on HTML.
+    pub fn are_elements(&self) -> bool {
+        matches!(self, ItemRules::Selected { items, .. } if items.reads().are_elements())
+    }
+}
+
 /// Parts of an item on the list to keep for its document.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Keep {
@@ -111,16 +186,16 @@ pub enum Keep {
 #[derive(Debug, Clone)]
 pub struct DetailRules {
     pub(super) request: RequestTemplate,
-    /// Format of the page.
-    pub format: Format,
+    /// How to read the page.
+    pub reading: Reading,
     /// Selectors that must match; otherwise the page is rejected.
     pub require: Vec<Select>,
     /// Marks of a missing or failed page.
     pub marks: Marks,
     /// Rule for the revision on the page.
     pub revision: Option<FieldRule>,
-    /// Path of the document within a JSON page, or `None` if it is the whole page.
-    pub document: Option<Selector>,
+    /// Selector of the document within the page, or `None` if it is the whole page.
+    pub document: Option<Select>,
     /// Fields to keep, by name. If empty, the whole JSON page is kept.
     pub fields: Vec<(Box<str>, FieldRule)>,
 }

@@ -4,9 +4,12 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use indexmap::IndexMap;
+use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
+
+use crate::select::Part;
 
 /// A value with its position in the file.
 #[derive(Debug, Clone)]
@@ -24,6 +27,8 @@ pub enum Short<T> {
     Text(String),
     /// A number.
     Number(u64),
+    /// A list of steps.
+    Steps(Chain),
     /// The table.
     Table(T),
 }
@@ -44,6 +49,30 @@ impl<T: Clone> OrOff<T> {
             OrOff::Off => None,
             OrOff::On(value) => Some(At { at: written.at, value: value.clone() }),
         }
+    }
+}
+
+/// A selector: a text, or a list of steps. A regular expression is a step only.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Chain(pub Vec<Part>);
+
+impl Chain {
+    /// Parses a selector outside of a site file: a text, or a TOML list of steps.
+    ///
+    /// # Errors
+    /// Returns what is wrong with the list, in words.
+    pub fn parse(text: &str) -> Result<Chain, String> {
+        let is_list = text.trim_start().strip_prefix('[').map(str::trim_start);
+        if !is_list.is_some_and(|rest| rest.starts_with(['"', '\'', '{', ']'])) {
+            return Ok(Chain(vec![Part::Selector(text.trim().to_owned())]));
+        }
+        #[derive(Deserialize)]
+        struct Line {
+            steps: Chain,
+        }
+        let line: Result<Line, _> = toml::from_str(&format!("steps = {text}"));
+        line.map(|line| line.steps)
+            .map_err(|error| format!("it is no TOML list of steps: {}", error.message()))
     }
 }
 
@@ -87,8 +116,77 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Short<T> {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Short<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Short::Table)
             }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Short<T>, A::Error> {
+                steps(list).map(Short::Steps)
+            }
         }
         deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+fn steps<'de, A: SeqAccess<'de>>(mut list: A) -> Result<Chain, A::Error> {
+    let mut steps = Vec::new();
+    while let Some(step) = list.next_element()? {
+        steps.push(step);
+    }
+    Ok(Chain(steps))
+}
+
+/// A step that is a regular expression.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegexTable {
+    regex: String,
+}
+
+impl<'de> Deserialize<'de> for Part {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfStep;
+        impl<'de> Visitor<'de> for OfStep {
+            type Value = Part;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a selector or { regex = '…' }")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Part, E> {
+                Ok(Part::Selector(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Part, A::Error> {
+                let table = RegexTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Part::Regex(table.regex))
+            }
+        }
+        deserializer.deserialize_any(OfStep)
+    }
+}
+
+impl<'de> Deserialize<'de> for Chain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfSteps;
+        impl<'de> Visitor<'de> for OfSteps {
+            type Value = Chain;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a selector or a list of steps")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Chain, E> {
+                Ok(Chain(vec![Part::Selector(text.to_owned())]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Chain, A::Error> {
+                let step = Part::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Chain(vec![step]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Chain, A::Error> {
+                steps(list)
+            }
+        }
+        deserializer.deserialize_any(OfSteps)
     }
 }
 
@@ -115,6 +213,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrOff<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<OrOff<T>, A::Error> {
                 T::deserialize(MapAccessDeserializer::new(map)).map(Short::Table).map(OrOff::On)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<OrOff<T>, A::Error> {
+                steps(list).map(Short::Steps).map(OrOff::On)
             }
         }
         deserializer.deserialize_any(Either(PhantomData))
@@ -185,7 +287,8 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{At, OneOrMany, OrOff, Scalar, Short};
+    use super::{At, Chain, OneOrMany, OrOff, Scalar, Short};
+    use crate::select::Part;
 
     impl<T: JsonSchema> JsonSchema for At<T> {
         fn inline_schema() -> bool {
@@ -212,7 +315,8 @@ mod schema {
 
         fn json_schema(generator: &mut SchemaGenerator) -> Schema {
             let table = generator.subschema_for::<T>();
-            json_schema!({ "anyOf": [{ "type": ["string", "integer"] }, table] })
+            let steps = generator.subschema_for::<Vec<Part>>();
+            json_schema!({ "anyOf": [{ "type": ["string", "integer"] }, steps, table] })
         }
     }
 
@@ -227,7 +331,41 @@ mod schema {
 
         fn json_schema(generator: &mut SchemaGenerator) -> Schema {
             let table = generator.subschema_for::<T>();
-            json_schema!({ "anyOf": [{ "type": "string" }, { "const": false }, table] })
+            let steps = generator.subschema_for::<Vec<Part>>();
+            json_schema!({ "anyOf": [{ "type": "string" }, { "const": false }, steps, table] })
+        }
+    }
+
+    impl JsonSchema for Part {
+        fn schema_name() -> Cow<'static, str> {
+            "Step".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "A step of a selector: a JSONPath, a CSS selector or a regular expression, applied to what the step before it found.",
+                "anyOf": [{ "type": "string" }, {
+                    "type": "object",
+                    "properties": { "regex": { "type": "string" } },
+                    "required": ["regex"],
+                    "additionalProperties": false,
+                }],
+            })
+        }
+    }
+
+    impl JsonSchema for Chain {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            "Selector".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let step = generator.subschema_for::<Part>();
+            json_schema!({ "anyOf": [step, { "type": "array", "items": step, "minItems": 1 }] })
         }
     }
 

@@ -166,7 +166,9 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
     // A page that was parsed but has a wrong field is the right page, so its sample would not help.
     let sample = match error {
         PageError::Json(_)
-        | PageError::NotHtml { .. }
+        | PageError::OtherType { .. }
+        | PageError::Unread { .. }
+        | PageError::Columns(_)
         | PageError::Sitemap(_)
         | PageError::Require(_) => quoted(&page.body),
         _ => String::new(),

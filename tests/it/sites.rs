@@ -7,6 +7,7 @@ mod early_ends;
 mod emptied;
 mod examples;
 mod format;
+mod formats;
 mod handed_over;
 mod links;
 mod lists_that_go_on;
@@ -17,6 +18,7 @@ mod other_words;
 mod paging;
 mod proven_ends;
 mod revisions;
+mod steps;
 mod wire;
 
 use std::collections::BTreeMap;

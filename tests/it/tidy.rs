@@ -213,7 +213,9 @@ fn structs_show_few_fields() {
             {
                 (name, fields) = (Some(rest.to_owned()), 0);
                 structs += 1;
-            } else if line.starts_with("    pub ") || line.starts_with("    pub(crate) ") {
+            } else if (line.starts_with("    pub ") || line.starts_with("    pub(crate) "))
+                && !line.contains(" fn ")
+            {
                 fields += 1;
             } else if line == "}" && fields > MOST_FIELDS {
                 let name = name.take().unwrap_or_default();

@@ -1,30 +1,36 @@
 //! Evaluates `--select` on a page, with the crawler's selectors.
 
 use std::fmt;
+use std::ops::ControlFlow;
 
 use anyhow::bail;
 
 use crate::fetch::Page;
 use crate::model::document::value_to_text;
-use crate::select::html::{CssSelector, HtmlPage};
-use crate::select::{Format, JsonPage, Select, Selector};
+use crate::select::field::Scope;
+use crate::select::{COMMA, Finds, Format, Match, Part, Select, Tree};
+use crate::site::Chain as Steps;
 
-/// A JSONPath or a CSS selector.
+/// A selector: a JSONPath, a CSS selector, or a list of steps.
 #[derive(Debug)]
 pub struct Expression(Select);
 
 impl Expression {
-    /// Parses an expression. One that begins with `$` is a JSONPath.
+    /// Parses an expression. One that begins with `$` is a JSONPath, one that is a TOML list has
+    /// steps, as in a site file.
     ///
     /// # Errors
     /// Returns the reason, in words, if the expression is not valid.
-    pub fn parse(text: &str) -> Result<Expression, String> {
-        if text.trim_start().starts_with('$') {
-            let selector = Selector::parse(text.trim()).map_err(|error| error.to_string())?;
-            return Ok(Expression(Select::Json(selector)));
-        }
-        let selector = CssSelector::parse(text).map_err(|error| error.to_string())?;
-        Ok(Expression(Select::Css(selector)))
+    pub fn parse(text: &str, format: Option<Format>) -> Result<Expression, String> {
+        let steps = Steps::parse(text)?;
+        let is_path = steps.0.first().is_some_and(Part::is_path);
+        let on = match format {
+            _ if is_path => Finds::Values,
+            Some(Format::Xml) => Finds::Nodes,
+            _ => Finds::Elements,
+        };
+        let select = Select::parse(&steps.0, on).map_err(|error| error.to_string())?;
+        Ok(Expression(select))
     }
 
     /// Returns all matches: values as compact JSON, texts without quotes. `format` overrides the
@@ -33,23 +39,31 @@ impl Expression {
     /// # Errors
     /// Returns an error if the page cannot be parsed or has another format than the expression.
     pub fn find(&self, page: &Page, format: Option<Format>) -> anyhow::Result<Vec<String>> {
-        match (&self.0, format.unwrap_or_else(|| format_of(page))) {
-            (Select::Json(selector), Format::Json) => {
-                let json = JsonPage::read(page)?;
-                let found = selector.select(json.value(), json.budget())?;
-                Ok(found.iter().map(|found| value_to_text(found.as_raw())).collect())
-            }
-            (Select::Css(selector), Format::Html) => {
-                let html = HtmlPage::parse(&page.body, page.content_type(), &page.url)?;
-                Ok(selector.select_texts(html.scope())?)
-            }
-            (Select::Json(_), Format::Html) => bail!(
-                "{self} is a JSONPath, but the page is treated as HTML; use --format json to read it as JSON"
+        let format = format.unwrap_or_else(|| format_of(page));
+        match (self.0.reads(), format.holds()) {
+            (Finds::Values, holds) if holds.are_elements() => bail!(
+                "{self} is a JSONPath, but the page is treated as {}; use --format json to read it as JSON",
+                format.name()
             ),
-            (Select::Css(_), Format::Json) => bail!(
-                "{self} is a CSS selector (a JSONPath begins with $), but the page is treated as JSON; use --format html to read it as HTML"
+            (reads, Finds::Values) if reads.are_elements() => bail!(
+                "{self} is a CSS selector (a JSONPath begins with $), but the page is treated as {}; use --format html to read it as HTML",
+                format.name()
             ),
+            _ => self.found(Tree::read(format, COMMA, page)?.scope()),
         }
+    }
+
+    fn found(&self, scope: Scope<'_>) -> anyhow::Result<Vec<String>> {
+        let mut found = Vec::new();
+        self.0.each(scope, |one| {
+            found.push(match one {
+                Match::Text(text) => text.into_owned(),
+                Match::Place(Scope::Json { value, .. }) => value_to_text(value),
+                Match::Place(Scope::Html(element)) => element.text(),
+            });
+            ControlFlow::Continue(())
+        })?;
+        Ok(found)
     }
 }
 
@@ -90,7 +104,7 @@ mod tests {
     }
 
     fn found(expression: &str, page: &Page, format: Option<Format>) -> Result<String, String> {
-        let found = Expression::parse(expression)?.find(page, format);
+        let found = Expression::parse(expression, format)?.find(page, format);
         found.map(|found| found.join("|")).map_err(|error| error.to_string())
     }
 
@@ -109,6 +123,9 @@ mod tests {
             ("p", &html, "a b|c"),
             ("p.x::text", &html, "a b"),
             ("a::attr(href)", &html, "/c"),
+            (r#"["p", "b"]"#, &html, "b"),
+            (r#"["p.x", "::text", { regex = "^(.)" }]"#, &html, "a"),
+            (r#"["$.a[0].b", { regex = '(\S)$' }]"#, &json, "y"),
         ] {
             assert_eq!(found(expression, page, None).as_deref(), Ok(expected), "{expression}");
         }
@@ -142,7 +159,16 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_says_so() {
-        assert!(Expression::parse("$.[").unwrap_err().contains("JSONPath"));
-        assert!(Expression::parse("p >").unwrap_err().contains("CSS"));
+        assert!(Expression::parse("$.[", None).unwrap_err().contains("JSONPath"));
+        assert!(Expression::parse("p >", None).unwrap_err().contains("CSS"));
+        assert!(
+            Expression::parse(r#"["p", "$.a"]"#, None)
+                .unwrap_err()
+                .contains("step 2: it reads a text")
+        );
+        assert!(
+            Expression::parse(r#"["p", 1]"#, None).unwrap_err().contains("a selector or { regex")
+        );
+        assert!(Expression::parse(r#"["p""#, None).unwrap_err().contains("steps"));
     }
 }

@@ -168,3 +168,20 @@ fn w16_names_of_codings_are_read_as_browsers_read_them() {
         assert!(content(value).is_err(), "{value}");
     }
 }
+
+#[test]
+fn w8_a_file_that_is_packed_is_unpacked_within_the_limit_or_left_alone() {
+    let packed = |text: &[u8]| {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(text).unwrap();
+        Bytes::from(packer.finish().unwrap())
+    };
+    let small = packed(b"[1]");
+    assert_eq!(unpacked_file(&small, 3).as_deref(), Some(&b"[1]"[..]));
+    assert_eq!(unpacked_file(&small, 2), None);
+    assert_eq!(unpacked_file(&packed(&vec![b' '; 10 << 20]), 1 << 20), None);
+    assert_eq!(unpacked_file(&small.slice(..small.len() - 4), 100), None);
+    assert_eq!(unpacked_file(&Bytes::from_static(b"[1]"), 100), None);
+    let both = [small, packed(b"[2]")].concat();
+    assert_eq!(unpacked_file(&both.into(), 100).as_deref(), Some(&b"[1][2]"[..]));
+}

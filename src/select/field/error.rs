@@ -1,6 +1,7 @@
 //! Errors of fields, safe to print on a terminal.
 
 use super::Kind;
+use crate::select::StepError;
 use crate::select::budget::LimitError;
 use crate::text::plain;
 
@@ -37,6 +38,14 @@ pub enum FieldError {
         /// The limit.
         source: LimitError,
     },
+    /// A step of the selector cannot be applied.
+    #[error("the field {name} cannot be taken: {source}")]
+    Step {
+        /// Name of the field.
+        name: String,
+        /// Reason.
+        source: StepError,
+    },
 }
 
 impl FieldError {
@@ -47,7 +56,8 @@ impl FieldError {
             | FieldError::Conversion { name, .. }
             | FieldError::TooLong(name)
             | FieldError::Format(name)
-            | FieldError::Page { name, .. } => name,
+            | FieldError::Page { name, .. }
+            | FieldError::Step { name, .. } => name,
         }
     }
 

@@ -2,10 +2,14 @@
 
 use regex::{Regex, RegexBuilder};
 
+use crate::select::budget::{Budget, LimitError};
+
 /// Maximum size of a compiled pattern, in bytes. Search time grows with it.
 const LARGEST: usize = 8 * 1024 * 1024;
 /// Maximum length of a searched text, in bytes.
 const LONGEST: usize = 1024 * 1024;
+/// Bytes that two parts of a longer text have in common: a match is found if it begins with less.
+const OVERLAP: usize = 64 * 1024;
 
 /// A regular expression. Two are equal if they are written alike.
 #[derive(Clone)]
@@ -57,6 +61,27 @@ impl Pattern {
         self.0.as_str()
     }
 
+    /// Returns the offset of what [`Pattern::find`] would keep, in a text of any length. The end of a
+    /// match does not count: a long text is searched in parts, which overlap.
+    ///
+    /// # Errors
+    /// Returns an error if the page's time is used up.
+    pub fn start(&self, text: &str, budget: &Budget) -> Result<Option<usize>, LimitError> {
+        let (mut from, mut to) = (0, floor(text, LONGEST));
+        loop {
+            budget.check()?;
+            if let Some(found) = self.0.captures_at(&text[..to], from) {
+                let kept = found.get(if self.0.captures_len() > 1 { 1 } else { 0 });
+                return Ok(kept.map(|kept| kept.start()));
+            }
+            if to == text.len() {
+                return Ok(None);
+            }
+            from = floor(text, to - OVERLAP);
+            to = floor(text, to.saturating_add(LONGEST));
+        }
+    }
+
     /// Returns the first group of the first match, or the whole match if the pattern has no group.
     /// Returns `None` if nothing matches, or the group is not part of the match.
     ///
@@ -72,6 +97,15 @@ impl Pattern {
         let captures = self.0.captures(text);
         Ok(captures.and_then(|captures| captures.get(1)).map(|group| group.as_str()))
     }
+}
+
+/// Returns the last place that is between characters and not after `at`.
+fn floor(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// Returns the last line of an error of `regex`. The lines before it draw the expression.
@@ -98,6 +132,25 @@ mod tests {
         ] {
             assert_eq!(Pattern::parse(pattern).unwrap().find(text), Ok(expected), "{pattern}");
         }
+    }
+
+    #[test]
+    fn the_start_is_found_in_a_text_of_any_length() {
+        let budget = Budget::default();
+        for before in [0, LONGEST - 5, 3 * LONGEST + 7] {
+            let text = format!("{}é; S = {{1}};", "é".repeat(before / 2));
+            let start = Pattern::parse(r"S = (.*)").unwrap().start(&text, &budget).unwrap();
+            assert_eq!(start.map(|at| &text[at..]), Some("{1};"), "{before}");
+            assert_eq!(Pattern::parse(r"^S = ").unwrap().start(&text, &budget), Ok(None));
+            assert_eq!(Pattern::parse(r"S = \{|(x)").unwrap().start(&text, &budget), Ok(None));
+            let whole = Pattern::parse(r"S =").unwrap().start(&text, &budget).unwrap();
+            assert_eq!(whole.map(|at| &text[at..at + 3]), Some("S ="));
+        }
+        let spent = Budget::of(Duration::ZERO);
+        spent.check().ok();
+        let long = "a".repeat(64 * LONGEST);
+        let said = Pattern::parse("(a+)+b").unwrap().start(&long, &spent);
+        assert_eq!(said, Err(LimitError::Time(Duration::ZERO)));
     }
 
     #[test]

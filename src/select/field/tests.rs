@@ -1,6 +1,7 @@
 //! Fields and keys of both formats.
 
-use super::super::html::HtmlPage;
+use super::super::Selector;
+use super::super::html::{CssSelector, HtmlPage};
 use super::*;
 use url::Url;
 

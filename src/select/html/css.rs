@@ -1,4 +1,5 @@
-//! CSS selectors in Scrapy's syntax, with `::text` and `::attr(name)` at the end.
+//! CSS selectors in Scrapy's syntax, with what to take of an element at the end: `::text`,
+//! `::own-text`, `::attr(name)`, `::html` or `::comment`.
 //!
 //! Matching is done here, not by `scraper`'s iterators, because those cannot stop at a time limit:
 //! on a page made for it, `h2 ~ p` takes minutes.
@@ -10,8 +11,9 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use cssparser::{ParseError, ParseErrorKind};
+use html5ever::QualName;
+use html5ever::tendril::StrTendril;
 use scraper::ElementRef;
-use scraper::selector::{Parser, Simple};
 use selectors::context::{
     MatchingContext, MatchingForInvalidation, MatchingMode, NeedsSelectorFlags, QuirksMode,
     SelectorCaches,
@@ -19,10 +21,19 @@ use selectors::context::{
 use selectors::matching::matches_selector_list;
 use selectors::parser::{ParseRelative, SelectorList, SelectorParseErrorKind as Kind};
 
+use super::Finds;
+use super::element::{Clock, Css, Node, Parser};
 use super::{HtmlScope, LimitError, text};
 
 /// Number of elements between two checks of the time.
 const ELEMENTS_PER_LOOK: usize = 32;
+/// Ends of selectors that say what to take of an element.
+const TAKES: [(&str, Take); 4] = [
+    ("::text", Take::Text),
+    ("::own-text", Take::OwnText),
+    ("::html", Take::Html),
+    ("::comment", Take::Comments),
+];
 
 /// A CSS selector, and what to take of the elements that it selects. Two are equal if they are
 /// written alike.
@@ -31,8 +42,10 @@ pub struct CssSelector {
     text: Box<str>,
     /// Selector of the elements, or `None` for `::text` or `::attr(…)` alone, which select the item
     /// itself.
-    elements: Option<SelectorList<Simple>>,
+    elements: Option<SelectorList<Css>>,
     take: Take,
+    /// True for XML pages.
+    is_xml: bool,
 }
 
 impl std::fmt::Debug for CssSelector {
@@ -47,7 +60,13 @@ impl std::fmt::Debug for CssSelector {
 enum Take {
     Element,
     Text,
+    /// The text of the element without that of its descendants.
+    OwnText,
     Attribute(Box<str>),
+    /// The markup within the element.
+    Html,
+    /// Each comment within the element.
+    Comments,
 }
 
 /// Error for a text that is not a CSS selector.
@@ -72,6 +91,18 @@ impl CssSelector {
     /// # Errors
     /// Returns an error that says what is wrong with the text.
     pub fn parse(text: &str) -> Result<CssSelector, CssError> {
+        CssSelector::of(text, false)
+    }
+
+    /// Parses a selector for XML pages: names have prefixes, as in `dc|creator`, and their case counts.
+    ///
+    /// # Errors
+    /// Returns an error that says what is wrong with the text.
+    pub fn parse_xml(text: &str) -> Result<CssSelector, CssError> {
+        CssSelector::of(text, true)
+    }
+
+    fn of(text: &str, is_xml: bool) -> Result<CssSelector, CssError> {
         let wrong = |message: String| CssError { text: text.to_owned(), message };
         if text.starts_with('$') {
             return Err(wrong("it is a JSONPath, which is for JSON pages".to_owned()));
@@ -79,7 +110,7 @@ impl CssSelector {
         let mut bases = Vec::new();
         let mut takes: Vec<Take> = Vec::new();
         for part in parts(text) {
-            let (base, take) = split(part.trim()).map_err(wrong)?;
+            let (base, take) = split(part.trim(), is_xml).map_err(wrong)?;
             // As in browsers, a selector that begins with a combinator is relative to `:scope`.
             let is_relative = base.starts_with(['>', '+', '~']);
             bases.push(if is_relative { format!(":scope {base}") } else { base.to_owned() });
@@ -96,14 +127,19 @@ impl CssSelector {
         }
         let elements = match bases.as_slice() {
             [base] if base.is_empty() && take != Take::Element => None,
-            _ => Some(elements(&bases.join(", ")).map_err(|error| wrong(message(&error)))?),
+            _ => Some(elements(&bases.join(", "), is_xml).map_err(|error| wrong(message(&error)))?),
         };
-        Ok(CssSelector { text: text.into(), elements, take })
+        Ok(CssSelector { text: text.into(), elements, take, is_xml })
     }
 
     /// Returns the selector as it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Returns the kind of elements that the selector is applied to.
+    pub fn selects_in(&self) -> Finds {
+        if self.is_xml { Finds::Nodes } else { Finds::Elements }
     }
 
     /// Returns `true` if the selector says what to take of an element (`::text` or `::attr(…)`), as
@@ -141,11 +177,23 @@ impl CssSelector {
         scope: HtmlScope<'a>,
     ) -> Result<Vec<HtmlScope<'a>>, LimitError> {
         let mut items = Vec::new();
-        self.each(scope, |element| {
-            items.push(scope.within(element));
-            Ok(ControlFlow::Continue(()))
+        self.each_element(scope, |item| {
+            items.push(item);
+            ControlFlow::Continue(())
         })?;
         Ok(items)
+    }
+
+    /// Passes each selected element to `take` until that breaks.
+    ///
+    /// # Errors
+    /// Returns an error if the page's time is used up.
+    pub fn each_element<'a>(
+        &self,
+        scope: HtmlScope<'a>,
+        mut take: impl FnMut(HtmlScope<'a>) -> ControlFlow<()>,
+    ) -> Result<(), LimitError> {
+        self.each(scope, |element| Ok(take(scope.within(element))))
     }
 
     /// Returns `true` if anything is selected: an element, or one with the attribute.
@@ -157,7 +205,8 @@ impl CssSelector {
         self.each(scope, |element| {
             matched = match &self.take {
                 Take::Attribute(name) => attribute(element, name).is_some(),
-                Take::Text | Take::Element => true,
+                Take::Comments => text::comments(element).next().is_some(),
+                Take::Text | Take::OwnText | Take::Html | Take::Element => true,
             };
             Ok(if matched { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
@@ -183,6 +232,19 @@ impl CssSelector {
                 },
                 Take::Text | Take::Element if trim => Cow::Owned(text::folded(element)),
                 Take::Text | Take::Element => Cow::Owned(text::raw(element)),
+                Take::OwnText if trim => Cow::Owned(text::own(element)),
+                Take::OwnText => Cow::Owned(text::own_raw(element)),
+                Take::Html => Cow::Owned(text::markup(element)),
+                Take::Comments => {
+                    for comment in text::comments(element) {
+                        scope.page.count(comment)?;
+                        scope.page.budget.step()?;
+                        if take(Cow::Borrowed(comment)).is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                    }
+                    return Ok(ControlFlow::Continue(()));
+                }
             };
             scope.page.count(&text)?;
             Ok(take(text))
@@ -210,11 +272,12 @@ impl CssSelector {
             MatchingForInvalidation::No,
         );
         context.scope_element = scope.item.map(|item| selectors::Element::opaque(&item));
+        context.extra_data = Clock(Some(clock));
         for (at, element) in scope.elements().enumerate() {
             if at % ELEMENTS_PER_LOOK == 0 {
                 clock.check()?;
             }
-            if matches_selector_list(list, &element, &mut context) {
+            if matches_selector_list(list, &Node(element), &mut context) {
                 if found(element)?.is_break() {
                     break;
                 }
@@ -225,8 +288,15 @@ impl CssSelector {
     }
 }
 
-/// Returns the value of an attribute. Names are compared case-insensitively, as in HTML.
+/// Returns the value of an attribute. Names are compared case-insensitively, as in HTML, but not in
+/// XML, where they have a prefix.
 fn attribute<'a>(element: ElementRef<'a>, name: &str) -> Option<&'a str> {
+    if text::is_xml(element) {
+        let (prefix, local) = name.split_once(':').unwrap_or(("", name));
+        let mut attributes = element.value().attrs.iter();
+        let is_it = |(key, _): &&(QualName, StrTendril)| &*key.ns == prefix && &*key.local == local;
+        return attributes.find(is_it).map(|(_, value)| &**value);
+    }
     let mut attributes = element.value().attrs();
     attributes.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }
@@ -254,14 +324,15 @@ fn parts(text: &str) -> Vec<&str> {
 }
 
 /// Splits a part into its selector of elements and what to take of them.
-fn split(part: &str) -> Result<(&str, Take), String> {
-    let (base, take, shown) = if let Some(base) = part.strip_suffix("::text") {
-        (base, Take::Text, "::text")
+fn split(part: &str, is_xml: bool) -> Result<(&str, Take), String> {
+    let plain = TAKES.iter().find_map(|(end, take)| Some((part.strip_suffix(end)?, take, end)));
+    let (base, take, shown) = if let Some((base, take, shown)) = plain {
+        (base, take.clone(), *shown)
     } else if let Some((base, name)) = part.strip_suffix(')').and_then(|part| {
         let at = part.rfind("::attr(")?;
         Some((&part[..at], &part[at + "::attr(".len()..]))
     }) {
-        (base, Take::Attribute(attribute_name(name)?), "::attr(…)")
+        (base, Take::Attribute(attribute_name(name, is_xml)?), "::attr(…)")
     } else {
         return Ok((part, Take::Element));
     };
@@ -271,7 +342,7 @@ fn split(part: &str) -> Result<(&str, Take), String> {
     Ok((base, take))
 }
 
-fn attribute_name(name: &str) -> Result<Box<str>, String> {
+fn attribute_name(name: &str, is_xml: bool) -> Result<Box<str>, String> {
     let name = name.trim();
     let odd = |c: char| c.is_whitespace() || c.is_control() || "\"'`<>/=()[]".contains(c);
     if name.is_empty() {
@@ -280,11 +351,12 @@ fn attribute_name(name: &str) -> Result<Box<str>, String> {
     if name.contains(odd) {
         return Err(format!("{name:?} is no attribute's name; write `::attr(href)`"));
     }
-    Ok(name.to_ascii_lowercase().into())
+    // The prefix is written with either sign.
+    Ok(if is_xml { name.replace('|', ":").into() } else { name.to_ascii_lowercase().into() })
 }
 
-fn elements(text: &str) -> Result<SelectorList<Simple>, ParseError<Kind>> {
-    SelectorList::parse(&Parser, &mut cssparser::Parser::new(text), ParseRelative::No)
+fn elements(text: &str, is_xml: bool) -> Result<SelectorList<Css>, ParseError<Kind>> {
+    SelectorList::parse(&Parser { is_xml }, &mut cssparser::Parser::new(text), ParseRelative::No)
 }
 
 /// Returns the error as a message for users.
@@ -296,8 +368,8 @@ fn message(error: &ParseError<Kind>) -> String {
         Kind::EmptySelector => "it, or a part of it between commas, is empty",
         Kind::DanglingCombinator => "it ends with `>`, `+` or `~` and nothing after it",
         Kind::UnsupportedPseudoClassOrElement => {
-            "it has a pseudo-class or pseudo-element that is not known; `::text` and \
-             `::attr(name)` stand at the end"
+            "it has a pseudo-class or pseudo-element that is not known; `::text`, `::own-text`, \
+             `::html`, `::comment` and `::attr(name)` stand at the end"
         }
         Kind::NoIdentForPseudo
         | Kind::PseudoElementExpectedColon

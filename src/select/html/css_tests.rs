@@ -48,6 +48,37 @@ fn texts_and_attributes() {
 }
 
 #[test]
+fn what_is_taken_of_an_element() {
+    let page = r#"<div id=a> A <b>in <i>deep</i></b> , B&amp;C<br>D<!-- one --><p><!--two--></p></div>
+        <table><tr><th>Language <th>x<tr><th> <b>No</b><td>1</table><dl><dt>Pages: </dt><dd>9</dd></dl>
+        <script>var x = "Product &amp;";</script>"#;
+    for (selector, expected) in [
+        ("#a::own-text", vec!["A , B&C D"]),
+        ("b::own-text", vec!["in", "No"]),
+        ("b::html", vec!["in <i>deep</i>", "No"]),
+        ("#a > p::html", vec!["<!--two-->"]),
+        ("#a::comment", vec![" one ", "two"]),
+        ("p::comment", vec!["two"]),
+        ("b::comment", vec![]),
+        ("th:contains('Language')::text", vec!["Language"]),
+        ("th:contains(\"Language \")::text", vec!["Language"]),
+        ("th:contains('No')::text", vec![]),
+        ("th:has(b:contains('No')) + td::text", vec!["1"]),
+        ("dt:contains('Pages') + dd::text", vec!["9"]),
+        ("dd:not(:contains('x'))::text", vec!["9"]),
+        ("script:contains('Product')::html", vec!["var x = \"Product &amp;\";"]),
+        ("#a:contains('A , B&C')::attr(id)", vec!["a"]),
+    ] {
+        assert_eq!(texts(selector, page), expected, "{selector}");
+    }
+    let page = self::page(page);
+    for (selector, expected) in [("#a::comment", true), ("b::comment", false), ("b::html", true)] {
+        assert_eq!(css(selector).matches(page.scope()), Ok(expected), "{selector}");
+    }
+    assert!(css("a::html").takes_text() && css("a::comment").takes_text());
+}
+
+#[test]
 fn items_are_places_to_select_in() {
     let page = page(LIST);
     let items = css("li").select_elements(page.scope()).unwrap();
@@ -125,6 +156,11 @@ fn what_is_no_selector_says_what_is_wrong() {
         ("a[", "cut short"),
         ("a[=x]", "test of an attribute"),
         ("a)", "does not belong"),
+        ("a:contains(b)", "does not belong"),
+        ("a:contains()", "cut short"),
+        ("a ::html", "space before `::html`"),
+        ("a::text, b::own-text", "different things"),
+        ("dc|title", "namespace"),
         ("$.results", "JSONPath"),
     ] {
         let error = CssSelector::parse(bad).unwrap_err().to_string();
@@ -146,6 +182,19 @@ fn p4_a_slow_selector_ends_with_the_time_of_the_page() {
     assert!(used() - start < Duration::from_secs(5), "{:?}", used() - start);
     // And there is none left for the next one.
     assert!(css("p").matches(page.scope()).is_err());
+}
+
+#[test]
+fn p9_a_text_that_is_searched_again_and_again_ends_with_the_time_of_the_page() {
+    let url = Url::parse("https://shop.test/").unwrap();
+    let limits = Limits { time: Duration::from_secs(30), ..Limits::default() };
+    let text = format!("<b>{}</b>{}", "x ".repeat(200_000), "<p>x</p>".repeat(20_000));
+    let mut page = HtmlPage::parse_within(&limits, text.as_bytes(), None, &url).unwrap();
+    page.budget = Budget::of(Duration::from_millis(300));
+    let start = used();
+    let error = css("b:contains('y') ~ p::text").select_texts(page.scope()).unwrap_err();
+    assert_eq!(error, LimitError::Time(Duration::from_millis(300)));
+    assert!(used() - start < Duration::from_secs(5), "{:?}", used() - start);
 }
 
 #[test]

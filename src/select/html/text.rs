@@ -7,11 +7,14 @@
 //! kept.
 
 use ego_tree::iter::Edge;
+use scraper::node::Element;
 use scraper::{ElementRef, Node};
+
+use super::xml;
 
 /// Returns the text of the element and its descendants, folded.
 pub fn folded(element: ElementRef<'_>) -> String {
-    if is_code(element.value().name()) {
+    if is_code(element) {
         return raw(element).trim().to_owned();
     }
     let mut text = Folded::default();
@@ -31,6 +34,56 @@ pub fn raw(element: ElementRef<'_>) -> String {
         }
     });
     text
+}
+
+/// Returns the text of the element without that of its descendants, folded.
+pub fn own(element: ElementRef<'_>) -> String {
+    let mut text = Folded::default();
+    for part in own_parts(element) {
+        match part {
+            Some(part) => text.push(part),
+            None => text.gap = true,
+        }
+    }
+    text.text
+}
+
+/// Returns the text of the element without that of its descendants, with all white space.
+pub fn own_raw(element: ElementRef<'_>) -> String {
+    own_parts(element).flatten().collect()
+}
+
+/// Iterates over the element's own texts. An element between two of them is `None`.
+fn own_parts<'a>(element: ElementRef<'a>) -> impl Iterator<Item = Option<&'a str>> {
+    element.children().filter_map(|child| match child.value() {
+        Node::Text(text) => Some(Some(&**text)),
+        Node::Element(_) => Some(None),
+        _ => None,
+    })
+}
+
+/// Returns a text with its white space folded.
+pub fn folded_text(text: &str) -> String {
+    let mut folded = Folded::default();
+    folded.push(text);
+    folded.text
+}
+
+/// Returns the markup within the element. That of a script is its text, as in browsers.
+pub fn markup(element: ElementRef<'_>) -> String {
+    let name = element.value().name();
+    let is_raw = is_code_name(name)
+        || matches!(name, "xmp" | "iframe" | "noembed" | "noframes" | "plaintext");
+    match is_xml(element) {
+        true => xml::markup(element),
+        false if is_raw => raw(element),
+        false => element.inner_html(),
+    }
+}
+
+/// Iterates over the comments within the element.
+pub fn comments<'a>(element: ElementRef<'a>) -> impl Iterator<Item = &'a str> {
+    element.descendants().filter_map(|node| node.value().as_comment()).map(|comment| &**comment)
 }
 
 enum Part<'a> {
@@ -77,9 +130,10 @@ fn walk<'a>(element: ElementRef<'a>, mut take: impl FnMut(Part<'a>)) {
         match node.value() {
             Node::Text(text) if opens => take(Part::Text(text)),
             Node::Element(inner) if node.id() != element.id() => {
-                if is_code(inner.name()) && opens {
+                let is_code = is_code_name(inner.name()) && !is_of_xml(inner);
+                if is_code && opens {
                     skipped = Some(node.id());
-                } else if ends_a_line(inner.name()) {
+                } else if ends_a_line(inner.name()) && !is_of_xml(inner) {
                     take(Part::Break);
                 }
             }
@@ -88,7 +142,21 @@ fn walk<'a>(element: ElementRef<'a>, mut take: impl FnMut(Part<'a>)) {
     }
 }
 
-fn is_code(name: &str) -> bool {
+fn is_code(element: ElementRef<'_>) -> bool {
+    is_code_name(element.value().name()) && !is_xml(element)
+}
+
+/// Returns `true` for an element of an XML page.
+pub fn is_xml(element: ElementRef<'_>) -> bool {
+    is_of_xml(element.value())
+}
+
+/// In HTML, elements have the namespaces of HTML, SVG or MathML; in XML, their prefix.
+fn is_of_xml(element: &Element) -> bool {
+    !element.name.ns.starts_with("http://www.w3.org/")
+}
+
+fn is_code_name(name: &str) -> bool {
     matches!(name, "script" | "style")
 }
 

@@ -13,7 +13,8 @@ use html5ever::tendril::StrTendril;
 use html5ever::tokenizer::{
     BufferQueue, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
-use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
+use html5ever::tree_builder::{ElementFlags, TreeBuilder, TreeBuilderOpts, TreeSink};
+use html5ever::{LocalName, Namespace, QualName};
 use scraper::{Html, HtmlTreeSink};
 
 use super::{Budget, LimitError, Limits};
@@ -23,14 +24,51 @@ const PIECE: usize = 8 * 1024;
 /// Number of tokens between two checks of the limits. One token adds about as many nodes as the
 /// tree is deep at most, so a check comes after milliseconds.
 const TOKENS_PER_LOOK: u32 = 16;
+/// Namespace of HTML elements.
+const HTML: &str = "http://www.w3.org/1999/xhtml";
+/// Beginnings of texts that are whole pages.
+const WHOLE: [&[u8]; 4] = [b"<!doctype", b"<html", b"<head", b"<body"];
 
-type Builder =
-    TreeBuilder<<HtmlTreeSink as html5ever::tree_builder::TreeSink>::Handle, HtmlTreeSink>;
+type Builder = TreeBuilder<<HtmlTreeSink as TreeSink>::Handle, HtmlTreeSink>;
 
-/// Parses `text` to a tree, within `limits` and `budget`.
+/// Parses the `text` of a page to a tree, within `limits` and `budget`.
 pub fn parse(text: &str, limits: &Limits, budget: &Budget) -> Result<Html, LimitError> {
-    let options = TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() };
-    let builder = TreeBuilder::new(HtmlTreeSink::new(Html::new_document()), options);
+    let sink = HtmlTreeSink::new(Html::new_document());
+    built(TreeBuilder::new(sink, options()), text, limits, budget)
+}
+
+/// Parses a part of a page, which may begin with any element, such as a row of a table.
+pub fn parse_part(text: &str, limits: &Limits, budget: &Budget) -> Result<Html, LimitError> {
+    if is_whole(text) {
+        return parse(text, limits, budget);
+    }
+    let sink = HtmlTreeSink::new(Html::new_fragment());
+    // A template may hold rows and cells; within `<body>` their tags would be dropped.
+    let name = QualName::new(None, Namespace::from(HTML), LocalName::from("template"));
+    let context = sink.create_element(name, Vec::new(), ElementFlags::default());
+    built(TreeBuilder::new_for_fragment(sink, context, None, options()), text, limits, budget)
+}
+
+/// Returns `true` if a text is a page of its own.
+fn is_whole(text: &str) -> bool {
+    let start = text.trim_start().as_bytes();
+    WHOLE.iter().any(|tag| {
+        let after = start.get(tag.len());
+        start.get(..tag.len()).is_some_and(|it| it.eq_ignore_ascii_case(tag))
+            && after.is_none_or(|byte| byte.is_ascii_whitespace() || matches!(byte, b'>' | b'/'))
+    })
+}
+
+fn options() -> TreeBuilderOpts {
+    TreeBuilderOpts { scripting_enabled: false, ..TreeBuilderOpts::default() }
+}
+
+fn built(
+    builder: Builder,
+    text: &str,
+    limits: &Limits,
+    budget: &Budget,
+) -> Result<Html, LimitError> {
     let guard = Guard { builder, limits, budget, tokens: Cell::new(0), beyond: Cell::new(None) };
     let tokenizer =
         Tokenizer::new(guard, TokenizerOpts { discard_bom: false, ..TokenizerOpts::default() });

@@ -18,6 +18,13 @@ impl Selector {
         let (fixed, several) = segments.split_at(fixed);
         several.first().filter(|segment| !segment.descends).map(|_| Container(fixed))
     }
+
+    /// Returns the place of what the path selects if that is a single value, else the container.
+    pub fn source(&self) -> Option<Container<'_>> {
+        let segments = self.route.0.as_slice();
+        let is_fixed = segments.iter().all(|segment| step(segment).is_some());
+        if is_fixed { Some(Container(segments)) } else { self.container() }
+    }
 }
 
 impl Container<'_> {

@@ -5,6 +5,8 @@
 //! that a text is a JSONPath, and that a value passes a filter. `json.rs` evaluates the steps, one
 //! match at a time.
 
+mod from_end;
+
 use bson::raw::RawBsonRef;
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -148,7 +150,7 @@ impl Slice {
 impl Filter {
     fn of(text: &str) -> Option<Filter> {
         let (mut path, mut needs_page) = (format!("$.{VALUE}["), false);
-        for (_, c, is_quoted) in characters(text) {
+        for (_, c, is_quoted) in characters(&from_end::rewritten(text)) {
             path.push(c);
             if c == '$' && !is_quoted {
                 needs_page = true;

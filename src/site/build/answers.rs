@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::super::file::AnswersTable;
 use super::super::rules::Marks;
-use super::super::written::At;
+use super::super::written::{At, Chain};
 use super::select::select;
 use super::{Wrong, wrong};
 use crate::fetch::Statuses;
-use crate::select::Format;
+use crate::select::{Finds, Part};
 
 /// Maximum `wait`.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
@@ -72,46 +72,53 @@ fn duration(written: &At<String>) -> Result<Duration, Wrong> {
         .ok_or_else(|| wrong(written, "answers.wait", message))
 }
 
-/// Builds the marks for pages of this format. Selectors that begin with `$` are JSONPaths, all
-/// others are CSS.
-pub fn marks(written: Option<&At<AnswersTable>>, format: Format) -> Result<Marks, Wrong> {
+/// Builds the marks for pages on which `on` is selected. Selectors that begin with `$` are
+/// JSONPaths, all others are CSS.
+pub fn marks(written: Option<&At<AnswersTable>>, on: Finds) -> Result<Marks, Wrong> {
     let Some(written) = written else { return Ok(Marks::default()) };
-    let of_format = |key: &str, selects: &[At<String>]| {
-        let selects = selects.iter().filter(|text| format_of(text) == format);
-        selects.map(|text| select(key, text, format)).collect::<Result<Vec<_>, _>>()
+    let of_kind = |key: &str, selects: &[At<Chain>]| {
+        let selects = selects.iter().filter(|steps| is_for(&steps.value, on));
+        selects.map(|steps| select(key, steps, on)).collect::<Result<Vec<_>, _>>()
     };
     Ok(Marks {
-        missing: of_format("answers.missing", &written.value.missing)?,
-        error: of_format("answers.error", &written.value.error)?,
+        missing: of_kind("answers.missing", &written.value.missing)?,
+        error: of_kind("answers.error", &written.value.error)?,
     })
 }
 
 /// Rejects a mark for a format that no page of the site has.
-pub fn refuse_unused(
-    written: Option<&At<AnswersTable>>,
-    formats: impl Iterator<Item = Format> + Clone,
-) -> Result<(), Wrong> {
+pub fn refuse_unused(written: Option<&At<AnswersTable>>, held: &[Finds]) -> Result<(), Wrong> {
     let Some(AnswersTable { missing, error, .. }) = written.map(|it| &it.value) else {
         return Ok(());
     };
     for (key, selects) in [("answers.missing", missing), ("answers.error", error)] {
-        for text in selects {
-            let format = format_of(text);
-            if !formats.clone().any(|it| it == format) {
-                let (is, name) = match format {
-                    Format::Json => ("a JSONPath", "JSON"),
-                    Format::Html => ("CSS (a JSONPath begins with `$`)", "HTML"),
+        for steps in selects {
+            let on = reads(&steps.value);
+            if !held.iter().any(|held| is_for(&steps.value, *held)) {
+                let (is, name) = match on {
+                    Finds::Values => ("a JSONPath", "JSON"),
+                    _ => ("CSS (a JSONPath begins with `$`)", "HTML"),
                 };
-                let message = format!("`{}` is {is}, and no page is {name}", text.value);
-                return Err(wrong(text, key, message));
+                let text = match steps.value.0.first() {
+                    Some(Part::Selector(text) | Part::Regex(text)) => text,
+                    None => "",
+                };
+                let message = format!("`{text}` is {is}, and no page is {name}");
+                return Err(wrong(steps, key, message));
             }
         }
     }
     Ok(())
 }
 
-fn format_of(text: &At<String>) -> Format {
-    if text.value.trim_start().starts_with('$') { Format::Json } else { Format::Html }
+/// Returns `true` if a selector is for pages on which `on` is selected.
+fn is_for(steps: &Chain, on: Finds) -> bool {
+    reads(steps).are_elements() == on.are_elements()
+}
+
+/// Returns the kind of what a selector is applied to, by its first step.
+pub fn reads(steps: &Chain) -> Finds {
+    if steps.0.first().is_some_and(Part::is_path) { Finds::Values } else { Finds::Elements }
 }
 
 #[cfg(test)]

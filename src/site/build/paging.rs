@@ -9,18 +9,18 @@ use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable, StepName};
 use super::super::keys::KeyList;
 use super::super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
 use super::super::template::Placeholder;
-use super::super::written::{At, Short};
+use super::super::written::{At, Chain, Short};
 use super::select::single;
 use super::{Wrong, rule, wrong};
 use crate::fetch::HeaderName;
-use crate::select::Format;
 use crate::select::field::Pattern;
+use crate::select::{Finds, Part};
 
 /// Builds the paging at `key`. Relative paths start at `folder`.
 pub fn build(
     key: &str,
     written: Option<&At<PagingTable>>,
-    format: Format,
+    on: Finds,
     folder: &Path,
 ) -> Result<Paging, Wrong> {
     let Some(written) = written else { return Ok(Paging::Single) };
@@ -34,7 +34,7 @@ pub fn build(
             Some(limit) => Ok(Paging::Offset {
                 first: table.first.as_ref().map_or(0, |first| first.value),
                 limit: at_least_one(&format!("{key}.limit"), limit)?,
-                total: said(&format!("{key}.total"), table.total.as_ref(), format)?,
+                total: said(&format!("{key}.total"), table.total.as_ref(), on)?,
                 step: match table.step {
                     Some(StepName::Items) => Step::Items,
                     Some(StepName::Limit) | None => Step::Limit,
@@ -43,20 +43,20 @@ pub fn build(
         },
         PagingBy::Page => {
             let first = table.first.as_ref().map_or(1, |first| first.value);
-            Ok(Paging::Page { first, last: last_page(key, written, first, format)? })
+            Ok(Paging::Page { first, last: last_page(key, written, first, on)? })
         }
         PagingBy::Next => match (&table.select, table.link_header) {
             (Some(select), None | Some(false)) => {
-                Ok(Paging::Next(NextPage::Field(next_rule(key, select, format)?)))
+                Ok(Paging::Next(NextPage::Field(next_rule(key, select, on)?)))
             }
             (None, Some(true)) => Ok(Paging::Next(NextPage::LinkHeader)),
             _ => Err(needs("either `select`, the URL of the next page, or `link_header = true`")),
         },
         PagingBy::Cursor => match &table.select {
             Some(select) if table.take.is_empty() => {
-                Ok(Paging::Cursor(Handover::cursor(next_rule(key, select, format)?)))
+                Ok(Paging::Cursor(Handover::cursor(next_rule(key, select, on)?)))
             }
-            None if !table.take.is_empty() => handover(key, table, format).map(Paging::Cursor),
+            None if !table.take.is_empty() => handover(key, table, on).map(Paging::Cursor),
             _ => Err(needs("either `select`, the cursor of the next page, or `take`")),
         },
         PagingBy::Sitemap => Ok(Paging::Sitemap),
@@ -74,7 +74,7 @@ pub fn build(
 }
 
 /// Builds the values that a page hands to the request of the next one.
-fn handover(key: &str, table: &PagingTable, format: Format) -> Result<Handover, Wrong> {
+fn handover(key: &str, table: &PagingTable, on: Finds) -> Result<Handover, Wrong> {
     let mut take = Vec::new();
     for (name, at) in &table.take {
         let key = format!("{key}.take.{name}");
@@ -86,7 +86,7 @@ fn handover(key: &str, table: &PagingTable, format: Format) -> Result<Handover, 
             );
             return Err(wrong(at, &key, message));
         }
-        let from = said(&key, Some(at), format)?;
+        let from = said(&key, Some(at), on)?;
         take.extend(from.map(|from| Taken { name: name.as_str().into(), from }));
     }
     let mut start = Vec::new();
@@ -104,7 +104,7 @@ fn last_page(
     key: &str,
     written: &At<PagingTable>,
     first: u64,
-    format: Format,
+    on: Finds,
 ) -> Result<LastPage, Wrong> {
     let table = &written.value;
     match (&table.last, &table.size, &table.total) {
@@ -115,12 +115,12 @@ fn last_page(
         }
         (Some(At { value: Short::Number(last), .. }), None, None) => Ok(LastPage::Number(*last)),
         (Some(last), None, None) => {
-            let said = said(&format!("{key}.last"), Some(last), format)?;
+            let said = said(&format!("{key}.last"), Some(last), on)?;
             Ok(said.map_or(LastPage::Unknown, LastPage::Said))
         }
         (None, Some(size), Some(total)) => {
             let size = at_least_one(&format!("{key}.size"), size)?;
-            let total = said(&format!("{key}.total"), Some(total), format)?;
+            let total = said(&format!("{key}.total"), Some(total), on)?;
             Ok(total.map_or(LastPage::Unknown, |total| LastPage::Total { size, total }))
         }
         (Some(_), ..) => {
@@ -134,11 +134,15 @@ fn last_page(
 fn said(
     key: &str,
     written: Option<&At<Short<SaidTable>>>,
-    format: Format,
+    on: Finds,
 ) -> Result<Option<Said>, Wrong> {
     let Some(written) = written else { return Ok(None) };
     let table = match &written.value {
-        Short::Text(select) => SaidTable { select: Some(select.clone()), ..SaidTable::default() },
+        Short::Text(select) => {
+            let select = Some(Chain(vec![Part::Selector(select.clone())]));
+            SaidTable { select, ..SaidTable::default() }
+        }
+        Short::Steps(steps) => SaidTable { select: Some(steps.clone()), ..SaidTable::default() },
         Short::Table(table) => table.clone(),
         Short::Number(_) => {
             return Err(wrong(written, key, "must be a selector, or { header = \"…\" }"));
@@ -156,7 +160,7 @@ fn said(
         SaidTable { header: None, select: Some(select), regex } => {
             let table = RuleTable { select, regex, ..RuleTable::default() };
             let value = At { at: written.at, value: Short::Table(table) };
-            Ok(Some(Said::Field(rule(key, &value, format)?)))
+            Ok(Some(Said::Field(rule(key, &value, on)?)))
         }
         _ => Err(wrong(written, key, "set either a selector, or { header = \"…\" }")),
     }
@@ -165,9 +169,9 @@ fn said(
 fn next_rule(
     key: &str,
     select: &At<Short<RuleTable>>,
-    format: Format,
+    on: Finds,
 ) -> Result<crate::select::FieldRule, Wrong> {
-    single(&format!("{key}.select"), select, format)
+    single(&format!("{key}.select"), select, on)
 }
 
 fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {

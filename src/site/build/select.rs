@@ -1,44 +1,43 @@
 //! Selectors and fields.
 
 use super::super::file::{KindName, RuleTable, Rules};
-use super::super::written::{At, Short};
+use super::super::written::{At, Chain, Short};
 use super::{Wrong, wrong};
 use crate::select::field::{Kind, Pattern};
-use crate::select::html::CssSelector;
-use crate::select::{FieldRule, Format, Select, Selector};
+use crate::select::{FieldRule, Finds, Part, Select, SelectError, Selector};
 
 /// Parses a JSONPath.
 pub fn selector(key: &str, text: &At<String>) -> Result<Selector, Wrong> {
     Selector::parse(&text.value).map_err(|error| wrong(text, key, error.to_string()))
 }
 
-/// Parses a selector for pages of this format.
-pub fn select(key: &str, text: &At<String>, format: Format) -> Result<Select, Wrong> {
-    let hint = |error: String, other: &str| {
-        wrong(
-            text,
-            key,
-            format!("{error} (the pages are read as {other}; set `format` to change it)"),
-        )
-    };
-    match format {
-        Format::Json => Selector::parse(&text.value)
-            .map(Select::Json)
-            .map_err(|error| hint(error.to_string(), "JSON")),
-        Format::Html => CssSelector::parse(&text.value)
-            .map(Select::Css)
-            .map_err(|error| hint(error.to_string(), "HTML")),
-    }
+/// Parses a selector that is applied to `on`.
+pub fn select(key: &str, steps: &At<Chain>, on: Finds) -> Result<Select, Wrong> {
+    Select::parse(&steps.value.0, on).map_err(|error| {
+        let taken_for = match (&error, on) {
+            (SelectError::Json(_), _) => "JSON",
+            (SelectError::Css(_), Finds::Nodes) => "XML",
+            (SelectError::Css(_), _) => "HTML",
+            _ => return wrong(steps, key, error.to_string()),
+        };
+        let hint = format!("the pages are read as {taken_for}; set `format` to change it");
+        wrong(steps, key, format!("{error} ({hint})"))
+    })
 }
 
 /// Parses a selector of a value, with its options.
-pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
-    let table = table(key, value)?;
-    let text = At { at: value.at, value: table.select.clone() };
-    let select = select(key, &text, format)?;
-    if let Select::Css(selector) = &select
-        && !selector.takes_text()
+pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
+    let mut table = table(key, value)?;
+    // A regex at the end is what `regex` is.
+    if let (None, Chain(steps)) = (&table.regex, &mut table.select)
+        && let Some(Part::Regex(regex)) = steps.last()
+        && steps.len() > 1
     {
+        table.regex = Some(regex.clone());
+        steps.pop();
+    }
+    let select = select(key, &At { at: value.at, value: table.select }, on)?;
+    if select.finds().are_elements() {
         let message = "it selects elements, not values; append ::text or ::attr(name)";
         return Err(wrong(value, key, message));
     }
@@ -60,8 +59,8 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<F
 }
 
 /// Parses a selector of a single value, such as the URL of an item's page.
-pub fn single(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
-    match rule(key, value, format)? {
+pub fn single(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
+    match rule(key, value, on)? {
         FieldRule { many: true, .. } => {
             Err(wrong(value, key, "`many` is not valid here: a single value is expected"))
         }
@@ -70,7 +69,7 @@ pub fn single(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result
 }
 
 /// Parses a selector of a key. A key is always a text and always required.
-pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<FieldRule, Wrong> {
+pub fn key(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
     if let Short::Table(RuleTable { kind, many, required, .. }) = &value.value {
         let there = [("as", kind.is_some()), ("many", *many), ("required", *required)];
         if let Some((name, _)) = there.iter().find(|(_, is_there)| *is_there) {
@@ -78,26 +77,27 @@ pub fn key(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Fi
             return Err(wrong(value, key, message));
         }
     }
-    rule(key, value, format)
+    rule(key, value, on)
 }
 
 /// Parses a selector of items. They are taken whole, so it has no options.
-pub fn items(key: &str, value: &At<Short<RuleTable>>, format: Format) -> Result<Select, Wrong> {
+pub fn items(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<Select, Wrong> {
     let table = table(key, value)?;
     if table != (RuleTable { select: table.select.clone(), ..RuleTable::default() }) {
         return Err(wrong(value, key, "only a selector is valid here: items are taken whole"));
     }
-    select(key, &At { at: value.at, value: table.select }, format)
+    let items = select(key, &At { at: value.at, value: table.select }, on)?;
+    if matches!(items, Select::Steps(_)) && items.finds() == Finds::Texts {
+        let message = "items are values or elements, and the last step makes texts of them";
+        return Err(wrong(value, key, message));
+    }
+    Ok(items)
 }
 
 /// Parses fields by name.
-pub fn fields(
-    key: &str,
-    rules: &Rules,
-    format: Format,
-) -> Result<Vec<(Box<str>, FieldRule)>, Wrong> {
+pub fn fields(key: &str, rules: &Rules, on: Finds) -> Result<Vec<(Box<str>, FieldRule)>, Wrong> {
     let field = |(name, value): (&String, _)| {
-        Ok((name.as_str().into(), rule(&format!("{key}.{name}"), value, format)?))
+        Ok((name.as_str().into(), rule(&format!("{key}.{name}"), value, on)?))
     };
     rules.iter().map(field).collect()
 }
@@ -114,8 +114,22 @@ pub fn location(key: &str, value: &At<Short<RuleTable>>) -> Result<Pattern, Wron
 
 fn table(key: &str, value: &At<Short<RuleTable>>) -> Result<RuleTable, Wrong> {
     match &value.value {
-        Short::Text(select) => Ok(RuleTable { select: select.clone(), ..RuleTable::default() }),
+        Short::Text(select) => {
+            let select = Chain(vec![Part::Selector(select.clone())]);
+            Ok(RuleTable { select, ..RuleTable::default() })
+        }
+        Short::Steps(steps) => Ok(RuleTable { select: steps.clone(), ..RuleTable::default() }),
         Short::Table(table) => Ok(table.clone()),
         Short::Number(number) => Err(wrong(value, key, format!("{number} is not a selector"))),
+    }
+}
+
+/// Returns the steps of a selector as it was written, or `None` if it is none.
+pub fn written(value: &Short<RuleTable>) -> Option<Chain> {
+    match value {
+        Short::Text(text) => Some(Chain(vec![Part::Selector(text.clone())])),
+        Short::Steps(steps) => Some(steps.clone()),
+        Short::Table(table) => Some(table.select.clone()),
+        Short::Number(_) => None,
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{SHOWN, odd_text};
 use crate::extract::{Item, Listing};
 use crate::model::task::{Content, IndexPage, Place};
-use crate::select::{NoKey, Select};
+use crate::select::NoKey;
 use crate::site::{ItemRules, Keep, LastPage, Next, NextPage, PageSaid, Paging, Site};
 use crate::text::count;
 
@@ -120,7 +120,7 @@ fn fields(site: &Site, items: &[&Item]) -> Vec<String> {
 /// Warns if nothing distinguishes a page of an HTML list from an error or login page.
 fn untold(site: &Site) -> Option<String> {
     let paging = &site.index.paging;
-    let is_html = matches!(&site.index.items, ItemRules::Selected { items: Select::Css(_), .. });
+    let is_html = site.index.items.are_elements();
     let has_end = !matches!(
         paging,
         Paging::Offset { total: None, .. }

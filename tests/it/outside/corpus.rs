@@ -19,6 +19,17 @@ pub fn cases(target: &str) -> Vec<(String, Vec<u8>)> {
     cases
 }
 
+const TARGETS: [&str; 8] = [
+    "site_file",
+    "index_page",
+    "detail_page",
+    "xml_page",
+    "csv_page",
+    "jsonl_page",
+    "headers",
+    "robots",
+];
+
 fn replay(target: &str, run: fn(&[u8])) {
     let cases = cases(target);
     assert!(cases.len() >= 10, "{} cases for {target}", cases.len());
@@ -45,6 +56,21 @@ fn detail_pages_of_the_corpus() {
 }
 
 #[test]
+fn xml_pages_of_the_corpus() {
+    replay("xml_page", targets::xml_page);
+}
+
+#[test]
+fn csv_pages_of_the_corpus() {
+    replay("csv_page", targets::csv_page);
+}
+
+#[test]
+fn jsonl_pages_of_the_corpus() {
+    replay("jsonl_page", targets::jsonl_page);
+}
+
+#[test]
 fn headers_of_the_corpus() {
     replay("headers", targets::headers);
 }
@@ -59,12 +85,12 @@ fn robots_of_the_corpus() {
 fn every_target_has_a_corpus() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
     let manifest = std::fs::read_to_string(folder.join("../Cargo.toml")).expect("a manifest");
-    for target in ["site_file", "index_page", "detail_page", "headers", "robots"] {
+    for target in TARGETS {
         let text = std::fs::read_to_string(folder.join(format!("{target}.rs"))).expect("a target");
         assert!(text.contains(&format!("targets::{target}(")), "{target}");
         assert!(manifest.contains(&format!("name = \"{target}\"")), "{target}");
     }
-    assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), 5);
+    assert_eq!(std::fs::read_dir(folder).expect("a folder").count(), TARGETS.len());
 }
 
 /// The sites that pages are read by are all there are.

@@ -32,7 +32,9 @@ pub fn headers(case: &[u8]) {
         index(site, &page);
         in_time("charset", body.len(), || {
             if let Ok(html) = HtmlPage::parse(&page.body, page.content_type(), &page.url) {
-                assert!(!html.charset().is_empty() && html.base().has_host());
+                assert!(
+                    !html.charset().is_empty() && html.base().is_some_and(|base| base.has_host())
+                );
             }
         });
     }

@@ -73,7 +73,7 @@ pub fn index(site: &Site, page: &Page) {
     }
 }
 
-fn detail(site: &Site, rules: &DetailRules, page: &Page) {
+pub fn detail(site: &Site, rules: &DetailRules, page: &Page) {
     let contents = [Content::Nothing, Content::Object("{\"listed\":[true]}".into())];
     for listed in &contents {
         let made = [Encoding::Text, Encoding::Bson].map(|encoding| {

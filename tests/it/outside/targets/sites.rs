@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gleaner::site::Site;
 
 /// Names of site files, and what stands in them.
-pub const FILES: [(&str, &str); 12] = [
+pub const FILES: [(&str, &str); 13] = [
     ("books", include_str!("../../../../src/site/books.toml")),
     ("movies", include_str!("../../../../src/site/movies.toml")),
     ("douban-top250", include_str!("../../../../src/site/douban-top250.toml")),
@@ -18,6 +18,7 @@ pub const FILES: [(&str, &str); 12] = [
     ("wordpress", include_str!("../../../../docs/sites/wordpress.toml")),
     ("every-json", include_str!("every-json.toml")),
     ("every-html", include_str!("every-html.toml")),
+    ("every-steps", include_str!("every-steps.toml")),
     ("demo", include_str!("../../../../src/site/demo.toml")),
 ];
 

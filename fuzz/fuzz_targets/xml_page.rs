@@ -1,0 +1,8 @@
+//! Pages of XML.
+#![no_main]
+
+#[expect(dead_code, unused_imports, reason = "each of the fuzzers has one of the targets")]
+#[path = "../../tests/it/outside/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|case: &[u8]| targets::xml_page(case));
