@@ -51,11 +51,12 @@ enum Command {
     /// Crawl a site and store every item
     #[command(
         after_help = crawl::AFTER_HELP,
-        long_about = "Crawls a site and stores every item. SITE is the path of a site file or the name of a built-in site (gleaner sites lists them)."
+        long_about = "Crawls a site and stores every item. SITE is the path of a site file or the name of a built-in site (gleaner sites lists them). Several sites are crawled one after the other."
     )]
     Crawl {
-        /// Built-in site, or path of a site file
-        site: String,
+        /// Built-in site, or path of a site file; several are crawled in this order
+        #[arg(required = true, value_name = "SITE")]
+        sites: Vec<String>,
         #[command(flatten)]
         crawl: CrawlArgs,
     },
@@ -117,7 +118,7 @@ pub async fn run(cli: Cli) -> Exit {
         variables::unknown().iter().for_each(|why| print_message(&format!("warning: {why}\n")));
     }
     match cli.command {
-        Command::Crawl { site, crawl } => Box::pin(crawl::run(&site, crawl)).await,
+        Command::Crawl { sites, crawl } => Box::pin(crawl::run(&sites, crawl)).await,
         Command::Check(check) => check::run(check).await,
         Command::Demo(demo) => Box::pin(demo::run(demo)).await,
         Command::Sites(sites) => sites::run(sites).await,

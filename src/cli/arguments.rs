@@ -62,11 +62,11 @@ pub struct RunArgs {
 
     /// Base URL of another copy of the site
     #[arg(long, env = "GLEANER_BASE_URL", value_name = "URL", hide_env_values = true)]
-    base_url: Option<String>,
+    pub base_url: Option<String>,
 
-    /// Collection or table to store in
+    /// Collection or table to store in; not with several sites
     #[arg(long, env = "GLEANER_COLLECTION", value_name = "NAME")]
-    collection: Option<String>,
+    pub collection: Option<String>,
 
     /// Items to request per page of the list
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]

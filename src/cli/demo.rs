@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::arguments::Switch;
-use super::crawl::{CrawlArgs, run_site};
+use super::crawl::{CrawlArgs, run_sites};
 use super::exit::{Exit, failed};
 use super::signals::Signals;
 use super::streams::print;
@@ -105,7 +105,7 @@ pub async fn run(arguments: DemoArgs) -> Exit {
         return serve_until_told(&demo).await;
     }
     match site_at(demo.url()) {
-        Ok(site) => run_site(site, &crawl.on_this_machine(), DEMO_STORE).await,
+        Ok(site) => run_sites(vec![site], &crawl.on_this_machine(), DEMO_STORE).await,
         Err(error) => failed(&error),
     }
 }

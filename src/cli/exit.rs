@@ -51,6 +51,24 @@ impl Exit {
         }
     }
 
+    /// Returns the exit of two runs: the first that occurs of usage error, failure, interruption, a
+    /// site that another run holds, and incomplete.
+    pub fn and(self, other: Exit) -> Exit {
+        if other.rank() > self.rank() { other } else { self }
+    }
+
+    fn rank(self) -> u8 {
+        match self {
+            Exit::Usage => 6,
+            Exit::Failed => 5,
+            Exit::Interrupted(_) => 4,
+            Exit::ReaderGone => 3,
+            Exit::Held => 2,
+            Exit::Incomplete => 1,
+            Exit::Complete => 0,
+        }
+    }
+
     fn code(self) -> u8 {
         match self {
             Exit::Complete => 0,
@@ -75,5 +93,24 @@ pub fn failed(error: &anyhow::Error) -> Exit {
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
         ExitCode::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c1_the_exit_of_several_runs_is_the_first_that_occurs_of_2_1_signals_4_3_and_0() {
+        let interrupted = Exit::Interrupted(StopSignal::Terminate);
+        let order =
+            [Exit::Usage, Exit::Failed, interrupted, Exit::Held, Exit::Incomplete, Exit::Complete];
+        for (at, first) in order.iter().enumerate() {
+            for other in order.iter().skip(at) {
+                assert_eq!((first.and(*other), other.and(*first)), (*first, *first));
+            }
+        }
+        // The first signal counts.
+        assert_eq!(interrupted.and(Exit::Interrupted(StopSignal::Interrupt)), interrupted);
     }
 }

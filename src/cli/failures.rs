@@ -80,17 +80,18 @@ pub async fn run(arguments: FailuresArgs) -> Exit {
 async fn retry(arguments: &FailuresArgs) -> Result<Exit, Exit> {
     let FailuresArgs { site, run, .. } = arguments;
     let holdings = run.holdings(site);
-    let mut session = Session::begin(holdings.site()?, run, DEFAULT_STORE)?;
+    let (mut session, jobs) = Session::begin(vec![holdings.site()?], run, DEFAULT_STORE)?;
     let url = &session.store_url;
     readable(url).map_err(|why| wrong("--store", "GLEANER_STORE", &why))?;
-    let settings = session.settings.clone().with(|it| it.scope.begin = Begin::Failures);
-    let store = session.open().await.map_err(NotOpened::tell)?;
+    let Some(mut job) = jobs.into_iter().next() else { return Ok(Exit::Complete) };
+    job.sweep.scope.begin = Begin::Failures;
+    let store = session.open(&job).await.map_err(NotOpened::tell)?;
     if store.failures(None, 1).await.map_err(|error| report_error(&error))?.found.is_empty() {
         let _ = store.close().await;
         print_message(&summary(&BTreeMap::new(), &format!("{site} in {}", session.store_url)));
         return Ok(Exit::Complete);
     }
-    Ok(session.run(store, settings).await.exit)
+    Ok(session.run(&job, store).await.exit)
 }
 
 async fn list(arguments: FailuresArgs) -> Result<(), Exit> {

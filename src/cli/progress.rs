@@ -21,6 +21,8 @@ const LOG: Duration = Duration::from_secs(10);
 /// The progress display of a run.
 pub struct ProgressView {
     form: Form,
+    /// Name of the site before each line that the log does not name it for, or empty.
+    prefix: String,
     ticks: Interval,
     pace: Pace,
 }
@@ -34,8 +36,8 @@ enum Form {
 
 impl ProgressView {
     /// Creates the progress display. On a terminal, the status line stays below what `lines`
-    /// prints.
-    pub fn new(when: Progress, lines: &MultiProgress) -> ProgressView {
+    /// prints. The lines begin with `name`, if there is one.
+    pub fn new(when: Progress, lines: &MultiProgress, name: Option<&str>) -> ProgressView {
         let (form, every) = match (when, std::io::stderr().is_terminal()) {
             (Progress::Off, _) => (Form::None, LOG),
             (_, true) => (Form::Line(lines.add(bar()), lines.clone()), TERMINAL),
@@ -44,7 +46,8 @@ impl ProgressView {
         };
         let mut ticks = interval_at(tokio::time::Instant::now() + every, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        ProgressView { form, ticks, pace: Pace::default() }
+        let prefix = name.map_or_else(String::new, |name| format!("{name}: "));
+        ProgressView { form, prefix, ticks, pace: Pace::default() }
     }
 
     /// Waits for the next tick, then shows the current progress. Cancel safe: dropping the future
@@ -58,10 +61,10 @@ impl ProgressView {
             Form::Line(bar, _) => {
                 bar.set_length(snapshot.expected());
                 bar.set_position(snapshot.settled());
-                bar.set_message(text);
+                bar.set_message(self.prefix.clone() + &text);
             }
             // A closed standard error does not end the run.
-            Form::Plain => drop(writeln!(std::io::stderr(), "{text}")),
+            Form::Plain => drop(writeln!(std::io::stderr(), "{}{text}", self.prefix)),
             Form::Log => info!("{text}"),
             Form::None => {}
         }

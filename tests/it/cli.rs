@@ -17,6 +17,7 @@ mod program;
 mod reading;
 mod runs;
 mod secrets;
+mod several;
 mod signals;
 mod sites;
 mod slow_pages;

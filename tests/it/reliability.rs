@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Families of faults, and how many there are of each.
-const FAULTS: [(char, usize); 9] = [
+const FAULTS: [(char, usize); 10] = [
     ('S', 18),
     ('D', 14),
     ('L', 18),
@@ -14,6 +14,7 @@ const FAULTS: [(char, usize); 9] = [
     ('Z', 4),
     ('X', 7),
     ('O', 11),
+    ('C', 1),
 ];
 
 fn read(path: &Path) -> String {

@@ -4,7 +4,7 @@
 
 use tracing::warn;
 
-use super::session::{NotOpened, Session};
+use super::session::{Job, NotOpened, Session};
 use crate::cli::exit::Exit;
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
@@ -17,13 +17,13 @@ const ITEMS: u64 = 20;
 const NAMED: usize = 50;
 
 /// Reports why the store could not be opened, and returns the exit code.
-pub async fn report_unopened(session: &mut Session<'_>, error: NotOpened) -> Exit {
+pub async fn report_unopened(session: &mut Session<'_>, job: &Job, error: NotOpened) -> Exit {
     let NotOpened::Store(StoreError::NotAdopted(refusal)) = error else { return error.tell() };
     warn!(
         items = ITEMS,
         "fetching some items to compare them with the collection; nothing is written"
     );
-    match compared(session).await {
+    match compared(session, job).await {
         Ok(compared) => {
             logging::tell(&format!("{refusal}. {compared}"));
             Exit::Usage
@@ -39,20 +39,20 @@ pub async fn report_unopened(session: &mut Session<'_>, error: NotOpened) -> Exi
 ///
 /// # Errors
 /// Returns the exit code, after reporting the error.
-async fn compared(session: &mut Session<'_>) -> Result<String, Exit> {
+async fn compared(session: &mut Session<'_>, job: &Job) -> Result<String, Exit> {
     let failed = |error: StoreError| {
         logging::tell(&error);
         exit_of(&error)
     };
     let sample = Sample::default();
-    let limit = session.settings.scope.limit.unwrap_or(ITEMS).min(ITEMS);
-    let settings = session.settings.clone().with(|it| it.scope.limit = Some(limit));
-    let crawled = session.crawl(sample.store().map_err(failed)?, settings).await;
+    let limit = job.settings.scope.limit.unwrap_or(ITEMS).min(ITEMS);
+    let settings = job.settings.clone().with(|it| it.scope.limit = Some(limit));
+    let crawled = session.crawl(job, sample.store().map_err(failed)?, settings).await;
     if let Err(signal) | Ok((_, Some(signal))) = crawled {
         return Err(Exit::Interrupted(signal));
     }
     let items = sample.items();
-    let (url, place) = (session.store_url.clone(), session.place());
+    let (url, place) = (session.store_url.clone(), session.place(job));
     let losses = store::losses(&url, &place, &items).await.map_err(failed)?;
     Ok(sentence(items.len(), &losses))
 }

@@ -1,4 +1,4 @@
-//! Writing the report of a run: to standard output, or to a file that is replaced atomically.
+//! Writing the report of a run, or of several: to standard output, or to a file that is replaced atomically.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -6,15 +6,15 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use anyhow::Context;
+use serde::Serialize;
 
-use crate::model::report::Report;
 use crate::system::replacement::{Readers, Replacement, Unfinished};
 
 /// Prints the report to standard output.
 ///
 /// # Errors
 /// Returns an error if it cannot be written.
-pub fn print(report: &Report) -> anyhow::Result<()> {
+pub fn print(report: &impl Serialize) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, report)?;
     out.write_all(b"\n").context("the report cannot be written to standard output")
@@ -50,7 +50,7 @@ pub fn try_to_write(path: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// Returns an error if it cannot be written.
-pub fn write(path: &Path, report: &Report) -> anyhow::Result<()> {
+pub fn write(path: &Path, report: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(report)?;
     let written = replacement(path).and_then(|replacement| match replacement {
         Some(mut file) => {

@@ -1,15 +1,16 @@
-//! A crawl session: site, settings, log and signals, set up once for one or more runs. Takes a run
+//! A crawl session: sites, settings, log and signals, set up once for one or more runs. Takes a run
 //! from its start to its exit code.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::MultiProgress;
-use tracing::warn;
+use serde::Serialize;
+use tracing::{error_span, warn};
 
 use super::report;
 use crate::cli::arguments::RunArgs;
-use crate::cli::client::{no_client, scrubber};
+use crate::cli::client::{self, no_client};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
@@ -20,23 +21,34 @@ use crate::cli::usage::wrong;
 use crate::cli::variables;
 use crate::engine::crawl::{Crawl, Ended};
 use crate::engine::error::CrawlError;
+use crate::model::report::Report;
 use crate::site::Site;
 use crate::site::settings::Settings;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
 use crate::system::shutdown;
+use crate::text::secret::Scrubber;
 
-/// State shared by a series of runs: site, settings, log, signals.
+/// State shared by a series of runs: store, log, signals.
 pub struct Session<'a> {
     /// URL of the store.
     pub store_url: StoreUrl,
-    /// Settings resolved from the arguments and the site file.
-    pub settings: Settings,
     /// True if a collection that another program filled may be adopted.
     pub may_adopt: bool,
-    site: Site,
     arguments: &'a RunArgs,
     lines: MultiProgress,
     signals: Signals,
+    /// Reports to write together, or `None` if there is one site, whose report is written at once.
+    reports: Option<Vec<Report>>,
+}
+
+/// A site to crawl.
+pub struct Job {
+    /// The site, with the overrides of the arguments.
+    pub site: Site,
+    /// Settings resolved from the arguments and the site file.
+    pub settings: Settings,
+    /// Settings of the next sweep.
+    pub sweep: Settings,
 }
 
 /// Reason why the store is not open.
@@ -51,39 +63,30 @@ pub enum NotOpened {
 pub struct Ran {
     /// Exit code.
     pub exit: Exit,
-    /// True if a signal arrived during the run.
-    pub is_told: bool,
+    /// Signal that arrived during the run, or `None`.
+    pub told: Option<StopSignal>,
 }
 
 impl<'a> Session<'a> {
-    /// Sets up a session to crawl `site`, and starts logging. Stores in `default_store` unless the
+    /// Sets up a session to crawl `sites`, and starts logging. Stores in `default_store` unless the
     /// arguments name a store.
     ///
     /// # Errors
     /// Returns the exit code, after printing why the session cannot start.
     pub fn begin(
-        site: Site,
+        sites: Vec<Site>,
         arguments: &'a RunArgs,
         default_store: &str,
-    ) -> Result<Session<'a>, Exit> {
+    ) -> Result<(Session<'a>, Vec<Job>), Exit> {
         let store_url = arguments.store(default_store)?;
-        let site = arguments.apply(site)?;
-        let settings = arguments.settings(&site)?;
-        let scrubber = scrubber(&settings, |credentials| {
-            site.credentials(credentials);
-            store_url.credentials(credentials);
-        });
-        let settings = Settings { scrubber, ..settings };
-        settings.client_options(site.home()).check().map_err(no_client)?;
+        let reports = (sites.len() > 1).then(Vec::new);
+        let job = |site| Job::of(site, arguments, &store_url);
+        let jobs = sites.into_iter().map(job).collect::<Result<Vec<Job>, Exit>>()?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
-        let log = logging::begin(
-            form,
-            arguments.log_file.as_deref(),
-            lines.clone(),
-            settings.scrubber.clone(),
-        )
-        .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
+        let scrubber = scrubber(&jobs, &store_url);
+        let log = logging::begin(form, arguments.log_file.as_deref(), lines.clone(), scrubber)
+            .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
         variables::unknown().iter().for_each(|why| logging::caution(why));
         if let Some(path) = arguments.report.as_deref().filter(|_| !arguments.report_to_stdout()) {
             let message = |error| wrong("--report", "GLEANER_REPORT", &format!("{error:#}"));
@@ -93,15 +96,20 @@ impl<'a> Session<'a> {
             }
         }
         let signals = Signals::listen_with(log).map_err(|error| failed(&error.into()))?;
-        Ok(Session { store_url, settings, may_adopt: false, site, arguments, lines, signals })
+        Ok((Session { store_url, may_adopt: false, arguments, lines, signals, reports }, jobs))
     }
 
-    /// Opens the store for writing.
+    /// Returns true if several sites are crawled.
+    pub fn has_several(&self) -> bool {
+        self.reports.is_some()
+    }
+
+    /// Opens the store for writing the items of a site.
     ///
     /// # Errors
     /// Returns an error if the store cannot be opened, or a signal arrives first.
-    pub async fn open(&mut self) -> Result<Arc<dyn Store>, NotOpened> {
-        let place = self.place();
+    pub async fn open(&mut self, job: &Job) -> Result<Arc<dyn Store>, NotOpened> {
+        let place = self.place(job);
         tokio::select! {
             store = store::open(&self.store_url, &place) => store.map_err(NotOpened::Store),
             signal = self.signals.next() => Err(NotOpened::Told(signal)),
@@ -109,11 +117,11 @@ impl<'a> Session<'a> {
     }
 
     /// Returns the site and collection to open in the store.
-    pub fn place(&self) -> Place {
+    pub fn place(&self, job: &Job) -> Place {
         Place {
-            site: self.site.name.clone(),
-            collection: self.site.collection.clone(),
-            key_field: self.site.key_field(),
+            site: job.site.name.clone(),
+            collection: job.site.collection.clone(),
+            key_field: job.site.key_field(),
             adopt: self.may_adopt,
         }
     }
@@ -126,30 +134,36 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Crawls into `store`, writes the report and logs the result.
-    pub async fn run(&mut self, store: Arc<dyn Store>, settings: Settings) -> Ran {
-        match self.crawl(store, settings).await {
-            Ok((ended, told)) => Ran { exit: self.finish(ended, told), is_told: told.is_some() },
-            Err(signal) => Ran { exit: Exit::Interrupted(signal), is_told: true },
+    /// Crawls a site into `store`, writes the report and logs the result. Where there are several
+    /// sites, each line of the log names its own.
+    pub async fn run(&mut self, job: &Job, store: Arc<dyn Store>) -> Ran {
+        // All that runs meanwhile, on this one thread, belongs to this site.
+        let span = self.reports.as_ref().map(|_| error_span!("crawl", site = &*job.site.name));
+        let _entered = span.map(tracing::Span::entered);
+        match self.crawl(job, store, job.sweep.clone()).await {
+            Ok((ended, told)) => Ran { exit: self.finish(ended, told), told },
+            Err(signal) => Ran { exit: Exit::Interrupted(signal), told: Some(signal) },
         }
     }
 
-    /// Crawls into `store`. Returns how the run ended, and the signal that stopped it, if any. The
-    /// first signal starts a graceful shutdown.
+    /// Crawls a site into `store`. Returns how the run ended, and the signal that stopped it, if any.
+    /// The first signal starts a graceful shutdown.
     ///
     /// # Errors
     /// Returns the second signal, which aborts the run.
     pub async fn crawl(
         &mut self,
+        job: &Job,
         store: Arc<dyn Store>,
         settings: Settings,
     ) -> Result<(Ended, Option<StopSignal>), StopSignal> {
         let (trigger, shutdown) = shutdown::channel();
         let name = self.store_url.to_string();
-        let crawl = Crawl::new(self.site.clone(), settings, store.clone(), name, shutdown);
+        let crawl = Crawl::new(job.site.clone(), settings, store.clone(), name, shutdown);
         let view = crawl.view();
-        let mut progress =
-            ProgressView::new(self.arguments.progress.unwrap_or_default(), &self.lines);
+        let when = self.arguments.progress.unwrap_or_default();
+        let name = self.reports.as_ref().map(|_| &*job.site.name);
+        let mut progress = ProgressView::new(when, &self.lines, name);
         let mut told: Option<StopSignal> = None;
         let ended = {
             let running = crawl.run();
@@ -177,7 +191,7 @@ impl<'a> Session<'a> {
         Ok((ended, told))
     }
 
-    fn finish(&self, ended: Ended, told: Option<StopSignal>) -> Exit {
+    fn finish(&mut self, ended: Ended, told: Option<StopSignal>) -> Exit {
         let Ended { report, error } = ended;
         if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
             return Exit::ReaderGone;
@@ -187,24 +201,74 @@ impl<'a> Session<'a> {
             Some(CrawlError::Held(_)) => Exit::Held,
             _ => Exit::of(report.outcome, told),
         };
-        let reported = match &self.arguments.report {
-            None => Ok(()),
-            Some(_) if self.arguments.report_to_stdout() => report::print(&report),
-            Some(path) => report::write(path, &report),
+        let reported = match self.reports {
+            None => self.write(&report),
+            Some(_) => Ok(()),
         };
         match &error {
             Some(held @ CrawlError::Held(_)) => logging::tell(held),
             _ => logging::sum_up(&report, &self.store_url.to_string()),
         }
-        match reported {
-            Ok(()) => exit,
-            Err(error) if report::is_broken_pipe(&error) => Exit::ReaderGone,
-            Err(error) if exit == Exit::Complete => failed(&error),
-            Err(error) => {
-                failed(&error);
-                exit
-            }
+        self.reports.iter_mut().for_each(|reports| reports.push(report.clone()));
+        after_report(exit, reported)
+    }
+
+    /// Writes the reports of several sites, and forgets them. `exit` is the exit code of their runs.
+    pub fn end_round(&mut self, exit: Exit) -> Exit {
+        let reports = self.reports.as_mut().map(std::mem::take).unwrap_or_default();
+        if reports.is_empty() {
+            return exit;
         }
+        after_report(exit, self.write(&reports))
+    }
+
+    /// Writes a report, if one is requested.
+    fn write(&self, report: &impl Serialize) -> anyhow::Result<()> {
+        match &self.arguments.report {
+            None => Ok(()),
+            Some(_) if self.arguments.report_to_stdout() => report::print(report),
+            Some(path) => report::write(path, report),
+        }
+    }
+}
+
+/// Returns the exit code of a run that ended with `exit`, after its report was written or not.
+fn after_report(exit: Exit, reported: anyhow::Result<()>) -> Exit {
+    match reported {
+        Ok(()) => exit,
+        Err(error) if report::is_broken_pipe(&error) => Exit::ReaderGone,
+        Err(error) if exit == Exit::Complete => failed(&error),
+        Err(error) => {
+            failed(&error);
+            exit
+        }
+    }
+}
+
+/// Builds the scrubber of the log, which hides the credentials of all sites and of the store.
+fn scrubber(jobs: &[Job], store_url: &StoreUrl) -> Scrubber {
+    let Some(first) = jobs.first() else { return Scrubber::default() };
+    client::scrubber(&first.settings, |credentials| {
+        jobs.iter().for_each(|job| job.site.credentials(credentials));
+        store_url.credentials(credentials);
+    })
+}
+
+impl Job {
+    /// Resolves the settings for a site.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing which argument is wrong.
+    fn of(site: Site, arguments: &RunArgs, store_url: &StoreUrl) -> Result<Job, Exit> {
+        let site = arguments.apply(site)?;
+        let settings = arguments.settings(&site)?;
+        let scrubber = client::scrubber(&settings, |credentials| {
+            site.credentials(credentials);
+            store_url.credentials(credentials);
+        });
+        let settings = Settings { scrubber, ..settings };
+        settings.client_options(site.home()).check().map_err(no_client)?;
+        Ok(Job { site, sweep: settings.clone(), settings })
     }
 }
 
