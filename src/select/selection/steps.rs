@@ -113,7 +113,10 @@ impl Steps {
         take: &mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
     ) -> Result<(), StepError> {
         let around = Around::of(scope);
-        self.walk(Match::Place(scope), &around, trim, take).map(|replaced| scope.replaced(replaced))
+        let found = Match::Place(scope);
+        let replaced = self.walk(Limits::default(), found, &around, trim, take)?;
+        scope.replaced(replaced);
+        Ok(())
     }
 
     /// Passes all that is found in the text of the page at `url` to `take`. Returns how many
@@ -130,18 +133,18 @@ impl Steps {
     ) -> Result<u64, StepError> {
         let budget = Budget::default();
         let around = Around { base: Some(url), charset, budget: &budget };
-        self.walk(Match::Text(text.into()), &around, true, take)
+        self.walk(Limits::default(), Match::Text(text.into()), &around, true, take)
     }
 
     fn walk(
         &self,
+        mut limits: Limits,
         found: Match<'_>,
         around: &Around<'_>,
         trim: bool,
         take: &mut dyn FnMut(Match<'_>) -> ControlFlow<()>,
     ) -> Result<u64, StepError> {
         around.budget.check()?;
-        let mut limits = Limits::default();
         if let Match::Place(Scope::Html(scope)) = &found {
             limits.nodes = limits.nodes.saturating_sub(scope.page().nodes());
         }

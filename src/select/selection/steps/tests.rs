@@ -238,4 +238,24 @@ fn p9_a_page_within_a_page_has_what_is_left_of_its_nodes() {
     let page = json(&format!("{{\"a\":\"{}\"}}", "<b>".repeat(600)));
     let error = found(&["$.a", "b::text"], page.scope()).unwrap_err();
     assert_eq!(error, StepError::Limit(LimitError::Depth(512)));
+    // 600 elements fit by themselves, and so do those within one of them.
+    let inner = "&lt;i&gt;&lt;/i&gt;".repeat(600);
+    let outer = format!("<p data-x='{inner}'></p>{}", "<b></b>".repeat(600));
+    let page = json(&format!("{{\"a\":\"{outer}\"}}"));
+    let within = |nodes: usize, steps: &[&str]| {
+        let Ok(Select::Steps(steps)) = Select::parse(&parts(steps), Finds::Values) else {
+            unreachable!()
+        };
+        let limits = Limits { nodes, ..Limits::default() };
+        let (scope, mut count) = (page.scope(), 0);
+        let walked = steps.walk(limits, Match::Place(scope), &Around::of(scope), true, &mut |_| {
+            count += 1;
+            ControlFlow::Continue(())
+        });
+        walked.map(|_| count)
+    };
+    assert_eq!(within(1000, &["$.a", "b"]), Ok(600));
+    assert_eq!(within(2000, &["$.a", "p::attr(data-x)", "i"]), Ok(600));
+    let error = within(1000, &["$.a", "p::attr(data-x)", "i"]).unwrap_err();
+    assert!(matches!(error, StepError::Limit(LimitError::Nodes(..500))), "{error}");
 }
