@@ -10,8 +10,8 @@ mod handover;
 use super::keys::KeyList;
 use super::template::Placeholder;
 use crate::model::task::{IndexPage, IndexRun, Place};
-use crate::select::FieldRule;
 use crate::select::field::Pattern;
+use crate::select::{FieldRule, Select};
 pub use handover::{Handover, Taken};
 
 /// Division of a list into pages.
@@ -185,6 +185,26 @@ impl Next {
 }
 
 impl Paging {
+    /// Returns the selectors of the values that pages say.
+    pub(super) fn selects(&self) -> impl Iterator<Item = &Select> {
+        let said: Vec<&Said> = match self {
+            Paging::Offset { total, .. } => total.iter().collect(),
+            Paging::Page { last: LastPage::Said(said), .. }
+            | Paging::Page { last: LastPage::Total { total: said, .. }, .. } => vec![said],
+            Paging::Cursor(handover) => handover.take.iter().map(|taken| &taken.from).collect(),
+            _ => Vec::new(),
+        };
+        let next = match self {
+            Paging::Next(NextPage::Field(rule)) => Some(rule),
+            _ => None,
+        };
+        let rules = said.into_iter().filter_map(|said| match said {
+            Said::Field(rule) => Some(rule),
+            Said::Header { .. } => None,
+        });
+        rules.chain(next).map(|rule| &rule.select)
+    }
+
     /// Returns the number of items per page, or `None` if it is not known.
     pub fn limit(&self) -> Option<u64> {
         match self {

@@ -131,11 +131,13 @@ impl Reading {
 
 /// Returns `true` if a selector has several steps.
 pub(super) fn has_steps(site: &Site) -> bool {
-    let IndexRules { reading, require, marks, items, .. } = &site.index;
+    let IndexRules { reading, paging, goes_on, require, marks, items, .. } = &site.index;
     let mut all: Vec<&Select> = require.iter().chain(marks.all()).collect();
+    all.extend(paging.selects().chain(goes_on.iter().map(|rule| &rule.select)));
     let mut reads_part = reading.has_steps();
     if let Some(Seeds::Page(page)) = &site.seeds {
         all.push(&page.select.select);
+        all.extend(page.paging.selects().chain(page.goes_on.iter().map(|rule| &rule.select)));
         all.extend(page.marks.all());
         reads_part |= page.reading.has_steps();
     }

@@ -256,6 +256,40 @@ mod tests {
     }
 
     #[test]
+    fn p9_pages_that_are_selected_on_by_steps_are_never_read_on_the_networks_thread() {
+        let query = "query = { c = '{cursor}', p = '{page}' }";
+        let plain = "items = '$[*]'";
+        assert!(!site("", plain, "").unwrap().descends);
+        for (head, index, detail) in [
+            ("", "items = ['$.html', '$[*]']".to_owned(), ""),
+            ("", "items = '$[*]'\nwithin = '$.d'".to_owned(), ""),
+            ("", "items = '$[*]'\nrequire = [['$.d', '$.e']]".to_owned(), ""),
+            ("[answers]\nerror = [['$.d', '$.e']]", plain.to_owned(), ""),
+            (
+                "",
+                format!(
+                    "{plain}\n{}\npaging = {{ by = 'cursor', select = ['$.d', '$.e'] }}",
+                    query.replace(", p = '{page}'", "")
+                ),
+                "",
+            ),
+            (
+                "",
+                format!(
+                    "{plain}\n{}\npaging = {{ by = 'page', last = ['$.d', '$.e'] }}",
+                    query.replace("c = '{cursor}', ", "")
+                ),
+                "",
+            ),
+            ("", format!("{plain}\npaging = {{ by = 'next', select = ['$.d', '$.e'] }}"), ""),
+            ("", plain.to_owned(), "[detail]\nurl = '/{key}'\ndocument = ['$.d', '$.e']"),
+            ("", plain.to_owned(), "[detail]\nurl = '/{key}'\nfields = { a = ['$.d', '$.e'] }"),
+        ] {
+            assert!(site(head, &index, detail).unwrap().descends, "{head} {index} {detail}");
+        }
+    }
+
+    #[test]
     fn s16_a_selector_of_one_step_has_the_digest_that_it_had() {
         let digest = |index: &str, detail: &str| {
             let site = site("", index, detail).unwrap();
