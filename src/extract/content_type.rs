@@ -53,6 +53,9 @@ pub fn hint(format: Format, page: &Page) -> &'static str {
     let body = start(&page.body);
     let is = |other: Format| format != other && Tree::read(other, COMMA, page).is_ok();
     let is_page = |tag: &[u8]| body.get(..tag.len()).is_some_and(|it| it.eq_ignore_ascii_case(tag));
+    // HTML may be well-formed, too.
+    let is_declared =
+        body.starts_with(b"<?xml") || page.content_type().is_some_and(|kind| kind.contains("xml"));
     match body.first() {
         Some(0x1f) if body.starts_with(&[0x1f, 0x8b]) => {
             "; it is packed with gzip, and damaged or larger than --max-body when unpacked"
@@ -62,7 +65,7 @@ pub fn hint(format: Format, page: &Page) -> &'static str {
             Format::Html | Format::Json => "",
             _ => "; it is HTML",
         },
-        Some(b'<') if is(Format::Xml) => "; it is XML: write `format = \"xml\"`",
+        Some(b'<') if is_declared && is(Format::Xml) => "; it is XML: write `format = \"xml\"`",
         Some(b'{' | b'[') if is(Format::Json) => "; it is JSON: write `format = \"json\"`",
         Some(b'{' | b'[') if is(Format::Jsonl) => "; it is JSON lines: write `format = \"jsonl\"`",
         _ => "",

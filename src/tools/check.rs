@@ -22,7 +22,7 @@ use crate::extract::{Detail, PageError};
 use crate::fetch::{FetchError, Header, Page, Redirect, Sample};
 use crate::model::decoding::Decoding;
 use crate::select::field;
-use crate::select::{JsonPage, Selector};
+use crate::select::{Format, JsonPage, Selector};
 use crate::site::{DetailRules, ItemRules, Site};
 use crate::text::counted;
 
@@ -245,6 +245,18 @@ pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<Strin
         }
     }
     odd
+}
+
+/// Warns if a page that is read as HTML is XML: in HTML, CDATA is a comment and a `<link>` is empty.
+pub fn misread(table: &str, format: Format, page: &Page) -> Option<String> {
+    let body = page.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&page.body).trim_ascii_start();
+    let head = body[..body.len().min(SAMPLE)].to_ascii_lowercase();
+    let is_xml = head.starts_with(b"<?xml") && !head.windows(5).any(|tag| tag == b"<html");
+    (format == Format::Html && is_xml).then(|| {
+        format!(
+            "{table}: the page is XML and read as HTML, where CDATA is no text, names are in small letters and `<link>` is empty; `format = \"xml\"` reads it as it is"
+        )
+    })
 }
 
 /// Returns the selectors of `ignore` that match nothing.

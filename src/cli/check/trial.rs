@@ -64,6 +64,10 @@ impl Trial {
         let items = facts.items;
         self.facts.list = Some(facts);
         self.facts.warnings.extend(warnings);
+        let format = self.site.index.reading.format;
+        let listed = page.as_ref().filter(|_| self.site.index.items.are_elements());
+        let misread = listed.and_then(|page| check::misread("index", format, page));
+        self.facts.warnings.extend(misread);
         let mut keyless = None;
         let mut keyed = Vec::new();
         for item in &listing.items {
@@ -264,6 +268,11 @@ impl Trial {
                 let text = String::from_utf8_lossy(text).into_owned();
                 let detail = Detail { document, matched, revision, decoding };
                 self.facts.warnings.extend(check::of_item(&self.site, key, &detail, &text));
+                let rules = self.site.detail.as_ref();
+                let misread = page
+                    .zip(rules)
+                    .and_then(|(page, rules)| check::misread("detail", rules.reading.format, page));
+                self.facts.warnings.extend(misread);
                 self.facts.key = Some(key.to_owned());
                 self.facts.store(&text);
                 Ok(())

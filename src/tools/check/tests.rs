@@ -183,3 +183,12 @@ fn the_report_fits_80_columns_and_cannot_drive_the_terminal() {
     facts.misfit = Some("no items".to_owned());
     assert!(facts.to_string().ends_with("t does not fit: no items\n"));
 }
+
+#[test]
+fn p11_xml_that_is_read_as_html_is_a_warning() {
+    let said = |format, body: &str| misread("index", format, &page(body)).is_some();
+    assert!(said(Format::Html, "\u{feff} <?xml version='1.0'?><rss/>"));
+    assert!(!said(Format::Xml, "<?xml version='1.0'?><rss/>"));
+    assert!(!said(Format::Html, "<?xml version='1.0'?><!DOCTYPE html><HTML xmlns='x'>"));
+    assert!(!said(Format::Html, "<html>") && !said(Format::Html, ""));
+}
