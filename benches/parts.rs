@@ -123,7 +123,10 @@ fn pages() -> (Site, Page, Page) {
 fn reading(criterion: &mut Criterion) {
     let (site, index, detail) = pages();
     criterion.bench_function("page of a list to 18 items", |bencher| {
-        bencher.iter(|| extract::index(&site, black_box(&index)).expect("a list"));
+        bencher.iter(|| {
+            extract::index(&site, &gleaner::model::task::List::Items(None), black_box(&index))
+                .expect("a list")
+        });
     });
     let rules = site.detail.as_ref().expect("pages of items");
     let making = Making { listed: &Content::Nothing, ignore: &[], encoding: Encoding::Bson };

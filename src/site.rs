@@ -27,6 +27,7 @@ use url::Url;
 
 use crate::fetch::{Home, Request, Statuses};
 use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
+use crate::select::field::From;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::settings::{PaceSettings, Settings};
 use crate::text::secret::Credentials;
@@ -38,7 +39,7 @@ pub use error::SiteError;
 pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
 pub use request::RequestError;
 pub use rules::{
-    DetailRules, IndexRules, ItemRules, Keep, Marks, Reading, Seeds, SeedsPage, Within,
+    DetailRules, IndexRules, ItemRules, Keep, KeyRule, Marks, Reading, Seeds, SeedsPage, Within,
 };
 pub use template::NamedValue;
 pub use written::Chain;
@@ -227,11 +228,19 @@ impl Site {
 
     fn detail_request(&self, page: &DetailPage) -> Result<Option<Request>, RequestError> {
         let Some(rules) = &self.detail else { return Ok(None) };
-        let values = Values { key: Some(page.key.as_str()), ..Values::default() };
-        if rules.request.url.is_some() {
-            return rules.request.request(&self.base_url, values).map(Some);
+        let listed = page.listed.as_deref();
+        let named = listed.map_or(&[][..], |listed| &listed.values);
+        let values = Values { key: Some(page.key.as_str()), named, ..Values::default() };
+        let lacking = rules.values.iter().find(|name| !named.iter().any(|(it, _)| it == *name));
+        // An item that no list names is requested where it was last.
+        let is_placed = rules.request.url.is_none() || page.is_unlisted && lacking.is_some();
+        if !is_placed {
+            return match lacking {
+                Some(name) => Err(RequestError::NoValue(name.clone())),
+                None => rules.request.request(&self.base_url, values).map(Some),
+            };
         }
-        let link = page.listed.as_deref().and_then(|listed| listed.url.as_deref());
+        let link = listed.and_then(|listed| listed.url.as_deref());
         let link = link.ok_or(RequestError::NoLink)?;
         rules.request.request_at(&self.home(), link, values).map(Some)
     }
@@ -289,7 +298,7 @@ impl Site {
             ItemRules::Selected { keep, .. } => *keep != Keep::Nothing,
             ItemRules::Sitemap { .. } | ItemRules::Known => false,
         };
-        keeps || self.detail.is_none()
+        keeps || self.detail.is_none() || self.takes_values()
     }
 
     /// Returns true if nothing on the list proves where it ends: its pages are HTML without
@@ -306,6 +315,11 @@ impl Site {
             let has_required = detail.fields.iter().any(|(_, rule)| rule.required);
             detail.require.is_empty() && detail.document.is_none() && !has_required
         })
+    }
+
+    /// Returns true if requests for items contain values of the list.
+    pub fn takes_values(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| !detail.values.is_empty())
     }
 
     /// Returns true if the list has the URLs of items' pages.
@@ -410,9 +424,12 @@ impl Site {
     /// Returns the field of a document that holds its key, or `None` if the key is not a field.
     pub fn key_field(&self) -> Option<Box<str>> {
         match &self.index.items {
-            ItemRules::Selected {
-                key: FieldRule { select: Select::Json(selector), .. }, ..
-            } => selector.field().map(Into::into),
+            ItemRules::Selected { key, .. } => match key.only()? {
+                FieldRule { select: Select::Json(selector), from: From::Item, .. } => {
+                    selector.field().map(Into::into)
+                }
+                _ => None,
+            },
             _ => None,
         }
     }

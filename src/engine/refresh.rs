@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn listed(revision: &str, content: Content) -> Listed {
-        Listed { url: None, revision: Some(revision.into()), content }
+        Listed { revision: Some(revision.into()), content, ..Listed::default() }
     }
 
     #[test]

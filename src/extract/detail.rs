@@ -15,7 +15,7 @@ use crate::model::decoding::Decoding;
 use crate::model::document::{self, Digest, Document, Encoding, Json, JsonError};
 use crate::model::task::Content;
 use crate::select::budget::Budget;
-use crate::select::field::{self, Fields, Scope};
+use crate::select::field::{self, Around, Fields, Scope};
 use crate::select::{Format, JsonPage, Select, Selector, json};
 use crate::site::{DetailRules, Reading};
 
@@ -58,11 +58,12 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
         let document = made(json, &text, making)?;
         return Ok(Detail { document, matched: Vec::new(), revision, decoding });
     }
+    let around = Around { response: Some(page), ..Around::default() };
     let (detail, decoding) = open(&rules.reading, page, |scope| {
         let revision = checked(rules, scope)?;
         let detail = in_part(rules, scope, |part| match rules.fields.as_slice() {
             [] => of_text(part, making),
-            _ => of_fields(rules, part, making),
+            _ => of_fields(rules, part, around, making),
         })?;
         Ok(Detail { revision, ..detail })
     })?;
@@ -129,9 +130,10 @@ pub fn require(selects: &[Select], scope: Scope<'_>) -> Result<(), PageError> {
 fn of_fields(
     rules: &DetailRules,
     scope: Scope<'_>,
+    around: Around<'_>,
     making: Making<'_>,
 ) -> Result<Detail, PageError> {
-    let Fields { text, matched } = field::document(&rules.fields, scope)?;
+    let Fields { text, matched } = field::document(&rules.fields, scope, around)?;
     if !matched.contains(&true) {
         // An empty page, or a wrong one, must not replace a document.
         return Err(PageError::Nothing);

@@ -36,7 +36,11 @@ mod tests {
     use super::*;
 
     fn listed(url: &str, content: &str) -> Listed {
-        Listed { url: Some(url.into()), revision: None, content: Content::Object(content.into()) }
+        Listed {
+            url: Some(url.into()),
+            content: Content::Object(content.into()),
+            ..Listed::default()
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use bson::raw::RawBsonRef;
 use encoding_rs::{Encoding, UTF_8};
+use indexmap::IndexMap;
+use serde_json::value::RawValue;
 
 use super::PageError;
 use super::columns;
@@ -17,11 +20,11 @@ use crate::fetch::Page;
 use crate::model::decoding::Decoding;
 use crate::model::document;
 use crate::model::record::Key;
-use crate::model::task::{Content, Listed, Place};
-use crate::select::field::{self, FieldError, FieldRule, Fields, Scope};
+use crate::model::task::{Content, List, Listed, Place};
+use crate::select::field::{self, Around, FieldError, Fields, From, Scope};
 use crate::select::text::plain;
 use crate::select::{NoKey, Select};
-use crate::site::{ItemRules, Keep, PageSaid, Paging, SeedsPage, Site};
+use crate::site::{ItemRules, Keep, KeyRule, NamedValue, PageSaid, Paging, SeedsPage, Site};
 
 /// Maximum size of an unpacked sitemap, in bytes. The protocol allows 50 MB.
 const LARGEST_SITEMAP: usize = 64 << 20;
@@ -72,12 +75,16 @@ pub struct SeedsFound {
 /// # Errors
 /// Returns an error if the page is not JSON or not a sitemap, whichever is expected, if HTML
 /// exceeds a limit, or if the page is not a page of the list.
-pub fn index(site: &Site, page: &Page) -> Result<Listing, PageError> {
+pub fn index(site: &Site, list: &List, page: &Page) -> Result<Listing, PageError> {
+    let seed = match list {
+        List::Items(Some(seed)) => Some(&**seed),
+        List::Items(None) | List::Seeds => None,
+    };
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
         ItemRules::Sitemap { key, has_revision } => of_sitemap(key, *has_revision, page),
         ItemRules::Selected { items, .. } => {
-            let read = |scope: Scope<'_>| selected(site, page, items, scope);
+            let read = |scope: Scope<'_>| selected(site, page, items, seed, scope);
             let (listing, decoding) = open(&site.index.reading, page, read)?;
             Ok(Listing { decoding, ..listing })
         }
@@ -125,15 +132,18 @@ fn selected(
     site: &Site,
     page: &Page,
     of_items: &Select,
+    seed: Option<&str>,
     whole: Scope<'_>,
 ) -> Result<Listing, PageError> {
     refuse_marked(&site.index.marks, whole)?;
     require(&site.index.require, whole)?;
     let mut items = Vec::new();
     let names = columns::names(&site.index.items, whole)?;
-    of_items.each_place(whole, |scope| {
-        items.push(columns::named(names.as_deref(), scope, |scope| item(site, page, scope)));
-        ControlFlow::Continue(())
+    let around = Around { response: Some(page), page: Some(whole), seed, ..Around::default() };
+    each_item(site, of_items, whole, |name, scope| {
+        let around = Around { name, ..around };
+        items
+            .push(columns::named(names.as_deref(), scope, |scope| item(site, page, scope, around)));
     })?;
     let rules = &site.index;
     let Heard { mut said, odd, gap } =
@@ -149,22 +159,71 @@ fn selected(
     Ok(Listing { items, said, odd, gaps, decoding: Decoding::default() })
 }
 
-fn item(site: &Site, page: &Page, scope: Scope<'_>) -> Result<Item, NoKey> {
-    let ItemRules::Selected { key, link, revision, keep, .. } = &site.index.items else {
+/// Passes each item to `take`, with the name of the member that it is if the site file asks for it.
+fn each_item(
+    site: &Site,
+    items: &Select,
+    whole: Scope<'_>,
+    mut take: impl FnMut(Option<&str>, Scope<'_>),
+) -> Result<(), PageError> {
+    let container = match items {
+        Select::Json(items) if site.index.items.takes_names() => items.container(),
+        _ => None,
+    };
+    if let (Some(container), Scope::Json { value, page }) = (container, whole)
+        && let Some(RawBsonRef::Document(members)) = container.of(value)
+    {
+        for (name, value) in members.iter().flatten() {
+            take(Some(name.as_str()), page.scope_of(value));
+        }
+        return Ok(());
+    }
+    items.each_place(whole, |scope| {
+        take(None, scope);
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
+}
+
+fn item(site: &Site, page: &Page, scope: Scope<'_>, around: Around<'_>) -> Result<Item, NoKey> {
+    let ItemRules::Selected { key, link, revision, keep, values, .. } = &site.index.items else {
         return Err(NoKey::Missing);
     };
-    let key = field::key(key, scope, charset(site, scope))?;
-    if link.is_none() && revision.is_none() && *keep == Keep::Nothing {
+    let key = key_of(key, scope, around, charset(site, scope))?;
+    let has_values = !values.is_empty() || site.takes_values();
+    if link.is_none() && revision.is_none() && *keep == Keep::Nothing && !has_values {
         return Ok(Item { key, listed: None, matched: Vec::new() });
     }
     let mut matched = Vec::new();
-    let listed = listed(page, scope, link.as_ref(), revision.as_ref(), keep, &mut matched);
+    let listed = listed(site, page, scope, around, &mut matched);
     let listed = listed.unwrap_or_else(|error| Listed {
-        url: None,
-        revision: None,
         content: Content::Unreadable(error.to_string().into()),
+        ..Listed::default()
     });
     Ok(Item { key, listed: Some(listed), matched })
+}
+
+/// Returns the key of an item, its parts joined.
+fn key_of(
+    rule: &KeyRule,
+    scope: Scope<'_>,
+    around: Around<'_>,
+    charset: &'static Encoding,
+) -> Result<Key, NoKey> {
+    let mut parts = rule.parts.iter().map(|part| match part.from {
+        From::Item => field::key(part, scope, charset),
+        _ => {
+            let found = field::taken("key", part, scope, around, &[]);
+            let found = found.map_err(|error| NoKey::Page(error.to_string()))?;
+            Ok(Key::new(&found.and_then(|json| plain(&json)).ok_or(NoKey::Missing)?)?)
+        }
+    });
+    if rule.only().is_some() {
+        return parts.next().unwrap_or(Err(NoKey::Missing));
+    }
+    let parts: Vec<Key> = parts.collect::<Result<_, NoKey>>()?;
+    let texts: Vec<&str> = parts.iter().map(Key::as_str).collect();
+    Ok(Key::new(&texts.join(&rule.with))?)
 }
 
 /// Returns the encoding of keys that are not UTF-8: the page's encoding, as for its links. If keys
@@ -179,31 +238,53 @@ fn charset(site: &Site, scope: Scope<'_>) -> &'static Encoding {
 
 /// Returns the list's data about an item beside its key.
 fn listed(
+    site: &Site,
     page: &Page,
     scope: Scope<'_>,
-    link: Option<&FieldRule>,
-    revision: Option<&FieldRule>,
-    keep: &Keep,
+    around: Around<'_>,
     matched: &mut Vec<bool>,
 ) -> Result<Listed, PageError> {
+    let ItemRules::Selected { link, revision, keep, values: rules, .. } = &site.index.items else {
+        return Ok(Listed::default());
+    };
+    let mut values: Vec<NamedValue> = Vec::new();
+    for (name, rule) in rules {
+        let value = field::taken(name, rule, scope, around, &values)?;
+        values.extend(value.map(|value| (name.clone(), value.into())));
+    }
     let content = match keep {
         Keep::Nothing => Content::Nothing,
         Keep::Whole => Content::Object(whole(scope)?),
         Keep::Fields(rules) => {
-            let Fields { text, matched: found } = field::document(rules, scope)?;
+            let around = Around { values: &values, ..around };
+            let Fields { text, matched: found } = field::document(rules, scope, around)?;
             *matched = found;
             Content::Object(text.into())
         }
     };
-    let url = match link {
+    if let (Content::Object(text), Keep::Fields(_)) = (&content, keep) {
+        values.extend(kept_values(site, text));
+    }
+    let url = match link.as_ref() {
         None => Some(crate::text::secret::shown(&page.url).into()),
         Some(link) => match said::text("detail.link", link, scope)? {
             None => None,
             Some(text) => Some(said::url(&text, page, scope)?),
         },
     };
-    let revision = revision.map(|rule| said::text("index.revision", rule, scope)).transpose()?;
-    Ok(Listed { url, revision: revision.flatten(), content })
+    let revision =
+        revision.as_ref().map(|rule| said::text("index.revision", rule, scope)).transpose()?;
+    Ok(Listed { url, revision: revision.flatten(), content, values: values.into() })
+}
+
+/// Returns those fields of a list entry that the request of its page contains.
+fn kept_values(site: &Site, text: &str) -> Vec<NamedValue> {
+    let Some(detail) = site.detail.as_ref().filter(|_| site.takes_values()) else {
+        return Vec::new();
+    };
+    let members: IndexMap<Box<str>, &RawValue> = serde_json::from_str(text).unwrap_or_default();
+    let wanted = detail.values.iter();
+    wanted.filter_map(|name| Some((name.clone(), members.get(&**name)?.get().into()))).collect()
 }
 
 /// Returns an item of a JSON page as JSON text.
@@ -253,7 +334,7 @@ fn of_sitemap(key: &field::Pattern, has_revision: bool, page: &Page) -> Result<L
 fn of_entry(key: &field::Pattern, page: &Page, entry: Entry) -> Option<Result<Item, NoKey>> {
     let key = field::key_of_location(key, &entry.loc).transpose()?;
     let url = page.url.join(&entry.loc).ok().map(|url| url.to_string().into());
-    let listed = Listed { url, revision: entry.last_modified, content: Content::Nothing };
+    let listed = Listed { url, revision: entry.last_modified, ..Listed::default() };
     Some(key.map(|key| Item { key, listed: Some(listed), matched: Vec::new() }))
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::fetch::{HeaderMap, Page};
 use crate::model::document::Encoding;
-use crate::model::task::Content;
+use crate::model::task::{Content, List};
 use crate::site::Site;
 
 fn page(body: &str, content_type: &str) -> Page {
@@ -16,7 +16,8 @@ fn page(body: &str, content_type: &str) -> Page {
 }
 
 fn listing(body: &str) -> Listing {
-    index(&Site::load("books").unwrap(), &page(body, "application/json")).unwrap()
+    index(&Site::load("books").unwrap(), &List::Items(None), &page(body, "application/json"))
+        .unwrap()
 }
 
 #[test]
@@ -88,7 +89,9 @@ fn site(index: &str) -> Site {
 fn a_required_field_that_is_null_is_missing_and_another_one_is_null() {
     let with = |field: &str| {
         let site = site(&format!("items = '$[*]'\nkey = '$.id'\n[index.fields]\nx = {field}"));
-        let read = index(&site, &page(r#"[{"id":1,"x":null}]"#, "application/json")).unwrap();
+        let read =
+            index(&site, &List::Items(None), &page(r#"[{"id":1,"x":null}]"#, "application/json"))
+                .unwrap();
         match read.items.into_iter().next() {
             Some(Ok(Item { listed: Some(listed), .. })) => listed.content,
             other => panic!("{other:?}"),
@@ -102,7 +105,7 @@ fn a_required_field_that_is_null_is_missing_and_another_one_is_null() {
 fn an_empty_link_is_none() {
     let site = site("items = '$[*]'\nkey = '$.id'\n[detail]\nlink = '$.url'");
     let body = r#"[{"id":1,"url":"/x/1"},{"id":2,"url":""},{"id":3,"url":" "},{"id":4}]"#;
-    let read = index(&site, &page(body, "application/json")).unwrap();
+    let read = index(&site, &List::Items(None), &page(body, "application/json")).unwrap();
     let urls = read.items.into_iter().map(|item| item.unwrap().listed.unwrap().url);
     let urls: Vec<Option<Box<str>>> = urls.collect();
     assert_eq!(urls, [Some("http://h/x/1".into()), None, None, None]);
@@ -116,7 +119,7 @@ fn a_next_link_that_leads_nowhere_is_a_gap_and_no_page() {
     );
     let read = |href: &str| {
         let body = format!("<li>1<a href='{href}'>next</a>");
-        index(&site, &page(&body, "text/html")).unwrap()
+        index(&site, &List::Items(None), &page(&body, "text/html")).unwrap()
     };
     for nowhere in ["#", "#top", "javascript:void(0)", " JavaScript:;"] {
         let page = read(nowhere);
@@ -133,7 +136,7 @@ fn l16_a_next_that_is_no_text_or_no_url_is_a_gap_and_nothing_is_the_end() {
     let site = site("items = '$.r[*]'\nkey = '$.id'\npaging = { by = 'next', select = '$.next' }");
     let read = |next: &str| {
         let body = format!(r#"{{"r":[{{"id":1}}],"next":{next}}}"#);
-        let listing = index(&site, &page(&body, "application/json")).unwrap();
+        let listing = index(&site, &List::Items(None), &page(&body, "application/json")).unwrap();
         assert_eq!(listing.items.len(), 1, "{next}");
         (listing.said.places.len(), listing.gaps)
     };
@@ -156,7 +159,11 @@ fn a_cursor_of_zero_is_the_end() {
     );
     let places = |cursor: &str| {
         let body = format!(r#"{{"r":[{{"id":1}}],"c":{cursor}}}"#);
-        index(&site, &page(&body, "application/json")).unwrap().said.places.len()
+        index(&site, &List::Items(None), &page(&body, "application/json"))
+            .unwrap()
+            .said
+            .places
+            .len()
     };
     assert_eq!(["0", "\"0\"", "null", "\"\"", "false"].map(places), [0; 5]);
     assert_eq!(["10", "\"00\"", "\"a\""].map(places), [1; 3]);
@@ -187,7 +194,7 @@ fn a_count_in_a_header_may_stand_among_others() {
     );
     let mut page = page("[]", "application/json");
     page.headers.insert("content-range", "items 0-9/25".parse().unwrap());
-    assert_eq!(index(&site, &page).unwrap().said.declared, Some(25));
+    assert_eq!(index(&site, &List::Items(None), &page).unwrap().said.declared, Some(25));
 }
 
 #[test]

@@ -117,7 +117,7 @@ impl Entry {
 }
 
 /// The data of an item's list entry besides its key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// URL of the item's page. If the item has no page of its own, the URL of the list page.
     pub url: Option<Box<str>>,
@@ -125,6 +125,9 @@ pub struct Listed {
     pub revision: Option<Box<str>>,
     /// Content of the list entry that is kept.
     pub content: Content,
+    /// Values for the item's request, by name, as JSON texts.
+    #[serde(default)]
+    pub values: Box<[(Arc<str>, Box<str>)]>,
 }
 
 /// The content of an item's list entry that is kept.
@@ -279,7 +282,7 @@ impl Listed {
     /// `None` if the URL was not stored in full, because it contained credentials.
     pub fn at(url: &str) -> Option<Listed> {
         let is_whole = !url.is_empty() && !url.contains(HIDDEN);
-        let listed = Listed { url: Some(url.into()), revision: None, content: Content::Nothing };
+        let listed = Listed { url: Some(url.into()), ..Listed::default() };
         is_whole.then_some(listed)
     }
 }

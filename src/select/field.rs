@@ -10,7 +10,9 @@
 //! Values are JSON text throughout, so that digits are preserved. Fractions of a JSON page are the
 //! exception: they have been read as doubles before, so `12.50` becomes `12.5`.
 
+mod around;
 mod convert;
+mod date;
 mod error;
 mod pattern;
 
@@ -26,6 +28,7 @@ use super::selection::{Match, Select, StepError};
 use super::{JsonPage, NoKey};
 use crate::model::record::Key;
 
+pub use around::{Around, From, document, taken};
 pub use convert::plain as plain_text;
 pub use error::FieldError;
 pub use error::shown;
@@ -49,6 +52,18 @@ pub struct FieldRule {
     /// True to trim white space, and to fold it within `::text`. False to keep texts as they are on
     /// the page.
     pub trim: bool,
+    /// True to take all matches of the regex in a text, instead of the first one.
+    pub all: bool,
+    /// Format of a date, in the notation of `strftime`, or `None` for the usual ones.
+    pub format: Option<Box<str>>,
+    /// Decimal mark of numbers, if it is not the point, or if groups of digits are separated.
+    pub decimal: Option<char>,
+    /// Fields of an object for each selected place. If empty, the rule takes values.
+    pub fields: Vec<(Box<str>, FieldRule)>,
+    /// Source of the value.
+    pub from: From,
+    /// JSONPath with `{name}` of values that were taken before, instead of `select`.
+    pub path: Option<Box<str>>,
 }
 
 /// Type to convert a field's text to.
@@ -64,6 +79,10 @@ pub enum Kind {
     Bool,
     /// JSON within a text.
     Json,
+    /// An absolute URL; a relative one is resolved against the page's.
+    Url,
+    /// A date or time, as RFC 3339 writes it.
+    Date,
 }
 
 /// Place in which to select fields.
@@ -92,7 +111,31 @@ pub struct Fields {
 impl FieldRule {
     /// Creates a rule that only has a selector.
     pub fn new(select: Select) -> FieldRule {
-        FieldRule { select, regex: None, kind: None, many: false, required: false, trim: true }
+        FieldRule {
+            select,
+            regex: None,
+            kind: None,
+            many: false,
+            required: false,
+            trim: true,
+            all: false,
+            format: None,
+            decimal: None,
+            fields: Vec::new(),
+            from: From::Item,
+            path: None,
+        }
+    }
+
+    /// Returns `true` if the value is from the page of an item, and not from its list.
+    pub fn is_of_page(&self) -> bool {
+        matches!(self.from, From::Item | From::Header(_))
+    }
+
+    /// Returns the selectors of the rule and of the fields within it.
+    pub fn selects(&self) -> Vec<&Select> {
+        let within = self.fields.iter().flat_map(|(_, rule)| rule.selects());
+        std::iter::once(&self.select).chain(within).collect()
     }
 
     /// Returns `true` if the rule takes a URL.
@@ -109,11 +152,22 @@ impl std::fmt::Display for Kind {
             Kind::Number => "a number",
             Kind::Bool => "true or false",
             Kind::Json => "JSON",
+            Kind::Url => "a URL",
+            Kind::Date => "a date",
         })
     }
 }
 
 impl Scope<'_> {
+    /// Returns a URL on the page as an absolute one, or `None` if it is not a URL.
+    fn resolved(self, text: &str) -> Option<String> {
+        let url = match self {
+            Scope::Html(scope) => scope.page().resolve(text),
+            Scope::Json { page, .. } => page.base()?.join(text.trim()).ok(),
+        };
+        url.map(String::from)
+    }
+
     /// Adds to the number of characters that were replaced in JSON within a text of the page.
     pub(super) fn replaced(self, characters: u64) {
         match self {
@@ -121,31 +175,6 @@ impl Scope<'_> {
             Scope::Html(scope) => scope.page().replaced(characters),
         }
     }
-}
-
-/// Makes a document from the `fields` of a page or an item.
-///
-/// # Errors
-/// Returns an error if a required field is missing, or a value cannot be converted.
-pub fn document<N: AsRef<str>>(
-    fields: &[(N, FieldRule)],
-    scope: Scope<'_>,
-) -> Result<Fields, FieldError> {
-    let mut text = String::from("{");
-    let mut matched = Vec::with_capacity(fields.len());
-    for (name, rule) in fields {
-        let value = extract(name.as_ref(), rule, scope)?;
-        matched.push(value.is_some());
-        let Some(value) = value else { continue };
-        if text.len() > 1 {
-            text.push(',');
-        }
-        text.push_str(&convert::quoted(name.as_ref()));
-        text.push(':');
-        text.push_str(&value);
-    }
-    text.push('}');
-    Ok(Fields { text, matched })
 }
 
 /// Returns the field `name` as JSON text, or `None` if it does not match.
@@ -158,20 +187,47 @@ pub fn extract(
     scope: Scope<'_>,
 ) -> Result<Option<String>, FieldError> {
     let mut values = Vec::new();
+    if !rule.fields.is_empty() {
+        return around::objects(name, rule, scope);
+    }
     each(name, rule, scope, |value| {
-        values.extend(made(name, rule, value, scope)?);
+        match rule.all {
+            true => values.extend(all_made(name, rule, value, scope)?),
+            false => values.extend(made(name, rule, value, scope)?),
+        }
         Ok(if rule.many || values.is_empty() {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
         })
     })?;
-    match (rule.many, values.is_empty()) {
+    match (rule.many || rule.all, values.is_empty()) {
         (_, true) if rule.required => Err(FieldError::Missing(name.to_owned())),
         (_, true) => Ok(None),
         (true, false) => Ok(Some(format!("[{}]", values.join(",")))),
         (false, false) => Ok(values.pop()),
     }
+}
+
+/// Returns all matches of the rule's regex in a value, as JSON texts of the rule's type.
+fn all_made(
+    name: &str,
+    rule: &FieldRule,
+    value: Value<'_>,
+    scope: Scope<'_>,
+) -> Result<Vec<String>, FieldError> {
+    let text = match value {
+        Value::Text(text) => text,
+        Value::Json(RawBsonRef::Null) => return Ok(Vec::new()),
+        Value::Json(value) => Cow::Owned(convert::plain(value).ok_or_else(|| {
+            wrong(name, Kind::Text, &crate::model::document::value_to_text(value))
+        })?),
+    };
+    let Some(regex) = &rule.regex else { return Ok(Vec::new()) };
+    let found = regex.find_all(&text).map_err(|_| FieldError::TooLong(name.to_owned()))?;
+    let trimmed = found.into_iter().map(|kept| if rule.trim { kept.trim() } else { kept });
+    let kept = trimmed.filter(|kept| !kept.is_empty());
+    kept.map(|kept| converted(name, rule, kept, scope)).collect()
 }
 
 /// Returns all values that a rule selects, as JSON texts to put into requests.
@@ -191,8 +247,7 @@ pub fn for_requests(
         match value {
             Value::Text(text) if rule.takes_url() => {
                 if let Some(kept) = searched(name, rule, &text)? {
-                    let kind = rule.kind.unwrap_or(Kind::Text);
-                    let json = |text: Cow<'_, str>| converted(name, kind, &text, scope);
+                    let json = |text: Cow<'_, str>| converted(name, rule, &text, scope);
                     found.push(decoded(&text, kept, UTF_8).map(json).transpose()?);
                 }
             }
@@ -371,12 +426,28 @@ fn made(
             }
         };
     let Some(kept) = searched(name, rule, &text)? else { return Ok(None) };
-    converted(name, kind, kept, scope).map(Some)
+    converted(name, rule, kept, scope).map(Some)
 }
 
-/// Converts a text to JSON text of type `kind`, and counts the characters replaced by U+FFFD.
-fn converted(name: &str, kind: Kind, text: &str, scope: Scope<'_>) -> Result<String, FieldError> {
-    let (json, replaced) = convert::text(kind, text).ok_or_else(|| wrong(name, kind, text))?;
+/// Converts a text to JSON text of the rule's type, and counts the characters replaced by U+FFFD.
+fn converted(
+    name: &str,
+    rule: &FieldRule,
+    text: &str,
+    scope: Scope<'_>,
+) -> Result<String, FieldError> {
+    let kind = rule.kind.unwrap_or(Kind::Text);
+    let made = match (kind, rule.decimal) {
+        (Kind::Url, _) => scope.resolved(text).map(|url| (convert::quoted(&url), 0)),
+        (Kind::Date, _) => {
+            date::text(text, rule.format.as_deref()).map(|it| (convert::quoted(&it), 0))
+        }
+        (Kind::Number | Kind::Integer, Some(mark)) => {
+            convert::without_groups(text, mark).and_then(|text| convert::text(kind, &text))
+        }
+        (kind, _) => convert::text(kind, text),
+    };
+    let (json, replaced) = made.ok_or_else(|| wrong(name, kind, text))?;
     if replaced > 0 {
         scope.replaced(replaced);
     }

@@ -1,27 +1,29 @@
 //! Converts a site file to a [`Site`]: parses selectors and templates, checks numbers.
 
 mod answers;
+mod detail;
 mod paging;
 mod reading;
 mod request;
 mod select;
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::file::{AnswersTable, DetailTable, IndexTable, PagingTable, SeedsTable, SiteFile};
+use super::file::{
+    AnswersTable, DetailTable, IndexTable, PagingTable, Rules, SeedsTable, SiteFile,
+};
 use super::paging::Paging;
 use super::parse_base_url;
 use super::request::RequestTemplate;
-use super::template::Placeholder;
+use super::template::{self, Placeholder};
 use super::written::{At, OneOrMany, OrOff};
-use super::{
-    DetailRules, IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Seeds, SeedsPage, Site,
-};
+use super::{IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Seeds, SeedsPage, Site};
 use crate::fetch::HeaderValue;
 use crate::select::{Finds, Format, Selector};
 use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
-use reading::{Built, Read, columns, document};
+use reading::{Built, Read, columns};
 use request::Asked;
 use select::{fields, rule, select, selector};
 
@@ -62,7 +64,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let said = file.answers.as_ref();
     answers::refuse_unused(said, &reading::held(&file))?;
     let index = index(&file, folder)?;
-    let detail = detail.map(|table| build_detail(table, said, file.format, &index)).transpose()?;
+    let detail = detail.map(|table| detail::build(table, said, file.format, &index)).transpose()?;
     let is_known = matches!(index.paging, Paging::Keys(_));
     if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
         return Err(wrong(seeds, "seeds", "not valid with paging by keys: there is no list"));
@@ -322,14 +324,26 @@ fn selected(
             return Err(wrong(written, "index.fields", message));
         }
     };
+    let values = fields("index.values", &table.values, on)?;
+    let values: Vec<_> = values.into_iter().map(|(name, it)| (Arc::from(name), it)).collect();
+    refuse_names("index.values", &table.values)?;
     Ok(ItemRules::Selected {
         items,
         columns,
+        values,
         key: select::key("index.key", of_key, on)?,
         link: link.map(|link| select::single("detail.link", link, on)).transpose()?,
         revision: revision.map(|it| select::single("index.revision", &it, on)).transpose()?,
         keep,
     })
+}
+
+/// Rejects names that cannot be those of placeholders.
+fn refuse_names(key: &str, rules: &Rules) -> Result<(), Wrong> {
+    match rules.iter().find(|(name, _)| !template::is_value_name(name)) {
+        None => Ok(()),
+        Some((name, at)) => Err(wrong(at, &format!("{key}.{name}"), template::NO_VALUE_NAME)),
+    }
 }
 
 /// Builds the rules for the items of a sitemap, or for known keys.
@@ -352,6 +366,7 @@ fn bare_items(
             .filter(|it| !is_sitemap || OrOff::on(it).is_some())
             .map(|it| at_key(it, "index.revision")),
         table.fields.values().next().map(|it| at_key(it, "index.fields")),
+        table.values.values().next().map(|it| at_key(it, "index.values")),
         table.key.as_ref().filter(|_| !is_sitemap).map(|it| at_key(it, "index.key")),
         table.url.as_ref().filter(|_| !is_sitemap).map(|it| at_key(it, "index.url")),
     ];
@@ -380,55 +395,6 @@ fn bare_items(
         }
         None => Ok(ItemRules::Known),
     }
-}
-
-fn build_detail(
-    written: &At<DetailTable>,
-    said: Option<&At<AnswersTable>>,
-    usual: Format,
-    index: &IndexRules,
-) -> Result<DetailRules, Wrong> {
-    let table = &written.value;
-    let Built { reading, on, marks } = Read::detail(table, usual).build(said)?;
-    let request = request::build(&Asked::detail(table), &[Placeholder::Key])?;
-    let names_pages = table.link.is_some() || matches!(index.paging, Paging::Sitemap);
-    match (&table.url, &table.link) {
-        (None, None) if !names_pages => {
-            return Err(wrong(
-                written,
-                "detail.url",
-                "missing: set it, or set `link` to take it from the list",
-            ));
-        }
-        (Some(url), Some(_)) => {
-            return Err(wrong(url, "detail.url", "not valid together with `link`"));
-        }
-        (Some(_), None) => needs(&request, Some(Placeholder::Key), written, "detail")?,
-        (None, _) => {
-            let query = table.query.values().next().map(|it| at_key(it, "detail.query"));
-            refuse(query, "the URL of the page comes from the list and is used unchanged")?;
-        }
-    }
-    let require = table.require.iter().map(|steps| select("detail.require", steps, on));
-    let revision = table.revision.as_ref();
-    let revision = revision.map(|it| select::single("detail.revision", it, on));
-    let document = table.document.as_ref().map(|it| document(it, on)).transpose()?;
-    // What a document is selected for is values.
-    let on = if document.is_some() { Finds::Values } else { on };
-    let fields = fields("detail.fields", &table.fields, on)?;
-    if fields.is_empty() && on != Finds::Values {
-        let message = "required for HTML pages: name the fields to keep";
-        return Err(wrong(written, "detail.fields", message));
-    }
-    Ok(DetailRules {
-        request,
-        reading,
-        require: require.collect::<Result<_, _>>()?,
-        marks,
-        revision: revision.transpose()?,
-        document,
-        fields,
-    })
 }
 
 /// Returns true if hints to further pages count, in addition to the paging.

@@ -17,10 +17,12 @@ use serde_json::{Value, json};
 use super::Site;
 use super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
 use super::request::{BodyTemplate, RequestTemplate};
-use super::rules::{DetailRules, IndexRules, ItemRules, Keep, Reading, Seeds, SeedsPage, Within};
+use super::rules::{
+    DetailRules, IndexRules, ItemRules, Keep, KeyRule, Reading, Seeds, SeedsPage, Within,
+};
 use super::template::{JsonTemplate, Template};
 use crate::model::document::Digest;
-use crate::select::field::Kind;
+use crate::select::field::{From, Kind};
 use crate::select::{COMMA, FieldRule, Finds, Format, Select, Selector, Step as SelectStep, Steps};
 
 /// Version of the form. 1 was the `Debug` output of version 0.1.0.
@@ -114,8 +116,16 @@ fn rules_form(site: &Site) -> Form {
     form.insert("items", items_form(items));
     within(&mut form, reading);
     if let Some(detail) = &site.detail {
-        let DetailRules { request, reading, document, fields, require: _, marks: _, revision: _ } =
-            detail;
+        let DetailRules {
+            request,
+            values: _,
+            reading,
+            document,
+            fields,
+            require: _,
+            marks: _,
+            revision: _,
+        } = detail;
         let mut page = Form::new();
         page.insert("request", request_form(request));
         if reading.format == Format::Html {
@@ -156,10 +166,11 @@ fn items_form(items: &ItemRules) -> Value {
             form.insert("by", "sitemap".into());
             form.insert("key", key.text().into());
         }
-        ItemRules::Selected { items, columns, key, link, revision, keep } => {
+        ItemRules::Selected { items, columns, key, link, revision, values, keep } => {
+            list(&mut form, "values", values.iter().map(|(name, it)| json!([&**name, rule(it)])));
             form.insert("items", select(items));
             some(&mut form, "columns", columns.as_ref().map(select));
-            form.insert("key", rule(key));
+            form.insert("key", key_form(key));
             some(&mut form, "link", link.as_ref().map(rule));
             some(&mut form, "revision", revision.as_ref().map(rule));
             match keep {
@@ -172,12 +183,22 @@ fn items_form(items: &ItemRules) -> Value {
     Value::from_iter(form)
 }
 
+fn key_form(key: &KeyRule) -> Value {
+    match key.only() {
+        Some(only) => rule(only),
+        None => {
+            json!({ "join": key.parts.iter().map(rule).collect::<Vec<_>>(), "with": &*key.with })
+        }
+    }
+}
+
 fn field((name, value): &(Box<str>, FieldRule)) -> Value {
     json!([name, rule(value)])
 }
 
 fn rule(rule: &FieldRule) -> Value {
-    let FieldRule { select: at, regex, kind, many, required, trim } = rule;
+    let FieldRule { select: at, regex, kind, many, required, trim, .. } = rule;
+    let FieldRule { all, format, decimal, fields, from, path, .. } = rule;
     let mut form = Form::new();
     form.insert("select", select(at));
     some(&mut form, "regex", regex.as_ref().map(|regex| regex.text().into()));
@@ -187,6 +208,8 @@ fn rule(rule: &FieldRule) -> Value {
         Kind::Number => "number",
         Kind::Bool => "bool",
         Kind::Json => "json",
+        Kind::Url => "url",
+        Kind::Date => "date",
     });
     some(&mut form, "as", kind.map(Value::from));
     for (name, is, usual) in
@@ -194,6 +217,19 @@ fn rule(rule: &FieldRule) -> Value {
     {
         some(&mut form, name, (*is != usual).then(|| (*is).into()));
     }
+    some(&mut form, "all", all.then(|| true.into()));
+    some(&mut form, "format", format.as_deref().map(Value::from));
+    some(&mut form, "decimal", decimal.map(|mark| mark.to_string().into()));
+    list(&mut form, "fields", fields.iter().map(field));
+    let from = match from {
+        From::Item => None,
+        From::Page => Some("page".into()),
+        From::Seed => Some("seed".into()),
+        From::Name => Some("name".into()),
+        From::Header(header) => Some(json!({ "header": &**header })),
+    };
+    some(&mut form, "from", from);
+    some(&mut form, "path", path.as_deref().map(Value::from));
     Value::from_iter(form)
 }
 
@@ -262,6 +298,7 @@ fn json_form(body: &JsonTemplate) -> Value {
     match body {
         JsonTemplate::Text(template) => json!(["text", text(template)]),
         JsonTemplate::Value(placeholder) => json!(["value", placeholder.text()]),
+        JsonTemplate::Number(placeholder) => json!(["number", placeholder.text()]),
         JsonTemplate::Literal(value) => json!(["literal", value]),
         JsonTemplate::List(values) => {
             json!(["list", values.iter().map(json_form).collect::<Vec<_>>()])

@@ -3,6 +3,8 @@
 //! The docs of the fields document the format: the JSON Schema is generated from them
 //! (`site/schema.json`, `gleaner sites --schema`).
 
+mod paging;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -13,6 +15,7 @@ use toml::de::{DeTable, DeValue};
 use super::SiteError;
 use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
 use crate::select::Format;
+pub use paging::{PagingBy, PagingTable, StepName};
 
 /// Bytes of a site file, with its list of keys.
 const LARGEST: u64 = 16 << 20;
@@ -165,6 +168,10 @@ pub struct IndexTable {
     /// Fields to keep from the list, by name; selectors within an item.
     #[serde(default)]
     pub(super) fields: Rules,
+    /// Values for the request of the item's page, by name; selectors within an item. They are not
+    /// stored. `{name}` stands for them in `[detail]`, and so it does for `fields`.
+    #[serde(default)]
+    pub(super) values: Rules,
 }
 
 /// Differences of the requests of all pages of a list but the first. Keys that are not set are as
@@ -227,93 +234,37 @@ pub struct DetailTable {
     pub(super) fields: Rules,
 }
 
-/// Division of a list into pages.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct PagingTable {
-    /// Kind of paging. Default: a single page.
-    pub(super) by: Option<PagingBy>,
-    /// offset: number of items to request per page.
-    pub(super) limit: Option<At<u64>>,
-    /// offset: step to the next offset. Default: limit.
-    pub(super) step: Option<StepName>,
-    /// page: number of the first page. Default: 1. offset: offset of the first item. Default: 0.
-    pub(super) first: Option<At<u64>>,
-    /// offset, page, cursor: URL of the first page, if it is not made of the same template.
-    pub(super) first_url: Option<At<String>>,
-    /// page: number of the last page, or a selector or header that has it.
-    pub(super) last: Option<At<Short<SaidTable>>>,
-    /// page: number of items per page; needed with `total`.
-    pub(super) size: Option<At<u64>>,
-    /// offset, page: selector or header with the number of items in the list.
-    pub(super) total: Option<At<Short<SaidTable>>>,
-    /// next: selector of the next page's URL. cursor: selector of the next cursor.
-    pub(super) select: Option<At<Short<RuleTable>>>,
-    /// next: take the next page's URL from the `Link` header.
-    pub(super) link_header: Option<bool>,
-    /// cursor: values that each page hands to the request of the next one, by name: selectors or
-    /// headers. `{name}` stands for them in the request; an object becomes query parameters. The
-    /// list ends where a page has none of them, or the same ones as its own request.
-    #[serde(default)]
-    pub(super) take: indexmap::IndexMap<String, At<Short<SaidTable>>>,
-    /// cursor: those values for the first page. Default: what is made of them is left out there.
-    #[serde(default)]
-    pub(super) start: Pairs,
-    /// offset, page, next, cursor: selector of a value that must mean yes for the list to continue,
-    /// such as `$.has_more`. No value, null, false, 0 and an empty text mean no.
-    #[serde(rename = "while")]
-    pub(super) goes_on: Option<At<Short<RuleTable>>>,
-    /// Heed hints to further pages, such as `has_more` or a count. Default: true.
-    pub(super) more: Option<bool>,
-    /// keys: range of numbers, both ends included, such as `1..100`.
-    pub(super) range: Option<At<String>>,
-    /// keys: list of keys.
-    pub(super) keys: Option<At<Vec<String>>>,
-    /// keys: file with one key per line, beside the site file or below it; `-` is standard input.
-    pub(super) file: Option<At<String>>,
-}
-
-/// Step from one offset to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum StepName {
-    /// The number of requested items.
-    Limit,
-    /// The number of received items: each page begins where the previous one ended.
-    Items,
-}
-
-/// Kind of paging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum PagingBy {
-    /// By `{offset}` and `{limit}`.
-    Offset,
-    /// By `{page}`.
-    Page,
-    /// Each page has the URL of the next one.
-    Next,
-    /// By `{cursor}`: each page has the cursor of the next one.
-    Cursor,
-    /// A sitemap, or an index of sitemaps.
-    Sitemap,
-    /// No list: the keys are known.
-    Keys,
-}
-
 /// A selector with options.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleTable {
     /// JSONPath, or CSS with `::text` or `::attr(name)`, or a list of steps.
+    #[serde(default)]
     pub(super) select: Chain,
+    /// Source of the value. Default: item.
+    pub(super) from: Option<FromName>,
+    /// Name of a header of the response, instead of a selector.
+    pub(super) header: Option<String>,
     /// Regular expression. Keeps its first group, or the whole match; values without a match are
     /// skipped.
     pub(super) regex: Option<String>,
+    /// Take all matches of `regex`, as a list. Default: false.
+    #[serde(default)]
+    pub(super) all: bool,
+    /// date: how the page writes it, in the notation of `strftime`, such as `%d.%m.%Y`.
+    pub(super) format: Option<String>,
+    /// number, integer: decimal mark, `,` or `.`. With it, groups of three digits may be separated.
+    pub(super) decimal: Option<String>,
+    /// Selector of repeated parts. The field is a list of objects, made of `fields`.
+    pub(super) items: Option<Chain>,
+    /// Fields of each of these objects.
+    #[serde(default)]
+    pub(super) fields: Rules,
+    /// key: parts of a key, each a selector.
+    pub(super) join: Option<Vec<At<Short<RuleTable>>>>,
+    /// key: text between the parts. Default: `:`.
+    pub(super) with: Option<String>,
     /// Type to convert the text to.
     #[serde(rename = "as")]
     pub(super) kind: Option<KindName>,
@@ -325,6 +276,22 @@ pub struct RuleTable {
     pub(super) required: bool,
     /// Trim and fold white space in texts of HTML pages. Default: true.
     pub(super) trim: Option<bool>,
+}
+
+/// Source of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum FromName {
+    /// The item, or the page that is read.
+    Item,
+    /// The whole page that lists the item. `{name}` in the JSONPath stands for a value that was
+    /// taken before.
+    Page,
+    /// The category of the list.
+    Seed,
+    /// The name of the member that is the item, in an object whose members are the items.
+    Name,
 }
 
 /// Source of a number in an answer: a selector or a header.
@@ -356,6 +323,11 @@ pub enum KindName {
     Bool,
     /// JSON within the text.
     Json,
+    /// Absolute URL; a relative one is resolved against the page's.
+    Url,
+    /// Date or time, as RFC 3339 writes it. `format` says how the page writes it. Default: ISO 8601 or
+    /// RFC 2822.
+    Date,
 }
 
 /// Fields by name, in the order of the file.

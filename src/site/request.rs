@@ -57,6 +57,9 @@ pub enum RequestError {
     /// The list has no URL for the page.
     #[error("the list has no link to it")]
     NoLink,
+    /// The list has no value for the item's request.
+    #[error("the list has no value `{0}` for it, which its request needs")]
+    NoValue(Arc<str>),
     /// A value from the page before has no place in the request.
     #[error(
         "the page before it has the value `{0}`, and the request has no place for it: write {{{0}}} where it belongs, or select an object, which becomes parameters"

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Site;
 use super::paging::Paging;
 use super::request::RequestTemplate;
-use crate::select::field::Pattern;
+use super::template::is_value_name;
+use crate::select::field::{From, Pattern};
 use crate::select::{FieldRule, Format, Select, Steps};
 
 /// Marks on a page which show that it is not the requested one, although its status is normal.
@@ -92,6 +93,39 @@ pub struct IndexRules {
     pub items: ItemRules,
 }
 
+/// Rule for the key of an item, in one part or several.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyRule {
+    /// Rules for the parts.
+    pub parts: Vec<FieldRule>,
+    /// Text between two parts.
+    pub with: Box<str>,
+}
+
+impl IndexRules {
+    /// Returns the names of the values that requests of items' pages can contain.
+    pub fn value_names(&self) -> impl Iterator<Item = Arc<str>> {
+        let (values, fields): (&[_], &[_]) = match &self.items {
+            ItemRules::Selected { values, keep: Keep::Fields(fields), .. } => (values, fields),
+            ItemRules::Selected { values, .. } => (values, &[]),
+            ItemRules::Sitemap { .. } | ItemRules::Known => (&[], &[]),
+        };
+        let fields = fields.iter().map(|(name, _)| Arc::from(&**name));
+        let names = values.iter().map(|(name, _)| name.clone()).chain(fields);
+        names.filter(|name| is_value_name(name))
+    }
+}
+
+impl KeyRule {
+    /// Returns the rule of a key with one part, or `None` if there are several.
+    pub fn only(&self) -> Option<&FieldRule> {
+        match self.parts.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
 /// Rules for the items on a list page.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "there is one a site")]
@@ -102,13 +136,15 @@ pub enum ItemRules {
         items: Select,
         /// Selector of the names of the columns, for items that are lists of values.
         columns: Option<Select>,
-        /// Rule for the key within an item.
-        key: FieldRule,
+        /// Rule for the key of an item.
+        key: KeyRule,
         /// Rule for the URL of the item's page within an item, or `None` if the list does not have
         /// it.
         link: Option<FieldRule>,
         /// Rule for the revision within an item: a value that changes with the item.
         revision: Option<FieldRule>,
+        /// Values for the requests of items' pages, by name.
+        values: Vec<(Arc<str>, FieldRule)>,
         /// Parts of an item to keep.
         keep: Keep,
     },
@@ -141,20 +177,21 @@ pub(super) fn has_steps(site: &Site) -> bool {
         all.extend(page.marks.all());
         reads_part |= page.reading.has_steps();
     }
-    if let ItemRules::Selected { items, columns, key, link, revision, keep } = items {
-        let rules = [Some(key), link.as_ref(), revision.as_ref()].into_iter().flatten();
+    if let ItemRules::Selected { items, columns, key, link, revision, values, keep } = items {
+        let rules = key.parts.iter().chain(link).chain(revision);
+        let rules = rules.chain(values.iter().map(|(_, rule)| rule));
         let fields = match keep {
             Keep::Fields(fields) => fields.as_slice(),
             Keep::Nothing | Keep::Whole => &[],
         };
         all.push(items);
         all.extend(columns);
-        all.extend(rules.chain(fields.iter().map(|(_, rule)| rule)).map(|rule| &rule.select));
+        all.extend(rules.chain(fields.iter().map(|(_, rule)| rule)).flat_map(FieldRule::selects));
     }
     if let Some(detail) = &site.detail {
         all.extend(detail.require.iter().chain(detail.marks.all()).chain(&detail.document));
         let fields = detail.fields.iter().map(|(_, rule)| rule);
-        all.extend(fields.chain(&detail.revision).map(|rule| &rule.select));
+        all.extend(fields.chain(&detail.revision).flat_map(FieldRule::selects));
         reads_part |= detail.reading.has_steps();
     }
     reads_part || all.into_iter().any(|select| matches!(select, Select::Steps(_)))
@@ -167,6 +204,17 @@ impl Marks {
 }
 
 impl ItemRules {
+    /// Returns `true` if the names of members that are items are taken.
+    pub fn takes_names(&self) -> bool {
+        let ItemRules::Selected { key, values, keep, .. } = self else { return false };
+        let fields: &[_] = match keep {
+            Keep::Fields(fields) => fields,
+            Keep::Nothing | Keep::Whole => &[],
+        };
+        let rules = key.parts.iter().chain(values.iter().map(|(_, rule)| rule));
+        rules.chain(fields.iter().map(|(_, rule)| rule)).any(|rule| rule.from == From::Name)
+    }
+
     /// Returns `true` if the items are selected on HTML.
     pub fn are_elements(&self) -> bool {
         matches!(self, ItemRules::Selected { items, .. } if items.reads().are_elements())
@@ -188,6 +236,8 @@ pub enum Keep {
 #[derive(Debug, Clone)]
 pub struct DetailRules {
     pub(super) request: RequestTemplate,
+    /// Names of the list's values that the request contains.
+    pub values: Vec<Arc<str>>,
     /// How to read the page.
     pub reading: Reading,
     /// Selectors that must match; otherwise the page is rejected.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::select::text::plain;
 
@@ -29,6 +29,8 @@ pub enum JsonTemplate {
     /// `{cursor}` the value from the previous page (null for the first page), a value by name what
     /// it is (without it, the member or element is left out), the others texts.
     Value(Placeholder),
+    /// A text that is exactly `{name:number}`: the value as a number, if it is one.
+    Number(Placeholder),
     /// Any other value.
     Literal(Value),
     /// A list.
@@ -219,6 +221,9 @@ impl JsonTemplate {
     pub fn parse(value: Value, allowed: &[Placeholder]) -> Result<JsonTemplate, TemplateError> {
         Ok(match value {
             Value::String(text) => {
+                if let Some(placeholder) = number_placeholder(&text, allowed) {
+                    return Ok(JsonTemplate::Number(placeholder.among(allowed)?));
+                }
                 let template = Template::parse_body(&text, allowed)?;
                 match template.0.as_slice() {
                     [Part::Placeholder(only)] => JsonTemplate::Value(only.clone()),
@@ -243,7 +248,7 @@ impl JsonTemplate {
     pub fn has(&self, placeholder: &Placeholder) -> bool {
         match self {
             JsonTemplate::Text(template) => template.has(placeholder),
-            JsonTemplate::Value(only) => only == placeholder,
+            JsonTemplate::Value(only) | JsonTemplate::Number(only) => only == placeholder,
             JsonTemplate::Literal(_) => false,
             JsonTemplate::List(list) => list.iter().any(|value| value.has(placeholder)),
             JsonTemplate::Object(object) => object.iter().any(|(_, value)| value.has(placeholder)),
@@ -255,6 +260,7 @@ impl JsonTemplate {
         match self {
             JsonTemplate::Text(template) => Value::String(template.plain(values)),
             JsonTemplate::Value(placeholder) => values.value(placeholder),
+            JsonTemplate::Number(placeholder) => values.number(placeholder),
             JsonTemplate::Literal(value) => value.clone(),
             JsonTemplate::List(list) => {
                 list.iter().filter(|it| !it.lacks(values)).map(|it| it.render(values)).collect()
@@ -270,7 +276,8 @@ impl JsonTemplate {
     /// Returns true if the template is a value by name that is not there.
     fn lacks(&self, values: Values<'_>) -> bool {
         match self {
-            JsonTemplate::Value(Placeholder::Named(name)) => values.of_name(name).is_none(),
+            JsonTemplate::Value(Placeholder::Named(name))
+            | JsonTemplate::Number(Placeholder::Named(name)) => values.of_name(name).is_none(),
             _ => false,
         }
     }
@@ -336,6 +343,13 @@ impl<'a> Values<'a> {
         text.unwrap_or_default()
     }
 
+    /// Returns the value as a number, or as a text if it is none.
+    fn number(self, placeholder: &Placeholder) -> Value {
+        let text = self.text(placeholder);
+        let number = text.trim().parse::<Number>();
+        number.map_or_else(|_| Value::from(&*text), Value::Number)
+    }
+
     fn of_name(self, name: &str) -> Option<&'a str> {
         self.named.iter().find(|(known, _)| **known == *name).map(|(_, json)| &**json)
     }
@@ -362,6 +376,22 @@ impl<'a> Values<'a> {
             }
         }
     }
+}
+
+/// Error for a name that a value cannot have.
+pub const NO_VALUE_NAME: &str = "a value's name is a word of letters, digits and `_`, and none of key, seed, offset, limit, page, cursor";
+
+/// Returns `true` if a value of the site file can have this name.
+pub fn is_value_name(name: &str) -> bool {
+    let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    is_word && Placeholder::own(name).is_none()
+}
+
+/// Returns the placeholder of a text that is exactly `{name:number}`, or `None` for another text.
+fn number_placeholder(text: &str, allowed: &[Placeholder]) -> Option<Placeholder> {
+    let name = text.strip_prefix('{')?.strip_suffix(":number}")?;
+    Placeholder::named(name, allowed)
 }
 
 impl Part {

@@ -12,7 +12,7 @@ use toml::Spanned;
 use crate::select::Part;
 
 /// A value with its position in the file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct At<T> {
     /// Offset of its first byte.
     pub at: usize,
@@ -21,7 +21,7 @@ pub struct At<T> {
 }
 
 /// A table, or a text or number as its short form.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Short<T> {
     /// A text.
     Text(String),

@@ -276,6 +276,7 @@ fn nothing_required(site: &Site) -> Option<String> {
 fn other_key(site: &Site, key: &str, json: &JsonPage) -> Option<String> {
     let name = site.key_field()?;
     let ItemRules::Selected { key: rule, .. } = &site.index.items else { return None };
+    let rule = rule.only()?;
     let RawBsonRef::Document(object) = json.value() else { return None };
     object.get(&*name).ok()??;
     let own = field::key(rule, json.scope(), encoding_rs::UTF_8);

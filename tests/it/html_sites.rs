@@ -189,7 +189,7 @@ fn site_files_of_html_say_what_is_wrong_with_them() {
         (
             "as = \"number\"",
             "as = \"nmber\"",
-            "detail.fields.score.as: unknown variant `nmber`, expected one of `text`, `integer`, `number`, `bool`, `json`; did you mean `number`?",
+            "detail.fields.score.as: unknown variant `nmber`, expected one of `text`, `integer`, `number`, `bool`, `json`, `url`, `date`; did you mean `number`?",
         ),
         ("regex = '语言:", "regex = '(语言:", "detail.fields.language: "),
         ("many = true", "may = true", "detail.fields.directors.may: unknown field `may`"),

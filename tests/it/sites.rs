@@ -19,6 +19,7 @@ mod paging;
 mod proven_ends;
 mod revisions;
 mod steps;
+mod values;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -90,30 +91,33 @@ async fn crawl_with<B: Backend>(
 }
 
 /// A crawl that comes to its end with `outcome`.
-async fn crawl_into<B: Backend>(
+fn crawl_into<B: Backend>(
     backend: B,
     mut site: Site,
     served: &Served,
     settings: Settings,
     outcome: Outcome,
-) -> Crawled<B> {
-    site.base_url = parse_base_url(served.url()).expect("a base URL");
-    // The names under which the tests' own backends look.
-    site.name = "books".into();
-    site.collection = "books".into();
-    let store = backend.open(&place("books", "books")).await.expect("the store opens");
-    let (_trigger, shutdown) = shutdown::channel();
-    let begun = Instant::now();
-    let crawl = Crawl::new(site, settings, store, "the store".into(), shutdown);
-    let Ended { report, error } = run(crawl).await;
-    let took = begun.elapsed();
-    assert_eq!(error.is_some(), outcome == Outcome::Failed, "{error:?}");
-    assert_eq!(report.outcome, outcome, "{report:#?}");
-    adds_up(&report);
-    let documents = backend.documents("books").await.into_iter();
-    let parsed = |text: &str| serde_json::from_str(text).expect("a document is JSON");
-    let documents = documents.map(|(key, text)| (key, parsed(&text))).collect();
-    Crawled { backend, report, documents, took }
+) -> impl Future<Output = Crawled<B>> {
+    // A site by value would make large futures.
+    Box::pin(async move {
+        site.base_url = parse_base_url(served.url()).expect("a base URL");
+        // The names under which the tests' own backends look.
+        site.name = "books".into();
+        site.collection = "books".into();
+        let store = backend.open(&place("books", "books")).await.expect("the store opens");
+        let (_trigger, shutdown) = shutdown::channel();
+        let begun = Instant::now();
+        let crawl = Crawl::new(site, settings, store, "the store".into(), shutdown);
+        let Ended { report, error } = run(crawl).await;
+        let took = begun.elapsed();
+        assert_eq!(error.is_some(), outcome == Outcome::Failed, "{error:?}");
+        assert_eq!(report.outcome, outcome, "{report:#?}");
+        adds_up(&report);
+        let documents = backend.documents("books").await.into_iter();
+        let parsed = |text: &str| serde_json::from_str(text).expect("a document is JSON");
+        let documents = documents.map(|(key, text)| (key, parsed(&text))).collect();
+        Crawled { backend, report, documents, took }
+    })
 }
 
 impl<B> Crawled<B> {

@@ -122,7 +122,7 @@ impl Trial {
                 runs = self.categories(&index, found, &page)?.into();
                 continue;
             }
-            let listing = extract::index(&self.site, &page);
+            let listing = extract::index(&self.site, &index.list, &page);
             let listing = listing.map_err(|error| self.unreadable(&index, &error, &page))?;
             if !listing.items.is_empty() {
                 return Ok((index, listing, Some(page)));
@@ -167,7 +167,7 @@ impl Trial {
             return Ok(());
         }
         let answered = self.good(&task, answer)?;
-        let found = extract::index(&self.site, &answered);
+        let found = extract::index(&self.site, &second.list, &answered);
         let found = found.map_err(|error| self.unreadable(&second, &error, &answered))?;
         let first = Read { index, listing, page };
         let read = Read { index: &second, listing: &found, page: &answered };

@@ -50,7 +50,7 @@ async fn read(
         let lists = site.lists(seeds.into_iter(), site.page_range(None));
         return Ok((Listing::default(), lists));
     }
-    let listing = extract::index(site, &page)?;
+    let listing = extract::index(site, &index.list, &page)?;
     let follows = site.after(index, &listing.said).map_or_else(Vec::new, |next| next.runs);
     Ok((listing, follows))
 }

@@ -185,8 +185,8 @@ fn retry_older(
 
 /// Turns an item without a page of its own into a record: its list entry is all there is.
 pub async fn read_entry(context: &WorkerContext, mut item: DetailPage) -> After {
-    let nothing = || Listed { url: None, revision: None, content: Content::Nothing };
-    let Listed { url, revision, content } =
+    let nothing = Listed::default;
+    let Listed { url, revision, content, .. } =
         item.listed.take().map_or_else(nothing, |listed| *listed);
     let encoding = context.storage.store.encoding();
     let bytes = if let Content::Object(text) = &content { text.len() } else { 0 };

@@ -79,7 +79,9 @@ async fn read_items(
     index: IndexPage,
     page: fetch::Page,
 ) -> Result<After, CrawlError> {
-    let (page, listing) = context.pages.read(page, extract::index).await;
+    let list = index.list.clone();
+    let read = move |site: &Site, page: &fetch::Page| extract::index(site, &list, page);
+    let (page, listing) = context.pages.read(page, read).await;
     let mut listing = match listing {
         Ok(listing) => listing,
         Err(error) => return after_bad_page(context, attempt, &index, error, &page).await,

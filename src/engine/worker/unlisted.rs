@@ -74,7 +74,8 @@ async fn submit_candidates(context: &WorkerContext, items: &[Live]) -> Result<()
         let listed = item.url.as_deref().and_then(Listed::at);
         let sight = match &context.site.detail {
             None => Some(Sight::NoPage),
-            Some(_) if listed.is_some() || !context.site.takes_links() => None,
+            Some(_) if listed.is_some() => None,
+            Some(_) if !context.site.takes_links() && !context.site.takes_values() => None,
             // The URL is known but was not stored in full. That it cannot be requested proves
             // nothing.
             Some(_) if item.url.as_deref().is_some_and(|url| url.contains(HIDDEN)) => {

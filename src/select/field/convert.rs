@@ -21,6 +21,8 @@ pub fn text(kind: Kind, text: &str) -> Option<(String, u64)> {
         Kind::Number => number(text),
         Kind::Bool => truth(text).map(|truth| truth.to_string()),
         Kind::Json => return json(text),
+        // Need more than the text: the page's URL, and a format.
+        Kind::Url | Kind::Date => None,
     };
     made.map(|made| (made, 0))
 }
@@ -72,6 +74,34 @@ pub fn plain(value: RawBsonRef<'_>) -> Option<String> {
 /// Returns `text` as a JSON string.
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
+}
+
+/// Returns a number with `mark` as its decimal mark as one with a point, without the separators of
+/// its groups of three digits: a point or a comma, spaces and apostrophes. Returns `None` if a
+/// separator is elsewhere.
+pub fn without_groups(text: &str, mark: char) -> Option<String> {
+    let text = text.trim();
+    let (whole, fraction) = match text.split_once(mark) {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (text, None),
+    };
+    let is_separator =
+        |c: char| c != mark && matches!(c, '.' | ',' | ' ' | '\u{a0}' | '\u{202f}' | '\'' | '’');
+    let mut groups = whole.split(is_separator);
+    let first = groups.next()?;
+    let mut number = first.to_owned();
+    for group in groups {
+        let is_group = group.len() == 3 && are_digits(group);
+        if !is_group || !first.ends_with(|c: char| c.is_ascii_digit()) {
+            return None;
+        }
+        number.push_str(group);
+    }
+    if let Some(fraction) = fraction {
+        number.push('.');
+        number.push_str(fraction);
+    }
+    Some(number)
 }
 
 /// Splits a number into its sign and the rest.
@@ -218,6 +248,24 @@ mod tests {
                 ("", None),
             ],
         );
+    }
+
+    #[test]
+    fn p5_marks_and_groups_of_digits_are_those_of_the_file() {
+        for (text, mark, number) in [
+            ("1.234,50", ',', Some("1234.50")),
+            ("1 234 567", ',', Some("1234567")),
+            ("12,5", ',', Some("12.5")),
+            ("-1'000.5", '.', Some("-1000.5")),
+            ("1,234", '.', Some("1234")),
+            ("1,23", '.', None),
+            ("1.23.456", ',', None),
+            (",5", ',', Some(".5")),
+            ("1.234.5", ',', None),
+            (".123", ',', None),
+        ] {
+            assert_eq!(without_groups(text, mark).as_deref(), number, "{text}");
+        }
     }
 
     #[test]

@@ -38,6 +38,14 @@ pub enum FieldError {
         /// The limit.
         source: LimitError,
     },
+    /// A path with values in it is not a JSONPath.
+    #[error("the field {name} cannot be taken: {message}")]
+    Path {
+        /// Name of the field.
+        name: String,
+        /// Description of the error.
+        message: String,
+    },
     /// A step of the selector cannot be applied.
     #[error("the field {name} cannot be taken: {source}")]
     Step {
@@ -57,8 +65,22 @@ impl FieldError {
             | FieldError::TooLong(name)
             | FieldError::Format(name)
             | FieldError::Page { name, .. }
+            | FieldError::Path { name, .. }
             | FieldError::Step { name, .. } => name,
         }
+    }
+
+    /// Returns the error of a field within the field `outer`.
+    pub fn within(mut self, outer: &str) -> FieldError {
+        let (FieldError::Missing(name)
+        | FieldError::Conversion { name, .. }
+        | FieldError::TooLong(name)
+        | FieldError::Format(name)
+        | FieldError::Page { name, .. }
+        | FieldError::Path { name, .. }
+        | FieldError::Step { name, .. }) = &mut self;
+        *name = format!("{outer}.{name}");
+        self
     }
 
     /// Returns the reason as one word.

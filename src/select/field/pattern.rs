@@ -82,6 +82,19 @@ impl Pattern {
         }
     }
 
+    /// Returns what [`Pattern::find`] keeps of each match.
+    ///
+    /// # Errors
+    /// Returns `TooLong` if the text is longer than 1 MiB.
+    pub fn find_all<'t>(&self, text: &'t str) -> Result<Vec<&'t str>, TooLong> {
+        if text.len() > LONGEST {
+            return Err(TooLong);
+        }
+        let group = if self.0.captures_len() > 1 { 1 } else { 0 };
+        let kept = self.0.captures_iter(text).filter_map(|found| found.get(group));
+        Ok(kept.map(|kept| kept.as_str()).collect())
+    }
+
     /// Returns the first group of the first match, or the whole match if the pattern has no group.
     /// Returns `None` if nothing matches, or the group is not part of the match.
     ///

@@ -182,7 +182,7 @@ fn a_document_has_its_fields_in_order_and_says_which_matched() {
         ("data", FieldRule { kind: Some(Kind::Json), ..css("script::text") }),
         ("a\"b", FieldRule { kind: Some(Kind::Integer), ..css("article::attr(data-id)") }),
     ];
-    let made = document(&fields, Scope::Html(html(BOOK).scope())).unwrap();
+    let made = document(&fields, Scope::Html(html(BOOK).scope()), Around::default()).unwrap();
     assert_eq!(
         made.text,
         r#"{"title":"A & B","data":{"isbn": 12345678901234567890123, "n": [1]},"a\"b":7}"#
@@ -192,10 +192,11 @@ fn a_document_has_its_fields_in_order_and_says_which_matched() {
     assert!(
         crate::model::document::value_to_text(read.value()).contains("12345678901234567890123")
     );
-    let nothing = document(&fields[1..2], Scope::Html(html(BOOK).scope())).unwrap();
+    let nothing =
+        document(&fields[1..2], Scope::Html(html(BOOK).scope()), Around::default()).unwrap();
     assert_eq!((nothing.text.as_str(), nothing.matched), ("{}", vec![false]));
     let required = [("x", FieldRule { required: true, ..css("h2::text") })];
-    assert!(document(&required, Scope::Html(html(BOOK).scope())).is_err());
+    assert!(document(&required, Scope::Html(html(BOOK).scope()), Around::default()).is_err());
 }
 
 #[test]

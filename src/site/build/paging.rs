@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable, StepName};
 use super::super::keys::KeyList;
 use super::super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
-use super::super::template::Placeholder;
+use super::super::template::{NO_VALUE_NAME, is_value_name};
 use super::super::written::{At, Chain, Short};
 use super::select::single;
 use super::{Wrong, rule, wrong};
@@ -78,13 +78,8 @@ fn handover(key: &str, table: &PagingTable, on: Finds) -> Result<Handover, Wrong
     let mut take = Vec::new();
     for (name, at) in &table.take {
         let key = format!("{key}.take.{name}");
-        let is_word = name.starts_with(|c: char| c.is_ascii_alphabetic())
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !is_word || Placeholder::own(name).is_some_and(|own| own != Placeholder::Cursor) {
-            let message = format!(
-                "`{name}` cannot be the name of a value: it is a word of letters, digits and `_`, and none of key, seed, offset, limit, page"
-            );
-            return Err(wrong(at, &key, message));
+        if !is_value_name(name) && name != "cursor" {
+            return Err(wrong(at, &key, NO_VALUE_NAME));
         }
         let from = said(&key, Some(at), on)?;
         take.extend(from.map(|from| Taken { name: name.as_str().into(), from }));

@@ -1,9 +1,11 @@
 //! Selectors and fields.
 
-use super::super::file::{KindName, RuleTable, Rules};
+use super::super::file::{FromName, KindName, RuleTable, Rules};
+use super::super::rules::KeyRule;
 use super::super::written::{At, Chain, Short};
 use super::{Wrong, wrong};
-use crate::select::field::{Kind, Pattern};
+use crate::fetch::HeaderName;
+use crate::select::field::{From, Kind, Pattern};
 use crate::select::{FieldRule, Finds, Part, Select, SelectError, Selector};
 
 /// Parses a JSONPath.
@@ -28,6 +30,10 @@ pub fn select(key: &str, steps: &At<Chain>, on: Finds) -> Result<Select, Wrong> 
 /// Parses a selector of a value, with its options.
 pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
     let mut table = table(key, value)?;
+    refuse_unfit(key, value, &table)?;
+    if let Some(items) = table.items.take() {
+        return block(key, value, &At { at: value.at, value: items }, &table, on);
+    }
     // A regex at the end is what `regex` is.
     if let (None, Chain(steps)) = (&table.regex, &mut table.select)
         && let Some(Part::Regex(regex)) = steps.last()
@@ -36,6 +42,13 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldR
         table.regex = Some(regex.clone());
         steps.pop();
     }
+    let (from, path) = source(key, value, &table)?;
+    if matches!(from, From::Seed | From::Name | From::Header(_)) || path.is_some() {
+        // Such a value has no selector of its own.
+        table.select = Chain(vec![Part::Selector("$".to_owned())]);
+    }
+    let is_whole = matches!(from, From::Item | From::Page) && path.is_none();
+    let on = if is_whole { on } else { Finds::Values };
     let select = select(key, &At { at: value.at, value: table.select }, on)?;
     if select.finds().are_elements() {
         let message = "it selects elements, not values; append ::text or ::attr(name)";
@@ -43,24 +56,150 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldR
     }
     let regex = table.regex.as_deref().map(Pattern::parse).transpose();
     Ok(FieldRule {
-        select,
         regex: regex.map_err(|error| wrong(value, key, error.to_string()))?,
-        kind: table.kind.map(|kind| match kind {
-            KindName::Text => Kind::Text,
-            KindName::Integer => Kind::Integer,
-            KindName::Number => Kind::Number,
-            KindName::Bool => Kind::Bool,
-            KindName::Json => Kind::Json,
-        }),
+        kind: table.kind.map(kind),
         many: table.many,
         required: table.required,
         trim: table.trim.unwrap_or(true),
+        all: table.all,
+        format: table.format.map(Into::into),
+        decimal: decimal(key, value, table.decimal.as_deref())?,
+        from,
+        path,
+        ..FieldRule::new(select)
     })
+}
+
+fn kind(name: KindName) -> Kind {
+    match name {
+        KindName::Text => Kind::Text,
+        KindName::Integer => Kind::Integer,
+        KindName::Number => Kind::Number,
+        KindName::Bool => Kind::Bool,
+        KindName::Json => Kind::Json,
+        KindName::Url => Kind::Url,
+        KindName::Date => Kind::Date,
+    }
+}
+
+/// Builds the rule of a list of objects, one for each of `items`.
+fn block(
+    key: &str,
+    value: &At<Short<RuleTable>>,
+    items: &At<Chain>,
+    table: &RuleTable,
+    on: Finds,
+) -> Result<FieldRule, Wrong> {
+    let only = RuleTable {
+        fields: table.fields.clone(),
+        required: table.required,
+        ..RuleTable::default()
+    };
+    if *table != only {
+        let message = "with `items`, only `fields` and `required` are valid";
+        return Err(wrong(value, key, message));
+    }
+    let select = select(&format!("{key}.items"), items, on)?;
+    let within = match select.finds() {
+        Finds::Texts => {
+            let message = "items are values or elements, and the last step makes texts of them";
+            return Err(wrong(value, &format!("{key}.items"), message));
+        }
+        finds => finds,
+    };
+    let fields = fields(&format!("{key}.fields"), &table.fields, within)?;
+    if fields.is_empty() {
+        return Err(wrong(value, key, "`items` needs `fields`, the fields of each object"));
+    }
+    if let Some((name, _)) = fields.iter().find(|(_, rule)| rule.from != From::Item) {
+        let message = "within repeated parts, values are taken from the part only";
+        return Err(wrong(value, &format!("{key}.fields.{name}"), message));
+    }
+    Ok(FieldRule { required: table.required, fields, ..FieldRule::new(select) })
+}
+
+/// Returns the source of a value, and its JSONPath if that has values in it.
+fn source(
+    key: &str,
+    value: &At<Short<RuleTable>>,
+    table: &RuleTable,
+) -> Result<(From, Option<Box<str>>), Wrong> {
+    let has_select = table.select != Chain::default();
+    let from = match (table.from, &table.header) {
+        (None, Some(name)) => match name.parse::<HeaderName>() {
+            Ok(name) => From::Header(name.as_str().into()),
+            Err(_) => return Err(wrong(value, key, format!("`{name}` is not a header name"))),
+        },
+        (Some(_), Some(_)) => {
+            return Err(wrong(value, key, "either `from` or `header`, not both"));
+        }
+        (None | Some(FromName::Item), None) => From::Item,
+        (Some(FromName::Page), None) => From::Page,
+        (Some(FromName::Seed), None) => From::Seed,
+        (Some(FromName::Name), None) => From::Name,
+    };
+    let needs_select = matches!(from, From::Item | From::Page);
+    if has_select != needs_select {
+        let message = match needs_select {
+            true => "missing: `select`, the selector of the value",
+            false => "`select` is not valid with this source",
+        };
+        return Err(wrong(value, key, message));
+    }
+    let path = match (&from, table.select.0.as_slice()) {
+        (From::Page, [Part::Selector(text)])
+            if text.trim_start().starts_with('$') && text.contains('{') =>
+        {
+            Some(text.trim().into())
+        }
+        _ => None,
+    };
+    Ok((from, path))
+}
+
+fn decimal(
+    key: &str,
+    value: &At<Short<RuleTable>>,
+    mark: Option<&str>,
+) -> Result<Option<char>, Wrong> {
+    match mark {
+        None => Ok(None),
+        Some("," | ".") => Ok(mark.and_then(|mark| mark.chars().next())),
+        Some(_) => Err(wrong(value, key, "`decimal` is `,` or `.`")),
+    }
+}
+
+/// Rejects options that have no effect together. Otherwise the mistake would be ignored silently.
+fn refuse_unfit(key: &str, value: &At<Short<RuleTable>>, table: &RuleTable) -> Result<(), Wrong> {
+    let is_number = matches!(table.kind, Some(KindName::Number | KindName::Integer));
+    let message = if table.join.is_some() || table.with.is_some() {
+        "`join` and `with` are valid for a key only"
+    } else if table.all && table.regex.is_none() {
+        "`all` needs `regex`: it takes all matches"
+    } else if table.format.is_some() && table.kind != Some(KindName::Date) {
+        "`format` needs `as = \"date\"`"
+    } else if table.decimal.is_some() && !is_number {
+        "`decimal` needs `as = \"number\"` or `as = \"integer\"`"
+    } else if table.items.is_none() && !table.fields.is_empty() {
+        "`fields` needs `items`, the selector of the repeated parts"
+    } else {
+        return Ok(());
+    };
+    Err(wrong(value, key, message))
 }
 
 /// Parses a selector of a single value, such as the URL of an item's page.
 pub fn single(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
     match rule(key, value, on)? {
+        FieldRule { all: true, .. } => {
+            Err(wrong(value, key, "`all` is not valid here: a single value is expected"))
+        }
+        FieldRule { fields, .. } if !fields.is_empty() => {
+            Err(wrong(value, key, "`items` is not valid here: a single value is expected"))
+        }
+        FieldRule { from, .. } if from != From::Item => {
+            Err(wrong(value, key, "`from` and `header` are not valid here"))
+        }
         FieldRule { many: true, .. } => {
             Err(wrong(value, key, "`many` is not valid here: a single value is expected"))
         }
@@ -68,10 +207,33 @@ pub fn single(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<Fiel
     }
 }
 
-/// Parses a selector of a key. A key is always a text and always required.
-pub fn key(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
-    if let Short::Table(RuleTable { kind, many, required, .. }) = &value.value {
-        let there = [("as", kind.is_some()), ("many", *many), ("required", *required)];
+/// Parses the rule of a key. A key is always a text and always required.
+pub fn key(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<KeyRule, Wrong> {
+    if let Short::Table(RuleTable { join: Some(join), with, .. }) = &value.value {
+        let only =
+            RuleTable { join: Some(join.clone()), with: with.clone(), ..RuleTable::default() };
+        if value.value != Short::Table(only) {
+            return Err(wrong(value, key, "with `join`, only `with` is valid"));
+        }
+        if join.len() < 2 {
+            return Err(wrong(value, key, "`join` needs two selectors or more"));
+        }
+        let parts = join.iter().map(|part| key_part(key, part, on));
+        let with = with.as_deref().unwrap_or(":").into();
+        return Ok(KeyRule { parts: parts.collect::<Result<_, _>>()?, with });
+    }
+    Ok(KeyRule { parts: vec![key_part(key, value, on)?], with: "".into() })
+}
+
+fn key_part(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
+    if let Short::Table(RuleTable { kind, many, required, all, items, .. }) = &value.value {
+        let there = [
+            ("as", kind.is_some()),
+            ("many", *many),
+            ("required", *required),
+            ("all", *all),
+            ("items", items.is_some()),
+        ];
         if let Some((name, _)) = there.iter().find(|(_, is_there)| *is_there) {
             let message = format!("`{name}` is not valid here: a key is always a required text");
             return Err(wrong(value, key, message));

@@ -1,7 +1,7 @@
 //! Documents made of fields: what goes in as text of a kind comes out as JSON of that kind.
 
 use bytes::Bytes;
-use gleaner::select::field::{self, Kind, Scope};
+use gleaner::select::field::{self, Around, Kind, Scope};
 use gleaner::select::html::{CssSelector, HtmlPage};
 use gleaner::select::{FieldRule, JsonPage, Select, Selector};
 use proptest::prelude::*;
@@ -49,7 +49,8 @@ fn made(select: &Select, scope: Scope<'_>) -> Vec<(FieldRule, Value)> {
         }
     }
     let rules: Vec<_> = fitting.iter().map(|(name, rule, _)| (name, rule.clone())).collect();
-    let document = field::document(&rules, scope).expect("each of the fields is one");
+    let document =
+        field::document(&rules, scope, Around::default()).expect("each of the fields is one");
     assert!(document.matched.iter().all(|matched| *matched));
     let parsed: Value = serde_json::from_str(&document.text).expect("a document is JSON");
     for (name, _, value) in &fitting {
@@ -66,7 +67,7 @@ fn made(select: &Select, scope: Scope<'_>) -> Vec<(FieldRule, Value)> {
 /// A value is of the kind that was asked for.
 fn is_of(kind: Kind, value: &Value) -> bool {
     match kind {
-        Kind::Text => value.is_string(),
+        Kind::Text | Kind::Url | Kind::Date => value.is_string(),
         // Beyond 64 bits serde_json has floats only.
         Kind::Integer => value.as_f64().is_some_and(|number| number.fract() == 0.0),
         Kind::Number => value.is_number(),

@@ -105,7 +105,8 @@ fn p5_a_digest_tells_a_long_integer_from_its_text() {
 fn p5_numbers_that_are_no_documents_keep_their_digits() {
     const LONG: &str = "18446744073709551617";
     let lists = site(&format!("{LIST}url = \"/l\"\nrevision = \"$.r\"\n"));
-    let listing = extract::index(&lists, &page(&format!("[{{\"id\":1,\"r\":{LONG}}}]")));
+    let listing =
+        extract::index(&lists, &List::Items(None), &page(&format!("[{{\"id\":1,\"r\":{LONG}}}]")));
     let items = listing.expect("a list").items;
     let listed = items[0].as_ref().expect("an item").listed.as_ref().expect("a revision");
     let categories =

@@ -234,8 +234,8 @@ fn o8_values_that_cannot_be_are_refused_by_line_and_key() {
         Site::parse(&text, "x.toml").expect_err(paging).to_string()
     };
     for (paging, said) in [
-        ("paging = { by = 'cursor', take = { page = '$.n' } }", "cannot be the name of a value"),
-        ("paging = { by = 'cursor', take = { 'a b' = '$.n' } }", "cannot be the name of a value"),
+        ("paging = { by = 'cursor', take = { page = '$.n' } }", "a value's name is a word"),
+        ("paging = { by = 'cursor', take = { 'a b' = '$.n' } }", "a value's name is a word"),
         (
             "paging = { by = 'cursor', take = { a = '$.n' }, start = { b = 1 } }",
             "`take` has no value b",

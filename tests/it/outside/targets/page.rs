@@ -53,7 +53,7 @@ pub fn index(site: &Site, page: &Page) {
             Err(error) => reads_plainly([error.to_string()].iter()),
         }
     }
-    match in_time(&site.name, size, || extract::index(site, page)) {
+    match in_time(&site.name, size, || extract::index(site, &List::Items(None), page)) {
         Err(error) => reads_plainly([error.to_string()].iter()),
         Ok(listing) => {
             reads_plainly(listing.odd.iter());

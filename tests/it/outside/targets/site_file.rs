@@ -3,7 +3,7 @@
 use gleaner::fetch::{Home, Request};
 use gleaner::model::record::Key;
 use gleaner::model::task::PageRange;
-use gleaner::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Listed, Page, Place};
+use gleaner::model::task::{DetailPage, IndexPage, IndexRun, List, Listed, Page, Place};
 use gleaner::site::{PageSaid, Site};
 
 use super::time::in_time;
@@ -133,7 +133,7 @@ fn index(site: &Site, page: &IndexPage) {
 
 /// The request for an item's page; nothing where there is none.
 pub fn detail(site: &Site, key: &str, link: Option<&str>) -> Option<Request> {
-    let listed = Listed { url: link.map(Into::into), revision: None, content: Content::Nothing };
+    let listed = Listed { url: link.map(Into::into), ..Listed::default() };
     let page = DetailPage { listed: Some(Box::new(listed)), ..DetailPage::of(Key::new(key).ok()?) };
     let request = site.request(&Page::Detail(page)).ok()??;
     stays_at_home(&site.home(), &request);

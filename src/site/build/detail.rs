@@ -1,0 +1,71 @@
+//! `[detail]`: the page of an item.
+
+use super::super::file::{AnswersTable, DetailTable};
+use super::super::paging::Paging;
+use super::super::rules::{DetailRules, IndexRules};
+use super::super::template::Placeholder;
+use super::super::written::At;
+use super::reading::{Built, Read, document};
+use super::request::{self, Asked};
+use super::select::{self, fields, select};
+use super::{Wrong, at_key, needs, refuse, wrong};
+use crate::select::{Finds, Format};
+
+/// Builds the rules for the page of an item, whose list has the rules `index`.
+pub fn build(
+    written: &At<DetailTable>,
+    said: Option<&At<AnswersTable>>,
+    usual: Format,
+    index: &IndexRules,
+) -> Result<DetailRules, Wrong> {
+    let table = &written.value;
+    let Built { reading, on, marks } = Read::detail(table, usual).build(said)?;
+    let mut allowed = vec![Placeholder::Key];
+    allowed.extend(index.value_names().map(Placeholder::Named));
+    let request = request::build(&Asked::detail(table), &allowed)?;
+    let names_pages = table.link.is_some() || matches!(index.paging, Paging::Sitemap);
+    match (&table.url, &table.link) {
+        (None, None) if !names_pages => {
+            return Err(wrong(
+                written,
+                "detail.url",
+                "missing: set it, or set `link` to take it from the list",
+            ));
+        }
+        (Some(url), Some(_)) => {
+            return Err(wrong(url, "detail.url", "not valid together with `link`"));
+        }
+        (Some(_), None) if index.value_names().any(|it| request.has(&Placeholder::Named(it))) => {}
+        (Some(_), None) => needs(&request, Some(Placeholder::Key), written, "detail")?,
+        (None, _) => {
+            let query = table.query.values().next().map(|it| at_key(it, "detail.query"));
+            refuse(query, "the URL of the page comes from the list and is used unchanged")?;
+        }
+    }
+    let require = table.require.iter().map(|steps| select("detail.require", steps, on));
+    let revision = table.revision.as_ref();
+    let revision = revision.map(|it| select::single("detail.revision", it, on));
+    let document = table.document.as_ref().map(|it| document(it, on)).transpose()?;
+    // What a document is selected for is values.
+    let on = if document.is_some() { Finds::Values } else { on };
+    let fields = fields("detail.fields", &table.fields, on)?;
+    if let Some((name, _)) = fields.iter().find(|(_, rule)| !rule.is_of_page()) {
+        let message = "on the page of an item, values are from the page or from a header";
+        return Err(wrong(written, &format!("detail.fields.{name}"), message));
+    }
+    if fields.is_empty() && on != Finds::Values {
+        let message = "required for HTML pages: name the fields to keep";
+        return Err(wrong(written, "detail.fields", message));
+    }
+    let values = index.value_names().filter(|it| request.has(&Placeholder::Named(it.clone())));
+    Ok(DetailRules {
+        values: values.collect(),
+        request,
+        reading,
+        require: require.collect::<Result<_, _>>()?,
+        marks,
+        revision: revision.transpose()?,
+        document,
+        fields,
+    })
+}
