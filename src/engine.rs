@@ -7,6 +7,7 @@ pub mod findings;
 pub mod list_progress;
 pub mod lock;
 pub mod lookup;
+pub mod parent;
 pub mod refresh;
 pub mod retry_failures;
 pub mod worker;

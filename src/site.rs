@@ -149,6 +149,14 @@ impl Site {
         Home { site: self.base_url.clone(), hosts }
     }
 
+    /// Returns the name of the site whose items are the seeds, or `None` if there is none.
+    pub fn parent(&self) -> Option<&str> {
+        match &self.seeds {
+            Some(Seeds::Items(parent)) => Some(parent),
+            _ => None,
+        }
+    }
+
     /// Returns the name of the file that the keys are read from, or `None` if there is no such
     /// file.
     pub fn keys_file(&self) -> Option<&str> {
@@ -215,6 +223,7 @@ impl Site {
         match page {
             Page::Detail(_) => self.detail.as_ref().map(|detail| &detail.request),
             Page::Index(_) if matches!(self.index.paging, Paging::Keys(_)) => None,
+            Page::Index(index) if index.list == List::Seeds && self.parent().is_some() => None,
             Page::Index(index) => Some(self.template_of(index)),
         }
     }
@@ -261,6 +270,7 @@ impl Site {
         }
         if let List::Items(Some(seed)) = &page.list {
             values.seed = Some(seed);
+            values.seed_is_key = self.parent().is_some();
         }
         match &page.place {
             Some(Place::Url(url)) => request.request_at(&self.home(), url, values),
@@ -345,7 +355,7 @@ impl Site {
         match &self.seeds {
             None => self.list(List::Items(None), range).into_iter().collect(),
             Some(Seeds::Listed(seeds)) => self.lists(seeds.iter().cloned(), range),
-            Some(Seeds::Page(_)) => {
+            Some(Seeds::Page(_) | Seeds::Items(_)) => {
                 vec![IndexRun { list: List::Seeds, ..IndexRun::numbered(1, 1, 1) }]
             }
         }

@@ -72,6 +72,13 @@ pub struct RunArgs {
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
+    /// Site whose items may be the seeds of the crawled one: its name, or the path of its site file
+    ///
+    /// Not needed for a site that is crawled by the same command. A site file may come from somebody
+    /// else, and seeds are sent to its site. Can be repeated.
+    #[arg(long, env = "GLEANER_ALLOW_SEEDS", value_name = "SITE", value_delimiter = ',')]
+    pub allow_seeds: Vec<String>,
+
     #[command(flatten)]
     client: ClientArgs,
 

@@ -12,6 +12,7 @@ use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::overrides::{at_base_url, at_page_size};
 use super::streams::{Voice, print_message};
+use super::usage::refused;
 use super::values;
 use crate::fetch::{Fetcher, Home};
 use crate::observe::metrics::Metrics;
@@ -48,6 +49,10 @@ pub struct CheckArgs {
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
+    /// Category whose list to test; for items of another site, the key of one of them
+    #[arg(long, value_name = "TEXT")]
+    seed: Option<String>,
+
     /// Obey robots.txt
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
     robots: Option<Switch>,
@@ -73,12 +78,16 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let settings = arguments.client.apply(own.with(|it| it.pace.robots = robots))?;
     let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
     let fetcher = fetcher(&settings, site.home())?;
-    let mut trial = Trial::new(site, &settings, fetcher);
+    let lacks_seed = lacks_seed(&site, arguments.seed.as_deref())?;
+    let mut trial = Trial::new(site, arguments.seed.as_deref(), &settings, fetcher);
     // Shown before the first request: the site file may come from somebody else.
     let access = trial.facts.access.to_string();
     match arguments.json {
         false => voice.show(&access)?,
         true => voice.print_message(&access),
+    }
+    if let Some(why) = lacks_seed {
+        return Err(refused("--seed", &why));
     }
     // No signal is listened to: nothing has to be finished, and a page that takes long to read would
     // keep one from being heard.
@@ -101,6 +110,23 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
         }
     }
     Ok(exit)
+}
+
+/// Returns why the list cannot be tested without `seed`, or `None` if it can.
+///
+/// # Errors
+/// Returns the exit code, after printing that the site has no categories.
+fn lacks_seed(site: &Site, seed: Option<&str>) -> Result<Option<String>, Exit> {
+    match (seed, site.parent()) {
+        (Some(_), _) if site.seeds.is_none() => {
+            Err(refused("--seed", "this site has no [seeds]: its list is one"))
+        }
+        (None, Some(parent)) => Ok(Some(format!(
+            "missing: the seeds of {} are the items of {parent}, which are in a store, and a check reads none; give the key of one of them",
+            site.name
+        ))),
+        _ => Ok(None),
+    }
 }
 
 /// Builds the HTTP client.

@@ -2,6 +2,7 @@
 
 mod adoption;
 mod every;
+mod parents;
 pub mod report;
 pub mod session;
 mod several;

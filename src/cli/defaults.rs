@@ -73,6 +73,7 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "base_url" | "collection" | "page_size" => Shown::Words("the site file's"),
         "adopt" => switch(false),
         "every" | "report" => Shown::Words("none"),
+        "allow_seeds" => Shown::Words("the sites before it"),
         "log_format" => named(LogFormat::default()),
         "log_file" => Shown::Words("standard error"),
         "progress" => named(Progress::default()),

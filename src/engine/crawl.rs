@@ -25,6 +25,7 @@ use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
 use crate::engine::lock::{Lock, LockRequest};
 use crate::engine::lookup;
+use crate::engine::parent::{Parent, ParentItems};
 use crate::engine::refresh::Policy;
 use crate::engine::refresh::twins::Twins;
 use crate::engine::retry_failures::Wanted;
@@ -61,6 +62,8 @@ pub struct Crawl {
     /// Warning to print if there are fewer workers than requested.
     fewer_workers: Option<String>,
     store: Arc<dyn Store>,
+    /// Site whose items are the seeds, or `None` if there is none.
+    parent: Option<Parent>,
     frontier: Arc<Frontier>,
     metrics: Arc<Metrics>,
     findings: Arc<Findings>,
@@ -111,18 +114,24 @@ impl Crawl {
             pages: settings.pace.workers as u64,
             items: settings.scope.limit.unwrap_or(u64::MAX),
         });
-        let twins = watches_twins(&site, &settings).then(Twins::default);
+        let twins = Twins::watching(&site, &settings);
         Crawl {
             site: Arc::new(site),
             settings,
             fewer_workers,
             store: Arc::new(patient),
+            parent: None,
             frontier,
             metrics,
             findings: Arc::new(Findings { twins, ..Findings::default() }),
             waits,
             shutdown,
         }
+    }
+
+    /// Takes the seeds from the items of `parent`, if the site file says so.
+    pub fn with_parent(self, parent: Option<Parent>) -> Crawl {
+        Crawl { parent, ..self }
     }
 
     /// Returns a live view of the crawl.
@@ -289,7 +298,7 @@ impl Crawl {
         if !hosts::is_open(&network.hosts)? {
             return Ok(());
         }
-        let has_failures = AtomicBool::new(has_failures);
+        let (has_failures, parent) = (AtomicBool::new(has_failures), self.open_parent().await?);
         let context = Arc::new(WorkerContext {
             site: self.site.clone(),
             scope: self.scope(entry, range, wanted),
@@ -298,7 +307,7 @@ impl Crawl {
             pages: PageReader::new(self.site.clone(), network.fetcher.clone()),
             hosts: network.hosts,
             fetcher: network.fetcher,
-            storage: Storage { store: self.store.clone(), lookup, has_failures },
+            storage: Storage { store: self.store.clone(), lookup, parent, has_failures },
             findings: self.findings.clone(),
             reports: self.reports(problems),
             shutdown: self.shutdown.clone(),
@@ -315,6 +324,9 @@ impl Crawl {
             _ => self.last_writes(&mut writing).await,
         };
         context.reports.sum_up();
+        if let Some(parent) = &context.storage.parent {
+            parent.close().await;
+        }
         hosts::note_redirects(&context.fetcher, &self.metrics.snapshot(), problems);
         hosts::note_limits(&context.hosts, problems);
         if worked.is_ok() && written.is_ok() {
@@ -322,6 +334,14 @@ impl Crawl {
         }
         // The writer's own error says more than the error of a worker that found the writer gone.
         written.and(worked)
+    }
+
+    /// Opens the parent's items, if the seeds are those.
+    async fn open_parent(&self) -> Result<Option<Arc<ParentItems>>, CrawlError> {
+        let Some(parent) = &self.parent else { return Ok(None) };
+        let patience = Patience(self.settings.store.wait);
+        let opened = parent.open(patience, self.metrics.clone(), self.waits.clone()).await?;
+        Ok(Some(Arc::new(opened)))
     }
 
     /// Returns the part of the site that the run covers.
@@ -464,13 +484,6 @@ impl Crawl {
         let report = snapshot.report(&self.site.name, outcome, began, problems);
         Ended::new(report, error, scrubber)
     }
-}
-
-/// Returns true if equal pages of several items are refused: any page is an item's, as HTML whose
-/// parts are kept, and changes are not accepted unseen.
-fn watches_twins(site: &Site, settings: &Settings) -> bool {
-    let is_html = site.detail.as_ref().is_some_and(|it| it.reading.format.holds().are_elements());
-    is_html && site.takes_any_page() && !settings.refresh.accept_changes
 }
 
 /// The writer's task. Dropping it aborts the writer.

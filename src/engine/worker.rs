@@ -14,6 +14,7 @@
 //! so that a worker stays small: there are many.
 
 mod attempt;
+mod children;
 mod context;
 mod fate;
 mod item;
@@ -251,7 +252,10 @@ impl Worker {
     async fn read_without_request(&self, attempt: Attempt) -> Result<(), CrawlError> {
         let context = &*self.context;
         let after = match attempt.task().page.clone() {
-            Page::Index(index) => list::read_known_keys(context, attempt.task(), index).await?,
+            Page::Index(index) => match &context.storage.parent {
+                Some(parent) => children::read_seeds(context, parent, index).await?,
+                None => list::read_known_keys(context, attempt.task(), index).await?,
+            },
             Page::Detail(item) => item::read_entry(context, item).await,
         };
         self.conclude(attempt, after).await

@@ -5,27 +5,26 @@ mod detail;
 mod paging;
 mod reading;
 mod request;
+mod seeds;
 mod select;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::{
-    AnswersTable, DetailTable, IndexTable, PagingTable, Rules, SeedsTable, SiteFile,
-};
+use super::file::{DetailTable, IndexTable, PagingTable, Rules, SiteFile};
 use super::paging::Paging;
 use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::{self, Placeholder};
 use super::written::{At, OneOrMany, OrOff};
-use super::{IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Seeds, SeedsPage, Site};
+use super::{IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Site};
 use crate::fetch::HeaderValue;
-use crate::select::{Finds, Format, Selector};
+use crate::select::{Finds, Selector};
 use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
 use reading::{Built, Read, columns};
 use request::Asked;
-use select::{fields, rule, select, selector};
+use select::{fields, select, selector};
 
 /// A wrong value in a site file.
 #[derive(Debug)]
@@ -69,6 +68,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
         return Err(wrong(seeds, "seeds", "not valid with paging by keys: there is no list"));
     }
+    let seeds = file.seeds.as_ref().map(|table| seeds::build(&file, table)).transpose()?;
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
     let (workers, rate, user_agents) = (workers(&file)?, rate(&file)?, user_agents(&file)?);
     let own = OwnSettings { workers, rate, robots: file.robots, user_agents };
@@ -80,7 +80,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         hosts,
         own,
         statuses: answers::statuses(said)?,
-        seeds: file.seeds.as_ref().map(|table| seeds(table, said, file.format)).transpose()?,
+        seeds,
         index,
         detail,
         ignore: ignore.collect::<Result<Vec<Selector>, Wrong>>()?,
@@ -138,52 +138,6 @@ fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
         return Err(wrong(rate, "rate", format!("requests per second must be {RATE_RULE}")));
     }
     Ok(Some(rate.value))
-}
-
-fn seeds(
-    written: &At<SeedsTable>,
-    said: Option<&At<AnswersTable>>,
-    usual: Format,
-) -> Result<Seeds, Wrong> {
-    let table = &written.value;
-    match (&table.values, &table.url, &table.select) {
-        (Some(values), None, None) if values.is_empty() => {
-            Err(wrong(written, "seeds.values", "must contain at least one category"))
-        }
-        (Some(values), None, None) => {
-            refuse(
-                request::first_used(&Asked::seeds(table), &[]),
-                "the categories are listed in `values`",
-            )?;
-            let unused = [
-                table.paging.as_ref().map(|it| at_key(it, "seeds.paging")),
-                table.within.as_ref().map(|it| at_key(it, "seeds.within")),
-                table.delimiter.as_ref().map(|it| at_key(it, "seeds.delimiter")),
-            ];
-            refuse(unused.into_iter().flatten().next(), "the categories are listed in `values`")?;
-            Ok(Seeds::Listed(values.iter().map(|value| value.as_str().into()).collect()))
-        }
-        (None, Some(_), Some(of)) => {
-            let Built { reading, on, marks } = Read::seeds(table, usual).build(said)?;
-            let paging = paging::build("seeds.paging", table.paging.as_ref(), on, Path::new(""))?;
-            if matches!(paging, Paging::Keys(_) | Paging::Sitemap) {
-                let message = "not valid for a page of categories";
-                return Err(wrong(written, "seeds.paging", message));
-            }
-            let request = request::build(&Asked::seeds(table), &paging.placeholders())?;
-            needs(&request, needed(&paging), written, "seeds")?;
-            let goes_on = goes_on("seeds.paging", table.paging.as_ref(), on)?;
-            if let Some(url) = first_url(table.paging.as_ref()) {
-                let message = "it is for the list of items only";
-                return Err(wrong(url, "seeds.paging.first_url", message));
-            }
-            let select = rule("seeds.select", of, on)?;
-            let more = heeds_hints(table.paging.as_ref());
-            let page = SeedsPage { request, reading, paging, goes_on, more, marks, select };
-            Ok(Seeds::Page(Box::new(page)))
-        }
-        _ => Err(wrong(written, "seeds", "set either `values`, or `url` and `select`")),
-    }
 }
 
 fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {

@@ -376,6 +376,7 @@ fn said(said: &Said) -> Value {
 fn seeds_form(seeds: &Seeds) -> Value {
     match seeds {
         Seeds::Listed(seeds) => seeds.iter().map(|seed| Value::from(&**seed)).collect(),
+        Seeds::Items(parent) => json!({ "site": &**parent }),
         Seeds::Page(page) => {
             let SeedsPage { request, reading, paging, goes_on, more, marks: _, select } = &**page;
             let mut form = Form::new();

@@ -86,13 +86,15 @@ pub struct AnswersTable {
 }
 
 /// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or `url`
-/// and `select` of a page that names them.
+/// and `select` of a page that names them, or `site`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SeedsTable {
     /// List of categories.
     pub(super) values: Option<Vec<String>>,
+    /// Name of another site in the same store, the parent: the keys of its items are the categories.
+    pub(super) site: Option<At<String>>,
     /// Selector of the categories on the page at `url`.
     pub(super) select: Option<At<Short<RuleTable>>>,
     /// Format of the page. Default: the format of the site.

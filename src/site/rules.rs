@@ -45,6 +45,8 @@ pub enum Seeds {
     Listed(Vec<Arc<str>>),
     /// Categories that a page of the site names.
     Page(Box<SeedsPage>),
+    /// Keys of the items of another site, the parent, by its name. They are read from the store.
+    Items(Box<str>),
 }
 
 /// A page that names categories.

@@ -71,6 +71,8 @@ pub struct Values<'a> {
     pub key: Option<&'a str>,
     /// Category of the list.
     pub seed: Option<&'a str>,
+    /// True if the category is the key of another site's item.
+    pub seed_is_key: bool,
     /// Number of items before the page.
     pub offset: Option<u64>,
     /// Number of items per page.
@@ -153,10 +155,11 @@ impl Template {
     }
 
     /// Renders the template with values percent-encoded for a path segment. A category may contain
-    /// slashes (`home/kitchen`), which stay.
+    /// slashes (`home/kitchen`), which stay; the key of a parent's item may not.
     pub fn encoded(&self, values: Values<'_>) -> String {
         self.render(|text, placeholder| {
-            let kept = if *placeholder == Placeholder::Seed { SEGMENTS } else { SEGMENT };
+            let has_segments = *placeholder == Placeholder::Seed && !values.seed_is_key;
+            let kept = if has_segments { SEGMENTS } else { SEGMENT };
             text.extend(utf8_percent_encode(&values.text(placeholder), kept));
         })
     }

@@ -75,6 +75,7 @@ fn said(text: &str) -> String {
 #[test]
 fn files_that_can_never_work_are_refused_with_line_and_key() {
     let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+    let of_seed = list.replace("/l", "/{seed}");
     let keys = "[index]\npaging = { by = 'keys', range = '1..9' }\n";
     let map = "[index]\nurl = '/s.xml'\nkey = '(\\d+)'\npaging = { by = 'sitemap' }\n";
     for (file, words) in [
@@ -101,6 +102,26 @@ fn files_that_can_never_work_are_refused_with_line_and_key() {
                 "[seeds]\nvalues = ['a']\nmethod = 'POST'\n{list}query = {{ s = '{{seed}}' }}\n"
             ),
             "seeds.method: not valid here",
+        ),
+        (
+            format!("[seeds]\nsite = 'x'\n{of_seed}"),
+            "x.toml:4: seeds.site: the items of a site cannot be its own seeds",
+        ),
+        (
+            format!("[seeds]\nsite = 'a b'\n{of_seed}"),
+            "seeds.site: `a b` is not the name of a site",
+        ),
+        (format!("[seeds]\nsite = 'p'\n{list}"), "must contain {seed}"),
+        (format!("[seeds]\nsite = 'p'\nvalues = ['a']\n{of_seed}"), "seeds.values: not valid here"),
+        (format!("[seeds]\nsite = 'p'\nurl = '/s'\n{of_seed}"), "seeds.url: not valid here"),
+        (format!("[seeds]\nsite = 'p'\nselect = '$.a'\n{of_seed}"), "seeds.select: not valid here"),
+        (
+            format!("[seeds]\nsite = 'p'\npaging = {{ by = 'page' }}\n{of_seed}"),
+            "seeds.paging: not valid here",
+        ),
+        (
+            format!("[seeds]\nsite = 'p'\n{keys}[detail]\nurl = '/{{key}}'\n"),
+            "not valid with paging by keys",
         ),
         (
             format!("{list}[detail]\nlink = '$.l'\nquery = {{ a = 1 }}\n"),
@@ -221,6 +242,29 @@ fn s16_digests_know_nothing_of_how_a_site_is_asked_nor_how_its_file_is_written()
     ] {
         assert_ne!(digests(&other).1, plain.1, "{other}");
     }
+}
+
+#[test]
+fn c2_a_child_begins_with_a_page_of_seeds_that_needs_no_request() {
+    let site = |parent: &str| {
+        let text = format!(
+            "name = 'x'\nbase_url = 'https://h'\n[seeds]\nsite = '{parent}'\n[index]\nurl = '/l/{{seed}}/r'\nitems = '$[*]'\nkey = '$.id'\n"
+        );
+        Site::parse(&text, "x.toml").unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (one, other) = (site("p"), site("q"));
+    assert_eq!((one.parent(), other.parent()), (Some("p"), Some("q")));
+    let [seeds] = &*one.begin(one.page_range(None)) else { panic!("one page") };
+    let (page, _) = seeds.clone().split();
+    let page = Page::Index(page);
+    assert!(one.request(&page).unwrap().is_none() && one.host(&page).is_none());
+    // Another parent is another sweep, but the documents are made alike.
+    assert_ne!(one.definition(), other.definition());
+    assert_eq!(one.rules(), other.rules());
+    let lists = one.lists(["a/b".into()].into_iter(), one.page_range(None));
+    let (page, _) = lists[0].clone().split();
+    let request = one.request(&Page::Index(page)).unwrap().unwrap();
+    assert_eq!(request.url.as_str(), "https://h/l/a%2Fb/r");
 }
 
 #[test]

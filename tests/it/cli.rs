@@ -3,6 +3,7 @@
 
 mod adopting;
 mod check;
+mod children;
 mod descriptors;
 mod every;
 mod exits;

@@ -14,7 +14,7 @@ const FAULTS: [(char, usize); 10] = [
     ('Z', 4),
     ('X', 7),
     ('O', 11),
-    ('C', 1),
+    ('C', 5),
 ];
 
 fn read(path: &Path) -> String {

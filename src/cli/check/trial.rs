@@ -2,6 +2,7 @@
 //! page of the list. Collects the facts; reading and judging them is done elsewhere.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
 use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
@@ -23,6 +24,8 @@ const MOST_MISSING: usize = 3;
 pub struct Trial {
     site: Site,
     fetcher: Fetcher,
+    /// Category whose list is requested, or `None` for the first.
+    seed: Option<Arc<str>>,
     /// Rules of the site's robots.txt.
     rules: robots::Rules,
     /// Results so far.
@@ -39,9 +42,9 @@ pub enum Stop {
 
 impl Trial {
     /// Creates a check that has made no request yet.
-    pub fn new(site: Site, settings: &Settings, fetcher: Fetcher) -> Trial {
+    pub fn new(site: Site, seed: Option<&str>, settings: &Settings, fetcher: Fetcher) -> Trial {
         let facts = Check::of(&site, &settings.client.headers);
-        Trial { facts, site, fetcher, rules: robots::Rules::none() }
+        Trial { facts, site, fetcher, seed: seed.map(Into::into), rules: robots::Rules::none() }
     }
 
     /// Requests robots.txt, the list, one item and the second page of the list.
@@ -103,7 +106,11 @@ impl Trial {
     /// site has no list to request). If a category or sitemap is empty, continues with the next
     /// one.
     async fn list(&mut self) -> Result<(IndexPage, Listing, Option<Answered>), Stop> {
-        let mut runs = VecDeque::from(self.site.begin(self.site.page_range(None)));
+        let range = self.site.page_range(None);
+        let mut runs = VecDeque::from(match self.seed.clone() {
+            Some(seed) => self.site.lists(std::iter::once(seed), range),
+            None => self.site.begin(range),
+        });
         let mut empty = None;
         for _ in 0..MOST_BEFORE_A_LIST {
             let Some((index, _)) = runs.pop_front().map(IndexRun::split) else { break };

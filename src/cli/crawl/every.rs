@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::adoption;
+use super::parents::Failed;
 use super::session::{Job, NotOpened, Ran, Session};
 use crate::cli::exit::Exit;
 use crate::store::{Store, StoreError};
@@ -28,6 +29,8 @@ const AWAY: Duration = Duration::from_secs(60);
 struct Round {
     /// Start of the first sweep, or `None` if none has begun.
     began: Option<Instant>,
+    /// Sites whose sweeps failed.
+    failed: Failed,
     /// Shortest time until the sweep of a site is due that needed none in this round.
     wait: Option<Duration>,
 }
@@ -38,6 +41,9 @@ pub async fn run(session: &mut Session<'_>, mut jobs: Vec<Job>, every: Duration)
     loop {
         let mut round = Round::default();
         for job in &mut jobs {
+            if round.failed.skips(job) {
+                continue;
+            }
             if let ControlFlow::Break(exit) =
                 sweep(session, job, every, &mut round, &mut was_open).await
             {
@@ -91,6 +97,7 @@ async fn sweep(
     }
     round.began.get_or_insert(began);
     let Ran { exit, told } = session.run(job, store).await;
+    round.failed.note(job, exit);
     match exit {
         exit if told.is_some() => return ControlFlow::Break(exit),
         exit @ (Exit::Usage | Exit::ReaderGone | Exit::Interrupted(_)) => {

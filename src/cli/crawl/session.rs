@@ -8,7 +8,7 @@ use indicatif::MultiProgress;
 use serde::Serialize;
 use tracing::{error_span, warn};
 
-use super::report;
+use super::{parents, report};
 use crate::cli::arguments::RunArgs;
 use crate::cli::client::{self, no_client};
 use crate::cli::exit::{Exit, failed};
@@ -21,6 +21,7 @@ use crate::cli::usage::wrong;
 use crate::cli::variables;
 use crate::engine::crawl::{Crawl, Ended};
 use crate::engine::error::CrawlError;
+use crate::engine::parent::Parent;
 use crate::model::report::Report;
 use crate::site::Site;
 use crate::site::settings::Settings;
@@ -49,6 +50,8 @@ pub struct Job {
     pub settings: Settings,
     /// Settings of the next sweep.
     pub sweep: Settings,
+    /// Site whose items are the seeds, or `None` if there is none.
+    pub parent: Option<Parent>,
 }
 
 /// Reason why the store is not open.
@@ -80,8 +83,9 @@ impl<'a> Session<'a> {
     ) -> Result<(Session<'a>, Vec<Job>), Exit> {
         let store_url = arguments.store(default_store)?;
         let reports = (sites.len() > 1).then(Vec::new);
-        let job = |site| Job::of(site, arguments, &store_url);
-        let jobs = sites.into_iter().map(job).collect::<Result<Vec<Job>, Exit>>()?;
+        let parents = parents::of(&sites, arguments, &store_url)?;
+        let job = |(site, parent)| Job::of(site, parent, arguments, &store_url);
+        let jobs = sites.into_iter().zip(parents).map(job).collect::<Result<Vec<Job>, Exit>>()?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
         let scrubber = scrubber(&jobs, &store_url);
@@ -160,6 +164,7 @@ impl<'a> Session<'a> {
         let (trigger, shutdown) = shutdown::channel();
         let name = self.store_url.to_string();
         let crawl = Crawl::new(job.site.clone(), settings, store.clone(), name, shutdown);
+        let crawl = crawl.with_parent(job.parent.clone());
         let view = crawl.view();
         let when = self.arguments.progress.unwrap_or_default();
         let name = self.reports.as_ref().map(|_| &*job.site.name);
@@ -259,7 +264,12 @@ impl Job {
     ///
     /// # Errors
     /// Returns the exit code, after printing which argument is wrong.
-    fn of(site: Site, arguments: &RunArgs, store_url: &StoreUrl) -> Result<Job, Exit> {
+    fn of(
+        site: Site,
+        parent: Option<Parent>,
+        arguments: &RunArgs,
+        store_url: &StoreUrl,
+    ) -> Result<Job, Exit> {
         let site = arguments.apply(site)?;
         let settings = arguments.settings(&site)?;
         let scrubber = client::scrubber(&settings, |credentials| {
@@ -268,7 +278,7 @@ impl Job {
         });
         let settings = Settings { scrubber, ..settings };
         settings.client_options(site.home()).check().map_err(no_client)?;
-        Ok(Job { site, sweep: settings.clone(), settings })
+        Ok(Job { site, sweep: settings.clone(), settings, parent })
     }
 }
 

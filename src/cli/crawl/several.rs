@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::adoption;
+use super::parents::Failed;
 use super::session::{Job, Ran, Session};
 use crate::cli::arguments::RunArgs;
 use crate::cli::exit::Exit;
@@ -52,12 +53,16 @@ pub fn check(sites: &[Site], arguments: &RunArgs, store: &StoreUrl) -> Result<()
     Ok(())
 }
 
-/// Crawls each site once. A signal ends the current run, and the remaining sites are not begun.
+/// Crawls each site once, but for those whose parents fail. A signal ends the current run, and the remaining sites are not begun.
 pub async fn run(session: &mut Session<'_>, jobs: &[Job]) -> Exit {
-    let mut exit = Exit::Complete;
+    let (mut exit, mut failed) = (Exit::Complete, Failed::default());
     let mut jobs = jobs.iter().peekable();
     while let Some(job) = jobs.next() {
+        if failed.skips(job) {
+            continue;
+        }
         let Ran { exit: of_job, told } = once(session, job).await;
+        failed.note(job, of_job);
         exit = exit.and(of_job);
         if let Some(signal) = told {
             let is_last = jobs.peek().is_none();

@@ -18,6 +18,12 @@ const MOST_PAGES: usize = 8;
 /// # Errors
 /// Returns an error if the list cannot be read or has no items.
 pub async fn of(site: &Site, fetcher: &Fetcher) -> anyhow::Result<Vec<Request>> {
+    if let Some(parent) = site.parent() {
+        bail!(
+            "the seeds of {} are the items of {parent}, which are in a store: measure {parent}, if it is at the same host",
+            site.name
+        );
+    }
     let mut runs = VecDeque::from(site.begin(site.page_range(None)));
     for _ in 0..MOST_PAGES {
         let Some((index, _)) = runs.pop_front().map(IndexRun::split) else { break };

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::model::document::Digest;
 use crate::model::record::{Key, Record, Verdict};
+use crate::site::Site;
+use crate::site::settings::Settings;
 
 /// Maximum number of changed documents to remember. Further ones are not compared.
 const MOST: usize = 100_000;
@@ -27,6 +29,15 @@ struct First {
 }
 
 impl Twins {
+    /// Creates the memory if equal pages of several items are refused: any page is an item's, as HTML
+    /// whose parts are kept, and changes are not accepted unseen.
+    pub fn watching(site: &Site, settings: &Settings) -> Option<Twins> {
+        let detail = site.detail.as_ref();
+        let is_html = detail.is_some_and(|it| it.reading.format.holds().are_elements());
+        let is_accepted = settings.refresh.accept_changes;
+        (is_html && site.takes_any_page() && !is_accepted).then(Twins::default)
+    }
+
     /// Returns the item that changed to the same document as `record`, although the two differed
     /// before; `before` is the digest of the previous document.
     pub fn of(&self, record: &Record, before: Option<Digest>) -> Option<Key> {

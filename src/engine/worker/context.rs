@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use super::pages::PageReader;
 use crate::engine::findings::Findings;
 use crate::engine::lookup::Lookup;
+use crate::engine::parent::ParentItems;
 use crate::engine::refresh::Policy;
 use crate::engine::retry_failures::Wanted;
 use crate::fetch::{self, Fetcher, Hosts};
@@ -66,6 +67,8 @@ pub struct Storage {
     pub store: Arc<dyn Store>,
     /// Looks up what the store knows of listed items.
     pub lookup: Lookup,
+    /// Items of the site whose items are the seeds, or `None` if there is none.
+    pub parent: Option<Arc<ParentItems>>,
     /// True if the store holds failures, which must be deleted when their pages are read.
     pub has_failures: AtomicBool,
 }

@@ -279,7 +279,10 @@ async fn no_such_page(
         return Ok(Some(once_more()));
     }
     if !index.is_guess {
-        lists.note_absent(&index.list);
+        // That an item of the parent has no children is nothing to compare sweeps by.
+        if context.storage.parent.is_none() {
+            lists.note_absent(&index.list);
+        }
         context.reports.problems.note(format!("{} is not there, and counts as empty", index.list));
     }
     passes::follow(context, index, turn)?;

@@ -18,6 +18,9 @@ pub struct Access {
     pub hosts: Vec<String>,
     /// Files to read; `-` is standard input.
     pub files: Vec<String>,
+    /// Site whose keys are read from the store and sent, as the seeds of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<Box<str>>,
     /// Names of headers sent in addition to the usual ones, by host.
     pub headers: BTreeMap<String, BTreeSet<String>>,
 }
@@ -51,6 +54,7 @@ impl Access {
         }
         Access {
             hosts,
+            seeds: site.parent().map(Into::into),
             files: site.keys_file().into_iter().map(ToOwned::to_owned).collect(),
             headers,
         }
@@ -67,6 +71,9 @@ impl Display for Access {
         row(f, "requests", &self.hosts.join(", "))?;
         if !self.files.is_empty() {
             row(f, "reads", &self.files.join(", "))?;
+        }
+        if let Some(parent) = &self.seeds {
+            row(f, "seeds", &format!("the keys of all items of {parent}, read from the store"))?;
         }
         for (host, names) in &self.headers {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();

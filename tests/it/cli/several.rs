@@ -62,7 +62,7 @@ pub fn crawl(files: &[&str], store: &str) -> Program {
         "--robots",
         "off",
         "--retries",
-        "0",
+        "1",
         "--progress",
         "off",
     ])
@@ -224,7 +224,9 @@ fn c1_rounds_of_several_sites_follow_one_another() {
     running.signal("TERM");
     let code = running.end().code;
     assert!(code == 0 || code == 143, "{code}");
-    let asked: Vec<String> = served.requests().into_iter().map(|asked| asked.path).collect();
+    let mut asked: Vec<String> = served.requests().into_iter().map(|asked| asked.path).collect();
+    // A page that failed is asked for once more.
+    asked.dedup();
     let in_turn = asked.iter().zip(["/a", "/b"].into_iter().cycle());
     assert!(in_turn.clone().all(|(asked, turn)| asked == turn), "{asked:?}");
     assert!(read(&folder.path("report.json")).starts_with('['));
