@@ -324,10 +324,10 @@ pub enum StoreError {
     #[error("{0}")]
     Failed(String),
     /// The run does not hold the site's lock.
-    #[error("the lock on the site is not held, another run took it over")]
+    #[error("lost the site lock: another run took it over")]
     LockLost,
     /// The reader of the output has closed it.
-    #[error("the reader of the output went away")]
+    #[error("the reader of the output has closed it")]
     Closed,
 }
 

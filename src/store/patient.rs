@@ -43,7 +43,7 @@ pub struct PatientStore {
     metrics: Arc<Metrics>,
     waits: Waits,
     /// Start of the current outage, shared by all callers, or `None`.
-    away_since: Mutex<Option<Instant>>,
+    outage_since: Mutex<Option<Instant>>,
     lock: Mutex<Option<Held>>,
     /// Clock that includes suspension of the machine.
     now: fn() -> Duration,
@@ -66,12 +66,12 @@ impl PatientStore {
         metrics: Arc<Metrics>,
         waits: Waits,
     ) -> PatientStore {
-        let (away_since, lock) = (Mutex::default(), Mutex::default());
+        let (outage_since, lock) = (Mutex::default(), Mutex::default());
         let now = clock::since_boot;
-        PatientStore { store, name, patience, metrics, waits, away_since, lock, now }
+        PatientStore { store, name, patience, metrics, waits, outage_since, lock, now }
     }
 
-    async fn insist<'a, T>(
+    async fn retry<'a, T>(
         &self,
         call: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
@@ -82,17 +82,17 @@ impl PatientStore {
                 Err(StoreError::Unavailable(error)) => error,
                 answer => {
                     if first_failure.is_some() {
-                        self.is_back();
+                        self.outage_ended();
                     }
                     return answer;
                 }
             };
-            self.is_away(&error);
+            self.outage_began(&error);
             let since = *first_failure.get_or_insert_with(Instant::now);
             if since.elapsed() + delay > self.patience.0 {
-                self.is_back();
+                self.outage_ended();
                 return Err(StoreError::Failed(format!(
-                    "{} did not come back within {} (--store-wait): {error}",
+                    "{} was unavailable for {} (--store-wait): {error}",
                     self.name,
                     humantime::format_duration(self.patience.0)
                 )));
@@ -103,12 +103,12 @@ impl PatientStore {
         }
     }
 
-    /// Repeats a write like `insist`, but makes each call only while the lock is held.
-    async fn insist_held<'a, T: Send + 'a>(
+    /// Repeats a write like `retry`, but makes each call only while the lock is held.
+    async fn retry_held<'a, T: Send + 'a>(
         &'a self,
         write: impl Fn() -> BoxFuture<'a, Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        self.insist(move || {
+        self.retry(move || {
             let writing = write();
             Box::pin(async move {
                 self.ensure_held().await?;
@@ -154,7 +154,7 @@ impl PatientStore {
     }
 
     /// Records the start of an outage. It is reported once, however many callers notice it.
-    fn is_away(&self, error: &str) {
+    fn outage_began(&self, error: &str) {
         self.outage(|since| {
             since.get_or_insert_with(|| {
                 let now = Instant::now();
@@ -165,7 +165,7 @@ impl PatientStore {
     }
 
     /// Records that this caller no longer waits. Only the first call after an outage has an effect.
-    fn is_back(&self) {
+    fn outage_ended(&self) {
         self.outage(|since| {
             if let Some(since) = since.take() {
                 self.metrics.store_waited(since.elapsed());
@@ -175,7 +175,7 @@ impl PatientStore {
     }
 
     fn outage(&self, note: impl FnOnce(&mut Option<Instant>)) {
-        note(&mut self.away_since.lock().unwrap_or_else(PoisonError::into_inner));
+        note(&mut self.outage_since.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
@@ -190,7 +190,7 @@ impl Documents for PatientStore {
     }
 
     async fn known(&self, keys: &[Key]) -> Result<Vec<Known>, StoreError> {
-        self.insist(|| self.store.known(keys)).await
+        self.retry(|| self.store.known(keys)).await
     }
 
     async fn write(
@@ -198,7 +198,7 @@ impl Documents for PatientStore {
         provenance: &Provenance,
         records: &[Record],
     ) -> Result<Vec<Rejection>, StoreError> {
-        self.insist_held(|| self.store.write(provenance, records)).await
+        self.retry_held(|| self.store.write(provenance, records)).await
     }
 
     async fn mark_seen(
@@ -206,27 +206,27 @@ impl Documents for PatientStore {
         provenance: &Provenance,
         seen: &[Seen],
     ) -> Result<Vec<Key>, StoreError> {
-        self.insist_held(|| self.store.mark_seen(provenance, seen)).await
+        self.retry_held(|| self.store.mark_seen(provenance, seen)).await
     }
 
     async fn keys(&self, after: Option<&Position>, most: usize) -> Result<Rows<Key>, StoreError> {
-        self.insist(|| self.store.keys(after, most)).await
+        self.retry(|| self.store.keys(after, most)).await
     }
 
     async fn live(&self, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
-        self.insist(|| self.store.live(keys)).await
+        self.retry(|| self.store.live(keys)).await
     }
 
     async fn count_live(&self) -> Result<u64, StoreError> {
-        self.insist(|| self.store.count_live()).await
+        self.retry(|| self.store.count_live()).await
     }
 
     async fn mark_unlisted(&self, keys: &[Key], at: Timestamp) -> Result<(), StoreError> {
-        self.insist_held(|| self.store.mark_unlisted(keys, at)).await
+        self.retry_held(|| self.store.mark_unlisted(keys, at)).await
     }
 
     async fn mark_gone(&self, keys: &[Key], at: Timestamp) -> Result<u64, StoreError> {
-        self.insist_held(|| self.store.mark_gone(keys, at)).await
+        self.retry_held(|| self.store.mark_gone(keys, at)).await
     }
 
     async fn read(
@@ -234,34 +234,34 @@ impl Documents for PatientStore {
         after: Option<&Position>,
         most: usize,
     ) -> Result<Rows<Stored>, StoreError> {
-        self.insist(|| self.store.read(after, most)).await
+        self.retry(|| self.store.read(after, most)).await
     }
 }
 
 #[async_trait]
 impl Ledger for PatientStore {
     async fn sweeps(&self, most: usize) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.insist(|| self.store.sweeps(most)).await
+        self.retry(|| self.store.sweeps(most)).await
     }
 
     async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError> {
-        self.insist(|| self.store.whole_sweeps(most)).await
+        self.retry(|| self.store.whole_sweeps(most)).await
     }
 
     async fn latest_sweeps(&self) -> Result<Vec<LedgerEntry>, StoreError> {
-        self.insist(|| self.store.latest_sweeps()).await
+        self.retry(|| self.store.latest_sweeps()).await
     }
 
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError> {
-        self.insist(|| Box::pin(self.take(claim))).await
+        self.retry(|| Box::pin(self.take(claim))).await
     }
 
     async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.insist(|| Box::pin(self.renew(entry))).await
+        self.retry(|| Box::pin(self.renew(entry))).await
     }
 
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.insist(|| self.store.finish_sweep(entry)).await
+        self.retry(|| self.store.finish_sweep(entry)).await
     }
 }
 
@@ -276,11 +276,11 @@ impl Failures for PatientStore {
         provenance: &Provenance,
         failures: &[Failure],
     ) -> Result<(), StoreError> {
-        self.insist_held(|| self.store.keep_failures(provenance, failures)).await
+        self.retry_held(|| self.store.keep_failures(provenance, failures)).await
     }
 
     async fn clear_failures(&self, pages: &[PageId]) -> Result<(), StoreError> {
-        self.insist_held(|| self.store.clear_failures(pages)).await
+        self.retry_held(|| self.store.clear_failures(pages)).await
     }
 
     async fn failures(
@@ -288,7 +288,7 @@ impl Failures for PatientStore {
         after: Option<&Position>,
         most: usize,
     ) -> Result<Rows<KeptFailure>, StoreError> {
-        self.insist(|| self.store.failures(after, most)).await
+        self.retry(|| self.store.failures(after, most)).await
     }
 }
 

@@ -165,7 +165,7 @@ fn is_same(before: &str, now: &str) -> bool {
 /// Returns why an unfinished sweep is not resumed, or `None` if it is.
 fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
     if !is_same(&entry.scope.definition, &fresh.scope.definition) {
-        return Some("what the site file asks for is not what it was".to_owned());
+        return Some("the site file's definition has changed".to_owned());
     }
     let age = fresh.started_at.duration_since(entry.started_at);
     (age > LONGEST_PAUSE).then(|| "it began more than 7 days ago".to_owned())

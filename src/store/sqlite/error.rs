@@ -35,16 +35,16 @@ pub fn explain(path: &Path, error: &Error) -> StoreError {
     let file = path.display();
     match error.sqlite_error_code() {
         _ if is_busy(error) => StoreError::Unavailable(format!(
-            "{file} is locked: another program has it, and did not let go in time"
+            "{file} is locked: another program did not release it in time"
         )),
         Some(ErrorCode::NotADatabase) => StoreError::Unusable(format!(
             "{file} is not an SQLite database: name another file, or move this one away"
         )),
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Unusable(format!(
-            "{file} is damaged ({error}): restore it from a copy, or move it away and crawl afresh"
+            "{file} is damaged ({error}): restore it from a copy, or move it away and crawl again"
         )),
         Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
-            "{file} cannot grow, the disk is full: make room and start again, the sweep goes on"
+            "{file} cannot grow, the disk is full: free some space and run again, the sweep is resumed"
         )),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::Failed(format!(
             "{file} may not be written ({error}): the file and its folder must be writable"
