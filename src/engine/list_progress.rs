@@ -16,11 +16,13 @@
 //! few pages.
 
 mod ending;
+mod merging;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::extract::Item;
 use crate::model::document::Digest;
 use crate::model::record::Key;
 use crate::model::task::{IndexPage, List, Place};
@@ -317,6 +319,12 @@ impl ListProgress {
             *found += distinct + without_key;
         }
         new
+    }
+
+    /// Merges the items of a page with those of the pages before it. Returns the items that are whole:
+    /// those that this page has no part of, and all of them if it is the last one.
+    pub fn merge(&self, page: &IndexPage, items: Vec<Item>, is_last: bool) -> Vec<Item> {
+        self.lists().pass(page).held.take(items, is_last)
     }
 
     /// Notes how many items of a non-empty page are new in this pass.

@@ -196,6 +196,7 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
         paging,
         goes_on,
         more,
+        merge: merge(table.paging.as_ref(), detail)?,
         total_exact,
         most_pages,
         require,
@@ -243,6 +244,20 @@ fn goes_on(
 ) -> Result<Option<crate::select::FieldRule>, Wrong> {
     let written = paging.and_then(|paging| paging.value.goes_on.as_ref());
     written.map(|it| select::single(&format!("{key}.while"), it, on)).transpose()
+}
+
+/// Returns whether pages hold parts of the same items, which must be documents by themselves then.
+fn merge(
+    paging: Option<&At<PagingTable>>,
+    detail: Option<&At<DetailTable>>,
+) -> Result<bool, Wrong> {
+    match (paging.filter(|paging| paging.value.merge), detail) {
+        (Some(paging), Some(_)) => {
+            let message = "only documents that are made from the list alone are merged";
+            Err(wrong(paging, "index.paging.merge", message))
+        }
+        (paging, _) => Ok(paging.is_some()),
+    }
 }
 
 fn first_url(paging: Option<&At<PagingTable>>) -> Option<&At<String>> {

@@ -50,6 +50,7 @@ pub fn definition(site: &Site) -> String {
                 paging,
                 goes_on,
                 more,
+                merge,
                 require,
                 total_exact: _,
                 reading: _,
@@ -76,6 +77,7 @@ pub fn definition(site: &Site) -> String {
     some(&mut form, "later", later.as_deref().map(request_form));
     some(&mut form, "while", goes_on.as_ref().map(rule));
     some(&mut form, "more", (!more).then(|| false.into()));
+    some(&mut form, "merge", merge.then(|| true.into()));
     list(&mut form, "require", require.iter().map(select));
     let detail = detail.iter().flat_map(|detail| &detail.require);
     list(&mut form, "detail_require", detail.map(select));

@@ -83,6 +83,8 @@ pub struct IndexRules {
     pub goes_on: Option<FieldRule>,
     /// True if hints to further pages count, in addition to the paging.
     pub more: bool,
+    /// True if pages that follow one another hold parts of the same items.
+    pub merge: bool,
     /// True if a total that a list declares must match the number of its items exactly.
     pub total_exact: bool,
     /// Maximum number of pages of a list.

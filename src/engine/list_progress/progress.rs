@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::ending::{Before, Rules, ShortPages, Turn};
+use super::merging::HeldItems;
 use super::{MOST_STALE, REPEATS};
 use crate::model::document::Digest;
 use crate::model::task::{IndexPage, Place};
@@ -21,6 +22,8 @@ pub struct PassProgress {
     pub count: DeclaredCount,
     /// Items that were listed.
     pub items: ListedItems,
+    /// Items of the last page of which further pages may hold parts.
+    pub held: HeldItems,
     /// Pages that are shorter than asked for.
     pub short: ShortPages,
     /// True if so many pages are repeated that the list is not followed any further.

@@ -91,10 +91,11 @@ async fn read_items(
         said.hints.led_to = context.pages.list_led_away(attempt.task(), &page.url);
     }
     let keys = || items.iter().flatten().map(|item| item.key.as_str());
+    let by_body = keys().next().is_none() || context.site.index.merge;
     let turn = if !context.site.index.paging.is_sequence() {
         turn_after(context, &index, said, &page, std::iter::empty())
-    } else if said.items > 0 && keys().next().is_none() {
-        // Pages whose items have no keys can only be compared by their bodies.
+    } else if said.items > 0 && by_body {
+        // Pages whose items have no keys, or parts of the same items, are compared by their bodies.
         let body = Digest::of(&page.body).to_string();
         turn_after(context, &index, said, &page, std::iter::once(body.as_str()))
     } else {
@@ -173,6 +174,11 @@ async fn take_in(
     report_oddities(context, &index, odd, gaps);
     let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
     let items: Vec<Item> = items.into_iter().flatten().collect();
+    let items = match context.site.index.merge {
+        // The items of a page that leads nowhere may lack parts: they are not stored.
+        true => lists.merge(&index, items, matches!(turn, Turn::End | Turn::Inside)),
+        false => items,
+    };
     let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
     let first_items = lists.first_items(&index);
     let between = between(&rules_of(context, &index.list), &index, &said, first_items);
@@ -196,7 +202,7 @@ async fn take_in(
     // A limited run, or one that retries failures, does not see all items, so its pages may seem to
     // have no new ones.
     let is_all = !scope.limited && matches!(scope.wanted, Wanted::All);
-    if is_all && said.items > 0 {
+    if is_all && said.items > 0 && !context.site.index.merge {
         lists.brought(&index, new);
         let left_out = left_out(context.site.paging_of(&index.list), &index, new);
         left_out.into_iter().for_each(|gap| reports.problems.gap(gap));

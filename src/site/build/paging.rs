@@ -182,7 +182,7 @@ fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
 fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     let PagingTable { by, limit, step, first, last, size, total, select, link_header, .. } =
         &written.value;
-    let PagingTable { range, keys, file, more, first_url, take, start, goes_on, .. } =
+    let PagingTable { range, keys, file, more, first_url, take, start, goes_on, merge, .. } =
         &written.value;
     if by.is_none() && more.is_none() {
         return Err(wrong(written, key, "`by` is missing: the kind of paging is required"));
@@ -190,8 +190,8 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     let used: &[&str] = by.map_or(&[], |by| match by {
         PagingBy::Offset => &["limit", "first", "first_url", "step", "total", "while", "more"],
         PagingBy::Page => &["first", "first_url", "last", "size", "total", "while", "more"],
-        PagingBy::Next => &["select", "link_header", "while", "more"],
-        PagingBy::Cursor => &["select", "take", "start", "first_url", "while", "more"],
+        PagingBy::Next => &["select", "link_header", "merge", "while", "more"],
+        PagingBy::Cursor => &["select", "take", "start", "first_url", "merge", "while", "more"],
         PagingBy::Sitemap => &[],
         PagingBy::Keys => &["range", "keys", "file"],
     });
@@ -210,6 +210,7 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
         ("take", !take.is_empty()),
         ("start", !start.is_empty()),
         ("while", goes_on.is_some()),
+        ("merge", *merge),
         ("range", range.is_some()),
         ("keys", keys.is_some()),
         ("file", file.is_some()),

@@ -42,6 +42,10 @@ pub struct PagingTable {
     /// such as `$.has_more`. No value, null, false, 0 and an empty text mean no.
     #[serde(rename = "while")]
     pub(in crate::site) goes_on: Option<At<Short<RuleTable>>>,
+    /// next, cursor: pages that follow one another hold parts of the same items, which are merged: lists
+    /// are appended, other values replaced. Default: false.
+    #[serde(default)]
+    pub(in crate::site) merge: bool,
     /// Heed hints to further pages, such as `has_more` or a count. Default: true.
     pub(in crate::site) more: Option<bool>,
     /// keys: range of numbers, both ends included, such as `1..100`.

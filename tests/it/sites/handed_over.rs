@@ -253,3 +253,48 @@ fn o8_values_that_cannot_be_are_refused_by_line_and_key() {
         assert!(error.contains(said) && error.contains("x.toml:"), "{paging}: {error}");
     }
 }
+
+/// Two pages for each ten items: one with their names, one with tags.
+fn in_parts(asked: &Asked) -> Answer {
+    let from = asked.number("from").unwrap_or(0);
+    let tags = asked.query.contains_key("tags");
+    let part = |id: usize| match tags {
+        false => json!({ "id": id, "name": format!("n{id}"), "tags": ["a"] }),
+        true => json!({ "id": id, "tags": [format!("b{id}")] }),
+    };
+    let rows: Vec<Value> = (from..ITEMS.min(from + 10)).map(part).collect();
+    let mut page = json!({ "rows": rows });
+    match tags {
+        false => page["continue"] = json!({ "tags": "|", "from": from }),
+        true if from + 10 < ITEMS => page["continue"] = json!({ "from": from + 10 }),
+        true => {}
+    }
+    Answer::json(&page)
+}
+
+const IN_PARTS: &str = "url = '/l'\npaging = { by = 'cursor', take = { c = '$.continue' }, merge = true }\n\
+                        [index.fields]\nname = '$.name'\ntags = { select = '$.tags[*]', many = true }\n";
+
+#[tokio::test]
+async fn l12_items_in_parts_on_several_pages_are_merged() {
+    let served = Served::start(in_parts);
+    let crawled = crawl_served::<Sqlite>(site(IN_PARTS), &served).await;
+    let whole = |id: usize| json!({ "name": format!("n{id}"), "tags": ["a", format!("b{id}")] });
+    crawled.holds((0..ITEMS).map(|id| (id.to_string(), whole(id))));
+    nothing_twice_but(0, &served);
+}
+
+#[tokio::test]
+async fn l12_items_whose_further_parts_are_lost_are_not_stored() {
+    let served = Served::start(|asked| match asked.number("from") {
+        Some(20) if asked.query.contains_key("tags") => Answer::text("no".into()).status(500),
+        _ => in_parts(asked),
+    });
+    let crawled =
+        crawl_with::<Sqlite>(site(IN_PARTS), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!(crawled.documents.len(), 20, "{:#?}", crawled.report);
+    assert!(
+        crawled.documents.values().all(|it| it["tags"].as_array().is_some_and(|it| it.len() == 2))
+    );
+    says(&crawled.report, "1 page of the list was lost");
+}
