@@ -1,9 +1,10 @@
 //! Removes credentials from texts in which a site may repeat what it was sent.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine;
@@ -18,8 +19,15 @@ use super::{HIDDEN, names_a_credential, shown};
 
 /// Minimum length of a credential to hide; shorter text cannot be told from ordinary words.
 const SHORTEST: usize = 8;
+/// Minimum length of a value to hide that the site file itself calls a secret.
+const SHORTEST_SECRET: usize = 4;
 /// Minimum length of a truncated credential to hide; fewer characters reveal nothing.
 const SHORTEST_CUT: usize = 4;
+/// Maximum number of credentials of sessions to hide, the latest ones.
+const MOST_LEARNED: usize = 64;
+/// Maximum length of a credential of a session that is hidden in base64, too: long ones change
+/// often, and their forms cost time.
+const LONGEST_IN_BASE64: usize = 64;
 /// Maximum number of nested escapes that are decoded.
 const MOST_LAYERS: usize = 3;
 /// Characters that browsers encode in a component of a URL.
@@ -42,11 +50,24 @@ const PATH: AsciiSet = QUERY.add(b'?').add(b'`').add(b'{').add(b'}');
 /// or HTML, in lower or upper case.
 ///
 /// It is created once, from the settings, and used in each place where texts leave the program.
-/// Documents are not scrubbed.
-#[derive(Debug, Clone, Default)]
-pub struct Scrubber(Option<Arc<Forms>>);
+/// Copies share what they learn later. Documents are not scrubbed.
+#[derive(Clone, Default)]
+pub struct Scrubber {
+    /// Credentials that are known from the start.
+    known: Option<Arc<Forms>>,
+    /// Credentials that the site gives out during the run.
+    learned: Arc<RwLock<Learned>>,
+}
 
-#[derive(Debug)]
+/// Credentials of sessions.
+#[derive(Default)]
+struct Learned {
+    /// The latest ones, the last one last.
+    credentials: VecDeque<String>,
+    /// Their forms, or `None` after a change.
+    forms: Option<Arc<Forms>>,
+}
+
 struct Forms {
     finder: AhoCorasick,
     /// Forms of the credentials, in lower case.
@@ -106,6 +127,13 @@ impl Credentials {
         self.add(user_info);
     }
 
+    /// Adds a value that the site file calls a secret.
+    pub fn secret(&mut self, value: &str) {
+        if value.len() >= SHORTEST_SECRET {
+            self.0.insert(value.to_owned());
+        }
+    }
+
     fn add(&mut self, credential: &str) {
         if credential.len() >= SHORTEST && !credential.contains(HIDDEN) {
             self.0.insert(credential.to_owned());
@@ -114,23 +142,15 @@ impl Credentials {
 
     /// Returns a scrubber that hides these credentials.
     pub fn scrubber(self) -> Scrubber {
-        let texts: BTreeSet<String> = self.0.iter().flat_map(|it| forms(it)).collect();
-        let texts: Vec<String> = texts.into_iter().collect();
-        let finder = AhoCorasick::builder()
-            .match_kind(MatchKind::LeftmostLongest)
-            .ascii_case_insensitive(true)
-            .build(&texts);
-        // This fails only for more patterns than any machine can hold.
-        let forms = finder.ok().filter(|_| !texts.is_empty());
-        Scrubber(forms.map(|finder| Arc::new(Forms { finder, texts })))
+        let known = Forms::of(self.0.iter().flat_map(|it| forms(it)).collect());
+        Scrubber { known: known.map(Arc::new), learned: Arc::default() }
     }
 }
 
 impl Scrubber {
     /// Returns `text` without credentials. If there are none, nothing is copied.
     pub fn scrub<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let Some(forms) = &self.0 else { return Cow::Borrowed(text) };
-        let mut spans = forms.spans(text);
+        let mut spans: Vec<_> = self.forms().flat_map(|forms| forms.spans(text)).collect();
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -159,14 +179,75 @@ impl Scrubber {
     /// Returns `text` without credentials. The text may be truncated at its end or at each `…`: the
     /// beginning of a credential is hidden there too.
     pub fn scrub_cut(&self, text: &str) -> String {
-        let text = self.scrub(text);
-        let Some(forms) = &self.0 else { return text.into_owned() };
-        let pieces: Vec<String> = text.split('…').map(|piece| forms.without_cut(piece)).collect();
-        pieces.join("…")
+        let text = self.scrub(text).into_owned();
+        self.forms().fold(text, |text, forms| {
+            let pieces = text.split('…').map(|piece| forms.without_cut(piece));
+            pieces.collect::<Vec<_>>().join("…")
+        })
+    }
+
+    /// Returns this scrubber, which learns what `other` learns, and the other way round.
+    pub fn learning_with(self, other: &Scrubber) -> Scrubber {
+        Scrubber { learned: other.learned.clone(), ..self }
+    }
+
+    /// Hides this text from now on, too: a token or a cookie of a session. Only the latest
+    /// [`MOST_LEARNED`] are kept.
+    pub fn learn(&self, credential: &str) {
+        let is_known = |learned: &Learned| learned.credentials.iter().any(|it| it == credential);
+        let read = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        if credential.len() < SHORTEST_SECRET || is_known(&read) {
+            return;
+        }
+        drop(read);
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        if learned.credentials.len() == MOST_LEARNED {
+            learned.credentials.pop_front();
+        }
+        learned.credentials.push_back(credential.to_owned());
+        learned.forms = None;
+    }
+
+    /// Returns the forms of all credentials.
+    fn forms(&self) -> impl Iterator<Item = Arc<Forms>> {
+        self.known.clone().into_iter().chain(self.learned())
+    }
+
+    /// Returns the forms of the credentials of sessions. They are put together when a text is
+    /// scrubbed, since cookies may change more often.
+    fn learned(&self) -> Option<Arc<Forms>> {
+        let learned = self.learned.read().unwrap_or_else(PoisonError::into_inner);
+        if learned.credentials.is_empty() || learned.forms.is_some() {
+            return learned.forms.clone();
+        }
+        drop(learned);
+        let mut learned = self.learned.write().unwrap_or_else(PoisonError::into_inner);
+        let forms = Forms::of(learned.credentials.iter().flat_map(|it| few_forms(it)).collect());
+        learned.forms = forms.map(Arc::new);
+        learned.forms.clone()
+    }
+}
+
+/// Shows no credential.
+impl fmt::Debug for Scrubber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrubber").finish_non_exhaustive()
     }
 }
 
 impl Forms {
+    /// Builds the finder of these texts, or returns `None` if there are none.
+    fn of(texts: BTreeSet<String>) -> Option<Forms> {
+        let texts: Vec<String> = texts.into_iter().collect();
+        let finder = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .ascii_case_insensitive(true)
+            .build(&texts);
+        // This fails only for more patterns than any machine can hold.
+        let finder = finder.ok().filter(|_| !texts.is_empty())?;
+        Some(Forms { finder, texts })
+    }
+
     /// Finds credentials in `text`, even if some or all of their letters are escaped.
     fn spans(&self, text: &str) -> Vec<Range<usize>> {
         let mut spans: Vec<_> = self.found(text).collect();
@@ -219,6 +300,14 @@ fn forms(credential: &str) -> Vec<String> {
     forms.push(html.replace('"', "&quot;"));
     forms.extend(in_base64(credential.as_bytes()));
     forms.iter().map(|form| form.to_ascii_lowercase()).collect()
+}
+
+/// Returns the forms of a credential of a session: as it is, and in base64 if it is short. Escapes
+/// are undone anyway.
+fn few_forms(credential: &str) -> Vec<String> {
+    let base64 = (credential.len() <= LONGEST_IN_BASE64).then(|| in_base64(credential.as_bytes()));
+    let forms = std::iter::once(credential.to_owned()).chain(base64.into_iter().flatten());
+    forms.map(|form| form.to_ascii_lowercase()).collect()
 }
 
 /// Returns the parts of the credential's base64 that are the same at any position in the encoded
@@ -330,6 +419,22 @@ mod tests {
         assert_eq!(scrubber.scrub_cut("it is \"QuerySe…\", and quer"), "it is \"***…\", and ***");
         assert_eq!(scrubber.scrub_cut("it is \"que…\" querysecret"), "it is \"que…\" ***");
         assert_eq!(scrubber.scrub_cut("tok%2Fen%2B%2"), "***");
+    }
+
+    #[test]
+    fn x8_credentials_of_a_session_are_hidden_as_soon_as_they_are_learned() {
+        let scrubber = Scrubber::default();
+        let copy = scrubber.clone();
+        assert_eq!(copy.scrub("token abcd/1234"), "token abcd/1234");
+        scrubber.learn("abcd/1234");
+        scrubber.learn("abc");
+        for text in ["abcd/1234", "ABCD%2f1234", "abcd\\/1234", "YWJjZC8xMjM0"] {
+            assert_eq!(copy.scrub(&format!("token {text}")), "token ***", "{text}");
+        }
+        assert_eq!(copy.scrub_cut("abc and abcd/1"), "abc and ***");
+        (0..MOST_LEARNED).for_each(|at| scrubber.learn(&format!("cookie-{at:04}")));
+        assert_eq!(copy.scrub("abcd/1234 cookie-0000 cookie-0063"), "abcd/1234 *** ***");
+        assert!(!format!("{copy:?}").contains("cookie"));
     }
 
     #[test]
