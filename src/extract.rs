@@ -9,6 +9,7 @@ pub mod entry;
 mod hints;
 mod link;
 mod listing;
+mod login;
 mod marks;
 mod opened;
 mod said;
@@ -22,6 +23,7 @@ use sitemap::SitemapError;
 
 pub use detail::{Detail, Making, detail, of_list};
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
+pub use login::sessions;
 pub use said::link_header;
 
 /// Reason why a page is not as the site file expects.

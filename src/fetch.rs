@@ -8,15 +8,18 @@ mod address;
 mod client;
 mod coding;
 mod connect;
+mod cookies;
 mod error;
 mod host;
 mod hosts;
 mod limit;
 mod page;
 mod quota;
+mod reach;
 mod request;
 pub mod retry;
 pub mod robots;
+mod session;
 mod statuses;
 mod trust;
 mod validators;
@@ -26,7 +29,7 @@ use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{CONTENT_TYPE, LOCATION};
+use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION};
 use reqwest::{Response, StatusCode};
 use tokio::time::Instant;
 use tracing::debug;
@@ -45,27 +48,15 @@ pub use error::{FetchError, Sample};
 pub use host::{Blocked, End, Host, Slot, Trouble};
 pub use hosts::{Entered, HostPolicy, Hosts};
 pub use page::{Answer, Fetched, Page, Redirect, url_text};
+use reach::Reach;
 use request::same_origin;
 pub use request::{Body, Home, Purpose, Request};
 pub use reqwest::Method;
 pub use reqwest::header::{ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED};
+use session::Pass;
+pub use session::{Login, LoginState, SessionRules};
 pub use statuses::Statuses;
 pub use validators::of as validator;
-
-/// Maximum number of redirects that are followed in a row.
-const MOST_REDIRECTS: usize = 10;
-/// Maximum number of redirects in a row for robots.txt, as RFC 9309 asks for.
-const MOST_REDIRECTS_OF_RULES: usize = 5;
-
-/// Hosts to which redirects are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    /// The site's own origin, and the hosts that the site file allows.
-    Site,
-    /// Any host that is not in a private network. For robots.txt, whose owner may keep it elsewhere
-    /// (RFC 9309, 2.3.1.2). Headers and credentials of the site are not sent there.
-    Anywhere,
-}
 
 /// Maximum size of an error's body, in bytes. Reading more would cost more than a new connection.
 const LARGEST_REFUSAL: usize = 64 << 10;
@@ -85,6 +76,8 @@ pub struct Fetcher {
     /// Rate limits of the site's hosts, or `None` if requests are not paced here.
     hosts: Option<Arc<Hosts>>,
     statuses: Statuses,
+    /// Sessions of the clients, or `None` if the site has none.
+    sessions: Option<session::Sessions>,
 }
 
 /// A response whose body is not read yet.
@@ -95,15 +88,8 @@ struct Exchange {
     redirects: Vec<Redirect>,
     /// Target of a redirect that may not be followed, or `None`.
     leads_to: Option<String>,
-}
-
-impl Reach {
-    fn most_redirects(self) -> usize {
-        match self {
-            Reach::Site => MOST_REDIRECTS,
-            Reach::Anywhere => MOST_REDIRECTS_OF_RULES,
-        }
-    }
+    /// True if the response says that the session has ended.
+    has_ended_session: bool,
 }
 
 /// Target of a response.
@@ -132,6 +118,7 @@ impl Fetcher {
             first_redirect: OnceLock::new(),
             hosts: None,
             statuses: Statuses::default(),
+            sessions: None,
         })
     }
 
@@ -156,7 +143,7 @@ impl Fetcher {
         validators: &Validators,
     ) -> Result<Fetched, FetchError> {
         request.headers.extend(validators::conditions(validators));
-        let mut exchange = self.follow(request, Reach::Site, self.hosts.as_deref()).await?;
+        let mut exchange = self.exchange(request, self.hosts.as_deref()).await?;
         if exchange.response.status() == StatusCode::NOT_MODIFIED {
             self.metrics.not_modified(exchange.sent.elapsed());
             exchange.log(0);
@@ -171,7 +158,7 @@ impl Fetcher {
     /// # Errors
     /// Returns a [`FetchError`] if there is no response, or its status is not that of a page.
     pub async fn fetch(&self, request: Request) -> Result<Page, FetchError> {
-        let exchange = self.follow(request, Reach::Site, self.hosts.as_deref()).await?;
+        let exchange = self.exchange(request, self.hosts.as_deref()).await?;
         self.page(exchange).await
     }
 
@@ -183,6 +170,11 @@ impl Fetcher {
         if !self.statuses.is_ok(exchange.response.status().as_u16()) {
             return Err(self.refusal(exchange).await);
         }
+        self.read(exchange).await
+    }
+
+    /// Reads the body of a response that is a page.
+    async fn read(&self, mut exchange: Exchange) -> Result<Page, FetchError> {
         if let Some(part) = page::part(exchange.response.headers()) {
             exchange.log(0);
             return Err(FetchError::Body(format!("no more than a part of it came: {part}")));
@@ -205,7 +197,7 @@ impl Fetcher {
     /// # Errors
     /// Returns the same errors as [`Fetcher::fetch`].
     pub async fn rules(&self, request: Request, most: usize) -> Result<Page, FetchError> {
-        let mut exchange = self.follow(request, Reach::Anywhere, None).await?;
+        let mut exchange = self.follow(request, Reach::Anywhere, None, None).await?;
         if let Some(to) = exchange.leads_to.take() {
             exchange.log(0);
             return Err(FetchError::RedirectRefused { to });
@@ -230,7 +222,7 @@ impl Fetcher {
     /// # Errors
     /// Returns an error if there is no response, or its body cannot be read.
     pub async fn answer(&self, request: Request) -> Result<Answer, FetchError> {
-        let mut exchange = self.follow(request, Reach::Site, None).await?;
+        let mut exchange = self.exchange(request, None).await?;
         let head_after = exchange.sent.elapsed();
         let connect = self.connect_clock.as_ref().and_then(ConnectClock::read);
         // A body with unknown codings is shown as received.
@@ -268,6 +260,7 @@ impl Fetcher {
         mut request: Request,
         reach: Reach,
         hosts: Option<&Hosts>,
+        pass: Option<&Pass>,
     ) -> Result<Exchange, FetchError> {
         let mut redirects = Vec::new();
         let most = reach.most_redirects();
@@ -275,24 +268,39 @@ impl Fetcher {
             if let Some(clock) = &self.connect_clock {
                 clock.reset();
             }
-            let (response, sent) = self.send(&request, hosts).await?;
+            let (response, sent) = self.send(&request, hosts, pass).await?;
             let status = response.status().as_u16();
             if let Some(hosts) = hosts {
                 hosts.of(&request.url).heard(&request, sent, status, response.headers());
             }
+            let own = pass.filter(|_| self.home.is_own(&request.url));
+            own.inspect(|pass| pass.keep(&request.url, response.headers()));
+            let is_over = reach != Reach::Login && own.is_some_and(|it| it.is_refusal(status));
             let (target, leads_to) = match self.lead(&request.url, &response, reach).await {
+                _ if is_over => (None, None),
                 Lead::To(target) => (Some(target), None),
                 Lead::Away(to) => (None, Some(to)),
                 Lead::Nowhere => (None, None),
             };
             let Some(target) = target else {
-                return Ok(Exchange { request, response, sent, redirects, leads_to });
+                let has_ended_session = false;
+                return Ok(Exchange {
+                    request,
+                    response,
+                    sent,
+                    redirects,
+                    leads_to,
+                    has_ended_session,
+                });
             };
             log(&request, sent, Some(status), 0, None);
             redirects.push(self.note_redirect(status, &request.url, &target));
             request = request.redirected(status, target);
             if let Some(hosts) = hosts {
-                hosts.follow(&request.url, self).await?;
+                match reach {
+                    Reach::Login => hosts.of(&request.url).take_turn().await,
+                    _ => hosts.follow(&request.url, self).await?,
+                }
             }
         }
         Err(FetchError::RedirectLoop(most))
@@ -304,8 +312,9 @@ impl Fetcher {
         &self,
         request: &Request,
         hosts: Option<&Hosts>,
+        pass: Option<&Pass>,
     ) -> Result<(Response, Instant), FetchError> {
-        match self.send_once(request, hosts).await {
+        match self.send_once(request, hosts, pass).await {
             Err(FetchError::Closed(_)) => {}
             Err(FetchError::HeadTooLarge) => self.clients.make_room(),
             sent => return sent,
@@ -314,16 +323,21 @@ impl Fetcher {
         if let Some(hosts) = hosts {
             hosts.of(&request.url).take_turn().await;
         }
-        self.send_once(request, hosts).await
+        self.send_once(request, hosts, pass).await
     }
 
     async fn send_once(
         &self,
         request: &Request,
         hosts: Option<&Hosts>,
+        pass: Option<&Pass>,
     ) -> Result<(Response, Instant), FetchError> {
         let Request { method, url, headers, body, purpose: _ } = request;
-        let client = self.clients.next();
+        let own = pass.filter(|_| self.home.is_own(url));
+        let client = match pass {
+            Some(pass) => self.clients.at(pass.turn),
+            None => self.clients.next(),
+        };
         let mut sending = client.http.request(method.clone(), url.clone());
         if let Some(Body { content_type, bytes }) = body {
             sending = sending.header(CONTENT_TYPE, *content_type).body(bytes.clone());
@@ -331,8 +345,13 @@ impl Fetcher {
         if !headers.is_empty() {
             sending = sending.headers(headers.clone());
         }
-        for headers in self.headers.to(url, &self.home) {
+        let mut given = headers.get(COOKIE);
+        for headers in own.map(Pass::headers).into_iter().chain(self.headers.to(url, &self.home)) {
             sending = sending.headers(headers.clone());
+            given = headers.get(COOKIE).or(given);
+        }
+        if let Some(cookies) = own.and_then(|pass| pass.cookies(url, given)) {
+            sending = sending.headers(cookies);
         }
         self.metrics.sent();
         let sent = Instant::now();
@@ -369,7 +388,11 @@ impl Fetcher {
         if is_later {
             return FetchError::Later { status, wait };
         }
-        FetchError::Status { status, wait, sample: Sample::of(&body) }
+        let sample = Sample::of(&body);
+        match exchange.has_ended_session {
+            true => FetchError::SessionRefused { status, sample },
+            false => FetchError::Status { status, wait, sample },
+        }
     }
 
     /// Returns the target of a response. A target out of reach is not followed.
@@ -384,7 +407,7 @@ impl Fetcher {
         let stays = same_origin(url, &target) || self.home.allows(&target);
         let is_followed = match reach {
             _ if stays && !is_downgrade => true,
-            Reach::Site => false,
+            Reach::Site | Reach::Login => false,
             Reach::Anywhere => self.guard.allows(&target).await,
         };
         match is_followed {
@@ -396,7 +419,10 @@ impl Fetcher {
     fn note_redirect(&self, status: u16, from: &Url, to: &Url) -> Redirect {
         self.metrics.redirected();
         let redirect = Redirect { status, from: shown(from), to: shown(to) };
-        self.first_redirect.get_or_init(|| redirect.clone());
+        // A page that leads to itself, as for a cookie, has no URL that leads straight to it.
+        if redirect.from != redirect.to {
+            self.first_redirect.get_or_init(|| redirect.clone());
+        }
         redirect
     }
 }

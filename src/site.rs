@@ -15,8 +15,10 @@ mod page_size;
 mod paging;
 mod request;
 mod rules;
+mod session;
 pub mod settings;
 mod template;
+mod variable;
 mod written;
 
 use std::borrow::Cow;
@@ -29,10 +31,11 @@ use crate::fetch::{Home, Request, Statuses};
 use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
 use crate::select::field::From;
 use crate::select::{FieldRule, Select, Selector};
-use crate::site::settings::{PaceSettings, Settings};
+use crate::site::settings::{OwnSettings, PaceSettings, Settings};
 use crate::text::secret::Credentials;
 use request::RequestTemplate;
 use template::Values;
+use variable::Missing;
 
 pub use built_in::BuiltIn;
 pub use error::SiteError;
@@ -41,7 +44,9 @@ pub use request::RequestError;
 pub use rules::{
     DetailRules, IndexRules, ItemRules, Keep, KeyRule, Marks, Reading, Seeds, SeedsPage, Within,
 };
+pub use session::{LoginStep, Session};
 pub use template::NamedValue;
+pub use variable::{PREFIX as PREFIX_OF_SECRETS, Variable};
 pub use written::Chain;
 
 /// Default maximum number of pages of a list.
@@ -79,19 +84,6 @@ pub struct Site {
     pub descends: bool,
 }
 
-/// Settings of a crawl that a site file makes. Flags and variables override them.
-#[derive(Debug, Clone, Default)]
-pub struct OwnSettings {
-    /// Maximum concurrent requests, or `None` if the file does not set it.
-    pub workers: Option<usize>,
-    /// Maximum requests per second, or `None` if the file does not set it.
-    pub rate: Option<f64>,
-    /// True if robots.txt is obeyed, or `None` if the file does not set it.
-    pub robots: Option<bool>,
-    /// User-Agent headers to rotate; empty if the file does not set them.
-    pub user_agents: Vec<String>,
-}
-
 impl Site {
     /// Loads the built-in site with this name, or the site of the file at this path.
     ///
@@ -118,19 +110,20 @@ impl Site {
     pub fn parse(text: &str, origin: &str) -> Result<Site, SiteError> {
         let folder = Path::new(origin).parent().unwrap_or(Path::new(""));
         let site = build::site(file::parse(text, origin)?, folder);
-        let site = site.map_err(|wrong| SiteError::Value {
+        let mut site = site.map_err(|wrong| SiteError::Value {
             origin: origin.to_owned(),
             line: wrong.at.map(|at| file::line_of(text, at)),
             key: wrong.key,
             message: wrong.message,
         })?;
+        site.own.missing = site.first_missing(text, origin);
         let descends = text.lines().any(|line| line.matches("..").count() > 1);
         Ok(Site { descends: descends || rules::has_steps(&site), ..site })
     }
 
     /// Returns the settings of the file, with defaults for the others.
     pub fn settings(&self) -> Settings {
-        let OwnSettings { workers, rate, robots, user_agents } = &self.own;
+        let OwnSettings { workers, rate, robots, user_agents, .. } = &self.own;
         Settings::default().with(|settings| {
             let pace = settings.pace.with_workers(*workers);
             let (rate, robots) = (rate.or(pace.rate), robots.unwrap_or(pace.robots));
@@ -171,6 +164,23 @@ impl Site {
     pub fn credentials(&self, into: &mut Credentials) {
         into.url(self.base_url.as_str());
         self.requests().for_each(|request| request.credentials(into));
+        self.own.session.iter().for_each(|session| session.credentials(into));
+    }
+
+    /// Checks that all variables that the file names are set. Commands that make requests need them.
+    ///
+    /// # Errors
+    /// Returns an error for the first variable that is not set, with its line.
+    pub fn has_secrets(&self) -> Result<(), SiteError> {
+        self.own.missing.clone().map_or(Ok(()), |missing| Err(SiteError::Variable(missing)))
+    }
+
+    fn first_missing(&self, text: &str, origin: &str) -> Option<Missing> {
+        let of_session = self.own.session.iter().flat_map(Session::variables);
+        let variables = self.requests().flat_map(RequestTemplate::variables).chain(of_session);
+        let missing = variables.filter(|variable| variable.value().is_none());
+        let missing = missing.map(|it| Missing::of(it, text, origin));
+        missing.min_by_key(|missing| missing.line)
     }
 
     /// Returns the request for a page, or `None` if the content of the page is known without one.
@@ -208,14 +218,15 @@ impl Site {
         Some(request.map_or(home, |request| Cow::Owned(request.url)))
     }
 
-    /// Returns the request templates for all kinds of pages.
+    /// Returns the request templates for all kinds of pages, and of the login.
     pub fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
         let seeds = match &self.seeds {
             Some(Seeds::Page(page)) => Some(&page.request),
             _ => None,
         };
         let detail = self.detail.as_ref().map(|it| &it.request);
-        seeds.into_iter().chain(self.index.requests()).chain(detail)
+        let login = self.own.session.iter().flat_map(Session::requests);
+        login.chain(seeds).chain(self.index.requests()).chain(detail)
     }
 
     /// Returns the request template for a page, or `None` if it needs no request.

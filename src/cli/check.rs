@@ -10,10 +10,11 @@ use clap::Args;
 use super::arguments::Switch;
 use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
-use super::overrides::{at_base_url, at_page_size};
+use super::overrides::{at_base_url, at_page_size, with_secrets};
 use super::streams::{Voice, print_message};
 use super::usage::refused;
 use super::values;
+use crate::extract;
 use crate::fetch::{Fetcher, Home};
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
@@ -22,8 +23,8 @@ use trial::{Stop, Trial};
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Prints the hosts, files and headers that the site file uses. Then requests the
-first page of the list, the page of its first item and the second page of the
+Prints the hosts, files, headers and secrets that the site file uses. Then
+requests the first page of the list, the page of its first item and the second page of the
 list, and prints what was found, what a crawl would request next, what it would
 store, whether the second page contradicts the paging, and warnings. Stores
 nothing. With --json, the first part goes to standard error.
@@ -71,13 +72,16 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
         print_message(&format!("error: {error}\n"));
         Exit::Usage
     })?;
+    let site = with_secrets(site)?;
     let site = at_base_url(site, arguments.base_url.as_deref())?;
     let site = at_page_size(site, arguments.page_size)?;
     let own = site.settings();
     let robots = arguments.robots.map_or(own.pace.robots, Switch::is_on);
     let settings = arguments.client.apply(own.with(|it| it.pace.robots = robots))?;
     let voice = Voice(scrubber(&settings, |of_site| site.credentials(of_site)));
+    let settings = Settings { scrubber: voice.0.clone(), ..settings };
     let fetcher = fetcher(&settings, site.home())?;
+    let fetcher = fetcher.in_sessions(extract::sessions(&site, &settings));
     let lacks_seed = lacks_seed(&site, arguments.seed.as_deref())?;
     let mut trial = Trial::new(site, arguments.seed.as_deref(), &settings, fetcher);
     // Shown before the first request: the site file may come from somebody else.

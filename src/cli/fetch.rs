@@ -13,16 +13,20 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use indicatif::MultiProgress;
+use url::Url;
 
 use super::arguments::LogFormat;
 use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::logging;
+use super::overrides::with_secrets;
 use super::streams::{Voice, print};
 use super::usage::refused;
-use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method};
+use crate::extract;
+use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method, Request};
 use crate::observe::metrics::Metrics;
 use crate::select::Format;
+use crate::site::Site;
 use crate::site::settings::Settings;
 use crate::text::secret::shown;
 use crate::text::{millis, plain};
@@ -72,6 +76,10 @@ pub struct FetchArgs {
     /// Format of the page for --select [default: by Content-Type]
     #[arg(long, value_name = "FORMAT")]
     format: Option<PageFormat>,
+
+    /// Site file whose session and user agent the request uses; the URL must be of that site
+    #[arg(long, value_name = "SITE")]
+    site: Option<String>,
 
     /// Print only the body
     #[arg(long, short)]
@@ -145,16 +153,26 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
     if expression.is_some() && request.method == Method::HEAD {
         return Err(wrong("an answer to HEAD has no body to select from".to_owned()));
     }
-    let settings = arguments.client.apply(Settings::default())?;
-    let voice = Voice(scrubber(&settings, |of_site| of_site.url(request.url.as_str())));
+    let site = arguments.site.as_deref().map(|name| site_of(name, &request.url)).transpose()?;
+    let settings = site.as_ref().map_or_else(Settings::default, Site::settings);
+    let settings = arguments.client.apply(settings)?;
+    let voice = Voice(scrubber(&settings, |of_site| {
+        of_site.url(request.url.as_str());
+        site.iter().for_each(|site| site.credentials(of_site));
+    }));
+    let settings = Settings { scrubber: voice.0.clone(), ..settings };
     logging::begin(LogFormat::Text, None, MultiProgress::new(), voice.0.clone())
         .map_err(|error| failed(&anyhow::Error::msg(error)))?;
-    let home = Home { site: request.url.clone(), hosts: Vec::new() };
+    let alone = || Home { site: request.url.clone(), hosts: Vec::new() };
+    let home = site.as_ref().map_or_else(alone, Site::home);
     let options = ClientOptions {
         connect_clock: Some(ConnectClock::default()),
         ..settings.client_options(home)
     };
     let fetcher = Fetcher::new(&options, Arc::new(Metrics::new())).map_err(no_client)?;
+    let sessions = site.as_ref().and_then(|site| extract::sessions(site, &settings));
+    let fetcher = fetcher.in_sessions(sessions);
+    let request = Request { url: fetcher.with_credentials(request.url), ..request };
     let tell = |text: &str| {
         if !arguments.quiet {
             voice.print_message(text);
@@ -172,6 +190,21 @@ async fn try_run(arguments: FetchArgs) -> Result<Exit, Exit> {
         }
     };
     Ok(conclude(&answer, exit, &voice))
+}
+
+/// Loads the site that a URL is of.
+///
+/// # Errors
+/// Returns the exit code, after printing why there is no such site, or that the URL is of another.
+fn site_of(name: &str, url: &Url) -> Result<Site, Exit> {
+    let site = Site::load(name).map_err(|error| refused("--site", &error.to_string()))?;
+    if !site.home().is_own(url) {
+        let own = shown(&site.base_url);
+        let message =
+            format!("the URL is of another site than {own}, and only that gets the session");
+        return Err(refused("--site", &message));
+    }
+    with_secrets(site)
 }
 
 /// Returns `exit`, or the exit code for an answer with a status of 400 or above. Reports such a

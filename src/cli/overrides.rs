@@ -2,6 +2,7 @@
 //! Errors are printed for the user.
 
 use super::exit::Exit;
+use super::streams::print_message;
 use super::usage::wrong;
 use crate::site::{Site, parse_base_url};
 use crate::store::{StoreUrl, is_valid_name};
@@ -15,6 +16,21 @@ pub fn store_url(text: &str) -> Result<StoreUrl, Exit> {
     text.parse().map_err(|error| {
         wrong("--store", "GLEANER_STORE", &format!("{error}; the value is {}", Secret::new(text)))
     })
+}
+
+/// Returns `site` if all variables that its file names are set: commands that make requests need
+/// them.
+///
+/// # Errors
+/// Returns the exit code, after printing which variable is not set.
+pub fn with_secrets(site: Site) -> Result<Site, Exit> {
+    match site.has_secrets() {
+        Ok(()) => Ok(site),
+        Err(error) => {
+            print_message(&format!("error: {error}\n"));
+            Err(Exit::Usage)
+        }
+    }
 }
 
 /// Returns `site` with the given collection, or unchanged if `name` is `None`.

@@ -19,12 +19,13 @@ use super::arguments::LogFormat;
 use super::client::{ClientArgs, no_client, scrubber};
 use super::exit::{Exit, failed};
 use super::logging;
-use super::overrides::at_base_url;
+use super::overrides::{at_base_url, with_secrets};
 use super::signals::{Signals, StopSignal};
 use super::streams::Voice;
 use super::usage::refused;
 use super::values;
-use crate::fetch::{Fetcher, Home, Request, Statuses};
+use crate::extract;
+use crate::fetch::{Fetcher, Home, Request, SessionRules, Statuses};
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
 use crate::site::settings::Settings;
@@ -82,10 +83,11 @@ async fn try_run(arguments: TuneArgs) -> Result<Exit, Exit> {
     let voice = Voice(scrubber(&settings, |of_site| target.credentials(of_site)));
     logging::begin(LogFormat::Text, None, MultiProgress::new(), voice.0.clone())
         .map_err(|error| failed(&anyhow::Error::msg(error)))?;
+    let settings = Settings { scrubber: voice.0.clone(), ..settings };
     let metrics = Arc::new(Metrics::new());
     let options = settings.client_options(target.home());
     let fetcher = Fetcher::new(&options, metrics.clone()).map_err(no_client)?;
-    let fetcher = fetcher.reading(target.statuses());
+    let fetcher = fetcher.reading(target.statuses()).in_sessions(target.sessions(&settings));
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let mut climb = Climb {
         fetcher,
@@ -135,6 +137,13 @@ impl Target {
         }
     }
 
+    fn sessions(&self, settings: &Settings) -> Option<SessionRules> {
+        match self {
+            Target::Url(_) => None,
+            Target::Site(site) => extract::sessions(site, settings),
+        }
+    }
+
     fn home(&self) -> Home {
         match self {
             Target::Url(url) => Home { site: url.clone(), hosts: Vec::new() },
@@ -150,7 +159,8 @@ fn target(arguments: &TuneArgs) -> Result<Target, Exit> {
     }
     let site = Site::load(text)
         .map_err(|error| refused("SITE", &format!("{error}; a URL begins with https://")))?;
-    Ok(Target::Site(Box::new(at_base_url(site, arguments.base_url.as_deref())?)))
+    let site = at_base_url(with_secrets(site)?, arguments.base_url.as_deref())?;
+    Ok(Target::Site(Box::new(site)))
 }
 
 /// A measurement that raises concurrency level by level.

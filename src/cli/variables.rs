@@ -4,6 +4,7 @@
 use clap::{Command, CommandFactory};
 
 use super::Cli;
+use crate::site::PREFIX_OF_SECRETS;
 use crate::text::plain;
 
 /// Prefix of all of gleaner's variables.
@@ -38,7 +39,11 @@ fn unknown_of(set: impl Iterator<Item = String>, known: &[String]) -> Vec<String
     let is_ours = |name: &String| {
         name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
     };
-    let is_known = |name: &String| known.contains(name) || OF_TESTS.contains(&name.as_str());
+    let is_known = |name: &String| {
+        // Site files name these.
+        let is_secret = name.starts_with(PREFIX_OF_SECRETS);
+        is_secret || known.contains(name) || OF_TESTS.contains(&name.as_str())
+    };
     let mut names: Vec<String> = set.filter(|name| is_ours(name) && !is_known(name)).collect();
     names.sort();
     names.iter().map(|name| sentence(name, known)).collect()

@@ -31,6 +31,7 @@ use crate::engine::refresh::twins::Twins;
 use crate::engine::retry_failures::Wanted;
 use crate::engine::worker::{PageReader, Reports, Scope, Storage, Worker, WorkerContext};
 use crate::engine::writer::{self, Batching, Destination, Outbox};
+use crate::extract;
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits};
 use crate::model::record::Provenance;
@@ -200,6 +201,7 @@ impl Crawl {
         let hosts = Arc::new(Hosts::new(&home, self.settings.host_policy(), self.waits.clone()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.reading(self.site.statuses.clone());
+        let fetcher = fetcher.in_sessions(extract::sessions(&self.site, &self.settings));
         let fetcher = Arc::new(fetcher.paced(hosts.clone()));
         let network = Network { hosts, fetcher };
         let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(network.clone()));

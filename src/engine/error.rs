@@ -19,6 +19,9 @@ pub enum CrawlError {
     /// The site refuses requests.
     #[error(transparent)]
     Blocked(#[from] Blocked),
+    /// The site refuses the login.
+    #[error("{0}; a later run resumes")]
+    Login(FetchError),
     /// The frontier refused a submission.
     #[error(transparent)]
     Frontier(#[from] FrontierError),

@@ -129,7 +129,7 @@ fn taken(
 }
 
 /// Returns the value that a page hands to the next request, as JSON text, or `None` if it has none.
-fn value(from: &Said, page: &Page, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
+pub fn value(from: &Said, page: &Page, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
     let not_text = || PageError::NoCursor("what is not in UTF-8".to_owned());
     match from {
         Said::Field(rule) => {
@@ -263,7 +263,7 @@ fn number(said: &Said, what: &str, page: &Page, scope: Scope<'_>) -> (Option<u64
 type Counted = Result<u64, &'static str>;
 
 /// Returns the text in a header, or `None` if the header or the match is missing.
-fn in_header<'p>(
+pub fn in_header<'p>(
     name: &str,
     regex: Option<&Pattern>,
     page: &'p Page,

@@ -130,10 +130,25 @@ impl Clients {
 
     /// Returns the next client in the rotation.
     pub fn next(&self) -> &Client {
-        match self.roomy.get().unwrap_or(&self.usual).as_slice() {
-            [only] => only,
-            clients => &clients[self.turn.fetch_add(1, Relaxed) % clients.len()],
+        self.at(self.take_turn())
+    }
+
+    /// Returns the number of clients.
+    pub fn count(&self) -> usize {
+        self.usual.len()
+    }
+
+    /// Returns the position of the next client in the rotation.
+    pub fn take_turn(&self) -> usize {
+        match self.usual.len() {
+            1 => 0,
+            clients => self.turn.fetch_add(1, Relaxed) % clients,
         }
+    }
+
+    /// Returns the client at this position.
+    pub fn at(&self, turn: usize) -> &Client {
+        &self.roomy.get().unwrap_or(&self.usual)[turn]
     }
 
     /// Switches to clients that accept heads of up to [`MOST_FIELDS`] fields.

@@ -30,6 +30,21 @@ pub enum FetchError {
         /// Time to wait, by the site or the site file, or `None`.
         wait: Option<Duration>,
     },
+    /// The response says that the session has ended, and a new login does not help.
+    #[error(
+        "the site answered {status}, which a new login does not change: look at `take`, `headers` and `cookies` in [session], and at what the account may read"
+    )]
+    SessionRefused {
+        /// HTTP status.
+        status: u16,
+        /// Beginning of the body, or `None` if it is empty.
+        sample: Option<Sample>,
+    },
+    /// The login failed for good: its URL, and the reason. No page can be had without it.
+    #[error(
+        "cannot log in{0}. Look at the request in [session], and at the variables that it names"
+    )]
+    Login(String),
     /// The connection failed: refused, unknown host, TLS.
     #[error("no connection: {0}")]
     Connect(String),
@@ -103,6 +118,7 @@ impl FetchError {
     pub fn reason(&self) -> &'static str {
         match self {
             FetchError::Status { .. } | FetchError::Later { .. } => "status",
+            FetchError::SessionRefused { .. } | FetchError::Login(_) => "session",
             FetchError::Connect(_) | FetchError::Away(_) => "connect",
             FetchError::Timeout(_) => "timeout",
             FetchError::Closed(_) => "closed",
@@ -118,7 +134,9 @@ impl FetchError {
     /// Returns the status, or `None` if there was no response.
     pub fn status(&self) -> Option<u16> {
         match self {
-            FetchError::Status { status, .. } | FetchError::Later { status, .. } => Some(*status),
+            FetchError::Status { status, .. }
+            | FetchError::Later { status, .. }
+            | FetchError::SessionRefused { status, .. } => Some(*status),
             _ => None,
         }
     }

@@ -20,6 +20,8 @@ pub enum Fault {
     Limited,
     /// The host refuses crawlers: 403, or another status for that.
     Refused,
+    /// The host accepts a login, and then refuses its session.
+    Session,
     /// Another page than requested, which may be the host's way to refuse.
     Unfit,
     /// The host is overloaded: 503, 504, 529, or a timeout.
@@ -35,7 +37,7 @@ pub enum Fault {
 impl Fault {
     /// Returns whether the host does not want us, or not so often.
     pub fn is_refusal(self) -> bool {
-        matches!(self, Fault::Limited | Fault::Refused | Fault::Unfit)
+        matches!(self, Fault::Limited | Fault::Refused | Fault::Session | Fault::Unfit)
     }
 }
 
@@ -111,6 +113,17 @@ pub fn after_no_rules(
     }
 }
 
+/// Decides on a login that failed. Returns the delay before the next attempt, or `None` to give up.
+/// A login that was refused is not repeated, since a site may lock the account.
+pub fn after_failed_login(
+    error: &FetchError,
+    attempt: u32,
+    retries: u32,
+    random: f64,
+) -> Option<Duration> {
+    is_passing(error).then(|| after_no_rules(error, attempt, retries, random)).flatten()
+}
+
 /// Returns the meaning of a failed request for its host.
 pub fn fault(error: &FetchError) -> Fault {
     match error {
@@ -121,6 +134,7 @@ pub fn fault(error: &FetchError) -> Fault {
         FetchError::Status { status: 503 | 504 | 529, .. } | FetchError::Timeout(_) => {
             Fault::Overloaded
         }
+        FetchError::SessionRefused { .. } => Fault::Session,
         FetchError::Connect(_) => Fault::Unreachable,
         FetchError::Away(_) => Fault::Away,
         _ => Fault::Other,
@@ -158,6 +172,7 @@ fn is_passing(error: &FetchError) -> bool {
             matches!(status, 408 | 421 | 425 | 429 | 500..=599) && !lasts
         }
         FetchError::Later { .. }
+        | FetchError::SessionRefused { .. }
         | FetchError::Connect(_)
         | FetchError::Away(_)
         | FetchError::Timeout(_)
@@ -169,6 +184,7 @@ fn is_passing(error: &FetchError) -> bool {
         | FetchError::RedirectRefused { .. }
         | FetchError::Forbidden
         | FetchError::NoRules(_)
+        | FetchError::Login(_)
         | FetchError::GivenUp(_)
         | FetchError::Request(_) => false,
     }

@@ -7,6 +7,7 @@ mod reading;
 mod request;
 mod seeds;
 mod select;
+mod session;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::{self, Placeholder};
 use super::written::{At, OneOrMany, OrOff};
-use super::{IndexRules, ItemRules, Keep, MOST_PAGES, OwnSettings, Site};
+use super::{IndexRules, ItemRules, Keep, MOST_PAGES, Site};
 use crate::fetch::HeaderValue;
 use crate::select::{Finds, Selector};
-use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
+use crate::site::settings::{MOST_WORKERS, OwnSettings, RATE_RULE, is_rate};
 use crate::store::is_valid_name;
 use reading::{Built, Read, columns};
 use request::Asked;
@@ -71,7 +72,11 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let seeds = file.seeds.as_ref().map(|table| seeds::build(&file, table)).transpose()?;
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
     let (workers, rate, user_agents) = (workers(&file)?, rate(&file)?, user_agents(&file)?);
-    let own = OwnSettings { workers, rate, robots: file.robots, user_agents };
+    let statuses = answers::statuses(said)?;
+    let session =
+        file.session.as_ref().map(|table| session::session(table, &statuses)).transpose()?;
+    let robots = file.robots;
+    let own = OwnSettings { workers, rate, robots, user_agents, session, missing: None };
     Ok(Site {
         collection: collection.value.as_str().into(),
         name: file.name.value.into(),
@@ -79,7 +84,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         base_url,
         hosts,
         own,
-        statuses: answers::statuses(said)?,
+        statuses,
         seeds,
         index,
         detail,

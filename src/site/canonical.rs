@@ -20,6 +20,8 @@ use super::request::{BodyTemplate, RequestTemplate};
 use super::rules::{
     DetailRules, IndexRules, ItemRules, Keep, KeyRule, Reading, Seeds, SeedsPage, Within,
 };
+use super::session::{LoginStep, Session};
+use super::settings::OwnSettings;
 use super::template::{JsonTemplate, Template};
 use crate::model::document::Digest;
 use crate::select::field::{From, Kind};
@@ -38,6 +40,10 @@ pub fn rules(site: &Site) -> String {
 
 /// Returns the digest of what is crawled. If it changes, a new sweep starts.
 pub fn definition(site: &Site) -> String {
+    digest(&definition_form(site))
+}
+
+pub(super) fn definition_form(site: &Site) -> Value {
     let Site {
         base_url,
         collection,
@@ -63,7 +69,7 @@ pub fn definition(site: &Site) -> String {
         name: _,
         description: _,
         hosts: _,
-        own: _,
+        own: OwnSettings { session, workers: _, rate: _, robots: _, user_agents: _, missing: _ },
         statuses: _,
         descends: _,
     } = site;
@@ -71,6 +77,7 @@ pub fn definition(site: &Site) -> String {
     form.insert("base_url", base_url.as_str().into());
     form.insert("collection", (&**collection).into());
     some(&mut form, "seeds", seeds.as_ref().map(seeds_form));
+    some(&mut form, "session", session.as_ref().map(session_form));
     form.insert("request", request_form(request));
     form.insert("paging", paging_form(paging));
     some(&mut form, "first", first.as_deref().map(request_form));
@@ -83,7 +90,7 @@ pub fn definition(site: &Site) -> String {
     list(&mut form, "detail_require", detail.map(select));
     list(&mut form, "ignore", ignore.iter().map(Selector::text).map(Value::from));
     form.insert("rules", Value::from_iter(rules_form(site)));
-    digest(&Value::from_iter(form))
+    Value::from_iter(form)
 }
 
 /// Returns true if documents with rules in the previous form count as made by these rules. Digests
@@ -346,7 +353,6 @@ fn paging_form(paging: &Paging) -> Value {
             match handover.rule() {
                 Some(at) => some(&mut form, "select", Some(rule(at))),
                 None => {
-                    let taken = |it: &Taken| json!([&*it.name, said(&it.from)]);
                     list(&mut form, "take", take.iter().map(taken));
                     list(&mut form, "start", start.iter().map(|(it, json)| json!([&**it, json])));
                 }
@@ -373,6 +379,23 @@ fn said(said: &Said) -> Value {
             Value::from_iter(form)
         }
     }
+}
+
+fn taken(taken: &Taken) -> Value {
+    json!([&*taken.name, said(&taken.from)])
+}
+
+/// Returns the form of a session. It has the names of variables, never their values.
+fn session_form(session: &Session) -> Value {
+    let Session { steps, headers, again: _, cookies } = session;
+    let step = |LoginStep { request, take }: &LoginStep| {
+        json!([request_form(request), take.iter().map(taken).collect::<Vec<_>>()])
+    };
+    let mut form = Form::new();
+    list(&mut form, "steps", steps.iter().map(step));
+    list(&mut form, "headers", headers.iter().map(|(name, it)| json!([name.as_str(), text(it)])));
+    some(&mut form, "cookies", cookies.then(|| true.into()));
+    Value::from_iter(form)
 }
 
 fn seeds_form(seeds: &Seeds) -> Value {

@@ -1,6 +1,7 @@
 //! Errors of site files.
 
 use super::BuiltIn;
+use super::variable::Missing;
 
 /// Reason why a site cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,11 @@ pub enum SiteError {
         /// Description of the error.
         message: String,
     },
+    /// A variable with a secret is not set.
+    #[error(
+        "{}:{}: the environment variable {} is not set, or is empty", .0.origin, .0.line, .0.name
+    )]
+    Variable(Missing),
 }
 
 impl SiteError {

@@ -4,6 +4,7 @@
 //! (`site/schema.json`, `gleaner sites --schema`).
 
 mod paging;
+mod session;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,6 +17,7 @@ use super::SiteError;
 use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
 use crate::select::Format;
 pub use paging::{PagingBy, PagingTable, StepName};
+pub use session::{SessionPageTable, SessionTable};
 
 /// Bytes of a site file, with its list of keys.
 const LARGEST: u64 = 16 << 20;
@@ -55,6 +57,8 @@ pub struct SiteFile {
     pub(super) total_exact: Option<bool>,
     /// Meaning of answers, if the site uses statuses in its own way.
     pub(super) answers: Option<At<AnswersTable>>,
+    /// Login, and headers and cookies that requests to the site's own origin carry.
+    pub session: Option<At<SessionTable>>,
     /// Categories, each with its own list of items.
     pub(super) seeds: Option<At<SeedsTable>>,
     /// The list of items.

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::template::{JsonTemplate, NamedValue, Placeholder, Template, Values};
+use super::variable::Variable;
 use super::{DetailRules, IndexRules, SeedsPage};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Purpose, Request};
 use crate::model::task::IndexPage;
@@ -156,17 +157,7 @@ impl RequestTemplate {
     }
 
     fn at(&self, url: Url, values: Values<'_>) -> Result<Request, RequestError> {
-        let mut headers = HeaderMap::new();
-        for (name, template) in &self.headers {
-            let text = template.plain(values);
-            if text.is_empty() && template.varies() {
-                continue;
-            }
-            let value = HeaderValue::from_str(&text);
-            let mut value = value.map_err(|_| RequestError::Header(name.clone()))?;
-            value.set_sensitive(true);
-            headers.append(name.clone(), value);
-        }
+        let headers = headers(&self.headers, values)?;
         let body = self.body.as_ref().map(|body| body.render(values));
         let (method, purpose) = (self.method.clone(), Purpose::default());
         Ok(Request { method, url, headers, body, purpose })
@@ -189,6 +180,20 @@ impl RequestTemplate {
         if let Some(url) = &self.url {
             into.url(&url.to_string());
         }
+        self.variables().filter_map(Variable::value).for_each(|value| into.secret(value));
+    }
+
+    /// Returns the variables with secrets in it.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        let (form, json) = match &self.body {
+            Some(BodyTemplate::Form(form)) => (form.as_slice(), None),
+            Some(BodyTemplate::Json(json)) => (&[][..], Some(json)),
+            None => (&[][..], None),
+        };
+        let headers = self.headers.iter().map(|(_, template)| template);
+        let pairs = self.query.iter().chain(form).map(|(_, template)| template);
+        let of_json = json.into_iter().flat_map(JsonTemplate::variables);
+        headers.chain(pairs).flat_map(Template::variables).chain(of_json)
     }
 }
 
@@ -245,6 +250,28 @@ impl BodyTemplate {
             }
         }
     }
+}
+
+/// Returns headers, without those that are empty because their placeholder is.
+///
+/// # Errors
+/// Returns an error for a value that a header cannot hold.
+pub fn headers<'t>(
+    templates: impl IntoIterator<Item = &'t (HeaderName, Template)>,
+    values: Values<'_>,
+) -> Result<HeaderMap, RequestError> {
+    let mut headers = HeaderMap::new();
+    for (name, template) in templates {
+        let text = template.plain(values);
+        if text.is_empty() && template.varies() {
+            continue;
+        }
+        let value = HeaderValue::from_str(&text);
+        let mut value = value.map_err(|_| RequestError::Header(name.clone()))?;
+        value.set_sensitive(true);
+        headers.append(name.clone(), value);
+    }
+    Ok(headers)
 }
 
 /// Returns names and values, without those that are empty because their placeholder is.

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::session::Session;
+use super::variable::Missing;
 use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
 use crate::text::secret::{Scrubber, Secret};
@@ -179,6 +181,23 @@ impl Default for StoreSettings {
             wait: Duration::from_secs(600),
         }
     }
+}
+
+/// Settings of a crawl that a site file makes. Flags and variables override them.
+#[derive(Debug, Clone, Default)]
+pub struct OwnSettings {
+    /// Maximum concurrent requests, or `None` if the file does not set it.
+    pub workers: Option<usize>,
+    /// Maximum requests per second, or `None` if the file does not set it.
+    pub rate: Option<f64>,
+    /// True if robots.txt is obeyed, or `None` if the file does not set it.
+    pub robots: Option<bool>,
+    /// User-Agent headers to rotate; empty if the file does not set them.
+    pub user_agents: Vec<String>,
+    /// Login, and what requests to the site's own origin carry.
+    pub session: Option<Session>,
+    /// First variable that the file names and that is not set.
+    pub(super) missing: Option<Missing>,
 }
 
 /// Number of concurrent requests at the start, unless the number of workers is set.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Number, Value};
 
+use super::variable::{PREFIX, Variable};
 use crate::select::text::plain;
 
 /// Characters that are percent-encoded in a path segment: all except RFC 3986's unreserved ones.
@@ -62,6 +63,8 @@ pub enum Placeholder {
     Cursor,
     /// A value that the site file names.
     Named(Arc<str>),
+    /// `{env:GLEANER_SECRET_NAME}`: a secret from the environment.
+    Secret(Variable),
 }
 
 /// Values of placeholders. A placeholder without a value becomes empty.
@@ -97,6 +100,16 @@ pub enum TemplateError {
     /// The text between braces is not a placeholder, or not one that is valid here.
     #[error("unknown placeholder {{{0}}}; {1}")]
     Unknown(String, String),
+    /// A variable that site files must not read.
+    #[error(
+        "the variable {0} is not read: only variables whose names begin with {PREFIX} can stand in a site file, so that a file from somebody else reads no others"
+    )]
+    Variable(String),
+    /// A secret in a URL.
+    #[error(
+        "a URL is shown and kept, so it holds no secret: write it into `query`, `headers`, `form` or `json`"
+    )]
+    SecretInUrl,
 }
 
 impl Template {
@@ -108,6 +121,9 @@ impl Template {
         let mut rest = text;
         while let Some((_, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').ok_or(TemplateError::Open)?;
+            if Variable::parse(name).is_some() {
+                return Err(TemplateError::SecretInUrl);
+            }
             Placeholder::named(name, allowed).ok_or_else(|| unknown(name, allowed))?;
             rest = after;
         }
@@ -142,11 +158,10 @@ impl Template {
         while let Some(open) = text[at..].find('{').map(|found| at + found) {
             at = open + 1;
             let close = text[at..].find('}').map(|found| at + found);
-            let named = close
-                .and_then(|close| Some((close, Placeholder::named(&text[at..close], allowed)?)));
-            if let Some((close, placeholder)) = named {
+            let Some(close) = close else { continue };
+            if let Some(placeholder) = Placeholder::between(&text[at..close], allowed)? {
                 push(&mut parts, &text[kept..open]);
-                parts.push(Part::Placeholder(placeholder.among(allowed)?));
+                parts.push(Part::Placeholder(placeholder));
                 (kept, at) = (close + 1, close + 1);
             }
         }
@@ -190,6 +205,22 @@ impl Template {
     pub fn asks_for(&self, placeholder: &Placeholder) -> bool {
         let is_end = |part: &&Part| matches!(part, Part::Text(text) if text.contains('#'));
         self.0.iter().take_while(|part| !is_end(part)).any(|it| it.is(placeholder))
+    }
+
+    /// Returns the variables in the template.
+    pub fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Placeholder(Placeholder::Secret(variable)) => Some(variable),
+            _ => None,
+        })
+    }
+
+    /// Returns true if each value by name in the template is there.
+    pub fn is_filled(&self, values: Values<'_>) -> bool {
+        self.0.iter().all(|part| match part {
+            Part::Placeholder(Placeholder::Named(name)) => values.of_name(name).is_some(),
+            _ => true,
+        })
     }
 
     /// Returns true if the template contains this placeholder.
@@ -258,6 +289,21 @@ impl JsonTemplate {
         }
     }
 
+    /// Returns the variables in the value.
+    pub fn variables(&self) -> Vec<&Variable> {
+        match self {
+            JsonTemplate::Text(template) => template.variables().collect(),
+            JsonTemplate::Value(Placeholder::Secret(variable)) => vec![variable],
+            JsonTemplate::Value(_) | JsonTemplate::Number(_) | JsonTemplate::Literal(_) => {
+                Vec::new()
+            }
+            JsonTemplate::List(list) => list.iter().flat_map(JsonTemplate::variables).collect(),
+            JsonTemplate::Object(object) => {
+                object.iter().flat_map(|(_, value)| value.variables()).collect()
+            }
+        }
+    }
+
     /// Renders the value.
     pub fn render(&self, values: Values<'_>) -> Value {
         match self {
@@ -303,6 +349,20 @@ impl Placeholder {
         allowed.iter().find(|it| it.name() == name).cloned().or_else(own)
     }
 
+    /// Parses the text between two braces. Returns `None` if it is no placeholder.
+    ///
+    /// # Errors
+    /// Returns an error for a placeholder that is not `allowed`, and for a variable that must not be
+    /// read.
+    fn between(text: &str, allowed: &[Placeholder]) -> Result<Option<Placeholder>, TemplateError> {
+        match Variable::parse(text) {
+            Some(variable) => {
+                variable.map(Placeholder::Secret).map(Some).map_err(TemplateError::Variable)
+            }
+            None => Placeholder::named(text, allowed).map(|it| it.among(allowed)).transpose(),
+        }
+    }
+
     /// Returns gleaner's own placeholder with this name, or `None`.
     pub fn own(name: &str) -> Option<Placeholder> {
         let own = Placeholder::ALL.iter().find(|(known, _)| *known == name);
@@ -317,6 +377,7 @@ impl Placeholder {
     fn name(&self) -> &str {
         match self {
             Placeholder::Named(name) => name,
+            Placeholder::Secret(variable) => variable.text(),
             own => Placeholder::ALL.iter().find(|(_, it)| it == own).map_or("", |(name, _)| name),
         }
     }
@@ -327,7 +388,10 @@ impl Placeholder {
 }
 
 impl<'a> Values<'a> {
-    fn text(self, placeholder: &Placeholder) -> Cow<'a, str> {
+    fn text<'v>(self, placeholder: &'v Placeholder) -> Cow<'v, str>
+    where
+        'a: 'v,
+    {
         let number = |number: Option<u64>| number.map(|number| number.to_string().into());
         let text = match placeholder {
             Placeholder::Key => self.key.map(Cow::Borrowed),
@@ -342,6 +406,7 @@ impl<'a> Values<'a> {
             Placeholder::Named(name) => self.of_name(name).map(|json| {
                 plain(json).map_or(Cow::Borrowed(json), |text| String::from(text).into())
             }),
+            Placeholder::Secret(variable) => variable.value().map(Cow::Borrowed),
         };
         text.unwrap_or_default()
     }
@@ -377,6 +442,7 @@ impl<'a> Values<'a> {
                 let json = self.of_name(name).unwrap_or("null");
                 serde_json::from_str(json).unwrap_or_else(|_| json.into())
             }
+            Placeholder::Secret(variable) => variable.value().into(),
         }
     }
 }

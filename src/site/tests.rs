@@ -203,6 +203,27 @@ fn s16_digests_of_site_files_stay_what_they_are() {
     assert_eq!(digests, GOLDEN);
 }
 
+#[test]
+fn x8_digests_have_the_names_of_variables() {
+    let list =
+        "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+    let site = |more: &str| Site::parse(&format!("{list}{more}"), "x.toml").unwrap();
+    let with = |name: &str| {
+        site(&format!(
+            "headers = {{ A = 'x {{env:GLEANER_SECRET_{name}}}' }}\n[session]\nheaders = {{ B = '{{env:GLEANER_SECRET_{name}}}' }}\n"
+        ))
+    };
+    let set = std::env::var("PATH").unwrap();
+    assert!(!format!("{:?}", with("X")).contains(&set));
+    assert_eq!(with("X").definition(), with("X").definition());
+    assert_ne!(with("X").definition(), with("Y").definition());
+    let form = canonical::definition_form(&with("X")).to_string();
+    assert!(form.contains("x {env:GLEANER_SECRET_X}") && !form.contains("null"), "{form}");
+    let plain = site("");
+    assert_ne!(plain.definition(), site("[session]\ncookies = true\n").definition());
+    assert_eq!(plain.rules(), site("[session]\ncookies = true\n").rules());
+}
+
 const GOLDEN: [&str; 8] = [
     "books 2:eb6eacc2bd04c257ef053d7617ed5484 2:87a0b7c3e19f1811f6ec5a530bbfd946",
     "movies 2:a0e0c4312f1b15d6f4dcba9c109108e3 2:5dea364f0f66688df1d060ea1a988866",

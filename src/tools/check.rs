@@ -142,7 +142,7 @@ pub fn is_unreachable(error: &FetchError) -> bool {
 pub fn refused(status: u16, body: &[u8]) -> String {
     let hint = match status {
         401 | 403 | 418 => {
-            "the site refuses the request: it may need `headers` or `user_agent` in the site file"
+            "the site refuses the request: it may need `headers`, `user_agent` or `[session]` in the site file"
         }
         404 | 410 => "check `url` in the site file",
         405 => "check `method` in the site file",

@@ -18,6 +18,7 @@ mod program;
 mod reading;
 mod runs;
 mod secrets;
+mod sessions;
 mod several;
 mod signals;
 mod sites;

@@ -14,6 +14,7 @@ use crate::cli::client::{self, no_client};
 use crate::cli::exit::{Exit, failed};
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
+use crate::cli::overrides::with_secrets;
 use crate::cli::progress::ProgressView;
 use crate::cli::signals::{Signals, StopSignal};
 use crate::cli::streams::print_message;
@@ -81,14 +82,21 @@ impl<'a> Session<'a> {
         arguments: &'a RunArgs,
         default_store: &str,
     ) -> Result<(Session<'a>, Vec<Job>), Exit> {
+        let sites = sites.into_iter().map(with_secrets).collect::<Result<Vec<Site>, Exit>>()?;
         let store_url = arguments.store(default_store)?;
         let reports = (sites.len() > 1).then(Vec::new);
         let parents = parents::of(&sites, arguments, &store_url)?;
         let job = |(site, parent)| Job::of(site, parent, arguments, &store_url);
-        let jobs = sites.into_iter().zip(parents).map(job).collect::<Result<Vec<Job>, Exit>>()?;
+        let mut jobs =
+            sites.into_iter().zip(parents).map(job).collect::<Result<Vec<Job>, Exit>>()?;
         let lines = MultiProgress::new();
         let form = arguments.log_format.unwrap_or_default();
         let scrubber = scrubber(&jobs, &store_url);
+        for Job { settings, sweep, .. } in &mut jobs {
+            // The log hides what the sessions of any site give out.
+            settings.scrubber = settings.scrubber.clone().learning_with(&scrubber);
+            sweep.scrubber = settings.scrubber.clone();
+        }
         let log = logging::begin(form, arguments.log_file.as_deref(), lines.clone(), scrubber)
             .map_err(|error| wrong("--log-file", "GLEANER_LOG_FILE", &error))?;
         variables::unknown().iter().for_each(|why| logging::caution(why));

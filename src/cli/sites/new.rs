@@ -139,8 +139,14 @@ impl Asker {
         let answer = self.fetcher.answer(Request::get(self.url.clone())).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
         if answer.status.as_u16() != 200 {
-            let why = format!("it has status {}, expected 200", answer.status.as_u16());
-            return Err(self.cannot_tell(&why));
+            let status = answer.status.as_u16();
+            let hint = match status {
+                401 | 403 => {
+                    "; --header sends what the site may ask for, and `[session]` in a site file logs in"
+                }
+                _ => "",
+            };
+            return Err(self.cannot_tell(&format!("it has status {status}, expected 200{hint}")));
         }
         // If the list has moved, the file gets its new URL.
         self.url.clone_from(&answer.page.url);

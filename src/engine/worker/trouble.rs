@@ -37,6 +37,10 @@ pub fn after_error(
     attempt: &mut Attempt,
     error: FetchError,
 ) -> Result<After, CrawlError> {
+    if let FetchError::Login(_) = error {
+        // Every further page would fail, and each of them would be a failure for nothing.
+        return Err(CrawlError::Login(error));
+    }
     let wait = match &error {
         FetchError::Status { wait, .. } | FetchError::Later { wait, .. } => wait.map(retry::capped),
         _ => None,
@@ -117,7 +121,8 @@ impl Trouble {
             Trouble::Fetch(error) => {
                 let (reason, message, status) = (error.reason(), error.to_string(), error.status());
                 let sample = match error {
-                    FetchError::Status { sample, .. } => sample,
+                    FetchError::Status { sample, .. }
+                    | FetchError::SessionRefused { sample, .. } => sample,
                     _ => None,
                 };
                 (reason, message, status, sample)

@@ -87,6 +87,9 @@ fn advice(fault: Fault) -> &'static str {
         Fault::Unfit => {
             "The site shows another page than before, such as a login or a captcha, or was redesigned: gleaner fetch shows it"
         }
+        Fault::Session => {
+            "The login succeeds, but the site refuses its session: look at `take`, `headers` and `cookies` in [session]"
+        }
         _ => "Wait, or crawl with fewer --workers",
     }
 }

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable, StepName};
@@ -76,15 +77,7 @@ pub fn build(
 
 /// Builds the values that a page hands to the request of the next one.
 fn handover(key: &str, table: &PagingTable, on: Finds) -> Result<Handover, Wrong> {
-    let mut take = Vec::new();
-    for (name, at) in &table.take {
-        let key = format!("{key}.take.{name}");
-        if !is_value_name(name) && name != "cursor" {
-            return Err(wrong(at, &key, NO_VALUE_NAME));
-        }
-        let from = said(&key, Some(at), on)?;
-        take.extend(from.map(|from| Taken { name: name.as_str().into(), from }));
-    }
+    let take = taken(&format!("{key}.take"), &table.take, |_| on)?;
     let mut start = Vec::new();
     for (name, text) in &table.start {
         let key = format!("{key}.start.{name}");
@@ -94,6 +87,25 @@ fn handover(key: &str, table: &PagingTable, on: Finds) -> Result<Handover, Wrong
         start.push((name.as_str().into(), Value::from(&*text.value.0).to_string().into()));
     }
     Ok(Handover { take, start, is_cursor: false })
+}
+
+/// Builds values to take from an answer, by name. `on` returns the kind of what a value is selected
+/// in.
+pub fn taken(
+    key: &str,
+    table: &IndexMap<String, At<Short<SaidTable>>>,
+    on: impl Fn(&Short<SaidTable>) -> Finds,
+) -> Result<Vec<Taken>, Wrong> {
+    let mut take = Vec::new();
+    for (name, at) in table {
+        let key = format!("{key}.{name}");
+        if !is_value_name(name) && name != "cursor" {
+            return Err(wrong(at, &key, NO_VALUE_NAME));
+        }
+        let from = said(&key, Some(at), on(&at.value))?;
+        take.extend(from.map(|from| Taken { name: name.as_str().into(), from }));
+    }
+    Ok(take)
 }
 
 fn last_page(

@@ -1,8 +1,10 @@
-//! Requests: the keys shared by `[seeds]`, `[index]` and `[detail]`.
+//! Requests: the keys shared by `[session]`, `[seeds]`, `[index]` and `[detail]`.
 
 use serde_json::{Number, Value};
 
-use super::super::file::{DetailTable, IndexTable, NextTable, SeedsTable};
+use super::super::file::{
+    DetailTable, IndexTable, NextTable, SeedsTable, SessionPageTable, SessionTable,
+};
 use super::super::request::{BodyTemplate, RequestTemplate};
 use super::super::template::{JsonTemplate, Placeholder, Template};
 use super::super::written::{At, Pairs, Scalar};
@@ -70,6 +72,29 @@ impl<'f> Asked<'f> {
     /// Returns the keys of `[detail]`.
     pub fn detail(table: &'f DetailTable) -> Asked<'f> {
         asked!("detail", table)
+    }
+
+    /// Returns the keys of `[session]`. Its headers are those of other requests.
+    pub fn session(table: &'f SessionTable) -> Asked<'f> {
+        asked!("session", table)
+    }
+
+    /// Returns the keys of `[session.page]`. `none` is empty.
+    pub fn session_page(table: &'f SessionPageTable, none: &'f Pairs) -> Asked<'f> {
+        Asked {
+            table: "session.page",
+            url: Some(&table.url),
+            query: none,
+            method: None,
+            headers: none,
+            form: None,
+            json: None,
+        }
+    }
+
+    /// Returns the keys with other headers.
+    pub fn with_headers(self, headers: &'f Pairs) -> Asked<'f> {
+        Asked { headers, ..self }
     }
 
     fn key(&self, name: &str) -> String {
@@ -192,7 +217,8 @@ fn templates(
     pairs.iter().map(pair).collect()
 }
 
-fn headers(
+/// Builds the templates of headers.
+pub fn headers(
     asked: &Asked<'_>,
     allowed: &[Placeholder],
 ) -> Result<Vec<(HeaderName, Template)>, Wrong> {

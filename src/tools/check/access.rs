@@ -10,7 +10,7 @@ use super::text::row;
 use crate::fetch::Header;
 use crate::site::Site;
 
-/// Hosts, files and headers that a site file uses.
+/// Hosts, files, headers and secrets that a site file uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Access {
     /// Hosts that may receive requests, the site's own first. With their ports if these are not the
@@ -23,6 +23,8 @@ pub struct Access {
     pub seeds: Option<Box<str>>,
     /// Names of headers sent in addition to the usual ones, by host.
     pub headers: BTreeMap<String, BTreeSet<String>>,
+    /// Names of the variables with secrets that are sent, by host.
+    pub secrets: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Access {
@@ -35,6 +37,7 @@ impl Access {
         hosts.extend(home.hosts.iter().map(ToString::to_string));
         let mut seen = BTreeSet::new();
         hosts.retain(|host| seen.insert(host.clone()));
+        let mut secrets = BTreeMap::<String, BTreeSet<String>>::new();
         let mut headers = BTreeMap::<String, BTreeSet<String>>::new();
         let mut send = |host: String, name: &str| {
             // A header for another host is not sent at all.
@@ -45,7 +48,15 @@ impl Access {
         for template in site.requests() {
             let host = template.host().map_or_else(|| own.clone(), String::from);
             template.headers.iter().for_each(|(name, _)| send(host.clone(), name.as_str()));
+            let names = template.variables().map(|it| it.name().to_owned());
+            secrets.entry(host).or_default().extend(names);
         }
+        if let Some(session) = &site.own.session {
+            session.header_names().for_each(|name| send(own.clone(), name));
+            let names = session.variables().map(|it| it.name().to_owned());
+            secrets.entry(own.clone()).or_default().extend(names);
+        }
+        secrets.retain(|_, names| !names.is_empty());
         for Header { origin, name, .. } in given {
             send(origin.as_ref().map_or_else(|| own.clone(), place), name);
         }
@@ -57,6 +68,7 @@ impl Access {
             seeds: site.parent().map(Into::into),
             files: site.keys_file().into_iter().map(ToOwned::to_owned).collect(),
             headers,
+            secrets,
         }
     }
 }
@@ -78,6 +90,10 @@ impl Display for Access {
         for (host, names) in &self.headers {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             row(f, "sends", &format!("{} to {host}", names.join(", ")))?;
+        }
+        for (host, names) in &self.secrets {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            row(f, "secrets", &format!("{} to {host}", names.join(", ")))?;
         }
         Ok(())
     }
