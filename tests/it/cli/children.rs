@@ -29,6 +29,8 @@ struct Shelf {
     has_keyless: bool,
     /// Time that the list of reviews takes.
     delay: Duration,
+    /// Time that the list of books takes.
+    books_delay: Duration,
 }
 
 struct Shop {
@@ -86,7 +88,7 @@ fn answer(shelf: &Shelf, asked: &Asked) -> Answer {
     if path == "/books" {
         let mut books = of(&shelf.books);
         books.extend(shelf.has_keyless.then(|| json!({ "no": "key" })));
-        return Answer::json(&json!({ "list": books }));
+        return Answer::json(&json!({ "list": books })).later(shelf.books_delay);
     }
     if let Some(review) = path.strip_prefix("/votes/") {
         return Answer::json(&json!(of(&[format!("{review}-vote")])));
@@ -186,6 +188,22 @@ fn c2_children_may_have_children() {
         ]);
         assert_eq!((shop.asked(), shop.served.count("/votes/")), (asked.0, asked.1 + 1));
         assert_eq!(live(store, "votes"), set(&expected));
+    });
+}
+
+#[test]
+fn c2_a_parent_that_another_run_holds_skips_its_children() {
+    on_both(|store, folder| {
+        let shop = Shop::of(&["a"]);
+        both(&shop, folder, store).run().with(0);
+        shop.shelf().books_delay = Duration::from_secs(5);
+        let (asked, books) = (shop.asked(), shop.served.count("/books"));
+        let first = crawl(&[&shop.books(folder)], store).start();
+        until("the list is asked for", || shop.served.count("/books") > books);
+        let second = both(&shop, folder, store).run().with(4);
+        second.tells(&["reviews is skipped", "another run holds the site"]);
+        assert_eq!((shop.asked(), shop.served.count("/books")), (asked, books + 1));
+        first.end().with(0);
     });
 }
 
