@@ -114,6 +114,30 @@ async fn w29_a_refused_login_is_made_once_and_ends_the_run() {
     assert_eq!(crawled.report.items.failed, 0);
 }
 
+/// The account is locked, or the password changed, while the crawl runs.
+#[tokio::test]
+async fn w29_a_login_that_is_refused_in_mid_crawl_gives_up_no_page() {
+    let state = Mutex::new((0, 0));
+    let served = Served::start(move |asked| {
+        let mut state = state.lock().expect("no panic");
+        let (logins, pages) = &mut *state;
+        if asked.path == "/login" {
+            *logins += 1;
+            return match *logins {
+                1 => Answer::json(&json!({ "access_token": "good-token" })),
+                _ => Answer::json(&json!({ "error": "locked" })).status(403),
+            };
+        }
+        *pages += 1;
+        if *pages > 25 { Answer::not_found().status(401) } else { page(asked) }
+    });
+    let settings = without_retries();
+    let crawled = crawl_with::<Sqlite>(site(TOKEN), &served, settings, Outcome::Failed).await;
+    says(&crawled.report, "/login: the site answered 403. Look at the request in [session]");
+    assert_eq!((served.count("/login"), crawled.report.items.failed), (2, 0));
+    assert!(!crawled.documents.is_empty(), "what was read before is stored");
+}
+
 #[tokio::test]
 async fn w29_a_login_that_is_refused_with_status_200_ends_the_run() {
     for answer in [json!({ "access_token": null }), json!({ "message": "wrong password" })] {
