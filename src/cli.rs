@@ -32,7 +32,7 @@ use streams::print_message;
 
 pub use exit::Exit;
 
-/// Keeps a database in step with a web site that lists things and has a page for each of them.
+/// Keeps a database in sync with a web site that lists items and has a page for each of them.
 #[derive(Debug, Parser)]
 #[command(name = "gleaner", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -42,7 +42,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 incomplete,
-4 another run holds the site, 129, 130 or 143 interrupted.
+4 another run holds the site lock, 129, 130 or 143 interrupted.
 
 To try it without a network or a database: gleaner demo";
 

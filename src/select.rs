@@ -30,6 +30,9 @@ pub enum NoKey {
     /// The selector matched nothing in the item.
     #[error("an item has no key: the selector matched nothing in it")]
     Missing,
+    /// The selector matched, but its regex did not.
+    #[error("an item has no key: the selector matched, but its `regex` did not")]
+    Regex,
     /// The selector matched null, a boolean, a list, an object or a fraction.
     #[error("an item's key is {0}, which is no identity")]
     Kind(&'static str),

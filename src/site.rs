@@ -97,6 +97,9 @@ impl Site {
         if !path.exists() && !name_or_path.contains('/') && !name_or_path.ends_with(".toml") {
             return Err(SiteError::unknown(name_or_path));
         }
+        if name_or_path.starts_with("http://") || name_or_path.starts_with("https://") {
+            return Err(SiteError::IsUrl);
+        }
         let text = file::read(path)
             .map_err(|error| SiteError::Unreadable { origin: name_or_path.to_owned(), error })?;
         Site::parse(&text, name_or_path)

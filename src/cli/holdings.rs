@@ -102,7 +102,8 @@ pub fn readable(url: &StoreUrl) -> Result<(), String> {
             Err(format!("{url}: JSON lines cannot be read back; crawl into SQLite or MongoDB"))
         }
         StoreUrl::Sqlite(path) if !path.exists() => {
-            Err(format!("{} does not exist; a crawl creates it", path.display()))
+            let path = path.display();
+            Err(format!("{path} does not exist; a crawl creates it. Name the store of your crawl"))
         }
         _ => Ok(()),
     }

@@ -59,7 +59,8 @@ impl ProgressView {
         let text = line(&snapshot, queued, &self.pace, view.waits().as_deref());
         match &self.form {
             Form::Line(bar, _) => {
-                bar.set_length(snapshot.expected());
+                // A bar of length 0 would be drawn full before the list is read.
+                bar.set_length(snapshot.expected().max(1));
                 bar.set_position(snapshot.settled());
                 bar.set_message(self.prefix.clone() + &text);
             }

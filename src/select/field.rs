@@ -278,6 +278,7 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>, charset: &'static Encoding) -> Re
     }
     let mut found = None;
     let mut wrong = None;
+    let mut nothing = NoKey::Missing;
     let walked = each("key", rule, scope, |value| {
         let text = match &value {
             Value::Text(text) => Some(Cow::Borrowed(&**text)),
@@ -293,13 +294,17 @@ pub fn key(rule: &FieldRule, scope: Scope<'_>, charset: &'static Encoding) -> Re
             true => decoded(&text, kept, charset).map(Cow::into_owned),
             false => Some(kept.to_owned()),
         });
-        Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        if found.is_some() {
+            return Ok(ControlFlow::Break(()));
+        }
+        nothing = NoKey::Regex;
+        Ok(ControlFlow::Continue(()))
     });
     walked.map_err(|error| NoKey::Page(error.to_string()))?;
     if let Some(wrong) = wrong {
         return Err(wrong);
     }
-    let text = found.ok_or(NoKey::Missing)?;
+    let text = found.ok_or(nothing)?;
     Ok(Key::new(&text.ok_or(NoKey::Encoding)?)?)
 }
 

@@ -179,7 +179,8 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
 fn quoted(body: &[u8]) -> String {
     let sample = Sample::of(&body[..body.len().min(SAMPLE)]).map(Sample::into_text);
     let line = |text: Box<str>| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    sample.map(line).map_or_else(String::new, |text| format!(". It begins: {text}"))
+    let cut = if body.len() > SAMPLE { "…" } else { "" };
+    sample.map(line).map_or_else(String::new, |text| format!(". It begins: {text}{cut}"))
 }
 
 /// Returns all errors of the fields of an item's page. Reading a page stops at the first error, so

@@ -9,7 +9,7 @@ use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robot
 use crate::model::document::{Body, Encoding};
 use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
 use crate::site::settings::Settings;
-use crate::site::{DetailRules, ItemRules, Next, RequestError, Seeds, Site};
+use crate::site::{DetailRules, ItemRules, Next, Paging, RequestError, Seeds, Site};
 use crate::text::secret::shown;
 use crate::tools::check::second::Read;
 use crate::tools::check::{self, Asked, Check, Named};
@@ -143,11 +143,13 @@ impl Trial {
             }
             let next = self.site.after(&index, &listing.said);
             let next = next.map_or_else(Vec::new, |next| next.runs);
-            let urls = next.iter().filter_map(|run| match &run.place {
-                Some(Place::Url(url)) => Some(url.to_string()),
-                _ => None,
-            });
-            self.facts.named.push(Named::of("sitemaps", &urls.collect::<Vec<_>>()));
+            if self.site.index.paging == Paging::Sitemap {
+                let urls = next.iter().filter_map(|run| match &run.place {
+                    Some(Place::Url(url)) => Some(url.to_string()),
+                    _ => None,
+                });
+                self.facts.named.push(Named::of("sitemaps", &urls.collect::<Vec<_>>()));
+            }
             // The pages that it leads to come before its siblings.
             next.into_iter().rev().for_each(|run| runs.push_front(run));
         }

@@ -212,7 +212,7 @@ fn l6_keys_from_links_are_decoded_once() {
     assert_eq!(of(&link, "<a href='/book/%ff/'>"), Err(NoKey::Encoding));
     let dots = of(&link, "<a href='/book/%2e%2e/'>").unwrap_err().to_string();
     assert!(dots.contains("dot segment"), "{dots}");
-    assert_eq!(of(&link, "<a href='/x/'>"), Err(NoKey::Missing));
+    assert_eq!(of(&link, "<a href='/x/'>"), Err(NoKey::Regex));
     // What is no URL is not decoded.
     assert_eq!(of(&css("a::attr(title)"), "<a title=' 50%25 '>"), Ok("50%25".to_owned()));
     assert_eq!(of(&css("b::text"), BOOK), Err(NoKey::Missing));
@@ -266,5 +266,5 @@ fn l6_keys_of_json_are_texts_and_integers() {
     assert_eq!(of(&id, r#"{"id":null}"#), Err(NoKey::Kind("null")));
     assert_eq!(of(&part, r#"{"id":"/book/42"}"#), Ok("42".to_owned()));
     assert_eq!(of(&part, r#"{"id":[1]}"#), Err(NoKey::Kind("a list")));
-    assert_eq!(of(&part, r#"{"id":"x"}"#), Err(NoKey::Missing));
+    assert_eq!(of(&part, r#"{"id":"x"}"#), Err(NoKey::Regex));
 }

@@ -109,6 +109,9 @@ fn a_selector_that_matches_nothing_is_named() {
     let text = file(LIST).replace("$.id", "$.uuid") + DETAIL;
     let ended = checked(&text, served.url(), &[]).with(3);
     says(&ended, &["none of the 3 items", "the selector matched nothing"]);
+    let text = file(LIST).replace("\"$.id\"", "{ select = \"$.id\", regex = \"x\" }") + DETAIL;
+    let ended = checked(&text, served.url(), &[]).with(3);
+    says(&ended, &["none of the 3 items", "the selector matched, but its `regex` did not"]);
     let text = file(LIST) + DETAIL + "[detail.fields]\nid = \"$.id\"\nold = \"$.old\"\n";
     let ended = checked(&text, served.url(), &[]).with(0);
     says(&ended, &["detail.fields.old: `$.old` matched nothing", "fits, with 1 warning"]);
@@ -320,6 +323,17 @@ fn w27_a_proxy_variable_that_cannot_be_used_is_refused_like_the_argument() {
         }
     }
     assert!(!folder.path().join("x.db").exists(), "nothing was begun");
+}
+
+#[test]
+fn a_next_page_is_not_called_a_sitemap() {
+    let served = Served::start(|asked| match asked.path.as_str() {
+        "/list" => Answer::json(&json!({ "rows": [], "next": "/more" })),
+        _ => Answer::json(&json!({ "rows": [] })),
+    });
+    let ended = checked(&file(&format!("{LIST}{BY_NEXT}\n")), served.url(), &[]).with(3);
+    says(&ended, &["index page 2 has no items"]);
+    assert!(!ended.out.contains("sitemap"), "{}", ended.out);
 }
 
 #[test]

@@ -153,5 +153,5 @@ fn failures_retry_crawls_only_the_failures() {
     gleaner(&["failures", "books", "--retry", "--store", &nowhere])
         .run()
         .with(2)
-        .tells(&["a crawl creates it"]);
+        .tells(&["a crawl creates it", "Name the store of your crawl"]);
 }

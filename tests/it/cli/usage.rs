@@ -101,6 +101,8 @@ fn a_bad_site_file_names_file_and_line() {
     gleaner(&["crawl", file]).run().with(2).tells(&[&place, "colour"]);
     gleaner(&["crawl", "no-such-site"]).run().with(2).tells(&["no-such-site", "books"]);
     gleaner(&["crawl", "no/such.toml"]).run().with(2).tells(&["no/such.toml"]);
+    let url = "http://127.0.0.1:9/list";
+    gleaner(&["check", url]).run().with(2).tells(&["SITE is a URL", "sites new URL"]);
 }
 
 #[test]
