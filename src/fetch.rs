@@ -239,6 +239,11 @@ impl Fetcher {
         Ok(Answer { status, version, page, redirects, leads_to, connect, head_after, body_after })
     }
 
+    /// Unpacks a page of an [`Answer`] if it is a file packed with gzip, as [`Fetcher::fetch`] does.
+    pub fn unpacked(&self, page: Page) -> Page {
+        page.unpacked(self.max_body)
+    }
+
     /// Adds the site's user and password to `url` if it is of the site's own origin.
     pub fn with_credentials(&self, url: Url) -> Url {
         self.home.with_credentials(url)

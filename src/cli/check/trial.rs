@@ -319,7 +319,9 @@ impl Trial {
                 let hint = to_allow(&to);
                 format!("{}{hint}", FetchError::RedirectRefused { to })
             }
-            (status, None) if self.site.statuses.is_ok(status) => return Ok(answer.page),
+            (status, None) if self.site.statuses.is_ok(status) => {
+                return Ok(self.fetcher.unpacked(answer.page));
+            }
             (status, None) => check::refused(status, &answer.page.body),
         };
         Err(Stop::Misfit(format!("{page}: {why}")))
