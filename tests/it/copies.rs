@@ -5,6 +5,7 @@ pub mod douban;
 pub mod examples;
 pub mod lists;
 pub mod movies;
+pub mod services;
 pub mod sitemaps;
 
 /// What is text, written into HTML or XML.

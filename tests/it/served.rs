@@ -2,10 +2,10 @@
 //!
 //! It records what it was asked, with times, so that a test can say what a crawl may ask for and
 //! what must run side by side. Like the demo site it has a thread and a runtime of its own. What
-//! it cannot do (cut, stall, hang up) the demo site can.
+//! it cannot do (cut, stall) the demo site can.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -53,6 +53,7 @@ pub struct Answer {
     headers: Vec<(String, String)>,
     body: Bytes,
     delay: Duration,
+    hangs_up: bool,
 }
 
 impl Served {
@@ -155,7 +156,7 @@ impl Asked {
 impl Answer {
     pub fn body(body: impl Into<Bytes>, content_type: &str) -> Answer {
         let headers = vec![("content-type".to_owned(), content_type.to_owned())];
-        Answer { status: 200, headers, body: body.into(), delay: Duration::ZERO }
+        Answer { status: 200, headers, body: body.into(), delay: Duration::ZERO, hangs_up: false }
     }
 
     pub fn json(value: &Value) -> Answer {
@@ -180,6 +181,11 @@ impl Answer {
 
     pub fn not_found() -> Answer {
         Answer::text("not found".to_owned()).status(404)
+    }
+
+    /// No answer: the connection is closed.
+    pub fn hang_up() -> Answer {
+        Answer { hangs_up: true, ..Answer::text(String::new()) }
     }
 
     /// With another status.
@@ -229,7 +235,7 @@ async fn serve(stream: TcpStream, site: Arc<Site>) {
 async fn answer(
     site: Arc<Site>,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Full<Bytes>>, io::Error> {
     let at = Instant::now();
     let (head, body) = request.into_parts();
     let query = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
@@ -252,6 +258,9 @@ async fn answer(
     let answer = (site.answer)(&asked);
     tokio::time::sleep_until((at + answer.delay).into()).await;
     site.log.entries()[number].answered = Some(Instant::now());
+    if answer.hangs_up {
+        return Err(io::ErrorKind::ConnectionAborted.into());
+    }
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
         response = response.header(name, value);

@@ -18,6 +18,7 @@ mod other_words;
 mod paging;
 mod proven_ends;
 mod revisions;
+mod services;
 mod sessions;
 mod steps;
 mod values;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gleaner::site::Site;
 
 /// Names of site files, and what stands in them.
-pub const FILES: [(&str, &str); 13] = [
+pub const FILES: [(&str, &str); 34] = [
     ("books", include_str!("../../../../src/site/books.toml")),
     ("movies", include_str!("../../../../src/site/movies.toml")),
     ("douban-top250", include_str!("../../../../src/site/douban-top250.toml")),
@@ -20,6 +20,27 @@ pub const FILES: [(&str, &str); 13] = [
     ("every-html", include_str!("every-html.toml")),
     ("every-steps", include_str!("every-steps.toml")),
     ("demo", include_str!("../../../../src/site/demo.toml")),
+    ("airtable", include_str!("../../../../docs/sites/airtable.toml")),
+    ("atom", include_str!("../../../../docs/sites/atom.toml")),
+    ("discourse", include_str!("../../../../docs/sites/discourse.toml")),
+    ("drupal", include_str!("../../../../docs/sites/drupal.toml")),
+    ("earthquakes", include_str!("../../../../docs/sites/earthquakes.toml")),
+    ("elasticsearch", include_str!("../../../../docs/sites/elasticsearch.toml")),
+    ("gitlab", include_str!("../../../../docs/sites/gitlab.toml")),
+    ("infinite-scroll", include_str!("../../../../docs/sites/infinite-scroll.toml")),
+    ("json-ld", include_str!("../../../../docs/sites/json-ld.toml")),
+    ("label-table", include_str!("../../../../docs/sites/label-table.toml")),
+    ("mediawiki", include_str!("../../../../docs/sites/mediawiki.toml")),
+    ("nextjs-shop", include_str!("../../../../docs/sites/nextjs-shop.toml")),
+    ("notion", include_str!("../../../../docs/sites/notion.toml")),
+    ("oai-pmh", include_str!("../../../../docs/sites/oai-pmh.toml")),
+    ("rss", include_str!("../../../../docs/sites/rss.toml")),
+    ("shopify", include_str!("../../../../docs/sites/shopify.toml")),
+    ("solr", include_str!("../../../../docs/sites/solr.toml")),
+    ("stripe", include_str!("../../../../docs/sites/stripe.toml")),
+    ("webforms", include_str!("../../../../docs/sites/webforms.toml")),
+    ("gh-archive", include_str!("../../../../docs/sites/gh-archive.toml")),
+    ("hacker-news", include_str!("../../../../docs/sites/hacker-news.toml")),
 ];
 
 /// The sites of [`FILES`].
