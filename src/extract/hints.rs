@@ -213,15 +213,15 @@ fn members<'a>(value: RawBsonRef<'a>) -> impl Iterator<Item = (&'a str, RawBsonR
     object.into_iter().flat_map(|object| object.iter().flatten()).map(|(k, v)| (k.as_str(), v))
 }
 
-/// Returns the objects whose members count: the root, the object that holds the container, and the
-/// wrappers in either.
+/// Returns the objects whose members count: the root, the objects around the container, and the
+/// wrappers in them.
 fn places<'a>(
     container: Option<Container<'_>>,
     root: RawBsonRef<'a>,
     wrappers: &'static [&'static str],
 ) -> impl Iterator<Item = RawBsonRef<'a>> {
-    let beside = container.and_then(|container| container.holder(root));
-    let outer = [Some(root), beside].into_iter().flatten();
+    let beside = container.into_iter().flat_map(move |container| container.holders(root));
+    let outer = std::iter::once(root).chain(beside);
     outer.flat_map(move |outer| {
         let wrapped = move |outer| members(outer).filter(move |(name, _)| wrappers.contains(name));
         // Wrappers can be nested, as in `{ "meta": { "pagination": { … } } }`.
@@ -265,7 +265,9 @@ fn named_next(container: Option<Container<'_>>, root: RawBsonRef<'_>) -> Option<
         RawBsonRef::Array(links) => next_of(links).then(|| "links".into()),
         place => {
             let mut members = members(place);
-            let leads = |(name, it): &(&str, _)| says(name, Means::Next) && leads_on(*it);
+            let leads = |(name, it): &(&str, _)| {
+                says(name, Means::Next) && leads_on(*it) || is_token(name, *it)
+            };
             members.find(leads).map(|(it, _)| it.into())
         }
     })
@@ -296,6 +298,12 @@ fn leads_on(value: RawBsonRef<'_>) -> bool {
         RawBsonRef::Array(_) => false,
         value => says_something(value),
     }
+}
+
+/// Returns `true` for an offset that is not a number: the token of the next page.
+fn is_token(name: &str, value: RawBsonRef<'_>) -> bool {
+    let RawBsonRef::String(text) = value else { return false };
+    name == "offset" && !text.trim().is_empty() && whole_number(text).is_err()
 }
 
 /// Returns `true` if one of several links (`[{ "rel": "next", "href": … }]`) is to the next page.

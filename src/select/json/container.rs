@@ -38,11 +38,11 @@ impl Container<'_> {
         at(page, self.0)
     }
 
-    /// Returns the object that holds the container. Returns `None` if the page lacks it, or if the
-    /// object would be the page itself.
-    pub fn holder(self, page: RawBsonRef<'_>) -> Option<RawBsonRef<'_>> {
-        let (_, above) = self.0.split_last().filter(|(_, above)| !above.is_empty())?;
-        at(page, above)
+    /// Returns the objects on the way from the page to the container, the innermost first and without
+    /// the page itself.
+    pub fn holders(self, page: RawBsonRef<'_>) -> impl Iterator<Item = RawBsonRef<'_>> {
+        let depths = (1..self.0.len()).rev();
+        depths.filter_map(move |depth| at(page, self.0.get(..depth)?))
     }
 }
 

@@ -52,6 +52,7 @@ async fn l12_a_hint_to_more_pages_without_a_place_is_a_gap() {
         json!({ "list": items(0..3), "links": [{ "rel": "self" }, { "rel": "next", "href": "/x" }] }),
         json!({ "list": items(0..3), "_links": { "next": { "href": "/x" } } }),
         json!({ "list": items(0..3), "meta": { "next_token": "x" } }),
+        json!({ "list": items(0..3), "offset": "itr/rec" }),
     ];
     for page in pages {
         let served = always(page.clone());
@@ -94,6 +95,28 @@ async fn l12_hints_beside_the_container_count() {
     let served = always(of(json!({}), 4));
     incomplete(site(""), &served, "by `totalCount` there are 4 items, and it lists 3").await;
     crawl(site("paging = { more = false }"), &served, Outcome::Complete).await;
+}
+
+#[tokio::test]
+async fn l12_hints_at_any_object_around_the_container_count() {
+    let deep = || {
+        site_of(
+            "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/list'\nitems = '$.data.list.rows[*]'\nkey = '$.id'\n",
+        )
+    };
+    let page = |data: Value| {
+        let mut page = json!({ "data": { "list": { "rows": items(0..3) } }, "offset": "3" });
+        page["data"]
+            .as_object_mut()
+            .expect("an object")
+            .extend(data.as_object().expect("one").clone());
+        always(page)
+    };
+    incomplete(deep(), &page(json!({ "page": { "pn": 1, "ps": 3, "count": 47 } })), "47 items")
+        .await;
+    incomplete(deep(), &page(json!({ "has_more": true })), "the list goes on").await;
+    // An offset that is a number is where the page begins.
+    crawl(deep(), &page(json!({ "page": { "count": 3 } })), Outcome::Complete).await;
 }
 
 #[tokio::test]
