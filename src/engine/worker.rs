@@ -4,7 +4,7 @@
 //! lead to records (`worker/item.rs`). Items that no list names are requested too
 //! (`worker/unlisted.rs`). Failed attempts are retried or given up (`worker/trouble.rs`), unless
 //! they show what became of an item (`worker/fate.rs`). All of them return what becomes of the task
-//! ([`After`]): leases end in one place, [`Worker::conclude`].
+//! (`After`): leases end in one place, `Worker::conclude`.
 //!
 //! A task whose host has no free slot is parked at the host: no worker sleeps with a lease. When
 //! there is a slot, any idle worker takes the task.

@@ -192,7 +192,7 @@ impl Scrubber {
     }
 
     /// Hides this text from now on, too: a token or a cookie of a session. Only the latest
-    /// [`MOST_LEARNED`] are kept.
+    /// `MOST_LEARNED` are kept.
     pub fn learn(&self, credential: &str) {
         let is_known = |learned: &Learned| learned.credentials.iter().any(|it| it == credential);
         let read = self.learned.read().unwrap_or_else(PoisonError::into_inner);
