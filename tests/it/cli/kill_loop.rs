@@ -268,7 +268,8 @@ impl KillLoop {
             (0, None) => kind == Kind::Retry || kind == Kind::Every,
             // It was told to stop while it waited for the next sweep.
             (0, Some("incomplete" | "failed")) => kind == Kind::Every,
-            (137, Some(_)) => kind == Kind::Every,
+            // The kill came after its last word, and before it had ended.
+            (137, Some(_)) => true,
             _ => false,
         };
         assert!(is_agreed, "{kind:?} says {outcome:?} and ends so: {ended:#?}");
