@@ -257,8 +257,12 @@ impl Site {
         let named = listed.map_or(&[][..], |listed| &listed.values);
         let values = Values { key: Some(page.key.as_str()), named, ..Values::default() };
         let lacking = rules.values.iter().find(|name| !named.iter().any(|(it, _)| it == *name));
-        // An item that no list names is requested where it was last.
-        let is_placed = rules.request.url.is_none() || page.is_unlisted && lacking.is_some();
+        // An item that no list names is requested where it was last, unless its URL is not all that
+        // told it from others: another answer must not count as its own.
+        let named = |name: &Arc<str>| template::Placeholder::Named(name.clone());
+        let in_url = !rules.values.iter().any(|it| rules.request.has_beyond_url(&named(it)));
+        let is_placed =
+            rules.request.url.is_none() || page.is_unlisted && lacking.is_some() && in_url;
         if !is_placed {
             return match lacking {
                 Some(name) => Err(RequestError::NoValue(name.clone())),

@@ -327,6 +327,11 @@ impl ListProgress {
         self.lists().pass(page).held.take(items, is_last)
     }
 
+    /// Returns the number of items of which further pages may hold parts.
+    pub fn held(&self, page: &IndexPage) -> usize {
+        self.lists().pass(page).held.count()
+    }
+
     /// Notes how many items of a non-empty page are new in this pass.
     pub fn brought(&self, page: &IndexPage, new: u64) {
         let mut lists = self.lists();

@@ -301,6 +301,10 @@ fn selected(
     let values = fields("index.values", &table.values, on)?;
     let values: Vec<_> = values.into_iter().map(|(name, it)| (Arc::from(name), it)).collect();
     refuse_names("index.values", &table.values)?;
+    let kept = if let Keep::Fields(fields) = &keep { fields.as_slice() } else { &[] };
+    let of_values = values.iter().map(|(name, rule)| ("index.values", &**name, rule));
+    let of_fields = kept.iter().map(|(name, rule)| ("index.fields", &**name, rule));
+    refuse_unknown(written, of_values.chain(of_fields))?;
     Ok(ItemRules::Selected {
         items,
         columns,
@@ -310,6 +314,21 @@ fn selected(
         revision: revision.map(|it| select::single("index.revision", &it, on)).transpose()?,
         keep,
     })
+}
+
+/// Rejects a path with a placeholder that is not the name of a value or field before it.
+fn refuse_unknown<'r>(
+    written: &At<IndexTable>,
+    rules: impl Iterator<Item = (&'static str, &'r str, &'r crate::select::FieldRule)>,
+) -> Result<(), Wrong> {
+    let mut before = Vec::new();
+    for (table, name, rule) in rules {
+        let path = rule.path.as_deref().unwrap_or_default();
+        template::Template::parse_text(path, &before)
+            .map_err(|error| wrong(written, &format!("{table}.{name}"), error.to_string()))?;
+        before.push(Placeholder::Named(name.into()));
+    }
+    Ok(())
 }
 
 /// Rejects names that cannot be those of placeholders.

@@ -290,6 +290,11 @@ impl Paging {
         !matches!(self, Paging::Sitemap | Paging::Keys(_))
     }
 
+    /// Returns true if a page has values for the request of the next one, be they new or not.
+    pub fn hands_over(&self, said: &PageSaid) -> bool {
+        matches!(self, Paging::Cursor(_)) && !said.places.is_empty()
+    }
+
     /// Returns the placeholders that the request of a page may contain.
     pub(super) fn placeholders(&self) -> Vec<Placeholder> {
         match self {

@@ -127,17 +127,21 @@ impl RequestTemplate {
         self.at(home.with_credentials(url), values)
     }
 
-    /// Returns true if the template contains this placeholder anywhere.
-    pub fn has(&self, placeholder: &Placeholder) -> bool {
-        let pairs = |pairs: &[(String, Template)]| pairs.iter().any(|(_, it)| it.has(placeholder));
-        self.url.as_ref().is_some_and(|url| url.asks_for(placeholder))
-            || pairs(&self.query)
-            || self.headers.iter().any(|(_, header)| header.has(placeholder))
+    /// Returns true if headers or the body contain this placeholder.
+    pub fn has_beyond_url(&self, placeholder: &Placeholder) -> bool {
+        self.headers.iter().any(|(_, header)| header.has(placeholder))
             || match &self.body {
                 None => false,
-                Some(BodyTemplate::Form(form)) => pairs(form),
+                Some(BodyTemplate::Form(form)) => form.iter().any(|(_, it)| it.has(placeholder)),
                 Some(BodyTemplate::Json(json)) => json.has(placeholder),
             }
+    }
+
+    /// Returns true if the template contains this placeholder anywhere.
+    pub fn has(&self, placeholder: &Placeholder) -> bool {
+        self.url.as_ref().is_some_and(|url| url.asks_for(placeholder))
+            || self.query.iter().any(|(_, it)| it.has(placeholder))
+            || self.has_beyond_url(placeholder)
     }
 
     /// Returns true if all its URLs are below the site's base URL.

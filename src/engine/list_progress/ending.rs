@@ -186,7 +186,15 @@ fn after_items(
     }
     let named = || named(list, page, said).filter(|_| before.repeats.is_none());
     let next = next.or_else(named).or_else(|| behind(list, page, before));
-    let Some(next) = next else { return end(list, page, said) };
+    let Some(next) = next else {
+        // A page with items that hands over its own values is no end: the site may ignore them.
+        return match list.paging.hands_over(said) && said.goes_on != Some(false) {
+            true => Turn::Gap(format!(
+                "{page} has items, and hands over the values that it was requested with: the site may ignore them"
+            )),
+            false => end(list, page, said),
+        };
+    };
     if before.is_stale && (next.is_placed() || !next.certain) {
         return Turn::Gap(format!(
             "{page}: {MOST_STALE} pages in a row list nothing that other pages do not list; the rest of the list was not asked for"

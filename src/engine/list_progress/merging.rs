@@ -2,7 +2,7 @@
 //! part of its fields.
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use crate::extract::Item;
 use crate::model::record::Key;
@@ -13,6 +13,11 @@ use crate::model::task::{Content, Listed};
 pub struct HeldItems(IndexMap<Key, Item>);
 
 impl HeldItems {
+    /// Returns the number of items that are held.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Takes the items of a page. Returns the items that are whole: those that the page has no part
     /// of, and all of them if the page is the last one.
     pub fn take(&mut self, items: Vec<Item>, is_last: bool) -> Vec<Item> {
@@ -61,16 +66,22 @@ fn merge(item: &mut Item, part: Item) {
     }
 }
 
+/// Merges two objects. Values stay as they are written, so that numbers keep their digits.
 fn merged(before: &str, later: &str) -> Option<Content> {
-    let mut members: Map<String, Value> = serde_json::from_str(before).ok()?;
-    let later: Map<String, Value> = serde_json::from_str(later).ok()?;
-    for (name, value) in later {
-        match (members.get_mut(&name), value) {
-            (Some(Value::Array(list)), Value::Array(more)) => list.extend(more),
-            (_, value) => drop(members.insert(name, value)),
-        }
+    type Members = IndexMap<String, Box<RawValue>>;
+    let mut members: Members = serde_json::from_str(before).ok()?;
+    for (name, value) in serde_json::from_str::<Members>(later).ok()? {
+        let list = members.get(&name).and_then(|list| appended(list, &value));
+        members.insert(name, list.unwrap_or(value));
     }
-    Some(Content::Object(Value::Object(members).to_string().into()))
+    Some(Content::Object(serde_json::to_string(&members).ok()?.into()))
+}
+
+/// Returns a list with the elements of both, or `None` if one of them is not a list.
+fn appended(list: &RawValue, more: &RawValue) -> Option<Box<RawValue>> {
+    let mut all: Vec<Box<RawValue>> = serde_json::from_str(list.get()).ok()?;
+    all.extend(serde_json::from_str::<Vec<Box<RawValue>>>(more.get()).ok()?);
+    serde_json::value::to_raw_value(&all).ok()
 }
 
 #[cfg(test)]
@@ -104,6 +115,16 @@ mod tests {
         assert_eq!(shown(&whole), [r#"a {"n":9,"c":[1,2,3]}"#, r#"b {"n":2,"c":[7]}"#]);
         assert_eq!(shown(&held.take(Vec::new(), true)), [r#"x {"n":3,"m":4}"#]);
         assert!(held.take(Vec::new(), true).is_empty());
+    }
+
+    #[test]
+    fn p5_numbers_in_parts_keep_their_digits() {
+        let mut held = HeldItems::default();
+        held.take(vec![item("a", r#"{"n":123456789012345678901234567890,"c":[1.10]}"#)], false);
+        let whole = held.take(vec![item("a", r#"{"c":[12345678901234567890123,null]}"#)], true);
+        let all =
+            r#"a {"n":123456789012345678901234567890,"c":[1.10,12345678901234567890123,null]}"#;
+        assert_eq!(shown(&whole), [all]);
     }
 
     #[test]

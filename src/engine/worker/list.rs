@@ -175,8 +175,7 @@ async fn take_in(
     let (items, keyless): (Vec<_>, Vec<_>) = items.into_iter().partition(Result::is_ok);
     let items: Vec<Item> = items.into_iter().flatten().collect();
     let items = match context.site.index.merge {
-        // The items of a page that leads nowhere may lack parts: they are not stored.
-        true => lists.merge(&index, items, matches!(turn, Turn::End | Turn::Inside)),
+        true => merged(context, &index, items, &turn),
         false => items,
     };
     let keyless: Vec<NoKey> = keyless.into_iter().filter_map(Result::err).collect();
@@ -212,6 +211,21 @@ async fn take_in(
         passes::follow(context, &index, turn)?;
     }
     done(context, &index).await
+}
+
+/// Merges the items of a page with those of the pages before it, and returns those that are whole. The
+/// items of a page after which the list stops, but does not end, may lack parts: they are not stored.
+fn merged(context: &WorkerContext, index: &IndexPage, items: Vec<Item>, turn: &Turn) -> Vec<Item> {
+    let lists = &context.findings.lists;
+    let whole = lists.merge(index, items, matches!(turn, Turn::End | Turn::Inside));
+    let goes_on = matches!(turn, Turn::Onward(_)) && index.number < context.scope.range.to;
+    let held = if goes_on { 0 } else { lists.held(index) };
+    if held > 0 {
+        context.reports.problems.gap(format!(
+            "{held} items of {index} may have further parts on the next page, which is not requested: they are not stored"
+        ));
+    }
+    whole
 }
 
 /// Ends the task of a list page after all its follow-ups were submitted.

@@ -125,6 +125,12 @@ pub(super) fn missing(name: &str, rule: &FieldRule) -> Result<Option<String>, Fi
     if rule.required { Err(FieldError::Missing(name.to_owned())) } else { Ok(None) }
 }
 
+/// Returns true for the name of a value. Other braces, as in a regular expression, stay.
+fn is_word(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 /// Returns a JSONPath with `{name}` replaced by values, escaped for a string in quotes, or `None`
 /// if a value is missing.
 fn filled(
@@ -135,9 +141,13 @@ fn filled(
     let mut filled = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((text, after)) = rest.split_once('{') {
-        let (name, after) = after.split_once('}')?;
-        let (_, json) = values.iter().chain(before).find(|(it, _)| **it == *name)?;
         filled.push_str(text);
+        let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_word(name)) else {
+            filled.push('{');
+            rest = after;
+            continue;
+        };
+        let (_, json) = values.iter().chain(before).find(|(it, _)| **it == *name)?;
         for c in plain(json)?.chars() {
             if matches!(c, '\'' | '"' | '\\') {
                 filled.push('\\');

@@ -32,7 +32,7 @@ pub struct PagingTable {
     pub(in crate::site) link_header: Option<bool>,
     /// cursor: values that each page hands to the request of the next one, by name: selectors or
     /// headers. `{name}` stands for them in the request; an object becomes query parameters. The
-    /// list ends where a page has none of them, or the same ones as its own request.
+    /// list ends where a page has none of them, or, without items, the same ones as its own request.
     #[serde(default)]
     pub(in crate::site) take: indexmap::IndexMap<String, At<Short<SaidTable>>>,
     /// cursor: those values for the first page. Default: what is made of them is left out there.

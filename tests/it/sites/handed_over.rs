@@ -298,3 +298,25 @@ async fn l12_items_whose_further_parts_are_lost_are_not_stored() {
     );
     says(&crawled.report, "1 page of the list was lost");
 }
+
+#[tokio::test]
+async fn l2_a_site_that_ignores_the_values_or_echoes_them_proves_no_end() {
+    for start in ["", ", start = { m = 'm10' }"] {
+        let index = format!(
+            "url = '/l'\nquery = {{ wrong = '{{m}}' }}\n\
+             paging = {{ by = 'cursor', take = {{ m = '$.mark' }}{start} }}\n"
+        );
+        let page = json!({ "rows": items(0), "mark": "m10" });
+        incomplete(&index, page, 10, "the site may ignore them").await;
+    }
+}
+
+#[tokio::test]
+async fn l12_a_limited_run_says_which_items_in_parts_it_does_not_store() {
+    let served = Served::start(in_parts);
+    let pages = gleaner::model::task::PageRange { from: 1, to: 3 };
+    let limited = settings().with(|it| it.scope.pages = Some(pages));
+    let crawled = crawl_with::<Sqlite>(site(IN_PARTS), &served, limited, Outcome::Incomplete).await;
+    assert_eq!(crawled.documents.len(), 10, "{:#?}", crawled.report);
+    says(&crawled.report, "10 items of index page 3 may have further parts");
+}

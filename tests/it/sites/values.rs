@@ -91,6 +91,34 @@ async fn g4_an_item_whose_request_has_values_of_the_list_is_found_without_it_in_
     an_item_that_left::<Mongodb>().await;
 }
 
+/// The URL is the same for all items: an answer to it says nothing of the one that left the list.
+#[tokio::test]
+async fn g6_an_item_whose_request_has_values_in_its_body_is_not_shown_to_be_gone() {
+    let left = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let has_left = left.clone();
+    let served = Served::start(move |asked| {
+        let first = if has_left.load(std::sync::atomic::Ordering::Relaxed) { 1 } else { 0 };
+        let row = |id: i32| json!({ "id": id, "slug": format!("s{id}") });
+        match (asked.path.as_str(), asked.json()["slug"].as_str()) {
+            ("/l", _) => Answer::json(&json!({ "rows": (first..20).map(row).collect::<Vec<_>>() })),
+            (_, Some(slug)) => Answer::json(&json!({ "name": slug })),
+            _ => Answer::not_found(),
+        }
+    });
+    let site = || {
+        site_of(&format!(
+            "{HEAD}[index]\nurl = '/l'\nitems = '$.rows[*]'\nkey = '$.id'\n[index.values]\nslug = '$.slug'\n\
+             [detail]\nurl = '/d/{{slug}}'\njson = {{ slug = '{{slug}}' }}\nrequire = ['$.name']\n"
+        ))
+    };
+    let crawled = crawl_served::<Sqlite>(site(), &served).await;
+    left.store(true, std::sync::atomic::Ordering::Relaxed);
+    let crawled = crawl_into(crawled.backend, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!(crawled.report.items.gone, 0, "{:#?}", crawled.report);
+    assert_eq!(crawled.documents.len(), 20);
+    says(&crawled.report, "item 0: it is not listed, and cannot be asked for");
+}
+
 #[tokio::test]
 async fn a_value_that_the_list_lacks_is_a_failure_of_its_item() {
     let served = Served::start(|asked| match asked.path.as_str() {
@@ -138,12 +166,13 @@ async fn values_come_from_the_page_the_seed_and_headers() {
     let index = "items = '$.data[*]'\nkey = '$.id'\n[index.values]\nauthor = '$.author'\n[index.fields]\n\
                  by = { from = 'page', select = \"$.included[?@.id == '{author}'].name\" }\n\
                  year = { from = 'page', select = '$.year' }\n\
+                 nine = { from = 'page', select = \"$.included[?search(@.name, 'N.{2}e')].id\" }\n\
                  tags = { header = 'X-Tag', regex = '\\w', all = true }\n";
     let tags = json!(["a", "b", "c"]);
     let expected = json!({
-        "1": { "by": "Nine", "year": 2024, "tags": tags },
-        "2": { "by": "Quote", "year": 2024, "tags": tags },
-        "3": { "year": 2024, "tags": tags },
+        "1": { "by": "Nine", "year": 2024, "nine": "9", "tags": tags },
+        "2": { "by": "Quote", "year": 2024, "nine": "9", "tags": tags },
+        "3": { "year": 2024, "nine": "9", "tags": tags },
     });
     assert_eq!(of_json(index, page).await, expected);
 
@@ -265,6 +294,10 @@ fn o8_values_that_cannot_be_taken_are_refused_by_line_and_key() {
         ("fields = { a = { select = '$.a', fields = { b = '$.b' } } }", "`fields` needs `items`"),
         ("fields = { a = { join = ['$.a', '$.b'] } }", "valid for a key only"),
         ("revision = { from = 'seed' }", "not valid here"),
+        (
+            "fields = { a = { from = 'page', select = '$.x.{athor}' } }",
+            "unknown placeholder {athor}",
+        ),
         ("[detail]\nurl = '/d/{nothing}'", "unknown placeholder {nothing}"),
         (
             "[detail]\nurl = '/d/{key}'\nfields = { a = { from = 'seed' } }",
