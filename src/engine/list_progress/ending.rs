@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use super::MOST_STALE;
 use crate::model::task::{IndexPage, Place};
 use crate::site::{Next, PageSaid, Paging};
+use crate::text::counted;
 
 /// Maximum number of empty pages in a row that are followed if each names a new next page.
 pub const MOST_EMPTY: u64 = 1000;
@@ -354,7 +355,8 @@ pub fn left_out(paging: &Paging, page: &IndexPage, new: u64) -> Option<String> {
     let is_shown = new > 0 && is_probe(paging, page);
     is_shown.then(|| {
         format!(
-            "a page in the middle of the list has fewer items than asked for, and {new} items lie between it and the next page: write `step = \"items\"` in paging, so that each page begins where the one before it ended"
+            "a page in the middle of the list has fewer items than asked for, and {} between it and the next page: write `step = \"items\"` in paging, so that each page begins where the one before it ended",
+            counted(new, "item lies", "items lie")
         )
     })
 }

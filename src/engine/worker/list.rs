@@ -19,6 +19,7 @@ use crate::model::task::{DetailPage, Entry, FollowUps, IndexPage, List, Task};
 use crate::select::NoKey;
 use crate::site::{PageSaid, Seeds, Site};
 use crate::system::clock;
+use crate::text::counted;
 use crate::text::secret::shown;
 
 /// Number of listed items that are submitted at once.
@@ -222,7 +223,8 @@ fn merged(context: &WorkerContext, index: &IndexPage, items: Vec<Item>, turn: &T
     let held = if goes_on { 0 } else { lists.held(index) };
     if held > 0 {
         context.reports.problems.gap(format!(
-            "{held} items of {index} may have further parts on the next page, which is not requested: they are not stored"
+            "{} of {index} not stored: further parts may be on the next page, which is not requested",
+            counted(held as u64, "item", "items")
         ));
     }
     whole

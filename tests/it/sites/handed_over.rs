@@ -318,5 +318,5 @@ async fn l12_a_limited_run_says_which_items_in_parts_it_does_not_store() {
     let limited = settings().with(|it| it.scope.pages = Some(pages));
     let crawled = crawl_with::<Sqlite>(site(IN_PARTS), &served, limited, Outcome::Incomplete).await;
     assert_eq!(crawled.documents.len(), 10, "{:#?}", crawled.report);
-    says(&crawled.report, "10 items of index page 3 may have further parts");
+    says(&crawled.report, "10 items of index page 3 not stored");
 }
