@@ -42,7 +42,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 incomplete,
-4 another run holds the site lock, 129, 130 or 143 interrupted.
+4 another run holds the site lock lock, 129, 130 or 143 interrupted.
 
 To try it without a network or a database: gleaner demo";
 
@@ -67,7 +67,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// List built-in sites, print one, or draft a file for another site
     Sites(sites::SitesArgs),
-    /// Make one request as a crawl would, and show the answer
+    /// Make one request as a crawl would, and show the response
     #[command(after_help = fetch::AFTER_HELP)]
     Fetch(fetch::FetchArgs),
     /// Measure how many concurrent requests a site handles; this loads the site

@@ -54,8 +54,8 @@ pub struct Options {
     pub items: usize,
     /// Random seed that determines all content. Default 1.
     pub seed: u64,
-    /// Time from a request to its answer. Default none. Accurate to about half a millisecond from 2
-    /// ms on; shorter latencies come out about a millisecond too long.
+    /// Time from a request to its response. Default none. Accurate to about half a millisecond from
+    /// 2 ms on; shorter latencies come out about a millisecond too long.
     pub latency: Duration,
     /// Port to listen on. Default 0: a free one.
     pub port: u16,

@@ -66,10 +66,10 @@ pub enum PageError {
     #[error(transparent)]
     Sitemap(#[from] SitemapError),
     /// A value that should be a URL is not one.
-    #[error("{0} is no URL")]
+    #[error("{0} is not a URL")]
     NoUrl(String),
     /// A value that should be a cursor is not one.
-    #[error("{0} is no cursor: it is neither a text nor a number")]
+    #[error("{0} is not a cursor: it is neither a text nor a number")]
     NoCursor(String),
     /// The `Link` header is malformed.
     #[error("the Link header is not what RFC 8288 says")]
@@ -97,7 +97,7 @@ pub enum PageError {
     )]
     Failed(String),
     /// The page is not a page of the list.
-    #[error("this is no page of the list: {0}")]
+    #[error("this is not a page of the list: {0}")]
     OtherKind(String),
     /// The page has none of the fields.
     #[error("the page has none of the fields that the site file names")]

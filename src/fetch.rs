@@ -406,7 +406,7 @@ impl Fetcher {
         let location = response.headers().get(LOCATION).filter(|_| redirects);
         let Some(location) = location else { return Lead::Nowhere };
         let Ok(target) = url.join(&url_text(location.as_bytes())) else {
-            return Lead::Away("something that is no URL".to_owned());
+            return Lead::Away("something that is not a URL".to_owned());
         };
         let is_downgrade = url.scheme() == "https" && target.scheme() != "https";
         let stays = same_origin(url, &target) || self.home.allows(&target);

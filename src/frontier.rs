@@ -112,7 +112,7 @@ pub struct Submitted {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrontierError {
     /// More list pages are planned than can be counted.
-    #[error("over a thousand million pages of lists are planned, which is no list")]
+    #[error("over 1,000,000,000 list pages are planned, more than any list has")]
     TooMany,
     /// A task was submitted after the end: its parent was finished too early.
     #[error("the frontier has ended: follow-ups were submitted after their parent was finished")]

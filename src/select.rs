@@ -34,7 +34,7 @@ pub enum NoKey {
     #[error("an item has no key: the selector matched, but its `regex` did not")]
     Regex,
     /// The selector matched null, a boolean, a list, an object or a fraction.
-    #[error("an item's key is {0}, which is no identity")]
+    #[error("an item's key is {0}, which cannot identify an item")]
     Kind(&'static str),
     /// The text is not a valid key.
     #[error("an item has no key: {0}")]

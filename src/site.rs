@@ -258,7 +258,7 @@ impl Site {
         let values = Values { key: Some(page.key.as_str()), named, ..Values::default() };
         let lacking = rules.values.iter().find(|name| !named.iter().any(|(it, _)| it == *name));
         // An item that no list names is requested where it was last, unless its URL is not all that
-        // told it from others: another answer must not count as its own.
+        // told it from others: another response must not count as its own.
         let named = |name: &Arc<str>| template::Placeholder::Named(name.clone());
         let in_url = !rules.values.iter().any(|it| rules.request.has_beyond_url(&named(it)));
         let is_placed =

@@ -22,7 +22,7 @@ pub struct ClientArgs {
     #[arg(long, env = "GLEANER_CONNECT_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     connect_timeout: Option<Duration>,
 
-    /// Timeout of waiting for the next bytes of an answer
+    /// Timeout of waiting for the next bytes of a response
     #[arg(long, env = "GLEANER_READ_TIMEOUT", value_name = "D", value_parser = values::timeout)]
     read_timeout: Option<Duration>,
 

@@ -21,7 +21,7 @@ use session::Session;
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 incomplete,
-4 another run holds the site, 129, 130 or 143 interrupted (SIGHUP, SIGINT,
+4 another run holds the site lock, 129, 130 or 143 interrupted (SIGHUP, SIGINT,
 SIGTERM). With --every, 1, 3 and 4 do not end the program, and a signal between
 sweeps ends it with 0. With --log-file, SIGHUP reopens the log instead.
 

@@ -39,7 +39,7 @@ struct SiteArgs {
     #[arg(long, value_name = "N")]
     items: Option<usize>,
 
-    /// Latency of each answer
+    /// Latency of each response
     #[arg(long, value_name = "D", value_parser = values::duration)]
     latency: Option<Duration>,
 
@@ -47,7 +47,7 @@ struct SiteArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Bandwidth of all answers together, in bytes per second, such as 2MiB
+    /// Bandwidth of all responses together, in bytes per second, such as 2MiB
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     bandwidth: Option<usize>,
 
@@ -55,7 +55,7 @@ struct SiteArgs {
     #[arg(long, value_name = "ON|OFF")]
     etags: Option<Switch>,
 
-    /// Compress answers with gzip
+    /// Compress responses with gzip
     #[arg(long)]
     compress: bool,
 

@@ -15,10 +15,10 @@ pub enum Exit {
     Failed,
     /// 2: the user has to change a flag, a variable or a file.
     Usage,
-    /// 3: finished, but something is missing. In `gleaner fetch`: the answer's status was 400 or
+    /// 3: finished, but something is missing. In `gleaner fetch`: the response's status was 400 or
     /// above, or nothing matched.
     Incomplete,
-    /// 4: another run holds the site.
+    /// 4: another run holds the site lock.
     Held,
     /// 129, 130 or 143: interrupted by a signal; the sweep can be resumed.
     Interrupted(StopSignal),
@@ -45,7 +45,7 @@ impl Exit {
             Exit::Failed => "the sweep failed",
             Exit::Usage => "the settings are wrong",
             Exit::Incomplete => "the sweep is incomplete",
-            Exit::Held => "another run holds the site",
+            Exit::Held => "another run holds the site lock",
             Exit::Interrupted(_) => "the sweep was interrupted",
             Exit::ReaderGone => "the reader of standard output closed it",
         }

@@ -138,7 +138,7 @@ impl From<PageFormat> for Format {
     }
 }
 
-/// Makes the request and prints the answer.
+/// Makes the request and prints the response.
 pub async fn run(arguments: FetchArgs) -> Exit {
     try_run(arguments).await.unwrap_or_else(|exit| exit)
 }
@@ -207,7 +207,7 @@ fn site_of(name: &str, url: &Url) -> Result<Site, Exit> {
     with_secrets(site)
 }
 
-/// Returns `exit`, or the exit code for an answer with a status of 400 or above. Reports such a
+/// Returns `exit`, or the exit code for a response with a status of 400 or above. Reports such a
 /// status, and a redirect that was not followed.
 fn conclude(answer: &Answer, exit: Exit, voice: &Voice) -> Exit {
     if let Some(to) = &answer.leads_to {
@@ -265,7 +265,7 @@ fn status(answer: &Answer) -> String {
     format!("{} {reason}", answer.status.as_str()).trim_end().to_owned()
 }
 
-/// Formats the answer without its body: redirects, status, headers and timing.
+/// Formats the response without its body: redirects, status, headers and timing.
 fn transcript(answer: &Answer) -> String {
     let mut text = String::new();
     for redirect in &answer.redirects {

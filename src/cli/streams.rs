@@ -12,7 +12,8 @@ pub fn print_message(text: &str) {
     let _ = io::stderr().write_all(plain_lines(text).as_bytes());
 }
 
-/// Prints messages and results without credentials, which a site may have repeated in its answers.
+/// Prints messages and results without credentials, which a site may have repeated in its
+/// responses.
 #[derive(Debug, Clone)]
 pub struct Voice(pub Scrubber);
 

@@ -1,4 +1,4 @@
-//! Bodies of answers: normal ones, and those that are slow, truncated or endless.
+//! Bodies of responses: normal ones, and those that are slow, truncated or endless.
 //!
 //! A normal body is one `Bytes` and costs nothing. All others are sent in pieces, and keep the
 //! request in flight until they end or the client disconnects.

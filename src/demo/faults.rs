@@ -1,4 +1,4 @@
-//! Faults on demand: rules that select requests and say what goes wrong with their answers.
+//! Faults on demand: rules that select requests and say what goes wrong with their responses.
 //!
 //! Deciding and acting are separate: [`Faults::strike`] returns the effect, the server applies it.
 //! Each rule counts its requests, so the same requests in the same order meet the same faults.
@@ -16,8 +16,8 @@ use hyper::header::{HeaderName, HeaderValue, LOCATION};
 
 use super::chance::Chance;
 
-/// A rule: selects requests and says what happens to their answers. Without an effect the answer is
-/// the normal one. The first matching rule decides; later ones only count.
+/// A rule: selects requests and says what happens to their responses. Without an effect the response
+/// is the normal one. The first matching rule decides; later ones only count.
 ///
 /// ```
 /// # use gleaner::demo::Fault;
@@ -107,7 +107,7 @@ impl Fault {
     /// Answers with this status, and with a short JSON body unless another body is set.
     ///
     /// # Panics
-    /// Panics if `code` is not within 200 to 999: an answer cannot end with such a status.
+    /// Panics if `code` is not within 200 to 999: a response cannot end with such a status.
     pub fn status(mut self, code: u16) -> Fault {
         let status = StatusCode::from_u16(code).ok().filter(|it| !it.is_informational());
         assert!(status.is_some(), "{code} cannot be the status of an answer");
@@ -115,7 +115,7 @@ impl Fault {
         self
     }
 
-    /// Sets a header of the answer, in place of the normal one with that name. Can be called
+    /// Sets a header of the response, in place of the normal one with that name. Can be called
     /// several times, also with the same name. A false `Content-Length` is sent as given.
     ///
     /// # Panics
@@ -128,7 +128,7 @@ impl Fault {
         self
     }
 
-    /// Delays the answer, in addition to the latency of the site.
+    /// Delays the response, in addition to the latency of the site.
     pub fn delay(mut self, delay: Duration) -> Fault {
         self.effect.delay = delay;
         self
@@ -153,7 +153,7 @@ impl Fault {
         self
     }
 
-    /// Closes the connection without an answer.
+    /// Closes the connection without a response.
     pub fn hang_up(mut self) -> Fault {
         self.effect.ending = Ending::HangUp;
         self

@@ -6,7 +6,7 @@ use super::faults::Fault;
 
 /// Returns rules that together hit about `percent` (0 to 100) of all requests, with equal shares
 /// for each kind of fault: 500, 502, 503 and 429 with a `Retry-After` of 1 s; a connection closed
-/// without an answer; a body that is cut, stalls, or ends before its announced length; a slow
+/// without a response; a body that is cut, stalls, or ends before its announced length; a slow
 /// answer; a page that is not JSON, half of a JSON page, an empty body; and (on the list) a page
 /// without items. All faults are temporary: a retry has the same chance of success as any request.
 /// `seed` decides which requests are hit.

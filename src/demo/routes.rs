@@ -1,5 +1,5 @@
-//! Normal answers of the demo site: from a request and the catalog to a response. Pure, except that
-//! it reads the catalog; knows no faults, clock or sockets.
+//! Normal responses of the demo site: from a request and the catalog to a response. Pure, except
+//! that it reads the catalog; knows no faults, clock or sockets.
 
 use std::io::Write;
 
@@ -26,13 +26,13 @@ pub(super) struct Manners {
     pub(super) compress: bool,
 }
 
-/// Returns the answer to a request.
+/// Returns the response to a request.
 pub(super) fn respond(catalog: &Catalog, request: &Parts, manners: Manners) -> Response<Bytes> {
     let response = route(catalog, request, manners.etags);
     if manners.compress && accepts_gzip(&request.headers) { compress(response) } else { response }
 }
 
-/// Returns an answer with this status and a short JSON body that explains it.
+/// Returns a response with this status and a short JSON body that explains it.
 pub(super) fn notice(status: StatusCode, detail: &str) -> Response<Bytes> {
     // Answers with these two statuses have no body (RFC 9110).
     if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {

@@ -1,5 +1,5 @@
-//! The server of the demo site: accepts connections, delays answers and applies faults. `routes`
-//! decides the content of answers.
+//! The server of the demo site: accepts connections, delays responses and applies faults. `routes`
+//! decides the content of responses.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -136,7 +136,7 @@ fn connect(stream: TcpStream, site: &Arc<Site>) {
     });
 }
 
-/// Answers a request. On an error, hyper closes the connection without an answer.
+/// Answers a request. On an error, hyper closes the connection without a response.
 async fn answer(site: Arc<Site>, request: Request<Incoming>) -> io::Result<Response<Body>> {
     let (request, _) = request.into_parts();
     let busy = Busy::enter(&site.counters, &request);
@@ -161,7 +161,7 @@ async fn pause(time: Duration) {
     }
 }
 
-/// Applies a fault to the status, headers and body of an answer.
+/// Applies a fault to the status, headers and body of a response.
 fn disturb(mut response: Response<Bytes>, effect: &Effect) -> Response<Bytes> {
     if effect.no_rows {
         response = response.map(routes::without_rows);

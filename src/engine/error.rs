@@ -26,7 +26,7 @@ pub enum CrawlError {
     #[error(transparent)]
     Frontier(#[from] FrontierError),
     /// Another run holds the site.
-    #[error("another run holds the site {}: {}", .0.entry.scope.site, .0.holding())]
+    #[error("another run holds the site lock {}: {}", .0.entry.scope.site, .0.holding())]
     Held(Box<LedgerEntry>),
     /// Other runs took the lock at every attempt, between the read of the ledger and the write.
     #[error(

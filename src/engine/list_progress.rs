@@ -226,7 +226,7 @@ impl ListProgress {
         is_over || lists.has_reached_limit
     }
 
-    /// Adds the answer for a page, with the names on it (keys or categories), and decides what
+    /// Adds the response for a page, with the names on it (keys or categories), and decides what
     /// follows. Without names a repeated page cannot be recognized.
     pub fn take<'k>(
         &self,

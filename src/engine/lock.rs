@@ -77,7 +77,7 @@ impl LockRequest<'_> {
     /// that may be dead is watched until it sends a heartbeat or is known to be dead.
     ///
     /// # Errors
-    /// Returns an error if another run holds the site, or the store fails.
+    /// Returns an error if another run holds the site lock, or the store fails.
     pub async fn claim(&self) -> Result<Option<LockClaim>, CrawlError> {
         let site = self.site;
         let mut watched: Option<(SweepEntry, Instant)> = None;

@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(
             plan(&known, Some(&listed("7", Content::Nothing)), &off),
             all,
-            "it is asked for"
+            "it is requested"
         );
         // Fetched on the day that the revision names, the page may have changed again.
         let dated = |day: &str| Known { version: version(Some("e"), Some(day)), ..ours() };

@@ -328,7 +328,7 @@ impl Destination {
         }
     }
 
-    /// Ends the leases of items whose pages do not exist. That is an answer, not a failure.
+    /// Ends the leases of items whose pages do not exist. That is a response, not a failure.
     async fn miss(&self, missing: Vec<(Lease, Box<str>)>) -> Result<(), CrawlError> {
         if self.has_failures && !missing.is_empty() {
             let pages: Vec<PageId> =

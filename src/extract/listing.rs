@@ -303,7 +303,7 @@ fn of_sitemap(key: &field::Pattern, has_revision: bool, page: &Page) -> Result<L
             for location in locations {
                 match page.url.join(&location) {
                     Ok(url) => places.push(Place::Url(url.to_string().into())),
-                    Err(_) => gaps.push(format!("{} is no URL", field::shown(&location))),
+                    Err(_) => gaps.push(format!("{} is not a URL", field::shown(&location))),
                 }
             }
             let without = || format!("{without_loc} sitemaps have no location");

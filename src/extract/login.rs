@@ -1,4 +1,4 @@
-//! Logs in by the rules of a site file: reads the values of a session from the answers to its
+//! Logs in by the rules of a site file: reads the values of a session from the responses to its
 //! requests.
 
 use std::sync::Arc;
@@ -51,10 +51,10 @@ impl Login for SiteLogin {
     }
 }
 
-/// Returns a value of an answer as JSON text.
+/// Returns a value of a response as JSON text.
 ///
 /// # Errors
-/// Returns what is wrong with the answer: most likely the login was refused with status 200.
+/// Returns what is wrong with the response: most likely the login was refused with status 200.
 fn value(taken: &Taken, page: &Page) -> Result<Box<str>, String> {
     let Taken { name, from } = taken;
     let place = from.text();

@@ -56,7 +56,7 @@ pub fn of_page(
         | PageError::NoCursor(_)
         | PageError::LinkHeader
         | PageError::Nowhere(_) => {
-            gap = Some(format!("how the list goes on is not known: {error}"));
+            gap = Some(format!("the next page of the list is unknown: {error}"));
             Ok(None)
         }
         error => Err(error),

@@ -68,7 +68,7 @@ pub enum SitemapError {
     #[error("no sitemap: the body is empty")]
     Empty,
     /// The body is neither XML nor a list of URLs.
-    #[error("no sitemap: it is not XML, and line {line} is no http(s) URL: {text}")]
+    #[error("not a sitemap: it is not XML, and line {line} is not an http(s) URL: {text}")]
     NoUrl {
         /// Line number, counted from 1.
         line: u64,
@@ -191,7 +191,7 @@ fn lines(mut source: impl BufRead, most: usize) -> Result<Sitemap, SitemapError>
                 return Err(SitemapError::NoUrl { line, text: shown(text) });
             }
             _ if !is_url(text) => {
-                unusable.push(format!("line {line} of the sitemap is no URL: {}", shown(text)));
+                unusable.push(format!("line {line} of the sitemap is not a URL: {}", shown(text)));
             }
             _ if text.len() > LONGEST => {
                 unusable.push(format!("line {line} of the sitemap has more than {LONGEST} bytes"));

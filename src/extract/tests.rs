@@ -145,7 +145,7 @@ fn l16_a_next_that_is_no_text_or_no_url_is_a_gap_and_nothing_is_the_end() {
     {
         let (places, gaps) = read(strange);
         assert_eq!((places, gaps.len()), (0, 1), "{strange}");
-        assert!(gaps[0].ends_with("is no URL"), "{gaps:?}");
+        assert!(gaps[0].ends_with("is not a URL"), "{gaps:?}");
     }
     for (next, places) in [("null", 0), ("false", 0), ("\"\"", 0), ("\"/b\"", 1)] {
         assert_eq!(read(next), (places, Vec::new()), "{next}");

@@ -68,7 +68,7 @@ fn named(label: &str) -> Result<Option<Coding>, FetchError> {
         _ => {
             let label = plain(label);
             return Err(FetchError::Body(format!(
-                "it is encoded as {label}, which was not asked for"
+                "it is encoded as {label}, which was not requested"
             )));
         }
     })

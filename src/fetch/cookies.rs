@@ -30,7 +30,7 @@ impl std::fmt::Debug for Cookie {
 }
 
 impl Jar {
-    /// Keeps the cookies that the answer from `url` sets, and removes those that it lets expire.
+    /// Keeps the cookies that the response from `url` sets, and removes those that it lets expire.
     /// Returns the values that are new.
     pub fn keep(&mut self, url: &Url, headers: &HeaderMap, now: SystemTime) -> Vec<String> {
         let mut new = Vec::new();

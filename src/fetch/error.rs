@@ -87,7 +87,7 @@ pub enum FetchError {
     #[error("robots.txt of this page's host cannot be read, so that it is left alone: {0}")]
     NoRules(String),
     /// The page's host, which is not the site's own, refuses or gives no pages.
-    #[error("not asked for: {0}")]
+    #[error("not requested: {0}")]
     GivenUp(String),
     /// The request is invalid and was not sent.
     #[error("the request cannot be made: {0}")]

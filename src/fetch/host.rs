@@ -75,7 +75,7 @@ pub struct Slot {
 /// Outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End<'a> {
-    /// A valid page, or the answer that it is unchanged.
+    /// A valid page, or the response that it is unchanged.
     Page,
     /// The host says that the page does not exist.
     Absent,

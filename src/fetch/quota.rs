@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(of(403, &[("retry-after", "7")]), Some(7));
         assert_eq!(of(403, &[]), None);
         assert_eq!(of(429, &quota("1")), Some(9));
-        assert_eq!(of(429, &[("retry-after", "0")]), None, "no time is no wait");
+        assert_eq!(of(429, &[("retry-after", "0")]), None, "a wait of 0 is none");
         assert_eq!(of(500, &[("retry-after", "7")]), None);
     }
 

@@ -53,7 +53,7 @@ pub async fn ask(
         let host = &root[Position::BeforeHost..Position::AfterPort];
         let again = Instant::now() + delay;
         if !waits.begin(host, &format!("robots.txt cannot be read: {error}"), again) {
-            warn!(host, "robots.txt cannot be read ({error}); asked for again in {delay:.1?}");
+            warn!(host, "robots.txt cannot be read ({error}); retrying in {delay:.1?}");
         }
         attempt += 1;
         fetcher.retried();

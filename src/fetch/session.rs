@@ -33,7 +33,7 @@ const SHORTEST_COOKIE: usize = 8;
 
 /// A way to log in.
 pub trait Login: fmt::Debug + Send + Sync {
-    /// Returns what follows after these pages, the answers to the requests so far.
+    /// Returns what follows after these pages, the responses to the requests so far.
     ///
     /// # Errors
     /// Returns why the login has failed, in words.
@@ -210,7 +210,7 @@ impl State {
 }
 
 impl Pass {
-    /// Returns true if an answer with this status means that the session has ended.
+    /// Returns true if a response with this status means that the session has ended.
     pub fn is_refusal(&self, status: u16) -> bool {
         self.again.contains(&status)
     }
@@ -233,7 +233,7 @@ impl Pass {
         Some(HeaderMap::from_iter([(COOKIE, value)]))
     }
 
-    /// Keeps the cookies of an answer from `url`, which is of the site's own origin.
+    /// Keeps the cookies of a response from `url`, which is of the site's own origin.
     pub fn keep(&self, url: &Url, headers: &HeaderMap) {
         let Some(mut jar) = self.jar() else { return };
         let new = jar.keep(url, headers, SystemTime::now());

@@ -1,6 +1,6 @@
 //! A document: the JSON object of an item, as the site sent it.
 //!
-//! One pass over the bytes of an answer makes BSON (`document/parse.rs`), from which the digest is
+//! One pass over the bytes of a response makes BSON (`document/parse.rs`), from which the digest is
 //! computed (`document/canonical.rs`). Nothing is changed on the way: integers of any length,
 //! negative zero, and keys with dots or dollar signs stay as they are. Values that a store cannot
 //! hold are reported in [`Document::unfit`] and never rounded. Of a repeated key the last value
@@ -190,14 +190,14 @@ mod tests {
     fn text(text: &str) -> String {
         match document(text, Encoding::Text).expect("a document").body {
             Body::Text(text) => String::from_utf8(text.to_vec()).expect("UTF-8"),
-            Body::Bson(_) => unreachable!("text was asked for"),
+            Body::Bson(_) => unreachable!("text was requested"),
         }
     }
 
     fn bson(text: &str) -> RawDocumentBuf {
         match document(text, Encoding::Bson).expect("a document").body {
             Body::Bson(bson) => bson,
-            Body::Text(_) => unreachable!("BSON was asked for"),
+            Body::Text(_) => unreachable!("BSON was requested"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! A task that was given up, kept with the reason and a sample of the answer.
+//! A task that was given up, kept with the reason and a sample of the response.
 
 use jiff::Timestamp;
 
@@ -17,11 +17,11 @@ pub struct Failure {
     pub reason: &'static str,
     /// Error message, for people.
     pub message: String,
-    /// HTTP status, or `None` if there was no answer.
+    /// HTTP status, or `None` if there was no response.
     pub status: Option<u16>,
     /// Number of attempts.
     pub attempts: u32,
-    /// The beginning of the answer, at most 2 KiB.
+    /// The beginning of the response, at most 2 KiB.
     pub sample: Option<Box<str>>,
     /// Time at which the task was given up.
     pub at: Timestamp,

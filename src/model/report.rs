@@ -105,7 +105,7 @@ pub struct Requests {
     pub retried: u64,
     /// Number of redirects.
     pub redirected: u64,
-    /// Number of "not modified" answers, which have no body.
+    /// Number of "not modified" responses, which have no body.
     pub not_modified: u64,
     /// Number of tasks given up.
     #[serde(default)]

@@ -189,7 +189,7 @@ impl Task {
         self.attempt > 1 || self.waits > 0
     }
 
-    /// Returns true if the task is for an item that no list names. Its answers never count towards
+    /// Returns true if the task is for an item that no list names. Its responses never count towards
     /// a block.
     pub fn is_unlisted(&self) -> bool {
         matches!(&self.page, Page::Detail(item) if item.is_unlisted)

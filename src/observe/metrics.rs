@@ -167,7 +167,7 @@ impl Metrics {
         self.replaced.fetch_add(characters, Relaxed);
     }
 
-    /// Counts a "not modified" answer that came `time` after its request was sent.
+    /// Counts a "not modified" response that came `time` after its request was sent.
     pub fn not_modified(&self, time: Duration) {
         self.not_modified.fetch_add(1, Relaxed);
         self.received(time, 0);

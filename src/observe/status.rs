@@ -47,11 +47,14 @@ impl Pace {
     }
 }
 
-/// Returns the progress line: done of total, per second, failed, queued; then the current wait or
+/// Returns the progress line: done of total (unknown until the first page of the list is read), per second, failed, queued; then the current wait or
 /// the time left.
 pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace, waits: Option<&str>) -> String {
     let (settled, expected) = (snapshot.settled(), snapshot.expected());
-    let mut line = format!("{} of {}", count(settled), count(expected));
+    let mut line = match expected {
+        0 => "reading the list".to_owned(),
+        expected => format!("{} of {}", count(settled), count(expected)),
+    };
     let _ = write!(line, " · {}/s", count(pace.per_second().round() as u64));
     if snapshot.items.failed > 0 {
         let _ = write!(line, " · {} failed", count(snapshot.items.failed));
@@ -94,6 +97,7 @@ pub fn summary(report: &Report, store: &str) -> String {
     let declared = index.declared.map_or("not declared".to_owned(), |n| named(n, "declared"));
     row("list", &[named(index.listed, "listed"), declared, counted(index.pages, "page", "pages")]);
     let mut parts = vec![named(requests.total, "made")];
+    parts.extend(some(requests.not_modified, "not modified"));
     parts.extend(some(requests.retried, "retried"));
     parts.extend(some(requests.redirected, "redirected"));
     parts.push(bytesize::ByteSize(requests.bytes).display().iec().to_string());
@@ -122,6 +126,12 @@ mod tests {
     use super::*;
     use crate::model::record::Verdict;
     use crate::observe::metrics::Metrics;
+
+    #[test]
+    fn the_line_says_that_the_list_is_read_first() {
+        let line = line(&Metrics::new().snapshot(), 1, &Pace::default(), None);
+        assert_eq!(line, "reading the list · 0/s · 1 queued");
+    }
 
     #[test]
     fn the_line_says_done_speed_failed_queued_and_left() {

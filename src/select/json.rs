@@ -41,7 +41,7 @@ pub struct Selector {
 
 /// Error for a text that is not a JSONPath.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no JSONPath: {message}")]
+#[error("`{text}` is not a JSONPath: {message}")]
 pub struct SelectorError {
     text: String,
     message: String,

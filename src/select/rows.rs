@@ -27,7 +27,7 @@ pub enum RowsError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The page is not CSV.
-    #[error("the page is no CSV: {0}")]
+    #[error("the page is not CSV: {0}")]
     Csv(String),
     /// The page ends within a quoted value.
     #[error("the page ends within the quotes of a value: it was cut short")]

@@ -16,7 +16,7 @@ pub fn plain(json: &str) -> Option<Box<str>> {
 /// # Errors
 /// Returns a description of the text if it is not a whole number.
 pub fn whole_number(text: &str) -> Result<u64, &'static str> {
-    digits_of(text.trim()).ok_or("a text that is no whole number")
+    digits_of(text.trim()).ok_or("a text that is not a whole number")
 }
 
 fn digits_of(text: &str) -> Option<u64> {

@@ -55,7 +55,7 @@ pub struct SiteFile {
     /// Treat declared totals as exact. Set to false if they are approximate: then they are not
     /// compared with the number of items. Default: true, or false with paging by keys.
     pub(super) total_exact: Option<bool>,
-    /// Meaning of answers, if the site uses statuses in its own way.
+    /// Meaning of responses, if the site uses statuses in its own way.
     pub(super) answers: Option<At<AnswersTable>>,
     /// Login, and headers and cookies that requests to the site's own origin carry.
     pub session: Option<At<SessionTable>>,
@@ -67,7 +67,7 @@ pub struct SiteFile {
     pub(super) detail: Option<At<DetailTable>>,
 }
 
-/// Meaning of answers: of statuses, and of marks on pages with a normal status.
+/// Meaning of responses: of statuses, and of marks on pages with a normal status.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -300,7 +300,7 @@ pub enum FromName {
     Name,
 }
 
-/// Source of a number in an answer: a selector or a header.
+/// Source of a number in a response: a selector or a header.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -84,7 +84,7 @@ pub enum LastPage {
     },
 }
 
-/// Source of a number in an answer.
+/// Source of a number in a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Said {
     /// Field in the body.

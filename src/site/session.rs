@@ -1,4 +1,4 @@
-//! Rules for sessions: the requests that log in, what to take from their answers, and the headers
+//! Rules for sessions: the requests that log in, what to take from their responses, and the headers
 //! that all other requests carry.
 
 use url::Url;
@@ -26,7 +26,7 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoginStep {
     pub(super) request: RequestTemplate,
-    /// Values to take from its answer. All of them are required.
+    /// Values to take from its response. All of them are required.
     pub take: Vec<Taken>,
 }
 

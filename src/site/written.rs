@@ -72,7 +72,7 @@ impl Chain {
         }
         let line: Result<Line, _> = toml::from_str(&format!("steps = {text}"));
         line.map(|line| line.steps)
-            .map_err(|error| format!("it is no TOML list of steps: {}", error.message()))
+            .map_err(|error| format!("it is not a TOML list of steps: {}", error.message()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Location of the store: `mongodb://…/db`, `sqlite:PATH`, `jsonl:PATH`, `jsonl:-`.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -21,15 +22,39 @@ pub enum StoreUrl {
 pub enum StoreUrlError {
     /// The scheme is none of the three.
     #[error(
-        "a store is mongodb://HOST/DATABASE, sqlite:PATH or jsonl:PATH (jsonl:- is standard output)"
+        "a store is mongodb://HOST/DATABASE, sqlite:PATH or jsonl:PATH (jsonl:- is standard output){0}"
     )]
-    Scheme,
+    Scheme(Meant),
     /// The MongoDB URI names no database.
     #[error("the URI names no database: write mongodb://HOST/DATABASE")]
     NoDatabase,
     /// The path is empty.
     #[error("no path after the colon")]
     NoPath,
+}
+
+/// The URL that was probably meant by a text without a scheme, if any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meant(Option<String>);
+
+impl Meant {
+    /// Guesses by the ending of a file's name. A text with a scheme may hold a password and is not
+    /// repeated.
+    fn of(text: &str) -> Meant {
+        let is_path = !text.contains("://") && !text.contains('@');
+        let ending = Path::new(text).extension().and_then(|it| it.to_str()).filter(|_| is_path);
+        Meant(match ending {
+            Some("db" | "sqlite" | "sqlite3") => Some(format!("sqlite:{text}")),
+            Some("jsonl" | "ndjson") => Some(format!("jsonl:{text}")),
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Meant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |meant| write!(f, "; did you mean {meant}?"))
+    }
 }
 
 impl FromStr for StoreUrl {
@@ -47,7 +72,7 @@ impl FromStr for StoreUrl {
         }
         let hosts = ["mongodb://", "mongodb+srv://"];
         let Some(rest) = hosts.iter().find_map(|scheme| text.strip_prefix(scheme)) else {
-            return Err(StoreUrlError::Scheme);
+            return Err(StoreUrlError::Scheme(Meant::of(text)));
         };
         let database = rest.split_once('/').map(|(_, rest)| rest.split('?').next().unwrap_or(""));
         match database {
@@ -86,8 +111,8 @@ fn path_of(path: &str) -> Result<PathBuf, StoreUrlError> {
     if path.is_empty() { Err(StoreUrlError::NoPath) } else { Ok(PathBuf::from(path)) }
 }
 
-impl std::fmt::Display for StoreUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreUrl::Mongodb(uri) => write!(f, "{uri}"),
             StoreUrl::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
@@ -113,7 +138,17 @@ mod tests {
     #[test]
     fn what_names_no_store_says_why() {
         let error = |text: &str| text.parse::<StoreUrl>().unwrap_err();
-        assert_eq!(error("postgres://h/db"), StoreUrlError::Scheme);
+        let schemes = "a store is mongodb://HOST/DATABASE, sqlite:PATH or jsonl:PATH (jsonl:- is standard output)";
+        let cases = [
+            ("postgres://h/db", ""),
+            ("postgres://me:s3cret@h/x.db", ""),
+            ("a/b.db", "; did you mean sqlite:a/b.db?"),
+            ("items.jsonl", "; did you mean jsonl:items.jsonl?"),
+            ("books", ""),
+        ];
+        for (text, meant) in cases {
+            assert_eq!(error(text).to_string(), format!("{schemes}{meant}"), "{text}");
+        }
         assert_eq!(error("mongodb://h"), StoreUrlError::NoDatabase);
         assert_eq!(error("mongodb://h/?w=1"), StoreUrlError::NoDatabase);
         assert_eq!(error("sqlite:"), StoreUrlError::NoPath);

@@ -31,7 +31,7 @@ pub enum Beginning {
         /// Reason why an unfinished sweep is not resumed, if there is one.
         afresh: Option<String>,
     },
-    /// Give up: another run holds the site.
+    /// Give up: another run holds the site lock.
     Held(Box<LedgerEntry>),
     /// Read the ledger again, for at most this long: the holder may be dead.
     Watch(Box<LedgerEntry>, Duration),

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(wait(&entries, false, HOUR, now), Some(minutes(40)));
         assert_eq!(wait(&entries, true, HOUR, now), Some(minutes(59)));
         let interrupted = [began(999, State::Ended(Outcome::Interrupted), true)];
-        assert_eq!(wait(&interrupted, true, HOUR, now), Some(minutes(59)), "it never goes on");
+        assert_eq!(wait(&interrupted, true, HOUR, now), Some(minutes(59)), "it never resumes");
     }
 
     #[test]

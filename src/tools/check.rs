@@ -60,7 +60,7 @@ pub struct Check {
     pub misfit: Option<String>,
 }
 
-/// A requested page and its answer.
+/// A requested page and its response.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Asked {
     /// Kind and name of the page.
@@ -69,9 +69,9 @@ pub struct Asked {
     pub method: String,
     /// URL, without credentials.
     pub url: String,
-    /// Status of the answer, or `None` if there was none.
+    /// Status of the response, or `None` if there was none.
     pub status: Option<u16>,
-    /// Time from the request to the end of the answer, in milliseconds.
+    /// Time from the request to the end of the response, in milliseconds.
     pub ms: Option<u64>,
     /// Size of the decoded body, in bytes.
     pub bytes: Option<usize>,
@@ -110,7 +110,7 @@ impl Check {
 }
 
 impl Asked {
-    /// Adds the answer to a request.
+    /// Adds the response to a request.
     pub fn answered(
         mut self,
         status: u16,
@@ -138,7 +138,7 @@ pub fn is_unreachable(error: &FetchError) -> bool {
     matches!(error, FetchError::Connect(_) | FetchError::Timeout(_) | FetchError::Closed(_))
 }
 
-/// Explains an answer with an error status, with a hint about the site file.
+/// Explains a response with an error status, with a hint about the site file.
 pub fn refused(status: u16, body: &[u8]) -> String {
     let hint = match status {
         401 | 403 | 418 => {
@@ -255,7 +255,7 @@ pub fn misread(table: &str, format: Format, page: &Page) -> Option<String> {
     let is_xml = head.starts_with(b"<?xml") && !head.windows(5).any(|tag| tag == b"<html");
     (format == Format::Html && is_xml).then(|| {
         format!(
-            "{table}: the page is XML and read as HTML, where CDATA is no text, names are in small letters and `<link>` is empty; `format = \"xml\"` reads it as it is"
+            "{table}: the page is XML and read as HTML, where CDATA is not text, names are in small letters and `<link>` is empty; `format = \"xml\"` reads it as it is"
         )
     })
 }

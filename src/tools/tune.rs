@@ -3,7 +3,7 @@
 //!
 //! Everything here is a function of values; no requests are made.
 //!
-//! At level N, N requests are in flight all the time. The clock of a level starts after N answers,
+//! At level N, N requests are in flight all the time. The clock of a level starts after N responses,
 //! so that the time for opening connections, which a crawl pays once, does not count.
 
 use std::time::Duration;
@@ -29,7 +29,7 @@ const BY_CHANCE: usize = 1;
 pub struct Sample {
     /// Time of completion, since the start of the level.
     pub ended: Duration,
-    /// Time from the request to the end of its answer.
+    /// Time from the request to the end of its response.
     pub took: Duration,
     /// True if the request failed in a way that overload may cause; see [`is_trouble`].
     pub trouble: bool,
@@ -44,7 +44,7 @@ pub struct Level {
     pub requests: usize,
     /// Time for all requests.
     pub elapsed: Duration,
-    /// Successful answers per second, after connections are open.
+    /// Successful responses per second, after connections are open.
     pub per_second: f64,
     /// Median time of a request.
     pub median: Duration,
@@ -105,9 +105,9 @@ impl Level {
         }
     }
 
-    /// Estimates successful answers per second from a few rounds. The rate after the first round is
+    /// Estimates successful responses per second from a few rounds. The rate after the first round is
     /// too high, because that round does not queue. The overall rate is too low, because it
-    /// includes the time until the first answer. Returns their mean.
+    /// includes the time until the first response. Returns their mean.
     fn answered(&self) -> f64 {
         let good = (self.requests - self.errors) as f64;
         (self.per_second + good / self.elapsed.as_secs_f64().max(1e-6)) / 2.0
@@ -192,7 +192,7 @@ pub fn workers(levels: &[Level]) -> Option<usize> {
     Some(if is_queueing { served as usize } else { level.at_once })
 }
 
-/// Returns true if the request failed in a way that overload may cause: no answer, or an error
+/// Returns true if the request failed in a way that overload may cause: no response, or an error
 /// status. A missing item (404 or 410) is not caused by the load.
 pub fn is_trouble(status: Option<u16>) -> bool {
     match status {
@@ -322,7 +322,7 @@ mod tests {
             workers(&levels(&[&below[..], &above[..]].concat()))
         };
         assert_eq!(climb(490.0, 500.0), Some(20));
-        // Between an answer and the next request a place is empty.
+        // Between a response and the next request a place is empty.
         assert_eq!(climb(440.0, 500.0), Some(20));
         assert_eq!(climb(440.0, 530.0), Some(21));
     }

@@ -153,7 +153,14 @@ impl<'a> Session<'a> {
         let span = self.reports.as_ref().map(|_| error_span!("crawl", site = &*job.site.name));
         let _entered = span.map(tracing::Span::entered);
         match self.crawl(job, store, job.sweep.clone()).await {
-            Ok((ended, told)) => Ran { exit: self.finish(ended, told), told },
+            Ok((ended, told)) => {
+                let exit = self.finish(ended, told);
+                let is_kept = !matches!(self.store_url, StoreUrl::JsonLines(_));
+                if matches!(exit, Exit::Interrupted(_)) && is_kept && !job.sweep.is_limited() {
+                    print_message("The same command resumes this sweep.\n");
+                }
+                Ran { exit, told }
+            }
             Err(signal) => Ran { exit: Exit::Interrupted(signal), told: Some(signal) },
         }
     }

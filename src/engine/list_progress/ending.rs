@@ -74,7 +74,7 @@ pub struct Before {
 /// The action after a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Turn {
-    /// Request the page again before its answer counts.
+    /// Request the page again before its response counts.
     AskAgain,
     /// Retry the page: it is not a page of this list, for this reason.
     OtherKind(String),
@@ -117,7 +117,7 @@ pub fn decide(list: &Rules<'_>, page: &IndexPage, answer: Answer<'_>, before: &B
     }
     if before.is_over {
         return Turn::Gap(format!(
-            "{page}: three pages in a row have the items of other pages; the rest of the list was not asked for"
+            "{page}: three pages in a row have the items of other pages; the rest of the list was not requested"
         ));
     }
     let is_exact = list.total_exact && !before.has_moved;
@@ -159,7 +159,7 @@ fn after_nothing(
     }
     if next.is_some() && before.empty_in_a_row + 1 >= MOST_EMPTY {
         return Turn::Gap(format!(
-            "{page} is the {MOST_EMPTY}th in a row that is empty, and names a further one; the rest of the list was not asked for"
+            "{page} is the {MOST_EMPTY}th in a row that is empty, and names a further one; the rest of the list was not requested"
         ));
     }
     let next = next.or_else(|| probe(list.paging, page, said, before));
@@ -198,7 +198,7 @@ fn after_items(
     };
     if before.is_stale && (next.is_placed() || !next.certain) {
         return Turn::Gap(format!(
-            "{page}: {MOST_STALE} pages in a row list nothing that other pages do not list; the rest of the list was not asked for"
+            "{page}: {MOST_STALE} pages in a row list nothing that other pages do not list; the rest of the list was not requested"
         ));
     }
     let Some(repeated) = before.repeats.filter(|_| next.is_placed() || !next.certain) else {
@@ -222,7 +222,7 @@ fn end(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Turn {
         Some(false) => return Turn::End,
         Some(true) => {
             return Turn::Gap(format!(
-                "{page} says by `while` that the list goes on, but has nothing for the request of a next page"
+                "{page} says by `while` that the list continues, but has nothing for the request of a next page"
             ));
         }
         None => {}
@@ -231,7 +231,7 @@ fn end(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Turn {
     let off = "`more = false` in paging passes over that";
     if let Some(name) = hints.goes_on_after(page.number).filter(|_| list.heeds_hints) {
         return Turn::Gap(format!(
-            "{page} says by `{name}` that the list goes on, but the site file finds no next page there ({off})"
+            "{page} says by `{name}` that the list continues, but the site file finds no next page there ({off})"
         ));
     }
     let is_first = page.number == 1 && !list.paging.is_counted();
@@ -355,7 +355,7 @@ pub fn left_out(paging: &Paging, page: &IndexPage, new: u64) -> Option<String> {
     let is_shown = new > 0 && is_probe(paging, page);
     is_shown.then(|| {
         format!(
-            "a page in the middle of the list has fewer items than asked for, and {} between it and the next page: write `step = \"items\"` in paging, so that each page begins where the one before it ended",
+            "a page in the middle of the list has fewer items than requested, and {} between it and the next page: write `step = \"items\"` in paging, so that each page begins where the one before it ended",
             counted(new, "item lies", "items lie")
         )
     })
@@ -390,7 +390,7 @@ pub fn too_few(paging: &Paging, first_items: Option<u64>) -> String {
         false => "write in `size` how many there are on a page",
     };
     format!(
-        "the first page of the list has {items} of the {limit} items asked for, and the list goes on, so that items may lie between its pages: {remedy}"
+        "the first page of the list has {items} of the {limit} items requested, and the list continues, so that items may lie between its pages: {remedy}"
     )
 }
 

@@ -165,7 +165,7 @@ fn l3_an_empty_page_is_not_believed_at_once() {
     let progress = ListProgress::default();
     for number in [4, 5] {
         assert_eq!(read(&progress, &page(number), &[]), Turn::AskAgain, "{number}");
-        assert!(!progress.is_over(&page(number)), "one empty page is no end of a plan");
+        assert!(!progress.is_over(&page(number)), "one empty page does not end a plan");
         assert_eq!(read(&progress, &page(number), &[]), Turn::Inside, "{number}");
     }
     assert!(progress.is_over(&page(6)), "more was planned than there is");
@@ -203,7 +203,7 @@ fn l12_a_count_above_what_is_listed_is_a_mismatch_where_the_list_declares_none()
     assert_eq!((mismatches[0].declared, mismatches[0].hinted_by.as_deref()), (3, Some("total")));
     assert!(!progress.is_whole(true) && progress.is_whole(false));
     progress.listed(&page(2), ["c", "d"].into_iter(), 2, 0);
-    assert_eq!(progress.mismatches(), [], "more than it says is no gap");
+    assert_eq!(progress.mismatches(), [], "more than it says is not a gap");
 }
 
 #[test]

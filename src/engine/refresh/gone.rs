@@ -3,7 +3,7 @@
 //! A count does not prove that an item left the site: an item inserted at the end of a list can
 //! hide one that shifted across a page boundary, and a list that ends early names fewer items than
 //! the site has. So the page of each missing item is requested. While it answers with the item, the
-//! item is *unlisted*, never gone. 404 and 410 prove that it is gone. An answer that neither shows
+//! item is *unlisted*, never gone. 404 and 410 prove that it is gone. A response that neither shows
 //! nor denies the item (401, 403, a redirect to another address) is treated like an item without a
 //! page: it is gone if a second complete sweep does not list it either.
 
@@ -25,7 +25,7 @@ pub enum Sight {
     NoPage,
     /// The item has a page, but its URL contained credentials and was not stored in full.
     Hidden,
-    /// The answer says nothing about the item.
+    /// The response says nothing about the item.
     Unclear,
 }
 

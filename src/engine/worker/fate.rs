@@ -72,7 +72,7 @@ pub fn after_sight(
 /// not count as failed.
 pub fn give_up_unlisted(context: &WorkerContext, item: &DetailPage, message: &str) {
     let name = format!("item {}", plain(item.key.as_str()));
-    let said = format!("it is not listed, and cannot be asked for: {message}");
+    let said = format!("it is not listed, and its page cannot be requested: {message}");
     context.reports.problems.note_at(name, said);
     note(context, item.key.clone(), listing_of(context, item), Sight::Unclear);
 }

@@ -76,7 +76,7 @@ pub async fn read_page(
 }
 
 /// Handles a redirect of an item's request to an address that is not the item's own. Returns `None`
-/// if there was none, or the address may be the item's: then the answer counts.
+/// if there was none, or the address may be the item's: then the response counts.
 fn after_redirect(
     context: &WorkerContext,
     attempt: &mut Attempt,
@@ -123,7 +123,7 @@ pub fn settled(context: &WorkerContext, item: &DetailPage, plan: Plan) -> After 
     seen(item, fetched, is_recent)
 }
 
-/// Handles a "not modified" answer.
+/// Handles a "not modified" response.
 pub fn not_modified(
     context: &WorkerContext,
     attempt: &mut Attempt,

@@ -113,7 +113,7 @@ fn clip(context: &WorkerContext, run: IndexRun) -> Option<IndexRun> {
         context
             .reports
             .problems
-            .gap(format!("the list goes on after {} pages, where `max_pages` ends it", range.to));
+            .gap(format!("the list continues after {} pages, where `max_pages` ends it", range.to));
     }
     range.clip(run)
 }

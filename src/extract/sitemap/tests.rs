@@ -111,7 +111,7 @@ fn p1_what_is_no_sitemap_says_what_it_is() {
         ("<rss version='2.0'/>", "the root element is `rss`, neither `urlset` nor `sitemapindex`"),
         ("<rdf:RDF/>", "the root element is `rdf:RDF`"),
         ("<\u{1b}[31m>", "`\\u{1b}[31m`"),
-        ("{\"urlset\": []}", "line 1 is no http(s) URL: {\"urlset\": []}"),
+        ("{\"urlset\": []}", "line 1 is not an http(s) URL: {\"urlset\": []}"),
         ("http://a/1 2", "line 1 is no"),
         ("ftp://a/1", "line 1 is no"),
         ("http:/a?b=http://c", "line 1 is no"),
@@ -175,8 +175,10 @@ fn d13_what_is_not_escaped_or_cannot_be_used_costs_no_other_entry() {
         assert_eq!(found(body.as_bytes()), format!("entries {expected}"), "{body}");
     }
     let lines = found(b"http://a/1\n/2\nWarning: x\nhttp://a/3");
-    let (second, third) =
-        ("line 2 of the sitemap is no URL: /2", "line 3 of the sitemap is no URL: Warning: x");
+    let (second, third) = (
+        "line 2 of the sitemap is not a URL: /2",
+        "line 3 of the sitemap is not a URL: Warning: x",
+    );
     assert_eq!(lines, format!("entries http://a/1 http://a/3 -0 {second} {third}"));
 }
 
@@ -186,12 +188,12 @@ fn d13_a_line_that_is_too_long_is_no_empty_sitemap_and_no_other_kind_of_text() {
     let why = format!("line 1 of the sitemap has more than {LONGEST} bytes");
     assert_eq!(found(long.as_bytes()), format!("entries  -0 {why}"));
     let more = format!("{long}\n/2\nhttp://a/3");
-    let second = "line 2 of the sitemap is no URL: /2";
+    let second = "line 2 of the sitemap is not a URL: /2";
     assert_eq!(found(more.as_bytes()), format!("entries http://a/3 -0 {why} {second}"));
     // One long line of something else.
     let json = format!("{{\"urls\":[\"{long}\"]}}");
     assert!(
-        found(json.as_bytes()).contains("line 1 is no http(s) URL"),
+        found(json.as_bytes()).contains("line 1 is not an http(s) URL"),
         "{}",
         found(json.as_bytes())
     );

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use super::*;
 
-/// From a request to its answer.
+/// From a request to its response.
 const LATENCY: u64 = 20_000;
 /// From a request to its refusal.
 const REFUSAL: u64 = 300;
@@ -32,12 +32,12 @@ struct Run {
     last: u32,
 }
 
-/// What an answer is.
+/// What a response is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Answer {
     Page,
     Refusal,
-    /// The place of a refused request is free again: it is held for as long as an answer takes.
+    /// The place of a refused request is free again: it is held for as long as a response takes.
     Free,
 }
 

@@ -187,7 +187,7 @@ mod tests {
             let made = text(kind, given).map(|(made, _)| made);
             assert_eq!(made.as_deref(), *expected, "{kind} of {given:?}");
             if let Some(made) = made {
-                assert!(Json::parse(made.as_bytes()).is_ok(), "{made} is no JSON");
+                assert!(Json::parse(made.as_bytes()).is_ok(), "{made} is not JSON");
             }
         }
     }

@@ -17,7 +17,7 @@ pub struct Pattern(Regex);
 
 /// Error for a text that is not a valid regular expression, or too large a one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no regular expression: {message}")]
+#[error("`{text}` is not a regular expression: {message}")]
 pub struct PatternError {
     text: String,
     message: String,

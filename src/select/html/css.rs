@@ -71,7 +71,7 @@ enum Take {
 
 /// Error for a text that is not a CSS selector.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no CSS selector: {message}")]
+#[error("`{text}` is not a CSS selector: {message}")]
 pub struct CssError {
     text: String,
     message: String,
@@ -349,7 +349,7 @@ fn attribute_name(name: &str, is_xml: bool) -> Result<Box<str>, String> {
         return Err("`::attr()` names no attribute; write `::attr(href)`".to_owned());
     }
     if name.contains(odd) {
-        return Err(format!("{name:?} is no attribute's name; write `::attr(href)`"));
+        return Err(format!("{name:?} is not the name of an attribute; write `::attr(href)`"));
     }
     // The prefix is written with either sign.
     Ok(if is_xml { name.replace('|', ":").into() } else { name.to_ascii_lowercase().into() })
@@ -379,7 +379,7 @@ fn message(error: &ParseError<Kind>) -> String {
         | Kind::UnexpectedTokenInAttributeSelector
         | Kind::ExpectedBarInAttr
         | Kind::BadValueInAttr
-        | Kind::InvalidQualNameInAttr => "what stands in `[…]` is no test of an attribute",
+        | Kind::InvalidQualNameInAttr => "`[…]` does not hold a test of an attribute",
         Kind::ExpectedNamespace | Kind::ExplicitNamespaceUnexpectedToken => {
             "it names a namespace, which pages have none of"
         }

@@ -145,7 +145,7 @@ fn what_is_no_selector_says_what_is_wrong() {
         ("> ::text", "space before `::text`"),
         ("div ::text", "space before `::text`"),
         ("a::attr()", "names no attribute"),
-        ("a::attr(a b)", "no attribute's name"),
+        ("a::attr(a b)", "not the name of an attribute"),
         ("a::text, b", "different things"),
         ("a::text, b::attr(href)", "different things"),
         ("a::text b", "at the end"),

@@ -31,7 +31,7 @@ pub enum XmlError {
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The page is malformed.
-    #[error("the page is no XML near byte {at}: {message}")]
+    #[error("the page is not XML near byte {at}: {message}")]
     Broken {
         /// Offset in the text, in bytes.
         at: u64,

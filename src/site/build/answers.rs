@@ -155,7 +155,7 @@ mod tests {
             ("wait = '0s'", "s.toml:8: answers.wait: must be a duration from 1s to 10m"),
             ("wait = 'soon'", "s.toml:8: answers.wait: must be a duration from 1s to 10m"),
             ("missing = ['h1.gone']", "answers.missing: `h1.gone` is CSS"),
-            ("error = ['$.[']", "s.toml:8: answers.error: `$.[` is no JSONPath"),
+            ("error = ['$.[']", "s.toml:8: answers.error: `$.[` is not a JSONPath"),
             ("ends = [404]", "s.toml:8: answers.ends: unknown field `ends`"),
         ];
         for (answers, expected) in cases {

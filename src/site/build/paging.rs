@@ -89,7 +89,7 @@ fn handover(key: &str, table: &PagingTable, on: Finds) -> Result<Handover, Wrong
     Ok(Handover { take, start, is_cursor: false })
 }
 
-/// Builds values to take from an answer, by name. `on` returns the kind of what a value is selected
+/// Builds values to take from a response, by name. `on` returns the kind of what a value is selected
 /// in.
 pub fn taken(
     key: &str,
@@ -138,7 +138,7 @@ fn last_page(
     }
 }
 
-/// Builds the source of a number in an answer, or returns `None` if there is none.
+/// Builds the source of a number in a response, or returns `None` if there is none.
 fn said(
     key: &str,
     written: Option<&At<Short<SaidTable>>>,

@@ -120,7 +120,7 @@ impl<'f> Read<'f> {
         let Some(written) = self.delimiter else { return Ok(COMMA) };
         let key = format!("{}.delimiter", self.table);
         if self.format != Format::Csv {
-            let message = "it says nothing here: the pages are no CSV";
+            let message = "not valid here: the pages are not CSV";
             return Err(wrong(written, &key, message));
         }
         match written.value.as_bytes() {
@@ -133,7 +133,7 @@ impl<'f> Read<'f> {
 /// Builds the selector of the names of columns, which is applied to `page`.
 pub fn columns(written: &At<Chain>, page: Finds, items: Finds) -> Result<Select, Wrong> {
     if items != Finds::Values {
-        let message = "it says nothing here: the items are no lists of values";
+        let message = "not valid here: the items are not lists of values";
         return Err(wrong(written, "index.columns", message));
     }
     let columns = select("index.columns", written, page)?;
@@ -190,7 +190,7 @@ mod tests {
                 "",
                 "items = ['$.html', 'li >']",
                 "",
-                "s.toml:7: index.items: step 2: `li >` is no CSS selector",
+                "s.toml:7: index.items: step 2: `li >` is not a CSS selector",
             ),
             (
                 "",
@@ -211,7 +211,7 @@ mod tests {
                 "",
                 "within = 'li'\nitems = '$[*]'",
                 "",
-                "s.toml:7: index.within: `li` is no JSONPath",
+                "s.toml:7: index.within: `li` is not a JSONPath",
             ),
             (
                 "format = 'html'",
@@ -223,7 +223,7 @@ mod tests {
                 "",
                 "within = { regex = '(' }\nitems = '$[*]'",
                 "",
-                "s.toml:7: index.within: step 1: `(` is no regular expression",
+                "s.toml:7: index.within: step 1: `(` is not a regular expression",
             ),
             (
                 "",
@@ -235,7 +235,7 @@ mod tests {
                 "",
                 items,
                 "[detail]\nurl = '/{key}'\nrequire = [['$.html', '$.[']]",
-                "s.toml:10: detail.require: step 2: `$.[` is no JSONPath",
+                "s.toml:10: detail.require: step 2: `$.[` is not a JSONPath",
             ),
             (
                 "",

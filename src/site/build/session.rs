@@ -68,7 +68,7 @@ fn placeholders(take: &[Taken]) -> impl Iterator<Item = Placeholder> {
     take.iter().map(|it| Placeholder::Named(it.name.clone()))
 }
 
-/// Builds the values to take from an answer. A selector that begins with `$` is a JSONPath, any
+/// Builds the values to take from a response. A selector that begins with `$` is a JSONPath, any
 /// other is CSS.
 fn taken(key: &str, table: &IndexMap<String, At<Short<SaidTable>>>) -> Result<Vec<Taken>, Wrong> {
     paging::taken(key, table, |written| {

@@ -27,7 +27,7 @@ pub struct SessionTable {
     pub json: Option<At<toml::Value>>,
     /// Page to request before the login.
     pub page: Option<At<SessionPageTable>>,
-    /// Values on the answer to the login, by name: JSONPath, CSS or headers. `{name}` stands for
+    /// Values on the response to the login, by name: JSONPath, CSS or headers. `{name}` stands for
     /// them in `headers`. A login without one of them has failed.
     #[serde(default)]
     pub take: IndexMap<String, At<Short<SaidTable>>>,

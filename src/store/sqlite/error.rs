@@ -81,7 +81,7 @@ fn why_not_opened(path: &Path, error: &Error) -> String {
     }
     if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
         let folder = folder.display();
-        return format!("{file} cannot be made, there is no folder {folder}: make it first");
+        return format!("{file} cannot be created: there is no folder {folder}; create it first");
     }
     let reason = match OpenOptions::new().append(true).create(true).open(path) {
         Ok(_) => error.to_string(),

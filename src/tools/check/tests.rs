@@ -60,7 +60,7 @@ fn warnings_name_what_is_odd_about_a_list() {
     one(
         OFFSET,
         r#"{"n":"many","r":[{"id":1},{"id":2}]}"#,
-        "the count at $.n is a text that is no whole number",
+        "the count at $.n is a text that is not a whole number",
     );
     one(
         OFFSET,

@@ -245,7 +245,7 @@ fn an_interrupt_is_exit_130() {
     let running = gleaner(&["check", "books", "--base-url", demo.url()]).start();
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while demo.stats().requests == 0 {
-        assert!(std::time::Instant::now() < deadline, "nothing was asked for");
+        assert!(std::time::Instant::now() < deadline, "nothing was requested");
         std::thread::sleep(Duration::from_millis(5));
     }
     running.signal("INT");
@@ -265,7 +265,7 @@ fn x1_check_shows_hosts_files_and_headers_before_the_first_request() {
     let own = served.url().trim_start_matches("http://");
     let asks = format!("requests  {own}, 127.0.0.1:9");
     let ended = checked(&file(&(list.clone() + DETAIL)), served.url(), &more);
-    let (reach, _) = ended.out.split_once("index page 1\n").expect("what was asked for");
+    let (reach, _) = ended.out.split_once("index page 1\n").expect("what was requested");
     let mut rows: Vec<&str> = reach.lines().collect();
     assert_eq!(rows.remove(0), asks);
     rows.sort_unstable();

@@ -199,9 +199,9 @@ fn c2_a_parent_that_another_run_holds_skips_its_children() {
         shop.shelf().books_delay = Duration::from_secs(5);
         let (asked, books) = (shop.asked(), shop.served.count("/books"));
         let first = crawl(&[&shop.books(folder)], store).start();
-        until("the list is asked for", || shop.served.count("/books") > books);
+        until("the list is requested", || shop.served.count("/books") > books);
         let second = both(&shop, folder, store).run().with(4);
-        second.tells(&["reviews is skipped", "another run holds the site"]);
+        second.tells(&["reviews is skipped", "another run holds the site lock"]);
         assert_eq!((shop.asked(), shop.served.count("/books")), (asked, books + 1));
         first.end().with(0);
     });
@@ -221,7 +221,7 @@ fn c2_what_leaves_the_parent_takes_its_children_along_by_the_usual_proof() {
         assert_eq!((live(store, "books").len(), live(store, "reviews").len()), (2, 6));
         let asked = shop.asked();
         run();
-        assert_eq!(shop.asked(), asked + 2, "what is gone is no seed");
+        assert_eq!(shop.asked(), asked + 2, "what is gone is not a seed");
         assert_eq!(live(store, "reviews"), set(&["a-1", "a-2", "b-1", "b-2"]));
         // It comes back, with its children.
         shop.shelf().books.push("c".to_owned());

@@ -147,7 +147,7 @@ fn a_locked_site_is_retried_at_the_next_interval() {
     let other = crawl(demo.url(), &store, &["--workers", "2"]).start();
     until("the other run gets on", || demo.stats().requests > 4);
     let running = every(&demo, &store, "500ms", &[]);
-    running.says("another run holds the site; the next sweep starts as scheduled");
+    running.says("another run holds the site lock; the next sweep starts as scheduled");
     other.end().with(0);
     running.says("books: complete");
     running.signal("KILL");

@@ -89,7 +89,7 @@ fn s8_a_second_run_is_exit_4_and_says_who_holds_the_site() {
     let first = run(&demo, &sqlite(&path), &[]).start();
     first.says("starting sweep");
     let second = run(&demo, &sqlite(&path), &[]).run().with(4);
-    let who = "another run holds the site books: process";
+    let who = "another run holds the site lock books: process";
     second.tells(&[who, ", since 20", ", silent for ", "; free when that run ends, or in "]);
     asked_for_rules(1);
     // One that resumes a sweep has not held the site since that began.
@@ -120,7 +120,7 @@ fn s8_a_run_on_a_locked_site_writes_its_report() {
     assert_eq!(report["outcome"], "failed");
     assert!(report["sweep"].is_null(), "{report}");
     let said = report["problems"][0].as_str().expect("a sentence");
-    assert!(said.starts_with("another run holds the site books"), "{said}");
+    assert!(said.starts_with("another run holds the site lock books"), "{said}");
     first.signal("KILL");
     first.end();
 }
@@ -145,7 +145,7 @@ fn stopped_before_the_first_page(signal: &str, code: i32) {
     let running = crawl(demo.url(), &store, &["--grace", "100ms"]).start();
     let deadline = Instant::now() + Duration::from_secs(30);
     while !demo.requests().iter().any(|seen| seen.path.contains("offset=0")) {
-        assert!(Instant::now() < deadline, "the first page is never asked for");
+        assert!(Instant::now() < deadline, "the first page is never requested");
         std::thread::sleep(Duration::from_millis(5));
     }
     running.signal(signal);
@@ -184,7 +184,7 @@ fn interrupted_and_a_part_of_it_killed(store: &str) {
     assert_eq!(limited.end().code, 137);
     let asked = demo.stats().requests;
     run(&demo, store, &[]).run().with(0).tells(&["resuming unfinished sweep", "complete"]);
-    assert!(demo.stats().requests - asked < ITEMS as u64, "what was stored is not asked for again");
+    assert!(demo.stats().requests - asked < ITEMS as u64, "what was stored is not requested again");
     let sweeps = gleaner(&["sweeps", "books", "--store", store]).run().with(0);
     assert!(!sweeps.out.contains("running"), "{}", sweeps.out);
     run(&demo, store, &[]).run().with(0);
@@ -281,7 +281,7 @@ fn s18_a_signal_before_the_start_stops_at_once_without_a_sweep() {
     assert!(next.contains("with a heartbeat in the future; free when"), "{next}");
     assert!(next.contains("(no sweep)") && !next.contains("sweep ended"), "{next}");
     assert_eq!(report(&to)["sweep"], serde_json::Value::Null);
-    assert_eq!(demo.stats().requests, asked, "the site is asked for nothing");
+    assert_eq!(demo.stats().requests, asked, "the site is requested nothing");
     let listed = gleaner(&["sweeps", "books", "--store", &sqlite(&path)]).run().with(0);
     assert!(listed.out.contains("with a heartbeat in"), "{}", listed.out);
 }

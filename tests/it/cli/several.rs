@@ -200,7 +200,7 @@ fn c1_a_signal_ends_the_run_and_begins_no_other() {
         let before = served.count("/a");
         let to = folder.named("report.json");
         let running = crawl(&[&a, &b], &folder.store()).args(&["--report", &to]).start();
-        until("the first list is asked for", || served.count("/a") > before);
+        until("the first list is requested", || served.count("/a") > before);
         running.signal(signal);
         // The request in flight is finished, so the first site may even be complete.
         running.end().with(code);

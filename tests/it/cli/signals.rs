@@ -36,7 +36,7 @@ fn stops(name: &str, code: i32) {
     running.signal(name);
     running.says("finishing in-flight requests");
     let asked = demo.stats().requests;
-    running.end().with(code).tells(&["books: interrupted"]);
+    running.end().with(code).tells(&["books: interrupted", "The same command resumes this sweep."]);
     let requests = demo.stats().requests;
     assert!(requests <= asked + WORKERS, "{requests} after {asked}: new ones were begun");
     let report = report(&to);

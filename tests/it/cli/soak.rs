@@ -221,7 +221,7 @@ impl Soak {
             (0, Some("complete")) | (3, Some("incomplete")) | (1, Some("failed")) => {}
             // The process holds the site.
             (4, Some("failed")) => {
-                let says_why = ended.err.contains("another run holds the site");
+                let says_why = ended.err.contains("another run holds the site lock");
                 assert!(says_why && said.as_ref().is_some_and(|it| it["sweep"].is_null()));
             }
             // Nothing was kept as a failure.

@@ -43,7 +43,7 @@ async fn what_failed_is_crawled_and_nothing_else<B: Ledger>() {
     let items = &report.items;
     assert_eq!((items.new, items.failed, items.missing, report.index.listed), (1, 1, 1, 3));
     assert_eq!(rig.demo.stats().requests - before, 4, "three pages, one of them twice");
-    assert_eq!(rig.the_failure().await.page, keys[20], "what is not there is no failure");
+    assert_eq!(rig.the_failure().await.page, keys[20], "what is not there is not a failure");
     rig.demo.clear_faults();
     let report = again(&mut rig, Outcome::Complete).await;
     assert_eq!((report.items.new, report.requests.total), (1, 1));

@@ -132,7 +132,7 @@ async fn w22_robots_txt_at_another_host_is_read_there_and_holds_for_the_host_tha
         let (stored, site, other) = ruled_from_elsewhere(to).await;
         assert_eq!(stored, Ok(vec!["2".to_owned()]), "{hops}");
         assert_eq!(site.count("/api/book/1/"), 0);
-        assert_eq!(other.count("/"), hops + 1, "its own rules are not asked for");
+        assert_eq!(other.count("/"), hops + 1, "its own rules are not requested");
         for asked in other.requests() {
             let told = format!("{:?}", asked.headers);
             assert!(asked.method == "GET" && !told.contains("s3cret"), "{told}");

@@ -144,7 +144,7 @@ async fn what_is_not_listed_and_closed_is_gone_the_second_time<B: Backend>(
     assert_eq!(gone(&rig, &keys).await, set(&[&keys[5], &keys[6], &keys[7]]));
     let before = rig.demo.stats().requests;
     rig.complete().await;
-    assert_eq!(rig.demo.stats().requests - before, 37 + 3, "they are not asked for any more");
+    assert_eq!(rig.demo.stats().requests - before, 37 + 3, "they are not requested any more");
 }
 
 /// Whatever is answered for them, it is no block: one refusal would be, of an item that is listed.
@@ -274,7 +274,7 @@ async fn g3_more_than_the_share_that_is_granted_is_refused_and_says_how_to_go_ah
     says(&report, "nothing was marked gone");
     says(&report, "--gone-limit");
     assert_eq!(gone(&rig, &keys).await, BTreeSet::new());
-    assert!(rig.demo.stats().requests - before < 25, "they are not even asked for");
+    assert!(rig.demo.stats().requests - before < 25, "they are not even requested");
     rig.settings.refresh.gone_limit = 100.0;
     assert_eq!(rig.complete().await.items.gone, 20);
 }
@@ -320,7 +320,7 @@ async fn g1_what_cannot_be_asked_for_is_not_gone() {
         rig.demo.fault(Fault::on(format!("/api/book/{}/", keys[5])).status(status));
         let report = ended(rig.crawl().await, Outcome::Complete);
         assert_eq!((report.items.gone, report.items.failed), (0, 0), "{status}");
-        says(&report, "is not listed, and cannot be asked for");
+        says(&report, "is not listed, and its page cannot be requested");
         let known = &facts(&rig, &keys[5..6]).await[0];
         assert_eq!((known.gone_at, known.unlisted_at), (None, None));
     }

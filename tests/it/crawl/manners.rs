@@ -53,7 +53,7 @@ async fn w12_rules_that_can_never_be_read_end_the_run_and_say_how_to_go_on() {
     assert!(matches!(ended.error, Some(CrawlError::Robots { .. })), "{:?}", ended.error);
     assert_eq!(ended.report.outcome, Outcome::Failed);
     says(&ended.report, "--robots off");
-    assert_eq!(rig.demo.stats().requests, 3, "nothing but the rules was asked for");
+    assert_eq!(rig.demo.stats().requests, 3, "nothing but the rules was requested");
 }
 
 #[tokio::test]

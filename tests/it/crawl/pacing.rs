@@ -130,7 +130,7 @@ async fn w1_a_spent_quota_is_waited_for() {
     let report = rig.complete().await;
     assert_eq!(report.requests.retried, 0, "nothing was refused");
     let asked = rig.demo.requests();
-    let spent = asked.iter().find(|seen| seen.path == last).expect("it was asked for").at;
+    let spent = asked.iter().find(|seen| seen.path == last).expect("it was requested").at;
     let alone = asked.iter().filter(|seen| {
         seen.at > spent + LATENCY * 3 && seen.at < spent + Duration::from_millis(950)
     });

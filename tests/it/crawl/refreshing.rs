@@ -98,7 +98,7 @@ async fn s8_of_two_runs_at_once_the_second_refuses_and_says_who_holds_the_site()
     assert_eq!(holder.entry.holder.as_ref().map(|holder| holder.pid), Some(std::process::id()));
     let message = second.error.as_ref().map(ToString::to_string).unwrap_or_default();
     assert!(
-        message.contains("another run holds the site books: process ")
+        message.contains("another run holds the site lock books: process ")
             && message.contains(", since 2"),
         "{message}"
     );
@@ -205,7 +205,7 @@ async fn loses_the_lock_after(requests: u64, rig: &Rig<Sqlite>) {
     assert!(matches!(ended.error, Some(CrawlError::LockLost)), "{:?}", ended.error);
     assert_eq!(ended.report.outcome, Outcome::Failed);
     let entry = rig.store().await.sweeps(1).await.expect("the ledger").remove(0).entry;
-    assert_eq!(entry.state, State::Running, "the other one's sweep goes on");
+    assert_eq!(entry.state, State::Running, "the other one's sweep continues");
     assert_eq!(ended.report.sweep, Some(entry.id), "what is said is said of that sweep");
 }
 

@@ -114,7 +114,7 @@ async fn w26_an_allowed_host_that_refuses_costs_its_own_pages_only() {
         (rig.settings.pace.workers, rig.settings.pace.block_after) = (8, 3);
         let report = ended(rig.crawl().await, Outcome::Incomplete);
         assert_eq!((report.items.new, report.items.failed), (20, 40), "{status}: {report:#?}");
-        assert!(other.count("/item/") < 40, "{}: the rest is not asked for", other.count("/item/"));
+        assert!(other.count("/item/") < 40, "{}: the rest is not requested", other.count("/item/"));
         let failures = rig.backend.failures().await;
         let given_up = failures.iter().filter(|it| it.message.contains("times in a row"));
         assert!(given_up.count() > 0, "{failures:#?}");

@@ -87,7 +87,7 @@ async fn z1_a_list_is_not_read_far_ahead_of_its_items() {
         most = most.max(listed - asked);
     }
     // What is below the mark, and a page in each worker's hands.
-    assert!(most <= mark + 12 * 18, "{most} items are listed and not asked for");
+    assert!(most <= mark + 12 * 18, "{most} items are listed and not requested");
 }
 
 #[tokio::test]

@@ -204,7 +204,7 @@ async fn l15_a_status_that_ends_lists_ends_them_where_the_page_was_a_guess() {
         let served = two_pages(move || Answer::text(String::new()).status(status));
         let crawled = crawl_served::<Sqlite>(list(BY_PAGE, answers), &served).await;
         assert_eq!(crawled.report.items.new, 4, "{status}");
-        assert_eq!(served.count("/list"), 4, "{status}: asked for twice before it is believed");
+        assert_eq!(served.count("/list"), 4, "{status}: requested twice before it is believed");
     }
 }
 

@@ -95,7 +95,7 @@ async fn charts_are_stored_field_by_field<B: Backend>() {
     // The last page is full, and all that the list declares is read: nothing is looked for behind it.
     nothing_twice_but(0, &served);
     assert_eq!(served.count("/subject/"), douban::FILMS);
-    assert!(served.most_at_once("/top250") > 1, "pages that are known are asked for side by side");
+    assert!(served.most_at_once("/top250") > 1, "pages that are known are requested concurrently");
 }
 
 #[tokio::test]

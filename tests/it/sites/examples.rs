@@ -122,7 +122,7 @@ async fn shop<B: Backend>() {
             asked.query.get("category").is_some_and(|name| name == category)
                 && !asked.query.contains_key("page")
         });
-        assert!(first.is_some(), "the first page of {category} was not asked for");
+        assert!(first.is_some(), "the first page of {category} was not requested");
     }
 }
 

@@ -110,7 +110,7 @@ async fn a_revision_saves_the_request<B: Backend>() {
     let first = crawl_served::<B>(site(""), &served).await;
     assert_eq!(served.count("/page/"), 3);
     let again = crawl_into(first.backend, site(""), &served, settings(), Outcome::Complete).await;
-    assert_eq!((again.report.items.same, served.count("/page/")), (3, 3), "none is asked for");
+    assert_eq!((again.report.items.same, served.count("/page/")), (3, 3), "none is requested");
     second_at.store(2, Relaxed);
     let third = crawl_into(again.backend, site(""), &served, settings(), Outcome::Complete).await;
     assert_eq!((third.report.items.same, served.count("/page/")), (3, 4), "its page is the same");

@@ -88,7 +88,7 @@ async fn l1_a_page_whose_link_was_not_kept_whole_is_no_proof() {
         assert_eq!(
             (items.unlisted, items.gone),
             (1, 0),
-            "its page cannot be asked for, so it is not gone"
+            "its page cannot be requested, so it is not gone"
         );
         backend = again.backend;
     }
@@ -132,7 +132,7 @@ async fn g6_g7_an_unlisted_page_is_the_item_where_it_has_what_is_required() {
     let site = || site_of(REQUIRING);
     let left = crawl_into(first.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!((left.report.items.unlisted, left.report.items.gone), (2, 0), "{:#?}", left.report);
-    says(&left.report, "it is not listed, and cannot be asked for: the page has no $.id");
+    says(&left.report, "it is not listed, and its page cannot be requested: the page has no $.id");
     let again = crawl_into(left.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!((again.report.items.unlisted, again.report.items.gone), (1, 1));
     assert_eq!(again.documents["3"], json!({ "id": "3" }), "it stays as it was");
@@ -253,7 +253,7 @@ async fn g8_pages_that_lead_to_addresses_of_their_own_are_stored() {
     assert_eq!(first.report.items.new, 8);
     let (served, _) = leading(|_, id| Some(format!("/book/{id}-a-name")));
     let first = crawl_served::<Sqlite>(site_of(LEADING), &served).await;
-    assert_eq!((first.report.items.new, served.count("/item/")), (8, 8), "asked for once");
+    assert_eq!((first.report.items.new, served.count("/item/")), (8, 8), "requested once");
 }
 
 /// A page that says "not modified" of a place where others are led, too, says nothing of the item.

@@ -177,7 +177,7 @@ async fn a_server_that_gives_fewer_than_asked_is_noticed_without_an_exact_count(
                 paging = { by = 'offset', limit = 10, total = '$.total' }";
     let site = site_of(&format!("name = 'x'\nbase_url = 'http://h'\n{text}\n"));
     let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
-    says(&crawled.report, "has 5 of the 10 items asked for");
+    says(&crawled.report, "has 5 of the 10 items requested");
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn l8_sitemaps_of_sitemaps_without_end_stop_at_the_cap() {
     let settings = settings().with(|it| it.pace.robots = false);
     let crawled = crawl_with::<Sqlite>(site, &served, settings, Outcome::Incomplete).await;
     assert_eq!(served.requests().len(), 12);
-    says(&crawled.report, "the list goes on after 12 pages");
+    says(&crawled.report, "the list continues after 12 pages");
 }
 
 #[tokio::test]

@@ -57,7 +57,7 @@ async fn l12_a_hint_to_more_pages_without_a_place_is_a_gap() {
     for page in pages {
         let served = always(page.clone());
         for paging in ["", CURSOR] {
-            incomplete(list(paging), &served, "the list goes on").await;
+            incomplete(list(paging), &served, "the list continues").await;
         }
         let off = CURSOR.replace("'$.cursor'", "'$.cursor', more = false");
         for paging in ["paging = { more = false }", &off] {
@@ -114,7 +114,7 @@ async fn l12_hints_at_any_object_around_the_container_count() {
     };
     incomplete(deep(), &page(json!({ "page": { "pn": 1, "ps": 3, "count": 47 } })), "47 items")
         .await;
-    incomplete(deep(), &page(json!({ "has_more": true })), "the list goes on").await;
+    incomplete(deep(), &page(json!({ "has_more": true })), "the list continues").await;
     // An offset that is a number is where the page begins.
     crawl(deep(), &page(json!({ "page": { "count": 3 } })), Outcome::Complete).await;
 }
@@ -182,7 +182,7 @@ async fn l12_html_and_headers_name_a_next_page_too() {
         ))
     };
     let next = html("<link rel=next href='/list?page=2'>");
-    incomplete(site(""), &next, "by `[rel~=next]` that the list goes on").await;
+    incomplete(site(""), &next, "by `[rel~=next]` that the list continues").await;
     crawl(site("paging = { more = false }"), &next, Outcome::Complete).await;
     let token = html("<resumptionToken completeListSize=47>rt10</resumptionToken>");
     incomplete(site(""), &token, "by `resumptiontoken`").await;
@@ -192,7 +192,7 @@ async fn l12_html_and_headers_name_a_next_page_too() {
     let header = Served::start(|_| {
         Answer::json(&json!({ "list": items(0..3) })).header("link", "</list?page=2>; rel=\"next\"")
     });
-    incomplete(list(""), &header, "by `Link` that the list goes on").await;
+    incomplete(list(""), &header, "by `Link` that the list continues").await;
 }
 
 /// Films and series, whose numbers are the same.

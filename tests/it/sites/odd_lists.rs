@@ -70,8 +70,16 @@ async fn l5_a_last_page_that_grows_is_followed() {
 async fn l5_a_header_count_that_is_no_number_is_reported() {
     for (said, outcome, words) in [
         ("12", Outcome::Incomplete, "it declares 12 items and lists 10"),
-        ("many", Outcome::Complete, "the count at x-total-count is a text that is no whole number"),
-        ("-1", Outcome::Complete, "the count at x-total-count is a text that is no whole number"),
+        (
+            "many",
+            Outcome::Complete,
+            "the count at x-total-count is a text that is not a whole number",
+        ),
+        (
+            "-1",
+            Outcome::Complete,
+            "the count at x-total-count is a text that is not a whole number",
+        ),
     ] {
         let served = Served::start(move |asked| {
             let ids = if page(asked) <= 2 { page(asked) * 10..page(asked) * 10 + 5 } else { 0..0 };
@@ -134,7 +142,7 @@ async fn l8_a_list_without_end_stops_at_the_cap() {
         let site = list(&format!("{paging}\nmax_pages = 7"));
         let crawled = crawl_with::<Sqlite>(site, &served, settings(), Outcome::Incomplete).await;
         assert_eq!((crawled.report.items.new, crawled.report.index.pages), (7, 7));
-        says(&crawled.report, "the list goes on after 7 pages");
+        says(&crawled.report, "the list continues after 7 pages");
     }
 }
 

@@ -286,7 +286,7 @@ fn capped_later(from: usize, cap: usize, hides: bool) -> Served {
 async fn l14_pages_that_become_shorter_in_the_middle_are_a_gap() {
     for (from, cap) in [(20, 5), (50, 9), (90, 4)] {
         let served = capped_later(from, cap, false);
-        let said = "fewer items than asked for";
+        let said = "fewer items than requested";
         let last_is_short = from == 90;
         if last_is_short {
             // Nothing shows that the last page is not all.

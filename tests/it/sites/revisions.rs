@@ -164,5 +164,5 @@ fn g9_a_revision_is_a_selector_or_false() {
     assert!(sitemap("revision = false\n").is_ok());
     let error = sitemap("revision = '$.at'\n").expect_err("a sitemap has its own");
     assert!(error.contains("index.revision") && error.contains("sitemap"), "{error}");
-    assert!(parse(format!("{SITE}revision = 'h1'\n")).is_err(), "it is no JSONPath");
+    assert!(parse(format!("{SITE}revision = 'h1'\n")).is_err(), "it is not a JSONPath");
 }

@@ -116,7 +116,7 @@ async fn g6_an_item_whose_request_has_values_in_its_body_is_not_shown_to_be_gone
     let crawled = crawl_into(crawled.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!(crawled.report.items.gone, 0, "{:#?}", crawled.report);
     assert_eq!(crawled.documents.len(), 20);
-    says(&crawled.report, "item 0: it is not listed, and cannot be asked for");
+    says(&crawled.report, "item 0: it is not listed, and its page cannot be requested");
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ pub async fn after_the_close_nothing_is_taken<B: Backend>() {
     let backend = B::start().await;
     let store = writing(&backend).await;
     assert_eq!(store.close().await, Ok(()));
-    assert_eq!(store.close().await, Ok(()), "closing once more is no error");
+    assert_eq!(store.close().await, Ok(()), "closing once more is not an error");
     let written = store.write(&provenance("s1"), &[record("a", "{}", store.encoding())]).await;
     assert!(matches!(written, Err(StoreError::Failed(_))), "{written:?}");
 }

@@ -160,10 +160,10 @@ fn steps_that_do_not_fit_are_refused() {
         ),
         (&["li", "~x"], Finds::Elements, "step 2: it reads a text"),
         (&["~x", "$.a"], Finds::Values, "step 1: a regex reads a text"),
-        (&["li::text", "$.["], Finds::Elements, "step 2: `$.[` is no JSONPath"),
-        (&["$.a", "li >"], Finds::Values, "step 2: `li >` is no CSS selector"),
-        (&["$.a", "~("], Finds::Values, "step 2: `(` is no regular expression"),
-        (&["li", "a"], Finds::Values, "step 1: `li` is no JSONPath"),
+        (&["li::text", "$.["], Finds::Elements, "step 2: `$.[` is not a JSONPath"),
+        (&["$.a", "li >"], Finds::Values, "step 2: `li >` is not a CSS selector"),
+        (&["$.a", "~("], Finds::Values, "step 2: `(` is not a regular expression"),
+        (&["li", "a"], Finds::Values, "step 1: `li` is not a JSONPath"),
         (&["$.a"], Finds::Elements, "JSONPath, which is for JSON pages"),
     ] {
         let error = wrong(steps, on);

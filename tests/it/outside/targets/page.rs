@@ -91,7 +91,7 @@ pub fn detail(site: &Site, rules: &DetailRules, page: &Page) {
         };
         assert_eq!((text.digest, text.unfit), (bson.digest, bson.unfit), "{}", site.name);
         let (Body::Text(body), Body::Bson(raw)) = (&text.body, &bson.body) else {
-            panic!("{}: not in the form that was asked for", site.name);
+            panic!("{}: not in the form that was requested", site.name);
         };
         let body = std::str::from_utf8(body).expect("a document is UTF-8");
         same_whatever_its_order(body);
@@ -141,7 +141,7 @@ pub fn reversed(text: &str) -> String {
 
 fn is_object(text: &str) -> Value {
     let value: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    assert!(value.is_object(), "{text} is no object");
+    assert!(value.is_object(), "{text} is not an object");
     value
 }
 
