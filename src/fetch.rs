@@ -360,7 +360,9 @@ impl Fetcher {
         }
         self.metrics.sent();
         let sent = Instant::now();
-        let error = match sending.send().await {
+        let answer = sending.send().await;
+        self.metrics.answered(answer.as_ref().ok().map(|response| response.status().as_u16()));
+        let error = match answer {
             Ok(response) if size(response.headers()) <= client::LARGEST_HEAD as usize => {
                 return Ok((response, sent));
             }

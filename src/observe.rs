@@ -2,5 +2,6 @@
 
 pub mod metrics;
 pub mod problems;
+pub mod progress;
 pub mod status;
 pub mod waits;

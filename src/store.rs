@@ -37,6 +37,7 @@ use self::sink::WriteOnly;
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
+use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
@@ -175,12 +176,16 @@ pub trait Ledger: Send + Sync {
     /// Returns an error if the write failed.
     async fn take_lock(&self, claim: &Claim) -> Result<Option<i64>, StoreError>;
 
-    /// Writes a heartbeat for a running sweep. Returns `false` if the holder of `entry` has lost
-    /// the lock.
+    /// Writes a heartbeat for a running sweep, with its progress, if there is any to write. Returns
+    /// `false` if the holder of `entry` has lost the lock.
     ///
     /// # Errors
     /// Returns an error if the write failed.
-    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError>;
+    async fn renew_lock(
+        &self,
+        entry: &SweepEntry,
+        progress: Option<&Progress>,
+    ) -> Result<bool, StoreError>;
 
     /// Ends a sweep: replaces the running entry by `entry`. Returns `false`, and writes nothing, if
     /// the holder of `entry` has lost the lock.

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::report::{Baseline, Outcome, Report};
 use crate::observe::metrics::Snapshot;
+use crate::observe::progress::Progress;
 use crate::system::clock;
 
 pub use holder::{Holder, Life};
@@ -92,6 +93,8 @@ pub struct LedgerEntry {
     /// Time since the holder's last heartbeat, by the store's clock, if the sweep is running.
     /// `None` if the heartbeat is in the future, or if there was none.
     pub silent_for: Option<Duration>,
+    /// Progress at the last heartbeat, if the sweep is running, or was when its process died.
+    pub progress: Option<Progress>,
 }
 
 impl SweepEntry {
@@ -163,7 +166,7 @@ mod tests {
     fn an_entry_and_its_report_are_written_without_groups() {
         let snapshot = Metrics::new().snapshot();
         let absent = [Box::from("a")].into();
-        let baseline = Baseline { rules: "r".into(), fields: Default::default(), absent };
+        let baseline = Baseline { rules: "r".into(), absent, ..Baseline::default() };
         let entry = SweepEntry::begin("books", "shelf", "2:d", false)
             .end(Outcome::Complete, &snapshot, vec!["one".to_owned()])
             .with_baseline(baseline);

@@ -11,6 +11,7 @@ use super::holdings::{HoldingsArgs, report_error};
 use super::streams::{print_message, show, show_json};
 use super::values;
 use crate::model::report::{Report, millis};
+use crate::observe::progress::Progress;
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
 use crate::system::clock;
 use crate::text::{count, plain, seconds};
@@ -70,12 +71,14 @@ struct Row<'a> {
     entry: &'a SweepEntry,
     /// Time since the last heartbeat of a running sweep's holder, in seconds.
     silent_s: Option<f64>,
+    /// Progress at that heartbeat.
+    progress: &'a Option<Progress>,
 }
 
 fn json(sweeps: &[LedgerEntry]) -> Result<String, Exit> {
-    let row = |LedgerEntry { entry, silent_for }: &'_ _| {
-        let silent_s = silent_for.map(|silent: std::time::Duration| millis(silent.as_secs_f64()));
-        serde_json::to_value(Row { entry, silent_s })
+    let row = |LedgerEntry { entry, silent_for, progress }: &'_ LedgerEntry| {
+        let silent_s = silent_for.map(|silent| millis(silent.as_secs_f64()));
+        serde_json::to_value(Row { entry, silent_s, progress })
     };
     let rows: Result<Vec<serde_json::Value>, _> = sweeps.iter().map(row).collect();
     let text = rows.and_then(|rows| serde_json::to_string_pretty(&rows));
@@ -177,7 +180,7 @@ mod tests {
             started: 1,
             host: host.into(),
         });
-        LedgerEntry { entry, silent_for: Some(Duration::from_millis(75_250)) }
+        LedgerEntry { entry, silent_for: Some(Duration::from_millis(75_250)), progress: None }
     }
 
     fn ended() -> LedgerEntry {
@@ -197,7 +200,7 @@ mod tests {
         };
         entry.report.iter_mut().for_each(|report| report.items = items.clone());
         entry.ended_at = Some("2026-12-20T10:00:00Z".parse().unwrap());
-        LedgerEntry { entry, silent_for: None }
+        LedgerEntry { entry, silent_for: None, progress: None }
     }
 
     #[test]

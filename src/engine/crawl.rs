@@ -43,13 +43,13 @@ use crate::site::Site;
 use crate::site::settings::{Begin, RefreshSettings, Settings};
 use crate::store::{Patience, PatientStore, Store};
 use crate::sweep::SweepEntry;
-use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 use begin::FirstTasks;
 use earlier::EarlierSweep;
 pub use end::Ended;
 use gone::Removal;
 use verdict::Evidence;
+use view::Gauge;
 pub use view::View;
 
 /// Time after the grace period in which fetched records may still be written.
@@ -152,12 +152,13 @@ impl Crawl {
             problems.note(said);
         }
         let Begun { lock, opening, network } = begun;
+        let mut gauge = Gauge::new(self.view(), network.hosts.clone(), problems.clone());
         let sweep = self.sweep(lock.entry(), opening, network, &problems);
         // Everything here needs the lock: once it is lost, nothing may be written any more.
         let ended = tokio::select! {
             biased;
             ended = Box::pin(sweep) => ended,
-            lost = lock.keep() => Err(lost),
+            lost = lock.keep(|| gauge.read()) => Err(lost),
             () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => {
                 warn!("aborting: no longer waiting for the store");
                 Ok(Outcome::Interrupted)
@@ -165,6 +166,7 @@ impl Crawl {
         };
         if let Err(error) = &ended {
             problems.last_gap(error.to_string());
+            error.finding().into_iter().for_each(|it| problems.find(it));
         }
         let outcome = *ended.as_ref().unwrap_or(&Outcome::Failed);
         if matches!(outcome, Outcome::Interrupted | Outcome::Failed) {
@@ -176,6 +178,7 @@ impl Crawl {
             rules: self.site.rules().into(),
             fields: self.findings.canary.fields(),
             absent: self.findings.lists.absent(),
+            findings: problems.findings(),
         });
         let error = self.close(&entry, ended.err()).await;
         // Only now may another run of this process take the sweep for one that was left.
@@ -476,13 +479,8 @@ impl Crawl {
 
     /// Returns the result of a crawl that never held the lock.
     fn never_began(&self, outcome: Outcome, error: Option<CrawlError>) -> Ended {
-        let snapshot = self.metrics.snapshot();
-        let now = clock::now();
-        let began = now.checked_sub(snapshot.elapsed).unwrap_or(now);
         let scrubber = &self.settings.scrubber;
-        let problems = error.iter().map(|error| end::sentence(error, scrubber)).collect();
-        let report = snapshot.report(&self.site.name, outcome, began, problems);
-        Ended::new(report, error, scrubber)
+        Ended::before_the_start(&self.site.name, &self.metrics.snapshot(), outcome, error, scrubber)
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::task::JoinError;
 use crate::engine::refresh::canary::Redesign;
 use crate::fetch::{Blocked, ClientError, FetchError};
 use crate::frontier::FrontierError;
+use crate::model::report::Finding;
 use crate::store::StoreError;
 use crate::sweep::LedgerEntry;
 
@@ -64,6 +65,18 @@ pub enum CrawlError {
     /// A task of the crawl panicked, which is a bug.
     #[error("a part of gleaner panicked, which is a bug: {0}")]
     Panic(String),
+}
+
+impl CrawlError {
+    /// Returns the finding about the site that the error is, if it is one.
+    pub fn finding(&self) -> Option<Finding> {
+        match self {
+            CrawlError::Blocked(Blocked::Refused { .. }) => Some(Finding::Blocked),
+            CrawlError::Redesigned(_) => Some(Finding::Redesigned),
+            CrawlError::Writer(error) => error.finding(),
+            _ => None,
+        }
+    }
 }
 
 impl From<StoreError> for CrawlError {

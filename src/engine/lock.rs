@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::engine::error::CrawlError;
+use crate::observe::progress::Progress;
 use crate::site::Site;
 use crate::store::Ledger;
 use crate::sweep::lock::{self, Beginning, Claim};
@@ -20,6 +21,8 @@ use crate::text::secret::shown;
 
 /// Number of attempts to take the lock; other runs may take it between the read and the write.
 const TRIES: u32 = 10;
+/// Interval between heartbeats. Others see the progress of a run that late.
+const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Interval at which the ledger is read while a holder that may be dead is watched.
 const GLANCE: Duration = Duration::from_secs(1);
 
@@ -37,12 +40,13 @@ impl Lock {
         &self.entry
     }
 
-    /// Sends heartbeats until the lock is lost or the store fails, and returns that error.
-    pub async fn keep(&self) -> CrawlError {
-        let heartbeat = clock::limit("GLEANER_TEST_HEARTBEAT", Duration::from_secs(10));
+    /// Sends heartbeats, each with the progress that `progress` returns, until the lock is lost or the
+    /// store fails, and returns that error.
+    pub async fn keep(&self, mut progress: impl FnMut() -> Progress) -> CrawlError {
+        let heartbeat = clock::limit("GLEANER_TEST_HEARTBEAT", HEARTBEAT);
         loop {
             tokio::time::sleep(heartbeat).await;
-            match self.ledger.renew_lock(&self.entry).await {
+            match self.ledger.renew_lock(&self.entry, Some(&progress())).await {
                 Ok(true) => {}
                 Ok(false) => return CrawlError::LockLost,
                 Err(error) => return error.into(),

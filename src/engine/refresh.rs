@@ -2,6 +2,7 @@
 //! in the store. Pure functions.
 
 pub mod canary;
+mod frequent;
 pub mod gone;
 pub mod redirect;
 pub mod revision;

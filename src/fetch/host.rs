@@ -30,6 +30,7 @@ use super::retry::Toll;
 use super::{FetchError, Fetcher, HostPolicy, Request, quota, retry, robots};
 use crate::frontier::Lease;
 use crate::model::task::Page;
+use crate::observe::progress::HostLoad;
 use crate::observe::waits::Waits;
 pub use blocked::Blocked;
 use refusals::Kind;
@@ -249,6 +250,11 @@ impl Host {
     /// Returns the concurrency that the host accepts, or `None` if it never refused more.
     pub fn bears(&self) -> Option<u32> {
         self.with(|state| state.bears())
+    }
+
+    /// Returns the load of the host.
+    pub fn load(&self) -> HostLoad {
+        self.with(|state| state.load())
     }
 
     fn slot(self: &Arc<Self>, lease: &Lease, sent: Sent) -> Slot {

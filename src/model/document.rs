@@ -88,13 +88,17 @@ impl Document {
         }
     }
 
-    /// Hands over the names at the top of the document whose values are neither null nor empty text.
-    pub fn members(&self, mut each: impl FnMut(&str)) {
+    /// Hands over the names at the top of the document whose values are neither null nor empty text,
+    /// each with a hash of its value. Hashes are comparable within one process, between documents of
+    /// one encoding.
+    pub fn members(&self, mut each: impl FnMut(&str, u64)) {
         match &self.body {
             Body::Bson(bson) => {
-                let present = raw::Elements::of(bson).filter(|it| is_filled(&it.value));
-                for name in present.filter_map(|it| std::str::from_utf8(it.name).ok()) {
-                    each(name);
+                for raw::Element { name, value } in raw::Elements::of(bson) {
+                    if let Some(name) = std::str::from_utf8(name).ok().filter(|_| is_filled(&value))
+                    {
+                        each(name, members::hash(value));
+                    }
                 }
             }
             Body::Text(text) => members::of_text(text, each),

@@ -12,12 +12,16 @@ use serde::{Deserialize, Serialize};
 pub type Fields = BTreeMap<Box<str>, Coverage>;
 
 /// The number of pages on which a field was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// Number of pages read.
     pub pages: u64,
     /// Number of pages that had the field.
     pub found: u64,
+    /// Number of pages that had the field's most frequent value. A lower bound, exact if the field
+    /// has few values.
+    #[serde(default)]
+    pub top: u64,
 }
 
 impl Coverage {
@@ -25,6 +29,18 @@ impl Coverage {
     pub fn is_usual(self) -> bool {
         self.found * 10 > self.pages * 9
     }
+}
+
+/// A finding about the site that a later reader of the ledger acts on, beside the outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// The site refused requests until the run gave up.
+    Blocked,
+    /// Usual fields are on none of the first pages, so that no document was replaced.
+    Redesigned,
+    /// Items left the list, but it is not proven that they are gone: none was marked.
+    GoneRefused,
 }
 
 /// The outcome of a run of a sweep.
@@ -82,7 +98,7 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
-/// Results of a sweep that later sweeps are compared with, to notice a redesigned site.
+/// Results of a sweep that later sweeps are compared with, to notice a site that changed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Digest of the extraction rules.
@@ -94,6 +110,28 @@ pub struct Baseline {
     /// Categories whose lists were not there.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub absent: BTreeSet<Box<str>>,
+    /// Findings about the site.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub findings: BTreeSet<Finding>,
+}
+
+/// Numbers of requests by their answers, redirects and retries included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Statuses from 200 to 299.
+    #[serde(rename = "2xx")]
+    pub success: u64,
+    /// Statuses from 300 to 399: redirects, and "not modified".
+    #[serde(rename = "3xx")]
+    pub redirect: u64,
+    /// Statuses from 400 to 499.
+    #[serde(rename = "4xx")]
+    pub refused: u64,
+    /// Statuses from 500 on.
+    #[serde(rename = "5xx")]
+    pub broken: u64,
+    /// No answer: no connection, a timeout, or a connection that broke off.
+    pub none: u64,
 }
 
 /// Counters of requests to the site.
@@ -113,6 +151,9 @@ pub struct Requests {
     /// The same number under its old name. The next version drops it.
     #[serde(default)]
     pub failed: u64,
+    /// Number of requests by their answers.
+    #[serde(default)]
+    pub answers: Answers,
     /// Number of bytes in bodies, decoded.
     pub bytes: u64,
     /// Number of characters replaced by U+FFFD because their bytes are invalid or incomplete.

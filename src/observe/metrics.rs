@@ -11,7 +11,9 @@ use hdrhistogram::Histogram;
 use jiff::Timestamp;
 
 use crate::model::record::Verdict;
-use crate::model::report::{Baseline, Index, Items, Outcome, Report, Requests, Writes, millis};
+use crate::model::report::{
+    Answers, Baseline, Index, Items, Outcome, Report, Requests, Writes, millis,
+};
 
 /// Upper bound of the request times that the histogram records, in microseconds: 20 minutes.
 const LONGEST: u64 = 1_200_000_000;
@@ -26,6 +28,8 @@ pub struct Metrics {
     retried: AtomicU64,
     redirected: AtomicU64,
     not_modified: AtomicU64,
+    /// Answers by class: 2xx to 5xx, and none.
+    answers: [AtomicU64; 5],
     given_up: AtomicU64,
     bytes: AtomicU64,
     replaced: AtomicU64,
@@ -117,6 +121,7 @@ impl Metrics {
             retried: AtomicU64::default(),
             redirected: AtomicU64::default(),
             not_modified: AtomicU64::default(),
+            answers: Default::default(),
             given_up: AtomicU64::default(),
             bytes: AtomicU64::default(),
             replaced: AtomicU64::default(),
@@ -143,6 +148,15 @@ impl Metrics {
     /// Counts a request that was sent.
     pub fn sent(&self) {
         self.requests.fetch_add(1, Relaxed);
+    }
+
+    /// Counts the answer to a request: its status, or `None` if there was no answer.
+    pub fn answered(&self, status: Option<u16>) {
+        let class = match status {
+            None => 4,
+            Some(status) => usize::from(status / 100).clamp(2, 5) - 2,
+        };
+        self.answers[class].fetch_add(1, Relaxed);
     }
 
     /// Counts a retry.
@@ -263,6 +277,7 @@ impl Metrics {
         let declared = read(&self.declared);
         let given_up = read(&self.given_up);
         let waited_s = millis(read(&self.store_waited_us) as f64 / 1e6);
+        let [success, redirect, refused, broken, none] = self.answers.each_ref().map(read);
         let [p50_ms, p95_ms, p99_ms] = self.percentiles([0.5, 0.95, 0.99]);
         Snapshot {
             elapsed: self.started.elapsed(),
@@ -273,6 +288,7 @@ impl Metrics {
                 not_modified: read(&self.not_modified),
                 given_up,
                 failed: given_up,
+                answers: Answers { success, redirect, refused, broken, none },
                 bytes: read(&self.bytes),
                 replaced: read(&self.replaced),
                 p50_ms,

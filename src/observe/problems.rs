@@ -6,6 +6,7 @@
 
 mod alike;
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -13,6 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use url::Url;
 
 use crate::model::decoding::Decoding;
+use crate::model::report::Finding;
 use crate::text::counted;
 use crate::text::secret::shown;
 
@@ -32,6 +34,7 @@ struct Said {
     alike: Alike,
     /// Problems of the run as a whole, found at its end.
     last: Vec<String>,
+    findings: BTreeSet<Finding>,
     gap: bool,
 }
 
@@ -72,6 +75,16 @@ impl Problems {
     pub fn last_note(&self, sentence: impl AsRef<str>) {
         let sentence = self.scrubber.scrub_cut(sentence.as_ref());
         self.with(|said| said.last.push(sentence));
+    }
+
+    /// Adds a finding about the site, which is reported beside its sentence.
+    pub fn find(&self, finding: Finding) {
+        self.with(|said| said.findings.insert(finding));
+    }
+
+    /// Returns the findings about the site.
+    pub fn findings(&self) -> BTreeSet<Finding> {
+        self.with(|said| said.findings.clone())
     }
 
     /// Returns true if anything is missing or may be.

@@ -116,6 +116,15 @@ impl Waits {
         });
     }
 
+    /// Returns the time left of the wait for `on`, and the reason, or `None` if it does not wait.
+    pub fn on(&self, on: &str) -> Option<(Duration, String)> {
+        let now = Instant::now();
+        self.with(|state| {
+            let wait = state.waits.iter().find(|wait| *wait.on == *on && wait.until > now)?;
+            Some((wait.until - now, wait.why.to_string()))
+        })
+    }
+
     /// Returns the text for the progress line: the longest wait, or else the slowest pace. `None`
     /// if there is neither.
     pub fn shown(&self) -> Option<String> {

@@ -37,6 +37,7 @@ use super::{
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
+use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 use crate::text::secret::Secret;
@@ -267,8 +268,12 @@ impl Ledger for MongodbStore {
         Ok(taken)
     }
 
-    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        let is_held = ledger::renew_lock(&self.connection, entry).await?;
+    async fn renew_lock(
+        &self,
+        entry: &SweepEntry,
+        progress: Option<&Progress>,
+    ) -> Result<bool, StoreError> {
+        let is_held = ledger::renew_lock(&self.connection, entry, progress).await?;
         if !is_held {
             self.held().take_if(|held| held.id == entry.id && held.fence == entry.fence);
         }

@@ -21,6 +21,7 @@ use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
 use crate::observe::metrics::Metrics;
+use crate::observe::progress::Progress;
 use crate::observe::waits::Waits;
 use crate::sweep::lock::{Claim, silence};
 use crate::sweep::{LedgerEntry, SweepEntry};
@@ -124,15 +125,19 @@ impl PatientStore {
     async fn ensure_held(&self) -> Result<(), StoreError> {
         let held = self.held().clone();
         let Some(Held { entry, renewed }) = held else { return Ok(()) };
-        if (self.now)().saturating_sub(renewed) < silence() / 2 || self.renew(&entry).await? {
+        if (self.now)().saturating_sub(renewed) < silence() / 2 || self.renew(&entry, None).await? {
             return Ok(());
         }
         Err(StoreError::LockLost)
     }
 
-    async fn renew(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
+    async fn renew(
+        &self,
+        entry: &SweepEntry,
+        progress: Option<&Progress>,
+    ) -> Result<bool, StoreError> {
         let asked = (self.now)();
-        let is_held = self.store.renew_lock(entry).await?;
+        let is_held = self.store.renew_lock(entry, progress).await?;
         if let Some(held) = self.held().as_mut().filter(|_| is_held) {
             held.renewed = asked;
         }
@@ -256,8 +261,12 @@ impl Ledger for PatientStore {
         self.retry(|| Box::pin(self.take(claim))).await
     }
 
-    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.retry(|| Box::pin(self.renew(entry))).await
+    async fn renew_lock(
+        &self,
+        entry: &SweepEntry,
+        progress: Option<&Progress>,
+    ) -> Result<bool, StoreError> {
+        self.retry(|| Box::pin(self.renew(entry, progress))).await
     }
 
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

@@ -11,6 +11,7 @@ use super::{
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
+use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, State, SweepEntry};
 
@@ -116,7 +117,7 @@ impl<S: Sink> Ledger for WriteOnly<S> {
         Ok(Some(1))
     }
 
-    async fn renew_lock(&self, _: &SweepEntry) -> Result<bool, StoreError> {
+    async fn renew_lock(&self, _: &SweepEntry, _: Option<&Progress>) -> Result<bool, StoreError> {
         Ok(true)
     }
 

@@ -34,6 +34,7 @@ use super::{
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
+use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
@@ -213,9 +214,14 @@ impl Ledger for SqliteStore {
         taken.map_err(refused)
     }
 
-    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        let entry = entry.clone();
-        self.ask(move |database| database.change_ledger(|db| ledger::renew_lock(db, &entry))).await
+    async fn renew_lock(
+        &self,
+        entry: &SweepEntry,
+        progress: Option<&Progress>,
+    ) -> Result<bool, StoreError> {
+        let (entry, progress) = (entry.clone(), progress.cloned());
+        let renew = move |db: &Connection| ledger::renew_lock(db, &entry, progress.as_ref());
+        self.ask(move |database| database.change_ledger(renew)).await
     }
 
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

@@ -16,7 +16,8 @@ pub fn silence() -> Duration {
 }
 
 /// Minimum time for which a holder is watched, even if the store's clock says that its last
-/// heartbeat is old: a live holder sends a heartbeat every 10 s.
+/// heartbeat is old: a live holder sends a heartbeat every 2 s, or every 10 s if it is of an earlier
+/// version.
 const TWO_HEARTBEATS: Duration = Duration::from_secs(20);
 /// Maximum age of an unfinished sweep that is resumed.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -128,7 +129,7 @@ fn standing(
     life: Life,
     watched: Option<(&SweepEntry, Duration)>,
 ) -> Standing {
-    let LedgerEntry { entry, silent_for } = running;
+    let LedgerEntry { entry, silent_for, .. } = running;
     let heartbeat = |it: &SweepEntry| (it.id.clone(), it.fence, it.heartbeat_at);
     if life == Life::Dead {
         return Standing::Dead;
@@ -180,7 +181,7 @@ impl LedgerEntry {
     /// Describes who holds the site, since when, the time since its heartbeat, and when the site is
     /// free.
     pub fn holding(&self) -> String {
-        let LedgerEntry { entry, silent_for } = self;
+        let LedgerEntry { entry, silent_for, .. } = self;
         let who = entry.holder.as_ref().map_or("an unknown process".to_owned(), Holder::to_string);
         let since = shown(entry.resumed_at.unwrap_or(entry.started_at));
         let silent = match silent_for {
@@ -215,7 +216,11 @@ mod tests {
 
     fn told(entry: SweepEntry, silent: u64) -> LedgerEntry {
         let running = entry.state == State::Running;
-        LedgerEntry { entry, silent_for: running.then(|| Duration::from_secs(silent)) }
+        LedgerEntry {
+            entry,
+            silent_for: running.then(|| Duration::from_secs(silent)),
+            progress: None,
+        }
     }
 
     fn begun(entries: &[LedgerEntry], life: Life) -> String {
@@ -275,7 +280,7 @@ mod tests {
     fn s14_a_holder_that_may_be_dead_is_watched_by_ones_own_clock() {
         let at = |second| Timestamp::from_second(second).ok();
         let beat = |second| SweepEntry { heartbeat_at: at(second), ..entry("a", State::Running) };
-        let future = |entry| [LedgerEntry { entry, silent_for: None }];
+        let future = |entry| [LedgerEntry { entry, silent_for: None, progress: None }];
         let first = beat(9_000);
         let after = |entries: &[LedgerEntry], life, seconds| {
             begun_after(entries, life, Some((&first, Duration::from_secs(seconds))))

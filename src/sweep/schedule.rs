@@ -71,7 +71,11 @@ mod tests {
     fn began(at: i64, state: State, limited: bool) -> LedgerEntry {
         let entry = SweepEntry::begin("books", "books", "d", limited);
         let started_at = Timestamp::from_second(60 * at).unwrap();
-        LedgerEntry { entry: SweepEntry { state, started_at, ..entry }, silent_for: None }
+        LedgerEntry {
+            entry: SweepEntry { state, started_at, ..entry },
+            silent_for: None,
+            progress: None,
+        }
     }
 
     fn waits(entries: &[LedgerEntry]) -> Option<Duration> {

@@ -11,6 +11,7 @@ mod documents;
 mod ends;
 mod failover;
 mod foreign_rows;
+mod heartbeats;
 mod hosts;
 mod leaving;
 mod manners;

@@ -160,7 +160,7 @@ impl<B: Ledger> World<'_, B> {
 
     async fn heartbeat(&mut self) {
         if let Some(run) = self.run.as_ref().filter(|run| !run.is_stalled) {
-            assert_eq!(self.store.renew_lock(&run.entry).await, Ok(true), "nobody took it");
+            assert_eq!(self.store.renew_lock(&run.entry, None).await, Ok(true), "nobody took it");
             self.silence = 0;
             // Each heartbeat is another one, though no time passes here.
             self.heartbeats += 1;

@@ -157,6 +157,7 @@ macro_rules! every_check {
             failures_are_read_in_the_order_of_their_pages
             p13_whole_sweeps_are_found_behind_any_number_of_others
             sweeps_are_kept_and_read_back
+            the_progress_of_a_running_sweep_comes_with_its_heartbeats
             s14_sweeps_are_read_newest_first_by_the_number_of_the_lock
             what_a_run_has_to_know_stands_behind_any_number_of_others
             entries_of_earlier_versions_are_read

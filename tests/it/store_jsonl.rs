@@ -161,7 +161,7 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     let seen = [Seen { key: keys(&["1"])[0].clone(), at: at(0), fetched: None }];
     takes(&store, &Claim::new(entry.clone())).await;
     takes(&store, &Claim::resume(entry.clone(), entry.clone())).await;
-    assert_eq!(store.renew_lock(&entry).await, Ok(true));
+    assert_eq!(store.renew_lock(&entry, None).await, Ok(true));
     assert_eq!(store.finish_sweep(&entry).await, Ok(true));
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
     assert_eq!(store.failures(None, 10).await, Ok(Rows::default()));

@@ -4,7 +4,9 @@ use tracing::info;
 
 use crate::engine::error::CrawlError;
 use crate::model::report::{Outcome, Report};
+use crate::observe::metrics::Snapshot;
 use crate::store::StoreError;
+use crate::system::clock;
 use crate::text::secret::Scrubber;
 
 /// The result of a crawl.
@@ -38,6 +40,20 @@ impl Ended {
             }
         }
         Ended { report, error }
+    }
+
+    /// Creates the result of a crawl that never held the lock of `site`, and logs it.
+    pub(super) fn before_the_start(
+        site: &str,
+        snapshot: &Snapshot,
+        outcome: Outcome,
+        error: Option<CrawlError>,
+        scrubber: &Scrubber,
+    ) -> Ended {
+        let now = clock::now();
+        let began = now.checked_sub(snapshot.elapsed).unwrap_or(now);
+        let problems = error.iter().map(|error| sentence(error, scrubber)).collect();
+        Ended::new(snapshot.report(site, outcome, began, problems), error, scrubber)
     }
 }
 

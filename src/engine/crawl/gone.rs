@@ -6,7 +6,7 @@ use super::earlier::EarlierSweep;
 use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
 use crate::engine::refresh::gone::{ItemsToMark, ended_early, granted, refusal};
-use crate::model::report::Index;
+use crate::model::report::{Finding, Index};
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::Problems;
 use crate::site::Site;
@@ -52,6 +52,7 @@ impl Removal<'_> {
         }
         let ItemsToMark { gone, unlisted, unproven } = findings.gone_candidates.all();
         if let Some(why) = self.unproven_end(listed, unproven) {
+            problems.find(Finding::GoneRefused);
             problems.gap(why);
             return Ok(());
         }
@@ -60,6 +61,7 @@ impl Removal<'_> {
         }
         let live = store.count_live().await?;
         if gone.len() as u64 > granted(live, gone_limit) {
+            problems.find(Finding::GoneRefused);
             problems.gap(refusal(gone.len() as u64, live, gone_limit));
             return Ok(());
         }

@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::frequent::Frequent;
 use crate::model::document::Document;
 use crate::model::report::{Coverage, Fields};
 
@@ -60,7 +61,7 @@ pub struct Canary(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     pages: u64,
-    found: HashMap<Box<str>, u64>,
+    found: HashMap<Box<str>, Frequent>,
     /// Number of items for which the site confirmed that they are unchanged.
     confirmed: u64,
     /// Number of all items whose documents are kept without reading a page.
@@ -84,15 +85,15 @@ impl Canary {
     pub fn read(&self, document: &Document) {
         let state = &mut *self.state();
         state.pages += 1;
-        document.members(|name| {
+        document.members(|name, value| {
             // The ledger cannot store a name with NUL.
             if name.len() > LONGEST_NAME || name.contains('\0') {
                 return;
             }
-            if let Some(times) = state.found.get_mut(name) {
-                *times += 1;
+            if let Some(values) = state.found.get_mut(name) {
+                values.add(value);
             } else if state.found.len() < MOST_FIELDS {
-                state.found.insert(name.into(), 1);
+                state.found.entry(name.into()).or_default().add(value);
             }
         });
         if state.pages == FIRST {
@@ -128,10 +129,9 @@ impl Canary {
     /// reads all.
     pub fn fields(&self) -> Fields {
         let state = self.state();
-        let now = state
-            .found
-            .iter()
-            .map(|(name, found)| (name.clone(), Coverage { pages: state.pages, found: *found }));
+        let coverage =
+            |it: &Frequent| Coverage { pages: state.pages, found: it.seen(), top: it.top() };
+        let now = state.found.iter().map(|(name, values)| (name.clone(), coverage(values)));
         carried(now.collect(), state.pages, &state.before, state.unread)
     }
 
@@ -156,13 +156,13 @@ impl State {
 /// Returns the counts of a sweep that read `pages` pages, and kept `unread` documents with the
 /// counts of the sweep `before`.
 fn carried(mut now: Fields, pages: u64, before: &Fields, unread: u64) -> Fields {
-    let kept = |coverage: &Coverage| {
-        let kept = unread.min(coverage.pages.saturating_sub(pages));
-        (kept, coverage.found * kept / coverage.pages.max(1))
-    };
-    let most = before.values().map(|coverage| kept(coverage).0).max().unwrap_or_default();
-    for (name, coverage) in before {
-        now.entry(name.clone()).or_insert(Coverage { pages, found: 0 }).found += kept(coverage).1;
+    let kept = |it: &Coverage| unread.min(it.pages.saturating_sub(pages));
+    let most = before.values().map(kept).max().unwrap_or_default();
+    for (name, earlier) in before {
+        let share = |number: u64| number * kept(earlier) / earlier.pages.max(1);
+        let coverage = now.entry(name.clone()).or_default();
+        coverage.found += share(earlier.found);
+        coverage.top += share(earlier.top);
     }
     now.values_mut().for_each(|coverage| coverage.pages = pages + most);
     now.retain(|_, coverage| coverage.found > 0);
@@ -183,7 +183,7 @@ mod tests {
 
     fn fields(counts: &[(&str, u64, u64)]) -> Fields {
         let coverage = |(name, pages, found): &(&str, u64, u64)| {
-            ((*name).into(), Coverage { pages: *pages, found: *found })
+            ((*name).into(), Coverage { pages: *pages, found: *found, top: *found })
         };
         counts.iter().map(coverage).collect()
     }
@@ -232,7 +232,9 @@ mod tests {
             let canary = Canary::default();
             canary.read(&document(r#"{"a":{"b":1},"n":null,"c":[],"d":""}"#, encoding));
             canary.read(&document(r#"{"a":2}"#, encoding));
-            assert_eq!(canary.fields(), fields(&[("a", 2, 2), ("c", 2, 1)]));
+            let mut expected = fields(&[("a", 2, 2), ("c", 2, 1)]);
+            expected.entry("a".into()).and_modify(|it| it.top = 1);
+            assert_eq!(canary.fields(), expected);
         }
     }
 

@@ -15,6 +15,8 @@ use super::{End, HostPolicy};
 use crate::fetch::limit::{Limit, Sent};
 use crate::fetch::retry::{Fault, Toll};
 use crate::frontier::Lease;
+use crate::model::report::millis;
+use crate::observe::progress::HostLoad;
 use crate::observe::waits::Waits;
 
 /// Maximum delay of a timer.
@@ -118,6 +120,20 @@ impl State {
     /// Returns the concurrency that the host accepts, or `None` if it never refused more.
     pub fn bears(&self) -> Option<u32> {
         self.limit.ceiling().map(|_| self.limit.now())
+    }
+
+    /// Returns the load of the host.
+    pub fn load(&self) -> HostLoad {
+        let wait = self.waits.on(&self.name);
+        HostLoad {
+            name: self.name.clone(),
+            in_flight: self.in_flight,
+            limit: if self.probing.is_some() { 1 } else { self.limit.now() },
+            parked: self.parked.len() as u64,
+            interval_s: self.pace.as_ref().map(|pace| millis(pace.interval.as_secs_f64())),
+            wait_s: wait.as_ref().map(|(left, _)| millis(left.as_secs_f64())),
+            why: wait.map(|(_, why)| why),
+        }
     }
 
     /// Sets the interval between requests from `now` on. Only the first call with an interval

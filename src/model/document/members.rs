@@ -1,20 +1,29 @@
-//! The names at the top of a JSON object that name something, read without keeping what that is.
+//! The names at the top of a JSON object that name something, each with a hash of its value.
 
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::FixedState;
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Hands over the names whose values are neither null nor a text without anything in it. `text` is an object, since it was read before.
-pub fn of_text(text: &[u8], each: impl FnMut(&str)) {
+/// Hands over the names whose values are neither null nor a text without anything in it, each with a
+/// hash of its value. `text` is an object, since it was read before.
+pub fn of_text(text: &[u8], each: impl FnMut(&str, u64)) {
     // Neither can fail, because the text was parsed before. From bytes, serde_json would check that
     // each value is UTF-8, one by one: more slowly than this check of the whole.
     let Ok(text) = simdutf8::basic::from_utf8(text) else { return };
     let _ = serde_json::Deserializer::from_str(text).deserialize_map(Members(each));
 }
 
+/// Hashes a value. Sites can make two values with one hash on purpose; they gain nothing by it.
+pub fn hash(value: impl Hash) -> u64 {
+    FixedState::default().hash_one(value)
+}
+
 struct Members<F>(F);
 
-impl<'de, F: FnMut(&str)> Visitor<'de> for Members<F> {
+impl<'de, F: FnMut(&str, u64)> Visitor<'de> for Members<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -23,8 +32,9 @@ impl<'de, F: FnMut(&str)> Visitor<'de> for Members<F> {
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some(name) = map.next_key::<Name<'de>>()? {
-            if is_filled(map.next_value::<&RawValue>()?) {
-                (self.0)(&name.0);
+            let value = map.next_value::<&RawValue>()?;
+            if is_filled(value) {
+                (self.0)(&name.0, hash(value.get()));
             }
         }
         Ok(())

@@ -145,7 +145,7 @@ fn length(bytes: usize) -> [u8; 4] {
 
 /// Iterator over the elements of a document or list that was made from JSON. It ends early at a
 /// type that JSON does not have.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub struct Elements<'d>(&'d [u8]);
 
 /// An element of a document or list.
@@ -158,7 +158,7 @@ pub struct Element<'d> {
 }
 
 /// Value of an element.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub enum Value<'d> {
     /// Elements of an embedded document.
     Document(Elements<'d>),

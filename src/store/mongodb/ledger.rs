@@ -11,6 +11,7 @@ use bson::{Bson, Document, doc};
 use super::facts::{date, timestamp};
 use super::layout::Layout;
 use super::{Connection, LONGEST_CALL, LONGEST_LOOK, MongodbStore, answer};
+use crate::observe::progress::Progress;
 use crate::store::{Place, StoreError};
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, Scope, SweepEntry};
@@ -177,7 +178,7 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
     let MongodbStore { connection, layout, .. } = store;
     let Claim { entry, resumes, evicts } = claim;
     // The number is unknown if a reply was lost.
-    if renew_lock(connection, &SweepEntry { fence: 0, ..entry.clone() }).await? {
+    if renew_lock(connection, &SweepEntry { fence: 0, ..entry.clone() }, None).await? {
         return fence(connection, entry).await.map(Some);
     }
     // Another site may have started to use the collection since the store was opened.
@@ -213,9 +214,16 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
 }
 
 /// Implements [`crate::store::Ledger::renew_lock`].
-pub async fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool, StoreError> {
-    let alive = vec![doc! { "$set": { "heartbeat_at": "$$NOW" } }];
-    changes(connection, doc! { "q": held(entry)?, "u": alive }).await
+pub async fn renew_lock(
+    connection: &Connection,
+    entry: &SweepEntry,
+    progress: Option<&Progress>,
+) -> Result<bool, StoreError> {
+    let mut alive = doc! { "heartbeat_at": "$$NOW" };
+    if let Some(progress) = progress {
+        alive.insert("progress", doc! { "$literal": serialized(progress)? });
+    }
+    changes(connection, doc! { "q": held(entry)?, "u": [{ "$set": alive }] }).await
 }
 
 /// Returns a filter for the entry while its lock is held. A number of 0 means that it is unknown.
@@ -320,13 +328,15 @@ fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
         text_for_date(report, "started_at");
     }
     let holder = document.remove("holder");
+    let progress = document.remove("progress");
     let mut entry: SweepEntry = bson::deserialize_from_document(document).map_err(|error| {
         StoreError::Failed(format!("the ledger's entry {id} cannot be read: {error}"))
     })?;
     entry.report = report.and_then(|report| bson::deserialize_from_bson(report).ok());
     entry.holder = holder.and_then(|holder| bson::deserialize_from_bson(holder).ok());
     let silent_for = silent.map(Duration::from_millis);
-    Ok(LedgerEntry { entry, silent_for })
+    let progress = progress.and_then(|progress| bson::deserialize_from_bson(progress).ok());
+    Ok(LedgerEntry { entry, silent_for, progress })
 }
 
 fn text_for_date(document: &mut Document, name: &str) {

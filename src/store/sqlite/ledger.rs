@@ -11,6 +11,7 @@ use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 
 use super::paged::limit;
 use super::row::{parsed, required_time, time};
+use crate::observe::progress::Progress;
 use crate::store::Place;
 use crate::sweep::lock::Claim;
 use crate::sweep::{Holder, LedgerEntry, Scope, SweepEntry};
@@ -21,7 +22,7 @@ use crate::system::clock;
 const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, \
      definition = :definition, started_at = :started_at, \
      resumed_at = :resumed_at, ended_at = :ended_at, report = :report, \
-     holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs";
+     holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs, progress = NULL";
 const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
      definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence, resumed_at) \
    VALUES (:id, :site, :collection, :state, :limited, :definition, :started_at, :ended_at, \
@@ -40,8 +41,9 @@ const FENCE: &str = "SELECT fence FROM gleaner_sweeps WHERE id = ?1";
 /// Parameters: id, holder, number of the lock, or 0 if it is unknown.
 const IS_HELD: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE id = ?1 \
    AND state = 'running' AND holder IS ?2 AND (?3 = 0 OR fence = ?3))";
-/// Parameters: id, time.
-const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?2 WHERE id = ?1";
+/// Parameters: id, time, progress, or null if there is none to write.
+const RENEW: &str = "UPDATE gleaner_sweeps SET heartbeat_at = ?2, \
+   progress = coalesce(?3, progress) WHERE id = ?1";
 /// Parameters: id, heartbeat as it was read, time.
 const END_DEAD: &str = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?3, \
    heartbeat_at = NULL WHERE id = ?1 AND state = 'running' AND heartbeat_at IS ?2";
@@ -107,7 +109,9 @@ fn entries(connection: &Connection, sql: &str, asked: impl Params) -> Result<Vec
         let entry = entry(row)?;
         let silent_for = entry.heartbeat_at.map(|at| now.duration_since(at));
         let silent_for = silent_for.and_then(|silent| Duration::try_from(silent).ok());
-        Ok(LedgerEntry { entry, silent_for })
+        let progress: Option<String> = row.get("progress")?;
+        let progress = progress.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(LedgerEntry { entry, silent_for, progress })
     };
     statement.query_map(asked, read)?.collect()
 }
@@ -118,7 +122,7 @@ pub fn take_lock(connection: &Connection, claim: &Claim) -> Result<Option<SweepE
     let now = clock::now();
     // The number is unknown if a response was lost.
     let entry = SweepEntry { fence: 0, ..claim.entry.clone() };
-    let fence = match renew(connection, &entry, now)? {
+    let fence = match renew(connection, &entry, None, now)? {
         true => Some(connection.query_row(FENCE, [&entry.id], |row| row.get(0))?),
         false => take(connection, claim, now)?,
     };
@@ -126,8 +130,12 @@ pub fn take_lock(connection: &Connection, claim: &Claim) -> Result<Option<SweepE
 }
 
 /// Implements [`crate::store::Ledger::renew_lock`].
-pub fn renew_lock(connection: &Connection, entry: &SweepEntry) -> Result<bool> {
-    renew(connection, entry, clock::now())
+pub fn renew_lock(
+    connection: &Connection,
+    entry: &SweepEntry,
+    progress: Option<&Progress>,
+) -> Result<bool> {
+    renew(connection, entry, progress, clock::now())
 }
 
 /// Implements [`crate::store::Ledger::finish_sweep`].
@@ -136,8 +144,14 @@ pub fn finish_sweep(connection: &Connection, entry: &SweepEntry) -> Result<bool>
     write(connection, &format!("{CHANGE} {HELD}"), &entry, None)
 }
 
-fn renew(connection: &Connection, entry: &SweepEntry, now: Timestamp) -> Result<bool> {
-    Ok(Held::of(entry)?.is_held(connection)? && changed(connection, RENEW, (&entry.id, time(now)))?)
+fn renew(
+    connection: &Connection,
+    entry: &SweepEntry,
+    progress: Option<&Progress>,
+    now: Timestamp,
+) -> Result<bool> {
+    let values = (&entry.id, time(now), json(progress)?);
+    Ok(Held::of(entry)?.is_held(connection)? && changed(connection, RENEW, values)?)
 }
 
 /// Evicts the expired entry, then writes the new one. Returns the number of the lock, or `None` if

@@ -38,12 +38,13 @@ const SWEEPS: [(&str, &str); 9] = [
     ("report", "TEXT"),
 ];
 /// Columns that later versions added. Older files get them when they are opened.
-const SWEEPS_SINCE: [(&str, &str); 5] = [
+const SWEEPS_SINCE: [(&str, &str); 6] = [
     ("holder", "TEXT"),
     ("heartbeat_at", "TEXT"),
     ("runs", "INTEGER NOT NULL DEFAULT 1"),
     ("fence", "INTEGER NOT NULL DEFAULT 0"),
     ("resumed_at", "TEXT"),
+    ("progress", "TEXT"),
 ];
 const FAILURES: [(&str, &str); 13] = [
     ("site", "TEXT NOT NULL"),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use gleaner::engine::crawl::{Crawl, Ended};
 use gleaner::engine::error::CrawlError;
-use gleaner::model::report::Outcome;
+use gleaner::model::report::{Finding, Outcome};
 use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
 use gleaner::system::shutdown;
@@ -71,6 +71,7 @@ impl<B: Backend> Shop<B> {
     async fn refused(&self, field: &str) -> gleaner::model::report::Report {
         let Ended { report, error } = self.crawl().await;
         assert!(matches!(error, Some(CrawlError::Redesigned(_))), "{error:?} {report:#?}");
+        assert_eq!(report.baseline.findings, [Finding::Redesigned].into());
         assert_eq!(report.outcome, Outcome::Failed);
         says(&report, &format!("the field {field} was on over 90 %"));
         says(&report, "--accept-changes");

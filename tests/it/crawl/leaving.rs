@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use gleaner::demo::{Demo, Fault, Options};
 use gleaner::engine::crawl::Crawl;
 use gleaner::model::record::{Key, Known};
-use gleaner::model::report::Outcome;
+use gleaner::model::report::{Finding, Outcome};
 use gleaner::site::settings::Begin;
 use gleaner::store::StoreError;
 use gleaner::system::shutdown;
@@ -126,6 +126,7 @@ async fn g6_items_unlisted_before_do_not_count_towards_the_limit() {
     let report = rig.incomplete().await;
     assert_eq!(report.items.gone, 0);
     says(&report, "--gone-limit");
+    assert_eq!(report.baseline.findings, [Finding::GoneRefused].into());
 }
 
 async fn what_is_not_listed_and_closed_is_gone_the_second_time<B: Backend>(

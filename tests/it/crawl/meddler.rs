@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use gleaner::model::document::Encoding;
 use gleaner::model::failure::{Failure, PageId};
 use gleaner::model::record::{Key, Known, Provenance, Record, Seen};
+use gleaner::observe::progress::Progress;
 use gleaner::store::{
     Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Rows, Store, StoreError,
     Stored,
@@ -122,8 +123,12 @@ impl<M: Meddle> Ledger for Meddler<M> {
         self.store.take_lock(claim).await
     }
 
-    async fn renew_lock(&self, entry: &SweepEntry) -> Result<bool, StoreError> {
-        self.store.renew_lock(entry).await
+    async fn renew_lock(
+        &self,
+        entry: &SweepEntry,
+        progress: Option<&Progress>,
+    ) -> Result<bool, StoreError> {
+        self.store.renew_lock(entry, progress).await
     }
 
     async fn finish_sweep(&self, entry: &SweepEntry) -> Result<bool, StoreError> {

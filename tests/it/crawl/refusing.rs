@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use gleaner::demo::Fault;
 use gleaner::engine::error::CrawlError;
 use gleaner::fetch::Blocked;
-use gleaner::model::report::Outcome;
+use gleaner::model::report::{Finding, Outcome};
 use gleaner::site::Site;
 use serde_json::json;
 
@@ -33,6 +33,7 @@ async fn w24_items_that_are_refused_end_the_run_though_lists_answer() {
     let Some(CrawlError::Blocked(Blocked::Refused { refusals: 4, last, .. })) = ended.error else {
         panic!("{:?}", ended.error)
     };
+    assert_eq!(ended.report.baseline.findings, [Finding::Blocked].into());
     assert!(last.contains("429") && last.contains(rig.demo.url()), "{last}");
     assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
     let stored = rig.documents().await.len() as u64;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use gleaner::demo::{Demo, Options};
 use gleaner::engine::crawl::{Crawl, Ended};
 use gleaner::model::record::{Key, Known};
-use gleaner::model::report::{Outcome, Report};
+use gleaner::model::report::{Answers, Outcome, Report};
 use gleaner::site::settings::Settings;
 use gleaner::site::{Site, parse_base_url};
 use gleaner::store::Store;
@@ -103,6 +103,8 @@ impl<B: Backend> Rig<B> {
             said == seen || said > seen && said - seen <= again,
             "{said}, the site says {seen}"
         );
+        let Answers { success, redirect, refused, broken, none } = report.requests.answers;
+        assert_eq!(success + redirect + refused + broken + none, said, "each has one answer");
     }
 
     /// What is stored.

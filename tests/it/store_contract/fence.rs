@@ -120,9 +120,9 @@ pub async fn s13_a_run_that_lost_the_lock_changes_nothing_that_the_next_one_wrot
     let ended = SweepEntry { state, ended_at: Some(at(30)), ..was.clone() };
     assert_eq!(store.finish_sweep(&ended).await, Ok(false));
     assert_eq!(everything(&backend, &next).await, before, "nothing was written after the loss");
-    assert_eq!(store.renew_lock(&was).await, Ok(false));
+    assert_eq!(store.renew_lock(&was, None).await, Ok(false));
     assert_eq!(everything(&backend, &next).await, before);
-    assert_eq!(next.renew_lock(&holds).await, Ok(true));
+    assert_eq!(next.renew_lock(&holds, None).await, Ok(true));
 }
 
 /// What is new has no number to compare with: where it can come after the loss, it is the later
@@ -170,6 +170,6 @@ pub async fn s13_a_lock_of_the_same_process_is_told_apart_by_its_number<B: Ledge
     let state = State::Ended(Outcome::Failed);
     let ended = SweepEntry { state, ended_at: Some(at(30)), ..was.clone() };
     assert_eq!(store.finish_sweep(&ended).await, Ok(false));
-    assert_eq!(store.renew_lock(&was).await, Ok(false));
+    assert_eq!(store.renew_lock(&was, None).await, Ok(false));
     assert_eq!(everything(&backend, &again).await, before);
 }

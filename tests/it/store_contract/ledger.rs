@@ -6,6 +6,7 @@ use gleaner::model::failure::{Failure, PageId};
 use gleaner::model::report::Coverage;
 use gleaner::model::report::{Index, Items, Outcome, Requests, Writes};
 use gleaner::observe::metrics::Snapshot;
+use gleaner::observe::progress::{HostLoad, Progress};
 use gleaner::store::{self, Rows, StoreError};
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{State, SweepEntry};
@@ -174,7 +175,7 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     let problems = vec!["one \"problem\"".to_owned()];
     let mut ended = first.end(Outcome::Incomplete, &snapshot, problems);
     // Names of a site's members, as sites have them.
-    let coverage = Coverage { pages: 9, found: 8 };
+    let coverage = Coverage { pages: 9, found: 8, top: 7 };
     if let Some(report) = &mut ended.report {
         let names = ["$ref", "@odata.etag", "a.b", "", "名"];
         report.baseline.fields = names.into_iter().map(|name| (name.into(), coverage)).collect();
@@ -184,6 +185,40 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     assert_eq!(backend.sweeps().await, std::slice::from_ref(&ended));
     let read = store.sweeps(10).await.expect("the store answers");
     assert_eq!((&read[0].entry, read[0].silent_for), (&ended, None));
+}
+
+pub async fn the_progress_of_a_running_sweep_comes_with_its_heartbeats<B: Ledger>() {
+    let backend = B::start().await;
+    let store = books(&backend).await;
+    let first = begun(1);
+    takes(&store, &Claim::new(first.clone())).await;
+    let read = async || store.sweeps(1).await.expect("the store answers").remove(0);
+    assert_eq!(read().await.progress, None);
+    let progress = |outstanding| {
+        let host = HostLoad { name: "h:1".into(), wait_s: Some(1.5), ..HostLoad::default() };
+        let problems = vec!["one $set \"problem\"".to_owned()];
+        Progress { outstanding, hosts: vec![host], problems, ..Progress::default() }
+    };
+    for number in [7, 8] {
+        let progress = progress(number);
+        assert_eq!(store.renew_lock(&first, Some(&progress)).await, Ok(true));
+        assert_eq!(read().await.progress, Some(progress));
+    }
+    assert_eq!(store.renew_lock(&first, None).await, Ok(true));
+    assert_eq!(read().await.progress, Some(progress(8)), "a heartbeat without one keeps the last");
+    // A run that is evicted leaves what was last known of it.
+    let dead = read().await.entry;
+    let second = begun(2);
+    takes(&store, &Claim::new(second.clone()).evicting(dead)).await;
+    let both = store.sweeps(2).await.expect("the store answers");
+    assert_eq!((&both[0].progress, &both[1].progress), (&None, &Some(progress(8))));
+    assert_eq!(store.renew_lock(&first, Some(&progress(9))).await, Ok(false));
+    assert_eq!(store.renew_lock(&second, Some(&progress(1))).await, Ok(true));
+    // A sweep that ended has a report instead.
+    let state = State::Ended(Outcome::Interrupted);
+    let ended = SweepEntry { state, ended_at: Some(at(9)), ..second };
+    assert_eq!(store.finish_sweep(&ended).await, Ok(true));
+    assert_eq!(read().await.progress, None);
 }
 
 /// Whatever came after them: parts of the site, and sweeps that were not complete.

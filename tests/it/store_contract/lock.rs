@@ -190,7 +190,7 @@ pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>(
     let latest = store.latest_sweeps().await.expect("the store answers");
     let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
     // The limited run gives a sign of life, so that it is not evicted.
-    assert_eq!(store.renew_lock(&limited).await, Ok(true));
+    assert_eq!(store.renew_lock(&limited, None).await, Ok(true));
     let before = backend.sweeps().await;
     let claim = resume(&interrupted, 3).evicting(dead);
     assert_eq!(store.take_lock(&claim).await, Ok(None));
@@ -248,7 +248,7 @@ pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>(
     let next = begun(2);
     takes(&store, &Claim::new(next.clone()).evicting(dead)).await;
     let before = backend.sweeps().await;
-    assert_eq!(store.renew_lock(&stalled).await, Ok(false));
+    assert_eq!(store.renew_lock(&stalled, None).await, Ok(false));
     assert_eq!(store.finish_sweep(&ended(&stalled, Outcome::Complete, 9)).await, Ok(false));
     assert_eq!(store.take_lock(&Claim::new(stalled.clone())).await, Ok(None));
     assert_eq!(backend.sweeps().await, before);
@@ -257,10 +257,10 @@ pub async fn s8_a_lost_lock_can_neither_be_renewed_nor_end_the_sweep<B: Ledger>(
     let third = resumed(&next, 3);
     takes(&store, &Claim::resume(third.clone(), sweeps[0].entry.clone())).await;
     let before = backend.sweeps().await;
-    assert_eq!(store.renew_lock(&next).await, Ok(false));
+    assert_eq!(store.renew_lock(&next, None).await, Ok(false));
     assert_eq!(store.finish_sweep(&ended(&next, Outcome::Complete, 9)).await, Ok(false));
     assert_eq!(backend.sweeps().await, before);
-    assert_eq!(store.renew_lock(&third).await, Ok(true));
+    assert_eq!(store.renew_lock(&third, None).await, Ok(true));
     assert_eq!(store.finish_sweep(&ended(&third, Outcome::Complete, 9)).await, Ok(true));
     assert_eq!(states(&backend).await[&third.id], "complete");
 }
@@ -272,7 +272,7 @@ pub async fn s8_a_holder_who_gave_a_sign_of_life_is_not_dead<B: Ledger>() {
     takes(&store, &Claim::new(slow.clone())).await;
     backend.silence(&slow.id, 90).await;
     let read = only(&store).await.entry;
-    assert_eq!(store.renew_lock(&slow).await, Ok(true));
+    assert_eq!(store.renew_lock(&slow, None).await, Ok(true));
     let before = backend.sweeps().await;
     assert_eq!(store.take_lock(&Claim::new(begun(2)).evicting(read.clone())).await, Ok(None));
     assert_eq!(store.take_lock(&resume(&read, 2)).await, Ok(None));
@@ -289,7 +289,7 @@ pub async fn s8_the_silence_of_a_holder_is_told<B: Ledger>() {
     backend.silence(&entry.id, 90).await;
     let measured = silent().await;
     assert!((90..120).contains(&measured.as_secs()), "{measured:?}");
-    assert_eq!(store.renew_lock(&entry).await, Ok(true));
+    assert_eq!(store.renew_lock(&entry, None).await, Ok(true));
     assert!(silent().await < Duration::from_secs(30));
     backend.silence(&entry.id, -90).await;
     assert_eq!(only(&store).await.silent_for, None, "the clock was set back");
@@ -343,7 +343,7 @@ pub async fn what_was_never_begun_cannot_be_ended<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     let entry = begun(1);
-    assert_eq!(store.renew_lock(&entry).await, Ok(false));
+    assert_eq!(store.renew_lock(&entry, None).await, Ok(false));
     assert_eq!(store.finish_sweep(&ended(&entry, Outcome::Complete, 1)).await, Ok(false));
     let old = ended(&entry, Outcome::Failed, 1);
     assert_eq!(store.take_lock(&resume(&old, 2)).await, Ok(None));
@@ -363,5 +363,5 @@ pub async fn sweeps_that_earlier_versions_left_are_ended<B: Ledger>() {
     // Trying once more ends nobody who has a name.
     let store = books(&backend).await;
     assert_eq!(store.take_lock(&Claim::new(begun(99))).await, Ok(None));
-    assert_eq!(store.renew_lock(&taken).await, Ok(true));
+    assert_eq!(store.renew_lock(&taken, None).await, Ok(true));
 }
