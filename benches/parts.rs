@@ -149,6 +149,60 @@ fn reading(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A page of a shop as Next.js sends it: what is shown, and the same as JSON in a script.
+fn nextjs_page() -> Page {
+    let product = |number: u64| {
+        let texts: Vec<String> = (0..8).map(|it| format!("{number}, text {it} of it")).collect();
+        serde_json::json!({ "id": number, "name": format!("Product {number}"), "price": 9.5,
+            "tags": ["a", "b"], "texts": texts })
+    };
+    let products: Vec<_> = (0..100).map(product).collect();
+    let card = |product: &serde_json::Value| {
+        format!("<li class=card><h2>{}</h2><p>{}</p></li>", product["name"], product["texts"])
+    };
+    let cards: String = products.iter().map(card).collect();
+    let data = serde_json::json!({ "props": { "pageProps": { "products": products } } });
+    let body = format!(
+        "<html><body><ul>{cards}</ul><script id=__NEXT_DATA__ type=application/json>{data}</script>"
+    );
+    page("http://h/", body.into_bytes())
+}
+
+/// JSON in a script of an HTML page, beside the two parsers that it takes: scraper and serde_json.
+fn steps(criterion: &mut Criterion) {
+    let page = nextjs_page();
+    let text = r##"
+name = "shop"
+base_url = "http://h"
+collection = "shop"
+format = "html"
+[index]
+url = "/"
+items = ["script#__NEXT_DATA__::text", "$.props.pageProps.products[*]"]
+key = "$.id"
+"##;
+    let site = Site::parse(text, "shop.toml").expect("a site");
+    let script = scraper::Selector::parse("script#__NEXT_DATA__").expect("a selector");
+    let mut group = criterion.benchmark_group("script in HTML to JSON");
+    group.throughput(Throughput::Bytes(page.body.len() as u64));
+    group.bench_function("to 100 items", |bencher| {
+        bencher.iter(|| {
+            extract::index(&site, &gleaner::model::task::List::Items(None), black_box(&page))
+                .expect("a list")
+        });
+    });
+    group.bench_function("the two parsers", |bencher| {
+        bencher.iter(|| {
+            let text = String::from_utf8_lossy(black_box(&page.body));
+            let html = scraper::Html::parse_document(&text);
+            let found = html.select(&script).next().expect("a script");
+            let text: String = found.text().collect();
+            serde_json::from_str::<serde_json::Value>(&text).expect("JSON")
+        });
+    });
+    group.finish();
+}
+
 fn origin() -> Origin {
     Origin { url: "http://h/1/".into(), ..Origin::default() }
 }
@@ -197,6 +251,7 @@ fn batches(criterion: &mut Criterion) {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     reading(&mut criterion);
+    steps(&mut criterion);
     frontiers(&mut criterion);
     batches(&mut criterion);
     seen(&mut criterion);
