@@ -17,7 +17,7 @@ use proptest::test_runner::RngSeed;
 
 /// So many cases, and nothing kept of those that fail: the smallest of them belongs to
 /// `fuzz/corpus`.
-fn config(cases: u32) -> ProptestConfig {
+pub(crate) fn config(cases: u32) -> ProptestConfig {
     // The same cases each time, so that what one change turns red is its own; `PROPTEST_RNG_SEED`
     // and the fuzzer look for others.
     let usual = ProptestConfig::default();
