@@ -57,6 +57,7 @@ fn value() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
+        (10..1_000_u64).prop_map(Value::from),
         (-1e9..1e9).prop_map(Value::from),
         select(texts.to_vec()).prop_map(Value::from),
         Just(json!([1, "two", null])),
