@@ -22,6 +22,7 @@ use crate::select::field::FieldError;
 use sitemap::SitemapError;
 
 pub use detail::{Detail, Making, detail, of_list};
+pub use hints::names;
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
 pub use login::sessions;
 pub use said::link_header;

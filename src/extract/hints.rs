@@ -7,7 +7,7 @@
 //! The hints change nothing by themselves. If they contradict the end of a list, the end counts as
 //! not proven.
 
-mod names;
+pub mod names;
 
 use std::sync::LazyLock;
 

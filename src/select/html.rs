@@ -12,6 +12,7 @@
 
 mod css;
 mod element;
+mod outline;
 mod text;
 mod tree;
 mod xml;
@@ -29,6 +30,7 @@ pub use super::charset::decode as decoded;
 use super::charset::{decode, queries};
 use crate::model::decoding::Decoding;
 pub use css::{CssError, CssSelector};
+pub use outline::{Element, Outline};
 pub use xml::XmlError;
 
 /// Limits on reading one page.

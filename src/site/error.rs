@@ -18,7 +18,7 @@ pub enum SiteError {
     },
     /// The URL of a page instead of a site file.
     #[error(
-        "SITE is a URL, but has to be a site file or a built-in site; `gleaner sites new URL` writes a first file for a list in JSON; for HTML start from `gleaner sites douban-top250`"
+        "SITE is a URL, but has to be a site file or a built-in site; `gleaner sites new URL` writes a first file for a list"
     )]
     IsUrl,
     /// The file cannot be read.

@@ -1,70 +1,114 @@
-//! Drafts a first site file for a list that answers JSON, from what its pages show.
+//! Drafts a first site file for a list, from what its pages show.
 //!
-//! All decisions are functions of pages: the position of the items and their key
-//! (`draft/shape.rs`), the kind of paging (`draft/paging.rs`), the URL of an item's page
-//! (`draft/detail.rs`), the text of the file (`draft/text.rs`). `gleaner sites new` makes the
-//! requests that these functions ask for.
+//! All decisions are functions of pages: how a page is read (`scaffold/source.rs`), where its items
+//! are (`scaffold/lists.rs`, `scaffold/markup.rs`), their key (`scaffold/key.rs`), what the page says
+//! of further pages (`scaffold/members.rs`), the ways on to try (`scaffold/paging.rs`), the page of
+//! an item (`scaffold/detail.rs`), and the text of the file (`scaffold/text.rs`). Each finding is
+//! written as a site file has it, and pages are then read by that file, as a crawl would read them.
+//! `gleaner sites new` makes the requests that these functions ask for.
 
 mod detail;
+mod doubts;
+mod expr;
+mod key;
+mod lists;
+mod markup;
+mod members;
 mod paging;
-mod shape;
+mod proof;
+mod source;
 mod text;
-
-use std::str::FromStr;
 
 use serde_json::Value;
 use url::Url;
 
+use crate::extract;
 use crate::fetch::Page;
-use crate::model::document::JsonError;
-use crate::select::JsonPage;
+use crate::model::task::List;
+use crate::select::html::Outline;
+use crate::site::Site;
+use members::Member;
+use source::Content;
 
 pub use detail::{Detail, Place, candidates, is_page_of, says_more};
+pub use doubts::doubts;
+pub use key::Key;
+pub use lists::at;
+pub use members::{Onward, Said, again, counts, flags, last_pages, onward};
 pub use paging::{
-    At, Count, End, Moved, NextAt, Onward, Paging, Probe, Scheme, counts, cursor, is_of_all,
-    last_pages, next_link, schemes, size_of_next, with_query,
+    At, End, Moved, Paging, Probe, Scheme, by_last_key, end, from_page, schemes, size_of_next,
+    urls, with_query,
 };
-pub use shape::{Path, items, key};
-pub use text::Draft;
+pub use proof::{are_pages, of_all, settle_key};
+pub use source::{Source, json};
+pub use text::{Draft, Given};
 
 /// A list page that was read.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// Page as received.
     pub page: Page,
-    /// Parsed body.
+    /// Its values, or null if it has elements.
     pub body: Value,
+    /// Its elements, or none if it has values.
+    pub outline: Outline,
     /// Keys of its items.
     pub keys: Vec<String>,
+    /// Path of what holds the items.
+    pub container: String,
 }
 
-/// Position of the items in a list page, and their key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl Seen {
+    /// Returns the members of the page that are not within its items.
+    pub fn members(&self) -> Vec<Member<'_>> {
+        members::members(&self.body, &self.container)
+    }
+}
+
+/// A list on a page, as the site file writes it.
+#[derive(Debug, Clone, Default)]
 pub struct Shape {
-    /// Path of the items.
-    pub items: Path,
-    /// Name of the key field within an item.
-    pub key: String,
+    /// How the page is read.
+    pub source: Source,
+    /// Steps of the selector of the items.
+    pub items: Vec<String>,
+    /// Path of the names of the columns, if the items are lists of values.
+    pub columns: Option<String>,
+    /// Keys that distinguish the items, best first.
+    pub keys: Vec<Key>,
+    /// Fields to keep, and their TOML. Empty if items are kept whole.
+    pub fields: Vec<(String, String)>,
+    /// Selector that all pages of the list match.
+    pub require: Option<String>,
+    /// Number of items on the page.
+    pub count: usize,
+    /// Sentences on what was recognized.
+    pub notes: Vec<String>,
+    /// Sentences on what could not be told.
+    pub doubts: Vec<String>,
 }
 
 /// Reason why a page is not a list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoList {
-    /// The page is HTML.
-    #[error("it answers HTML, and a list in HTML cannot be recognized automatically")]
+    /// Nothing repeats on the HTML page.
+    #[error("it answers HTML in which no list of items with links or ids was found")]
     Html,
-    /// The page is neither JSON nor HTML.
-    #[error("it answers neither JSON nor HTML: {0}")]
+    /// The page is in no known format.
+    #[error("it answers neither JSON nor HTML, XML, CSV or JSON lines: {0}")]
     Other(String),
-    /// The page is JSON without a list of objects.
-    #[error("it answers JSON without a list of objects{}", urls(.0))]
+    /// The page has values without a list.
+    #[error("it answers JSON without a list of objects{}", urls_of(.0))]
     NoItems(Vec<String>),
+    /// The page reports an error.
+    #[error("it answers with an error: {0}")]
+    Error(String),
     /// No field distinguishes its items.
     #[error("its items, at {0}, have no field with a unique value")]
-    NoKey(Path),
+    NoKey(String),
 }
 
-fn urls(urls: &[String]) -> String {
+fn urls_of(urls: &[String]) -> String {
     match urls {
         [] => String::new(),
         urls => format!("; it names these addresses: {}", urls.join(", ")),
@@ -75,52 +119,113 @@ fn urls(urls: &[String]) -> String {
 ///
 /// # Errors
 /// Returns the reason if the page is not a list.
-pub fn list(page: Page) -> Result<(Shape, Seen), NoList> {
-    let is_html = page.content_type().is_some_and(|kind| kind.contains("html"))
-        || page.body.trim_ascii_start().starts_with(b"<");
-    let body = match read(&page) {
-        Ok(body) => body,
-        Err(_) if is_html => return Err(NoList::Html),
-        Err(error) => return Err(NoList::Other(error.to_string())),
+pub fn list(page: &Page) -> Result<(Shape, Seen), NoList> {
+    let mut why = None;
+    for source in source::sources(page) {
+        let Some(content) = source.read(page) else { continue };
+        let is_html = markup::is_markup(source.format) && matches!(content, Content::Elements(_));
+        let shapes = shapes(&source, &content);
+        for shape in &shapes {
+            if shape.keys.is_empty() {
+                why = why.or_else(|| Some(NoList::NoKey(shape.items.join(" "))));
+                continue;
+            }
+            if let Some(seen) =
+                shape.read(page.clone()).filter(|seen| seen.keys.len() == shape.count)
+            {
+                return Ok((shape.clone(), seen));
+            }
+        }
+        why = why.or_else(|| {
+            Some(match &content {
+                _ if is_html => NoList::Html,
+                Content::Values(value) => doubts::error_in(value)
+                    .map_or_else(|| NoList::NoItems(addresses(value)), NoList::Error),
+                Content::Elements(_) => NoList::Html,
+            })
+        });
+    }
+    let other = || match json(page) {
+        Err(error) => NoList::Other(error.to_string()),
+        Ok(_) => NoList::NoItems(Vec::new()),
     };
-    let Some(path) = items(&body) else {
-        return Err(NoList::NoItems(shape::addresses(&body)));
-    };
-    let rows: Vec<&Value> =
-        path.find(&body).and_then(Value::as_array).into_iter().flatten().collect();
-    let Some(key) = key(&rows) else { return Err(NoList::NoKey(path)) };
-    let shape = Shape { items: path, key };
-    let seen = Seen { keys: shape.keys(&body), page, body };
-    Ok((shape, seen))
+    Err(why.unwrap_or_else(other))
 }
 
-fn read(page: &Page) -> Result<Value, JsonError> {
-    let (_, text) = JsonPage::read(page)?.into_parts();
-    Ok(serde_json::from_slice(text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text))?)
+fn shapes(source: &Source, content: &Content) -> Vec<Shape> {
+    match content {
+        Content::Values(value) => {
+            let of_source = |shape| Shape { source: source.clone(), ..shape };
+            lists::lists(value).into_iter().map(of_source).collect()
+        }
+        Content::Elements(outline) if source.format == crate::select::Format::Xml => {
+            markup::in_xml(outline, source).into_iter().collect()
+        }
+        Content::Elements(outline) => markup::in_html(outline, source).into_iter().collect(),
+    }
 }
 
 impl Shape {
-    /// Reads a further page of the list. Returns `None` if it is not one.
+    /// Creates a shape of JSON, or returns `None` if it has no items.
+    fn of(items: Vec<String>, keys: Vec<Key>, count: usize, notes: Vec<String>) -> Option<Shape> {
+        (count > 0).then(|| Shape { items, keys, count, notes, ..Shape::default() })
+    }
+
+    /// Reads a page by the site file that this shape makes. Returns `None` if it is not a page of the
+    /// list.
     pub fn read(&self, page: Page) -> Option<Seen> {
-        let body = read(&page).ok()?;
-        self.items.find(&body)?.as_array()?;
-        Some(Seen { keys: self.keys(&body), page, body })
+        let site = Site::parse(&text::of_shape(self), "draft.toml").ok()?;
+        let listing = extract::index(&site, &List::Items(None), &page).ok()?;
+        let keys: Vec<String> =
+            listing.items.iter().flatten().map(|it| it.key.to_string()).collect();
+        let (body, outline) = match self.source.read(&page)? {
+            Content::Values(value) => (value, Outline::default()),
+            Content::Elements(outline) => (Value::Null, outline),
+        };
+        Some(Seen { page, body, outline, keys, container: self.container() })
     }
 
-    /// Returns the first item of a page.
+    /// Returns the path of what holds the items.
+    fn container(&self) -> String {
+        let path = self.items.first().map_or("", String::as_str);
+        let end = path.find("[*]").or_else(|| path.find(".*")).unwrap_or(path.len());
+        path.get(..end).unwrap_or(path).to_owned()
+    }
+
+    /// Returns the first item of a page that has values, or `None`.
     pub fn first<'a>(&self, seen: &'a Seen) -> Option<&'a Value> {
-        self.items.find(&seen.body)?.as_array()?.first()
+        let is_whole = self.columns.is_none() && self.fields.is_empty();
+        let container = at(&seen.body, &self.container()).filter(|_| is_whole)?;
+        let first = match container {
+            Value::Array(rows) => rows.first()?,
+            Value::Object(members) => members.values().next()?,
+            _ => return None,
+        };
+        let rest = self.items.first()?.split_once("[*]").map_or("", |(_, rest)| rest);
+        if rest.contains('[') { None } else { at(first, rest) }
     }
 
-    fn keys(&self, body: &Value) -> Vec<String> {
-        let rows = self.items.find(body).and_then(Value::as_array);
-        rows.into_iter().flatten().filter_map(|row| shape::scalar(row.get(&self.key)?)).collect()
+    /// Returns the path of the last item's key, if the items are the elements of one list.
+    pub fn last_key(&self) -> Option<String> {
+        let items = self.items.first().filter(|_| self.items.len() == 1)?;
+        let (container, rest) = items.split_once("[*]").filter(|(_, rest)| !rest.contains('['))?;
+        match self.keys.first()? {
+            Key::Select(key) => Some(expr::below(&format!("{container}[-1]{rest}"), key)),
+            _ => None,
+        }
     }
+}
+
+/// Returns URLs from the top level of a page.
+fn addresses(page: &Value) -> Vec<String> {
+    let members = page.as_object().into_iter().flat_map(|members| members.values());
+    let urls = members.filter_map(Value::as_str).filter(|text| text.starts_with("http"));
+    urls.take(5).map(crate::text::plain).collect()
 }
 
 /// Returns the body of an item's page, or `None` if it is not a JSON object.
 pub fn object(page: &Page) -> Option<Value> {
-    read(page).ok().filter(Value::is_object)
+    json(page).ok().filter(Value::is_object)
 }
 
 /// Returns a name for the site at `url`, and one for its collection.
@@ -140,15 +245,6 @@ fn plain_name(text: &str, joint: char, otherwise: &str) -> String {
     let name = name.trim_matches(joint);
     let is_valid = !name.is_empty() && crate::store::is_valid_name(name);
     if is_valid { name.to_owned() } else { otherwise.to_owned() }
-}
-
-/// Returns a number that a site may write as a number or as text.
-fn number<T: FromStr>(value: &Value) -> Option<T> {
-    match value {
-        Value::Number(number) => number.to_string().parse().ok(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ pub fn count_rank(name: &str) -> Option<usize> {
 }
 
 /// Returns a name without case and punctuation, or `None` if it is too long for the tables.
-fn plain(name: &str) -> Option<String> {
+pub fn plain(name: &str) -> Option<String> {
     if name.len() > LONGEST + 8 {
         return None;
     }

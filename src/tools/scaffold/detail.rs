@@ -4,7 +4,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use url::Url;
 
-use super::shape::{Path, scalar};
+use super::expr::member;
+use super::key::scalar;
+use super::lists::at;
 
 /// Characters that are percent-encoded in keys.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -28,8 +30,8 @@ const WRAPPERS: [&str; 5] = ["data", "result", "item", "results", "response"];
 pub enum Place {
     /// Path template with `{key}`.
     Template(String),
-    /// Path of the URL within the item.
-    Link(Path),
+    /// JSONPath of the URL within the item.
+    Link(String),
 }
 
 /// How to get the pages of items.
@@ -37,8 +39,8 @@ pub enum Place {
 pub struct Detail {
     /// Source of the URL.
     pub place: Place,
-    /// Path of the document within the page, or `None` if it is the whole page.
-    pub document: Option<Path>,
+    /// JSONPath of the document within the page, or `None` if it is the whole page.
+    pub document: Option<String>,
     /// True if the page has data that the list does not have.
     pub says_more: bool,
     /// URL of the page that was tried.
@@ -68,8 +70,7 @@ pub fn candidates(list: &Url, item: &Value, key: &str) -> Vec<(Place, Url)> {
     let mut found: Vec<(Place, Url)> =
         templates.into_iter().map(|it| (Place::Template(it.clone()), url(&it))).collect();
     for name in LINKS {
-        let path = Path::of(name);
-        let Some(text) = path.find(item).and_then(Value::as_str) else { continue };
+        let Some(text) = at(item, name).and_then(Value::as_str) else { continue };
         let Some(link) = list.join(text).ok().filter(|link| link.origin() == list.origin()) else {
             continue;
         };
@@ -77,23 +78,27 @@ pub fn candidates(list: &Url, item: &Value, key: &str) -> Vec<(Place, Url)> {
         // comes last.
         match found.iter().position(|(_, url)| *url == link) {
             Some(at) => found.swap(0, at),
-            None => found.push((Place::Link(path), link)),
+            None => found.push((Place::Link(json_path(name)), link)),
         }
     }
     found
 }
 
+/// Returns a dotted path as JSONPath.
+fn json_path(dotted: &str) -> String {
+    dotted.split('.').fold("$".to_owned(), |path, name| member(&path, name))
+}
+
 /// Returns the path of the item within a page, or `None` if the page does not have the item with
 /// that key. The path is `None` if the item is the whole page.
-pub fn is_page_of(page: &Value, name: &str, key: &str) -> Option<Option<Path>> {
+pub fn is_page_of(page: &Value, name: &str, key: &str) -> Option<Option<String>> {
     let is_item = |value: &Value| value.get(name).and_then(scalar).is_some_and(|own| own == key);
     if is_item(page) {
         return Some(None);
     }
     WRAPPERS
         .iter()
-        .map(|name| Path::of(name))
-        .find_map(|path| path.find(page).is_some_and(is_item).then(|| Some(path.clone())))
+        .find_map(|name| at(page, name).is_some_and(is_item).then(|| Some(json_path(name))))
 }
 
 /// Returns true if the document has data that the item on the list does not have.

@@ -1,19 +1,48 @@
-//! Detects the kind of paging: from the first page of a list, and from the answers to a few probes.
+//! Ways from one page of a list to the next: what the pages say, in the words of a site file, and
+//! schemes of numbered pages with the probes that show whether a site knows them.
 
 use url::Url;
 
-use super::shape::Path;
-use super::{Seen, number};
-use crate::extract::link_header;
+use super::Seen;
+use super::expr::{quoted, table};
+use super::members::{Onward, Said, flags};
+use crate::extract::names::plain;
 
 /// Query parameters for the number of items to skip.
-const OFFSETS: [&str; 8] =
-    ["offset", "skip", "start", "_start", "from", "startIndex", "start_index", "$skip"];
+const OFFSETS: [&str; 12] = [
+    "offset",
+    "skip",
+    "start",
+    "_start",
+    "from",
+    "startIndex",
+    "start_index",
+    "$skip",
+    "$offset",
+    "resultOffset",
+    "startRecord",
+    "first",
+];
 /// Query parameters for the number of a page.
-const PAGES: [&str; 7] =
-    ["page", "_page", "p", "page_number", "pageNumber", "pageNo", "page[number]"];
+const PAGES: [&str; 15] = [
+    "page",
+    "_page",
+    "p",
+    "page_number",
+    "pageNumber",
+    "pageNo",
+    "page[number]",
+    "paged",
+    "pn",
+    "pageIndex",
+    "page_no",
+    "pg",
+    "currentPage",
+    "current_page",
+    "pagina",
+];
 /// Query parameters for the number of items per page.
-const SIZES: [&str; 14] = [
+const SIZES: [&str; 25] = [
     "limit",
     "per_page",
     "page_size",
@@ -28,70 +57,86 @@ const SIZES: [&str; 14] = [
     "max",
     "$top",
     "n",
+    "ps",
+    "$limit",
+    "resultRecordCount",
+    "maximumRecords",
+    "hitsPerPage",
+    "page[limit]",
+    "first",
+    "max_results",
+    "maxResults",
+    "num",
+    "itemsPerPage",
 ];
-/// Combinations of parameters to try if the list's URLs do not name any.
-const USUAL: [(At, &str, &str); 6] = [
+/// Combinations of parameters, the most frequent first.
+const USUAL: [(At, &str, &str); 22] = [
     (At::Offset, "offset", "limit"),
     (At::Page, "page", "per_page"),
     (At::Page, "page", "page_size"),
     (At::Offset, "skip", "limit"),
     (At::Offset, "_start", "_limit"),
     (At::Page, "page", "limit"),
+    (At::Offset, "start", "rows"),
+    (At::Page, "pn", "ps"),
+    (At::Page, "p", "ps"),
+    (At::Offset, "$offset", "$limit"),
+    (At::Offset, "$skip", "$top"),
+    (At::Offset, "startIndex", "count"),
+    (At::Offset, "startRecord", "maximumRecords"),
+    (At::Offset, "resultOffset", "resultRecordCount"),
+    (At::Offset, "from", "size"),
+    (At::Page, "page", "size"),
+    (At::Page, "page[number]", "page[size]"),
+    (At::Page, "pageNumber", "pageSize"),
+    (At::Page, "paged", "per_page"),
+    (At::Offset, "start", "count"),
+    (At::Offset, "skip", "take"),
+    (At::Page, "_page", "_limit"),
 ];
-/// Members in which lists put data about themselves.
-const ENVELOPES: [&str; 9] =
-    ["", "meta", "pagination", "paging", "page", "_meta", "meta.pagination", "info", "data"];
-const COUNTS: [&str; 10] = [
-    "count",
-    "total",
-    "total_count",
-    "totalCount",
-    "totalResults",
-    "total_results",
-    "totalItems",
-    "total_items",
-    "totalElements",
-    "numFound",
+/// Pairs of a name on a page, without case and punctuation, and the parameter that such services take.
+const HABITS: [(&str, &str); 8] = [
+    ("numberofrecords", "startRecord"),
+    ("numfound", "start"),
+    ("exceededtransferlimit", "resultOffset"),
+    ("startindex", "startIndex"),
+    ("odatacount", "$skip"),
+    ("pn", "pn"),
+    ("pagenumber", "pageNumber"),
+    ("recordstotal", "start"),
 ];
-const COUNT_HEADERS: [&str; 5] =
-    ["x-total-count", "x-wp-total", "x-total", "x-pagination-total-count", "total-count"];
-const LAST_PAGES: [&str; 7] =
-    ["total_pages", "totalPages", "last_page", "lastPage", "page_count", "pageCount", "pages"];
-const LAST_PAGE_HEADERS: [&str; 3] =
-    ["x-wp-totalpages", "x-total-pages", "x-pagination-page-count"];
-const NEXT: [&str; 15] = [
-    "next",
-    "links.next",
-    "next_page_url",
-    "paging.next",
-    "_links.next.href",
-    "links.next.href",
-    "pagination.next",
-    "meta.next",
-    "next_page",
-    "nextLink",
-    "next_url",
-    "pagination.next_url",
-    "meta.next_page_url",
-    "info.next",
-    "meta.pagination.links.next",
+/// Names of tokens, without case and punctuation, and the parameters that usually take them.
+const TAKERS: [(&str, &[&str]); 16] = [
+    ("nextpagetoken", &["pageToken", "page_token"]),
+    ("nexttoken", &["next_token", "nextToken", "pagination_token", "token"]),
+    ("nextcursor", &["cursor", "after"]),
+    ("nextcursormark", &["cursorMark"]),
+    ("nextpage", &["page"]),
+    ("nextoffset", &["offset"]),
+    ("nextstart", &["start"]),
+    ("nextmarker", &["marker"]),
+    ("endcursor", &["after", "cursor"]),
+    ("aftercursor", &["page[after]", "after"]),
+    ("after", &["after", "cursor"]),
+    ("offset", &["offset"]),
+    ("bookmark", &["bookmark"]),
+    ("resumptiontoken", &["resumptionToken"]),
+    ("nextcontinuationtoken", &["continuation-token", "continuationToken"]),
+    ("scrollid", &["scroll_id", "scrollId"]),
 ];
-/// Paths of cursors, and the parameter that usually takes each of them.
-const CURSORS: [(&str, &str); 13] = [
-    ("next_cursor", "cursor"),
-    ("nextCursor", "cursor"),
-    ("meta.next_cursor", "cursor"),
-    ("meta.nextCursor", "cursor"),
-    ("pagination.next_cursor", "cursor"),
-    ("paging.next_cursor", "cursor"),
-    ("meta.cursor.next", "cursor"),
-    ("paging.cursors.after", "after"),
-    ("next_page_token", "page_token"),
-    ("nextPageToken", "pageToken"),
-    ("cursor", "cursor"),
-    ("data.after", "after"),
-    ("next", "cursor"),
+/// Parameters that take the key of a page's last item.
+const LAST_KEYS: [&str; 8] = [
+    "starting_after",
+    "since_id",
+    "after",
+    "after_id",
+    "last_id",
+    "start_after",
+    "startAfter",
+    "cursor",
 ];
+/// Maximum number of parameters to try for one token.
+const MOST_TAKERS: usize = 5;
 
 /// Unit of a paging parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,153 +172,163 @@ pub struct Probe {
 pub struct Moved {
     /// True if the answer had as many items as requested.
     pub sized: bool,
-    /// Number of the first page, or `None` if another request has to find out.
+    /// Number of the first page or item, or `None` if another request has to find out.
     pub first: Option<u64>,
 }
 
-/// Source of a number in a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Count {
-    /// Path in the body.
-    Body(Path),
-    /// Name of a header.
-    Header(&'static str),
-}
-
-/// Source of the next page's URL.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NextAt {
-    /// Path in the body.
-    Body(Path),
-    /// In the `Link` header.
-    Header,
-}
-
-/// How the end of a list is known.
+/// How the end of a numbered list is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// Pages declare the number of items.
-    Total(Count),
+    Total(Said<u64>),
     /// Pages declare the number of the last page.
-    Last(Count),
-    /// Not known.
-    Unknown,
+    Last(Said<u64>),
+    /// Not known. A flag or a link on the page may say that the list goes on: its name and its TOML.
+    Unknown(Option<(String, String)>),
 }
 
-/// How a page leads to the next one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Onward {
-    /// By its URL.
-    Link(NextAt),
-    /// By a cursor at this path, for this query parameter.
-    Cursor(Path, String),
+/// Paging as the site file writes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Paging {
+    /// URL template, if it is not that of the list.
+    pub url: Option<String>,
+    /// Query parameters, which replace those of the list with the same names.
+    pub query: Vec<(String, String)>,
+    /// Keys of `paging` and their TOML, or empty if there is one page.
+    pub table: Vec<(&'static str, String)>,
+    /// All query parameters of later pages, if they are different.
+    pub next: Vec<(String, String)>,
+    /// Sentences on what was tried and found.
+    pub says: Vec<String>,
 }
 
-/// Kind of paging.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Paging {
-    /// There is one page, or no paging was found.
-    Single,
-    /// Any page can be requested by its number or offset.
-    Numbered {
-        /// Query parameters.
-        scheme: Scheme,
-        /// Number of items per page.
-        items: u64,
-        /// Number of the first page.
-        first: u64,
-        /// How the end of the list is known.
-        end: End,
-    },
-    /// Each page leads to the next one.
-    InTurn {
-        /// How a page leads to the next one.
-        onward: Onward,
-        /// Parameter that sets the number of items per page, and its value.
-        size: Option<(String, u64)>,
-    },
+impl Paging {
+    /// Returns true if there is one page.
+    pub fn is_single(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Returns true if the pages are counted, and nothing says which one is the last.
+    pub fn is_guessed(&self) -> bool {
+        let has = |names: &[&str]| self.table.iter().any(|(name, _)| names.contains(name));
+        let is_counted = |by: &str| matches!(by, "\"page\"" | "\"offset\"");
+        self.table.iter().any(|(_, value)| is_counted(value)) && !has(&["total", "last"])
+    }
 }
 
-impl Count {
-    /// Returns the number on a page, or `None` if the page does not have it.
-    pub fn on(&self, seen: &Seen) -> Option<u64> {
-        match self {
-            Count::Body(path) => number(path.find(&seen.body)?),
-            Count::Header(name) => seen.page.header(&**name)?.trim().parse().ok(),
+/// Returns the selector of a flag that is true while the list goes on, or `None`.
+fn flag(seen: &Seen) -> Option<Said<bool>> {
+    flags(seen).into_iter().find(|flag| flag.value)
+}
+
+fn add_flag(table: &mut Vec<(&'static str, String)>, says: &mut Vec<String>, seen: &Seen) {
+    if let Some(flag) = flag(seen) {
+        says.push(format!("The list goes on while `{}` is true.", flag.name));
+        table.push(("while", flag.select));
+    }
+}
+
+/// Returns the ways on that a page names, to be tried, best first.
+pub fn from_page(seen: &Seen, onward: &[Onward]) -> Vec<Paging> {
+    onward.iter().flat_map(|onward| of_onward(seen, onward)).collect()
+}
+
+fn of_onward(seen: &Seen, onward: &Onward) -> Vec<Paging> {
+    let by = |by: &str| ("by", quoted(by));
+    match onward {
+        Onward::Url(said) => {
+            let mut table = vec![by("next"), ("select", said.select.clone())];
+            let mut says =
+                vec![format!("Tried: the link at `{}` leads to other items.", said.name)];
+            add_flag(&mut table, &mut says, seen);
+            vec![Paging { table, says, ..Paging::default() }]
+        }
+        Onward::Header(_) => {
+            let table = vec![by("next"), ("link_header", "true".to_owned())];
+            let says =
+                vec!["Tried: the link in the header `Link` leads to other items.".to_owned()];
+            vec![Paging { table, says, ..Paging::default() }]
+        }
+        Onward::Token(said) => {
+            let of = |name: &str| {
+                let mut table = vec![by("cursor"), ("select", said.select.clone())];
+                let mut says = vec![format!(
+                    "Tried: `{name}` takes the value at `{}` and leads to other items.",
+                    said.name
+                )];
+                add_flag(&mut table, &mut says, seen);
+                let query = vec![(name.to_owned(), "{cursor}".to_owned())];
+                Paging { query, table, says, ..Paging::default() }
+            };
+            takers(&said.name).iter().map(|name| of(name)).collect()
+        }
+        Onward::Parameters(said) => {
+            let take = table(&[("more", said.select.clone())]);
+            let says = vec![format!(
+                "Tried: the members of `{}`, as parameters, lead to other items.",
+                said.name
+            )];
+            vec![Paging { table: vec![by("cursor"), ("take", take)], says, ..Paging::default() }]
         }
     }
 }
 
-/// Returns the places where a page may declare the number of items: numbers no smaller than the
-/// number of items on it.
-pub fn counts(seen: &Seen) -> Vec<Count> {
-    said(seen, &COUNTS, &COUNT_HEADERS, seen.keys.len() as u64)
+/// Returns the parameters that may take the token at a dotted path, the likeliest first.
+pub fn takers(path: &str) -> Vec<String> {
+    let mut takers: Vec<String> = Vec::new();
+    let mut add = |name: &str| {
+        if !name.is_empty() && takers.iter().all(|other| other != name) {
+            takers.push(name.to_owned());
+        }
+    };
+    let names: Vec<&str> = path.split(['.', '[', ']', '\'']).filter(|it| !it.is_empty()).collect();
+    for name in names.iter().rev().take(2) {
+        let small = plain(name).unwrap_or_default();
+        let known = TAKERS.iter().find(|(known, _)| *known == small);
+        known.iter().for_each(|(_, takers)| takers.iter().for_each(|it| add(it)));
+        let Some(rest) = small.strip_prefix("next").filter(|rest| !rest.is_empty()) else {
+            continue;
+        };
+        // `nextPageKey` is taken by `pageKey`, `next_page_key` by `page_key`.
+        let own = name.trim_start_matches(['n', 'e', 'x', 't', 'N']).trim_start_matches(['_', '-']);
+        let own = match own.chars().next() {
+            Some(first) if plain(own).as_deref() == Some(rest) => {
+                format!("{}{}", first.to_ascii_lowercase(), own.chars().skip(1).collect::<String>())
+            }
+            _ => String::new(),
+        };
+        add(&own);
+    }
+    names.last().iter().for_each(|name| add(name));
+    ["cursor", "after", "token", "page"].iter().for_each(|name| add(name));
+    takers.truncate(MOST_TAKERS);
+    takers
 }
 
-/// Returns true if a number that both pages declare is that of all items, and not of those on a
-/// page.
-pub fn is_of_all(count: &Count, first: &Seen, other: &Seen) -> bool {
-    let more = other.keys.iter().filter(|key| !first.keys.contains(key)).count();
-    let seen = (first.keys.len() + more) as u64;
-    let said = count.on(first);
-    said == count.on(other) && said.is_some_and(|said| said >= seen)
+/// Returns pagings by the key of a page's last item, at the path `last`, to be tried.
+pub fn by_last_key(seen: &Seen, last: &str) -> Vec<Paging> {
+    let of = |name: &&str| {
+        let mut table = vec![("by", quoted("cursor")), ("take", table(&[("last", quoted(last))]))];
+        let mut says = vec![format!(
+            "Tried: `{name}` takes the key of the last item and leads to other items."
+        )];
+        add_flag(&mut table, &mut says, seen);
+        let query = vec![((*name).to_owned(), "{last}".to_owned())];
+        Paging { query, table, says, ..Paging::default() }
+    };
+    LAST_KEYS.iter().map(of).collect()
 }
 
-/// Returns the places where a page may declare the number of the last page.
-pub fn last_pages(seen: &Seen) -> Vec<Count> {
-    said(seen, &LAST_PAGES, &LAST_PAGE_HEADERS, 1)
-}
-
-fn said(seen: &Seen, names: &[&str], headers: &[&'static str], least: u64) -> Vec<Count> {
-    let in_body = ENVELOPES.iter().flat_map(|envelope| {
-        names.iter().map(move |name| match *envelope {
-            "" => Count::Body(Path::of(name)),
-            envelope => Count::Body(Path::of(&format!("{envelope}.{name}"))),
-        })
-    });
-    let in_headers = headers.iter().map(|name| Count::Header(name));
-    in_body
-        .chain(in_headers)
-        .filter(|count| count.on(seen).is_some_and(|number| number >= least))
-        .collect()
-}
-
-/// Returns the URL of the next page and its source, or `None` if the page does not name one.
-pub fn next_link(seen: &Seen) -> Option<(NextAt, Url)> {
-    let in_body = NEXT.iter().find_map(|name| {
-        let path = Path::of(name);
-        let text = path.find(&seen.body)?.as_str()?;
-        let is_url = ["http://", "https://", "/", "?"].iter().any(|start| text.starts_with(start));
-        let url = seen.page.url.join(text).ok().filter(|_| is_url)?;
-        Some((NextAt::Body(path), url))
-    });
-    in_body.or_else(|| {
-        let url = link_header(&seen.page).ok()??;
-        Some((NextAt::Header, Url::parse(&url).ok()?))
-    })
-}
-
-/// Returns the path of the next page's cursor, its value, and the parameters that may take it, or
-/// `None` if the page has no cursor.
-pub fn cursor(seen: &Seen) -> Option<(Path, String, Vec<&'static str>)> {
-    CURSORS.iter().find_map(|(name, parameter)| {
-        let path = Path::of(name);
-        let text = super::shape::scalar(path.find(&seen.body)?)?;
-        let others = ["cursor", "after"].into_iter().filter(|other| other != parameter);
-        Some((path, text, [*parameter].into_iter().chain(others).collect()))
-    })
-}
-
-/// Returns schemes to try, best first: those with parameters from the list's own URLs, then the
-/// usual ones.
-pub fn schemes(url: &Url, next: Option<&Url>) -> Vec<Scheme> {
+/// Returns schemes to try, best first: those with parameters from the list's own URLs, those that
+/// members of the page are named after, then the usual ones.
+pub fn schemes(url: &Url, seen: &Seen, next: &[Url]) -> Vec<Scheme> {
     let pairs = |url: &Url| -> Vec<String> {
         url.query_pairs().map(|(name, _)| name.into_owned()).collect()
     };
-    let own: Vec<String> = next.map(pairs).into_iter().chain([pairs(url)]).flatten().collect();
+    let own: Vec<String> = next.iter().flat_map(pairs).chain(pairs(url)).collect();
     let named = |names: &[&str]| own.iter().find(|name| names.contains(&name.as_str())).cloned();
     let size = named(&SIZES);
-    let mut schemes = Vec::new();
+    let mut schemes: Vec<Scheme> = Vec::new();
     for (by, names) in [(At::Offset, &OFFSETS[..]), (At::Page, &PAGES[..])] {
         if let Some(at) = named(names) {
             let usual = USUAL.iter().find(|(kind, name, _)| *kind == by && *name == at);
@@ -281,8 +336,21 @@ pub fn schemes(url: &Url, next: Option<&Url>) -> Vec<Scheme> {
             schemes.push(Scheme { by, at, size });
         }
     }
-    for (by, at, size) in USUAL {
-        let scheme = Scheme { by, at: at.to_owned(), size: Some(size.to_owned()) };
+    let said: Vec<String> = seen
+        .members()
+        .iter()
+        .flat_map(|member| member.names.last().and_then(|name| plain(name)))
+        .collect();
+    let habit =
+        |at: &str| HABITS.iter().any(|(name, it)| *it == at && said.iter().any(|s| s == name));
+    let of = |(by, at, size): &(At, &str, &str)| Scheme {
+        by: *by,
+        at: (*at).to_owned(),
+        size: Some((*size).to_owned()),
+    };
+    let by_size = USUAL.iter().filter(|it| size.as_deref() == Some(it.2));
+    let by_habit = USUAL.iter().filter(|it| habit(it.1));
+    for scheme in by_size.chain(by_habit).chain(&USUAL).map(of) {
         if !schemes.contains(&scheme) {
             schemes.push(scheme);
         }
@@ -311,16 +379,20 @@ impl Scheme {
             !answered.is_empty() && first.get(from..from + size).is_some_and(|it| it == answered)
         };
         let is_new = !answered.is_empty() && answered.iter().all(|key| !first.contains(key));
+        let goes_on = |from: usize| {
+            let rest = first.get(from..).filter(|rest| !rest.is_empty());
+            rest.is_some_and(|rest| answered.len() >= rest.len() && answered.starts_with(rest))
+        };
+        let at = |sized, first| Some(Moved { sized, first });
         match self.by {
-            At::Offset if is_part(size) => Some(Moved { sized: true, first: Some(1) }),
-            At::Offset => {
-                let rest = first.get(size..).filter(|rest| !rest.is_empty())?;
-                let goes_on = answered.len() >= rest.len() && answered.starts_with(rest);
-                goes_on.then_some(Moved { sized: false, first: Some(1) })
-            }
-            At::Page if is_part(size) => Some(Moved { sized: true, first: Some(1) }),
-            At::Page if is_part(2 * size) => Some(Moved { sized: true, first: Some(0) }),
-            At::Page if is_new => Some(Moved { sized: false, first: None }),
+            At::Offset if is_part(size) => at(true, Some(0)),
+            At::Offset if size > 1 && is_part(size - 1) => at(true, Some(1)),
+            At::Offset if goes_on(size) => at(false, Some(0)),
+            At::Offset if size > 1 && goes_on(size - 1) => at(false, Some(1)),
+            At::Offset => None,
+            At::Page if is_part(size) => at(true, Some(1)),
+            At::Page if is_part(2 * size) => at(true, Some(0)),
+            At::Page if is_new => at(false, None),
             At::Page => None,
         }
     }
@@ -335,9 +407,65 @@ impl Scheme {
         with_query(url, &values)
     }
 
-    /// Returns true if a parameter belongs to this scheme.
-    pub fn takes(&self, name: &str) -> bool {
-        self.at == name || self.size.as_deref() == Some(name)
+    /// Returns the paging by this scheme, with pages of `items` items, from page or item `first`.
+    pub fn paging(&self, items: u64, first: u64, end: &End) -> Paging {
+        let mut table = Vec::new();
+        let mut add = |name: &'static str, value: String| table.push((name, value));
+        let is_offset = self.by == At::Offset;
+        add("by", quoted(if is_offset { "offset" } else { "page" }));
+        if first != u64::from(!is_offset) {
+            add("first", first.to_string());
+        }
+        if is_offset {
+            add("limit", items.to_string());
+        }
+        match end {
+            End::Total(total) => {
+                if !is_offset {
+                    add("size", items.to_string());
+                }
+                add("total", total.select.clone());
+            }
+            End::Last(last) => add("last", last.select.clone()),
+            End::Unknown(flag) => flag.iter().for_each(|(_, flag)| add("while", flag.clone())),
+        }
+        let knows_limit = is_offset || matches!(end, End::Total(_));
+        let size = if knows_limit { "{limit}".to_owned() } else { items.to_string() };
+        let at = if is_offset { "{offset}" } else { "{page}" };
+        let mut query = vec![(self.at.clone(), at.to_owned())];
+        query.extend(self.size.clone().map(|name| (name, size)));
+        let names = match &self.size {
+            Some(size) => format!("`{}` and `{size}` lead", self.at),
+            None => format!("`{}` leads", self.at),
+        };
+        let end = match end {
+            End::Unknown(None) => "; the list ends on an empty page".to_owned(),
+            End::Unknown(Some((name, _))) => format!("; the list goes on while `{name}` says so"),
+            _ => "; pages are requested concurrently".to_owned(),
+        };
+        let says = vec![format!("Tried: {names} to other pages{end}.")];
+        Paging { query, table, says, ..Paging::default() }
+    }
+}
+
+/// Returns how the end of a numbered list is known, by what its first page says.
+pub fn end(
+    by: At,
+    seen: &Seen,
+    counts: &[Said<u64>],
+    lasts: &[Said<u64>],
+    onward: &[Onward],
+) -> End {
+    match (counts.first(), lasts.first()) {
+        (Some(total), _) => End::Total(total.clone()),
+        (None, Some(last)) if by == At::Page => End::Last(last.clone()),
+        _ => {
+            let next = onward.iter().find_map(|onward| match onward {
+                Onward::Url(said) => Some((said.name.clone(), said.select.clone())),
+                _ => None,
+            });
+            End::Unknown(flag(seen).map(|flag| (flag.name, flag.select)).or(next))
+        }
     }
 }
 
@@ -351,4 +479,14 @@ pub fn with_query(url: &Url, values: &[(&str, String)]) -> Url {
     let mut url = url.clone();
     url.query_pairs_mut().clear().extend_pairs(kept).extend_pairs(values);
     url
+}
+
+/// Returns the next pages that the site names, as URLs.
+pub fn urls(onward: &[Onward]) -> Vec<Url> {
+    let url = |onward: &Onward| match onward {
+        Onward::Url(said) => Some(said.value.clone()),
+        Onward::Header(url) => Some(url.clone()),
+        Onward::Token(_) | Onward::Parameters(_) => None,
+    };
+    onward.iter().filter_map(url).collect()
 }

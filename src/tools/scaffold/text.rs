@@ -5,29 +5,97 @@ use std::fmt::Write;
 use url::Url;
 
 use super::detail::{Detail, Place};
-use super::paging::{At, Count, End, NextAt, Onward, Paging};
-use super::{Path, Shape, names};
-use crate::text::secret::shown;
-use crate::text::{count, is_unseen, plain, wrapped};
+use super::expr::{key, quoted, steps, table};
+use super::{Paging, Shape, names};
+use crate::fetch::Header;
+use crate::select::{COMMA, Format};
+use crate::site::PREFIX_OF_SECRETS;
+use crate::text::secret::{names_a_credential, shown};
+use crate::text::{count, plain, wrapped};
+
+/// Headers that the user gave for the requests.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// User-Agent headers.
+    pub user_agents: Vec<String>,
+    /// Other headers.
+    pub headers: Vec<Header>,
+}
 
 /// Content of a site file.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// URL of the list, as requested.
     pub url: Url,
-    /// Position of the items in a page, and their key.
+    /// Headers that the user gave.
+    pub given: Given,
+    /// Position of the items, and their key.
     pub shape: Shape,
-    /// Number of items on the first page.
-    pub items: usize,
     /// Number of items in the list, or `None` if the list does not declare it.
     pub total: Option<u64>,
-    /// Kind of paging.
+    /// Way from one page to the next.
     pub paging: Paging,
-    /// URL of a next page that the list names, but that led nowhere; `None` if there is no such
-    /// URL.
-    pub lost: Option<Url>,
     /// Pages of items, or `None` if none were found.
     pub detail: Option<Detail>,
+    /// Sentences on what could not be told.
+    pub doubts: Vec<String>,
+}
+
+/// Returns a site file that reads pages of a list by `shape`.
+pub fn of_shape(shape: &Shape) -> String {
+    let mut text = "name = \"draft\"\nbase_url = \"http://localhost\"\n".to_owned();
+    format(&mut text, shape);
+    text.push_str("\n[index]\nurl = \"/\"\n");
+    items(&mut text, shape, false);
+    text
+}
+
+fn format(text: &mut String, shape: &Shape) {
+    let name = match shape.source.format {
+        Format::Json => "json",
+        Format::Html => "html",
+        Format::Xml => "xml",
+        Format::Csv => "csv",
+        Format::Jsonl => "jsonl",
+    };
+    let _ = writeln!(text, "format = {}", quoted(name));
+}
+
+fn items(text: &mut String, shape: &Shape, with_comments: bool) {
+    if shape.source.format == Format::Csv && shape.source.delimiter != COMMA {
+        let delimiter = char::from(shape.source.delimiter).to_string();
+        let _ = writeln!(text, "delimiter = {}", quoted(&delimiter));
+    }
+    if let Some(cut) = &shape.source.within {
+        let _ = writeln!(text, "within = {}", cut.text());
+    }
+    if let Some(require) = &shape.require {
+        let _ = writeln!(text, "require = [{}]", quoted(require));
+    }
+    for note in shape.notes.iter().filter(|_| with_comments) {
+        text.push_str(&comment(note));
+    }
+    let _ = writeln!(text, "items = {}", steps(&shape.items));
+    if let Some(columns) = &shape.columns {
+        let _ = writeln!(text, "columns = {}", quoted(columns));
+    }
+    if with_comments {
+        text.push_str(&comment(
+            "Unique among the items that were seen. Check that it never changes.",
+        ));
+    }
+    if let Some(key) = shape.keys.first() {
+        let _ = writeln!(text, "key = {}", key.text());
+    }
+    if !shape.fields.is_empty() {
+        let _ = writeln!(text, "\n[index.fields]");
+        if with_comments {
+            text.push_str(&comment("What is kept of each item. Add what else you need."));
+        }
+        for (name, value) in &shape.fields {
+            let _ = writeln!(text, "{} = {value}", key(name));
+        }
+    }
 }
 
 impl Draft {
@@ -38,26 +106,90 @@ impl Draft {
 
     /// Formats the site file. `path` is its future path.
     pub fn text(&self, path: &str) -> String {
-        let (name, collection) = names(&self.url);
-        let origin = self.url.origin().ascii_serialization();
         let mut text = String::new();
         let _ = writeln!(text, "# Drafted by `gleaner sites new` from the list at");
         let _ = writeln!(text, "# {}", plain(&shown(&self.url)));
         let _ = writeln!(text, "# The comments say what was detected and what to check.");
-        let _ = writeln!(text, "name = {}", quoted(&name));
-        let _ = writeln!(text, "base_url = {}", quoted(&origin));
-        let _ = writeln!(text, "collection = {}", quoted(&collection));
-        let _ = writeln!(text, "format = \"json\"");
-        self.index(&mut text);
-        self.page_of_item(&mut text);
+        if !self.doubts.is_empty() {
+            text.push_str("#\n");
+            text.push_str(&comment("NOT FINISHED: with this file a crawl may miss items."));
+            for doubt in &self.doubts {
+                text.push_str(&wrapped("# - ", "#   ", doubt));
+            }
+            text.push_str("#\n");
+        }
+        self.body(&mut text, true);
         let path = plain(path);
         let _ = writeln!(text, "\n# Next: gleaner check {path}, then gleaner crawl {path}");
         text
     }
 
+    /// Formats the site file for requests with the headers that were given on the command line.
+    pub fn text_of_trial(&self) -> String {
+        let mut text = String::new();
+        self.body(&mut text, false);
+        text
+    }
+
+    fn body(&self, text: &mut String, with_given: bool) {
+        let (name, collection) = names(&self.url);
+        let origin = self.url.origin().ascii_serialization();
+        let _ = writeln!(text, "name = {}", quoted(&name));
+        let _ = writeln!(text, "base_url = {}", quoted(&origin));
+        let _ = writeln!(text, "collection = {}", quoted(&collection));
+        format(text, &self.shape);
+        if with_given {
+            self.given(text);
+        }
+        self.index(text);
+        if with_given {
+            self.page_of_item(text);
+        }
+    }
+
+    /// Writes user agents and headers. Credentials are variables.
+    fn given(&self, text: &mut String) {
+        match self.given.user_agents.as_slice() {
+            [] => {}
+            agents => {
+                let agents: Vec<String> = agents.iter().map(|agent| quoted(agent)).collect();
+                let _ = writeln!(text, "user_agent = [{}]", agents.join(", "));
+            }
+        }
+        let of_site: Vec<&Header> =
+            self.given.headers.iter().filter(|it| it.origin.is_none()).collect();
+        if of_site.is_empty() {
+            return;
+        }
+        let _ = writeln!(text, "\n[session]");
+        let mut headers = Vec::new();
+        for header in of_site {
+            let is_secret = names_a_credential(&header.name);
+            let variable = || {
+                let name = header
+                    .name
+                    .to_ascii_uppercase()
+                    .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+                format!("{PREFIX_OF_SECRETS}{name}")
+            };
+            let value =
+                if is_secret { format!("{{env:{}}}", variable()) } else { header.value.clone() };
+            if is_secret {
+                text.push_str(&comment(&format!(
+                    "The value of {} is not stored here: set the variable {} to it.",
+                    plain(&header.name),
+                    variable()
+                )));
+            }
+            headers.push((header.name.clone(), quoted(&value)));
+        }
+        let _ = writeln!(text, "headers = {}", table(&headers));
+    }
+
     fn index(&self, text: &mut String) {
         let _ = writeln!(text, "\n[index]");
-        let _ = writeln!(text, "url = {}", quoted(self.url.path()));
+        let url = self.paging.url.clone().unwrap_or_else(|| self.url.path().to_owned());
+        let _ = writeln!(text, "url = {}", quoted(&url));
         if !self.url.username().is_empty() || self.url.password().is_some() {
             text.push_str(&comment(
                 "User and password are not stored here: pass them with --base-url.",
@@ -72,175 +204,83 @@ impl Draft {
             text.push_str(&comment(&line));
         }
         if !query.is_empty() {
-            let pairs: Vec<String> = query
+            let _ = writeln!(text, "query = {}", table(&query));
+        }
+        if !self.paging.is_single() {
+            let _ = writeln!(text, "paging = {}", table(&self.paging.table));
+        }
+        items(text, &self.shape, true);
+        if !self.paging.next.is_empty() {
+            let next: Vec<(&str, String)> = self
+                .paging
+                .next
                 .iter()
-                .map(|(name, value)| format!("{} = {}", key(name), quoted(value)))
+                .map(|(name, value)| (name.as_str(), quoted(value)))
                 .collect();
-            let _ = writeln!(text, "query = {{ {} }}", pairs.join(", "));
+            let _ = writeln!(text, "\n[index.next]\nquery = {}", table(&next));
         }
-        if let Some(paging) = self.paging() {
-            let _ = writeln!(text, "paging = {{ {paging} }}");
-        }
-        let _ = writeln!(text, "items = {}", quoted(&format!("{}[*]", self.shape.items)));
-        text.push_str(&comment("Unique among the items of the page. Check that it never changes."));
-        let _ =
-            writeln!(text, "key = {}", quoted(&Path::default().join(&self.shape.key).to_string()));
     }
 
-    /// Describes the kind of paging and the number of items, for the comments.
+    /// Describes the way on and the number of items, for the comments.
     fn found(&self) -> Vec<String> {
-        let lost = self.lost.as_ref().map(|next| {
-            format!("The page names a next page, {}, on another host or without new items: a crawl requests only this page.", shown(next))
-        });
         let total = self.total.map_or_else(
             || "the list does not declare a total".to_owned(),
             |total| format!("the list declares {}", count(total)),
         );
-        let here = format!("{} items on the page; {total}.", count(self.items as u64));
-        let how = match &self.paging {
-            Paging::Single => {
-                "No paging was detected. Check that this page is the whole list.".to_owned()
-            }
-            Paging::Numbered { scheme, end, .. } => {
-                let at = plain(&scheme.at);
-                let names = match &scheme.size {
-                    Some(size) => format!("`{at}` and `{}` lead", plain(size)),
-                    None => format!("`{at}` leads"),
-                };
-                let end = match end {
-                    End::Unknown => "; the list ends on an empty page",
-                    _ => "; pages are requested concurrently",
-                };
-                format!("Tried: {names} to other pages{end}.")
-            }
-            Paging::InTurn { onward: Onward::Link(_), .. } => {
-                "Tried: the link to the next page leads to other items.".to_owned()
-            }
-            Paging::InTurn { onward: Onward::Cursor(_, name), .. } => {
-                format!("Tried: `{}` takes the cursor and leads to other items.", plain(name))
-            }
-        };
-        [here, how].into_iter().chain(lost).collect()
+        let here = format!("{} items on the page; {total}.", count(self.shape.count as u64));
+        let single = self
+            .paging
+            .is_single()
+            .then(|| "No paging was detected. Check that this page is the whole list.".to_owned());
+        let says = self.paging.says.iter().map(|line| plain(line));
+        std::iter::once(here).chain(single).chain(says).collect()
     }
 
     /// Returns the query of the list's URL, with the placeholders of the paging.
     fn query(&self) -> Vec<(String, String)> {
-        let mut query: Vec<(String, String)> = self.url.query_pairs().into_owned().collect();
-        let mut set = |name: &str, value: String| {
-            query.retain(|(other, _)| other != name);
-            query.push((name.to_owned(), value));
-        };
-        match &self.paging {
-            Paging::Single => {}
-            Paging::Numbered { scheme, items, end, .. } => {
-                let at = if scheme.by == At::Offset { "{offset}" } else { "{page}" };
-                let knows_limit = scheme.by == At::Offset || matches!(end, End::Total(_));
-                let size = if knows_limit { "{limit}".to_owned() } else { items.to_string() };
-                set(&scheme.at, at.to_owned());
-                if let Some(name) = &scheme.size {
-                    set(name, size);
-                }
-            }
-            Paging::InTurn { onward, size } => {
-                if let Onward::Cursor(_, name) = onward {
-                    set(name, "{cursor}".to_owned());
-                }
-                if let Some((name, items)) = size {
-                    set(name, items.to_string());
-                }
-            }
-        }
-        query
-    }
-
-    fn paging(&self) -> Option<String> {
-        let said = |count: &Count| match count {
-            Count::Body(path) => quoted(&path.to_string()),
-            Count::Header(name) => format!("{{ header = {} }}", quoted(name)),
-        };
-        match &self.paging {
-            Paging::Single => None,
-            Paging::Numbered { scheme, items, first, end } => {
-                let first = if *first == 1 { String::new() } else { format!(", first = {first}") };
-                Some(match (scheme.by, end) {
-                    (At::Offset, End::Total(total)) => {
-                        format!("by = \"offset\", limit = {items}, total = {}", said(total))
-                    }
-                    (At::Offset, _) => format!("by = \"offset\", limit = {items}"),
-                    (At::Page, End::Total(total)) => {
-                        format!("by = \"page\"{first}, size = {items}, total = {}", said(total))
-                    }
-                    (At::Page, End::Last(last)) => {
-                        format!("by = \"page\"{first}, last = {}", said(last))
-                    }
-                    (At::Page, End::Unknown) => format!("by = \"page\"{first}"),
-                })
-            }
-            Paging::InTurn { onward: Onward::Link(NextAt::Header), .. } => {
-                Some("by = \"next\", link_header = true".to_owned())
-            }
-            Paging::InTurn { onward: Onward::Link(NextAt::Body(path)), .. } => {
-                Some(format!("by = \"next\", select = {}", quoted(&path.to_string())))
-            }
-            Paging::InTurn { onward: Onward::Cursor(path, _), .. } => {
-                Some(format!("by = \"cursor\", select = {}", quoted(&path.to_string())))
-            }
-        }
+        let set = &self.paging.query;
+        let own = self.url.query_pairs().into_owned();
+        let kept = own.filter(|(name, _)| set.iter().all(|(other, _)| other != name));
+        kept.chain(set.iter().cloned()).map(|(name, value)| (name, quoted(&value))).collect()
     }
 
     fn page_of_item(&self, text: &mut String) {
+        let field = self.shape.keys.first().and_then(|key| key.field());
         let Some(Detail { place, document, says_more, looked_at }) = &self.detail else {
-            let _ = writeln!(
-                text,
-                "\n# No page of an item was found: items are stored as they are in the list.\n\
-                 # If items have pages of their own:\n\
-                 # [detail]\n\
-                 # url = {}\n\
-                 # require = [{}]",
-                quoted(&format!("{}/{{key}}", self.url.path().trim_end_matches('/'))),
-                quoted(&Path::default().join(&self.shape.key).to_string())
-            );
+            text.push_str("\n# No page of an item was found: items are stored as they are in the list.\n# If items have pages of their own:\n# [detail]\n");
+            match markup(&self.shape) {
+                true => text.push_str("# link = \"a::attr(href)\"\n# [detail.fields]\n# title = { select = \"h1::text\", required = true }\n"),
+                false => {
+                    let url = format!("{}/{{key}}", self.url.path().trim_end_matches('/'));
+                    let required = format!("$.{}", field.unwrap_or("id"));
+                    let _ = writeln!(text, "# url = {}\n# require = [{}]", quoted(&url), quoted(&required));
+                }
+            }
             return;
         };
         let _ = writeln!(text, "\n[detail]");
-        text.push_str(&comment(&format!("{looked_at} contains the item's key.")));
+        text.push_str(&comment(&format!("{} contains the item's key.", plain(looked_at))));
         if !says_more {
             text.push_str(&comment("It has no more data than the list: without [detail] a crawl stores the same with fewer requests."));
         }
         match place {
             Place::Template(template) => drop(writeln!(text, "url = {}", quoted(template))),
-            Place::Link(path) => drop(writeln!(text, "link = {}", quoted(&path.to_string()))),
+            Place::Link(path) => drop(writeln!(text, "link = {}", quoted(path))),
         }
         if let Some(document) = document {
-            let _ = writeln!(text, "document = {}", quoted(&document.to_string()));
+            let _ = writeln!(text, "document = {}", quoted(document));
         }
-        let required = document.clone().unwrap_or_default().join(&self.shape.key);
-        let _ = writeln!(text, "require = [{}]", quoted(&required.to_string()));
+        let above = document.as_deref().unwrap_or("$");
+        let required = super::expr::member(above, field.unwrap_or("id"));
+        let _ = writeln!(text, "require = [{}]", quoted(&required));
     }
+}
+
+/// Returns true if the items are elements.
+fn markup(shape: &Shape) -> bool {
+    shape.items.last().is_some_and(|step| !step.starts_with('$'))
 }
 
 fn comment(text: &str) -> String {
     wrapped("# ", "# ", text)
-}
-
-/// Formats a TOML string.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            c if is_unseen(c) => drop(write!(quoted, "\\U{:08X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
-}
-
-/// Formats a TOML key.
-fn key(name: &str) -> String {
-    let is_bare =
-        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if is_bare { name.to_owned() } else { quoted(name) }
 }

@@ -1,0 +1,87 @@
+//! What speaks against a draft that reads one page only: everything on the page that says that the
+//! list goes on.
+
+use serde_json::Value;
+use url::Url;
+
+use super::members::{Onward, counts, flags, last_pages, onward};
+use super::{Paging, Seen};
+use crate::extract::names::{Means, says};
+use crate::text::plain;
+
+/// Numbers of items that are usual for a page.
+const USUAL_SIZES: [usize; 12] = [10, 12, 20, 24, 25, 30, 50, 100, 200, 250, 500, 1000];
+
+/// Returns what says that the list goes on, in sentences for the user, if `paging` reads one page.
+pub fn doubts(seen: &Seen, paging: &Paging, url: &Url) -> Vec<String> {
+    if !paging.is_single() {
+        return Vec::new();
+    }
+    let items = seen.keys.len() as u64;
+    let mut doubts = Vec::new();
+    for flag in flags(seen) {
+        let value = if flag.value { "true" } else { "false" };
+        doubts.push(format!("`{}` is {value}, so the list goes on.", plain(&flag.name)));
+    }
+    for onward in onward(seen) {
+        let name = plain(onward.name());
+        doubts.push(match onward {
+            Onward::Url(said) => {
+                format!("`{name}` names a next page, {}, on another host or without new items.", crate::text::secret::shown(&said.value))
+            }
+            Onward::Header(url) => {
+                format!("The header `Link` names a next page, {}, on another host or without new items.", crate::text::secret::shown(&url))
+            }
+            Onward::Token(_) | Onward::Parameters(_) => {
+                format!("`{name}` looks like what the request of the next page needs, but no parameter that was tried takes it.")
+            }
+        });
+    }
+    let all = counts(seen);
+    if let Some(count) = all.iter().find(|count| count.value > items) {
+        doubts.push(format!(
+            "`{}` counts {} items, and the page has {items}.",
+            plain(&count.name),
+            count.value
+        ));
+    }
+    if let Some(last) = last_pages(seen).iter().find(|last| last.value > 1) {
+        doubts.push(format!("`{}` says that there are {} pages.", plain(&last.name), last.value));
+    }
+    doubts.extend(button(seen));
+    let is_whole = all.iter().any(|count| count.value == items);
+    let asked = url.query_pairs().any(|(_, value)| value.parse() == Ok(items));
+    if doubts.is_empty() && !is_whole && (asked || USUAL_SIZES.contains(&seen.keys.len())) {
+        doubts.push(format!("The page has {items} items, as a page of a longer list would have, and nothing on it says that these are all; no parameter that was tried leads to more."));
+    }
+    doubts
+}
+
+/// Returns a doubt if a page of HTML has a button for more.
+fn button(seen: &Seen) -> Option<String> {
+    let is_more = |text: &str| {
+        let text = text.trim().to_lowercase();
+        ["next", "more", "load more", "show more", "older", "»", "›", "→"].contains(&&*text)
+            || ["next ", "load more", "show more", "older "]
+                .iter()
+                .any(|start| text.starts_with(start))
+    };
+    let found = seen.outline.0.iter().find(|element| {
+        matches!(&*element.name, "a" | "button")
+            && (is_more(&element.text) || element.classes().any(is_more))
+    })?;
+    let text = if found.text.is_empty() { "next" } else { &found.text };
+    Some(format!(
+        "The page has a link or button “{}”, which leads to no page that could be read.",
+        plain(text)
+    ))
+}
+
+/// Returns the message of a page that reports an error, or `None`.
+pub fn error_in(page: &Value) -> Option<String> {
+    let members = page.as_object()?;
+    let (_, error) = members.iter().find(|(name, _)| says(name, Means::Error))?;
+    let text = error.to_string();
+    (!matches!(error, Value::Null | Value::Bool(false)))
+        .then(|| plain(&text.chars().take(300).collect::<String>()))
+}
