@@ -1,5 +1,6 @@
 //! The crawl: workers, writer, lookup, and the decisions between list and store.
 
+pub mod assembling;
 pub mod crawl;
 pub mod descriptors;
 pub mod error;

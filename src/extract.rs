@@ -6,6 +6,7 @@ mod columns;
 mod content_type;
 mod detail;
 pub mod entry;
+mod further;
 mod hints;
 mod link;
 mod listing;
@@ -22,6 +23,7 @@ use crate::select::field::FieldError;
 use sitemap::SitemapError;
 
 pub use detail::{Detail, Making, detail, of_list};
+pub use further::{FirstPage, FurtherPage, assembled, first, further};
 pub use hints::names;
 pub use listing::{Item, Listing, SeedsFound, index, known, seeds};
 pub use login::sessions;

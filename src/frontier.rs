@@ -14,7 +14,9 @@
 //! 4. **The end is exact**: `lease` returns `None` when nothing is queued, leased or set aside, and
 //!    only then. Follow-ups are submitted before their parent is finished; seeds are submitted
 //!    before the first lease. There are no idle timers.
-//! 5. A task to be retried later is set aside, and still counted, until it is due. A task to be
+//! 5. An item that needs a **further request** keeps its place in the count, and goes before items
+//!    that were not begun. While too many bytes of such items are held, none is begun.
+//! 6. A task to be retried later is set aside, and still counted, until it is due. A task to be
 //!    retried at the end is set aside until all others are done.
 //!
 //! Every change of state is followed by a wake-up, and a waiting worker listens before it looks
@@ -52,6 +54,8 @@ use steps::AtomicU64;
 
 /// Maximum number of tasks that wait for the end: memory must not grow with the site.
 const MOST_AT_THE_END: usize = 10_000;
+/// Maximum size of the documents that are being made, in bytes, above which no further one is begun.
+const MOST_HELD: u64 = 64 << 20;
 /// Delay after which further such tasks come back.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -64,6 +68,10 @@ pub struct Frontier {
     pages: AtomicU64,
     index: Lane<IndexEntry>,
     details: Lane<Task>,
+    /// Items whose documents are being made. They go before others, so that they are few.
+    begun: Lane<Task>,
+    /// Bytes of these documents.
+    held: AtomicU64,
     /// Tasks that are handed out when nothing else is left.
     at_the_end: Lane<Task>,
     set_aside: SetAside,
@@ -134,6 +142,8 @@ impl Frontier {
             pages: AtomicU64::new(0),
             index: Lane::new(),
             details: Lane::new(),
+            begun: Lane::new(),
+            held: AtomicU64::new(0),
             at_the_end: Lane::new(),
             set_aside: SetAside::default(),
             seen: Seen::new(limits.items),
@@ -206,9 +216,40 @@ impl Frontier {
         }
     }
 
+    /// Ends a lease whose task needs a further request, and hands its task out again.
+    pub fn carry_on(&self, lease: Lease) {
+        let Some(task) = lease.end() else { return };
+        self.ended(&task.page);
+        self.queue(Task { attempt: 1, waits: 0, ..task });
+    }
+
+    /// Returns true if documents that are being made hold so many bytes that no further one should
+    /// be begun.
+    pub fn is_full(&self) -> bool {
+        self.held.load(Acquire) > MOST_HELD
+    }
+
+    /// Notes that a document that is being made has grown, or is done.
+    fn holds(&self, before: u64, now: u64) {
+        if before == now {
+            return;
+        }
+        let was = match before < now {
+            true => self.held.fetch_add(now - before, AcqRel),
+            false => self.held.fetch_sub(before - now, AcqRel),
+        };
+        let is_full = was + now - before > MOST_HELD;
+        if was > MOST_HELD && !is_full {
+            self.wake(usize::MAX);
+        }
+    }
+
     /// Ends a lease whose task is done.
     pub fn finish(&self, lease: Lease) {
         let Some(task) = lease.end() else { return };
+        if let Page::Detail(item) = &task.page {
+            self.holds(lease::held(item), 0);
+        }
         let was_full = self.ended(&task.page);
         let left = self.outstanding.remove(&task.page);
         if left.is_zero() || self.is_the_end(left) {
@@ -267,6 +308,12 @@ impl Frontier {
     /// Returns the next task, or `None` if none may be handed out now.
     fn take(&self) -> Option<Task> {
         self.collect();
+        if let Some(task) = self.begun.pop() {
+            return Some(task);
+        }
+        if self.is_full() {
+            return None;
+        }
         if let Some(task) = self.details.pop() {
             return Some(task);
         }
@@ -304,6 +351,7 @@ impl Frontier {
     fn queue(&self, task: Task) {
         match task.page {
             Page::Index(_) => self.index.push(IndexEntry::Again(task)),
+            Page::Detail(DetailPage { assembly: Some(_), .. }) => self.begun.push(task),
             Page::Detail(_) => self.details.push(task),
         }
         self.wake(1);

@@ -1,5 +1,6 @@
 //! The nouns: tasks, records, documents, failures, and the report of a run. No I/O.
 
+pub mod assembly;
 pub mod decoding;
 pub mod document;
 pub mod failure;

@@ -5,6 +5,7 @@
 //! requests. The built-in sites are site files like those of users, and are parsed by the same
 //! code.
 
+mod asking;
 mod base_url;
 mod build;
 mod built_in;
@@ -22,20 +23,18 @@ mod template;
 mod variable;
 mod written;
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use url::Url;
 
-use crate::fetch::{Home, Request, Statuses};
-use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
+use crate::fetch::{Home, Statuses};
+use crate::model::task::{IndexPage, IndexRun, List, PageRange};
 use crate::select::field::From;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::settings::{OwnSettings, PaceSettings, Settings};
 use crate::text::secret::Credentials;
 use request::RequestTemplate;
-use template::Values;
 use variable::Missing;
 
 pub use base_url::parse_base_url;
@@ -44,7 +43,8 @@ pub use error::SiteError;
 pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
 pub use request::RequestError;
 pub use rules::{
-    DetailRules, IndexRules, ItemRules, Keep, KeyRule, Marks, Reading, Seeds, SeedsPage, Within,
+    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, Marks, PartRules, Reading, Seeds,
+    SeedsPage, Within,
 };
 pub use session::{LoginStep, Session};
 pub use template::NamedValue;
@@ -188,131 +188,6 @@ impl Site {
         missing.min_by_key(|missing| missing.line)
     }
 
-    /// Returns the request for a page, or `None` if the content of the page is known without one.
-    ///
-    /// # Errors
-    /// Returns an error if the site file and the values from the list do not make a valid and
-    /// allowed request.
-    pub fn request(&self, page: &Page) -> Result<Option<Request>, RequestError> {
-        match page {
-            page if self.template(page).is_none() => Ok(None),
-            Page::Detail(detail) => self.detail_request(detail),
-            Page::Index(index) => self.index_request(index).map(Some),
-        }
-    }
-
-    /// Returns the number of items that the request for a page of the list asks for, or `None` if it
-    /// does not say.
-    pub fn requested_items(&self, page: &IndexPage) -> Option<u64> {
-        let request = self.request(&Page::Index(page.clone())).ok().flatten()?;
-        page_size::of_request(&request)
-    }
-
-    /// Returns a URL with the host that a page is requested from: the site's own, unless a link or
-    /// a template leads to another host. `None` if the page needs no request.
-    pub fn host(&self, page: &Page) -> Option<Cow<'_, Url>> {
-        let template = self.template(page)?;
-        let home = Cow::Borrowed(&self.base_url);
-        let is_linked =
-            matches!(page, Page::Index(index) if matches!(index.place, Some(Place::Url(_))));
-        if template.is_below_base() && !is_linked {
-            return Some(home);
-        }
-        // A page that makes no valid request fails wherever it waits.
-        let request = self.request(page).ok().flatten();
-        Some(request.map_or(home, |request| Cow::Owned(request.url)))
-    }
-
-    /// Returns the request templates for all kinds of pages, and of the login.
-    pub fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
-        let seeds = match &self.seeds {
-            Some(Seeds::Page(page)) => Some(&page.request),
-            _ => None,
-        };
-        let detail = self.detail.as_ref().map(|it| &it.request);
-        let login = self.own.session.iter().flat_map(Session::requests);
-        login.chain(seeds).chain(self.index.requests()).chain(detail)
-    }
-
-    /// Returns the request template for a page, or `None` if it needs no request.
-    fn template(&self, page: &Page) -> Option<&RequestTemplate> {
-        match page {
-            Page::Detail(_) => self.detail.as_ref().map(|detail| &detail.request),
-            Page::Index(_) if matches!(self.index.paging, Paging::Keys(_)) => None,
-            Page::Index(index) if index.list == List::Seeds && self.parent().is_some() => None,
-            Page::Index(index) => Some(self.template_of(index)),
-        }
-    }
-
-    fn template_of(&self, page: &IndexPage) -> &RequestTemplate {
-        match (&page.list, &self.seeds) {
-            (List::Seeds, Some(Seeds::Page(seeds))) => &seeds.request,
-            _ => self.index.request_of(page),
-        }
-    }
-
-    fn detail_request(&self, page: &DetailPage) -> Result<Option<Request>, RequestError> {
-        let Some(rules) = &self.detail else { return Ok(None) };
-        let listed = page.listed.as_deref();
-        let named = listed.map_or(&[][..], |listed| &listed.values);
-        let values = Values { key: Some(page.key.as_str()), named, ..Values::default() };
-        let lacking = rules.values.iter().find(|name| !named.iter().any(|(it, _)| it == *name));
-        // An item that no list names is requested where it was last, unless its URL is not all that
-        // told it from others: another response must not count as its own.
-        let named = |name: &Arc<str>| template::Placeholder::Named(name.clone());
-        let in_url = !rules.values.iter().any(|it| rules.request.has_beyond_url(&named(it)));
-        let is_placed =
-            rules.request.url.is_none() || page.is_unlisted && lacking.is_some() && in_url;
-        if !is_placed {
-            return match lacking {
-                Some(name) => Err(RequestError::NoValue(name.clone())),
-                None => rules.request.request(&self.base_url, values).map(Some),
-            };
-        }
-        let link = listed.and_then(|listed| listed.url.as_deref());
-        let link = link.ok_or(RequestError::NoLink)?;
-        rules.request.request_at(&self.home(), link, values).map(Some)
-    }
-
-    fn index_request(&self, page: &IndexPage) -> Result<Request, RequestError> {
-        let (request, paging) = (self.template_of(page), self.paging_of(&page.list));
-        let before = page.number - 1;
-        let limit = paging.limit();
-        let offset = |items: u64| paging.first_offset().saturating_add(items);
-        let mut values = Values {
-            offset: limit.map(|limit| offset(before.saturating_mul(limit))),
-            limit,
-            page: Some(paging.first().saturating_add(before)),
-            ..Values::default()
-        };
-        if before == 0 && page.list != List::Seeds && self.index.first.is_some() {
-            (values.offset, values.page) = (None, None);
-        }
-        if let List::Items(Some(seed)) = &page.list {
-            values.seed = Some(seed);
-            values.seed_is_key = self.parent().is_some();
-        }
-        match &page.place {
-            Some(Place::Url(url)) => request.request_at(&self.home(), url, values),
-            Some(Place::Offset(items)) => {
-                values.offset = Some(offset(*items));
-                request.request(&self.base_url, values)
-            }
-            place => match paging {
-                Paging::Cursor(handover) => {
-                    let named = handover.values(place.as_ref());
-                    match (handover.is_cursor, named.first()) {
-                        (true, first) => values.cursor = first.map(|(_, cursor)| &**cursor),
-                        (false, _) => values.named = &named,
-                    }
-                    request.takes(values)?;
-                    request.request(&self.base_url, values)
-                }
-                _ => request.request(&self.base_url, values),
-            },
-        }
-    }
-
     /// Returns the keys on a page of a list that needs no request, or `None` for other lists.
     pub fn known_keys(&self, page: &IndexPage) -> Option<Vec<String>> {
         match &self.index.paging {
@@ -347,9 +222,15 @@ impl Site {
         })
     }
 
-    /// Returns true if requests for items contain values of the list.
+    /// Returns true if requests for items, or for their parts, contain values of the list.
     pub fn takes_values(&self) -> bool {
-        self.detail.as_ref().is_some_and(|detail| !detail.values.is_empty())
+        self.detail.as_ref().is_some_and(|detail| detail.values_of_list().next().is_some())
+    }
+
+    /// Returns true if a document is made from several requests.
+    pub fn assembles(&self) -> bool {
+        let further = self.detail.as_ref().map(|detail| &detail.further);
+        further.is_some_and(|it| it.next.is_some() || !it.parts.is_empty())
     }
 
     /// Returns true if the list has the URLs of items' pages.
@@ -414,6 +295,12 @@ impl Site {
     pub fn paging_of(&self, list: &List) -> &Paging {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => &page.paging,
+            (List::Pages(_) | List::Part(..), _) => {
+                self.detail.as_ref().map_or(&Paging::Single, |it| {
+                    let part = it.part_of(list).map(|part| &part.paging);
+                    part.or(it.further.next.as_ref()).unwrap_or(&Paging::Single)
+                })
+            }
             _ => &self.index.paging,
         }
     }
@@ -423,6 +310,9 @@ impl Site {
     pub fn heeds_hints(&self, list: &List) -> bool {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => page.more,
+            (List::Pages(_) | List::Part(..), _) => {
+                self.detail.as_ref().and_then(|it| it.part_of(list)).is_none_or(|part| part.more)
+            }
             _ => self.index.more,
         }
     }
@@ -440,10 +330,7 @@ impl Site {
 
     /// Returns the names of the fields that are taken from the list.
     pub fn list_fields(&self) -> Vec<Box<str>> {
-        match &self.index.items {
-            ItemRules::Selected { keep: Keep::Fields(fields), .. } => names(fields),
-            _ => Vec::new(),
-        }
+        names(self.index.items.kept())
     }
 
     /// Returns the names of the fields that are taken from an item's page.

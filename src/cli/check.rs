@@ -1,6 +1,7 @@
 //! `gleaner check`: tests a site file on two pages of the live site's list and one item. Stores
 //! nothing.
 
+mod assembled;
 mod trial;
 
 use std::sync::Arc;

@@ -12,6 +12,8 @@ use crate::engine::refresh::twins::Twins;
 pub struct Findings {
     /// Progress over the lists.
     pub lists: ListProgress,
+    /// Progress over the lists of items whose documents are being made.
+    pub parts: ListProgress,
     /// Items that may have left the site.
     pub gone_candidates: GoneCandidates,
     /// Counts the fields of documents, and detects a redesign.

@@ -17,6 +17,7 @@
 
 mod ending;
 mod merging;
+mod own;
 mod progress;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -27,7 +28,7 @@ use crate::model::document::Digest;
 use crate::model::record::Key;
 use crate::model::task::{IndexPage, List, Place};
 use crate::site::{Next, PageSaid};
-pub use ending::{Answer, Rules, Turn, between, left_out, too_few};
+pub use ending::{Answer, Rules, Turn, between, is_probe, left_out, too_few};
 use ending::{Before, decide};
 use progress::PassProgress;
 
@@ -302,7 +303,7 @@ impl ListProgress {
         let new = match page.list {
             List::Items(None) => distinct,
             // An item listed before may have been on another list.
-            List::Items(Some(_)) | List::Seeds => grown(&mut counts.keys, prints.clone()),
+            _ => grown(&mut counts.keys, prints.clone()),
         };
         counts.listed += new;
         let progress = lists.pass(page);

@@ -20,6 +20,7 @@ mod fate;
 mod item;
 mod list;
 mod pages;
+mod parts;
 mod passes;
 mod readers;
 mod trouble;
@@ -138,6 +139,9 @@ impl Worker {
                 After::GiveUp(Trouble::Panic)
             }
             Page::Index(_) => return self.ask(attempt, None).await,
+            Page::Detail(item) if item.assembly.is_some() => return self.ask(attempt, None).await,
+            // Its lease goes back: what was begun is to be finished first.
+            Page::Detail(_) if context.frontier.is_full() => return Ok(None),
             Page::Detail(item) => {
                 let content = item.listed.as_deref().map(|listed| &listed.content);
                 if let Some(Content::Unreadable(message)) = content {
@@ -268,13 +272,12 @@ impl Worker {
         error: FetchError,
     ) -> Result<(), CrawlError> {
         let context = &*self.context;
-        let index = match &attempt.task().page {
-            Page::Index(index) => Some(index.clone()),
-            Page::Detail(_) => None,
-        };
-        let after = match index {
-            Some(index) => list::after_error(context, &mut attempt, &index, error).await?,
-            None => fate::after_error(context, &mut attempt, error)?,
+        let after = match attempt.task().page.clone() {
+            Page::Index(index) => list::after_error(context, &mut attempt, &index, error).await?,
+            Page::Detail(item) if item.assembly.is_some() => {
+                Box::pin(parts::after_error(context, &mut attempt, item, error)).await?
+            }
+            Page::Detail(_) => fate::after_error(context, &mut attempt, error)?,
         };
         self.conclude(attempt, after).await
     }
@@ -290,6 +293,10 @@ impl Worker {
             After::GiveUp(trouble) => {
                 let failure = Box::pin(self.give_up(lease.task(), trouble)).await?;
                 failure.map(|failure| Outcome::Failure(Box::new(failure)))
+            }
+            After::Onward => {
+                frontier.carry_on(lease);
+                return Ok(());
             }
             After::Retry(retry) => {
                 frontier.retry_later(lease, retry);
@@ -315,6 +322,7 @@ impl Worker {
     async fn give_up(&self, task: &Task, trouble: Trouble) -> Result<Option<Failure>, CrawlError> {
         let context = &*self.context;
         let failure = trouble::failure(context, task, trouble);
+        parts::forget(context, task);
         match &task.page {
             Page::Detail(item) if item.is_unlisted => {
                 fate::give_up_unlisted(context, item, &failure.message);

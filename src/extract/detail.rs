@@ -71,14 +71,17 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
 }
 
 /// Refuses a page that is not an item's. Returns the revision that it says.
-fn checked(rules: &DetailRules, scope: Scope<'_>) -> Result<Option<Box<str>>, PageError> {
+pub(super) fn checked(
+    rules: &DetailRules,
+    scope: Scope<'_>,
+) -> Result<Option<Box<str>>, PageError> {
     refuse_marked(&rules.marks, scope)?;
     require(&rules.require, scope)?;
     revision(rules, scope)
 }
 
 /// Passes the part of a page that is the document to `take`.
-fn in_part<T>(
+pub(super) fn in_part<T>(
     rules: &DetailRules,
     scope: Scope<'_>,
     take: impl FnOnce(Scope<'_>) -> Result<T, PageError>,
@@ -152,7 +155,7 @@ fn of_text(scope: Scope<'_>, making: Making<'_>) -> Result<Detail, PageError> {
 }
 
 /// Makes the document from a page's text and the kept part of the list entry.
-fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageError> {
+pub(super) fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageError> {
     let Making { listed, ignore, encoding } = making;
     let (json, text) = match listed {
         Content::Nothing => (json, text.clone()),
@@ -170,9 +173,11 @@ fn made(json: Json, text: &Bytes, making: Making<'_>) -> Result<Document, PageEr
     Ok(Document { digest: digest.unwrap_or(document.digest), ..document })
 }
 
+/// The members of a JSON object.
+pub(super) type Members = IndexMap<String, Box<RawValue>>;
+
 /// Merges the members of both objects. The page's member wins where both have one.
 fn merged(listed: &str, page: &[u8]) -> Result<String, JsonError> {
-    type Members = IndexMap<String, Box<RawValue>>;
     let page = page.strip_prefix(b"\xef\xbb\xbf").unwrap_or(page);
     let mut members: Members = serde_json::from_str(listed)?;
     members.extend(serde_json::from_slice::<Members>(page)?);

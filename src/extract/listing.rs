@@ -78,7 +78,7 @@ pub struct SeedsFound {
 pub fn index(site: &Site, list: &List, page: &Page) -> Result<Listing, PageError> {
     let seed = match list {
         List::Items(Some(seed)) => Some(&**seed),
-        List::Items(None) | List::Seeds => None,
+        _ => None,
     };
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
@@ -283,7 +283,7 @@ fn kept_values(site: &Site, text: &str) -> Vec<NamedValue> {
         return Vec::new();
     };
     let members: IndexMap<Box<str>, &RawValue> = serde_json::from_str(text).unwrap_or_default();
-    let wanted = detail.values.iter();
+    let wanted = detail.values_of_list();
     wanted.filter_map(|name| Some((name.clone(), members.get(&**name)?.get().into()))).collect()
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Frontier;
+use crate::model::assembly::Assembly;
 use crate::model::record::Known;
-use crate::model::task::{Page, Task};
+use crate::model::task::{DetailPage, Page, Task};
 
 /// A task that is handed out to a worker. When dropped, the task goes back to the frontier, so that
 /// neither a panic nor an early return loses it.
@@ -37,10 +38,26 @@ impl Lease {
         self
     }
 
+    /// Changes what was read so far of the item. Its bytes count as held by the frontier.
+    pub fn assemble<T>(&mut self, change: impl FnOnce(&mut Option<Arc<Assembly>>) -> T) -> T {
+        let Some(Task { page: Page::Detail(item), .. }) = &mut self.task else {
+            return change(&mut None);
+        };
+        let before = held(item);
+        let changed = change(&mut item.assembly);
+        self.frontier.holds(before, held(item));
+        changed
+    }
+
     /// Ends the lease and returns its task. The task is not given back.
     pub(super) fn end(mut self) -> Option<Task> {
         self.task.take()
     }
+}
+
+/// Returns the number of bytes that were read of an item whose document is being made.
+pub(super) fn held(item: &DetailPage) -> u64 {
+    item.assembly.as_deref().map_or(0, |it| it.size() as u64)
 }
 
 impl Drop for Lease {

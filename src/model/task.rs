@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::model::assembly::Assembly;
 use crate::model::document::Digest;
 use crate::model::record::{Key, Known};
 use crate::text::plain;
@@ -60,6 +61,10 @@ pub enum List {
     Seeds,
     /// The list of the items, or of those of one category.
     Items(Option<Arc<str>>),
+    /// The pages of one item.
+    Pages(Key),
+    /// A list of one item's own, by the item and the name of the part of its document.
+    Part(Key, Arc<str>),
 }
 
 /// The place of a list page, as another page gave it.
@@ -88,6 +93,8 @@ pub struct DetailPage {
     pub seen_at: Option<Timestamp>,
     /// Entry of the item on its list, to detect a different entry with the same key.
     pub entry: Entry,
+    /// Content of the item that was read so far, if it needs further requests.
+    pub assembly: Option<Arc<Assembly>>,
 }
 
 /// An item's entry on a list in 32 bits: the pass in which it was seen, and a fingerprint of its
@@ -189,6 +196,11 @@ impl Task {
         self.attempt > 1 || self.waits > 0
     }
 
+    /// Returns true if the task is a further request of an item.
+    pub fn is_begun(&self) -> bool {
+        matches!(&self.page, Page::Detail(item) if item.assembly.is_some())
+    }
+
     /// Returns true if the task is for an item that no list names. Its responses never count towards
     /// a block.
     pub fn is_unlisted(&self) -> bool {
@@ -233,6 +245,7 @@ impl IndexPage {
             List::Seeds => "[seeds]/",
             List::Items(None) => "",
             List::Items(Some(seed)) => &format!("{seed}/"),
+            List::Pages(key) | List::Part(key, _) => &format!("{key}/"),
         };
         match &self.place {
             None => format!("{list}{}", self.number),
@@ -258,10 +271,10 @@ impl IndexPage {
     }
 
     /// Returns true if nothing says that the page exists: it is a guess, or the first page of a
-    /// category, which may be empty.
+    /// category or of a part, which may be empty.
     pub fn may_be_missing(&self) -> bool {
-        let is_first_of_category = self.number == 1 && matches!(self.list, List::Items(Some(_)));
-        self.is_guess || is_first_of_category
+        let may_be_empty = matches!(self.list, List::Items(Some(_)) | List::Part(..));
+        self.is_guess || self.number == 1 && may_be_empty
     }
 
     /// Creates a page of a site without seeds, found by its number.
@@ -297,6 +310,7 @@ impl DetailPage {
             is_unlisted: false,
             seen_at: None,
             entry: Entry::default(),
+            assembly: None,
         }
     }
 }
@@ -362,6 +376,7 @@ impl std::fmt::Display for Page {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Page::Index(index) => index.fmt(f),
+            Page::Detail(DetailPage { assembly: Some(assembly), .. }) => assembly.page.fmt(f),
             Page::Detail(detail) => write!(f, "item {}", plain(detail.key.as_str())),
         }
     }
@@ -374,6 +389,7 @@ impl std::fmt::Display for IndexPage {
             List::Seeds => write!(f, "page {number} of the seeds"),
             List::Items(None) => write!(f, "index page {number}"),
             List::Items(Some(seed)) => write!(f, "index page {number} of {}", plain(seed)),
+            list => write!(f, "page {number} of {list}"),
         }
     }
 }
@@ -384,6 +400,8 @@ impl std::fmt::Display for List {
             List::Seeds => f.write_str("the list of categories"),
             List::Items(None) => f.write_str("the list"),
             List::Items(Some(seed)) => write!(f, "the list of {}", plain(seed)),
+            List::Pages(key) => write!(f, "item {}", plain(key.as_str())),
+            List::Part(key, name) => write!(f, "`{name}` of item {}", plain(key.as_str())),
         }
     }
 }

@@ -132,6 +132,11 @@ impl FieldRule {
         matches!(self.from, From::Item | From::Header(_))
     }
 
+    /// Returns `true` if the value is a list.
+    pub fn is_list(&self) -> bool {
+        self.many || self.all || !self.fields.is_empty()
+    }
+
     /// Returns the selectors of the rule and of the fields within it.
     pub fn selects(&self) -> Vec<&Select> {
         let within = self.fields.iter().flat_map(|(_, rule)| rule.selects());

@@ -3,6 +3,7 @@
 mod answers;
 mod detail;
 mod paging;
+mod parts;
 mod reading;
 mod request;
 mod seeds;

@@ -18,7 +18,8 @@ use super::Site;
 use super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
 use super::request::{BodyTemplate, RequestTemplate};
 use super::rules::{
-    DetailRules, IndexRules, ItemRules, Keep, KeyRule, Reading, Seeds, SeedsPage, Within,
+    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, PartRules, Reading, Seeds,
+    SeedsPage, Within,
 };
 use super::session::{LoginStep, Session};
 use super::settings::OwnSettings;
@@ -88,6 +89,8 @@ pub(super) fn definition_form(site: &Site) -> Value {
     list(&mut form, "require", require.iter().map(select));
     let detail = detail.iter().flat_map(|detail| &detail.require);
     list(&mut form, "detail_require", detail.map(select));
+    let parts = site.detail.iter().flat_map(|detail| &detail.further.parts);
+    list(&mut form, "parts_require", parts.flat_map(|part| &part.require).map(select));
     list(&mut form, "ignore", ignore.iter().map(Selector::text).map(Value::from));
     form.insert("rules", Value::from_iter(rules_form(site)));
     Value::from_iter(form)
@@ -131,6 +134,7 @@ fn rules_form(site: &Site) -> Form {
             reading,
             document,
             fields,
+            further,
             require: _,
             marks: _,
             revision: _,
@@ -143,12 +147,37 @@ fn rules_form(site: &Site) -> Form {
         within(&mut page, reading);
         some(&mut page, "document", document.as_ref().map(document_form));
         list(&mut page, "fields", fields.iter().map(field));
+        further_form(&mut page, further);
         form.insert("detail", Value::from_iter(page));
     }
     if !takes_over(site) {
         form.insert("reading", HTML_READING.into());
     }
     form
+}
+
+/// Adds the further requests of an item.
+fn further_form(form: &mut Form, further: &Further) {
+    let Further { next, most_pages: _, values, parts } = further;
+    some(form, "next", next.as_ref().map(paging_form));
+    list(form, "values", values.iter().map(|(name, it)| json!([&**name, rule(it)])));
+    list(form, "parts", parts.iter().map(part_form));
+}
+
+fn part_form(part: &PartRules) -> Value {
+    let PartRules { name, request, reading, paging, goes_on, more, items, fields, .. } = part;
+    // The values are in the request; what is refused does not change what is stored.
+    let PartRules { values: _, require: _, marks: _, .. } = part;
+    let mut form = Form::new();
+    form.insert("name", (&**name).into());
+    form.insert("request", request_form(request));
+    form.insert("paging", paging_form(paging));
+    within(&mut form, reading);
+    some(&mut form, "while", goes_on.as_ref().map(rule));
+    some(&mut form, "more", (!more).then(|| false.into()));
+    form.insert("items", select(items));
+    list(&mut form, "fields", fields.iter().map(field));
+    Value::from_iter(form)
 }
 
 /// Returns the form of the selector of a document: a JSONPath is its text alone.

@@ -4,6 +4,7 @@
 //! (`site/schema.json`, `gleaner sites --schema`).
 
 mod paging;
+mod parts;
 mod session;
 
 use std::fs::File;
@@ -17,6 +18,7 @@ use super::SiteError;
 use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
 use crate::select::Format;
 pub use paging::{PagingBy, PagingTable, StepName};
+pub use parts::PartTable;
 pub use session::{SessionPageTable, SessionTable};
 
 /// Bytes of a site file, with its list of keys.
@@ -238,6 +240,17 @@ pub struct DetailTable {
     /// Fields to keep from the page, by name. Default: all of a JSON page; HTML needs fields.
     #[serde(default)]
     pub(super) fields: Rules,
+    /// Selector of the URL of the item's next page. Fields that are lists are appended, others keep
+    /// the value of the first page that has them.
+    pub(super) next: Option<At<Short<RuleTable>>>,
+    /// Maximum number of pages of one item, with those of its parts. Default: 1,000.
+    pub(super) max_pages: Option<At<u64>>,
+    /// Values for the requests of parts, by name; selectors on the page. They are not stored.
+    #[serde(default)]
+    pub(super) values: Rules,
+    /// Lists of the item's own, by the name of the member that each becomes.
+    #[serde(default)]
+    pub(super) parts: indexmap::IndexMap<String, At<PartTable>>,
 }
 
 /// A selector with options.

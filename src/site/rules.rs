@@ -6,6 +6,7 @@ use super::Site;
 use super::paging::Paging;
 use super::request::RequestTemplate;
 use super::template::is_value_name;
+use crate::model::task::List;
 use crate::select::field::{From, Pattern};
 use crate::select::{FieldRule, Format, Select, Steps};
 
@@ -196,7 +197,9 @@ pub(super) fn has_steps(site: &Site) -> bool {
         all.extend(detail.require.iter().chain(detail.marks.all()).chain(&detail.document));
         let fields = detail.fields.iter().map(|(_, rule)| rule);
         all.extend(fields.chain(&detail.revision).flat_map(FieldRule::selects));
+        all.extend(detail.further.selects());
         reads_part |= detail.reading.has_steps();
+        reads_part |= detail.further.parts.iter().any(|part| part.reading.has_steps());
     }
     reads_part || all.into_iter().any(|select| matches!(select, Select::Steps(_)))
 }
@@ -210,13 +213,18 @@ impl Marks {
 impl ItemRules {
     /// Returns `true` if the names of members that are items are taken.
     pub fn takes_names(&self) -> bool {
-        let ItemRules::Selected { key, values, keep, .. } = self else { return false };
-        let fields: &[_] = match keep {
-            Keep::Fields(fields) => fields,
-            Keep::Nothing | Keep::Whole => &[],
-        };
+        let ItemRules::Selected { key, values, .. } = self else { return false };
+        let fields = self.kept();
         let rules = key.parts.iter().chain(values.iter().map(|(_, rule)| rule));
         rules.chain(fields.iter().map(|(_, rule)| rule)).any(|rule| rule.from == From::Name)
+    }
+
+    /// Returns the fields that are kept of the list.
+    pub fn kept(&self) -> &[(Box<str>, FieldRule)] {
+        match self {
+            ItemRules::Selected { keep: Keep::Fields(fields), .. } => fields,
+            _ => &[],
+        }
     }
 
     /// Returns `true` if the items are selected on HTML.
@@ -254,4 +262,79 @@ pub struct DetailRules {
     pub document: Option<Select>,
     /// Fields to keep, by name. If empty, the whole JSON page is kept.
     pub fields: Vec<(Box<str>, FieldRule)>,
+    /// Further requests of an item.
+    pub further: Further,
+}
+
+/// Further requests of an item, beside the one for its page.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Further {
+    /// Paging of the item's own pages, or `None` if there is one.
+    pub next: Option<Paging>,
+    /// Maximum number of pages of one item.
+    pub most_pages: u64,
+    /// Values of the item's page for the requests of its parts, by name.
+    pub values: Vec<(Arc<str>, FieldRule)>,
+    /// Lists of their own that become members of the document.
+    pub parts: Vec<PartRules>,
+}
+
+/// Rules for a list of an item's own, which becomes a member of the document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartRules {
+    /// Name of the member.
+    pub name: Arc<str>,
+    pub(super) request: RequestTemplate,
+    /// Names of the values that the request contains.
+    pub values: Vec<Arc<str>>,
+    /// How to read a page.
+    pub reading: Reading,
+    /// Paging of the list.
+    pub paging: Paging,
+    /// Rule for a value that must mean yes for the list to continue.
+    pub goes_on: Option<FieldRule>,
+    /// True if hints to further pages count, in addition to the paging.
+    pub more: bool,
+    /// Selectors that must match; otherwise the page is rejected.
+    pub require: Vec<Select>,
+    /// Marks of a missing or failed page.
+    pub marks: Marks,
+    /// Selector of the entries on a page.
+    pub items: Select,
+    /// Fields to keep of an entry, by name. If empty, the whole value is kept.
+    pub fields: Vec<(Box<str>, FieldRule)>,
+}
+
+impl DetailRules {
+    /// Returns the rules of the part that a list is of, or `None` if it is of no part.
+    pub fn part_of(&self, list: &List) -> Option<&PartRules> {
+        let List::Part(_, name) = list else { return None };
+        self.further.parts.iter().find(|part| part.name == *name)
+    }
+
+    /// Returns the names of the list's values that requests for an item contain.
+    pub(crate) fn values_of_list(&self) -> impl Iterator<Item = &Arc<str>> {
+        let is_own = |name: &&Arc<str>| {
+            let fields = self.fields.iter().map(|(name, _)| &**name);
+            let own = self.further.values.iter().map(|(name, _)| &**name);
+            !fields.chain(own).any(|it| *it == ***name)
+        };
+        let of_parts = self.further.parts.iter().flat_map(|part| &part.values).filter(is_own);
+        self.values.iter().chain(of_parts)
+    }
+}
+
+impl Further {
+    /// Returns the selectors of the values and of the parts.
+    fn selects(&self) -> Vec<&Select> {
+        let values = self.values.iter().flat_map(|(_, rule)| rule.selects());
+        let next = self.next.iter().flat_map(Paging::selects);
+        let parts = self.parts.iter().flat_map(|part| {
+            let fields = part.fields.iter().map(|(_, rule)| rule);
+            let rules = fields.chain(&part.goes_on).flat_map(FieldRule::selects);
+            let pages = part.paging.selects().chain(&part.require).chain(part.marks.all());
+            rules.chain(pages).chain([&part.items]).collect::<Vec<_>>()
+        });
+        values.chain(next).chain(parts).collect()
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::record::Key;
-use crate::model::task::DetailPage;
+use crate::model::task::{DetailPage, Page};
 
 fn books() -> Site {
     Site::load("books").expect("the built-in site is one")

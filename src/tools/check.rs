@@ -235,6 +235,7 @@ pub fn of_item(site: &Site, key: &str, detail: &Detail, text: &str) -> Vec<Strin
         })
         .collect();
     odd.extend(nothing_required(site));
+    odd.extend(unproven_parts(site));
     odd.extend(odd_text(&format!("the page of {key}"), detail.decoding));
     if let Ok(json) = JsonPage::parse(Bytes::copy_from_slice(text.as_bytes())) {
         odd.extend(other_key(site, key, &json));
@@ -271,6 +272,16 @@ fn nothing_required(site: &Site) -> Option<String> {
     site.takes_any_page().then(|| {
         "detail: any page counts as an item's, even an error or login page: set `require` to selectors that every item's page matches".to_owned()
     })
+}
+
+/// Warns of parts of which any page of HTML counts as one without entries.
+fn unproven_parts(site: &Site) -> Vec<String> {
+    let parts = site.detail.iter().flat_map(|rules| &rules.further.parts);
+    let open = parts.filter(|part| part.require.is_empty() && part.items.reads().are_elements());
+    open.map(|part| {
+        format!("detail.parts.{}: any page counts as one without entries, even an error or login page: set `require` to selectors that every page of the list matches", part.name)
+    })
+    .collect()
 }
 
 /// Warns if the document has another key than the list.

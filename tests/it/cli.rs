@@ -14,6 +14,7 @@ mod kill_loop;
 mod kills;
 mod million;
 mod output;
+mod parts;
 mod program;
 mod reading;
 mod runs;

@@ -1,5 +1,6 @@
 //! What the frontier promises.
 
+mod begun;
 mod crowd;
 mod ending;
 mod leases;

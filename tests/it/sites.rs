@@ -17,6 +17,7 @@ mod odd_lists;
 mod odd_pages;
 mod other_words;
 mod paging;
+mod parts;
 mod proven_ends;
 mod revisions;
 mod services;

@@ -243,7 +243,8 @@ impl Trial {
                 let status = answer.status.as_u16();
                 format!("item {key} is listed, but its page has status {status}; a crawl counts it as missing")
             }));
-            return self.document(key.as_str(), content, answer.as_ref());
+            let Page::Detail(detail) = page else { return Ok(()) };
+            return self.document(detail, content, answer.as_ref()).await;
         }
         match (missing.into_iter().next(), elsewhere) {
             (Some((key, answer)), _) => {
@@ -255,21 +256,27 @@ impl Trial {
     }
 
     /// Builds the document that a crawl would store of an item.
-    fn document(
+    async fn document(
         &mut self,
-        key: &str,
+        item: DetailPage,
         content: Content,
         page: Option<&Answered>,
     ) -> Result<(), Stop> {
-        let making =
-            Making { listed: &content, ignore: &self.site.ignore, encoding: Encoding::Text };
+        let (key, ignore) = (&item.key.to_string(), self.site.ignore.clone());
+        let making = Making { listed: &content, ignore: &ignore, encoding: Encoding::Text };
         let read = |rules: &DetailRules| match page {
             Some(page) => extract::detail(rules, page, making),
             None => extract::of_list(making),
         };
-        let made = match &self.site.detail {
-            Some(rules) => read(rules),
-            None => extract::of_list(making),
+        let made = match (&self.site.detail, page) {
+            (Some(rules), Some(page)) if self.site.assembles() => {
+                match extract::first(rules, page) {
+                    Ok(first) => self.assembled(item, first, page, making).await?,
+                    Err(error) => Err(error),
+                }
+            }
+            (Some(rules), _) => read(rules),
+            (None, _) => extract::of_list(making),
         };
         match made {
             Ok(Detail { document, matched, revision, decoding }) => {
@@ -303,7 +310,16 @@ impl Trial {
         }
     }
 
-    fn request(&self, page: &Page) -> Result<Option<Request>, Stop> {
+    /// Returns the site.
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Returns the request for a page, or `None` if it needs none.
+    ///
+    /// # Errors
+    /// Returns an error if the site file makes no valid request of it.
+    pub fn request(&self, page: &Page) -> Result<Option<Request>, Stop> {
         self.site.request(page).map_err(|error| Stop::Misfit(format!("{page}: {error}")))
     }
 
@@ -313,7 +329,11 @@ impl Trial {
         self.good(page, answer)
     }
 
-    fn good(&self, page: &Page, answer: Answer) -> Result<Answered, Stop> {
+    /// Returns the page of an answer.
+    ///
+    /// # Errors
+    /// Returns an error if its status is not that of a page.
+    pub fn good(&self, page: &Page, answer: Answer) -> Result<Answered, Stop> {
         let why = match (answer.status.as_u16(), answer.leads_to) {
             (_, Some(to)) => {
                 let hint = to_allow(&to);
@@ -328,7 +348,10 @@ impl Trial {
     }
 
     /// Makes a request and records it.
-    async fn ask(&mut self, page: &Page, request: Request) -> Result<Answer, Stop> {
+    ///
+    /// # Errors
+    /// Returns an error if robots.txt forbids it, or it fails.
+    pub async fn ask(&mut self, page: &Page, request: Request) -> Result<Answer, Stop> {
         let asked = Asked {
             page: page.to_string(),
             method: request.method.to_string(),
@@ -371,6 +394,8 @@ impl Trial {
                 _ => return None,
             },
             Page::Index(_) => ("[index]", self.site.index.url()),
+            // The templates of further requests are not [detail]'s.
+            Page::Detail(item) if item.assembly.is_some() => return None,
             Page::Detail(_) => ("[detail]", self.site.detail.as_ref()?.url()),
         };
         Some((table, url?))

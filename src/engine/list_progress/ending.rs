@@ -302,7 +302,8 @@ fn probe(paging: &Paging, page: &IndexPage, said: &PageSaid, before: &Before) ->
     is_second.then(|| Next::guess_at(page, Place::Offset(items)))
 }
 
-fn is_probe(paging: &Paging, page: &IndexPage) -> bool {
+/// Returns true if a page only shows whether items lie between other pages.
+pub fn is_probe(paging: &Paging, page: &IndexPage) -> bool {
     paging.steps_by_limit() && matches!(page.place, Some(Place::Offset(_)))
 }
 

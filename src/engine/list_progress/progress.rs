@@ -165,6 +165,11 @@ impl PagesRead {
         repeats
     }
 
+    /// Returns true if a page repeats another one.
+    pub fn is_repeat(&self, number: u64) -> bool {
+        self.repeated.contains(&number)
+    }
+
     /// Returns the number of repeated pages in a row around this one.
     fn repeated_in_a_row(&self, number: u64) -> u64 {
         let before = (1..=number).rev().take_while(|number| self.repeated.contains(number));

@@ -30,6 +30,8 @@ pub enum After {
     Done,
     /// The writer stores its result, and then ends the lease.
     Deliver(Outcome),
+    /// It needs a further request, and has what was read so far.
+    Onward,
     /// It is retried.
     Retry(Retry),
     /// It is retried when all other tasks are done.

@@ -7,7 +7,7 @@ use url::Url;
 use super::attempt::{After, Attempt};
 use super::context::WorkerContext;
 use super::trouble::Trouble;
-use super::{fate, unlisted};
+use super::{fate, parts, unlisted};
 use crate::engine::error::CrawlError;
 use crate::engine::refresh::gone::Sight;
 use crate::engine::refresh::redirect::Lead;
@@ -32,11 +32,17 @@ pub async fn read_page(
     mut item: DetailPage,
     page: fetch::Page,
 ) -> Result<After, CrawlError> {
+    if item.assembly.is_some() {
+        return Box::pin(parts::read_page(context, attempt, item, page)).await;
+    }
     if item.is_unlisted {
         return Box::pin(unlisted::read_page(context, attempt, &item, page)).await;
     }
     if let Some(after) = after_redirect(context, attempt, &item.key, &page.url)? {
         return Ok(after);
+    }
+    if context.site.assembles() {
+        return Box::pin(parts::begin(context, attempt, item, page)).await;
     }
     let encoding = context.storage.store.encoding();
     let content = item.listed.as_mut().map(|listed| take(&mut listed.content)).unwrap_or_default();
@@ -100,7 +106,7 @@ fn after_redirect(
 
 /// Returns the URL of an item: the one that its list gives, even if that redirects, or else the
 /// page's.
-fn place_of(context: &WorkerContext, item: &DetailPage, page: &fetch::Page) -> Box<str> {
+pub fn place_of(context: &WorkerContext, item: &DetailPage, page: &fetch::Page) -> Box<str> {
     let link = item.listed.as_deref().and_then(|listed| listed.url.as_deref());
     let link = link.filter(|_| context.site.takes_links()).and_then(|link| Url::parse(link).ok());
     context.policy.scrubber.url(link.as_ref().unwrap_or(&page.url)).into()
@@ -164,7 +170,7 @@ pub fn not_modified(
 
 /// Returns when to retry a page that is older than its list says. Returns `None`, and reports it,
 /// if there were enough attempts.
-fn retry_older(
+pub fn retry_older(
     context: &WorkerContext,
     attempt: &Attempt,
     revision: &Option<Box<str>>,
@@ -211,7 +217,12 @@ pub async fn read_entry(context: &WorkerContext, mut item: DetailPage) -> After 
 }
 
 /// Makes the record of an item.
-fn record(context: &WorkerContext, item: DetailPage, origin: Origin, document: Document) -> After {
+pub fn record(
+    context: &WorkerContext,
+    item: DetailPage,
+    origin: Origin,
+    document: Document,
+) -> After {
     context.findings.canary.read(&document);
     let before = item.known.as_deref().and_then(|known| known.digest);
     let record = refresh::record(item, origin, document, clock::now());
@@ -228,6 +239,6 @@ fn seen(item: &DetailPage, fetched: Option<Fetched>, is_recent: bool) -> After {
 }
 
 /// Returns true if a page is older than its list says, and both have a revision.
-fn is_older(page: Option<&str>, list: Option<&str>) -> bool {
+pub fn is_older(page: Option<&str>, list: Option<&str>) -> bool {
     page.zip(list).is_some_and(|(page, list)| revision::is_older(page, list))
 }

@@ -311,7 +311,8 @@ async fn no_such_page(
     done(context, index).await.map(Some)
 }
 
-fn once_more() -> After {
+/// Requests a page again, at no cost.
+pub fn once_more() -> After {
     After::Retry(Retry { after: SPREAD.mul_f64(fastrand::f64()), costs_attempt: false })
 }
 

@@ -106,8 +106,8 @@ fn report_differing(differing: Option<Differing>, problems: &Problems) {
 /// gap.
 fn clip(context: &WorkerContext, run: IndexRun) -> Option<IndexRun> {
     let range = match run.list {
-        List::Items(_) => context.scope.range,
         List::Seeds => PageRange { from: 1, to: context.site.index.most_pages },
+        _ => context.scope.range,
     };
     if run.to > range.to && !context.scope.limited {
         context

@@ -11,7 +11,7 @@ use crate::fetch::retry::{self, Decision, Fault, Toll};
 use crate::fetch::{self, End, FetchError, Sample};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
-use crate::model::task::Task;
+use crate::model::task::{Page, Task};
 use crate::system::clock;
 use crate::text::plain;
 
@@ -27,6 +27,8 @@ pub enum Trouble {
     Led(Box<str>),
     /// Its document is now that of another item, from which it differed before.
     Twin(Key),
+    /// The document cannot be whole, for this reason.
+    Parts(String),
     /// The task panicked in all its attempts.
     Panic,
 }
@@ -89,8 +91,12 @@ fn report_to_host(
 /// Returns the failure of a task that is given up.
 pub fn failure(context: &WorkerContext, task: &Task, trouble: Trouble) -> Failure {
     let (reason, message, status, sample) = trouble.describe();
+    let mut page = task.page.clone();
+    if let Page::Detail(item) = &mut page {
+        item.assembly = None;
+    }
     Failure {
-        page: task.page.clone(),
+        page,
         url: url_of(context, task),
         reason,
         message,
@@ -129,6 +135,7 @@ impl Trouble {
             }
             Trouble::Page(error, sample) => (error.reason(), error.to_string(), Some(200), sample),
             Trouble::List(error) => (error.reason(), error.to_string(), None, None),
+            Trouble::Parts(why) => ("parts", why, None, None),
             Trouble::Led(address) => {
                 let message = format!(
                     "a redirect leads to {address}, as it does for other items or in another run: that is not the item's own page"

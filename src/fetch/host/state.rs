@@ -59,7 +59,9 @@ pub struct State {
     probing: Option<Instant>,
     /// Time since which no connection succeeds.
     away_since: Option<Instant>,
+    /// Parked leases. The first `begun` of them are further requests of items.
     parked: VecDeque<Lease>,
+    begun: usize,
     refusals: RefusalTracker,
     /// Reason why no more of its pages are requested, if it is not the site's own host.
     given_up: Option<Box<str>>,
@@ -104,6 +106,7 @@ impl State {
             probing: None,
             away_since: None,
             parked: VecDeque::new(),
+            begun: 0,
             refusals: RefusalTracker::default(),
             given_up: None,
             overloaded: backoff(OVERLOADED),
@@ -147,16 +150,25 @@ impl State {
 
     /// Takes all parked leases, for a host that could not be opened.
     pub fn give_back(&mut self) -> VecDeque<Lease> {
+        self.begun = 0;
         std::mem::take(&mut self.parked)
     }
 
     /// Admits a task, or parks its lease and returns `None`. While the host is not open, the lease
     /// is always parked.
     pub fn enter(&mut self, lease: Lease, is_open: bool, now: Instant) -> Option<(Lease, Sent)> {
-        if is_open && self.parked.is_empty() && self.may_go(now) {
+        // An item that was begun holds what was read of it, so it goes before those that were not.
+        let is_begun = lease.task().is_begun();
+        let is_first = if is_begun { self.begun == 0 } else { self.parked.is_empty() };
+        if is_open && is_first && self.may_go(now) {
             return Some((lease, self.admit(now)));
         }
-        self.parked.push_back(lease);
+        if is_begun {
+            self.parked.insert(self.begun, lease);
+            self.begun += 1;
+        } else {
+            self.parked.push_back(lease);
+        }
         None
     }
 
@@ -166,6 +178,7 @@ impl State {
             return None;
         }
         let lease = self.parked.pop_front()?;
+        self.begun = self.begun.saturating_sub(1);
         Some((lease, self.admit(now)))
     }
 

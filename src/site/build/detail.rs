@@ -5,6 +5,7 @@ use super::super::paging::Paging;
 use super::super::rules::{DetailRules, IndexRules};
 use super::super::template::Placeholder;
 use super::super::written::At;
+use super::parts::{self, Own};
 use super::reading::{Built, Read, document};
 use super::request::{self, Asked};
 use super::select::{self, fields, select};
@@ -43,6 +44,7 @@ pub fn build(
         }
     }
     let require = table.require.iter().map(|steps| select("detail.require", steps, on));
+    let page = on;
     let revision = table.revision.as_ref();
     let revision = revision.map(|it| select::single("detail.revision", it, on));
     let document = table.document.as_ref().map(|it| document(it, on)).transpose()?;
@@ -57,6 +59,14 @@ pub fn build(
         let message = "required for HTML pages: name the fields to keep";
         return Err(wrong(written, "detail.fields", message));
     }
+    let own = Own {
+        table,
+        on: page,
+        fields: &fields,
+        of_list: index.value_names().collect(),
+        listed: index.items.kept().iter().map(|(name, _)| name.clone()).collect(),
+    };
+    let further = parts::further(&own, said, usual)?;
     let values = index.value_names().filter(|it| request.has(&Placeholder::Named(it.clone())));
     Ok(DetailRules {
         values: values.collect(),
@@ -67,5 +77,6 @@ pub fn build(
         revision: revision.transpose()?,
         document,
         fields,
+        further,
     })
 }

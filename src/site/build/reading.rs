@@ -1,6 +1,8 @@
 //! How the pages of a table are read: their format, and `within`.
 
-use super::super::file::{AnswersTable, DetailTable, IndexTable, SeedsTable, SiteFile};
+use std::borrow::Cow;
+
+use super::super::file::{AnswersTable, DetailTable, IndexTable, PartTable, SeedsTable, SiteFile};
 use super::super::rules::{Marks, Reading, Within};
 use super::super::written::{At, Chain};
 use super::select::{select, written};
@@ -10,7 +12,7 @@ use crate::select::{COMMA, Finds, Format, Part, Select};
 /// Keys of a table that say how its pages are read.
 pub struct Read<'f> {
     /// Name of the table.
-    table: &'static str,
+    table: Cow<'f, str>,
     format: Format,
     delimiter: Option<&'f At<String>>,
     within: Option<&'f At<Chain>>,
@@ -32,7 +34,7 @@ impl<'f> Read<'f> {
     /// Returns what `[seeds]` says.
     pub fn seeds(table: &'f SeedsTable, usual: Format) -> Read<'f> {
         Read {
-            table: "seeds",
+            table: "seeds".into(),
             format: table.format.unwrap_or(usual),
             delimiter: table.delimiter.as_ref(),
             within: table.within.as_ref(),
@@ -43,7 +45,7 @@ impl<'f> Read<'f> {
     /// Returns what `[index]` says.
     pub fn index(table: &'f IndexTable, usual: Format) -> Read<'f> {
         Read {
-            table: "index",
+            table: "index".into(),
             format: table.format.unwrap_or(usual),
             delimiter: table.delimiter.as_ref(),
             within: table.within.as_ref(),
@@ -58,11 +60,22 @@ impl<'f> Read<'f> {
         let revision = || table.revision.as_ref().and_then(|it| written(&it.value));
         let document = table.document.as_ref().map(|it| it.value.clone());
         Read {
-            table: "detail",
+            table: "detail".into(),
             format: table.format.unwrap_or(usual),
             delimiter: table.delimiter.as_ref(),
             within: table.within.as_ref(),
             selector: document.or_else(field).or_else(required).or_else(revision),
+        }
+    }
+
+    /// Returns what a part says, the table with this name.
+    pub fn part(name: &'f str, table: &'f PartTable, usual: Format) -> Read<'f> {
+        Read {
+            table: name.into(),
+            format: table.format.unwrap_or(usual),
+            delimiter: table.delimiter.as_ref(),
+            within: table.within.as_ref(),
+            selector: written(&table.items.value),
         }
     }
 
@@ -168,7 +181,9 @@ pub fn held(file: &SiteFile) -> Vec<Finds> {
         seeds.map(|seeds| Read::seeds(&seeds.value, usual)),
         file.detail.as_ref().map(|detail| Read::detail(&detail.value, usual)),
     ];
-    tables.iter().flatten().flat_map(Read::held).collect()
+    let parts = file.detail.iter().flat_map(|detail| &detail.value.parts);
+    let parts = parts.map(|(name, part)| Read::part(name, &part.value, usual));
+    tables.into_iter().flatten().chain(parts).flat_map(|read| read.held()).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Requests: the keys shared by `[session]`, `[seeds]`, `[index]` and `[detail]`.
 
+use std::borrow::Cow;
+
 use serde_json::{Number, Value};
 
 use super::super::file::{
-    DetailTable, IndexTable, NextTable, SeedsTable, SessionPageTable, SessionTable,
+    DetailTable, IndexTable, NextTable, PartTable, SeedsTable, SessionPageTable, SessionTable,
 };
 use super::super::request::{BodyTemplate, RequestTemplate};
 use super::super::template::{JsonTemplate, Placeholder, Template};
@@ -13,7 +15,7 @@ use crate::fetch::{HeaderName, HeaderValue, Method};
 
 /// Keys of a table that describe its request.
 pub struct Asked<'f> {
-    table: &'static str,
+    table: Cow<'f, str>,
     url: Option<&'f At<String>>,
     query: &'f Pairs,
     method: Option<&'f At<String>>,
@@ -24,9 +26,9 @@ pub struct Asked<'f> {
 
 /// Takes the keys of a request from a table that also has other keys.
 macro_rules! asked {
-    ($name:literal, $table:expr) => {
+    ($name:expr, $table:expr) => {
         Asked {
-            table: $name,
+            table: $name.into(),
             url: $table.url.as_ref(),
             query: &$table.query,
             method: $table.method.as_ref(),
@@ -54,7 +56,7 @@ impl<'f> Asked<'f> {
         let other =
             |own: Option<&'f Pairs>, of_index| own.or(if has_body { None } else { of_index });
         Asked {
-            table: "index.next",
+            table: "index.next".into(),
             url: table.url.as_ref().or(index.url.as_ref()),
             query: table.query.as_ref().unwrap_or(&index.query),
             method: table.method.as_ref().or(index.method.as_ref()),
@@ -74,6 +76,11 @@ impl<'f> Asked<'f> {
         asked!("detail", table)
     }
 
+    /// Returns the keys of a part, the table with this name.
+    pub fn part(name: &'f str, table: &'f PartTable) -> Asked<'f> {
+        asked!(name, table)
+    }
+
     /// Returns the keys of `[session]`. Its headers are those of other requests.
     pub fn session(table: &'f SessionTable) -> Asked<'f> {
         asked!("session", table)
@@ -82,7 +89,7 @@ impl<'f> Asked<'f> {
     /// Returns the keys of `[session.page]`. `none` is empty.
     pub fn session_page(table: &'f SessionPageTable, none: &'f Pairs) -> Asked<'f> {
         Asked {
-            table: "session.page",
+            table: "session.page".into(),
             url: Some(&table.url),
             query: none,
             method: None,

@@ -2,11 +2,13 @@
 //! answers, and one that says what is to be stored of an item. What a file must not send is 400.
 
 mod apis;
+mod assembled;
 mod cursors;
 mod feeds;
 mod pages;
 
 pub use apis::*;
+pub use assembled::*;
 pub use cursors::*;
 pub use feeds::*;
 pub use pages::*;

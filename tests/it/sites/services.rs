@@ -52,6 +52,8 @@ services! {
     infinite_scroll: "infinite-scroll", infinite_scroll, infinite_scroll_kept;
     label_table: "label-table", label_table, label_table_kept;
     webforms: "webforms", webforms, webforms_kept;
+    long_articles: "long-articles", long_articles, long_articles_kept;
+    product_reviews: "product-reviews", product_reviews, product_reviews_kept;
 }
 
 async fn fits(name: &str, answers: Answers, kept: Kept) {
