@@ -216,8 +216,8 @@ impl Assembling<'_> {
             }
         }
         self.lists.forget(&assembly.page.list);
-        let parts = self.site.detail.iter().flat_map(|rules| &rules.further.parts);
-        let Some(PartRules { name, .. }) = parts.skip(assembly.parts.len()).next() else {
+        let mut parts = self.site.detail.iter().flat_map(|rules| &rules.further.parts);
+        let Some(PartRules { name, .. }) = parts.nth(assembly.parts.len()) else {
             return Step::Whole;
         };
         let key = match &assembly.page.list {

@@ -271,7 +271,7 @@ impl Trial {
         let made = match (&self.site.detail, page) {
             (Some(rules), Some(page)) if self.site.assembles() => {
                 match extract::first(rules, page) {
-                    Ok(first) => self.assembled(item, first, page, making).await?,
+                    Ok(first) => Box::pin(self.assembled(item, first, page, making)).await?,
                     Err(error) => Err(error),
                 }
             }
