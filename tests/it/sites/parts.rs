@@ -294,7 +294,7 @@ async fn a_part_that_cannot_be_whole_makes_the_item_fail() {
         "/owners/35" => Answer::json(&json!({ "rows": [{ "name": "x" }], "more": true })),
         _ => parts(asked),
     };
-    fails(PARTS, goes_on, "/owners/35", "the list goes on").await;
+    fails(PARTS, goes_on, "/owners/35", "says by `while`").await;
 }
 
 #[tokio::test]
