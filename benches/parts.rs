@@ -236,7 +236,8 @@ fn batches(criterion: &mut Criterion) {
     let url = format!("sqlite:{}", folder.path().join("parts.db").display());
     let url: StoreUrl = url.parse().expect("a store's URL");
     let store = runtime.block_on(store::open(&url, &place)).expect("a store");
-    let claim = Claim::new(SweepEntry::begin("books", "books", "", false));
+    let claim =
+        Claim::new(SweepEntry::begin("books", "books", "", gleaner::model::report::Kind::Full));
     runtime.block_on(store.take_lock(&claim)).expect("a store").expect("the lock is free");
     group.bench_function("into SQLite, the same keys again", |bencher| {
         bencher.iter_batched(

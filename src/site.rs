@@ -12,6 +12,7 @@ mod built_in;
 mod canonical;
 mod error;
 mod file;
+mod incremental;
 mod keys;
 mod page_size;
 mod paging;
@@ -40,6 +41,7 @@ use variable::Missing;
 pub use base_url::parse_base_url;
 pub use built_in::BuiltIn;
 pub use error::SiteError;
+pub use incremental::Since;
 pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
 pub use request::RequestError;
 pub use rules::{

@@ -152,8 +152,8 @@ pub trait Ledger: Send + Sync {
     /// Returns an error if the store cannot be queried.
     async fn whole_sweeps(&self, most: usize) -> Result<Vec<SweepEntry>, StoreError>;
 
-    /// Returns the ledger entries that a new run needs, however long the ledger is: both for
-    /// running and for ended sweeps, the latest full and the latest limited one, the newest first.
+    /// Returns the ledger entries that a new run needs, however long the ledger is: the latest of
+    /// each kind and state, the newest first.
     ///
     /// # Errors
     /// Returns an error if the store cannot be queried.

@@ -4,6 +4,7 @@
 //! contradict each other.
 
 mod holder;
+pub mod incremental;
 pub mod lock;
 pub mod schedule;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::report::{Baseline, Outcome, Report};
+use crate::model::report::{Baseline, Kind, Outcome, Report};
 use crate::observe::metrics::Snapshot;
 use crate::observe::progress::Progress;
 use crate::system::clock;
@@ -49,8 +50,9 @@ pub struct SweepEntry {
     pub scope: Scope,
     /// State of the sweep.
     pub state: State,
-    /// True if only a part of the site is crawled.
-    pub limited: bool,
+    /// How much of the site is crawled. It stays the same over all runs of the sweep.
+    #[serde(flatten)]
+    pub kind: Kind,
     /// Time at which the sweep began.
     pub started_at: Timestamp,
     /// Time at which its last run began, or `None` if that is the first run.
@@ -99,7 +101,7 @@ pub struct LedgerEntry {
 
 impl SweepEntry {
     /// Creates the entry of a sweep that begins now.
-    pub fn begin(site: &str, collection: &str, definition: &str, limited: bool) -> SweepEntry {
+    pub fn begin(site: &str, collection: &str, definition: &str, kind: Kind) -> SweepEntry {
         SweepEntry {
             id: clock::id(),
             scope: Scope {
@@ -108,7 +110,7 @@ impl SweepEntry {
                 definition: definition.into(),
             },
             state: State::Running,
-            limited,
+            kind,
             started_at: clock::now(),
             resumed_at: None,
             ended_at: None,
@@ -131,7 +133,8 @@ impl SweepEntry {
         let began = now.checked_sub(snapshot.elapsed).unwrap_or(self.started_at);
         let report = snapshot.report(&self.scope.site, outcome, began, problems);
         let (sweep, resumed) = (Some(self.id.clone()), self.is_resumed());
-        let report = Report { sweep, resumed, ..report };
+        let baseline = Baseline { kind: Some(self.kind), ..Baseline::default() };
+        let report = Report { sweep, resumed, baseline, ..report };
         SweepEntry {
             state: State::Ended(outcome),
             ended_at: Some(now),
@@ -144,7 +147,7 @@ impl SweepEntry {
     /// Adds to the report of a sweep that ended what later sweeps are compared with.
     pub fn with_baseline(mut self, baseline: Baseline) -> SweepEntry {
         if let Some(report) = &mut self.report {
-            report.baseline = baseline;
+            report.baseline = Baseline { kind: report.baseline.kind, ..baseline };
         }
         self
     }
@@ -167,7 +170,7 @@ mod tests {
         let snapshot = Metrics::new().snapshot();
         let absent = [Box::from("a")].into();
         let baseline = Baseline { rules: "r".into(), absent, ..Baseline::default() };
-        let entry = SweepEntry::begin("books", "shelf", "2:d", false)
+        let entry = SweepEntry::begin("books", "shelf", "2:d", Kind::Full)
             .end(Outcome::Complete, &snapshot, vec!["one".to_owned()])
             .with_baseline(baseline);
         let mut written = serde_json::to_value(&entry).unwrap();
@@ -180,8 +183,8 @@ mod tests {
         let report = written["report"].take();
         assert_eq!(
             names(&written),
-            "collection definition ended_at fence heartbeat_at holder id limited report resumed_at \
-             runs site started_at state"
+            "collection definition ended_at fence heartbeat_at holder id kind limited report \
+             resumed_at runs site started_at state"
         );
         assert_eq!(
             (&written["collection"], &written["definition"]),
@@ -189,8 +192,8 @@ mod tests {
         );
         assert_eq!(
             names(&report),
-            "absent elapsed_s fields index items outcome problems requests resumed rules site \
-             started_at store sweep"
+            "absent elapsed_s fields index items kind limited outcome problems requests resumed \
+             rules site started_at store sweep"
         );
         let document = bson::serialize_to_document(&entry).unwrap();
         assert_eq!(bson::deserialize_from_document::<SweepEntry>(document).unwrap(), entry);

@@ -145,6 +145,10 @@ pub struct SweepArgs {
     #[arg(long, env = "GLEANER_FRESH", value_parser = FalseyValueParser::new())]
     fresh: bool,
 
+    /// Make a full sweep now, although the site file lets it list only what changed
+    #[arg(long, env = "GLEANER_FULL", value_parser = FalseyValueParser::new())]
+    full: bool,
+
     /// Adopt a MongoDB collection that another program filled; needed once
     ///
     /// Documents with the key of an item are replaced by the site's.
@@ -293,6 +297,7 @@ impl SweepArgs {
         Settings {
             scope: ScopeSettings {
                 fresh: self.fresh || scope.fresh,
+                full: self.full || scope.full,
                 limit: self.limit.or(scope.limit),
                 pages: self.pages.or(scope.pages),
                 ..scope

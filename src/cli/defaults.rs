@@ -66,6 +66,7 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "store" => value(DEFAULT_STORE),
         "grace" => time(grace),
         "fresh" => switch(scope.fresh),
+        "full" => switch(scope.full),
         "limit" => or_words(scope.limit, "all"),
         "pages" => {
             or_words(scope.pages.map(|pages| format!("{}..{}", pages.from, pages.to)), "all")

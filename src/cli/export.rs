@@ -19,6 +19,7 @@ use super::signals::Signals;
 use super::streams::print_message;
 use super::usage::refused;
 use super::values;
+use crate::model::report::Kind;
 use crate::store::{Rows, Stored};
 use crate::text::{count, counted};
 use choice::{Choice, Marked, Verdict};
@@ -130,7 +131,7 @@ async fn export(arguments: &ExportArgs, output: Output) -> Result<(), Exit> {
     Ok(())
 }
 
-/// Builds the filter, or returns `None` if `--verdict` was given and there was no full sweep.
+/// Builds the filter, or returns `None` if `--verdict` was given and there was no sweep over the list.
 async fn choice(arguments: &ExportArgs, holdings: &Holdings) -> Result<Option<Choice>, Exit> {
     let mut choice = Choice {
         since: arguments.since,
@@ -140,7 +141,7 @@ async fn choice(arguments: &ExportArgs, holdings: &Holdings) -> Result<Option<Ch
     };
     if let Some(verdict) = arguments.verdict {
         let sweeps = holdings.store.sweeps(SWEEPS).await.map_err(|error| report_error(&error))?;
-        let Some(last) = sweeps.iter().find(|sweep| !sweep.entry.limited) else {
+        let Some(last) = sweeps.iter().find(|sweep| sweep.entry.kind != Kind::Limited) else {
             return Ok(None);
         };
         choice.verdict = Some((verdict, last.entry.started_at));

@@ -10,7 +10,7 @@ use super::exit::{Exit, failed};
 use super::holdings::{HoldingsArgs, report_error};
 use super::streams::{print_message, show, show_json};
 use super::values;
-use crate::model::report::{Report, millis};
+use crate::model::report::{Kind, Report, millis};
 use crate::observe::progress::Progress;
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
 use crate::system::clock;
@@ -111,8 +111,12 @@ fn details(sweep: &LedgerEntry) -> String {
     let entry = &sweep.entry;
     let mut lines: Vec<String> = entry.report.as_ref().map(counts).into_iter().collect();
     let mut notes = Vec::new();
-    if entry.limited {
-        notes.push("limited".to_owned());
+    match entry.kind.since() {
+        Some(since) => {
+            notes.push(format!("partial, since {}", since.strftime("%Y-%m-%d %H:%M:%S")))
+        }
+        None if entry.kind == Kind::Limited => notes.push("limited".to_owned()),
+        None => {}
     }
     if entry.runs > 1 {
         notes.push(format!("{} runs", entry.runs));
@@ -170,7 +174,7 @@ mod tests {
     use crate::text::plain_json;
 
     fn running(host: &str) -> LedgerEntry {
-        let mut entry = SweepEntry::begin("books", "books", "1:d", true);
+        let mut entry = SweepEntry::begin("books", "books", "1:d", Kind::Limited);
         entry.started_at = "2026-11-20T10:00:00Z".parse().unwrap();
         entry.runs = 3;
         entry.holder = Some(Holder {
@@ -185,7 +189,7 @@ mod tests {
 
     fn ended() -> LedgerEntry {
         let LedgerEntry { mut entry, .. } = running("h");
-        entry.limited = false;
+        entry.kind = Kind::Partial { since: Timestamp::UNIX_EPOCH };
         let mut entry = entry.end(Outcome::Interrupted, &Metrics::new().snapshot(), Vec::new());
         let most = 123_456_789;
         let items = Items {
@@ -213,7 +217,14 @@ mod tests {
         for sweep in &sweeps {
             assert!(text.contains(&*sweep.entry.id), "an id can be copied: {text}");
         }
-        for part in ["720:00:00", "1:05", "heartbeat 1:15 ago", "3 runs", "123,456,789 gone"] {
+        for part in [
+            "partial, since 1970",
+            "720:00:00",
+            "1:05",
+            "heartbeat 1:15 ago",
+            "3 runs",
+            "123,456,789 gone",
+        ] {
             assert!(text.contains(part), "nothing of {part}: {text}");
         }
     }

@@ -26,6 +26,7 @@ use super::usage::refused;
 use super::values;
 use crate::extract;
 use crate::fetch::{Fetcher, Home, Request, SessionRules, Statuses};
+use crate::model::report::Kind;
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
 use crate::site::settings::Settings;
@@ -160,7 +161,7 @@ fn target(arguments: &TuneArgs) -> Result<Target, Exit> {
     let site = Site::load(text)
         .map_err(|error| refused("SITE", &format!("{error}; a URL begins with https://")))?;
     let site = at_base_url(with_secrets(site)?, arguments.base_url.as_deref())?;
-    Ok(Target::Site(Box::new(site)))
+    Ok(Target::Site(Box::new(site.of_sweep(Kind::Full))))
 }
 
 /// A measurement that raises concurrency level by level.

@@ -7,16 +7,16 @@ mod end;
 mod failures;
 mod gone;
 mod hosts;
+mod parts;
 mod verdict;
 mod view;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, MaybeDone, maybe_done};
-use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tracing::warn;
 
@@ -25,22 +25,19 @@ use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
 use crate::engine::lock::{Lock, LockRequest};
 use crate::engine::lookup;
-use crate::engine::parent::{Parent, ParentItems};
-use crate::engine::refresh::Policy;
+use crate::engine::parent::Parent;
 use crate::engine::refresh::twins::Twins;
-use crate::engine::retry_failures::Wanted;
-use crate::engine::worker::{PageReader, Reports, Scope, Storage, Worker, WorkerContext};
-use crate::engine::writer::{self, Batching, Destination, Outbox};
+use crate::engine::worker::{PageReader, Storage, Worker, WorkerContext};
+use crate::engine::writer::{self, Batching, Outbox};
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits};
 use crate::model::record::Provenance;
-use crate::model::report::{Baseline, Outcome};
-use crate::model::task::PageRange;
+use crate::model::report::{Baseline, Kind, Outcome};
 use crate::observe::metrics::{Metrics, Snapshot};
-use crate::observe::problems::{FieldsFound, OddTexts, Problems};
+use crate::observe::problems::Problems;
 use crate::observe::waits::Waits;
 use crate::site::Site;
-use crate::site::settings::{Begin, RefreshSettings, Settings};
+use crate::site::settings::Settings;
 use crate::store::{Patience, PatientStore, Store};
 use crate::sweep::SweepEntry;
 use crate::system::shutdown::Shutdown;
@@ -147,7 +144,7 @@ impl Crawl {
             Some(Err(error)) => return self.never_began(Outcome::Failed, Some(error)),
             Some(Ok(None)) | None => return self.never_began(Outcome::Interrupted, None),
         };
-        if let Some(said) = &self.fewer_workers {
+        for said in self.fewer_workers.iter().chain(&self.unused_age()) {
             warn!("{said}");
             problems.note(said);
         }
@@ -179,6 +176,7 @@ impl Crawl {
             fields: self.findings.canary.fields(),
             absent: self.findings.lists.absent(),
             findings: problems.findings(),
+            kind: None,
         });
         let error = self.close(&entry, ended.err()).await;
         // Only now may another run of this process take the sweep for one that was left.
@@ -195,6 +193,7 @@ impl Crawl {
             site: &self.site,
             ledger: self.store.clone(),
             limited: self.settings.is_limited(),
+            full: self.settings.scope.full || self.store.was_empty(),
             fresh: self.settings.scope.fresh,
             shutdown: &self.shutdown,
         };
@@ -229,7 +228,7 @@ impl Crawl {
         problems: &Arc<Problems>,
     ) -> Result<Outcome, CrawlError> {
         opening.await;
-        let earlier = self.earlier(entry.limited).await?;
+        let earlier = self.earlier(entry.kind).await?;
         if let Some(fields) = &earlier.fields {
             self.findings.canary.compare_with(fields.clone());
         }
@@ -237,7 +236,7 @@ impl Crawl {
         if !self.frontier.outstanding().is_zero() {
             return Ok(Outcome::Interrupted);
         }
-        if let Some(why) = self.evidence(&self.metrics.snapshot()).read_nothing() {
+        if let Some(why) = self.evidence(entry.kind, &self.metrics.snapshot()).read_nothing() {
             return Err(CrawlError::NoList(why));
         }
         let removal = Removal {
@@ -250,27 +249,27 @@ impl Crawl {
             problems,
         };
         removal.mark(entry).await?;
-        let outcome = self.evidence(&self.metrics.snapshot()).judge(problems);
-        if outcome == Outcome::Complete && !entry.limited {
+        let outcome = self.evidence(entry.kind, &self.metrics.snapshot()).judge(problems);
+        if outcome == Outcome::Complete && entry.kind == Kind::Full {
             failures::forget(&*self.store).await?;
         }
         Ok(outcome)
     }
 
-    /// Returns the earlier sweep to compare this one with: none if this run covers only a part of
-    /// the site, or if its changes are accepted.
-    async fn earlier(&self, limited: bool) -> Result<EarlierSweep, CrawlError> {
-        if limited || self.settings.refresh.accept_changes || self.store.was_empty() {
+    /// Returns the earlier sweep to compare this one with: none if this one is not full, since the
+    /// items that it lists are no fair sample, or if its changes are accepted.
+    async fn earlier(&self, kind: Kind) -> Result<EarlierSweep, CrawlError> {
+        if kind != Kind::Full || self.settings.refresh.accept_changes || self.store.was_empty() {
             return Ok(EarlierSweep::default());
         }
         EarlierSweep::read(&*self.store, &self.site.rules()).await
     }
 
-    fn evidence<'a>(&'a self, snapshot: &'a Snapshot) -> Evidence<'a> {
+    fn evidence<'a>(&'a self, kind: Kind, snapshot: &'a Snapshot) -> Evidence<'a> {
         Evidence {
             site: &self.site,
             begin: self.settings.scope.begin,
-            limited: self.settings.is_limited(),
+            kind,
             keeps_failures: self.store.keeps_failures(),
             snapshot,
             lists: &self.findings.lists,
@@ -301,13 +300,15 @@ impl Crawl {
         if !hosts::is_open(&network.hosts)? {
             return Ok(());
         }
+        // The requests of this sweep ask for what it covers.
+        let site = Arc::new((*self.site).clone().of_sweep(entry.kind));
         let (has_failures, parent) = (AtomicBool::new(has_failures), self.open_parent().await?);
         let context = Arc::new(WorkerContext {
-            site: self.site.clone(),
+            site: site.clone(),
             scope: self.scope(entry, range, wanted),
             policy: self.policy(provenance, entry.started_at),
             frontier: self.frontier.clone(),
-            pages: PageReader::new(self.site.clone(), network.fetcher.clone()),
+            pages: PageReader::new(site, network.fetcher.clone()),
             hosts: network.hosts,
             fetcher: network.fetcher,
             storage: Storage { store: self.store.clone(), lookup, parent, has_failures },
@@ -337,73 +338,6 @@ impl Crawl {
         }
         // The writer's own error says more than the error of a worker that found the writer gone.
         written.and(worked)
-    }
-
-    /// Opens the parent's items, if the seeds are those.
-    async fn open_parent(&self) -> Result<Option<Arc<ParentItems>>, CrawlError> {
-        let Some(parent) = &self.parent else { return Ok(None) };
-        let patience = Patience(self.settings.store.wait);
-        let opened = parent.open(patience, self.metrics.clone(), self.waits.clone()).await?;
-        Ok(Some(Arc::new(opened)))
-    }
-
-    /// Returns the part of the site that the run covers.
-    fn scope(&self, entry: &SweepEntry, range: PageRange, wanted: Wanted) -> Scope {
-        Scope {
-            range,
-            limited: entry.limited,
-            is_resumed: entry.is_resumed(),
-            wanted,
-            retries: self.settings.pace.retries,
-            gone_limit: self.settings.refresh.gone_limit,
-        }
-    }
-
-    /// Returns the policy for all items of a sweep that began at `began`.
-    fn policy(&self, provenance: Provenance, began: Timestamp) -> Policy {
-        let RefreshSettings { conditional, max_age, .. } = self.settings.refresh;
-        let begin = self.settings.scope.begin;
-        Policy {
-            scrubber: self.settings.scrubber.clone(),
-            provenance,
-            takes_over: self.site.takes_over(),
-            began,
-            takes_links: self.site.takes_links(),
-            // Retries are unconditional: a 304 has no document, and so says nothing about the list.
-            conditional: conditional && begin == Begin::List,
-            max_age,
-        }
-    }
-
-    /// Returns the counters and problems that workers add to.
-    fn reports(&self, problems: &Arc<Problems>) -> Reports {
-        Reports {
-            metrics: self.metrics.clone(),
-            problems: problems.clone(),
-            list_fields: FieldsFound::new(self.site.list_fields(), "items of the list"),
-            fields: FieldsFound::new(self.site.detail_fields(), "pages"),
-            texts: OddTexts::default(),
-        }
-    }
-
-    /// Returns the destination of the writer's batches.
-    fn destination(
-        &self,
-        has_failures: bool,
-        provenance: Provenance,
-        problems: &Arc<Problems>,
-    ) -> Destination {
-        Destination {
-            store: self.store.clone(),
-            has_failures,
-            frontier: self.frontier.clone(),
-            metrics: self.metrics.clone(),
-            problems: problems.clone(),
-            scrubber: self.settings.scrubber.clone(),
-            alike: Mutex::default(),
-            findings: self.findings.clone(),
-            provenance,
-        }
     }
 
     /// Runs the workers until they end, the crawl fails, or the grace period is over.

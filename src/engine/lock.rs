@@ -10,11 +10,12 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::engine::error::CrawlError;
+use crate::model::report::Kind;
 use crate::observe::progress::Progress;
 use crate::site::Site;
 use crate::store::Ledger;
 use crate::sweep::lock::{self, Beginning, Claim};
-use crate::sweep::{Holder, Life, SweepEntry};
+use crate::sweep::{Holder, LedgerEntry, Life, SweepEntry, incremental};
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 use crate::text::secret::shown;
@@ -63,6 +64,8 @@ pub struct LockRequest<'a> {
     pub ledger: Arc<dyn Ledger>,
     /// True if the run covers only a part of the site.
     pub limited: bool,
+    /// True if the sweep is full, even if it could list only what changed.
+    pub full: bool,
     /// True if a new sweep is started instead of resuming an unfinished one.
     pub fresh: bool,
     /// Ends the attempts.
@@ -83,14 +86,10 @@ impl LockRequest<'_> {
     /// # Errors
     /// Returns an error if another run holds the site lock, or the store fails.
     pub async fn claim(&self) -> Result<Option<LockClaim>, CrawlError> {
-        let site = self.site;
         let mut watched: Option<(SweepEntry, Instant)> = None;
         loop {
-            let own = SweepEntry {
-                holder: Some(Holder::this()),
-                ..SweepEntry::begin(&site.name, &site.collection, &site.definition(), self.limited)
-            };
             let entries = self.ledger.latest_sweeps().await?;
+            let own = self.own(&entries);
             let seen = watched.as_ref().map(|(entry, since)| (entry, since.elapsed()));
             let left = match lock::begin(own, &entries, !self.fresh, life, seen) {
                 Beginning::Held(holding) => return Err(CrawlError::Held(holding)),
@@ -113,6 +112,20 @@ impl LockRequest<'_> {
                 () = tokio::time::sleep(left.min(GLANCE)) => {}
                 _ = self.shutdown.requested() => return Ok(None),
             }
+        }
+    }
+
+    /// Returns the entry of a new sweep, after the `entries` of the ledger.
+    fn own(&self, entries: &[LedgerEntry]) -> SweepEntry {
+        let Site { name, collection, .. } = self.site;
+        let kind = if self.limited { Kind::Limited } else { Kind::Full };
+        let own = SweepEntry {
+            holder: Some(Holder::this()),
+            ..SweepEntry::begin(name, collection, &self.site.definition(), kind)
+        };
+        match self.site.incremental().filter(|_| !self.limited && !self.full) {
+            Some(rules) => SweepEntry { kind: incremental::kind(rules, entries, &own), ..own },
+            None => own,
         }
     }
 
@@ -155,6 +168,9 @@ impl LockRequest<'_> {
         if entry.is_resumed() {
             let (sweep, began) = (&entry.id, lock::shown(entry.started_at));
             info!(%sweep, %began, run = entry.runs, "resuming unfinished sweep");
+        } else if let Some(since) = entry.kind.since() {
+            let (site, sweep) = (&self.site.name, &entry.id);
+            info!(%site, %sweep, %since, "starting partial sweep");
         } else {
             let site = self.site;
             info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "starting sweep");

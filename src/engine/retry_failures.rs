@@ -82,7 +82,8 @@ impl RetryPlan {
 
 /// Returns the list page with this name, or `None` if the list is not paged by number.
 fn numbered(site: &Site, name: &str) -> Option<IndexRun> {
-    if !site.index.paging.is_numbered() {
+    // A page of what had changed at some time is not found again by its number.
+    if !site.index.paging.is_numbered() || site.incremental().is_some() {
         return None;
     }
     let (list, number) = match (&site.seeds, name.rsplit_once('/')) {

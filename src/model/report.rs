@@ -68,6 +68,74 @@ impl std::fmt::Display for Outcome {
     }
 }
 
+/// How much of a site a sweep covers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "WrittenKind", from = "WrittenKind")]
+pub enum Kind {
+    /// The whole site. Only such a sweep can tell what left the site, and only such sweeps are compared
+    /// with one another.
+    #[default]
+    Full,
+    /// A part that the user chose: some pages, some items, or what had failed.
+    Limited,
+    /// The items that changed since this time, as far as the site or the parent's items tell it.
+    Partial {
+        /// Start of the last complete sweep, less the overlap.
+        since: Timestamp,
+    },
+}
+
+/// A kind as it is stored and reported. For programs that do not know partial sweeps, such a sweep
+/// is limited: they never resume it, nor compare a full one with it.
+#[derive(Serialize, Deserialize)]
+struct WrittenKind {
+    #[serde(skip_deserializing)]
+    kind: &'static str,
+    limited: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<Timestamp>,
+}
+
+impl Kind {
+    /// Returns the kind of a sweep with these stored values.
+    pub fn stored(limited: bool, since: Option<Timestamp>) -> Kind {
+        match (limited, since) {
+            (_, Some(since)) => Kind::Partial { since },
+            (true, None) => Kind::Limited,
+            (false, None) => Kind::Full,
+        }
+    }
+
+    /// Returns the name of the kind, in one word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Full => "full",
+            Kind::Limited => "limited",
+            Kind::Partial { .. } => "partial",
+        }
+    }
+
+    /// Returns the time since which a partial sweep covers what changed, or `None` for other kinds.
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Kind::Partial { since } => Some(since),
+            Kind::Full | Kind::Limited => None,
+        }
+    }
+}
+
+impl From<Kind> for WrittenKind {
+    fn from(kind: Kind) -> WrittenKind {
+        WrittenKind { kind: kind.name(), limited: kind != Kind::Full, since: kind.since() }
+    }
+}
+
+impl From<WrittenKind> for Kind {
+    fn from(written: WrittenKind) -> Kind {
+        Kind::stored(written.limited, written.since)
+    }
+}
+
 /// The report of a run, as `--report` writes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -101,6 +169,10 @@ pub struct Report {
 /// Results of a sweep that later sweeps are compared with, to notice a site that changed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
+    /// Kind of the sweep, or `None` if no sweep began, or an earlier version reported it. Only full
+    /// sweeps are compared.
+    #[serde(flatten)]
+    pub kind: Option<Kind>,
     /// Digest of the extraction rules.
     #[serde(default)]
     pub rules: Box<str>,

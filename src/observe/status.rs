@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::model::report::Report;
+use crate::model::report::{Kind, Report};
 use crate::observe::metrics::Snapshot;
 use crate::text::{clock, count, counted, plain, seconds};
 
@@ -79,7 +79,7 @@ pub fn summary(report: &Report, store: &str) -> String {
         report.site,
         report.outcome,
         seconds(report.elapsed_s),
-        report.sweep.as_ref().map_or("no sweep".to_owned(), |sweep| format!("sweep {sweep}"))
+        sweep(report)
     );
     let mut row = |name: &str, parts: &[String]| {
         let _ = writeln!(text, "  {name:<9} {}", parts.join(" · "));
@@ -115,6 +115,16 @@ pub fn summary(report: &Report, store: &str) -> String {
         let _ = writeln!(text, "  ! {}", plain(problem));
     }
     text
+}
+
+/// Names the sweep and its kind.
+fn sweep(report: &Report) -> String {
+    let Some(sweep) = &report.sweep else { return "no sweep".to_owned() };
+    match report.baseline.kind {
+        Some(Kind::Partial { since }) => format!("partial sweep {sweep}, since {since:.0}"),
+        Some(Kind::Limited) => format!("limited sweep {sweep}"),
+        Some(Kind::Full) | None => format!("sweep {sweep}"),
+    }
 }
 
 fn short(number: f64) -> String {

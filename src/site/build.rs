@@ -2,6 +2,7 @@
 
 mod answers;
 mod detail;
+mod incremental;
 mod paging;
 mod parts;
 mod reading;
@@ -19,7 +20,7 @@ use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::{self, Placeholder};
 use super::written::{At, OneOrMany, OrOff};
-use super::{IndexRules, ItemRules, Keep, MOST_PAGES, Site};
+use super::{IndexRules, ItemRules, Keep, MOST_PAGES, Since, Site};
 use crate::fetch::HeaderValue;
 use crate::select::{Finds, Selector};
 use crate::site::settings::{MOST_WORKERS, OwnSettings, RATE_RULE, is_rate};
@@ -71,6 +72,7 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
         return Err(wrong(seeds, "seeds", "not valid with paging by keys: there is no list"));
     }
     let seeds = file.seeds.as_ref().map(|table| seeds::build(&file, table)).transpose()?;
+    incremental::check_seeds(&file.index.value, seeds.as_ref())?;
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
     let (workers, rate, user_agents) = (workers(&file)?, rate(&file)?, user_agents(&file)?);
     let statuses = answers::statuses(said)?;
@@ -157,9 +159,12 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
     if has_seeds {
         allowed.push(Placeholder::Seed);
     }
+    let since = incremental::since(table, &paging)?;
+    allowed.extend(since.as_ref().map(|_| Since::placeholder()));
     let request = request::build(&Asked::index(table), &allowed)?;
     let first = first_request(table, &allowed)?;
     let later = later_request(table, &allowed, &paging)?;
+    incremental::check_request(table, &request, &[first.as_deref(), later.as_deref()])?;
     let is_known = matches!(paging, Paging::Keys(_));
     if is_known {
         let used = request::first_used(&Asked::index(table), &["url"]);
@@ -199,6 +204,7 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
         reading,
         first,
         later,
+        since,
         paging,
         goes_on,
         more,

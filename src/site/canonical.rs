@@ -54,6 +54,7 @@ pub(super) fn definition_form(site: &Site) -> Value {
                 request,
                 first,
                 later,
+                since,
                 paging,
                 goes_on,
                 more,
@@ -83,6 +84,7 @@ pub(super) fn definition_form(site: &Site) -> Value {
     form.insert("paging", paging_form(paging));
     some(&mut form, "first", first.as_deref().map(request_form));
     some(&mut form, "later", later.as_deref().map(request_form));
+    some(&mut form, "since", since.as_ref().map(|since| (&*since.format).into()));
     some(&mut form, "while", goes_on.as_ref().map(rule));
     some(&mut form, "more", (!more).then(|| false.into()));
     some(&mut form, "merge", merge.then(|| true.into()));

@@ -3,6 +3,7 @@
 //! The docs of the fields document the format: the JSON Schema is generated from them
 //! (`site/schema.json`, `gleaner sites --schema`).
 
+mod incremental;
 mod paging;
 mod parts;
 mod session;
@@ -17,6 +18,7 @@ use toml::de::{DeTable, DeValue};
 use super::SiteError;
 use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
 use crate::select::Format;
+pub use incremental::SinceTable;
 pub use paging::{PagingBy, PagingTable, StepName};
 pub use parts::PartTable;
 pub use session::{SessionPageTable, SessionTable};
@@ -153,6 +155,9 @@ pub struct IndexTable {
     pub(super) paging: Option<At<PagingTable>>,
     /// Differences of the requests of all pages but the first.
     pub(super) next: Option<At<NextTable>>,
+    /// Ask only for what changed, once a sweep was complete: `{since}` stands for the time in `query`,
+    /// `headers`, `form` and `json`. Entries with it are left out where everything is listed.
+    pub(super) since: Option<At<SinceTable>>,
     /// Maximum number of pages of a list. Default: 100,000.
     pub(super) max_pages: Option<At<u64>>,
     /// Format of the page. Default: the format of the site.

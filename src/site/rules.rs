@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Site;
+use super::incremental::Since;
 use super::paging::Paging;
 use super::request::RequestTemplate;
 use super::template::is_value_name;
@@ -76,6 +77,8 @@ pub struct IndexRules {
     pub(super) first: Option<Box<RequestTemplate>>,
     /// Request of later pages, if it differs.
     pub(super) later: Option<Box<RequestTemplate>>,
+    /// How it is asked for what changed, or `None` if it always lists everything.
+    pub since: Option<Since>,
     /// How to read a page.
     pub reading: Reading,
     /// Paging of the list.

@@ -47,6 +47,8 @@ pub struct ScopeSettings {
     pub begin: Begin,
     /// True if a new sweep is started instead of resuming an unfinished one.
     pub fresh: bool,
+    /// Make the sweep full, even if the site file lets it list only what changed.
+    pub full: bool,
     /// Maximum number of distinct items, or `None` for no limit.
     pub limit: Option<u64>,
     /// Range of index pages to read, or `None` for all.
@@ -237,7 +239,7 @@ impl Settings {
 
     /// Returns true if the run covers only a part of the site.
     pub fn is_limited(&self) -> bool {
-        let ScopeSettings { begin, fresh: _, limit, pages } = self.scope;
+        let ScopeSettings { begin, fresh: _, full: _, limit, pages } = self.scope;
         limit.is_some() || pages.is_some() || begin == Begin::Failures
     }
 

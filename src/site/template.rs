@@ -1,5 +1,7 @@
 //! Templates: texts with `{placeholders}`, and JSON that contains such texts.
 
+mod bound;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 

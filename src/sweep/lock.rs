@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Holder, LedgerEntry, Life, State, SweepEntry};
 use crate::model::record::FIRST_FORM;
-use crate::model::report::Outcome;
+use crate::model::report::{Kind, Outcome};
 use crate::system::clock;
 
 /// Returns the time without a heartbeat after which a holder counts as dead, on any machine.
@@ -69,7 +69,8 @@ impl Claim {
 }
 
 /// Decides how a run begins, from the ledger's `entries`, newest first. `fresh` is the entry of a
-/// new sweep. `may_resume` is true if an unfinished sweep may be resumed. `watched` is the running
+/// new sweep. A sweep is resumed with its own kind; if the new one would be full, an unfinished
+/// partial one is not resumed. `may_resume` is true if an unfinished sweep may be resumed. `watched` is the running
 /// entry as this run first saw it, and the time since then by a clock that cannot be set.
 pub fn begin(
     fresh: SweepEntry,
@@ -86,8 +87,9 @@ pub fn begin(
             Standing::Dead => {}
         }
     }
-    let full = entries.iter().map(|it| &it.entry).find(|entry| !entry.limited);
-    let unfinished = full.filter(|entry| is_unfinished(entry) && may_resume && !fresh.limited);
+    let last = entries.iter().map(|it| &it.entry).find(|entry| entry.kind != Kind::Limited);
+    let may_resume = may_resume && fresh.kind != Kind::Limited;
+    let unfinished = last.filter(|entry| is_unfinished(entry) && may_resume);
     let afresh = unfinished.and_then(|entry| why_afresh(entry, &fresh));
     let claim = match unfinished.filter(|_| afresh.is_none()) {
         Some(last) => Claim::resume(resumed(last, fresh), last.clone()),
@@ -169,7 +171,11 @@ fn why_afresh(entry: &SweepEntry, fresh: &SweepEntry) -> Option<String> {
         return Some("the site file's definition has changed".to_owned());
     }
     let age = fresh.started_at.duration_since(entry.started_at);
-    (age > LONGEST_PAUSE).then(|| "it began more than 7 days ago".to_owned())
+    if age > LONGEST_PAUSE {
+        return Some("it began more than 7 days ago".to_owned());
+    }
+    let is_less = entry.kind != Kind::Full && fresh.kind == Kind::Full;
+    is_less.then(|| "it lists only what changed, and a full sweep is due".to_owned())
 }
 
 /// Rounds a time to seconds, for display.
@@ -205,7 +211,7 @@ mod tests {
     }
 
     fn entry(id: &str, state: State) -> SweepEntry {
-        let entry = SweepEntry::begin("books", "books", "d", false);
+        let entry = SweepEntry::begin("books", "books", "d", Kind::Full);
         SweepEntry { id: id.into(), state, holder: Some(holder()), ..entry }
     }
 
@@ -271,7 +277,7 @@ mod tests {
             assert_eq!(begun(&last, Life::Alive), expected, "{outcome}");
         }
         let limited =
-            SweepEntry { limited: true, ..entry("b", State::Ended(Outcome::Interrupted)) };
+            SweepEntry { kind: Kind::Limited, ..entry("b", State::Ended(Outcome::Interrupted)) };
         let full = entry("a", State::Ended(Outcome::Complete));
         assert_eq!(begun(&[told(limited, 0), told(full, 0)], Life::Alive), "fresh");
     }
@@ -348,7 +354,7 @@ mod tests {
 
     #[test]
     fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_full_sweep_resumed() {
-        let limited = |id, state| SweepEntry { limited: true, ..entry(id, state) };
+        let limited = |id, state| SweepEntry { kind: Kind::Limited, ..entry(id, state) };
         let full = |outcome| told(entry("a", State::Ended(outcome)), 0);
         let dead = || told(limited("b", State::Running), 5);
         let entries = [dead(), full(Outcome::Interrupted)];

@@ -10,21 +10,22 @@ use jiff::Timestamp;
 
 use super::lock::is_unfinished;
 use super::{LedgerEntry, SweepEntry};
+use crate::model::report::Kind;
 
 /// Waits shorter than this fraction of the time between two starts are skipped.
 const SLACK: u32 = 100;
 
 /// Returns how long to wait from `now` until a sweep is due: `every` after the start of the last
 /// one in the ledger's `entries`, newest first. Returns `None` if there was no sweep, if the last
-/// one is to be resumed, or if it began later than `now`, since the clock was then set back. Sweeps
-/// over a part of the site (`limited`) and sweeps over all of it are counted separately.
+/// one is to be resumed, or if it began later than `now`, since the clock was then set back. Limited
+/// sweeps and others are counted separately.
 pub fn wait(
     entries: &[LedgerEntry],
     limited: bool,
     every: Duration,
     now: Timestamp,
 ) -> Option<Duration> {
-    let ours = |entry: &&SweepEntry| entry.limited == limited;
+    let ours = |entry: &&SweepEntry| (entry.kind == Kind::Limited) == limited;
     let last = entries.iter().map(|it| &it.entry).find(ours)?;
     if is_unfinished(last) && !limited {
         return None;
@@ -69,7 +70,8 @@ mod tests {
 
     /// A sweep that began so many minutes after the epoch.
     fn began(at: i64, state: State, limited: bool) -> LedgerEntry {
-        let entry = SweepEntry::begin("books", "books", "d", limited);
+        let kind = Kind::stored(limited, None);
+        let entry = SweepEntry::begin("books", "books", "d", kind);
         let started_at = Timestamp::from_second(60 * at).unwrap();
         LedgerEntry {
             entry: SweepEntry { state, started_at, ..entry },

@@ -10,6 +10,7 @@ mod exits;
 mod fetch;
 mod files;
 mod full_disk;
+mod incremental;
 mod kill_loop;
 mod kills;
 mod million;

@@ -53,7 +53,7 @@ pub async fn release(store: &dyn Store, place: &Place) {
 fn held(place: &Place) -> SweepEntry {
     let Place { site, collection, .. } = place;
     let id = format!("held-{site}-{collection}").into();
-    let entry = SweepEntry::begin(site, collection, "1:d", true);
+    let entry = SweepEntry::begin(site, collection, "1:d", gleaner::model::report::Kind::Limited);
     SweepEntry { id, holder: Some(Holder::this()), started_at: at(0), ..entry }
 }
 

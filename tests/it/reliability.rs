@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FAULTS: [(char, usize); 10] = [
     ('S', 18),
     ('D', 14),
-    ('L', 18),
+    ('L', 19),
     ('G', 9),
     ('W', 29),
     ('P', 13),

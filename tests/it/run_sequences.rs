@@ -10,9 +10,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gleaner::model::report::Outcome;
+use gleaner::model::report::{Kind as Covers, Outcome};
 use gleaner::observe::metrics::Metrics;
 use gleaner::store::Store;
+use gleaner::sweep::incremental::{self, Incremental};
 use gleaner::sweep::lock::{self, Beginning};
 use gleaner::sweep::{Holder, LedgerEntry, Life, State, SweepEntry};
 use jiff::{SignedDuration, Timestamp};
@@ -25,6 +26,12 @@ use crate::store_contract::backends::{Mongodb, Sqlite};
 
 /// Between two heartbeats of a run.
 const HEARTBEAT: i64 = 10;
+/// Covered again by a sweep that lists what changed.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(600);
+/// Age of the last full sweep at which one is due.
+const FULL_AFTER: SignedDuration = SignedDuration::from_secs(99 * 60);
+const INCREMENTAL: Incremental =
+    Incremental { overlap: Duration::from_secs(600), full: Duration::from_secs(100 * 60) };
 /// A holder that may be dead is watched for no longer.
 const LONGEST_WATCH: i64 = 60;
 
@@ -34,6 +41,8 @@ enum Kind {
     Fresh,
     /// Of another site file.
     Redefined,
+    /// Of a site file that lets sweeps list only what changed.
+    Incremental,
     /// `--limit`, `--pages` or `failures --retry`.
     Limited,
 }
@@ -60,6 +69,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Kind::Limited),
         1 => Just(Kind::Fresh),
         1 => Just(Kind::Redefined),
+        4 => Just(Kind::Incremental),
     ];
     let outcome = prop_oneof![
         Just(Outcome::Complete),
@@ -86,7 +96,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct Swept {
     id: Box<str>,
     state: State,
-    limited: bool,
+    kind: Covers,
     definition: Box<str>,
     started_at: Timestamp,
     runs: u32,
@@ -196,32 +206,64 @@ impl<B: Ledger> World<'_, B> {
 
     /// What a run is to find: the resumed sweep, or nothing where it begins a new one.
     fn resumes(&self, fresh: &SweepEntry, kind: Kind) -> Option<usize> {
-        let last = self.ledger.iter().rposition(|swept| !swept.limited)?;
+        let last = self.ledger.iter().rposition(|swept| swept.kind != Covers::Limited)?;
         let swept = &self.ledger[last];
         let is_unfinished =
             !matches!(swept.state, State::Ended(Outcome::Complete | Outcome::Incomplete));
         let age = fresh.started_at.duration_since(swept.started_at);
-        let may = matches!(kind, Kind::Full | Kind::Redefined)
+        // What a full sweep is to find, one that lists what changed does not.
+        let is_enough = swept.kind == Covers::Full || fresh.kind != Covers::Full;
+        let may = matches!(kind, Kind::Full | Kind::Redefined | Kind::Incremental)
+            && is_enough
             && swept.definition == fresh.scope.definition
             && age <= SignedDuration::from_hours(7 * 24);
         (is_unfinished && may).then_some(last)
     }
 
+    /// What a run that begins a new sweep is to cover.
+    fn covers(&self, kind: Kind, definition: &str) -> Covers {
+        let complete = |swept: &&Swept| {
+            swept.state == State::Ended(Outcome::Complete) && swept.kind != Covers::Limited
+        };
+        let is_base =
+            |swept: &Swept| *swept.definition == *definition && swept.started_at <= self.now;
+        match kind {
+            Kind::Limited => return Covers::Limited,
+            Kind::Full | Kind::Fresh | Kind::Redefined => return Covers::Full,
+            Kind::Incremental => {}
+        }
+        let mut complete = self.ledger.iter().rev().filter(complete);
+        let Some(last) = complete.next() else { return Covers::Full };
+        let is_full = |swept: &&Swept| swept.kind == Covers::Full;
+        let full = Some(last).filter(is_full).or_else(|| complete.find(is_full));
+        let Some(full) = full.filter(|full| is_base(full) && is_base(last)) else {
+            return Covers::Full;
+        };
+        match self.now.duration_since(full.started_at) < FULL_AFTER {
+            true => Covers::Partial { since: last.started_at - OVERLAP },
+            false => Covers::Full,
+        }
+    }
+
     async fn begin(&mut self, host: u8, kind: Kind) {
         self.pids += 1;
         let definition = if kind == Kind::Redefined { "other" } else { "definition" };
-        let limited = kind == Kind::Limited;
         let lives = self.run.as_ref().is_some_and(|run| !run.is_stalled);
         let mut watched: Option<(SweepEntry, i64)> = None;
         let (fresh, claim) = loop {
+            let covers = self.covers(kind, definition);
             let fresh = SweepEntry {
                 // As ids are made, by the wall clock.
                 id: format!("{:020}-{}", self.now.as_second(), self.pids).into(),
                 started_at: self.now,
                 holder: Some(holder(host, self.pids)),
-                ..SweepEntry::begin("books", "books", definition, limited)
+                ..SweepEntry::begin("books", "books", definition, covers)
             };
             let entries = self.latest().await;
+            if kind == Kind::Incremental {
+                let decided = incremental::kind(INCREMENTAL, &entries, &fresh);
+                assert_eq!(decided, covers, "{entries:#?}");
+            }
             let life = |entry: &SweepEntry| self.life(entry, host);
             let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
             let seen = watched.as_ref().map(|(entry, since)| (entry, seconds(*since)));
@@ -252,7 +294,7 @@ impl<B: Ledger> World<'_, B> {
         let begun = Swept {
             id: fresh.id.clone(),
             state: State::Running,
-            limited,
+            kind: fresh.kind,
             definition: definition.into(),
             started_at: fresh.started_at,
             runs: 1,
@@ -283,7 +325,7 @@ impl<B: Ledger> World<'_, B> {
         let found = sweeps.into_iter().map(|it| it.entry).map(|entry| Swept {
             id: entry.id,
             state: entry.state,
-            limited: entry.limited,
+            kind: entry.kind,
             definition: entry.scope.definition,
             started_at: entry.started_at,
             runs: entry.runs,
@@ -347,6 +389,15 @@ fn found<B: Ledger>() {
     // … and is set forward while another one runs.
     run::<B>(&[Begin(0, Kind::Full), Pass(25), Jump(3_600), Begin(1, Kind::Full), Pass(5)]);
     run::<B>(&[Begin(0, Kind::Full), Stall, Pass(70), Begin(0, Kind::Full), Wake]);
+    // A sweep that lists what changed is killed, and taken over as what it is; a full one is not
+    // replaced by it.
+    let (full, partial) = (Begin(0, Kind::Full), Begin(1, Kind::Incremental));
+    let complete = End(Outcome::Complete);
+    let killed = [full, complete, partial, Kill, Pass(100)];
+    for next in [partial, full, Begin(1, Kind::Limited), Begin(0, Kind::Redefined)] {
+        run::<B>(&[&killed[..], &[next, interrupted, partial, complete, partial]].concat());
+    }
+    run::<B>(&[full, complete, full, interrupted, partial, complete, partial, complete]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ async fn d11_a_sweep_that_does_not_come_to_its_end_leaves_the_old_file_and_says_
 
 /// Ends a sweep with `outcome` and closes the store.
 async fn end(store: &dyn Store, outcome: Outcome) {
-    let entry = SweepEntry::begin("books", "books", "1:d", false);
+    let entry = SweepEntry::begin("books", "books", "1:d", gleaner::model::report::Kind::Full);
     let entry = entry.end(outcome, &Metrics::new().snapshot(), Vec::new());
     assert_eq!(store.finish_sweep(&entry).await, Ok(true));
     assert_eq!(store.close().await, Ok(()));
@@ -157,7 +157,7 @@ async fn of_ledger_and_marks_nothing_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("out.jsonl");
     let store = open(&path).await.expect("the store opens");
-    let entry = SweepEntry::begin("books", "books", "1:d", false);
+    let entry = SweepEntry::begin("books", "books", "1:d", gleaner::model::report::Kind::Full);
     let seen = [Seen { key: keys(&["1"])[0].clone(), at: at(0), fetched: None }];
     takes(&store, &Claim::new(entry.clone())).await;
     takes(&store, &Claim::resume(entry.clone(), entry.clone())).await;

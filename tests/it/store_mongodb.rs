@@ -193,7 +193,7 @@ async fn d3_what_the_server_refuses_to_mark_is_named() {
 #[tokio::test]
 async fn s8_the_lock_is_a_unique_index() {
     let backend = Mongodb::start().await;
-    let begun = SweepEntry::begin("books", "books", "", false);
+    let begun = SweepEntry::begin("books", "books", "", gleaner::model::report::Kind::Full);
     let begun = SweepEntry { holder: Some(Holder::this()), ..begun };
     takes(&look(&backend).await, &Claim::new(begun.clone())).await;
     let database = crate::mongod::database(&backend.uri).await;
@@ -323,7 +323,7 @@ async fn s13_numbers_go_on_where_the_ledger_is_gone() {
     let mut last = 0;
     for round in 0..3 {
         let store = look(&backend).await;
-        let begun = SweepEntry::begin("books", "books", "", false);
+        let begun = SweepEntry::begin("books", "books", "", gleaner::model::report::Kind::Full);
         let claim = Claim::new(SweepEntry { holder: Some(Holder::this()), ..begun });
         let fence = takes(&store, &claim).await;
         assert!(fence > last, "{fence} after {last}");

@@ -109,6 +109,8 @@ async fn sweep(
     // Only the first sweep is fresh; later ones resume what it leaves. While another run holds the
     // site, no sweep has started.
     job.sweep.scope.fresh &= exit == Exit::Held;
+    // An unfinished full sweep is resumed as one.
+    job.sweep.scope.full &= exit == Exit::Held;
     // The changes were accepted once: the next sweep compares with the completed one.
     job.sweep.refresh.accept_changes &= exit != Exit::Complete;
     ControlFlow::Continue(())
@@ -139,7 +141,7 @@ async fn look(
     every: Duration,
 ) -> Result<(Arc<dyn Store>, Option<Duration>), NotOpened> {
     let (store, settings) = (session.open(job).await?, &job.sweep);
-    if settings.scope.fresh {
+    if settings.scope.fresh || settings.scope.full {
         return Ok((store, None));
     }
     match store.latest_sweeps().await {

@@ -6,7 +6,7 @@ use super::earlier::EarlierSweep;
 use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
 use crate::engine::refresh::gone::{ItemsToMark, ended_early, granted, refusal};
-use crate::model::report::{Finding, Index};
+use crate::model::report::{Finding, Index, Kind};
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::Problems;
 use crate::site::Site;
@@ -34,7 +34,7 @@ pub struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    /// Marks items that are gone. The sweep of `entry` must have reached its end without a limit,
+    /// Marks items that are gone. The sweep of `entry` must be full and have reached its end,
     /// lost no list page, and its lists must add up. Marks nothing if more than the allowed share
     /// of items would be marked.
     ///
@@ -43,7 +43,7 @@ impl Removal<'_> {
     pub async fn mark(&self, entry: &SweepEntry) -> Result<(), CrawlError> {
         let Removal { site, store, metrics, findings, problems, gone_limit, .. } = *self;
         let Index { listed, declared, .. } = metrics.snapshot().index;
-        if entry.limited
+        if entry.kind != Kind::Full
             || listed == 0 && declared != Some(0)
             || !findings.lists.is_whole(site.index.total_exact)
             || problems.has_gap()

@@ -1,7 +1,7 @@
 //! The end of a crawl: decides whether it is complete, and collects the problems to report.
 
 use crate::engine::list_progress::{ListProgress, Mismatch, too_few};
-use crate::model::report::{Items, Outcome};
+use crate::model::report::{Items, Kind, Outcome};
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
 use crate::site::Site;
@@ -14,8 +14,8 @@ pub struct Evidence<'a> {
     pub site: &'a Site,
     /// First tasks of the run.
     pub begin: Begin,
-    /// True if only a part of the site was crawled.
-    pub limited: bool,
+    /// Kind of the sweep.
+    pub kind: Kind,
     /// True if the store keeps failures, so that users can look them up.
     pub keeps_failures: bool,
     /// Counters at the end.
@@ -54,7 +54,8 @@ impl Evidence<'_> {
         match index.declared {
             // A run that retries failures does not read the whole list.
             _ if self.begin == Begin::Failures => {}
-            None if index.listed == 0 => {
+            // Where only what changed is listed, nothing may have.
+            None if index.listed == 0 && self.kind.since().is_none() => {
                 problems.last_gap("the list is empty, and does not say that it should be");
             }
             Some(declared @ 1..) if index.listed == 0 => {
@@ -62,7 +63,7 @@ impl Evidence<'_> {
                     "nothing was listed, though the list declares {declared} items"
                 ));
             }
-            _ if self.limited => {}
+            _ if self.kind == Kind::Limited => {}
             _ if self.site.index.total_exact => self.add_up(problems),
             _ => {}
         }

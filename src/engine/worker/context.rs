@@ -12,6 +12,7 @@ use crate::engine::retry_failures::Wanted;
 use crate::fetch::{self, Fetcher, Hosts};
 use crate::frontier::Frontier;
 use crate::model::decoding::Decoding;
+use crate::model::report::Kind;
 use crate::model::task::PageRange;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::{FieldsFound, OddTexts, Problems};
@@ -49,8 +50,8 @@ pub struct WorkerContext {
 pub struct Scope {
     /// Range of index pages that may be requested.
     pub range: PageRange,
-    /// True if only a part of the site is crawled.
-    pub limited: bool,
+    /// Kind of the sweep.
+    pub kind: Kind,
     /// True if this run resumes a sweep.
     pub is_resumed: bool,
     /// Selects which of the listed items are requested.

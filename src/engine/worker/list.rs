@@ -15,6 +15,7 @@ use crate::frontier::{Retry, Submitted};
 use crate::model::document::Digest;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
+use crate::model::report::Kind;
 use crate::model::task::{DetailPage, Entry, FollowUps, IndexPage, List, Task};
 use crate::select::NoKey;
 use crate::site::{PageSaid, Seeds, Site};
@@ -22,6 +23,8 @@ use crate::system::clock;
 use crate::text::counted;
 use crate::text::secret::shown;
 
+/// Status of an answer without content.
+const NO_CONTENT: u16 = 204;
 /// Number of listed items that are submitted at once.
 const AT_ONCE: usize = 10_000;
 /// Maximum delay of a free retry; the delay is random.
@@ -143,7 +146,7 @@ fn rules_of<'c>(context: &'c WorkerContext, list: &List) -> Rules<'c> {
         total_exact: site.index.total_exact,
         asks_again: scope.retries > 0,
         // Hints are ignored if only a part of the list is read: it need not be complete.
-        heeds_hints: site.heeds_hints(list) && !scope.limited,
+        heeds_hints: site.heeds_hints(list) && scope.kind != Kind::Limited,
     }
 }
 
@@ -201,7 +204,7 @@ async fn take_in(
     let new = lists.listed(&index, names(), submitted.details, without_key);
     // A limited run, or one that retries failures, does not see all items, so its pages may seem to
     // have no new ones.
-    let is_all = !scope.limited && matches!(scope.wanted, Wanted::All);
+    let is_all = scope.kind != Kind::Limited && matches!(scope.wanted, Wanted::All);
     if is_all && said.items > 0 && !context.site.index.merge {
         lists.brought(&index, new);
         let left_out = left_out(context.site.paging_of(&index.list), &index, new);
@@ -260,6 +263,9 @@ pub async fn after_error(
     index: &IndexPage,
     error: FetchError,
 ) -> Result<After, CrawlError> {
+    if error.status() == Some(NO_CONTENT) && may_be_unchanged(context, index) {
+        return nothing_changed(context, attempt, index).await;
+    }
     let is_end = error.status().is_some_and(|status| context.site.statuses.is_end(status));
     if is_end && let Some(after) = no_such_page(context, attempt, index).await? {
         return Ok(after);
@@ -275,12 +281,35 @@ async fn after_bad_page(
     error: PageError,
     page: &fetch::Page,
 ) -> Result<After, CrawlError> {
-    if matches!(error, PageError::Gone(_))
-        && let Some(after) = no_such_page(context, attempt, index).await?
-    {
+    let is_gone = matches!(error, PageError::Gone(_));
+    if is_gone && may_be_unchanged(context, index) {
+        return nothing_changed(context, attempt, index).await;
+    }
+    if is_gone && let Some(after) = no_such_page(context, attempt, index).await? {
         return Ok(after);
     }
     trouble::after_bad_page(context, attempt, error, page)
+}
+
+/// Returns true if a page may say that nothing has changed: the first one of a list that is asked only
+/// for that.
+fn may_be_unchanged(context: &WorkerContext, index: &IndexPage) -> bool {
+    let is_first = index.number == 1 && index.place.is_none() && index.list != List::Seeds;
+    is_first && context.scope.kind.since().is_some() && context.site.index.since.is_some()
+}
+
+/// Takes in the answer that nothing has changed: no content, or what the site file names as missing.
+/// Not a status such as 404, which a list that has moved answers, too.
+async fn nothing_changed(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    index: &IndexPage,
+) -> Result<After, CrawlError> {
+    attempt.end(End::Page)?;
+    on_page_read(context, attempt.task(), index, true).await?;
+    let (rules, said) = (rules_of(context, &index.list), PageSaid::default());
+    context.findings.lists.take(&rules, index, Answer::Page(&said), None, std::iter::empty());
+    done(context, index).await
 }
 
 /// Handles a list page that does not exist and may be missing: its list ends before it, once the

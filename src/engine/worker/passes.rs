@@ -5,6 +5,7 @@ use super::unlisted;
 use crate::engine::error::CrawlError;
 use crate::engine::list_progress::{Differing, Turn};
 use crate::engine::retry_failures::Wanted;
+use crate::model::report::Kind;
 use crate::model::task::{FollowUps, IndexPage, IndexRun, List, PageRange};
 use crate::observe::problems::Problems;
 use crate::site::Next;
@@ -67,7 +68,7 @@ pub async fn page_done(
 /// since items may have moved between pages.
 async fn pass_ended(context: &WorkerContext, pass: u32) -> Result<(), CrawlError> {
     let WorkerContext { site, scope, findings, reports, .. } = context;
-    let may_walk = !scope.limited && site.index.total_exact;
+    let may_walk = scope.kind != Kind::Limited && site.index.total_exact;
     if may_walk {
         // A declared count that the number of pages reaches, but not the number of items, does not
         // prove the end.
@@ -109,7 +110,7 @@ fn clip(context: &WorkerContext, run: IndexRun) -> Option<IndexRun> {
         List::Seeds => PageRange { from: 1, to: context.site.index.most_pages },
         _ => context.scope.range,
     };
-    if run.to > range.to && !context.scope.limited {
+    if run.to > range.to && context.scope.kind != Kind::Limited {
         context
             .reports
             .problems

@@ -9,18 +9,19 @@ use crate::engine::refresh::gone::{Listing, Sight, granted, refusal};
 use crate::extract::{self, Making};
 use crate::fetch;
 use crate::model::record::Key;
+use crate::model::report::Kind;
 use crate::model::task::{Content, DetailPage, FollowUps, Listed};
 use crate::site::Paging;
 use crate::store::{Live, Rows};
 use crate::text::secret::HIDDEN;
 
 /// Submits the stored items that no list names, once all lists are read. Does nothing if a list may
-/// be incomplete.
+/// be incomplete, or is meant to be.
 pub async fn submit(context: &WorkerContext) -> Result<(), CrawlError> {
     let WorkerContext { site, scope, storage, findings, reports, .. } = context;
     let store = &storage.store;
     let knows_all = matches!(site.index.paging, Paging::Keys(_));
-    let is_partial = scope.limited || findings.lists.has_reached_limit() || knows_all;
+    let is_partial = scope.kind != Kind::Full || findings.lists.has_reached_limit() || knows_all;
     let index = reports.metrics.snapshot().index;
     let is_unsaid = index.listed == 0 && index.declared != Some(0);
     let has_none = store.was_empty() || is_unsaid;

@@ -11,6 +11,7 @@ use bson::{Bson, Document, doc};
 use super::facts::{date, timestamp};
 use super::layout::Layout;
 use super::{Connection, LONGEST_CALL, LONGEST_LOOK, MongodbStore, answer};
+use crate::model::report::Kind;
 use crate::observe::progress::Progress;
 use crate::store::{Place, StoreError};
 use crate::sweep::lock::Claim;
@@ -22,7 +23,7 @@ const RUNNING: &str = "running";
 /// are.
 const AT_ONCE: usize = 100;
 /// Fields of an entry that hold dates.
-const DATES: [&str; 4] = ["started_at", "resumed_at", "ended_at", "heartbeat_at"];
+const DATES: [&str; 5] = ["started_at", "resumed_at", "ended_at", "heartbeat_at", "since"];
 
 /// Returns an error if the collection belongs to another site.
 pub async fn check_owner(
@@ -119,7 +120,8 @@ pub async fn latest(
     connection: &Connection,
     place: &Place,
 ) -> Result<Vec<LedgerEntry>, StoreError> {
-    let kind = doc! { "limited": "$limited", "runs": { "$eq": ["$state", RUNNING] } };
+    let is_partial = doc! { "$gt": ["$since", null] };
+    let kind = doc! { "limited": "$limited", "is_partial": is_partial, "state": "$state" };
     let mut pipeline = of(place);
     pipeline.extend([
         doc! { "$sort": newest_first() },
@@ -280,7 +282,9 @@ fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
     document.remove("fence");
     document.insert("started_at", date(entry.started_at));
     document.remove("heartbeat_at");
-    for (name, at) in [("resumed_at", entry.resumed_at), ("ended_at", entry.ended_at)] {
+    let since = entry.kind.since();
+    let times = [("resumed_at", entry.resumed_at), ("ended_at", entry.ended_at), ("since", since)];
+    for (name, at) in times {
         match at {
             Some(at) => document.insert(name, date(at)),
             None => document.remove(name),
@@ -290,6 +294,8 @@ fn written(entry: &SweepEntry, layout: Layout) -> Result<Document, StoreError> {
         Some(report) => {
             let mut written = serialized(report)?;
             written.insert("started_at", date(report.started_at));
+            let since = report.baseline.kind.and_then(Kind::since);
+            since.map(|since| written.insert("since", date(since)));
             document.insert("report", written)
         }
         None => document.remove("report"),
@@ -326,6 +332,7 @@ fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     let mut report = document.remove("report");
     if let Some(Bson::Document(report)) = &mut report {
         text_for_date(report, "started_at");
+        text_for_date(report, "since");
     }
     let holder = document.remove("holder");
     let progress = document.remove("progress");

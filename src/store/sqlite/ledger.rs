@@ -11,6 +11,7 @@ use rusqlite::{Connection, Error, Params, Result, Row, named_params};
 
 use super::paged::limit;
 use super::row::{parsed, required_time, time};
+use crate::model::report::Kind;
 use crate::observe::progress::Progress;
 use crate::store::Place;
 use crate::sweep::lock::Claim;
@@ -19,20 +20,20 @@ use crate::system::clock;
 
 /// Sets all columns of an entry but its id, site and collection. Parameters are named after the
 /// columns.
-const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, \
+const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, since = :since, \
      definition = :definition, started_at = :started_at, \
      resumed_at = :resumed_at, ended_at = :ended_at, report = :report, \
      holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs, progress = NULL";
 const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
-     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence, resumed_at) \
+     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence, resumed_at, since) \
    VALUES (:id, :site, :collection, :state, :limited, :definition, :started_at, :ended_at, \
-     :report, :holder, :heartbeat_at, :runs, :fence, :resumed_at) ON CONFLICT DO NOTHING";
+     :report, :holder, :heartbeat_at, :runs, :fence, :resumed_at, :since) ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    ORDER BY fence DESC, id DESC LIMIT ?3";
 const WHOLE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    AND state = 'complete' AND NOT limited ORDER BY fence DESC, id DESC LIMIT ?3";
 const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY limited, \
-     state = 'running' ORDER BY fence DESC, id DESC) AS place FROM gleaner_sweeps \
+     since IS NULL, state ORDER BY fence DESC, id DESC) AS place FROM gleaner_sweeps \
      WHERE site = ?1 AND collection = ?2) WHERE place = 1 ORDER BY fence DESC, id DESC";
 /// Parameters: site, collection.
 const NEXT_FENCE: &str = "SELECT coalesce(max(fence), 0) + 1 FROM gleaner_sweeps \
@@ -197,7 +198,8 @@ fn write(
         ":site": entry.scope.site,
         ":collection": entry.scope.collection,
         ":state": entry.state.to_string(),
-        ":limited": entry.limited,
+        ":limited": entry.kind != Kind::Full,
+        ":since": entry.kind.since().map(time),
         ":definition": entry.scope.definition,
         ":started_at": time(entry.started_at),
         ":resumed_at": entry.resumed_at.map(time),
@@ -247,7 +249,7 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
             definition: row.get("definition")?,
         },
         state,
-        limited: row.get("limited")?,
+        kind: Kind::stored(row.get("limited")?, time("since")?),
         started_at: required_time(row, column("started_at")?)?,
         resumed_at: time("resumed_at")?,
         ended_at: time("ended_at")?,

@@ -38,13 +38,14 @@ const SWEEPS: [(&str, &str); 9] = [
     ("report", "TEXT"),
 ];
 /// Columns that later versions added. Older files get them when they are opened.
-const SWEEPS_SINCE: [(&str, &str); 6] = [
+const SWEEPS_SINCE: [(&str, &str); 7] = [
     ("holder", "TEXT"),
     ("heartbeat_at", "TEXT"),
     ("runs", "INTEGER NOT NULL DEFAULT 1"),
     ("fence", "INTEGER NOT NULL DEFAULT 0"),
     ("resumed_at", "TEXT"),
     ("progress", "TEXT"),
+    ("since", "TEXT"),
 ];
 const FAILURES: [(&str, &str); 13] = [
     ("site", "TEXT NOT NULL"),

@@ -51,7 +51,10 @@ async fn what_failed_is_crawled_and_nothing_else<B: Ledger>() {
     rig.equals_the_site().await;
     // They are runs of their own, which are no sweeps over the site.
     let sweeps = rig.backend.sweeps().await;
-    let seen: Vec<_> = sweeps.iter().map(|entry| (entry.limited, entry.state)).collect();
+    let seen: Vec<_> = sweeps
+        .iter()
+        .map(|entry| (entry.kind == gleaner::model::report::Kind::Limited, entry.state))
+        .collect();
     let incomplete = State::Ended(Outcome::Incomplete);
     let complete = State::Ended(Outcome::Complete);
     assert_eq!(seen, [(false, incomplete), (true, incomplete), (true, complete)]);

@@ -18,7 +18,12 @@ use crate::store_contract::backends::{Mongodb, Sqlite};
 async fn left_running<B: Ledger>() {
     let rig = Rig::<B>::new(40).await;
     let (site, holder) = (&rig.site, Some(Holder::this()));
-    let left = SweepEntry::begin(&site.name, &site.collection, &site.definition(), false);
+    let left = SweepEntry::begin(
+        &site.name,
+        &site.collection,
+        &site.definition(),
+        gleaner::model::report::Kind::Full,
+    );
     let claim = Claim::new(SweepEntry { holder, ..left });
     rig.store().await.take_lock(&claim).await.expect("the ledger answers").expect("the lock");
 

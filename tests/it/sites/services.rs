@@ -34,6 +34,7 @@ services! {
     shopify: "shopify", shopify, shopify_kept;
     discourse: "discourse", discourse, discourse_kept;
     mediawiki: "mediawiki", mediawiki, mediawiki_kept;
+    github_issues: "github-issues", github_issues, github_issues_kept;
     gitlab: "gitlab", gitlab, gitlab_kept;
     drupal: "drupal", drupal, drupal_kept;
     earthquakes: "earthquakes", earthquakes, earthquakes_kept;

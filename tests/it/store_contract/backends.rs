@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
+use gleaner::model::report::Kind;
 use gleaner::store::{self, Place, Store, StoreError, StoreUrl};
 use gleaner::sweep::{Scope, SweepEntry};
 use jiff::{SignedDuration, Timestamp};
@@ -97,7 +98,10 @@ impl Ledger for Sqlite {
                     definition: row.get("definition")?,
                 },
                 state: serde_json::from_value(state).expect("a state"),
-                limited: row.get("limited")?,
+                kind: Kind::stored(
+                    row.get("limited")?,
+                    row.get::<_, Option<String>>("since")?.as_deref().map(time),
+                ),
                 started_at: time(&row.get::<_, String>("started_at")?),
                 resumed_at: row.get::<_, Option<String>>("resumed_at")?.as_deref().map(time),
                 ended_at: row.get::<_, Option<String>>("ended_at")?.as_deref().map(time),
@@ -279,7 +283,7 @@ fn as_entry(mut entry: Document) -> Document {
     let id = entry.remove("_id").expect("an id");
     entry.insert("id", id);
     entry.remove("layout");
-    for name in ["started_at", "resumed_at", "ended_at", "heartbeat_at"] {
+    for name in ["started_at", "resumed_at", "ended_at", "heartbeat_at", "since"] {
         if let Some(Bson::DateTime(date)) = entry.get(name) {
             entry.insert(name, from_date(*date).to_string());
         }
@@ -287,6 +291,9 @@ fn as_entry(mut entry: Document) -> Document {
     if let Some(Bson::Document(report)) = entry.get_mut("report") {
         let date = *report.get_datetime("started_at").expect("a date");
         report.insert("started_at", from_date(date).to_string());
+        if let Ok(since) = report.get_datetime("since").copied() {
+            report.insert("since", from_date(since).to_string());
+        }
     }
     entry
 }

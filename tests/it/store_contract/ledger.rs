@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gleaner::model::failure::{Failure, PageId};
 use gleaner::model::report::Coverage;
-use gleaner::model::report::{Index, Items, Outcome, Requests, Writes};
+use gleaner::model::report::{Index, Items, Kind, Outcome, Requests, Writes};
 use gleaner::observe::metrics::Snapshot;
 use gleaner::observe::progress::{HostLoad, Progress};
 use gleaner::store::{self, Rows, StoreError};
@@ -156,7 +156,12 @@ pub async fn sweeps_are_kept_and_read_back<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
     assert_eq!(store.sweeps(10).await, Ok(Vec::new()));
-    let first = SweepEntry { started_at: at(0), runs: 3, limited: true, ..begun(1) };
+    let first = SweepEntry {
+        started_at: at(0),
+        runs: 3,
+        kind: Kind::Partial { since: at(-9) },
+        ..begun(1)
+    };
     let fence = takes(&store, &Claim::new(first.clone())).await;
     let first = SweepEntry { fence, ..first };
     let running = backend.sweeps().await;
@@ -225,11 +230,15 @@ pub async fn the_progress_of_a_running_sweep_comes_with_its_heartbeats<B: Ledger
 pub async fn p13_whole_sweeps_are_found_behind_any_number_of_others<B: Ledger>() {
     let backend = B::start().await;
     let store = books(&backend).await;
-    let kinds =
-        [(Outcome::Complete, false), (Outcome::Complete, true), (Outcome::Incomplete, false)];
+    let kinds = [
+        (Outcome::Complete, Kind::Full),
+        (Outcome::Complete, Kind::Limited),
+        (Outcome::Incomplete, Kind::Full),
+        (Outcome::Complete, Kind::Partial { since: at(1) }),
+    ];
     for number in 0..60_i64 {
-        let (outcome, limited) = kinds[if number % 30 == 0 { 0 } else { 1 + number as usize % 2 }];
-        let entry = SweepEntry { id: format!("{number:03}").into(), limited, ..begun(1) };
+        let (outcome, kind) = kinds[if number % 30 == 0 { 0 } else { 1 + number as usize % 3 }];
+        let entry = SweepEntry { id: format!("{number:03}").into(), kind, ..begun(1) };
         takes(&store, &Claim::new(entry.clone())).await;
         let ended = SweepEntry { state: State::Ended(outcome), ended_at: Some(at(9)), ..entry };
         assert_eq!(store.finish_sweep(&ended).await, Ok(true));
@@ -271,12 +280,12 @@ pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger
     let backend = B::start().await;
     let store = books(&backend).await;
     let mut day = 0;
-    let mut end = async |limited| {
+    let mut end = async |kind, outcome| {
         day += 1;
         let id = format!("{:03}", 500 - day).into();
-        let entry = SweepEntry { limited, id, ..begun(1) };
+        let entry = SweepEntry { kind, id, ..begun(1) };
         takes(&store, &Claim::new(entry.clone())).await;
-        let state = State::Ended(Outcome::Interrupted);
+        let state = State::Ended(outcome);
         let ended = SweepEntry { state, ended_at: Some(at(9)), ..entry };
         assert_eq!(store.finish_sweep(&ended).await, Ok(true));
         ended.id
@@ -286,16 +295,27 @@ pub async fn what_a_run_has_to_know_stands_behind_any_number_of_others<B: Ledger
         latest.into_iter().map(|it| (it.entry.id, it.silent_for.is_some())).collect::<Vec<_>>()
     };
     assert_eq!(latest().await, []);
-    end(false).await;
-    let full = end(false).await;
-    let mut limited = end(true).await;
-    for _ in 0..120 {
-        limited = end(true).await;
+    let partial = Kind::Partial { since: at(1) };
+    let (complete, interrupted) = (Outcome::Complete, Outcome::Interrupted);
+    let mut expected = Vec::new();
+    for (kind, outcome) in [
+        (Kind::Full, complete),
+        (Kind::Full, interrupted),
+        (partial, complete),
+        (partial, interrupted),
+        (Kind::Limited, interrupted),
+    ] {
+        end(kind, outcome).await;
+        expected.insert(0, (end(kind, outcome).await, false));
     }
-    assert_eq!(latest().await, [(limited.clone(), false), (full.clone(), false)]);
+    for _ in 0..120 {
+        expected[0].0 = end(Kind::Limited, interrupted).await;
+    }
+    assert_eq!(latest().await, expected);
     let running = begun(1);
     takes(&store, &Claim::new(running.clone())).await;
-    assert_eq!(latest().await, [(running.id, true), (limited, false), (full, false)]);
+    expected.insert(0, (running.id, true));
+    assert_eq!(latest().await, expected);
 }
 
 pub async fn entries_of_earlier_versions_are_read<B: Ledger>() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gleaner::model::report::Outcome;
+use gleaner::model::report::{Kind, Outcome};
 use gleaner::store::Store;
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{Holder, LedgerEntry, State, SweepEntry};
@@ -33,7 +33,7 @@ pub fn begun(pid: u32) -> SweepEntry {
 
 /// The same, of another site or into another collection.
 pub fn begun_in(site: &str, collection: &str, pid: u32) -> SweepEntry {
-    SweepEntry { holder: holder(pid), ..SweepEntry::begin(site, collection, "1:d", false) }
+    SweepEntry { holder: holder(pid), ..SweepEntry::begin(site, collection, "1:d", Kind::Full) }
 }
 
 /// The entry once it has ended so many seconds after the beginning of the test's time.
@@ -138,7 +138,7 @@ pub async fn s12_a_dead_limited_run_is_evicted_and_the_interrupted_sweep_resumed
     takes(&store, &Claim::new(full.clone())).await;
     assert_eq!(store.finish_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
     let full = only(&store).await.entry;
-    let limited = SweepEntry { limited: true, ..begun(2) };
+    let limited = SweepEntry { kind: Kind::Limited, ..begun(2) };
     takes(&store, &Claim::new(limited.clone())).await;
     let latest = store.latest_sweeps().await.expect("the store answers");
     let dead = latest.into_iter().find(|it| it.entry.id == limited.id).expect("it runs").entry;
@@ -160,7 +160,7 @@ pub async fn s14_each_lock_has_a_higher_number_than_all_before<B: Ledger>() {
     assert_eq!(takes(&store, &resume(&first, 2)).await, 2);
     let resumed = only(&store).await.entry;
     assert_eq!(store.finish_sweep(&ended(&resumed, Outcome::Failed, 1)).await, Ok(true));
-    let limited = SweepEntry { limited: true, ..begun(3) };
+    let limited = SweepEntry { kind: Kind::Limited, ..begun(3) };
     assert_eq!(takes(&store, &Claim::new(limited.clone())).await, 3);
     let sweeps = store.sweeps(10).await.expect("the store answers");
     assert_eq!(sweeps.iter().map(|it| it.entry.fence).collect::<Vec<_>>(), [3, 2]);
@@ -184,7 +184,7 @@ pub async fn s12_a_claim_of_which_one_part_is_outdated_takes_nothing<B: Ledger>(
     let outdated = only(&store).await.entry;
     assert_eq!(store.finish_sweep(&ended(&full, Outcome::Interrupted, 5)).await, Ok(true));
     let interrupted = only(&store).await.entry;
-    let limited = SweepEntry { limited: true, ..begun(2) };
+    let limited = SweepEntry { kind: Kind::Limited, ..begun(2) };
     takes(&store, &Claim::new(limited.clone())).await;
     backend.silence(&limited.id, 90).await;
     let latest = store.latest_sweeps().await.expect("the store answers");
@@ -217,7 +217,7 @@ pub async fn s8_a_lock_that_is_held_is_refused<B: Ledger>() {
     takes(&store, &Claim::new(first.clone())).await;
     let before = backend.sweeps().await;
     assert_eq!(store.take_lock(&Claim::new(begun(2))).await, Ok(None));
-    let limited = SweepEntry { limited: true, ..begun(2) };
+    let limited = SweepEntry { kind: Kind::Limited, ..begun(2) };
     assert_eq!(
         store.take_lock(&Claim::new(limited.clone())).await,
         Ok(None),

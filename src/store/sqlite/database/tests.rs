@@ -15,8 +15,11 @@ pub fn opened(folder: &tempfile::TempDir) -> (PathBuf, Database) {
         Place { site: "books".into(), collection: "books".into(), key_field: None, adopt: false };
     let mut database = Database::open(&path, place).unwrap();
     let holder = Some(crate::sweep::Holder::this());
-    let entry =
-        SweepEntry { id: "s".into(), holder, ..SweepEntry::begin("books", "books", "", false) };
+    let entry = SweepEntry {
+        id: "s".into(),
+        holder,
+        ..SweepEntry::begin("books", "books", "", crate::model::report::Kind::Full)
+    };
     database.take_lock(&Claim::new(entry)).unwrap().unwrap().unwrap();
     (path, database)
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ITEMS, at_path, next, page};
@@ -106,6 +107,41 @@ pub fn gitlab(asked: &Asked) -> Answer {
 pub fn gitlab_kept(at: usize) -> (String, Value) {
     let path = format!("gitlab-org/p{at}");
     (at.to_string(), json!({ "path": path, "description": null, "topics": ["ci"] }))
+}
+
+/// Linked in a header; a pull request on each page. Any may have changed.
+pub fn github_issues(asked: &Asked) -> Answer {
+    let since = asked.query.get("since").map(|it| it.parse::<Timestamp>());
+    let (from, is_whole) = match asked.number("page") {
+        None => (0, asked.query.get("state").is_some_and(|it| it == "all")),
+        Some(number) => (number * 10 - 10, true),
+    };
+    let is_path = asked.path == "/repos/rust-lang/cargo/issues";
+    if !is_path || !is_whole || matches!(since, Some(Err(_))) || from >= ITEMS {
+        return bad_request();
+    }
+    let mut issues: Vec<Value> = page(from).map(github_issue).collect();
+    issues.push(json!({ "number": 900 + from, "title": "a change", "pull_request": {} }));
+    let answer = Answer::json(&issues.into());
+    let Some(next) = next(from) else { return answer };
+    let query = asked.raw_query.split("&page=").next().unwrap_or_default();
+    let next = format!("<{}{}?{query}&page={}>", asked.origin(), asked.path, next / 10 + 1);
+    answer.header("Link", &format!("{next}; rel=\"next\""))
+}
+
+fn github_issue(at: usize) -> Value {
+    json!({
+        "number": at, "title": format!("Issue {at}"), "state": "open",
+        "labels": [{ "id": 1, "name": "C-bug" }], "updated_at": "2026-11-01T10:00:00Z",
+    })
+}
+
+pub fn github_issues_kept(at: usize) -> (String, Value) {
+    let kept = json!({
+        "title": format!("Issue {at}"), "state": "open", "labels": ["C-bug"],
+        "changed": "2026-11-01T10:00:00Z",
+    });
+    (at.to_string(), kept)
 }
 
 /// What articles refer to stands beside them; the next page is named by a whole URL.

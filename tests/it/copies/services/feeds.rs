@@ -1,5 +1,6 @@
 //! Services that answer in XML.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{ITEMS, next, page};
@@ -14,8 +15,14 @@ pub fn oai_pmh(asked: &Asked) -> Answer {
     let token = asked.query.get("resumptionToken");
     let from = token.and_then(|it| it.strip_prefix('t')).and_then(|it| it.parse().ok());
     let is_first = asked.query.contains_key("metadataPrefix");
+    let is_time = |text: &String| text.len() == 20 && text.parse::<Timestamp>().is_ok();
+    let is_asked = asked.query.get("from").is_none_or(|it| is_first && is_time(it));
     let verb = asked.query.get("verb").map(String::as_str);
-    if asked.path != "/oai" || verb != Some("ListRecords") || is_first == from.is_some() {
+    if asked.path != "/oai"
+        || verb != Some("ListRecords")
+        || is_first == from.is_some()
+        || !is_asked
+    {
         let error = "<OAI-PMH><error code=\"badArgument\">no</error></OAI-PMH>";
         return xml(error.to_owned(), "text/xml");
     }
