@@ -30,6 +30,9 @@ pub enum NoKey {
     /// The selector matched nothing in the item.
     #[error("an item has no key: the selector matched nothing in it")]
     Missing,
+    /// The item is a list.
+    #[error("the item is a list, and not one of its parts: `{0}`?")]
+    IsList(Box<str>),
     /// The selector matched, but its regex did not.
     #[error("an item has no key: the selector matched, but its `regex` did not")]
     Regex,

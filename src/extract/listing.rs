@@ -189,7 +189,8 @@ fn item(site: &Site, page: &Page, scope: Scope<'_>, around: Around<'_>) -> Resul
     let ItemRules::Selected { key, link, revision, keep, values, .. } = &site.index.items else {
         return Err(NoKey::Missing);
     };
-    let key = key_of(key, scope, around, charset(site, scope))?;
+    let key = key_of(key, scope, around, charset(site, scope));
+    let key = key.map_err(|error| is_list(site, scope).unwrap_or(error))?;
     let has_values = !values.is_empty() || site.takes_values();
     if link.is_none() && revision.is_none() && *keep == Keep::Nothing && !has_values {
         return Ok(Item { key, listed: None, matched: Vec::new() });
@@ -201,6 +202,16 @@ fn item(site: &Site, page: &Page, scope: Scope<'_>, around: Around<'_>) -> Resul
         ..Listed::default()
     });
     Ok(Item { key, listed: Some(listed), matched })
+}
+
+/// Returns the error for an item that is a list, if its selector is a single path.
+fn is_list(site: &Site, scope: Scope<'_>) -> Option<NoKey> {
+    let ItemRules::Selected { items: Select::Json(items), columns: None, .. } = &site.index.items
+    else {
+        return None;
+    };
+    let is_list = matches!(scope, Scope::Json { value: RawBsonRef::Array(_), .. });
+    is_list.then(|| NoKey::IsList(format!("{}[*]", items.text()).into()))
 }
 
 /// Returns the key of an item, its parts joined.

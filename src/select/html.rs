@@ -16,6 +16,7 @@ mod outline;
 mod text;
 mod tree;
 mod xml;
+pub mod xpath;
 
 use std::cell::{Cell, OnceCell};
 use std::time::Duration;

@@ -318,13 +318,25 @@ fn is_fraction(digits: &str) -> bool {
     digits.contains(['.', 'e', 'E'])
 }
 
-/// Returns advice for the most frequent mistake, or an empty string.
+/// Returns advice for the most frequent mistakes, or an empty string.
 fn hint(text: &str) -> &'static str {
-    let mut outside = text.split(['\'', '"']).step_by(2);
-    match outside.any(|text| text.split('-').skip(1).any(|it| it.starts_with(char::is_alphabetic)))
-    {
-        true => "; a name with a hyphen is written `['product-name']`",
-        false => "",
+    let outside: String = text.split(['\'', '"']).step_by(2).collect();
+    let has_hyphen = outside.split('-').skip(1).any(|it| it.starts_with(char::is_alphabetic));
+    let top = outside.split('[').next().unwrap_or_default();
+    let compares = ["==", "!=", "<", ">", "=~", "&&", "||"].iter().any(|it| top.contains(it));
+    match text.trim_start() {
+        text if text.starts_with('/') => {
+            "; it looks like an XPath, which is for neither JSON nor HTML: a member of an object is written `$.name`, and all parts of a list `$.list[*]`"
+        }
+        text if !text.starts_with('$') && text.contains("::") => {
+            "; it looks like CSS, which is for HTML and XML pages (`format`)"
+        }
+        text if !text.starts_with('$') => "; a path begins with `$`, as `$.name` does",
+        _ if compares => {
+            "; a path selects, it does not compare; comparisons stand in `[?…]`, as in `$.links[?@.rel == 'next'].href`"
+        }
+        _ if has_hyphen => "; a name with a hyphen is written `['product-name']`",
+        _ => "",
     }
 }
 

@@ -176,6 +176,18 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
     format!("{error}{hint}{sample}")
 }
 
+/// Returns a hint to the list that a page without items has elsewhere, or `None`.
+pub fn list_on(site: &Site, page: &Page) -> Option<String> {
+    let ItemRules::Selected { items, .. } = &site.index.items else { return None };
+    let (shape, seen) = super::scaffold::list(page).ok()?;
+    let found = shape.items.join("`, then `");
+    let is_other = found != items.text() && site.index.reading.within.is_none();
+    is_other.then(|| {
+        let items = counted(seen.keys.len() as u64, "item", "items");
+        format!("; the page has {items} at `{found}`")
+    })
+}
+
 fn quoted(body: &[u8]) -> String {
     let sample = Sample::of(&body[..body.len().min(SAMPLE)]).map(Sample::into_text);
     let line = |text: Box<str>| text.split_whitespace().collect::<Vec<_>>().join(" ");

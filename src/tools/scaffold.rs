@@ -11,6 +11,7 @@ mod detail;
 mod doubts;
 mod expr;
 mod key;
+mod links;
 mod lists;
 mod markup;
 mod members;
@@ -18,6 +19,7 @@ mod paging;
 mod proof;
 mod source;
 mod text;
+mod tokens;
 
 use serde_json::Value;
 use url::Url;
@@ -25,14 +27,16 @@ use url::Url;
 use crate::extract;
 use crate::fetch::Page;
 use crate::model::task::List;
+use crate::select::Format;
 use crate::select::html::Outline;
 use crate::site::Site;
 use members::Member;
 use source::Content;
 
 pub use detail::{Detail, Place, candidates, is_page_of, says_more};
-pub use doubts::doubts;
+pub use doubts::{doubts, is_usual_size, remedy};
 pub use key::Key;
+pub use links::{from_links, numbered_urls};
 pub use lists::at;
 pub use members::{Onward, Said, again, counts, flags, last_pages, onward};
 pub use paging::{
@@ -52,6 +56,8 @@ pub struct Seen {
     pub body: Value,
     /// Its elements, or none if it has values.
     pub outline: Outline,
+    /// Statements of its elements beside the items.
+    said: Vec<links::Said>,
     /// Keys of its items.
     pub keys: Vec<String>,
     /// Path of what holds the items.
@@ -61,7 +67,12 @@ pub struct Seen {
 impl Seen {
     /// Returns the members of the page that are not within its items.
     pub fn members(&self) -> Vec<Member<'_>> {
-        members::members(&self.body, &self.container)
+        let of_elements = self.said.iter().map(|said| Member {
+            path: said.select.clone(),
+            names: vec![said.name.clone()],
+            value: &said.value,
+        });
+        of_elements.chain(members::members(&self.body, &self.container)).collect()
     }
 }
 
@@ -103,6 +114,11 @@ pub enum NoList {
     /// The page reports an error.
     #[error("it answers with an error: {0}")]
     Error(String),
+    /// The page is a sitemap.
+    #[error(
+        "it is a sitemap: write `paging = {{ by = \"sitemap\" }}`, a regular expression on the locations as `key`, and `[detail.fields]`"
+    )]
+    Sitemap,
     /// No field distinguishes its items.
     #[error("its items, at {0}, have no field with a unique value")]
     NoKey(String),
@@ -123,6 +139,9 @@ pub fn list(page: &Page) -> Result<(Shape, Seen), NoList> {
     let mut why = None;
     for source in source::sources(page) {
         let Some(content) = source.read(page) else { continue };
+        if matches!(&content, Content::Elements(outline) if markup::is_sitemap(outline)) {
+            return Err(NoList::Sitemap);
+        }
         let is_html = markup::is_markup(source.format) && matches!(content, Content::Elements(_));
         let shapes = shapes(&source, &content);
         for shape in &shapes {
@@ -158,7 +177,7 @@ fn shapes(source: &Source, content: &Content) -> Vec<Shape> {
             let of_source = |shape| Shape { source: source.clone(), ..shape };
             lists::lists(value).into_iter().map(of_source).collect()
         }
-        Content::Elements(outline) if source.format == crate::select::Format::Xml => {
+        Content::Elements(outline) if source.format == Format::Xml => {
             markup::in_xml(outline, source).into_iter().collect()
         }
         Content::Elements(outline) => markup::in_html(outline, source).into_iter().collect(),
@@ -182,7 +201,14 @@ impl Shape {
             Content::Values(value) => (value, Outline::default()),
             Content::Elements(outline) => (Value::Null, outline),
         };
-        Some(Seen { page, body, outline, keys, container: self.container() })
+        let said = match self.source.format {
+            Format::Xml => {
+                let item = self.items.first().and_then(|items| items.rsplit(" > ").next());
+                links::beside(&outline, &item.unwrap_or_default().replace('|', ":"))
+            }
+            _ => Vec::new(),
+        };
+        Some(Seen { page, body, outline, said, keys, container: self.container() })
     }
 
     /// Returns the path of what holds the items.

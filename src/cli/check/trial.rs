@@ -87,7 +87,10 @@ impl Trial {
             Some(first) => Err(Stop::Misfit(format!(
                 "none of the {items} items of {index} has a key: {first}"
             ))),
-            None => Err(Stop::Misfit(self.nothing_on(&index))),
+            None => {
+                let hint = page.as_ref().and_then(|page| check::list_on(&self.site, page));
+                Err(Stop::Misfit(self.nothing_on(&index) + &hint.unwrap_or_default()))
+            }
         }
     }
 
@@ -143,6 +146,10 @@ impl Trial {
             }
             let next = self.site.after(&index, &listing.said);
             let next = next.map_or_else(Vec::new, |next| next.runs);
+            // A page whose list is elsewhere is to blame, and not the last one that was read.
+            if check::list_on(&self.site, &page).is_some() {
+                empty.get_or_insert((index.clone(), listing, Some(page)));
+            }
             if self.site.index.paging == Paging::Sitemap {
                 let urls = next.iter().filter_map(|run| match &run.place {
                     Some(Place::Url(url)) => Some(url.to_string()),

@@ -107,6 +107,12 @@ impl CssSelector {
         if text.starts_with('$') {
             return Err(wrong("it is a JSONPath, which is for JSON pages".to_owned()));
         }
+        if text.trim_start().starts_with('/') {
+            return Err(wrong(match super::xpath::as_css(text) {
+                Some(css) => format!("it is an XPath; in CSS it is written `{css}`"),
+                None => "it looks like an XPath; selectors of HTML and XML are CSS, such as `div.item > a::attr(href)`".to_owned(),
+            }));
+        }
         let mut bases = Vec::new();
         let mut takes: Vec<Take> = Vec::new();
         for part in parts(text) {

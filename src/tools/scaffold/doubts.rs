@@ -5,12 +5,17 @@ use serde_json::Value;
 use url::Url;
 
 use super::members::{Onward, counts, flags, last_pages, onward};
-use super::{Paging, Seen};
+use super::{Paging, Seen, links};
 use crate::extract::names::{Means, says};
 use crate::text::plain;
 
 /// Numbers of items that are usual for a page.
 const USUAL_SIZES: [usize; 12] = [10, 12, 20, 24, 25, 30, 50, 100, 200, 250, 500, 1000];
+
+/// Returns true if a page has as many items as are usual for a page of a longer list.
+pub fn is_usual_size(items: usize) -> bool {
+    USUAL_SIZES.contains(&items)
+}
 
 /// Returns what says that the list goes on, in sentences for the user, if `paging` reads one page.
 pub fn doubts(seen: &Seen, paging: &Paging, url: &Url) -> Vec<String> {
@@ -49,27 +54,21 @@ pub fn doubts(seen: &Seen, paging: &Paging, url: &Url) -> Vec<String> {
         doubts.push(format!("`{}` says that there are {} pages.", plain(&last.name), last.value));
     }
     doubts.extend(button(seen));
+    let is_feed = seen.outline.0.iter().any(|it| matches!(&*it.name, "rss" | "feed" | "rdf:RDF"));
+    if doubts.is_empty() && is_feed {
+        doubts.push("A feed has the newest items only, unless it names a next page; no parameter that was tried leads to older ones.".to_owned());
+    }
     let is_whole = all.iter().any(|count| count.value == items);
     let asked = url.query_pairs().any(|(_, value)| value.parse() == Ok(items));
-    if doubts.is_empty() && !is_whole && (asked || USUAL_SIZES.contains(&seen.keys.len())) {
+    if doubts.is_empty() && !is_whole && (asked || is_usual_size(seen.keys.len())) {
         doubts.push(format!("The page has {items} items, as a page of a longer list would have, and nothing on it says that these are all; no parameter that was tried leads to more."));
     }
     doubts
 }
 
-/// Returns a doubt if a page of HTML has a button for more.
+/// Returns a doubt if a page of HTML has a link or a button to the next page.
 fn button(seen: &Seen) -> Option<String> {
-    let is_more = |text: &str| {
-        let text = text.trim().to_lowercase();
-        ["next", "more", "load more", "show more", "older", "»", "›", "→"].contains(&&*text)
-            || ["next ", "load more", "show more", "older "]
-                .iter()
-                .any(|start| text.starts_with(start))
-    };
-    let found = seen.outline.0.iter().find(|element| {
-        matches!(&*element.name, "a" | "button")
-            && (is_more(&element.text) || element.classes().any(is_more))
-    })?;
+    let found = seen.outline.0.iter().find(|element| links::is_next(element))?;
     let text = if found.text.is_empty() { "next" } else { &found.text };
     Some(format!(
         "The page has a link or button “{}”, which leads to no page that could be read.",
@@ -84,4 +83,11 @@ pub fn error_in(page: &Value) -> Option<String> {
     let text = error.to_string();
     (!matches!(error, Value::Null | Value::Bool(false)))
         .then(|| plain(&text.chars().take(300).collect::<String>()))
+}
+
+/// Returns the parameters that an error message asks for, where services of its kind take the same
+/// ones for all items.
+pub fn remedy(message: &str) -> Option<Vec<(&'static str, String)>> {
+    let is_where = message.contains("where") && message.contains("not specified");
+    is_where.then(|| vec![("where", "1=1".to_owned()), ("outFields", "*".to_owned())])
 }

@@ -102,6 +102,9 @@ pub fn lists(page: &Value) -> Vec<Shape> {
             Kind::Markup => markup::in_text(&found.path, found.value.as_str().unwrap_or_default()),
             Kind::Keys => Some(plain_keys(found)),
         };
+        let is_held = matches!(found.kind, Kind::Objects | Kind::Members | Kind::Rows);
+        let require = (is_held && found.path != "$").then(|| found.path.clone());
+        let shape = shape.map(|shape| Shape { require: require.or(shape.require), ..shape });
         // Rows whose columns are named on the page are the list, and not the columns.
         let is_first =
             found.kind == Kind::Rows && shape.as_ref().is_some_and(|it| it.columns.is_some());

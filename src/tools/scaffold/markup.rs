@@ -54,6 +54,8 @@ pub fn in_html(outline: &Outline, source: &Source) -> Option<Shape> {
     let items = vec![group.select.clone()];
     let mut shape = Shape::of(items, vec![group.key.clone()], group.at.len(), vec![note])?;
     shape.source = source.clone();
+    let parent = group.select.split(" > ").next().filter(|parent| parent.starts_with('#'));
+    shape.require = parent.map(str::to_owned);
     shape.fields = fields(outline, &group);
     Some(shape)
 }
@@ -217,6 +219,11 @@ fn fields(outline: &Outline, group: &Group) -> Vec<(String, String)> {
     fields
 }
 
+/// Returns true for a sitemap or an index of sitemaps.
+pub fn is_sitemap(outline: &Outline) -> bool {
+    outline.0.first().is_some_and(|root| matches!(&*root.name, "urlset" | "sitemapindex"))
+}
+
 /// Returns the list of an XML page, or `None` if nothing repeats on it.
 pub fn in_xml(outline: &Outline, source: &Source) -> Option<Shape> {
     let mut groups: BTreeMap<(usize, &str), Vec<usize>> = BTreeMap::new();
@@ -245,9 +252,17 @@ pub fn in_xml(outline: &Outline, source: &Source) -> Option<Shape> {
         let found = children(at).find(|child| child.name == name);
         found.map(|child| child.text.clone()).filter(|text| !text.is_empty())
     };
+    let inner = |at: usize, name: &str| {
+        let found = outline.below(at).map(|(_, it)| it).find(|it| it.name == name);
+        found.map(|it| it.text.clone()).filter(|text| !text.is_empty())
+    };
+    let own = names.iter().copied();
+    let first = at.first().copied().unwrap_or_default();
+    let all: Vec<&str> = own.chain(outline.below(first).map(|(_, it)| it.name.as_str())).collect();
     let keys = XML_KEYS.iter().filter_map(|key| {
-        let name = names.iter().find(|name| local(name).eq_ignore_ascii_case(key))?;
-        let values: Vec<Option<String>> = at.iter().map(|at| text(*at, name)).collect();
+        let name = all.iter().find(|name| local(name).eq_ignore_ascii_case(key))?;
+        let values = at.iter().map(|at| text(*at, name).or_else(|| inner(*at, name)));
+        let values: Vec<Option<String>> = values.collect();
         let select = format!("{}::text", css(name));
         let is_link = matches!(*key, "link" | "url");
         let key = if is_link { Key::Part(select, LAST_SEGMENT) } else { Key::Select(select) };
@@ -259,11 +274,13 @@ pub fn in_xml(outline: &Outline, source: &Source) -> Option<Shape> {
     let mut shape = Shape::of(vec![select], keys, at.len(), vec![note])?;
     shape.source = source.clone();
     shape.require = outline.0.first().map(|root| css(&root.name));
-    for name in names {
+    for name in all {
         let select = css(name);
-        let child = at.iter().find_map(|at| children(*at).find(|child| child.name == name));
+        let child = at
+            .iter()
+            .find_map(|at| outline.below(*at).map(|(_, it)| it).find(|it| it.name == name));
         let href = child.is_some_and(|it| it.text.is_empty() && it.attribute("href").is_some());
-        let has_text = at.iter().any(|at| text(*at, name).is_some());
+        let has_text = at.iter().any(|at| text(*at, name).or_else(|| inner(*at, name)).is_some());
         let take = if href { "::attr(href)" } else { "::text" };
         if href || has_text {
             let field = local(name).replace('-', "_").to_ascii_lowercase();

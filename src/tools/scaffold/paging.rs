@@ -6,6 +6,7 @@ use url::Url;
 use super::Seen;
 use super::expr::{quoted, table};
 use super::members::{Onward, Said, flags};
+use super::tokens::takers;
 use crate::extract::names::plain;
 
 /// Query parameters for the number of items to skip.
@@ -105,25 +106,6 @@ const HABITS: [(&str, &str); 8] = [
     ("pagenumber", "pageNumber"),
     ("recordstotal", "start"),
 ];
-/// Names of tokens, without case and punctuation, and the parameters that usually take them.
-const TAKERS: [(&str, &[&str]); 16] = [
-    ("nextpagetoken", &["pageToken", "page_token"]),
-    ("nexttoken", &["next_token", "nextToken", "pagination_token", "token"]),
-    ("nextcursor", &["cursor", "after"]),
-    ("nextcursormark", &["cursorMark"]),
-    ("nextpage", &["page"]),
-    ("nextoffset", &["offset"]),
-    ("nextstart", &["start"]),
-    ("nextmarker", &["marker"]),
-    ("endcursor", &["after", "cursor"]),
-    ("aftercursor", &["page[after]", "after"]),
-    ("after", &["after", "cursor"]),
-    ("offset", &["offset"]),
-    ("bookmark", &["bookmark"]),
-    ("resumptiontoken", &["resumptionToken"]),
-    ("nextcontinuationtoken", &["continuation-token", "continuationToken"]),
-    ("scrollid", &["scroll_id", "scrollId"]),
-];
 /// Parameters that take the key of a page's last item.
 const LAST_KEYS: [&str; 8] = [
     "starting_after",
@@ -135,9 +117,6 @@ const LAST_KEYS: [&str; 8] = [
     "startAfter",
     "cursor",
 ];
-/// Maximum number of parameters to try for one token.
-const MOST_TAKERS: usize = 5;
-
 /// Unit of a paging parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum At {
@@ -260,6 +239,9 @@ fn of_onward(seen: &Seen, onward: &Onward) -> Vec<Paging> {
                 let query = vec![(name.to_owned(), "{cursor}".to_owned())];
                 Paging { query, table, says, ..Paging::default() }
             };
+            if plain(&said.name).is_some_and(|name| name.starts_with("resumptiontoken")) {
+                return vec![resumed(seen, said)];
+            }
             takers(&said.name).iter().map(|name| of(name)).collect()
         }
         Onward::Parameters(said) => {
@@ -273,36 +255,16 @@ fn of_onward(seen: &Seen, onward: &Onward) -> Vec<Paging> {
     }
 }
 
-/// Returns the parameters that may take the token at a dotted path, the likeliest first.
-pub fn takers(path: &str) -> Vec<String> {
-    let mut takers: Vec<String> = Vec::new();
-    let mut add = |name: &str| {
-        if !name.is_empty() && takers.iter().all(|other| other != name) {
-            takers.push(name.to_owned());
-        }
-    };
-    let names: Vec<&str> = path.split(['.', '[', ']', '\'']).filter(|it| !it.is_empty()).collect();
-    for name in names.iter().rev().take(2) {
-        let small = plain(name).unwrap_or_default();
-        let known = TAKERS.iter().find(|(known, _)| *known == small);
-        known.iter().for_each(|(_, takers)| takers.iter().for_each(|it| add(it)));
-        let Some(rest) = small.strip_prefix("next").filter(|rest| !rest.is_empty()) else {
-            continue;
-        };
-        // `nextPageKey` is taken by `pageKey`, `next_page_key` by `page_key`.
-        let own = name.trim_start_matches(['n', 'e', 'x', 't', 'N']).trim_start_matches(['_', '-']);
-        let own = match own.chars().next() {
-            Some(first) if plain(own).as_deref() == Some(rest) => {
-                format!("{}{}", first.to_ascii_lowercase(), own.chars().skip(1).collect::<String>())
-            }
-            _ => String::new(),
-        };
-        add(&own);
+/// Returns the paging of OAI-PMH: later requests carry the verb and the token, and nothing else.
+fn resumed(seen: &Seen, said: &Said<String>) -> Paging {
+    let verb = seen.page.url.query_pairs().into_owned().filter(|(name, _)| name == "verb");
+    let token = ("resumptionToken".to_owned(), "{token}".to_owned());
+    Paging {
+        table: vec![("by", quoted("cursor")), ("take", table(&[("token", said.select.clone())]))],
+        next: verb.chain([token]).collect(),
+        says: vec![format!("Tried: `{}`, with the verb alone, leads to other items.", said.name)],
+        ..Paging::default()
     }
-    names.last().iter().for_each(|name| add(name));
-    ["cursor", "after", "token", "page"].iter().for_each(|name| add(name));
-    takers.truncate(MOST_TAKERS);
-    takers
 }
 
 /// Returns pagings by the key of a page's last item, at the path `last`, to be tried.
@@ -349,7 +311,9 @@ pub fn schemes(url: &Url, seen: &Seen, next: &[Url]) -> Vec<Scheme> {
         size: Some((*size).to_owned()),
     };
     let by_size = USUAL.iter().filter(|it| size.as_deref() == Some(it.2));
-    let by_habit = USUAL.iter().filter(|it| habit(it.1));
+    let is_page = |at: &str| matches!(at, "page" | "paged" | "p" | "start");
+    let of_elements = USUAL.iter().filter(|it| !seen.outline.0.is_empty() && is_page(it.1));
+    let by_habit = USUAL.iter().filter(|it| habit(it.1)).chain(of_elements);
     for scheme in by_size.chain(by_habit).chain(&USUAL).map(of) {
         if !schemes.contains(&scheme) {
             schemes.push(scheme);

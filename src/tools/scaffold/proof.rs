@@ -19,11 +19,12 @@ pub fn are_pages(first: &[String], pages: &[Vec<String>], listing: Option<&Listi
         return false;
     }
     let mut seen: HashSet<&String> = one.iter().collect();
-    for (at, page) in further.iter().enumerate() {
+    // A page that is filtered may be empty, and the next one not.
+    let is_whole = |page: &&Vec<String>| !page.is_empty();
+    for page in further.iter().filter(is_whole) {
         // A list may change between two requests, so that a few items are on two pages.
         let again = page.iter().filter(|key| seen.contains(key)).count();
-        let is_end = one.len() > first.len() || at > 0;
-        if again * 4 > page.len() || page.is_empty() && !is_end {
+        if again * 4 > page.len() {
             return false;
         }
         seen.extend(page);
@@ -32,7 +33,8 @@ pub fn are_pages(first: &[String], pages: &[Vec<String>], listing: Option<&Listi
         let said = &listing.said;
         said.declared == Some(said.items) || said.last == Some(1)
     };
-    !further.is_empty() || one.len() > first.len() || listing.is_some_and(is_all)
+    let has_other = further.iter().any(|page| !page.is_empty());
+    has_other || one.len() > first.len() || further.is_empty() && listing.is_some_and(is_all)
 }
 
 /// Returns those counts that are of all items, and not of those on a page: two pages of different

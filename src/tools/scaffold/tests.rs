@@ -263,10 +263,11 @@ fn next_pages_and_tokens_are_found_by_their_names() {
     {
         assert!(leads(&[], none.clone()).is_empty(), "{none}");
     }
-    let takers = |path: &str| paging::takers(path).join(" ");
+    let takers = |path: &str| tokens::takers(path).join(" ");
     assert_eq!(takers("nextPageToken"), "pageToken page_token nextPageToken cursor after");
     assert_eq!(takers("paging.next.after"), "after cursor token page");
     assert_eq!(takers("meta.next_group_key"), "group_key next_group_key cursor after token");
+    assert_eq!(takers("NextContinuationToken::text").split(' ').next(), Some("continuation-token"));
 }
 
 #[test]
@@ -344,6 +345,7 @@ fn pages_are_those_of_one_list_if_the_second_has_other_items() {
     assert!(pages(&[&[1, 2, 3, 4], &[5, 6, 7, 8], &[]]));
     assert!(pages(&[&[1, 2, 3, 4], &[4, 5, 6, 7]]), "one item moved to the next page");
     assert!(pages(&[&[1, 2, 3, 4, 5], &[]]), "a larger page has them all");
+    assert!(pages(&[&[1, 2, 3, 4], &[], &[5, 6]]), "a page may be empty");
     assert!(!pages(&[&[1, 2, 3, 4], &[3, 4, 5, 6]]), "the second page begins too early");
     assert!(!pages(&[&[1, 2, 3, 4], &[5, 6, 7, 8], &[1, 2, 3, 4]]));
     assert!(!pages(&[&[1, 2, 3, 4], &[]]));

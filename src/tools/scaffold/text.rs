@@ -249,9 +249,15 @@ impl Draft {
         let Some(Detail { place, document, says_more, looked_at }) = &self.detail else {
             text.push_str("\n# No page of an item was found: items are stored as they are in the list.\n# If items have pages of their own:\n# [detail]\n");
             match markup(&self.shape) {
+                true if self.shape.items.last().is_some_and(|it| it.starts_with("a.")) => text.push_str("# link = \"::attr(href)\"\n# [detail.fields]\n# title = { select = \"h1::text\", required = true }\n"),
                 true => text.push_str("# link = \"a::attr(href)\"\n# [detail.fields]\n# title = { select = \"h1::text\", required = true }\n"),
                 false => {
-                    let url = format!("{}/{{key}}", self.url.path().trim_end_matches('/'));
+                    let path = self.url.path().trim_end_matches('/');
+                    let (stem, ending) = match path.rsplit_once('.') {
+                        Some((stem, ending)) if !ending.contains('/') => (stem, format!(".{ending}")),
+                        _ => (path, String::new()),
+                    };
+                    let url = format!("{stem}/{{key}}{ending}");
                     let required = format!("$.{}", field.unwrap_or("id"));
                     let _ = writeln!(text, "# url = {}\n# require = [{}]", quoted(&url), quoted(&required));
                 }

@@ -18,8 +18,10 @@ use crate::tools::scaffold::{self, Detail, Draft, Given, NoList, Paging, Seen, S
 
 /// Maximum number of requests that search for an item's page.
 const DETAIL_PROBES: usize = 3;
-/// Number of pages that are read by the drafted file.
+/// Number of pages with items that are read by the drafted file.
 const PAGES: usize = 3;
+/// Maximum number of pages to read, if some are empty.
+const MOST_PAGES: usize = 8;
 /// Number of a page far behind the last one.
 const FAR: u64 = 50_000;
 
@@ -69,7 +71,7 @@ impl Asker {
             doubts.push("The key is not unique: items on several pages share one.".to_owned());
         }
         if doubts.is_empty() {
-            doubts.extend(self.end(&shape, &paging).await);
+            doubts.extend(self.end(&mut shape, &paging).await);
         }
         let detail = self.detail(&shape, &seen).await;
         Ok(Draft { total, detail, doubts, ..self.drafted(&shape, &paging) })
@@ -93,7 +95,21 @@ impl Asker {
         self.url.clone_from(&answer.page.url);
         self.answers.insert(self.url.clone(), Some(answer.clone()));
         let page = self.fetcher.unpacked(answer.page);
-        scaffold::list(&page).map_err(|why| match why {
+        let mut list = scaffold::list(&page);
+        if let Err(NoList::Error(message)) = &list
+            && let Some(parameters) = scaffold::remedy(message)
+        {
+            let url = scaffold::with_query(&self.url, &parameters);
+            if let Some(answer) = self.good(url.clone()).await {
+                list = scaffold::list(&self.fetcher.unpacked(answer.page));
+                self.url = url;
+                let names: Vec<String> =
+                    parameters.iter().map(|(it, _)| format!("`{it}`")).collect();
+                let note = format!("Added {}, which the site asked for.", names.join(" and "));
+                list.iter_mut().for_each(|(shape, _)| shape.notes.insert(0, note.clone()));
+            }
+        }
+        list.map_err(|why| match why {
             NoList::Html => self.is_html(),
             why => self.cannot_tell(&why.to_string()),
         })
@@ -141,8 +157,11 @@ impl Asker {
         let site = self.site(shape, paging)?;
         let mut run = site.begin(site.page_range(None)).into_iter().next();
         let mut pages: Vec<ReadPage> = Vec::new();
-        while let Some((index, _)) = run.take().filter(|_| pages.len() < PAGES).map(IndexRun::split)
-        {
+        while let Some((index, _)) = run.take().map(IndexRun::split) {
+            let filled = pages.iter().filter(|it| it.listing.said.items > 0).count();
+            if filled == PAGES || pages.len() == MOST_PAGES {
+                break;
+            }
             let request = site.request(&task::Page::Index(index.clone())).ok()??;
             let answer = self.answer(request).await?;
             // A page that is only a guess may be behind the end.
@@ -161,13 +180,14 @@ impl Asker {
     }
 
     /// Returns a doubt if a counted list does not end as lists do: with a missing or an empty page.
-    async fn end(&mut self, shape: &Shape, paging: &Paging) -> Option<String> {
-        let site = self.site(shape, paging).filter(|_| paging.is_guessed())?;
-        let first = site.begin(site.page_range(None)).into_iter().next()?.split().0;
+    /// An empty page may lack what `require` asks for; then that is left out.
+    async fn end(&mut self, shape: &mut Shape, paging: &Paging) -> Option<String> {
         let mut keys = Vec::new();
         for number in [FAR, FAR - 1] {
-            let far = IndexPage { number, is_guess: true, place: None, ..first.clone() };
-            let request = site.request(&task::Page::Index(far)).ok()??;
+            let site = self.site(shape, paging).filter(|_| paging.is_guessed())?;
+            let first = site.begin(site.page_range(None)).into_iter().next()?.split().0;
+            let far = IndexPage { number, is_guess: true, ..first };
+            let request = site.request(&task::Page::Index(far.clone())).ok()??;
             let answer = self.answer(request).await?;
             match answer.status.as_u16() {
                 204 | 404 | 410 => return None,
@@ -179,8 +199,20 @@ impl Asker {
                 }
             }
             let page = self.fetcher.unpacked(answer.page);
-            let listing = extract::index(&site, &first.list, &page).ok()?;
-            let found = ReadPage { index: first.clone(), listing, page }.keys();
+            let read = |site: &Site| extract::index(site, &far.list, &page);
+            let listing = read(&site).or_else(|error| {
+                shape.require = None;
+                self.site(shape, paging).map_or(Err(error), |site| read(&site))
+            });
+            let listing = match listing {
+                Ok(listing) => listing,
+                Err(error) => {
+                    return Some(format!(
+                        "Behind the last page the site answers with what is no page of the list: {error}. `[answers] missing` can name what such a page has."
+                    ));
+                }
+            };
+            let found = ReadPage { index: far, listing, page }.keys();
             if found.is_empty() {
                 return None;
             }

@@ -38,7 +38,8 @@ impl Asker {
                 return (paging.clone(), total);
             }
         }
-        for paging in scaffold::from_page(seen, &onward) {
+        let of_page = scaffold::from_page(seen, &onward);
+        for paging in of_page.into_iter().chain(scaffold::from_links(seen)) {
             if self.is_proven(shape, seen, &paging).await {
                 return (self.larger(shape, seen, paging, &onward).await, total);
             }
@@ -49,7 +50,9 @@ impl Asker {
         if let Some((paging, _)) = numbered {
             return (paging, total);
         }
-        let last = shape.last_key().filter(|_| !scaffold::flags(seen).is_empty());
+        let may_go_on =
+            !scaffold::flags(seen).is_empty() || scaffold::is_usual_size(seen.keys.len());
+        let last = shape.last_key().filter(|_| may_go_on);
         for paging in last.iter().flat_map(|last| scaffold::by_last_key(seen, last)) {
             if self.is_proven(shape, seen, &paging).await {
                 return (self.larger(shape, seen, paging, &[]).await, total);
@@ -67,7 +70,8 @@ impl Asker {
         onward: &[Onward],
     ) -> Option<(Paging, Option<u64>)> {
         let urls = scaffold::urls(onward);
-        let next: Vec<Url> = urls.into_iter().filter(|url| self.is_own(url)).collect();
+        let mut next: Vec<Url> = urls.into_iter().filter(|url| self.is_own(url)).collect();
+        next.extend(scaffold::numbered_urls(seen));
         let schemes = scaffold::schemes(&self.url, seen, &next);
         let most = if next.is_empty() { PROBES } else { PROBES_BESIDE_A_LINK };
         let found = self.scheme(shape, seen, schemes, most).await?;
