@@ -16,6 +16,7 @@ mod incremental;
 mod keys;
 mod page_size;
 mod paging;
+mod range;
 mod request;
 mod rules;
 mod session;
@@ -27,13 +28,16 @@ mod written;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use url::Url;
 
 use crate::fetch::{Home, Statuses};
+use crate::model::report::Kind;
 use crate::model::task::{IndexPage, IndexRun, List, PageRange};
 use crate::select::field::From;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::settings::{OwnSettings, PaceSettings, Settings};
+use crate::sweep::incremental::Incremental;
 use crate::text::secret::Credentials;
 use request::RequestTemplate;
 use variable::Missing;
@@ -43,6 +47,7 @@ pub use built_in::BuiltIn;
 pub use error::SiteError;
 pub use incremental::Since;
 pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
+pub use range::SeedRange;
 pub use request::RequestError;
 pub use rules::{
     DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, Marks, PartRules, Reading, Seeds,
@@ -149,10 +154,29 @@ impl Site {
         Home { site: self.base_url.clone(), hosts }
     }
 
+    /// Returns how the site is swept incrementally, or `None` if each sweep lists everything.
+    pub fn incremental(&self) -> Option<Incremental> {
+        match &self.seeds {
+            Some(Seeds::Items { changed: Some(incremental), .. }) => Some(*incremental),
+            _ => self.index.since.as_ref().map(|since| since.incremental),
+        }
+    }
+
+    /// Returns the site as a sweep of this kind requests it that began at `began`: `{since}` is the
+    /// time since which a partial sweep lists what changed. In other sweeps the entries with it are
+    /// left out.
+    pub fn of_sweep(mut self, kind: Kind, began: Timestamp) -> Site {
+        incremental::bind(&mut self.index, kind.since());
+        if let Some(Seeds::Range(range)) = &self.seeds {
+            self.seeds = Some(Seeds::Listed(range.at(began).map(Into::into).collect()));
+        }
+        self
+    }
+
     /// Returns the name of the site whose items are the seeds, or `None` if there is none.
     pub fn parent(&self) -> Option<&str> {
         match &self.seeds {
-            Some(Seeds::Items(parent)) => Some(parent),
+            Some(Seeds::Items { site, .. }) => Some(site),
             _ => None,
         }
     }
@@ -258,7 +282,8 @@ impl Site {
         match &self.seeds {
             None => self.list(List::Items(None), range).into_iter().collect(),
             Some(Seeds::Listed(seeds)) => self.lists(seeds.iter().cloned(), range),
-            Some(Seeds::Page(_) | Seeds::Items(_)) => {
+            Some(Seeds::Range(_)) => Vec::new(),
+            Some(Seeds::Page(_) | Seeds::Items { .. }) => {
                 vec![IndexRun { list: List::Seeds, ..IndexRun::numbered(1, 1, 1) }]
             }
         }

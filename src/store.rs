@@ -284,6 +284,8 @@ pub struct Live {
     pub unlisted_at: Option<Timestamp>,
     /// Time when the item was first stored, or `None` if gleaner never wrote it.
     pub first_seen: Option<Timestamp>,
+    /// Time when its document last changed, or `None` if gleaner never wrote it.
+    pub changed_at: Option<Timestamp>,
     /// URL that the item was fetched from, or `None`.
     pub url: Option<Box<str>>,
 }

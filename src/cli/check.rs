@@ -21,6 +21,7 @@ use crate::model::report::Kind;
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
 use crate::site::settings::Settings;
+use crate::system::clock;
 use trial::{Stop, Trial};
 
 /// Text below the arguments in `--help`.
@@ -76,7 +77,7 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     })?;
     let site = with_secrets(site)?;
     let site = at_base_url(site, arguments.base_url.as_deref())?;
-    let site = at_page_size(site, arguments.page_size)?.of_sweep(Kind::Full);
+    let site = at_page_size(site, arguments.page_size)?.of_sweep(Kind::Full, clock::now());
     let own = site.settings();
     let robots = arguments.robots.map_or(own.pace.robots, Switch::is_on);
     let settings = arguments.client.apply(own.with(|it| it.pace.robots = robots))?;

@@ -30,6 +30,7 @@ use crate::model::report::Kind;
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
 use crate::site::settings::Settings;
+use crate::system::clock;
 use crate::text::plain;
 use crate::text::secret::{Credentials, shown};
 use crate::tools::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
@@ -161,7 +162,7 @@ fn target(arguments: &TuneArgs) -> Result<Target, Exit> {
     let site = Site::load(text)
         .map_err(|error| refused("SITE", &format!("{error}; a URL begins with https://")))?;
     let site = at_base_url(with_secrets(site)?, arguments.base_url.as_deref())?;
-    Ok(Target::Site(Box::new(site.of_sweep(Kind::Full))))
+    Ok(Target::Site(Box::new(site.of_sweep(Kind::Full, clock::now()))))
 }
 
 /// A measurement that raises concurrency level by level.

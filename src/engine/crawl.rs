@@ -289,8 +289,10 @@ impl Crawl {
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
         let range = self.site.page_range(self.settings.scope.pages);
+        // The requests of this sweep ask for what it covers.
+        let site = Arc::new((*self.site).clone().of_sweep(entry.kind, entry.started_at));
         let first_tasks = FirstTasks {
-            site: &self.site,
+            site: &site,
             store: &*self.store,
             frontier: &self.frontier,
             lists: &self.findings.lists,
@@ -300,8 +302,6 @@ impl Crawl {
         if !hosts::is_open(&network.hosts)? {
             return Ok(());
         }
-        // The requests of this sweep ask for what it covers.
-        let site = Arc::new((*self.site).clone().of_sweep(entry.kind));
         let (has_failures, parent) = (AtomicBool::new(has_failures), self.open_parent().await?);
         let context = Arc::new(WorkerContext {
             site: site.clone(),

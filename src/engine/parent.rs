@@ -7,12 +7,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
 use crate::engine::lookup::KEYS_AT_ONCE;
 use crate::observe::metrics::Metrics;
 use crate::observe::waits::Waits;
 use crate::store::{
-    self, Patience, PatientStore, Place, Position, Rows, Store, StoreError, StoreUrl,
+    self, Live, Patience, PatientStore, Place, Position, Rows, Store, StoreError, StoreUrl,
 };
+use crate::sweep::SweepEntry;
+
+/// Number of the parent's sweeps among which those are looked for that were under way at a time.
+const SWEEPS: usize = 1_000;
 
 /// Site and collection whose items are the seeds, and the store that holds them.
 #[derive(Debug, Clone)]
@@ -29,6 +36,8 @@ pub struct ParentItems {
     store: Arc<dyn Store>,
     /// Positions of the pages after the first, by their numbers. Each is found by the page before it.
     after: Mutex<HashMap<u64, Position>>,
+    /// Time since which items that changed are seeds, once it is known.
+    since: OnceCell<Timestamp>,
 }
 
 /// A page of seeds.
@@ -59,6 +68,7 @@ impl Parent {
             site: place.site.clone(),
             store: Arc::new(store),
             after: Mutex::default(),
+            since: OnceCell::new(),
         })
     }
 }
@@ -77,22 +87,43 @@ impl ParentItems {
         Ok(!self.store.whole_sweeps(1).await?.is_empty())
     }
 
-    /// Reads a page of seeds. Pages are numbered from 1, and each may be read once those before it
+    /// Reads a page of seeds: of all items, or of those that changed since a time, which is the same
+    /// for all pages. Pages are numbered from 1, and each may be read once those before it
     /// were.
     ///
     /// # Errors
     /// Returns an error if the store fails.
-    pub async fn page(&self, number: u64) -> Result<SeedKeys, StoreError> {
+    pub async fn page(
+        &self,
+        number: u64,
+        since: Option<Timestamp>,
+    ) -> Result<SeedKeys, StoreError> {
+        let since = match since {
+            Some(since) => Some(*self.since.get_or_try_init(|| self.stored_since(since)).await?),
+            None => None,
+        };
         let after = self.after.lock().unwrap_or_else(PoisonError::into_inner).get(&number).cloned();
         let Rows { found, next, .. } = self.store.keys(after.as_ref(), KEYS_AT_ONCE).await?;
         let live = self.store.live(&found).await?;
-        let live: HashSet<_> = live.into_iter().map(|it| it.key).collect();
+        let has_changed = |it: &Live| {
+            since.is_none_or(|since| it.changed_at.is_none_or(|changed| changed >= since))
+        };
+        let live: HashSet<_> = live.into_iter().filter(has_changed).map(|it| it.key).collect();
         let keys = found.iter().filter(|key| live.contains(key)).map(|key| key.as_str().into());
         let (keys, is_last) = (keys.collect(), next.is_none());
         if let Some(next) = next {
             self.after.lock().unwrap_or_else(PoisonError::into_inner).insert(number + 1, next);
         }
         Ok(SeedKeys { keys, is_last })
+    }
+
+    /// Returns the time since which an item that changed may have been stored after `since`: the start
+    /// of a sweep of the parent that was under way then.
+    async fn stored_since(&self, since: Timestamp) -> Result<Timestamp, StoreError> {
+        let sweeps = self.store.sweeps(SWEEPS).await?.into_iter().map(|it| it.entry);
+        let was_under_way = |it: &SweepEntry| it.ended_at.is_none_or(|ended| ended >= since);
+        let starts = sweeps.filter(was_under_way).map(|it| it.started_at);
+        Ok(starts.min().map_or(since, |start| start.min(since)))
     }
 
     /// Closes the store. Errors are ignored: nothing was written.

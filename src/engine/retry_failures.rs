@@ -83,7 +83,7 @@ impl RetryPlan {
 /// Returns the list page with this name, or `None` if the list is not paged by number.
 fn numbered(site: &Site, name: &str) -> Option<IndexRun> {
     // A page of what had changed at some time is not found again by its number.
-    if !site.index.paging.is_numbered() || site.incremental().is_some() {
+    if !site.index.paging.is_numbered() || site.index.since.is_some() {
         return None;
     }
     let (list, number) = match (&site.seeds, name.rsplit_once('/')) {

@@ -432,7 +432,12 @@ fn session_form(session: &Session) -> Value {
 fn seeds_form(seeds: &Seeds) -> Value {
     match seeds {
         Seeds::Listed(seeds) => seeds.iter().map(|seed| Value::from(&**seed)).collect(),
-        Seeds::Items(parent) => json!({ "site": &**parent }),
+        Seeds::Range(range) => {
+            let (range, step) = range.written();
+            json!({ "range": range, "step": step })
+        }
+        Seeds::Items { site, changed: None } => json!({ "site": &**site }),
+        Seeds::Items { site, changed: Some(_) } => json!({ "site": &**site, "changed": true }),
         Seeds::Page(page) => {
             let SeedsPage { request, reading, paging, goes_on, more, marks: _, select } = &**page;
             let mut form = Form::new();

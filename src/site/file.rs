@@ -93,8 +93,8 @@ pub struct AnswersTable {
     pub(super) error: Vec<At<Chain>>,
 }
 
-/// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or `url`
-/// and `select` of a page that names them, or `site`.
+/// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or
+/// `range`, or `url` and `select` of a page that names them, or `site`.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -103,6 +103,17 @@ pub struct SeedsTable {
     pub(super) values: Option<Vec<String>>,
     /// Name of another site in the same store, the parent: the keys of its items are the categories.
     pub(super) site: Option<At<String>>,
+    /// site: true if only items that changed since the last complete sweep are categories; such a sweep
+    /// is partial. Default: false.
+    pub(super) changed: Option<At<bool>>,
+    /// changed: interval between sweeps over all items, such as 30d. Default: 7d.
+    pub(super) full: Option<At<String>>,
+    /// Range of numbers, days or months, both ends included: `1..100`, `2024-01-01..2024-12-31`,
+    /// `2024-01..today`. Today is the day in UTC on which a sweep begins.
+    pub(super) range: Option<At<String>>,
+    /// range: distance between two categories, such as `10`, `7 days` or `1 month`. Default: one number,
+    /// day or month.
+    pub(super) step: Option<At<String>>,
     /// Selector of the categories on the page at `url`.
     pub(super) select: Option<At<Short<RuleTable>>>,
     /// Format of the page. Default: the format of the site.

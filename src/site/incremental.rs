@@ -1,15 +1,13 @@
-//! The site of one sweep: lists that are asked only for what changed.
+//! Lists that are asked only for what changed, since a time that is the same for a whole sweep.
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 
-use super::Site;
 use super::request::{BodyTemplate, RequestTemplate};
 use super::rules::IndexRules;
 use super::template::{JsonTemplate, Placeholder, Template};
-use crate::model::report::Kind;
 use crate::sweep::incremental::Incremental;
 
 /// Name of the placeholder for the time.
@@ -30,30 +28,18 @@ impl Since {
         Placeholder::Named(Arc::from(NAME))
     }
 
+    /// Returns a time as the site writes it, or `None` if it cannot be written.
     fn text(&self, since: Timestamp) -> Option<String> {
         strtime::format(&*self.format, since).ok()
     }
 }
 
-impl Site {
-    /// Returns how the site is swept incrementally, or `None` if each sweep lists everything.
-    pub fn incremental(&self) -> Option<Incremental> {
-        self.index.since.as_ref().map(|since| since.incremental)
-    }
-
-    /// Returns the site as a sweep of this kind requests it: `{since}` is the time since which a
-    /// partial sweep lists what changed. In other sweeps the entries with it are left out.
-    pub fn of_sweep(mut self, kind: Kind) -> Site {
-        if let Some(rules) = &self.index.since {
-            let since = kind.since().and_then(|since| rules.text(since));
-            bind(&mut self.index, &Since::placeholder(), since.as_deref());
-        }
-        self
-    }
-}
-
-/// Replaces a placeholder in all requests of a list by its value, or leaves out the entries with it.
-fn bind(rules: &mut IndexRules, placeholder: &Placeholder, value: Option<&str>) {
+/// Puts the time since which a list is asked for what changed into all its requests. Without a time
+/// the entries that contain it are left out.
+pub fn bind(rules: &mut IndexRules, since: Option<Timestamp>) {
+    let Some(own) = &rules.since else { return };
+    let value = since.and_then(|since| own.text(since));
+    let (placeholder, value) = (&Since::placeholder(), value.as_deref());
     let others = [&mut rules.first, &mut rules.later].into_iter().flatten();
     for request in others.map(|it| &mut **it).chain([&mut rules.request]) {
         bind_request(request, placeholder, value);

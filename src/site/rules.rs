@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::Site;
 use super::incremental::Since;
 use super::paging::Paging;
+use super::range::SeedRange;
 use super::request::RequestTemplate;
 use super::template::is_value_name;
 use crate::model::task::List;
 use crate::select::field::{From, Pattern};
 use crate::select::{FieldRule, Format, Select, Steps};
+use crate::sweep::incremental::Incremental;
 
 /// Marks on a page which show that it is not the requested one, although its status is normal.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -47,8 +49,15 @@ pub enum Seeds {
     Listed(Vec<Arc<str>>),
     /// Categories that a page of the site names.
     Page(Box<SeedsPage>),
-    /// Keys of the items of another site, the parent, by its name. They are read from the store.
-    Items(Box<str>),
+    /// Categories that are a range. In the site of a sweep they are listed.
+    Range(SeedRange),
+    /// Keys of the items of another site, the parent. They are read from the store.
+    Items {
+        /// Name of the parent.
+        site: Box<str>,
+        /// When all items are seeds, if otherwise only those are that changed.
+        changed: Option<Incremental>,
+    },
 }
 
 /// A page that names categories.

@@ -14,7 +14,7 @@ const FAULTS: [(char, usize); 10] = [
     ('Z', 4),
     ('X', 8),
     ('O', 11),
-    ('C', 5),
+    ('C', 6),
 ];
 
 fn read(path: &Path) -> String {

@@ -19,6 +19,7 @@ mod other_words;
 mod paging;
 mod parts;
 mod proven_ends;
+mod ranges;
 mod revisions;
 mod services;
 mod sessions;

@@ -95,7 +95,13 @@ async fn d9_documents_that_were_adopted_are_live_and_are_marked() {
     let scripts = [doc! { "id": 1, "v": 1 }, doc! { "id": "2", "v": 2 }, doc! { "v": 3 }];
     books.insert_many(scripts).await.expect("they are inserted");
     let store = open(&backend).await;
-    let bare = |name| Live { key: key(name), unlisted_at: None, first_seen: None, url: None };
+    let bare = |name| Live {
+        key: key(name),
+        unlisted_at: None,
+        first_seen: None,
+        changed_at: None,
+        url: None,
+    };
     assert_eq!(store.keys(None, 10).await.map(|page| page.found), Ok(keys(&["1", "2"])));
     let both = keys(&["1", "2"]);
     assert_eq!(store.live(&both).await, Ok(vec![bare("1"), bare("2")]));

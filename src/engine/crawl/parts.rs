@@ -43,7 +43,7 @@ impl Crawl {
     pub(super) fn unused_age(&self) -> Option<String> {
         self.settings.refresh.max_age.filter(|_| self.site.incremental().is_some())?;
         let why = "an item that is skipped would not be listed again until it changes";
-        Some(format!("--max-age is not used where a list is asked only for what changed: {why}"))
+        Some(format!("--max-age is not used where a sweep lists only what changed: {why}"))
     }
 
     /// Returns the policy for all items of a sweep that began at `began`.

@@ -23,7 +23,7 @@ pub async fn read_seeds(
             "{name}, whose items are the seeds, has not been crawled completely yet: there may be more of them. Crawl {name} until a sweep of it is complete"
         ));
     }
-    let SeedKeys { keys, is_last } = parent.page(index.number).await?;
+    let SeedKeys { keys, is_last } = parent.page(index.number, context.scope.kind.since()).await?;
     let mut runs = context.site.lists(keys.into_iter(), context.scope.range);
     if !is_last {
         let next = index.number + 1;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::fmt::strtime;
 
-use super::super::file::{IndexTable, SinceTable};
+use super::super::file::{IndexTable, SeedsTable, SinceTable};
 use super::super::paging::Paging;
 use super::super::request::RequestTemplate;
 use super::super::written::At;
@@ -45,6 +45,26 @@ pub fn since(table: &IndexTable, paging: &Paging) -> Result<Option<Since>, Wrong
     }
     let incremental = times("index.since", overlap.as_ref(), full.as_ref())?;
     Ok(Some(Since { format: text.into(), incremental }))
+}
+
+/// Builds `[seeds] changed` and `full`.
+///
+/// # Errors
+/// Returns the first wrong value.
+pub fn changed(table: &SeedsTable) -> Result<Option<Incremental>, Wrong> {
+    let is_changed = table.changed.as_ref().is_some_and(|changed| changed.value);
+    match &table.full {
+        Some(full) if !is_changed => {
+            let message = "it is for `changed = true`: otherwise each sweep is full";
+            Err(wrong(full, "seeds.full", message))
+        }
+        full if is_changed => {
+            let incremental = times("seeds", None, full.as_ref())?;
+            // Both times are those of gleaner's own runs.
+            Ok(Some(Incremental { overlap: Duration::ZERO, ..incremental }))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Builds overlap and interval of full sweeps.
@@ -119,9 +139,12 @@ pub fn check_request(
 /// # Errors
 /// Returns an error if they may come and go.
 pub fn check_seeds(table: &IndexTable, seeds: Option<&Seeds>) -> Result<(), Wrong> {
-    let (Some(written), Some(Seeds::Page(_) | Seeds::Items(_))) = (&table.since, seeds) else {
-        return Ok(());
-    };
+    let (Some(written), Some(seeds)) = (&table.since, seeds) else { return Ok(()) };
+    match seeds {
+        Seeds::Listed(_) => return Ok(()),
+        Seeds::Range(range) if !range.grows() => return Ok(()),
+        Seeds::Range(_) | Seeds::Page(_) | Seeds::Items { .. } => {}
+    }
     let message = "not valid with categories that come and go: a new one would be asked only for what changed. List them in `[seeds] values`";
     Err(wrong(written, "index.since", message))
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::incremental;
 use super::reading::{Built, Read};
 use super::request::{self, Asked};
 use super::select::rule;
@@ -10,7 +11,7 @@ use super::{refuse, wrong};
 use crate::site::file::{SeedsTable, SiteFile};
 use crate::site::paging::Paging;
 use crate::site::written::At;
-use crate::site::{Seeds, SeedsPage};
+use crate::site::{SeedRange, Seeds, SeedsPage};
 use crate::store::is_valid_name;
 
 /// Builds the seeds of a site.
@@ -23,6 +24,17 @@ pub fn build(file: &SiteFile, written: &At<SeedsTable>) -> Result<Seeds, Wrong> 
     if let Some(parent) = &table.site {
         return of_parent(file, table, parent);
     }
+    let of_parent = [
+        table.changed.as_ref().map(|it| at_key(it, "seeds.changed")),
+        table.full.as_ref().map(|it| at_key(it, "seeds.full")),
+    ];
+    let why = "it is for the items of another site, which `site` names";
+    refuse(of_parent.into_iter().flatten().next(), why)?;
+    if let Some(range) = &table.range {
+        return of_range(table, range);
+    }
+    let step = table.step.as_ref().map(|it| at_key(it, "seeds.step"));
+    refuse(step, "it is for `range`")?;
     match (&table.values, &table.url, &table.select) {
         (Some(values), None, None) if values.is_empty() => {
             Err(wrong(written, "seeds.values", "must contain at least one category"))
@@ -50,7 +62,11 @@ pub fn build(file: &SiteFile, written: &At<SeedsTable>) -> Result<Seeds, Wrong> 
             let page = SeedsPage { request, reading, paging, goes_on, more, marks, select };
             Ok(Seeds::Page(Box::new(page)))
         }
-        _ => Err(wrong(written, "seeds", "set `values`, or `url` and `select`, or `site`")),
+        _ => Err(wrong(
+            written,
+            "seeds",
+            "set `values`, or `range`, or `url` and `select`, or `site`",
+        )),
     }
 }
 
@@ -67,11 +83,29 @@ fn of_parent(file: &SiteFile, table: &SeedsTable, parent: &At<String>) -> Result
     let others = [
         table.values.as_ref().map(|_| at_key(parent, "seeds.values")),
         table.select.as_ref().map(|it| at_key(it, "seeds.select")),
+        table.range.as_ref().map(|it| at_key(it, "seeds.range")),
+        table.step.as_ref().map(|it| at_key(it, "seeds.step")),
         used(table),
     ];
     let why = "the categories are the items of the site that `site` names";
     refuse(others.into_iter().flatten().next(), why)?;
-    Ok(Seeds::Items(parent.value.as_str().into()))
+    Ok(Seeds::Items { site: parent.value.as_str().into(), changed: incremental::changed(table)? })
+}
+
+/// Builds the seeds that are a range.
+fn of_range(table: &SeedsTable, range: &At<String>) -> Result<Seeds, Wrong> {
+    let others = [
+        table.values.as_ref().map(|_| at_key(range, "seeds.values")),
+        table.select.as_ref().map(|it| at_key(it, "seeds.select")),
+        used(table),
+    ];
+    refuse(others.into_iter().flatten().next(), "the categories are those of `range`")?;
+    let step = table.step.as_ref();
+    let built = SeedRange::parse(&range.value, step.map(|step| &*step.value));
+    built.map(Seeds::Range).map_err(|(key, message)| {
+        let at = step.filter(|_| key == "step").unwrap_or(range);
+        wrong(at, &format!("seeds.{key}"), message)
+    })
 }
 
 /// Returns the first key that is used for a page of categories, or `None`.

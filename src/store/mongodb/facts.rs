@@ -156,8 +156,8 @@ pub fn known(document: &RawDocument, layout: Layout) -> Option<Known> {
 
 /// Returns a document of ours of which only some metadata was read.
 pub fn live(document: &RawDocument, layout: Layout) -> Option<Live> {
-    let Known { key, url, first_seen, unlisted_at, .. } = known(document, layout)?;
-    Some(Live { key, unlisted_at, first_seen, url })
+    let Known { key, url, first_seen, changed_at, unlisted_at, .. } = known(document, layout)?;
+    Some(Live { key, unlisted_at, first_seen, changed_at, url })
 }
 
 /// Returns a document for reading back: the site's own fields, and the metadata.

@@ -169,7 +169,7 @@ async fn by_key(
 pub async fn live(store: &MongodbStore, keys: &[Key]) -> Result<Vec<Live>, StoreError> {
     let mut filter = of_keys(store, keys);
     filter.insert("_gleaner.gone_at", doc! { "$exists": false });
-    let wanted = ["key", "url", "first_seen", "unlisted_at"];
+    let wanted = ["key", "url", "first_seen", "changed_at", "unlisted_at"];
     let wanted: Document =
         wanted.into_iter().map(|name| (format!("_gleaner.{name}"), 1.into())).collect();
     let options = FindOptions::builder().projection(wanted).build();

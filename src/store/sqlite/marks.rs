@@ -60,7 +60,7 @@ impl MarkSql {
             ),
             keys: Paged::of(table, "key"),
             live: format!(
-                "SELECT key, unlisted_at, first_seen, url FROM {table} \
+                "SELECT key, unlisted_at, first_seen, url, changed_at FROM {table} \
                  WHERE {keys} AND gone_at IS NULL"
             ),
             count: format!("SELECT count(*) FROM {table} WHERE gone_at IS NULL"),
@@ -160,6 +160,7 @@ impl MarkSql {
                 unlisted_at: row::parsed(row, 1)?,
                 first_seen: row::parsed(row, 2)?,
                 url: row.get(3)?,
+                changed_at: row::parsed(row, 4)?,
             })
         };
         statement.query_map([list(keys)], live)?.collect()

@@ -100,6 +100,48 @@ fn answer(shelf: &Shelf, asked: &Asked) -> Answer {
     }
 }
 
+#[test]
+fn c6_only_items_that_changed_are_seeds_and_the_sweep_is_partial() {
+    on_both(|store, folder| {
+        let shop = Shop::of(&["a", "b", "c"]);
+        let url = shop.served.url();
+        let file = child("reviews", "books", url, "/items/{seed}/reviews");
+        let file = folder.file(
+            "reviews",
+            &file.replace("site = 'books'", "site = 'books'\nchanged = true\nfull = '7d'"),
+        );
+        let books = shop.books(folder);
+        let run = || crawl(&[&books, &file], store).args(&["--gone-limit", "60"]);
+        run().run().with(0);
+        let asked = shop.asked();
+        assert_eq!(asked, 3);
+        // A review that only a full sweep finds, and one of a book that is new.
+        shop.shelf().reviews.insert("a".to_owned(), vec!["a-1".to_owned(), "a-3".to_owned()]);
+        shop.shelf().books.push("d".to_owned());
+        shop.shelf().reviews.insert("d".to_owned(), two("d"));
+        run().run().with(0).tells(&["starting partial sweep", "2 new"]);
+        assert_eq!(shop.asked(), asked + 1, "the list of d");
+        let expected = set(&["a-1", "a-2", "b-1", "b-2", "c-1", "c-2", "d-1", "d-2"]);
+        assert_eq!(live(store, "reviews"), expected);
+        assert_eq!(held(store, "reviews").1.len(), 1, "only full sweeps are whole");
+        run().run().with(0).tells(&["starting partial sweep"]);
+        assert_eq!(shop.asked(), asked + 1, "no book changed");
+        // A book that leaves is no seed; one that comes back has changed.
+        shop.shelf().books.retain(|book| book != "b");
+        for _ in 0..2 {
+            run().run().with(0);
+        }
+        assert!(!live(store, "books").contains("b"));
+        shop.shelf().books.push("b".to_owned());
+        run().run().with(0);
+        assert_eq!(shop.asked(), asked + 2, "the list of b");
+        let late = (8 * 86_400).to_string();
+        run().env("GLEANER_TEST_CLOCK_OFFSET", &late).run().with(0);
+        assert_eq!(shop.asked(), asked + 6, "all four lists");
+        assert!(live(store, "reviews").contains("a-3"));
+    });
+}
+
 /// Runs a test on each store.
 fn on_both(test: impl Fn(&str, &Folder)) {
     let folder = Folder::new();

@@ -246,6 +246,7 @@ pub async fn keys_go_on_after_one_and_live_leaves_out_what_is_gone<B: Ledger>() 
         key: key(name),
         unlisted_at: ["a", "9"].contains(&name).then(|| at(30)),
         first_seen: Some(at(0)),
+        changed_at: Some(at(0)),
         url: Some(format!("http://127.0.0.1/item/{name}").into()),
     };
     assert_eq!(found, ["9", "a", "a.b", "ä"].map(expected));
