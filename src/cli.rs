@@ -17,6 +17,7 @@ mod overrides;
 mod progress;
 mod signals;
 mod sites;
+mod status;
 mod streams;
 mod sweeps;
 mod tune;
@@ -73,6 +74,9 @@ enum Command {
     /// Measure how many concurrent requests a site handles; this loads the site
     #[command(after_help = tune::AFTER_HELP)]
     Tune(tune::TuneArgs),
+    /// Show whether all is well with the sites in a store, and tell what changed
+    #[command(after_help = status::AFTER_HELP)]
+    Status(status::StatusArgs),
     /// List past sweeps of a site and their counts
     #[command(after_help = sweeps::AFTER_HELP)]
     Sweeps(sweeps::SweepsArgs),
@@ -124,6 +128,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Sites(sites) => sites::run(sites).await,
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
         Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
+        Command::Status(status) => Box::pin(status::run(status)).await,
         Command::Sweeps(sweeps) => sweeps::run(sweeps).await,
         Command::Failures(failures) => Box::pin(failures::run(failures)).await,
         Command::Export(export) => Box::pin(export::run(export)).await,

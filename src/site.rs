@@ -140,6 +140,7 @@ impl Site {
             let pace = settings.pace.with_workers(*workers);
             let (rate, robots) = (rate.or(pace.rate), robots.unwrap_or(pace.robots));
             settings.pace = PaceSettings { rate, robots, ..pace };
+            settings.expect.clone_from(&self.own.expect);
             if !user_agents.is_empty() {
                 settings.client.user_agents.clone_from(user_agents);
             }

@@ -19,6 +19,7 @@
 //! `tests/it/store_contract.rs` is the test suite that every store must pass.
 
 mod jsonl;
+mod ledgers;
 mod mongodb;
 mod patient;
 mod rows;
@@ -41,6 +42,7 @@ use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
+pub use ledgers::{Ledgers, SiteId};
 pub use mongodb::insert_command;
 pub use patient::{Patience, PatientStore};
 pub use rows::{Position, Rows};
@@ -366,6 +368,20 @@ pub async fn open_to_read(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store
         }
         StoreUrl::JsonLines(_) => open(url, place).await,
     }
+}
+
+/// Opens the ledgers in the store at `url`.
+///
+/// # Errors
+/// Returns an error if the store cannot be reached within 5 s or read, or keeps no ledger.
+pub async fn open_ledgers(url: &StoreUrl) -> Result<Arc<dyn Ledgers>, StoreError> {
+    Ok(match url {
+        StoreUrl::Sqlite(path) => Arc::new(sqlite::SqliteLedgers::open(path).await?),
+        StoreUrl::Mongodb(uri) => Arc::new(mongodb::MongodbLedgers::open(uri).await?),
+        StoreUrl::JsonLines(_) => {
+            return Err(StoreError::Unusable(format!("{url}: JSON lines keep no ledger")));
+        }
+    })
 }
 
 /// Returns what a crawl that writes `sample` would do to documents of other programs in the

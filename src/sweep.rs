@@ -3,6 +3,7 @@
 //! The log, report, ledger and exit code are made from one [`Snapshot`], so that they cannot
 //! contradict each other.
 
+pub mod expect;
 mod holder;
 pub mod incremental;
 pub mod lock;
@@ -17,6 +18,7 @@ use crate::model::report::{Baseline, Kind, Outcome, Report};
 use crate::observe::metrics::Snapshot;
 use crate::observe::progress::Progress;
 use crate::system::clock;
+use expect::Expectations;
 
 pub use holder::{Holder, Life};
 
@@ -76,7 +78,7 @@ pub struct SweepEntry {
     pub runs: u32,
 }
 
-/// The site that a sweep crawls, by which definition, and into which collection.
+/// The site that a sweep crawls, by which definition, into which collection, and what is expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scope {
     /// Name of the site.
@@ -85,6 +87,9 @@ pub struct Scope {
     pub collection: Box<str>,
     /// Digest of the site file's definition.
     pub definition: Box<str>,
+    /// Expectations that the sweep is judged by.
+    #[serde(default, skip_serializing_if = "Expectations::is_default")]
+    pub expect: Expectations,
 }
 
 /// A ledger entry, with the time since its holder's heartbeat.
@@ -108,6 +113,7 @@ impl SweepEntry {
                 site: site.into(),
                 collection: collection.into(),
                 definition: definition.into(),
+                expect: Expectations::default(),
             },
             state: State::Running,
             kind,
@@ -120,6 +126,12 @@ impl SweepEntry {
             fence: 0,
             runs: 1,
         }
+    }
+
+    /// Sets what is expected of the sweep.
+    pub fn expecting(mut self, expect: Expectations) -> SweepEntry {
+        self.scope.expect = expect;
+        self
     }
 
     /// Returns true if the sweep was resumed by a later run.
@@ -150,6 +162,17 @@ impl SweepEntry {
             report.baseline = Baseline { kind: report.baseline.kind, ..baseline };
         }
         self
+    }
+}
+
+impl LedgerEntry {
+    /// Returns true if the sweep runs: its process is not known to be dead, and its last heartbeat is
+    /// not too old.
+    pub fn is_alive(&self) -> bool {
+        let LedgerEntry { entry, silent_for, .. } = self;
+        entry.state == State::Running
+            && entry.holder.as_ref().is_some_and(|holder| holder.life() != Life::Dead)
+            && silent_for.is_none_or(|silent| silent < lock::silence())
     }
 }
 

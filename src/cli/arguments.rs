@@ -23,6 +23,7 @@ use crate::site::settings::{
     PaceSettings, RefreshSettings, ScopeSettings, Settings, StoreSettings,
 };
 use crate::store::StoreUrl;
+use crate::sweep::expect::Expectations;
 
 /// How to request pages and where to store items: settings of every command that crawls.
 #[derive(Debug, Args)]
@@ -293,8 +294,10 @@ impl RunArgs {
 impl SweepArgs {
     /// Returns `settings` with the overrides of the sweep arguments.
     pub fn apply_to(&self, settings: Settings) -> Settings {
-        let Settings { scope, refresh, .. } = settings;
+        let Settings { scope, refresh, expect, .. } = settings;
+        let every_s = expect.every_s.or(self.every.map(|every| every.as_secs().max(1)));
         Settings {
+            expect: Expectations { every_s, ..expect },
             scope: ScopeSettings {
                 fresh: self.fresh || scope.fresh,
                 full: self.full || scope.full,

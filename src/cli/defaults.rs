@@ -12,7 +12,7 @@ use clap::{Arg, Command, ValueEnum};
 use super::arguments::{LogFormat, Progress};
 use super::demo::DEMO_STORE;
 use super::holdings::DEFAULT_STORE;
-use super::{sweeps, tune};
+use super::{status, sweeps, tune};
 use crate::demo::Options;
 use crate::site::settings::{
     ClientSettings, PaceSettings, RefreshSettings, Settings, StoreSettings,
@@ -60,7 +60,8 @@ fn with_default(argument: Arg, default: &Shown) -> Arg {
 
 /// Returns the default of the argument with this id, or `None` if it has none.
 fn of(id: &str, is_demo: bool) -> Option<Shown> {
-    let Settings { scope, refresh, pace, client, store, grace, scrubber: _ } = Settings::default();
+    let Settings { scope, refresh, pace, client, store, grace, expect: _, scrubber: _ } =
+        Settings::default();
     let shown = match id {
         "store" if is_demo => value(DEMO_STORE),
         "store" => value(DEFAULT_STORE),
@@ -73,13 +74,15 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         }
         "base_url" | "collection" | "page_size" => Shown::Words("the site file's"),
         "adopt" => switch(false),
-        "every" | "report" => Shown::Words("none"),
+        "every" | "report" | "on_change" | "notify_url" | "state" => Shown::Words("none"),
         "allow_seeds" => Shown::Words("the sites before it"),
         "log_format" => named(LogFormat::default()),
         "log_file" => Shown::Words("standard error"),
         "progress" => named(Progress::default()),
         "max_requests" => value(tune::MOST_REQUESTS),
         "most" => value(sweeps::MOST),
+        "after" => value(status::AFTER),
+        "repeat" => time(status::REPEAT),
         id => {
             return of_refresh(id, refresh)
                 .or_else(|| of_pace(id, pace))

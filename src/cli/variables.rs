@@ -11,7 +11,7 @@ use crate::text::plain;
 const PREFIX: &str = "GLEANER_";
 
 /// Variables of the project's own tests and tools; the program does not read them.
-const OF_TESTS: [&str; 15] = [
+const OF_TESTS: [&str; 16] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
     "GLEANER_LARGE_PAGES",
@@ -20,6 +20,7 @@ const OF_TESTS: [&str; 15] = [
     "GLEANER_SOAK_MINUTES",
     "GLEANER_SOAK_SEED",
     "GLEANER_TAKEOVER_ROUNDS",
+    "GLEANER_TEST_HOOK",
     "GLEANER_TEST_CALL",
     "GLEANER_TEST_CLOCK_OFFSET",
     "GLEANER_TEST_HEARTBEAT",

@@ -195,6 +195,7 @@ impl Crawl {
             limited: self.settings.is_limited(),
             full: self.settings.scope.full || self.store.was_empty(),
             fresh: self.settings.scope.fresh,
+            expect: &self.settings.expect,
             shutdown: &self.shutdown,
         };
         let Some(claim) = request.claim().await? else { return Ok(None) };

@@ -14,6 +14,7 @@ use crate::model::report::Kind;
 use crate::observe::progress::Progress;
 use crate::site::Site;
 use crate::store::Ledger;
+use crate::sweep::expect::Expectations;
 use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, LedgerEntry, Life, SweepEntry, incremental};
 use crate::system::clock;
@@ -68,6 +69,8 @@ pub struct LockRequest<'a> {
     pub full: bool,
     /// True if a new sweep is started instead of resuming an unfinished one.
     pub fresh: bool,
+    /// Expectations of the sweep.
+    pub expect: &'a Expectations,
     /// Ends the attempts.
     pub shutdown: &'a Shutdown,
 }
@@ -119,10 +122,8 @@ impl LockRequest<'_> {
     fn own(&self, entries: &[LedgerEntry]) -> SweepEntry {
         let Site { name, collection, .. } = self.site;
         let kind = if self.limited { Kind::Limited } else { Kind::Full };
-        let own = SweepEntry {
-            holder: Some(Holder::this()),
-            ..SweepEntry::begin(name, collection, &self.site.definition(), kind)
-        };
+        let own = SweepEntry::begin(name, collection, &self.site.definition(), kind);
+        let own = SweepEntry { holder: Some(Holder::this()), ..own.expecting(self.expect.clone()) };
         match self.site.incremental().filter(|_| !self.limited && !self.full) {
             Some(rules) => SweepEntry { kind: incremental::kind(rules, entries, &own), ..own },
             None => own,

@@ -89,15 +89,15 @@ impl Document {
     }
 
     /// Hands over the names at the top of the document whose values are neither null nor empty text,
-    /// each with a hash of its value. Hashes are comparable within one process, between documents of
-    /// one encoding.
-    pub fn members(&self, mut each: impl FnMut(&str, u64)) {
+    /// each with a function that hashes its value. Hashes are comparable within one process, between
+    /// documents of one encoding.
+    pub fn members(&self, mut each: impl FnMut(&str, &dyn Fn() -> u64)) {
         match &self.body {
             Body::Bson(bson) => {
                 for raw::Element { name, value } in raw::Elements::of(bson) {
                     if let Some(name) = std::str::from_utf8(name).ok().filter(|_| is_filled(&value))
                     {
-                        each(name, members::hash(value));
+                        each(name, &|| members::hash(value));
                     }
                 }
             }

@@ -18,8 +18,8 @@ pub struct Coverage {
     pub pages: u64,
     /// Number of pages that had the field.
     pub found: u64,
-    /// Number of pages that had the field's most frequent value. A lower bound, exact if the field
-    /// has few values.
+    /// Number of pages that had the field's most frequent value, as far as a sample of many pages
+    /// tells. Rather too low if the field has many values; 0 if that is not known.
     #[serde(default)]
     pub top: u64,
 }
@@ -274,6 +274,22 @@ pub struct Items {
     /// could not be requested.
     #[serde(default)]
     pub unlisted: u64,
+}
+
+impl Index {
+    /// Returns the number of items that are expected, as far as is known: what the list declares, or
+    /// the number listed if that is larger.
+    pub fn expected(&self) -> u64 {
+        self.declared.unwrap_or(0).max(self.listed)
+    }
+}
+
+impl Items {
+    /// Returns the number of listed items that are done, with success or without.
+    pub fn settled(&self) -> u64 {
+        let Items { new, changed, same, skipped, missing, failed, gone: _, unlisted: _ } = self;
+        new + changed + same + skipped + missing + failed
+    }
 }
 
 /// Counters of writes to the store.

@@ -96,15 +96,13 @@ impl Snapshot {
 
     /// Returns the number of items that are done, with success or without.
     pub fn settled(&self) -> u64 {
-        let Items { new, changed, same, skipped, missing, failed, gone: _, unlisted: _ } =
-            self.items;
-        new + changed + same + skipped + missing + failed
+        self.items.settled()
     }
 
     /// Returns the number of items that are expected, as far as is known: what the list declares,
     /// or the number listed if that is larger.
     pub fn expected(&self) -> u64 {
-        self.index.declared.unwrap_or(0).max(self.index.listed)
+        self.index.expected()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod detail;
+mod expect;
 mod incremental;
 mod paging;
 mod parts;
@@ -79,7 +80,10 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let session =
         file.session.as_ref().map(|table| session::session(table, &statuses)).transpose()?;
     let robots = file.robots;
-    let own = OwnSettings { workers, rate, robots, user_agents, session, missing: None };
+    let expect = file.expect.as_ref();
+    let expect = expect.map(|it| expect::build(&it.value, &index, detail.as_ref())).transpose()?;
+    let expect = expect.unwrap_or_default();
+    let own = OwnSettings { workers, rate, robots, user_agents, session, expect, missing: None };
     Ok(Site {
         collection: collection.value.as_str().into(),
         name: file.name.value.into(),

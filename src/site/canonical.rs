@@ -71,7 +71,16 @@ pub(super) fn definition_form(site: &Site) -> Value {
         name: _,
         description: _,
         hosts: _,
-        own: OwnSettings { session, workers: _, rate: _, robots: _, user_agents: _, missing: _ },
+        own:
+            OwnSettings {
+                session,
+                expect: _,
+                workers: _,
+                rate: _,
+                robots: _,
+                user_agents: _,
+                missing: _,
+            },
         statuses: _,
         descends: _,
     } = site;

@@ -3,6 +3,7 @@
 //! The docs of the fields document the format: the JSON Schema is generated from them
 //! (`site/schema.json`, `gleaner sites --schema`).
 
+mod expect;
 mod incremental;
 mod paging;
 mod parts;
@@ -18,6 +19,7 @@ use toml::de::{DeTable, DeValue};
 use super::SiteError;
 use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
 use crate::select::Format;
+pub use expect::ExpectTable;
 pub use incremental::SinceTable;
 pub use paging::{PagingBy, PagingTable, StepName};
 pub use parts::PartTable;
@@ -61,6 +63,8 @@ pub struct SiteFile {
     pub(super) total_exact: Option<bool>,
     /// Meaning of responses, if the site uses statuses in its own way.
     pub(super) answers: Option<At<AnswersTable>>,
+    /// Expectations of each sweep, for `gleaner status`.
+    pub(super) expect: Option<At<ExpectTable>>,
     /// Login, and headers and cookies that requests to the site's own origin carry.
     pub session: Option<At<SessionTable>>,
     /// Categories, each with its own list of items.

@@ -9,6 +9,7 @@ use super::session::Session;
 use super::variable::Missing;
 use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
+use crate::sweep::expect::Expectations;
 use crate::text::secret::{Scrubber, Secret};
 
 /// Settings of a crawl.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub client: ClientSettings,
     /// Writes to the store.
     pub store: StoreSettings,
+    /// Expectations of the sweep, for its ledger entry.
+    pub expect: Expectations,
     /// Time for in-flight requests to finish at shutdown.
     pub grace: Duration,
     /// Hides the credentials of this run in all output and stored texts, except documents.
@@ -129,6 +132,7 @@ impl Default for Settings {
             pace: PaceSettings::default(),
             client: ClientSettings::default(),
             store: StoreSettings::default(),
+            expect: Expectations::default(),
             grace: Duration::from_secs(30),
             scrubber: Scrubber::default(),
         }
@@ -198,6 +202,8 @@ pub struct OwnSettings {
     pub user_agents: Vec<String>,
     /// Login, and what requests to the site's own origin carry.
     pub session: Option<Session>,
+    /// Expectations of each sweep.
+    pub expect: Expectations,
     /// First variable that the file names and that is not set.
     pub(super) missing: Option<Missing>,
 }

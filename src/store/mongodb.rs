@@ -16,6 +16,7 @@ mod failures;
 mod guard;
 mod layout;
 mod ledger;
+mod ledgers;
 mod marks;
 mod touch;
 mod write;
@@ -43,6 +44,7 @@ use crate::sweep::{LedgerEntry, SweepEntry};
 use crate::text::secret::Secret;
 use connection::{Connection, LONGEST_CALL, LONGEST_LOOK};
 use layout::{Layout, Whose};
+pub use ledgers::MongodbLedgers;
 pub use write::insert_command;
 
 /// Timeout for opening the store.

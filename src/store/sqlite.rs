@@ -12,6 +12,7 @@ mod documents;
 mod error;
 mod failures;
 mod ledger;
+mod ledgers;
 mod marks;
 mod paged;
 mod row;
@@ -25,6 +26,7 @@ use rusqlite::Connection;
 
 use self::database::{Database, Table};
 use self::error::Fault;
+pub use self::ledgers::SqliteLedgers;
 use self::row::Row;
 use super::thread::{Ended, Owner};
 use super::{

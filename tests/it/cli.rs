@@ -27,6 +27,7 @@ mod signals;
 mod sites;
 mod slow_pages;
 mod soak;
+mod status;
 mod takeover;
 mod terminal;
 mod told;

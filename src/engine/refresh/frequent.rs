@@ -12,21 +12,32 @@ const COUNTED: usize = 8;
 #[derive(Debug, Default)]
 pub struct Frequent {
     seen: u64,
-    /// Hashes and counts. A count of 0 is a free place.
-    counted: [(u64, u64); COUNTED],
+    hashes: [u64; COUNTED],
+    /// Counts of the values with these hashes. A count of 0 is a free place.
+    counts: [u64; COUNTED],
 }
 
 impl Frequent {
     /// Counts a value by its hash.
     pub fn add(&mut self, value: u64) {
         self.seen += 1;
-        let is_same = |place: &&mut (u64, u64)| place.0 == value && place.1 > 0;
-        if let Some((_, times)) = self.counted.iter_mut().find(is_same) {
-            *times += 1;
-        } else if let Some(free) = self.counted.iter_mut().find(|place| place.1 == 0) {
-            *free = (value, 1);
+        // Both loops without early end are a few vector instructions: this runs for each field of
+        // each item.
+        let (mut known, mut free) = (COUNTED, COUNTED);
+        for at in 0..COUNTED {
+            if self.hashes[at] == value && self.counts[at] > 0 {
+                known = at;
+            }
+            if self.counts[at] == 0 {
+                free = at;
+            }
+        }
+        if known < COUNTED {
+            self.counts[known] += 1;
+        } else if free < COUNTED {
+            (self.hashes[free], self.counts[free]) = (value, 1);
         } else {
-            self.counted.iter_mut().for_each(|(_, times)| *times -= 1);
+            self.counts.iter_mut().for_each(|times| *times -= 1);
         }
     }
 
@@ -37,7 +48,7 @@ impl Frequent {
 
     /// Returns how often the most frequent value occurs: a lower bound.
     pub fn top(&self) -> u64 {
-        let counted = self.counted.iter().map(|(_, times)| *times).max().unwrap_or_default();
+        let counted = self.counts.iter().copied().max().unwrap_or_default();
         counted.max(self.seen.min(1))
     }
 }

@@ -1,4 +1,4 @@
-//! The names at the top of a JSON object that name something, each with a hash of its value.
+//! The names at the top of a JSON object that name something, and hashes of their values.
 
 use std::hash::{BuildHasher, Hash};
 
@@ -8,8 +8,8 @@ use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Hands over the names whose values are neither null nor a text without anything in it, each with a
-/// hash of its value. `text` is an object, since it was read before.
-pub fn of_text(text: &[u8], each: impl FnMut(&str, u64)) {
+/// function that hashes its value. `text` is an object, since it was read before.
+pub fn of_text(text: &[u8], each: impl FnMut(&str, &dyn Fn() -> u64)) {
     // Neither can fail, because the text was parsed before. From bytes, serde_json would check that
     // each value is UTF-8, one by one: more slowly than this check of the whole.
     let Ok(text) = simdutf8::basic::from_utf8(text) else { return };
@@ -23,7 +23,7 @@ pub fn hash(value: impl Hash) -> u64 {
 
 struct Members<F>(F);
 
-impl<'de, F: FnMut(&str, u64)> Visitor<'de> for Members<F> {
+impl<'de, F: FnMut(&str, &dyn Fn() -> u64)> Visitor<'de> for Members<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,7 +34,7 @@ impl<'de, F: FnMut(&str, u64)> Visitor<'de> for Members<F> {
         while let Some(name) = map.next_key::<Name<'de>>()? {
             let value = map.next_value::<&RawValue>()?;
             if is_filled(value) {
-                (self.0)(&name.0, hash(value.get()));
+                (self.0)(&name.0, &|| hash(value.get()));
             }
         }
         Ok(())

@@ -336,11 +336,14 @@ fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     }
     let holder = document.remove("holder");
     let progress = document.remove("progress");
+    let expect = document.remove("expect");
     let mut entry: SweepEntry = bson::deserialize_from_document(document).map_err(|error| {
         StoreError::Failed(format!("the ledger's entry {id} cannot be read: {error}"))
     })?;
     entry.report = report.and_then(|report| bson::deserialize_from_bson(report).ok());
     entry.holder = holder.and_then(|holder| bson::deserialize_from_bson(holder).ok());
+    let expect = expect.and_then(|expect| bson::deserialize_from_bson(expect).ok());
+    entry.scope.expect = expect.unwrap_or_default();
     let silent_for = silent.map(Duration::from_millis);
     let progress = progress.and_then(|progress| bson::deserialize_from_bson(progress).ok());
     Ok(LedgerEntry { entry, silent_for, progress })

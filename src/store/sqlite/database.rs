@@ -4,8 +4,8 @@
 #[cfg(test)]
 pub(super) mod tests;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +71,7 @@ impl Database {
     /// file lacks are read as empty ones in memory.
     pub fn open_to_read(path: &Path, place: Place) -> Result<Database, StoreError> {
         let explain = |error| error::explain_opening(path, &error);
-        let connection = reader(path).map_err(explain)?;
+        let connection = reader(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         match schema::readable(&connection, &place).map_err(explain)? {
             Readable::Yes => Ok(Database::on(connection, place)),
             Readable::ByAnEarlierVersion => Database::open(path, place),
@@ -140,29 +140,50 @@ impl Database {
 }
 
 /// Opens a connection for reading, also to a read-only file. If its folder is read-only as well,
-/// the journal's index cannot be created, so the file is opened as immutable.
-fn reader(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(path, flags)?;
-    opened.busy_timeout(PATIENCE)?;
-    match opened.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())) {
-        Err(error)
-            if matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly)
-            ) =>
-        {
-            let Some(url) = path.canonicalize().ok().and_then(|it| Url::from_file_path(it).ok())
-            else {
-                return Err(error);
-            };
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-                | OpenFlags::SQLITE_OPEN_NO_MUTEX
-                | OpenFlags::SQLITE_OPEN_URI;
-            Connection::open_with_flags(format!("{url}?immutable=1"), flags)
-        }
-        looked => looked.map(|()| opened),
+/// the journal's index cannot be created, so the file is opened as immutable, unless there is a
+/// journal: without it, the file alone is not the latest state.
+pub fn reader(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    let explain = |error| error::explain_opening(path, &error);
+    let opened = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX);
+    let opened = opened.map_err(explain)?;
+    opened.busy_timeout(PATIENCE).map_err(explain)?;
+    let error = match opened.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(())) {
+        Ok(()) => return Ok(opened),
+        Err(error) => error,
+    };
+    let is_refused = matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    );
+    if !is_refused {
+        return Err(explain(error));
     }
+    if let Some(unread) = unread_journal(path) {
+        return Err(StoreError::Unusable(unread));
+    }
+    let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
+    let Some(url) = url else { return Err(explain(error)) };
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("{url}?immutable=1"), flags).map_err(explain)
+}
+
+/// Returns a message that the journal of the file holds writes that this user cannot read, or `None`
+/// if it holds none.
+fn unread_journal(path: &Path) -> Option<String> {
+    let mut journal = path.as_os_str().to_owned();
+    journal.push("-wal");
+    let journal = Path::new(&journal);
+    let holds_writes = fs::metadata(journal).is_ok_and(|journal| journal.len() > 0);
+    let owner = fs::metadata(path).map(|file| file.uid()).ok()?;
+    holds_writes.then(|| {
+        format!(
+            "{} cannot be read by this user while its journal {} holds writes: read it as the user with the id {owner}, who owns it, or when no crawl runs",
+            path.display(),
+            journal.display()
+        )
+    })
 }
 
 /// Creates a new file that only its owner can read. SQLite gives its journals the same mode.

@@ -23,11 +23,14 @@ use crate::system::clock;
 const CHANGE: &str = "UPDATE gleaner_sweeps SET state = :state, limited = :limited, since = :since, \
      definition = :definition, started_at = :started_at, \
      resumed_at = :resumed_at, ended_at = :ended_at, report = :report, \
-     holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs, progress = NULL";
+     holder = :holder, heartbeat_at = :heartbeat_at, runs = :runs, \
+     expect = :expect, progress = NULL";
 const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, limited, \
-     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence, resumed_at, since) \
+     definition, started_at, ended_at, report, holder, heartbeat_at, runs, fence, resumed_at, since, \
+     expect) \
    VALUES (:id, :site, :collection, :state, :limited, :definition, :started_at, :ended_at, \
-     :report, :holder, :heartbeat_at, :runs, :fence, :resumed_at, :since) ON CONFLICT DO NOTHING";
+     :report, :holder, :heartbeat_at, :runs, :fence, :resumed_at, :since, :expect) \
+   ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    ORDER BY fence DESC, id DESC LIMIT ?3";
 const WHOLE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
@@ -209,6 +212,7 @@ fn write(
         ":heartbeat_at": entry.heartbeat_at.map(time),
         ":runs": entry.runs,
         ":fence": entry.fence,
+        ":expect": json(Some(&entry.scope.expect).filter(|expect| !expect.is_default()))?,
         ":was": was_state,
         ":was_heartbeat_at": was_heartbeat_at,
         ":was_ended_at": was_ended_at,
@@ -238,6 +242,7 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
     let time = |name: &str| parsed::<Timestamp>(row, column(name)?);
     let text = |name: &str| row.get::<_, Option<String>>(name);
     let holder: Option<Holder> = text("holder")?.and_then(|it| serde_json::from_str(&it).ok());
+    let expect = text("expect")?.and_then(|it| serde_json::from_str(&it).ok());
     let state = serde_json::Value::from(row.get::<_, String>("state")?);
     let state = serde_json::from_value(state)
         .map_err(|error| Error::FromSqlConversionFailure(3, Type::Text, Box::new(error)))?;
@@ -247,6 +252,7 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
             site: row.get("site")?,
             collection: row.get("collection")?,
             definition: row.get("definition")?,
+            expect: expect.unwrap_or_default(),
         },
         state,
         kind: Kind::stored(row.get("limited")?, time("since")?),
@@ -259,4 +265,21 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
         runs: row.get("runs")?,
         fence: row.get("fence")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::tests::{opened, plan};
+    use super::*;
+
+    #[test]
+    fn sweeps_of_a_site_are_found_by_their_index() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, database) = opened(&folder);
+        for sql in [SWEEPS, WHOLE, NEXT_FENCE] {
+            let plan = plan(&database, sql);
+            assert!(plan.contains("USING") && plan.contains("gleaner_sweeps_by_site"), "{plan}");
+            assert!(!plan.contains("TEMP B-TREE"), "{plan}");
+        }
+    }
 }

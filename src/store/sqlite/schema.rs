@@ -38,7 +38,7 @@ const SWEEPS: [(&str, &str); 9] = [
     ("report", "TEXT"),
 ];
 /// Columns that later versions added. Older files get them when they are opened.
-const SWEEPS_SINCE: [(&str, &str); 7] = [
+const SWEEPS_SINCE: [(&str, &str); 8] = [
     ("holder", "TEXT"),
     ("heartbeat_at", "TEXT"),
     ("runs", "INTEGER NOT NULL DEFAULT 1"),
@@ -46,7 +46,11 @@ const SWEEPS_SINCE: [(&str, &str); 7] = [
     ("resumed_at", "TEXT"),
     ("progress", "TEXT"),
     ("since", "TEXT"),
+    ("expect", "TEXT"),
 ];
+/// Index by which a site's sweeps are found, the newest first, without reading those of others.
+const SWEEPS_INDEX: &str = "CREATE INDEX IF NOT EXISTS gleaner_sweeps_by_site \
+     ON gleaner_sweeps (site, collection, fence, id)";
 const FAILURES: [(&str, &str); 13] = [
     ("site", "TEXT NOT NULL"),
     ("collection", "TEXT NOT NULL"),
@@ -98,21 +102,52 @@ pub fn prepare(connection: &Connection, place: &Place) -> Result<Result<(), Stri
     for table in ours {
         bring_up_to_date(connection, table)?;
     }
+    connection.execute_batch(SWEEPS_INDEX)?;
     Ok(other_site(connection, place)?.map_or(Ok(()), Err))
 }
 
 /// Returns the tables of gleaner in a file.
 fn tables(place: &Place) -> [Table<'_>; 3] {
+    let collection =
+        Table { name: &place.collection, columns: &COLLECTION, since: &[], key: &["key"] };
+    let [sweeps, failures] = ledger_tables();
+    [collection, sweeps, failures]
+}
+
+/// Returns the tables that all sites in a file share.
+fn ledger_tables() -> [Table<'static>; 2] {
+    let key = &["site", "collection", "kind", "page"];
     [
-        Table { name: &place.collection, columns: &COLLECTION, since: &[], key: &["key"] },
         Table { name: "gleaner_sweeps", columns: &SWEEPS, since: &SWEEPS_SINCE, key: &["id"] },
-        Table {
-            name: "gleaner_failures",
-            columns: &FAILURES,
-            since: &[],
-            key: &["site", "collection", "kind", "page"],
-        },
+        Table { name: "gleaner_failures", columns: &FAILURES, since: &[], key },
     ]
+}
+
+/// Makes sweeps and failures of a file readable that lacks their tables, or columns that later
+/// versions added. Views on this connection stand for them; the file is not changed.
+pub fn bridge(connection: &Connection) -> Result<()> {
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    for table in &ledger_tables() {
+        let found = columns(connection, table)?;
+        let all = table.columns.iter().chain(table.since);
+        let lacking = all.filter(|(name, _)| !found.iter().any(|(at, _)| at == name));
+        let values: Vec<String> = lacking
+            .map(|(name, kind)| {
+                let default = kind.split_once("DEFAULT ").map_or("NULL", |(_, default)| default);
+                format!("{default} AS {name}")
+            })
+            .collect();
+        if values.is_empty() {
+            continue;
+        }
+        let (name, values) = (table.name, values.join(", "));
+        let select = match found.is_empty() {
+            true => format!("SELECT {values} WHERE false"),
+            false => format!("SELECT *, {values} FROM main.{name}"),
+        };
+        connection.execute_batch(&format!("CREATE TEMP VIEW {name} AS {select}"))?;
+    }
+    Ok(())
 }
 
 /// Result of the check whether a collection can be read.

@@ -96,6 +96,10 @@ impl Ledger for Sqlite {
                     site: row.get("site")?,
                     collection: row.get("collection")?,
                     definition: row.get("definition")?,
+                    expect: row
+                        .get::<_, Option<String>>("expect")?
+                        .map(|text| serde_json::from_str(&text).expect("expectations"))
+                        .unwrap_or_default(),
                 },
                 state: serde_json::from_value(state).expect("a state"),
                 kind: Kind::stored(

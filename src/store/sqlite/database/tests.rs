@@ -100,7 +100,7 @@ fn closing_leaves_one_file_with_everything_in_it() {
     write(&mut database, &rows(3, "{}")).unwrap();
     assert!(path.with_extension("db-wal").exists());
     database.close().unwrap();
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     let (_, database) = opened(&folder);
     assert!(!is_empty(&database));
 }
