@@ -190,7 +190,8 @@ impl Fetcher {
         let body = body?;
         self.metrics.received(sent.elapsed(), body.len());
         let headers = std::mem::take(response.headers_mut());
-        Ok(Page { url: request.url, headers, body }.unpacked(self.max_body))
+        let page = Page { url: request.url, headers, body };
+        Ok(if request.purpose.is_file { page } else { page.unpacked(self.max_body) })
     }
 
     /// Fetches a host's robots.txt, and reads at most `most` bytes of it. Redirects are followed to

@@ -254,10 +254,15 @@ impl Site {
         self.detail.as_ref().is_some_and(|detail| detail.values_of_list().next().is_some())
     }
 
+    /// Returns true if items name files to store.
+    pub fn has_files(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| !detail.further.files.is_empty())
+    }
+
     /// Returns true if a document is made from several requests.
     pub fn assembles(&self) -> bool {
         let further = self.detail.as_ref().map(|detail| &detail.further);
-        further.is_some_and(|it| it.next.is_some() || !it.parts.is_empty())
+        further.is_some_and(|it| it.next.is_some() || !it.parts.is_empty()) || self.has_files()
     }
 
     /// Returns true if the list has the URLs of items' pages.
@@ -323,7 +328,7 @@ impl Site {
     pub fn paging_of(&self, list: &List) -> &Paging {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => &page.paging,
-            (List::Pages(_) | List::Part(..), _) => {
+            (List::Pages(_) | List::Part(..) | List::Files(..), _) => {
                 self.detail.as_ref().map_or(&Paging::Single, |it| {
                     let part = it.part_of(list).map(|part| &part.paging);
                     part.or(it.further.next.as_ref()).unwrap_or(&Paging::Single)
@@ -338,7 +343,7 @@ impl Site {
     pub fn heeds_hints(&self, list: &List) -> bool {
         match (list, &self.seeds) {
             (List::Seeds, Some(Seeds::Page(page))) => page.more,
-            (List::Pages(_) | List::Part(..), _) => {
+            (List::Pages(_) | List::Part(..) | List::Files(..), _) => {
                 self.detail.as_ref().and_then(|it| it.part_of(list)).is_none_or(|part| part.more)
             }
             _ => self.index.more,

@@ -18,6 +18,7 @@
 //!
 //! `tests/it/store_contract.rs` is the test suite that every store must pass.
 
+pub mod files;
 mod jsonl;
 mod ledgers;
 mod mongodb;

@@ -20,9 +20,10 @@ use super::values;
 use crate::model::task::PageRange;
 use crate::site::Site;
 use crate::site::settings::{
-    PaceSettings, RefreshSettings, ScopeSettings, Settings, StoreSettings,
+    FileSettings, PaceSettings, RefreshSettings, ScopeSettings, Settings, StoreSettings,
 };
 use crate::store::StoreUrl;
+use crate::store::files::Files;
 use crate::sweep::expect::Expectations;
 
 /// How to request pages and where to store items: settings of every command that crawls.
@@ -107,6 +108,16 @@ pub struct RunArgs {
     /// refusals end the run, too.
     #[arg(long, env = "GLEANER_BLOCK_AFTER", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     block_after: Option<u32>,
+
+    /// Folder for the files that items name; needed if the site file has [detail.files]
+    ///
+    /// Each file is stored once, under the SHA-256 of its content. It is created if needed.
+    #[arg(long, env = "GLEANER_FILES", value_name = "DIR")]
+    pub files: Option<PathBuf>,
+
+    /// Maximum number of files of one item; an item with more is a failure
+    #[arg(long, env = "GLEANER_MAX_FILES", value_name = "N", value_parser = values::count)]
+    max_files: Option<u64>,
 
     /// Maximum documents per write
     #[arg(long, env = "GLEANER_BATCH", value_name = "N", value_parser = values::batch)]
@@ -257,6 +268,22 @@ impl RunArgs {
         at_page_size(site, self.page_size)
     }
 
+    /// Checks that there is a folder for the files that items of `site` name.
+    ///
+    /// # Errors
+    /// Returns the exit code, after printing what is wrong with the folder.
+    pub fn check_files(&self, site: &Site) -> Result<(), Exit> {
+        let said = match self.files.as_deref() {
+            _ if !site.has_files() => return Ok(()),
+            None => "missing: the site file has [detail.files]; give a folder for them".to_owned(),
+            Some(folder) => match Files::open(folder) {
+                Ok(_) => return Ok(()),
+                Err(error) => format!("{}: {error}", folder.display()),
+            },
+        };
+        Err(wrong("--files", "GLEANER_FILES", &said))
+    }
+
     /// Resolves the settings for a crawl of `site`: arguments first, then the site file, then
     /// defaults.
     ///
@@ -284,6 +311,12 @@ impl RunArgs {
                 batch: self.batch.unwrap_or(store.batch),
                 flush: self.flush.unwrap_or(store.flush),
                 wait: self.store_wait.unwrap_or(store.wait),
+            },
+            files: FileSettings {
+                folder: self.files.clone(),
+                most: self
+                    .max_files
+                    .map_or(default.files.most, |most| usize::try_from(most).unwrap_or(usize::MAX)),
             },
             grace: self.grace.unwrap_or(default.grace),
             ..default

@@ -60,7 +60,7 @@ fn with_default(argument: Arg, default: &Shown) -> Arg {
 
 /// Returns the default of the argument with this id, or `None` if it has none.
 fn of(id: &str, is_demo: bool) -> Option<Shown> {
-    let Settings { scope, refresh, pace, client, store, grace, expect: _, scrubber: _ } =
+    let Settings { scope, refresh, pace, client, store, files, grace, expect: _, scrubber: _ } =
         Settings::default();
     let shown = match id {
         "store" if is_demo => value(DEMO_STORE),
@@ -75,6 +75,8 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "base_url" | "collection" | "page_size" => Shown::Words("the site file's"),
         "adopt" => switch(false),
         "every" | "report" | "on_change" | "notify_url" | "state" => Shown::Words("none"),
+        "files" => Shown::Words("none"),
+        "max_files" => value(files.most),
         "allow_seeds" => Shown::Words("the sites before it"),
         "log_format" => named(LogFormat::default()),
         "log_file" => Shown::Words("standard error"),

@@ -10,7 +10,8 @@ use crate::extract::{FirstPage, FurtherPage};
 use crate::fetch;
 use crate::model::assembly::{Assembly, Part};
 use crate::model::document::Digest;
-use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page};
+use crate::model::record::Key;
+use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page, Place};
 use crate::site::{PartRules, Site};
 
 /// Maximum size of what is read of one item, in bytes.
@@ -27,6 +28,8 @@ pub struct Assembling<'a> {
     pub lists: &'a ListProgress,
     /// True if an empty page is requested again before it counts as empty.
     pub asks_again: bool,
+    /// Maximum number of files of one item.
+    pub most_files: usize,
 }
 
 /// The action after a page of an item.
@@ -57,7 +60,7 @@ impl Assembling<'_> {
         revision: Option<Box<str>>,
         answer: &fetch::Page,
     ) -> (Assembly, Step) {
-        let FirstPage { document, mut values, page: read, .. } = first;
+        let FirstPage { document, mut values, files, page: read, .. } = first;
         let listed = item.listed.iter().flat_map(|listed| &listed.values);
         for (name, value) in listed {
             if !values.iter().any(|(own, _)| own == name) {
@@ -67,6 +70,7 @@ impl Assembling<'_> {
         let mut assembly = Assembly {
             document,
             parts: Vec::new(),
+            files,
             values: values.into(),
             page: first_page(List::Pages(item.key.clone()), 1),
             pending: Vec::new(),
@@ -74,6 +78,12 @@ impl Assembling<'_> {
             url,
             revision,
         };
+        let files: usize = assembly.files.iter().map(|files| files.urls.len()).sum();
+        if files > self.most_files {
+            let most = self.most_files;
+            let why = format!("it names {files} files, of which --max-files takes {most} an item");
+            return (assembly, Step::Failed(why));
+        }
         let step = self.take(&mut assembly, read, answer);
         (assembly, step)
     }
@@ -103,6 +113,14 @@ impl Assembling<'_> {
         let said = Answer::Page(&read.said);
         let turn = self.lists.take(&rules, index, said, answer.content_type(), names.into_iter());
         self.after(assembly, turn, Some(read))
+    }
+
+    /// Takes a file that was stored, and decides what follows. `stored` describes it, as JSON text.
+    pub fn store(&self, assembly: &mut Assembly, stored: Box<str>) -> Step {
+        let List::Files(key, name) = assembly.page.list.clone() else { return Step::Lost };
+        let files = assembly.files.iter_mut().find(|files| files.name == name);
+        files.into_iter().for_each(|files| files.stored.push(stored.clone()));
+        next_file(assembly, &key)
     }
 
     /// Takes the answer that the page that `assembly` names does not exist.
@@ -216,13 +234,13 @@ impl Assembling<'_> {
             }
         }
         self.lists.forget(&assembly.page.list);
+        let key = match &assembly.page.list {
+            List::Pages(key) | List::Part(key, _) | List::Files(key, _) => key.clone(),
+            List::Seeds | List::Items(_) => return Step::Whole,
+        };
         let mut parts = self.site.detail.iter().flat_map(|rules| &rules.further.parts);
         let Some(PartRules { name, .. }) = parts.nth(assembly.parts.len()) else {
-            return Step::Whole;
-        };
-        let key = match &assembly.page.list {
-            List::Pages(key) | List::Part(key, _) => key.clone(),
-            List::Seeds | List::Items(_) => return Step::Whole,
+            return next_file(assembly, &key);
         };
         assembly.parts.push(Part::new(name.clone()));
         self.onward(assembly, first_page(List::Part(key, Arc::clone(name)), 1))
@@ -238,6 +256,17 @@ impl Assembling<'_> {
         assembly.page = page;
         Step::Onward
     }
+}
+
+/// Names the next file to request.
+fn next_file(assembly: &mut Assembly, key: &Key) -> Step {
+    let open = assembly.files.iter().find(|files| files.stored.len() < files.urls.len());
+    let Some(files) = open else { return Step::Whole };
+    let number = files.stored.len();
+    let place = files.urls.get(number).cloned().map(Place::Url);
+    let list = List::Files(key.clone(), files.name.clone());
+    assembly.page = IndexPage { place, number: number as u64 + 1, ..first_page(list, 1) };
+    Step::Onward
 }
 
 fn first_page(list: List, pass: u32) -> IndexPage {

@@ -304,6 +304,7 @@ impl Crawl {
             return Ok(());
         }
         let (has_failures, parent) = (AtomicBool::new(has_failures), self.open_parent().await?);
+        let files = self.settings.files.open(&self.site).map_err(CrawlError::Files)?;
         let context = Arc::new(WorkerContext {
             site: site.clone(),
             scope: self.scope(entry, range, wanted),
@@ -312,7 +313,7 @@ impl Crawl {
             pages: PageReader::new(site, network.fetcher.clone()),
             hosts: network.hosts,
             fetcher: network.fetcher,
-            storage: Storage { store: self.store.clone(), lookup, parent, has_failures },
+            storage: Storage { store: self.store.clone(), lookup, parent, files, has_failures },
             findings: self.findings.clone(),
             reports: self.reports(problems),
             shutdown: self.shutdown.clone(),

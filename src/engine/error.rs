@@ -53,6 +53,9 @@ pub enum CrawlError {
     /// The site was redesigned, so good documents would be replaced by poor ones.
     #[error(transparent)]
     Redesigned(#[from] Redesign),
+    /// A file that an item names cannot be stored.
+    #[error("cannot write to the folder of --files: {0}; run again to resume")]
+    Files(#[source] std::io::Error),
     /// The HTTP client could not be created.
     #[error(transparent)]
     Client(#[from] ClientError),

@@ -139,7 +139,10 @@ impl Worker {
                 After::GiveUp(Trouble::Panic)
             }
             Page::Index(_) => return self.ask(attempt, None).await,
-            Page::Detail(item) if item.assembly.is_some() => return self.ask(attempt, None).await,
+            Page::Detail(item) if item.assembly.is_some() => {
+                let validators = parts::validators(context, item);
+                return self.ask(attempt, validators).await;
+            }
             // Its lease goes back: what was begun is to be finished first.
             Page::Detail(_) if context.frontier.is_full() => return Ok(None),
             Page::Detail(item) => {
@@ -239,6 +242,9 @@ impl Worker {
         tokio::task::yield_now().await;
         let context = &*self.context;
         let after = match fetched {
+            Fetched::NotModified { .. } if attempt.task().is_begun() => {
+                Box::pin(parts::unchanged(context, &mut attempt)).await?
+            }
             Fetched::NotModified { url, headers } => {
                 item::not_modified(context, &mut attempt, &url, &headers)?
             }

@@ -15,7 +15,7 @@ use super::opened::open;
 use super::said::{self, Heard};
 use super::{Detail, PageError};
 use crate::fetch::Page;
-use crate::model::assembly::Assembly;
+use crate::model::assembly::{Assembly, Files};
 use crate::model::decoding::Decoding;
 use crate::model::document::{self, Document, Json, JsonError};
 use crate::select::field::{self, Around, FieldError, Fields, Scope};
@@ -33,6 +33,8 @@ pub struct FirstPage {
     pub revision: Option<Box<str>>,
     /// Values for the requests of the parts, by name.
     pub values: Vec<NamedValue>,
+    /// Files that the page names.
+    pub files: Vec<Files>,
     /// Statements about further pages.
     pub page: FurtherPage,
 }
@@ -103,8 +105,28 @@ fn first_in(rules: &DetailRules, page: &Page, scope: Scope<'_>) -> Result<FirstP
         let used = members.into_iter().filter(|(name, _)| is_used(name));
         values.extend(used.map(|(name, json)| (Arc::from(name), json.get().into())));
     }
-    let page = FurtherPage { ..next(rules, page, scope)? };
-    Ok(FirstPage { document: text.into(), matched, revision, values, page })
+    let files = files(rules, scope, around)?;
+    let page = next(rules, page, scope)?;
+    Ok(FirstPage { document: text.into(), matched, revision, values, files, page })
+}
+
+/// Returns the files that the page of an item names.
+fn files(
+    rules: &DetailRules,
+    scope: Scope<'_>,
+    around: Around<'_>,
+) -> Result<Vec<Files>, PageError> {
+    let mut files = Vec::new();
+    for (name, rule) in &rules.further.files {
+        let Some(found) = field::taken(name, rule, scope, around, &[])? else { continue };
+        let urls: Vec<Box<str>> = match rule.is_list() {
+            true => serde_json::from_str(&found).map_err(JsonError::from)?,
+            false => vec![serde_json::from_str(&found).map_err(JsonError::from)?],
+        };
+        let (name, is_list) = (name.clone(), rule.is_list());
+        files.push(Files { name, is_list, urls, stored: Vec::new() });
+    }
+    Ok(files)
 }
 
 /// Returns what a page of an item says about the item's next page.
@@ -236,6 +258,11 @@ pub fn assembled(assembly: &Assembly, making: Making<'_>) -> Result<Detail, Page
     for part in &assembly.parts {
         let list = RawValue::from_string(format!("[{}]", part.entries)).map_err(JsonError::from)?;
         members.insert((*part.name).into(), list);
+    }
+    for Files { name, is_list, stored, .. } in &assembly.files {
+        let stored = stored.join(",");
+        let json = if *is_list { format!("[{stored}]") } else { stored };
+        members.insert((**name).into(), RawValue::from_string(json).map_err(JsonError::from)?);
     }
     let text = Bytes::from(serde_json::to_string(&members).map_err(JsonError::from)?);
     let document: Document = made(Json::parse(&text)?, &text, making)?;

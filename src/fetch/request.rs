@@ -29,6 +29,8 @@ pub struct Purpose {
     pub attempt: u32,
     /// True if a requested wait applies to this page alone, not to the whole host.
     pub waits_alone: bool,
+    /// True if the body is kept as it is: a file that is packed with gzip is not unpacked.
+    pub is_file: bool,
 }
 
 /// Body of a request.

@@ -13,6 +13,8 @@ pub struct Assembly {
     pub document: Box<str>,
     /// The parts that were read, in the order of the site file. The last one may lack pages.
     pub parts: Vec<Part>,
+    /// Files that the item names.
+    pub files: Vec<Files>,
     /// Values for the requests of the parts, by name, as JSON texts.
     pub values: Box<[(Arc<str>, Box<str>)]>,
     /// Page to request. Its list is that of the item's own pages, or that of a part.
@@ -25,6 +27,19 @@ pub struct Assembly {
     pub url: Box<str>,
     /// Revision of the item.
     pub revision: Option<Box<str>>,
+}
+
+/// Files that become a member of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Name of the member.
+    pub name: Arc<str>,
+    /// True if the member is a list.
+    pub is_list: bool,
+    /// URLs of the files.
+    pub urls: Vec<Box<str>>,
+    /// Descriptions of the first of these files, which are stored, as JSON texts.
+    pub stored: Vec<Box<str>>,
 }
 
 /// A part of a document: a list of the item's own.
@@ -41,7 +56,9 @@ pub struct Part {
 impl Assembly {
     /// Returns the number of bytes that were read.
     pub fn size(&self) -> usize {
-        self.document.len() + self.parts.iter().map(|part| part.entries.len()).sum::<usize>()
+        let parts = self.parts.iter().map(|part| part.entries.len());
+        let texts = self.files.iter().flat_map(|files| files.urls.iter().chain(&files.stored));
+        self.document.len() + parts.chain(texts.map(|it| it.len())).sum::<usize>()
     }
 }
 

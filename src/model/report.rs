@@ -239,6 +239,24 @@ pub struct Requests {
     pub p99_ms: f64,
 }
 
+/// Counters of files that items name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Number of files that were downloaded and stored.
+    pub stored: u64,
+    /// Number of files that the site said are unchanged.
+    pub unchanged: u64,
+    /// Number of bytes in the downloaded files.
+    pub bytes: u64,
+}
+
+impl Files {
+    /// Returns true if there were no files.
+    pub fn is_empty(&self) -> bool {
+        *self == Files::default()
+    }
+}
+
 /// Counters of the list.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Index {
@@ -301,6 +319,9 @@ pub struct Writes {
     pub written: u64,
     /// Number of retried calls to the store.
     pub retries: u64,
+    /// Files that items name.
+    #[serde(default, skip_serializing_if = "Files::is_empty")]
+    pub files: Files,
     /// Time spent waiting for the store, in seconds.
     #[serde(default)]
     pub waited_s: f64,

@@ -65,6 +65,8 @@ pub enum List {
     Pages(Key),
     /// A list of one item's own, by the item and the name of the part of its document.
     Part(Key, Arc<str>),
+    /// The files of one item that become a member of its document, by the item and the member.
+    Files(Key, Arc<str>),
 }
 
 /// The place of a list page, as another page gave it.
@@ -245,7 +247,7 @@ impl IndexPage {
             List::Seeds => "[seeds]/",
             List::Items(None) => "",
             List::Items(Some(seed)) => &format!("{seed}/"),
-            List::Pages(key) | List::Part(key, _) => &format!("{key}/"),
+            List::Pages(key) | List::Part(key, _) | List::Files(key, _) => &format!("{key}/"),
         };
         match &self.place {
             None => format!("{list}{}", self.number),
@@ -389,6 +391,7 @@ impl std::fmt::Display for IndexPage {
             List::Seeds => write!(f, "page {number} of the seeds"),
             List::Items(None) => write!(f, "index page {number}"),
             List::Items(Some(seed)) => write!(f, "index page {number} of {}", plain(seed)),
+            List::Files(..) => write!(f, "file {number} of {}", self.list),
             list => write!(f, "page {number} of {list}"),
         }
     }
@@ -401,7 +404,9 @@ impl std::fmt::Display for List {
             List::Items(None) => f.write_str("the list"),
             List::Items(Some(seed)) => write!(f, "the list of {}", plain(seed)),
             List::Pages(key) => write!(f, "item {}", plain(key.as_str())),
-            List::Part(key, name) => write!(f, "`{name}` of item {}", plain(key.as_str())),
+            List::Part(key, name) | List::Files(key, name) => {
+                write!(f, "`{name}` of item {}", plain(key.as_str()))
+            }
         }
     }
 }

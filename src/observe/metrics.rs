@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::model::record::Verdict;
 use crate::model::report::{
-    Answers, Baseline, Index, Items, Outcome, Report, Requests, Writes, millis,
+    Answers, Baseline, Files, Index, Items, Outcome, Report, Requests, Writes, millis,
 };
 
 /// Upper bound of the request times that the histogram records, in microseconds: 20 minutes.
@@ -33,6 +33,9 @@ pub struct Metrics {
     given_up: AtomicU64,
     bytes: AtomicU64,
     replaced: AtomicU64,
+    files_stored: AtomicU64,
+    files_unchanged: AtomicU64,
+    files_bytes: AtomicU64,
     /// Request times, in microseconds.
     times: Mutex<Histogram<u64>>,
     pages: AtomicU64,
@@ -123,6 +126,9 @@ impl Metrics {
             given_up: AtomicU64::default(),
             bytes: AtomicU64::default(),
             replaced: AtomicU64::default(),
+            files_stored: AtomicU64::default(),
+            files_unchanged: AtomicU64::default(),
+            files_bytes: AtomicU64::default(),
             times: Mutex::new(times),
             pages: AtomicU64::default(),
             declared: AtomicU64::new(UNDECLARED),
@@ -183,6 +189,17 @@ impl Metrics {
     pub fn not_modified(&self, time: Duration) {
         self.not_modified.fetch_add(1, Relaxed);
         self.received(time, 0);
+    }
+
+    /// Counts a file of `bytes` that was downloaded and stored.
+    pub fn file_stored(&self, bytes: usize) {
+        self.files_stored.fetch_add(1, Relaxed);
+        self.files_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts a file that is unchanged.
+    pub fn file_unchanged(&self) {
+        self.files_unchanged.fetch_add(1, Relaxed);
     }
 
     /// Counts a further pass over the list.
@@ -313,6 +330,11 @@ impl Metrics {
                 batches: read(&self.batches),
                 written: read(&self.written),
                 retries: read(&self.store_retries),
+                files: Files {
+                    stored: read(&self.files_stored),
+                    unchanged: read(&self.files_unchanged),
+                    bytes: read(&self.files_bytes),
+                },
                 waited_s,
                 blocked_s: waited_s,
             },

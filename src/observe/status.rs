@@ -6,7 +6,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::model::report::{Kind, Report};
+use crate::model::report::{Files, Kind, Report};
 use crate::observe::metrics::Snapshot;
 use crate::text::{clock, count, counted, plain, seconds};
 
@@ -107,6 +107,11 @@ pub fn summary(report: &Report, store: &str) -> String {
         short(requests.p99_ms)
     ));
     row("requests", &parts);
+    if !writes.files.is_empty() {
+        let Files { stored, unchanged, bytes } = writes.files;
+        let size = bytesize::ByteSize(bytes).display().iec().to_string();
+        row("files", &[named(stored, "stored"), named(unchanged, "unchanged"), size]);
+    }
     let batches = counted(writes.batches, "batch", "batches");
     let mut parts = vec![named(writes.written, "written"), batches, store.to_owned()];
     parts.extend((writes.waited_s > 0.0).then(|| format!("waited {}", seconds(writes.waited_s))));

@@ -123,6 +123,13 @@ impl Site {
     ) -> Result<Option<Request>, RequestError> {
         let Some(rules) = &self.detail else { return Ok(None) };
         let key = Some(item.key.as_str());
+        if let List::Files(..) = &assembly.page.list {
+            let plain = RequestTemplate::plain();
+            let mut request =
+                self.paged(&plain, &Paging::Single, &assembly.page, Values::default())?;
+            request.purpose.is_file = true;
+            return Ok(Some(request));
+        }
         let Some(part) = rules.part_of(&assembly.page.list) else {
             let values = Values { key, named: &assembly.values, ..Values::default() };
             return self.paged(&rules.request, &Paging::Single, &assembly.page, values).map(Some);

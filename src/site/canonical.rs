@@ -169,10 +169,11 @@ fn rules_form(site: &Site) -> Form {
 
 /// Adds the further requests of an item.
 fn further_form(form: &mut Form, further: &Further) {
-    let Further { next, most_pages: _, values, parts } = further;
+    let Further { next, most_pages: _, values, parts, files } = further;
     some(form, "next", next.as_ref().map(paging_form));
     list(form, "values", values.iter().map(|(name, it)| json!([&**name, rule(it)])));
     list(form, "parts", parts.iter().map(part_form));
+    list(form, "files", files.iter().map(|(name, it)| json!([&**name, rule(it)])));
 }
 
 fn part_form(part: &PartRules) -> Value {

@@ -271,6 +271,10 @@ pub struct DetailTable {
     /// Lists of the item's own, by the name of the member that each becomes.
     #[serde(default)]
     pub(super) parts: indexmap::IndexMap<String, At<PartTable>>,
+    /// URLs of files to store in the folder `--files`, by the name of the member that describes
+    /// them; selectors on the page.
+    #[serde(default)]
+    pub(super) files: Rules,
 }
 
 /// A selector with options.

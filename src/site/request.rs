@@ -72,6 +72,12 @@ pub enum RequestError {
 }
 
 impl RequestTemplate {
+    /// Returns the template of a plain request for what a page links to.
+    pub fn plain() -> RequestTemplate {
+        let (query, headers) = (Vec::new(), Vec::new());
+        RequestTemplate { method: Method::GET, url: None, query, headers, body: None }
+    }
+
     /// Returns the request for the page with these values.
     ///
     /// # Errors

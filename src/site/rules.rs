@@ -289,6 +289,8 @@ pub struct Further {
     pub values: Vec<(Arc<str>, FieldRule)>,
     /// Lists of their own that become members of the document.
     pub parts: Vec<PartRules>,
+    /// Rules for the URLs of files, by the name of the member that describes them.
+    pub files: Vec<(Arc<str>, FieldRule)>,
 }
 
 /// Rules for a list of an item's own, which becomes a member of the document.
@@ -339,7 +341,7 @@ impl DetailRules {
 impl Further {
     /// Returns the selectors of the values and of the parts.
     fn selects(&self) -> Vec<&Select> {
-        let values = self.values.iter().flat_map(|(_, rule)| rule.selects());
+        let values = self.values.iter().chain(&self.files).flat_map(|(_, rule)| rule.selects());
         let next = self.next.iter().flat_map(Paging::selects);
         let parts = self.parts.iter().flat_map(|part| {
             let fields = part.fields.iter().map(|(_, rule)| rule);

@@ -3,12 +3,16 @@
 //! The command line creates them once, from flag, environment, site file and default, in that
 //! order. Nothing here knows where a value came from.
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Site;
 use super::session::Session;
 use super::variable::Missing;
 use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
+use crate::store::files::Files;
 use crate::sweep::expect::Expectations;
 use crate::text::secret::{Scrubber, Secret};
 
@@ -27,6 +31,8 @@ pub struct Settings {
     pub store: StoreSettings,
     /// Expectations of the sweep, for its ledger entry.
     pub expect: Expectations,
+    /// Files that items name.
+    pub files: FileSettings,
     /// Time for in-flight requests to finish at shutdown.
     pub grace: Duration,
     /// Hides the credentials of this run in all output and stored texts, except documents.
@@ -124,6 +130,31 @@ pub struct StoreSettings {
     pub wait: Duration,
 }
 
+/// Files that items name.
+#[derive(Debug, Clone)]
+pub struct FileSettings {
+    /// Folder in which to store them, or `None` if none was given.
+    pub folder: Option<PathBuf>,
+    /// Maximum number of files of one item.
+    pub most: usize,
+}
+
+impl FileSettings {
+    /// Opens the folder, or returns `None` if items of `site` name no files.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be created or written to.
+    pub fn open(&self, site: &Site) -> io::Result<Option<Files>> {
+        self.folder.as_deref().filter(|_| site.has_files()).map(Files::open).transpose()
+    }
+}
+
+impl Default for FileSettings {
+    fn default() -> FileSettings {
+        FileSettings { folder: None, most: 100 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -133,6 +164,7 @@ impl Default for Settings {
             client: ClientSettings::default(),
             store: StoreSettings::default(),
             expect: Expectations::default(),
+            files: FileSettings::default(),
             grace: Duration::from_secs(30),
             scrubber: Scrubber::default(),
         }

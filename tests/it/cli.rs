@@ -5,6 +5,7 @@ mod adopting;
 mod check;
 mod children;
 mod descriptors;
+mod downloads;
 mod drafts;
 mod every;
 mod exits;

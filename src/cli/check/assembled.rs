@@ -7,7 +7,8 @@ use crate::engine::assembling::{Assembling, Step};
 use crate::engine::list_progress::ListProgress;
 use crate::extract::{self, Detail, FirstPage, Making, PageError};
 use crate::fetch::Page as Answered;
-use crate::model::task::{DetailPage, Page};
+use crate::model::task::{DetailPage, List, Page};
+use crate::store::files::StoredFile;
 use crate::tools::check;
 
 impl Trial {
@@ -23,7 +24,8 @@ impl Trial {
         making: Making<'_>,
     ) -> Result<Result<Detail, PageError>, Stop> {
         let (site, lists) = (self.site().clone(), ListProgress::default());
-        let assembling = Assembling { site: &site, lists: &lists, asks_again: false };
+        let assembling =
+            Assembling { site: &site, lists: &lists, asks_again: false, most_files: usize::MAX };
         let (matched, revision) = (first.matched.clone(), first.revision.clone());
         let decoding = first.page.decoding;
         let (mut assembly, mut step) = assembling.begin(&item, first, Box::default(), None, page);
@@ -39,6 +41,15 @@ impl Trial {
             let is_end = site.statuses.is_end(answer.status.as_u16());
             if is_end && assembly.page.may_be_missing() {
                 step = assembling.absent(&mut assembly);
+                continue;
+            }
+            if let List::Files(..) = &assembly.page.list {
+                let Answered { body, .. } = answer.page.clone();
+                let kind = answer.page.content_type().map(str::to_owned);
+                self.good(&task, answer)?;
+                let file = StoredFile::of(&body, kind.as_deref());
+                let text = serde_json::to_string(&file).unwrap_or_default();
+                step = assembling.store(&mut assembly, text.into());
                 continue;
             }
             let answered = self.good(&task, answer)?;

@@ -286,6 +286,7 @@ impl Job {
         store_url: &StoreUrl,
     ) -> Result<Job, Exit> {
         let site = arguments.apply(site)?;
+        arguments.check_files(&site)?;
         let settings = arguments.settings(&site)?;
         let scrubber = client::scrubber(&settings, |credentials| {
             site.credentials(credentials);

@@ -34,6 +34,7 @@ impl Crawl {
             kind: entry.kind,
             is_resumed: entry.is_resumed(),
             wanted,
+            most_files: self.settings.files.most,
             retries: self.settings.pace.retries,
             gone_limit: self.settings.refresh.gone_limit,
         }

@@ -18,6 +18,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::problems::{FieldsFound, OddTexts, Problems};
 use crate::site::Site;
 use crate::store::Store;
+use crate::store::files::Files;
 use crate::system::shutdown::Shutdown;
 
 /// The state that all workers share.
@@ -58,6 +59,8 @@ pub struct Scope {
     pub wanted: Wanted,
     /// Maximum number of retries of a task.
     pub retries: u32,
+    /// Maximum number of files of one item.
+    pub most_files: usize,
     /// Maximum share of the store's documents that may be marked gone at once, in percent.
     pub gone_limit: f64,
 }
@@ -70,6 +73,8 @@ pub struct Storage {
     pub lookup: Lookup,
     /// Items of the site whose items are the seeds, or `None` if there is none.
     pub parent: Option<Arc<ParentItems>>,
+    /// Folder of the files that items name, or `None` if there is none.
+    pub files: Option<Files>,
     /// True if the store holds failures, which must be deleted when their pages are read.
     pub has_failures: AtomicBool,
 }

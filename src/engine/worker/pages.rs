@@ -66,6 +66,15 @@ impl PageReader {
         self.threads.read(bytes, move || work(&site)).await
     }
 
+    /// Runs work that waits for a disk, on a separate thread.
+    pub async fn aside<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        self.threads.read(bytes, work).await
+    }
+
     /// Returns the address that the request for an item was redirected to, or `None` if it is the
     /// item's own.
     pub fn item_led_away(&self, key: &Key, task: &Task, to: &Url) -> Option<Box<str>> {

@@ -14,10 +14,11 @@ use crate::engine::assembling::{Assembling, Step};
 use crate::engine::error::CrawlError;
 use crate::engine::refresh::Origin;
 use crate::extract::{self, Detail, Making, PageError};
-use crate::fetch::{self, End, FetchError};
+use crate::fetch::{self, ETAG, End, FetchError, LAST_MODIFIED};
 use crate::model::assembly::Assembly;
-use crate::model::record::PageVersion;
-use crate::model::task::{DetailPage, List, Page, Task};
+use crate::model::record::{PageVersion, Validators};
+use crate::model::task::{DetailPage, IndexPage, List, Page, Place, Task};
+use crate::store::files::{FileAt, StoredFile};
 
 /// Reads the first page of an item.
 pub async fn begin(
@@ -57,6 +58,9 @@ pub async fn read_page(
     page: fetch::Page,
 ) -> Result<After, CrawlError> {
     let Some(assembly) = item.assembly.clone() else { return Ok(After::Done) };
+    if let List::Files(..) = assembly.page.list {
+        return read_file(context, attempt, item, page).await;
+    }
     let led_to = match assembly.page.list {
         List::Part(..) => context.pages.list_led_away(attempt.task(), &page.url),
         _ => context.pages.item_led_away(&item.key, attempt.task(), &page.url),
@@ -91,6 +95,76 @@ pub async fn read_page(
     }
     attempt.end(End::Page)?;
     taken(context, attempt, item, step, &page).await
+}
+
+/// Returns the validators for a further request: a file that is stored need not be sent again.
+pub fn validators(context: &WorkerContext, item: &DetailPage) -> Option<Validators> {
+    let is_conditional = context.policy.conditional;
+    let (files, url) = (context.storage.files.as_ref()?, file_url(item)?);
+    files.last_at(&url).filter(|_| is_conditional)?.validators()
+}
+
+/// Stores a file that an item names.
+async fn read_file(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    item: DetailPage,
+    page: fetch::Page,
+) -> Result<After, CrawlError> {
+    let (Some(files), Some(url)) = (context.storage.files.clone(), file_url(&item)) else {
+        return Ok(After::GiveUp(Trouble::Parts("there is no folder for its files".to_owned())));
+    };
+    let bytes = page.body.len();
+    let kept = context.pages.aside(bytes, move || {
+        let validator = |name| fetch::validator(&page.headers, name).map(Into::into);
+        let file = StoredFile::of(&page.body, page.content_type());
+        let (etag, last_modified) = (validator(ETAG), validator(LAST_MODIFIED));
+        let known = FileAt { file, etag, last_modified };
+        files.keep(&url, &page.body, &known).map(|()| known.file)
+    });
+    let file = kept.await.map_err(CrawlError::Files)?;
+    attempt.end(End::Page)?;
+    context.reports.metrics.file_stored(bytes);
+    stored(context, attempt, item, &file).await
+}
+
+/// Takes the answer that a file has not changed since it was stored.
+pub async fn unchanged(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+) -> Result<After, CrawlError> {
+    let Page::Detail(item) = attempt.task().page.clone() else { return Ok(After::Done) };
+    let files = context.storage.files.as_ref();
+    let known = files.zip(file_url(&item)).and_then(|(files, url)| files.last_at(&url));
+    attempt.end(End::Page)?;
+    // Without the file, the request is made again, and without its validators.
+    let Some(known) = known else { return Ok(list::once_more()) };
+    context.reports.metrics.file_unchanged();
+    stored(context, attempt, item, &known.file).await
+}
+
+async fn stored(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    mut item: DetailPage,
+    file: &StoredFile,
+) -> Result<After, CrawlError> {
+    item.assembly = None;
+    let (assembling, text) = (assembling(context), serde_json::to_string(file));
+    let text = text.map_err(|error| CrawlError::Files(error.into()))?;
+    let step = attempt.lease.assemble(|own| {
+        let own = own.as_mut().map(Arc::make_mut);
+        own.map_or(Step::Lost, |own| assembling.store(own, text.into()))
+    });
+    stepped(context, attempt, item, step).await
+}
+
+/// Returns the URL of the file that an item needs next, or `None` if it needs none.
+fn file_url(item: &DetailPage) -> Option<Box<str>> {
+    match &item.assembly.as_deref()?.page {
+        IndexPage { list: List::Files(..), place: Some(Place::Url(url)), .. } => Some(url.clone()),
+        _ => None,
+    }
 }
 
 /// Decides what becomes of an item of which a further request failed.
@@ -131,6 +205,9 @@ async fn absent(
 ) -> Result<Option<After>, CrawlError> {
     let Some(assembly) = item.assembly.take().filter(|_| is_absent) else { return Ok(None) };
     let page = assembly.page.clone();
+    if let List::Files(..) = page.list {
+        return Ok(None);
+    }
     drop(assembly);
     let assembling = assembling(context);
     let step = attempt.lease.assemble(|own| {
@@ -212,5 +289,6 @@ fn assembling(context: &WorkerContext) -> Assembling<'_> {
         site: &context.site,
         lists: &context.findings.parts,
         asks_again: context.scope.retries > 0,
+        most_files: context.scope.most_files,
     }
 }

@@ -1,4 +1,4 @@
-//! `[detail] next` and `[detail.parts.NAME]`: the further requests of an item.
+//! `[detail] next`, `[detail.parts.NAME]` and `[detail.files]`: the further requests of an item.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::reading::{Built, Read};
 use super::request::{self, Asked};
 use super::select::{self, fields, select};
 use super::{Wrong, goes_on, heeds_hints, needed, needs, paging, refuse_names, wrong};
-use crate::select::field::From;
+use crate::select::field::{From, Kind};
 use crate::select::{FieldRule, Finds, Format};
 
 /// Default maximum number of pages of one item.
@@ -32,6 +32,13 @@ pub struct Own<'a> {
     pub of_list: Vec<Arc<str>>,
     /// Names of the fields that the list has.
     pub listed: Vec<Box<str>>,
+}
+
+impl Own<'_> {
+    /// Returns true if a field of the list or of the page has this name.
+    fn has(&self, name: &str) -> bool {
+        self.fields.iter().map(|(name, _)| name).chain(&self.listed).any(|it| **it == *name)
+    }
 }
 
 /// Builds the rules for the further requests of an item.
@@ -67,8 +74,33 @@ pub fn further(
         most_pages: most_pages(table)?,
         next: next.map(|rule| Paging::Next(NextPage::Field(rule))),
         values: values.into_iter().map(|(name, rule)| (name.into(), rule)).collect(),
+        files: files(own)?,
         parts,
     })
+}
+
+/// Builds the rules for the URLs of files.
+fn files(own: &Own<'_>) -> Result<Vec<(Arc<str>, FieldRule)>, Wrong> {
+    let mut files = Vec::new();
+    for (name, rule) in fields("detail.files", &own.table.files, own.on)? {
+        let key = format!("detail.files.{name}");
+        let refused = |message| match own.table.files.get(&*name) {
+            Some(at) => Err(wrong(at, &key, message)),
+            None => Err(Wrong { at: None, key: key.clone(), message: String::from(message) }),
+        };
+        let is_url = matches!(rule.kind, None | Some(Kind::Url));
+        let is_taken = own.table.parts.contains_key(&*name) || own.has(&name);
+        match () {
+            () if is_taken => return refused("another member of the document has this name"),
+            () if !rule.fields.is_empty() => return refused("`items` is not valid for files"),
+            () if !is_url => {
+                return refused("a file is named by a URL: only `as = \"url\"` is valid");
+            }
+            () if !rule.is_of_page() => return refused("a file is named by the page of its item"),
+            () => files.push((Arc::from(name), FieldRule { kind: Some(Kind::Url), ..rule })),
+        }
+    }
+    Ok(files)
 }
 
 fn most_pages(table: &DetailTable) -> Result<u64, Wrong> {
@@ -128,8 +160,7 @@ fn build(
 
 /// Rejects a name that a field has: only one of them could be the member.
 fn refuse_taken(name: &str, written: &At<PartTable>, own: &Own<'_>) -> Result<(), Wrong> {
-    let mut taken = own.fields.iter().map(|(name, _)| name).chain(&own.listed);
-    if taken.any(|it| **it == *name) {
+    if own.has(name) {
         let message = "a field has this name: both would be the same member of the document";
         return Err(wrong(written, &format!("detail.parts.{name}"), message));
     }

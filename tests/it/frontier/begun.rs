@@ -11,6 +11,7 @@ fn begin(frontier: &Arc<Frontier>, mut lease: Lease, bytes: usize) {
     let assembly = Assembly {
         document: "x".repeat(bytes).into(),
         parts: Vec::new(),
+        files: Vec::new(),
         values: Box::default(),
         page: IndexPage { list, ..IndexPage::numbered(1, 2, 2) },
         pending: Vec::new(),

@@ -5,11 +5,37 @@ use std::time::Duration;
 use gleaner::model::report::Outcome;
 use serde_json::{Value, json};
 
-use super::{crawl_into, crawl_served, nothing_twice_but, settings, site, site_of, text};
+use super::{
+    crawl_into, crawl_served, crawl_with, nothing_twice_but, settings, site, site_of, text,
+};
 use crate::copies::{examples, lists};
 use crate::served::{Answer, Served};
 use crate::store_contract::Backend;
 use crate::store_contract::backends::{Mongodb, Sqlite};
+
+#[tokio::test]
+async fn covers_are_stored_as_files() {
+    let served = Served::start(|asked| {
+        match asked.path.as_str() {
+        "/books" => Answer::html("<li class=book><a href='/books/7'>x</a>".to_owned()),
+        "/books/7" => Answer::html(
+            "<h1>B</h1><img class=cover src=/c.png><a class=scan href=/1>1</a><a class=scan href=/2>2</a>".to_owned(),
+        ),
+        "/c.png" => Answer::body("abc", "image/png"),
+        "/1" | "/2" => Answer::body(asked.path.clone(), "image/jpeg"),
+        _ => Answer::not_found(),
+    }
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let with_files = settings().with(|it| it.files.folder = Some(folder.path().to_owned()));
+    let site = site("docs/sites/covers.toml");
+    let crawled = crawl_with::<Sqlite>(site, &served, with_files, Outcome::Complete).await;
+    let book = &crawled.documents["7"];
+    let digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(book["cover"], json!({ "sha256": digest, "size": 3, "type": "image/png" }));
+    assert_eq!(book["pages"].as_array().map(Vec::len), Some(2));
+    assert_eq!(std::fs::read(folder.path().join("ba").join(digest)).expect("a file"), b"abc");
+}
 
 /// Each check with each store.
 macro_rules! into_each_store {

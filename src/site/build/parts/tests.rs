@@ -64,6 +64,13 @@ fn parts_that_can_never_work_are_refused_with_line_and_key() {
         ("[detail.values]\nv = '$.v'\n".to_owned(), "s.toml:11: detail.values.v: not valid here"),
         (format!("[detail.values]\nkey = '$.v'\n{PART}"), "detail.values.key: a value's name"),
         (format!("next = '$.n'\n{lists}"), ""),
+        ("[detail.files]\na = '$.f'\n".to_owned(), "s.toml:11: detail.files.a: another member"),
+        (
+            "[detail.files]\nf = { select = '$.f', as = 'text' }\n".to_owned(),
+            "only `as = \"url\"` is valid",
+        ),
+        ("[detail.files]\nf = { from = 'seed' }\n".to_owned(), "named by the page of its item"),
+        ("[detail.files]\nf = { select = '$.f[*]', many = true }\n".to_owned(), ""),
         (with("paging = { by = 'page', size = 5, total = '$.n' }\nquery = { p = '{page}' }\n"), ""),
         (PART.replace("{key}", "{a}"), ""),
         (format!("[detail.values]\nv = '$.v'\n{}", PART.replace("{key}", "{v}")), ""),
