@@ -28,7 +28,7 @@ pub struct SitesArgs {
 
 #[derive(Debug, Subcommand)]
 enum SitesCommand {
-    /// Draft a site file for a JSON list
+    /// Draft a site file from the URL of a list
     #[command(after_help = new::AFTER_HELP)]
     New(new::NewArgs),
 }
