@@ -1,7 +1,8 @@
 //! Drafts a first site file for a list, from what its pages show.
 //!
 //! All decisions are functions of pages: how a page is read (`scaffold/source.rs`), where its items
-//! are (`scaffold/lists.rs`, `scaffold/markup.rs`), their key (`scaffold/key.rs`), what the page says
+//! are (`scaffold/lists.rs`, `scaffold/markup.rs`), their key (`scaffold/key.rs`,
+//! `scaffold/link_keys.rs`), what the page says
 //! of further pages (`scaffold/members.rs`), the ways on to try (`scaffold/paging.rs`), the page of
 //! an item (`scaffold/detail.rs`), and the text of the file (`scaffold/text.rs`). Each finding is
 //! written as a site file has it, and pages are then read by that file, as a crawl would read them.
@@ -11,6 +12,7 @@ mod detail;
 mod doubts;
 mod expr;
 mod key;
+mod link_keys;
 mod links;
 mod lists;
 mod markup;
@@ -43,7 +45,7 @@ pub use paging::{
     At, End, Moved, Paging, Probe, Scheme, by_last_key, end, from_page, schemes, size_of_next,
     urls, with_query,
 };
-pub use proof::{are_pages, of_all, settle_key};
+pub use proof::{are_pages, of_all, settle_key, settle_stable};
 pub use source::{Source, json};
 pub use text::{Draft, Given};
 
@@ -60,6 +62,8 @@ pub struct Seen {
     said: Vec<links::Said>,
     /// Keys of its items.
     pub keys: Vec<String>,
+    /// Values of its items that are no links, as text.
+    contents: Vec<String>,
     /// Path of what holds the items.
     pub container: String,
 }
@@ -195,8 +199,9 @@ impl Shape {
     pub fn read(&self, page: Page) -> Option<Seen> {
         let site = Site::parse(&text::of_shape(self), "draft.toml").ok()?;
         let listing = extract::index(&site, &List::Items(None), &page).ok()?;
-        let keys: Vec<String> =
-            listing.items.iter().flatten().map(|it| it.key.to_string()).collect();
+        let items = || listing.items.iter().flatten();
+        let keys: Vec<String> = items().map(|it| it.key.to_string()).collect();
+        let contents = items().map(proof::content).collect();
         let (body, outline) = match self.source.read(&page)? {
             Content::Values(value) => (value, Outline::default()),
             Content::Elements(outline) => (Value::Null, outline),
@@ -208,13 +213,14 @@ impl Shape {
             }
             _ => Vec::new(),
         };
-        Some(Seen { page, body, outline, said, keys, container: self.container() })
+        Some(Seen { page, body, outline, said, keys, contents, container: self.container() })
     }
 
     /// Returns the path of what holds the items.
     fn container(&self) -> String {
         let path = self.items.first().map_or("", String::as_str);
-        let end = path.find("[*]").or_else(|| path.find(".*")).unwrap_or(path.len());
+        let ends = [path.find("[*]"), path.find(".*")];
+        let end = ends.into_iter().flatten().min().unwrap_or(path.len());
         path.get(..end).unwrap_or(path).to_owned()
     }
 
@@ -224,7 +230,10 @@ impl Shape {
         let container = at(&seen.body, &self.container()).filter(|_| is_whole)?;
         let first = match container {
             Value::Array(rows) => rows.first()?,
-            Value::Object(members) => members.values().next()?,
+            Value::Object(members) => members.values().find_map(|it| match it {
+                Value::Array(group) => group.first(),
+                item => Some(item),
+            })?,
             _ => return None,
         };
         let rest = self.items.first()?.split_once("[*]").map_or("", |(_, rest)| rest);
@@ -234,7 +243,10 @@ impl Shape {
     /// Returns the path of the last item's key, if the items are the elements of one list.
     pub fn last_key(&self) -> Option<String> {
         let items = self.items.first().filter(|_| self.items.len() == 1)?;
-        let (container, rest) = items.split_once("[*]").filter(|(_, rest)| !rest.contains('['))?;
+        let (container, rest) = items.split_once("[*]")?;
+        if container.contains(".*") || rest.contains('[') {
+            return None;
+        }
         match self.keys.first()? {
             Key::Select(key) => Some(expr::below(&format!("{container}[-1]{rest}"), key)),
             _ => None,

@@ -70,13 +70,14 @@ const NEXT: [&str; 26] = [
     "resumptiontoken",
     "moretopicsurl",
 ];
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 11] = [
     "totalpages",
     "totalpage",
     "pagetotal",
     "pagecount",
     "pagescount",
     "numpages",
+    "numberofpages",
     "nbpages",
     "lastpage",
     "maxpage",
@@ -98,7 +99,7 @@ const CODE: [&str; 9] = [
     "status",
 ];
 /// Names of the total number of items, the least ambiguous first.
-const COUNTS: [&str; 22] = [
+const COUNTS: [&str; 24] = [
     "total",
     "totalcount",
     "totalresults",
@@ -119,6 +120,8 @@ const COUNTS: [&str; 22] = [
     "numbermatched",
     "numberofrecords",
     "resultstotal",
+    "searchresultcountall",
+    "countall",
     "recordcount",
     "count",
 ];

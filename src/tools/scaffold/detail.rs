@@ -23,7 +23,7 @@ const LINKS: [&str; 9] = [
     "detail_url",
 ];
 /// Members of a page that may hold its document.
-const WRAPPERS: [&str; 5] = ["data", "result", "item", "results", "response"];
+const WRAPPERS: [&str; 6] = ["data", "result", "item", "results", "response", "message"];
 
 /// Source of the URL of an item's page.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use super::expr::{literal, member, quoted, table};
 use crate::extract::names::plain;
 
 /// Names of key fields, best first, without case and punctuation.
-const KEYS: [&str; 10] =
-    ["id", "uuid", "guid", "slug", "key", "pk", "isbn", "code", "objectid", "oid"];
+const KEYS: [&str; 12] =
+    ["id", "uuid", "guid", "slug", "key", "pk", "isbn", "doi", "sku", "code", "objectid", "oid"];
 /// Names of fields that serve as keys if there is nothing better.
 const WEAK_KEYS: [&str; 10] =
     ["name", "title", "url", "link", "href", "self", "email", "permalink", "path", "date"];
@@ -25,7 +25,7 @@ pub enum Key {
     /// The value that a selector finds.
     Select(String),
     /// A part of it.
-    Part(String, &'static str),
+    Part(String, String),
     /// Several values.
     Join(Vec<String>),
     /// The name of the member that is the item.
@@ -157,7 +157,7 @@ fn weak(items: &[&Value]) -> Vec<Key> {
                 text.trim_end_matches('/').rsplit('/').next().map(str::to_owned)
             };
             match items.iter().all(is_path) && is_distinct(items, last) {
-                true => Key::Part(select, LAST_SEGMENT),
+                true => Key::Part(select, LAST_SEGMENT.to_owned()),
                 false => Key::Select(select),
             }
         })

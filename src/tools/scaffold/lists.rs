@@ -84,7 +84,9 @@ pub fn lists(page: &Value) -> Vec<Shape> {
                 let weight = length * weight(&name) * 8 - depth;
                 found.push(Found { kind, path: path.clone(), value, weight });
             }
-            if let Value::Object(members) = value {
+            if let Value::Object(members) = value
+                && !are_groups(members)
+            {
                 let below = members.iter();
                 next.extend(below.map(|(name, it)| (member(&path, name), name.clone(), it)));
             }
@@ -142,6 +144,10 @@ fn kind(value: &Value) -> Option<(Kind, usize)> {
             let keys: std::collections::HashSet<String> = rows.iter().filter_map(scalar).collect();
             (rows.len() > 1 && keys.len() == rows.len()).then_some((Kind::Keys, rows.len()))
         }
+        Value::Object(members) if are_groups(members) => {
+            let sizes = members.values().filter_map(Value::as_array).map(Vec::len);
+            Some((Kind::Objects, sizes.sum::<usize>().max(1)))
+        }
         Value::Object(members) if members.len() > 1 => {
             let alike = are_alike(&members.values().collect::<Vec<_>>());
             let are_keys = members.len() > 2
@@ -155,6 +161,34 @@ fn kind(value: &Value) -> Option<(Kind, usize)> {
     }
 }
 
+/// Returns true if the members of an object hold lists of objects, and their names vary: dates, or
+/// several numbers.
+fn are_groups(members: &serde_json::Map<String, Value>) -> bool {
+    let is_number = |name: &String| !name.is_empty() && name.bytes().all(|it| it.is_ascii_digit());
+    let are_numbers = members.len() > 1 && members.keys().all(is_number);
+    let is_list =
+        |value: &Value| value.as_array().is_some_and(|rows| rows.iter().all(Value::is_object));
+    let has_items = members.values().any(|it| it.as_array().is_some_and(|it| !it.is_empty()));
+    has_items
+        && members.values().all(is_list)
+        && (are_numbers || members.keys().all(|name| is_date(name)))
+}
+
+/// Returns true for `2024-01-02`, `2024/01`, `20240102`, and a date with a time.
+fn is_date(name: &str) -> bool {
+    let parts: Vec<&str> = name.split(['-', '/', 'T', ' ']).collect();
+    let has = |part: &str, digits: usize| {
+        part.len() == digits && part.bytes().all(|it| it.is_ascii_digit())
+    };
+    match parts.as_slice() {
+        [day] => has(day, 8) && (day.starts_with("19") || day.starts_with("20")),
+        [year, month, rest @ ..] => {
+            has(year, 4) && has(month, 2) && rest.first().is_none_or(|day| has(day, 2))
+        }
+        [] => false,
+    }
+}
+
 /// Returns true if all values are objects with mostly the same members.
 fn are_alike(values: &[&Value]) -> bool {
     let Some(first) = values.first().and_then(|first| first.as_object()) else { return false };
@@ -165,16 +199,27 @@ fn are_alike(values: &[&Value]) -> bool {
         })
 }
 
+/// Returns the items of a list of objects, which may stand in groups.
 fn array<'a>(found: &Found<'a>) -> Vec<&'a Value> {
-    found.value.as_array().into_iter().flatten().collect()
+    let groups = found.value.as_object().into_iter().flat_map(|groups| groups.values());
+    let lists = groups.chain([found.value]).filter_map(Value::as_array);
+    lists.flatten().collect()
 }
 
 /// Describes a list of objects.
 fn objects(found: &Found<'_>) -> Option<Shape> {
     let rows = array(found);
-    let items = format!("{}[*]", found.path);
+    let (items, mut notes) = match found.value {
+        Value::Object(_) => {
+            let note = format!(
+                "The members of the object at `{}` hold lists, whose parts are the items; their names vary.",
+                found.path
+            );
+            (format!("{}.*[*]", found.path), vec![note])
+        }
+        _ => (format!("{}[*]", found.path), Vec::new()),
+    };
     let has_own = !key::strong(&rows).is_empty();
-    let mut notes = Vec::new();
     for (name, inner) in lists_within(&rows) {
         let inner_rows = inner.as_slice();
         let is_group = !has_own && !key::strong(inner_rows).is_empty();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::Shape;
 use super::expr::{quoted, table};
 use super::key::{Key, LAST_SEGMENT};
+use super::link_keys::{of_links, passing_in};
 use super::source::{Source, outline_of};
 use crate::select::Format;
 use crate::select::html::{Element, Outline};
@@ -19,8 +20,6 @@ const NO_ITEMS: [&str; 14] = [
 /// Attributes that hold the key of an item.
 const KEYS: [&str; 7] =
     ["data-id", "data-key", "data-item-id", "data-product-id", "data-pk", "data-asin", "id"];
-/// Regular expression for the last segment of the path in a link.
-const LAST_OF_LINK: &str = r"([^/?#]+)/?(?:[?#].*)?$";
 /// Regular expression for the number at the end of a text.
 const LAST_NUMBER: &str = r"(\d+)$";
 /// Elements of XML that hold the key of an item, best first.
@@ -33,7 +32,7 @@ struct Group {
     select: String,
     at: Vec<usize>,
     score: usize,
-    key: Key,
+    keys: Vec<Key>,
 }
 
 /// Returns the list in a text of HTML at the JSONPath `path`, or `None` if nothing repeats in it.
@@ -42,7 +41,7 @@ pub fn in_text(path: &str, text: &str) -> Option<Shape> {
     let group = best(&outline)?;
     let note = format!("`{path}` is a text of HTML, in which `{}` repeats.", group.select);
     let items = vec![path.to_owned(), group.select.clone()];
-    let mut shape = Shape::of(items, vec![group.key.clone()], group.at.len(), vec![note])?;
+    let mut shape = Shape::of(items, group.keys.clone(), group.at.len(), vec![note])?;
     shape.fields = fields(&outline, &group);
     Some(shape)
 }
@@ -52,7 +51,7 @@ pub fn in_html(outline: &Outline, source: &Source) -> Option<Shape> {
     let group = best(outline)?;
     let note = format!("`{}` repeats on the page, with a key in each.", group.select);
     let items = vec![group.select.clone()];
-    let mut shape = Shape::of(items, vec![group.key.clone()], group.at.len(), vec![note])?;
+    let mut shape = Shape::of(items, group.keys.clone(), group.at.len(), vec![note])?;
     shape.source = source.clone();
     let parent = group.select.split(" > ").next().filter(|parent| parent.starts_with('#'));
     shape.require = parent.map(str::to_owned);
@@ -84,8 +83,8 @@ fn best(outline: &Outline) -> Option<Group> {
         let apart = at.windows(2).all(|two| !outline.below(two[0]).any(|(at, _)| at == two[1]));
         let texts = at.iter().map(|at| text_of(outline, *at));
         let score: usize = texts.map(|text| text.chars().count().min(LONGEST_TEXT)).sum();
-        let key = key(outline, &at).filter(|_| apart && score > 0)?;
-        Some(Group { select, at, score, key })
+        let keys = if apart && score > 0 { keys(outline, &at) } else { Vec::new() };
+        (!keys.is_empty()).then_some(Group { select, at, score, keys })
     });
     // Of several with the same text, the one with a class says best what it selects.
     groups
@@ -129,56 +128,38 @@ fn text_of(outline: &Outline, at: usize) -> String {
 }
 
 /// Returns the first element of an item with this name, or the item itself.
-fn first<'a>(outline: &'a Outline, item: usize, name: &str) -> Option<&'a Element> {
+pub fn first<'a>(outline: &'a Outline, item: usize, name: &str) -> Option<&'a Element> {
     let own = outline.0.get(item).filter(|own| own.name == name);
     own.or_else(|| outline.below(item).map(|(_, it)| it).find(|it| it.name == name))
 }
 
-fn are_distinct(values: &[Option<String>]) -> bool {
+pub fn are_distinct(values: &[Option<String>]) -> bool {
     let distinct: HashSet<&String> = values.iter().flatten().collect();
     values.iter().all(|value| value.as_ref().is_some_and(|it| !it.is_empty()))
         && distinct.len() == values.len()
 }
 
-/// Returns what distinguishes the elements: an attribute, or the link in each.
-fn key(outline: &Outline, items: &[usize]) -> Option<Key> {
-    for name in KEYS {
+/// Returns what distinguishes the elements, best first: attributes, and parts of the link in each.
+fn keys(outline: &Outline, items: &[usize]) -> Vec<Key> {
+    let of_attribute = |name: &&str| {
         let of = |at: &usize| outline.0.get(*at)?.attribute(name).map(str::to_owned);
         let values: Vec<Option<String>> = items.iter().map(of).collect();
-        if are_distinct(&values) {
-            let select = format!("::attr({name})");
-            let number = |value: &Option<String>| {
-                let value = value.as_deref()?;
-                let digits = value.trim_start_matches(|c: char| !c.is_ascii_digit());
-                let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
-                is_number.then(|| digits.to_owned())
-            };
-            let numbers: Vec<Option<String>> = values.iter().map(number).collect();
-            return Some(match are_distinct(&numbers) && numbers != values {
-                true => Key::Part(select, LAST_NUMBER),
-                false => Key::Select(select),
-            });
-        }
-    }
-    let own = items.iter().all(|at| outline.0.get(*at).is_some_and(|it| it.name == "a"));
-    let select = if own { "::attr(href)" } else { "a::attr(href)" };
-    let links: Vec<Option<String>> = items
-        .iter()
-        .map(|at| first(outline, *at, "a")?.attribute("href").map(str::to_owned))
-        .collect();
-    let leads =
-        |link: &Option<String>| link.as_deref().is_some_and(|it| !it.starts_with(['#', '?']));
-    let segment = |link: &Option<String>| {
-        let path = link.as_deref()?.split(['?', '#']).next()?.trim_end_matches('/');
-        path.rsplit('/').next().map(str::to_owned)
+        let select = format!("::attr({name})");
+        let number = |value: &Option<String>| {
+            let value = value.as_deref()?;
+            let digits = value.trim_start_matches(|c: char| !c.is_ascii_digit());
+            let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+            is_number.then(|| digits.to_owned())
+        };
+        let numbers: Vec<Option<String>> = values.iter().map(number).collect();
+        are_distinct(&values).then(|| match are_distinct(&numbers) && numbers != values {
+            true => Key::Part(select, LAST_NUMBER.to_owned()),
+            false => Key::Select(select),
+        })
     };
-    let segments: Vec<Option<String>> = links.iter().map(segment).collect();
-    match () {
-        () if !links.iter().all(leads) => None,
-        () if are_distinct(&segments) => Some(Key::Part(select.to_owned(), LAST_OF_LINK)),
-        () if are_distinct(&links) => Some(Key::Select(select.to_owned())),
-        () => None,
-    }
+    let mut keys: Vec<Key> = KEYS.iter().filter_map(of_attribute).collect();
+    keys.extend(of_links(outline, items));
+    keys
 }
 
 /// Returns fields that most items have: title, link, picture, price and date.
@@ -200,7 +181,10 @@ fn fields(outline: &Outline, group: &Group) -> Vec<(String, String)> {
     };
     add("title", quoted(&title));
     let url = |select: &str| table(&[("select", quoted(select)), ("as", quoted("url"))]);
-    if has("a") {
+    // A link with a session id would change each item with each crawl.
+    let link = group.at.first().and_then(|at| first(outline, *at, "a")?.attribute("href"));
+    let is_lasting = link.is_some_and(|link| passing_in(link).is_none());
+    if has("a") && is_lasting {
         add("link", url(if own("a") { "::attr(href)" } else { "a::attr(href)" }));
     }
     if has("img") {
@@ -265,7 +249,8 @@ pub fn in_xml(outline: &Outline, source: &Source) -> Option<Shape> {
         let values: Vec<Option<String>> = values.collect();
         let select = format!("{}::text", css(name));
         let is_link = matches!(*key, "link" | "url");
-        let key = if is_link { Key::Part(select, LAST_SEGMENT) } else { Key::Select(select) };
+        let key =
+            if is_link { Key::Part(select, LAST_SEGMENT.to_owned()) } else { Key::Select(select) };
         are_distinct(&values).then_some(key)
     });
     let keys: Vec<Key> = keys.collect();

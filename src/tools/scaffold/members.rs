@@ -173,7 +173,8 @@ pub fn counts(seen: &Seen) -> Vec<Said<u64>> {
     let mut found: Vec<(usize, Said<u64>)> = Vec::new();
     for member in seen.members() {
         let name = if member.name() == "value" { "" } else { member.name() };
-        let Some(rank) = count_rank(name) else { continue };
+        let rank = count_rank(name).or_else(|| rank_of_items(&member, seen));
+        let Some(rank) = rank else { continue };
         found.extend(number(member.value).map(|value| (rank, said(&member, value))));
     }
     found.sort_by_key(|(rank, _)| *rank);
@@ -187,6 +188,18 @@ pub fn counts(seen: &Seen) -> Vec<Said<u64>> {
     });
     let all = in_body.chain(in_headers).chain(range);
     all.filter(|said| said.value >= seen.keys.len() as u64 && said.value > 0).collect()
+}
+
+/// Returns the last rank if a member at the top of a page counts what the items are named:
+/// `release-count` beside `releases`.
+fn rank_of_items(member: &Member<'_>, seen: &Seen) -> Option<usize> {
+    let name = plain(member.name()).filter(|_| member.names.len() == 1)?;
+    let thing = name.strip_suffix("count").filter(|thing| thing.len() > 2)?;
+    let last = seen.container.rsplit(['.', '[']).next()?;
+    let items = plain(last.trim_matches(['\'', ']']))?;
+    let is_it = items.trim_end_matches('s') == thing.trim_end_matches('s')
+        || thing.strip_suffix('y').is_some_and(|stem| items == format!("{stem}ies"));
+    is_it.then_some(usize::MAX)
 }
 
 /// Returns the places where a page may declare the number of the last page.

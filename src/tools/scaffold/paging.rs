@@ -229,8 +229,19 @@ fn of_onward(seen: &Seen, onward: &Onward) -> Vec<Paging> {
             vec![Paging { table, says, ..Paging::default() }]
         }
         Onward::Token(said) => {
+            let own: Vec<(String, String)> = seen.page.url.query_pairs().into_owned().collect();
             let of = |name: &str| {
-                let mut table = vec![by("cursor"), ("select", said.select.clone())];
+                let mut table = vec![by("cursor")];
+                // Some lists ask for the first page with a token of its own: `cursor=*`.
+                let first = own.iter().find(|(own, value)| own == name && !value.is_empty());
+                match first {
+                    Some((_, value)) => {
+                        let of = |value: String| super::expr::table(&[("cursor", value)]);
+                        table.push(("take", of(said.select.clone())));
+                        table.push(("start", of(quoted(value))));
+                    }
+                    None => table.push(("select", said.select.clone())),
+                }
                 let mut says = vec![format!(
                     "Tried: `{name}` takes the value at `{}` and leads to other items.",
                     said.name
@@ -242,7 +253,14 @@ fn of_onward(seen: &Seen, onward: &Onward) -> Vec<Paging> {
             if plain(&said.name).is_some_and(|name| name.starts_with("resumptiontoken")) {
                 return vec![resumed(seen, said)];
             }
-            takers(&said.name).iter().map(|name| of(name)).collect()
+            let is_empty = |value: &str| matches!(value, "" | "*");
+            let given = own.iter().filter(|(_, value)| is_empty(value)).map(|(name, _)| name);
+            let usual = takers(&said.name);
+            let usual: Vec<&String> = usual.iter().collect();
+            let mut names: Vec<&String> = given.collect();
+            names.extend(usual);
+            names.dedup();
+            names.into_iter().map(|name| of(name)).collect()
         }
         Onward::Parameters(said) => {
             let take = table(&[("more", said.select.clone())]);

@@ -141,7 +141,7 @@ impl Draft {
         if with_given {
             self.given(text);
         }
-        self.index(text);
+        self.index(text, with_given);
         if with_given {
             self.page_of_item(text);
         }
@@ -165,28 +165,19 @@ impl Draft {
         let mut headers = Vec::new();
         for header in of_site {
             let is_secret = names_a_credential(&header.name);
-            let variable = || {
-                let name = header
-                    .name
-                    .to_ascii_uppercase()
-                    .replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-                format!("{PREFIX_OF_SECRETS}{name}")
+            let value = match is_secret {
+                true => format!("{{env:{}}}", variable(&header.name)),
+                false => header.value.clone(),
             };
-            let value =
-                if is_secret { format!("{{env:{}}}", variable()) } else { header.value.clone() };
             if is_secret {
-                text.push_str(&comment(&format!(
-                    "The value of {} is not stored here: set the variable {} to it.",
-                    plain(&header.name),
-                    variable()
-                )));
+                text.push_str(&not_stored(&header.name));
             }
             headers.push((header.name.clone(), quoted(&value)));
         }
         let _ = writeln!(text, "headers = {}", table(&headers));
     }
 
-    fn index(&self, text: &mut String) {
+    fn index(&self, text: &mut String, with_given: bool) {
         let _ = writeln!(text, "\n[index]");
         let url = self.paging.url.clone().unwrap_or_else(|| self.url.path().to_owned());
         let _ = writeln!(text, "url = {}", quoted(&url));
@@ -194,12 +185,15 @@ impl Draft {
             text.push_str(&comment(
                 "User and password are not stored here: pass them with --base-url.",
             ));
-        } else if shown(&self.url) != self.url.as_str() {
-            text.push_str(&comment(
-                "The query seems to contain a credential: keep this file private.",
-            ));
         }
-        let query = self.query();
+        let query = self.query(with_given);
+        let names = self.url.query_pairs().map(|(name, _)| name.into_owned());
+        for name in names.filter(|it| with_given && names_a_credential(it)) {
+            let value = quoted(&format!("{{env:{}}}", variable(&name)));
+            if query.contains(&(name.clone(), value)) {
+                text.push_str(&not_stored(&name));
+            }
+        }
         for line in self.found() {
             text.push_str(&comment(&line));
         }
@@ -237,10 +231,15 @@ impl Draft {
     }
 
     /// Returns the query of the list's URL, with the placeholders of the paging.
-    fn query(&self) -> Vec<(String, String)> {
+    /// Credentials are variables, except for a trial.
+    fn query(&self, with_variables: bool) -> Vec<(String, String)> {
         let set = &self.paging.query;
         let own = self.url.query_pairs().into_owned();
         let kept = own.filter(|(name, _)| set.iter().all(|(other, _)| other != name));
+        let kept = kept.map(|(name, value)| match with_variables && names_a_credential(&name) {
+            true => (name.clone(), format!("{{env:{}}}", variable(&name))),
+            false => (name, value),
+        });
         kept.chain(set.iter().cloned()).map(|(name, value)| (name, quoted(&value))).collect()
     }
 
@@ -280,6 +279,20 @@ impl Draft {
         let required = super::expr::member(above, field.unwrap_or("id"));
         let _ = writeln!(text, "require = [{}]", quoted(&required));
     }
+}
+
+/// Returns the variable for the value of a header or parameter.
+fn variable(name: &str) -> String {
+    let name = name.to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+    format!("{PREFIX_OF_SECRETS}{name}")
+}
+
+fn not_stored(name: &str) -> String {
+    comment(&format!(
+        "The value of {} is not stored here: set the variable {} to it.",
+        plain(name),
+        variable(name)
+    ))
 }
 
 /// Returns true if the items are elements.

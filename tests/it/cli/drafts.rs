@@ -244,6 +244,117 @@ fn lists_in_xml_and_csv_are_drafted() {
     lists_everything(export, &["format = \"csv\"", "delimiter = \";\""]);
 }
 
+/// A forum of phpBB: links with a session id of each request, and an announcement on top of each page.
+fn forum(asked: &Asked) -> Answer {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static SESSION: AtomicUsize = AtomicUsize::new(7);
+    let sid = format!("{:032x}", SESSION.fetch_add(1, Ordering::Relaxed));
+    let from = asked.number("start").unwrap_or(0);
+    let topic = |it: Value| {
+        format!(
+            "<li class=row><a class=topictitle href=\"./view.php?f=2&amp;t={}&amp;sid={sid}\">{}</a> <time datetime=\"2024-01-01\">1</time></li>",
+            it["id"], it["title"]
+        )
+    };
+    // The last thing is the announcement.
+    let all = part(from, 10).into_iter().filter(|it| *it != thing(THINGS - 1));
+    let topics: String = [thing(THINGS - 1)].into_iter().chain(all).map(topic).collect();
+    let next = match from + 10 < THINGS {
+        true => {
+            format!("<a rel=next href=\"/list?f=2&amp;sid={sid}&amp;start={}\">Next</a>", from + 10)
+        }
+        false => String::new(),
+    };
+    Answer::html(format!("<!doctype html><html><body><ul>{topics}</ul>{next}</body></html>"))
+}
+
+/// Crossref: the first page has a cursor of its own, and each answer names the next one.
+fn works(asked: &Asked) -> Answer {
+    let work = |it: Value| {
+        let doi = format!("10.10{}/x;{}", &it["id"].to_string()[3..], it["id"]);
+        json!({ "URL": format!("https://doi.org/{doi}"), "DOI": doi, "title": [it["title"]] })
+    };
+    let rows = |from| part(from, 10).into_iter().map(work).collect::<Vec<_>>();
+    let answer = |message: Value| Answer::json(&json!({ "status": "ok", "message": message }));
+    match asked.query.get("cursor").map(String::as_str) {
+        None => answer(json!({ "items": rows(0), "total-results": THINGS })),
+        Some("*") => {
+            answer(json!({ "items": rows(0), "total-results": THINGS, "next-cursor": "c10" }))
+        }
+        Some(cursor) => match cursor.trim_start_matches('c').parse::<usize>() {
+            Ok(from) => answer(
+                json!({ "items": rows(from), "total-results": THINGS, "next-cursor": format!("c{}", from + 10) }),
+            ),
+            Err(_) => Answer::not_found(),
+        },
+    }
+}
+
+/// MusicBrainz: the count has the name of the items. Here the answers have status 206.
+fn releases(asked: &Asked) -> Answer {
+    let from = asked.number("offset").unwrap_or(0);
+    let size = asked.number("limit").unwrap_or(10).min(25);
+    Answer::json(&json!({ "release-count": THINGS, "releases": part(from, size) })).status(206)
+}
+
+/// Drafts a file for a list, with the exit code.
+fn draft_of(answer: fn(&Asked) -> Answer, query: &str, code: i32) -> String {
+    let served = Served::start(move |asked| match asked.path.as_str() {
+        "/list" => answer(asked),
+        _ => Answer::not_found(),
+    });
+    gleaner(&["sites", "new", &format!("{}/list{query}", served.url())]).run().with(code).out
+}
+
+#[test]
+fn a_key_that_differs_between_two_requests_of_a_page_is_not_taken() {
+    lists_everything(forum, &["regex = '[?&;]t=(\\d+)'"]);
+    // Without a stable part, the draft is not finished.
+    let random = |_: &Asked| {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static NOW: AtomicUsize = AtomicUsize::new(0);
+        let now = NOW.fetch_add(3, Ordering::Relaxed);
+        Answer::json(&json!([{ "id": now }, { "id": now + 1 }, { "id": now + 2 }]))
+    };
+    let text = draft_of(random, "", 3);
+    assert!(text.contains("# NOT FINISHED") && text.contains("The values of the key"), "{text}");
+    let session = |_: &Asked| {
+        Answer::html("<html><body><ul><li class=i><a href='/v?sid=a1&f=2#1'>Some one</a><li class=i><a href='/v?sid=a1&f=2#2'>Some two</a></ul></body></html>".to_owned())
+    };
+    let text = draft_of(session, "", 3);
+    assert!(text.contains("# NOT FINISHED") && text.contains("contains `sid`"), "{text}");
+}
+
+#[test]
+fn whole_identifiers_come_before_parts_of_links_and_cursors_have_a_first_value() {
+    let text = draft_of(works, "?cursor=*", 0);
+    let line = "take = { cursor = \"$.message['next-cursor']\" }, start = { cursor = \"*\" }";
+    assert!(text.contains("key = \"$.DOI\"") && text.contains(line), "{text}");
+}
+
+#[test]
+fn counts_named_after_the_items_and_pages_with_status_206_are_read() {
+    lists_everything(releases, &["total = \"$['release-count']\""]);
+}
+
+#[test]
+fn items_under_dates_and_credentials_of_the_query_are_written_for_every_run() {
+    let feed = |asked: &Asked| match asked.query.get("api_key").map(String::as_str) {
+        Some("DEMO_KEY") => Answer::json(&json!({ "objects": { "2024-01-02": part(0, 3) } })),
+        _ => Answer::not_found(),
+    };
+    let text = draft_of(feed, "?api_key=DEMO_KEY", 0);
+    for line in [
+        "items = \"$.objects.*[*]\"",
+        "require = [\"$.objects\"]",
+        "query = { api_key = \"{env:GLEANER_SECRET_API_KEY}\" }",
+        "set the variable",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(!text.contains("DEMO_KEY"), "{text}");
+}
+
 #[test]
 fn a_draft_that_may_miss_items_is_exit_3_and_names_what_is_missing() {
     let told = |answer: fn(&Asked) -> Answer, names: &[&str]| {

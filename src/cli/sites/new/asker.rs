@@ -7,7 +7,7 @@ use url::Url;
 use super::super::super::exit::Exit;
 use super::super::super::streams::Voice;
 use crate::extract::{self, Listing};
-use crate::fetch::{Answer, FetchError, Fetcher, Home, Page, Request};
+use crate::fetch::{Answer, FetchError, Fetcher, Home, Page, Request, Statuses};
 use crate::model::task::{self, IndexPage, IndexRun};
 use crate::site::Site;
 use crate::text::secret::shown;
@@ -44,6 +44,11 @@ struct ReadPage {
     page: Page,
 }
 
+/// Returns true if a crawl takes an answer with this status for a page.
+fn is_page(answer: &Answer) -> bool {
+    Statuses::default().is_ok(answer.status.as_u16())
+}
+
 impl ReadPage {
     fn keys(&self) -> Vec<String> {
         self.listing.items.iter().flatten().map(|item| item.key.to_string()).collect()
@@ -61,10 +66,18 @@ impl Asker {
     /// # Errors
     /// Returns the exit code, after printing why nothing can be drafted.
     pub async fn draft(&mut self) -> Result<Draft, Exit> {
-        let (mut shape, seen) = self.list().await?;
+        let (mut shape, mut seen) = self.list().await?;
+        let varies = self.again(&mut shape, &mut seen).await;
         let (paging, total) = self.paging(&shape, &seen).await;
         let mut doubts = shape.doubts.clone();
+        doubts.extend(varies);
         doubts.extend(scaffold::doubts(&seen, &paging, &self.url));
+        let is_part = self.answers.get(&self.url).is_some_and(|answer| {
+            answer.as_ref().is_some_and(|answer| answer.status.as_u16() == 206)
+        });
+        if is_part && paging.is_single() {
+            doubts.push("The page has status 206, so that it is a part of the list; its headers may say how to request the next part.".to_owned());
+        }
         let pages = self.read(&shape, &paging).await.unwrap_or_default();
         let pages: Vec<&Page> = pages.iter().map(|read| &read.page).collect();
         if !scaffold::settle_key(&mut shape, &pages) {
@@ -81,7 +94,7 @@ impl Asker {
     async fn list(&mut self) -> Result<(Shape, Seen), Exit> {
         let answer = self.fetcher.answer(Request::get(self.url.clone())).await;
         let answer = answer.map_err(|error| self.no_answer(&error))?;
-        if answer.status.as_u16() != 200 {
+        if !is_page(&answer) {
             let status = answer.status.as_u16();
             let hint = match status {
                 401 | 403 => {
@@ -89,7 +102,9 @@ impl Asker {
                 }
                 _ => "",
             };
-            return Err(self.cannot_tell(&format!("it has status {status}, expected 200{hint}")));
+            return Err(self.cannot_tell(&format!(
+                "it has status {status}, expected 200, 201, 203 or 206{hint}"
+            )));
         }
         // If the list has moved, the file gets its new URL.
         self.url.clone_from(&answer.page.url);
@@ -113,6 +128,21 @@ impl Asker {
             NoList::Html => self.is_html(),
             why => self.cannot_tell(&why.to_string()),
         })
+    }
+
+    /// Requests the first page once more, and takes a key that is the same on both. Returns a doubt
+    /// if there is none.
+    async fn again(&mut self, shape: &mut Shape, seen: &mut Seen) -> Option<String> {
+        let answer = self.fetcher.answer(Request::get(self.url.clone())).await.ok()?;
+        if !is_page(&answer) {
+            return None;
+        }
+        let again = self.fetcher.unpacked(answer.page);
+        let doubt = scaffold::settle_stable(shape, &seen.page, &again);
+        if let Some(read) = shape.read(seen.page.clone()) {
+            *seen = read;
+        }
+        doubt
     }
 
     fn drafted(&self, shape: &Shape, paging: &Paging) -> Draft {
@@ -168,7 +198,7 @@ impl Asker {
             if index.is_guess && pages.len() > 1 && answer.status.is_client_error() {
                 break;
             }
-            if answer.status.as_u16() != 200 {
+            if !is_page(&answer) {
                 return None;
             }
             let page = self.fetcher.unpacked(answer.page);
@@ -191,7 +221,7 @@ impl Asker {
             let answer = self.answer(request).await?;
             match answer.status.as_u16() {
                 204 | 404 | 410 => return None,
-                200 => {}
+                _ if is_page(&answer) => {}
                 status => {
                     return Some(format!(
                         "Behind the last page the site answers with status {status}, which a crawl takes for a failure. If this is how the list ends, write `[answers] end = [204, 404, 410, {status}]`; but some sites refuse pages beyond a limit in the same way."
@@ -248,10 +278,10 @@ impl Asker {
         shape.read(self.fetcher.unpacked(answer.page))
     }
 
-    /// Makes a request. Returns the answer if its status is 200, or `None` otherwise.
+    /// Makes a request. Returns the answer if it is a page, or `None` otherwise.
     async fn good(&mut self, url: Url) -> Option<Answer> {
         let answer = self.answer(Request::get(url)).await?;
-        (answer.status.as_u16() == 200).then_some(answer)
+        is_page(&answer).then_some(answer)
     }
 
     async fn answer(&mut self, request: Request) -> Option<Answer> {
