@@ -25,8 +25,9 @@ const OFFSETS: [&str; 12] = [
     "first",
 ];
 /// Query parameters for the number of a page.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "page",
+    "Page",
     "_page",
     "p",
     "page_number",
@@ -43,7 +44,8 @@ const PAGES: [&str; 15] = [
     "pagina",
 ];
 /// Query parameters for the number of items per page.
-const SIZES: [&str; 25] = [
+const SIZES: [&str; 26] = [
+    "ResultsPerPage",
     "limit",
     "per_page",
     "page_size",
@@ -71,7 +73,7 @@ const SIZES: [&str; 25] = [
     "itemsPerPage",
 ];
 /// Combinations of parameters, the most frequent first.
-const USUAL: [(At, &str, &str); 22] = [
+const USUAL: [(At, &str, &str); 23] = [
     (At::Offset, "offset", "limit"),
     (At::Page, "page", "per_page"),
     (At::Page, "page", "page_size"),
@@ -94,9 +96,11 @@ const USUAL: [(At, &str, &str); 22] = [
     (At::Offset, "start", "count"),
     (At::Offset, "skip", "take"),
     (At::Page, "_page", "_limit"),
+    (At::Page, "Page", "ResultsPerPage"),
 ];
 /// Pairs of a name on a page, without case and punctuation, and the parameter that such services take.
-const HABITS: [(&str, &str); 8] = [
+const HABITS: [(&str, &str); 9] = [
+    ("numberofpages", "Page"),
     ("numberofrecords", "startRecord"),
     ("numfound", "start"),
     ("exceededtransferlimit", "resultOffset"),

@@ -297,6 +297,17 @@ fn releases(asked: &Asked) -> Answer {
     Answer::json(&json!({ "release-count": THINGS, "releases": part(from, size) })).status(206)
 }
 
+/// USAJobs: parameters and counts in capital letters.
+fn jobs(asked: &Asked) -> Answer {
+    let size = asked.number("ResultsPerPage").unwrap_or(25).min(25);
+    let from = (asked.number("Page").unwrap_or(1) - 1) * size;
+    let items = part(from, size);
+    Answer::json(&json!({ "SearchResult": {
+        "SearchResultCount": items.len(), "SearchResultCountAll": THINGS, "SearchResultItems": items,
+        "UserArea": { "NumberOfPages": THINGS.div_ceil(size).to_string() },
+    } }))
+}
+
 /// Drafts a file for a list, with the exit code.
 fn draft_of(answer: fn(&Asked) -> Answer, query: &str, code: i32) -> String {
     let served = Served::start(move |asked| match asked.path.as_str() {
@@ -335,6 +346,8 @@ fn whole_identifiers_come_before_parts_of_links_and_cursors_have_a_first_value()
 #[test]
 fn counts_named_after_the_items_and_pages_with_status_206_are_read() {
     lists_everything(releases, &["total = \"$['release-count']\""]);
+    let total = "total = \"$.SearchResult.SearchResultCountAll\"";
+    lists_everything(jobs, &["ResultsPerPage = \"{limit}\"", total]);
 }
 
 #[test]
