@@ -393,11 +393,9 @@ fn paging_form(paging: &Paging) -> Value {
             let Handover { take, start, is_cursor: _ } = handover;
             match handover.rule() {
                 Some(at) => some(&mut form, "select", Some(rule(at))),
-                None => {
-                    list(&mut form, "take", take.iter().map(taken));
-                    list(&mut form, "start", start.iter().map(|(it, json)| json!([&**it, json])));
-                }
+                None => list(&mut form, "take", take.iter().map(taken)),
             }
+            list(&mut form, "start", start.iter().map(|(it, json)| json!([&**it, json])));
             "cursor"
         }
         Paging::Sitemap => "sitemap",

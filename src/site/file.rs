@@ -380,6 +380,9 @@ fn json() -> Format {
     Format::Json
 }
 
+/// Advice about a `key` in `[detail]`.
+const KEY_OF_LIST: &str = "an item's key comes from the list: write `key` in [index]";
+
 /// Parses a site file. `origin` is its name in errors.
 ///
 /// # Errors
@@ -391,6 +394,7 @@ pub fn parse(text: &str, origin: &str) -> Result<SiteFile, SiteError> {
         // A key that is missing at the top level is not an error in the first key.
         let is_of_file = at == 0 && error.message().starts_with("missing field");
         let message = match key_at(text, at).filter(|_| !is_of_file) {
+            Some(key) if key == "detail.key" => format!("{key}: {message}; {KEY_OF_LIST}"),
             Some(key) => format!("{key}: {message}"),
             None => message,
         };

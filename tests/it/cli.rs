@@ -11,6 +11,7 @@ mod every;
 mod exits;
 mod fetch;
 mod files;
+mod first_pages;
 mod full_disk;
 mod incremental;
 mod kill_loop;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::engine::list_progress::after_first_page;
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
 use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
 use crate::model::document::{Body, Encoding};
@@ -82,7 +83,9 @@ impl Trial {
         match keyless {
             _ if !keyed.is_empty() => {
                 self.item(keyed).await?;
-                self.second(&index, &listing, page.as_ref()).await
+                self.second(&index, &listing, page.as_ref()).await?;
+                let gap = |page| after_first_page(&self.site, &index, &listing, page);
+                page.as_ref().and_then(gap).map_or(Ok(()), |why| Err(Stop::Misfit(why)))
             }
             Some(first) => Err(Stop::Misfit(format!(
                 "none of the {items} items of {index} has a key: {first}"

@@ -1,6 +1,6 @@
 //! The end of a crawl: decides whether it is complete, and collects the problems to report.
 
-use crate::engine::list_progress::{ListProgress, Mismatch, too_few};
+use crate::engine::list_progress::{ListProgress, does_not_add_up};
 use crate::model::report::{Items, Kind, Outcome};
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
@@ -94,33 +94,7 @@ impl Evidence<'_> {
     /// Reports a problem for each list that does not have as many items as it declares.
     fn add_up(&self, problems: &Problems) {
         for mismatch in self.lists.mismatches() {
-            let said = self.mismatch(&mismatch);
-            problems.last_gap(said);
+            problems.last_gap(does_not_add_up(self.site, &mismatch));
         }
-    }
-
-    /// Describes a list that does not add up, and what to do about it.
-    fn mismatch(&self, mismatch: &Mismatch) -> String {
-        let Mismatch { list, declared, listed, has_moved, hinted_by, first_items, .. } = mismatch;
-        if let Some(name) = hinted_by {
-            return format!(
-                "{list} may go on: by `{name}` there are {declared} items, and it lists {listed} (`more = false` in paging passes over that)"
-            );
-        }
-        let moved = if *has_moved { ", and changed while it was last walked" } else { "" };
-        let paging = self.site.paging_of(list);
-        let limit = paging.limit().filter(|_| paging.is_counted() && paging.is_numbered());
-        let is_short = limit.zip(*first_items).is_some_and(|(limit, items)| items < limit);
-        let way_out = match listed < declared {
-            true if is_short => format!(": {}", too_few(paging, *first_items)),
-            true if !has_moved => {
-                "; where a site counts items that it does not list, `total_exact = false` at the top of the site file says so"
-                    .to_owned()
-            }
-            _ => String::new(),
-        };
-        format!(
-            "{list} does not add up: it declares {declared} items and lists {listed}{moved}{way_out}"
-        )
     }
 }

@@ -9,8 +9,8 @@
 use std::collections::HashMap;
 
 use super::MOST_STALE;
-use crate::model::task::{IndexPage, Place};
-use crate::site::{Next, PageSaid, Paging};
+use crate::model::task::{IndexPage, List, Place};
+use crate::site::{Next, PageSaid, Paging, Site};
 use crate::text::counted;
 
 /// Maximum number of empty pages in a row that are followed if each names a new next page.
@@ -31,6 +31,30 @@ pub struct Rules<'a> {
     pub asks_again: bool,
     /// True if hints on pages about further pages count, in addition to the configured paging.
     pub heeds_hints: bool,
+}
+
+impl<'a> Rules<'a> {
+    /// Returns the rules of a list of `site`. `is_whole` is false if only a part of the list is read,
+    /// which need not be complete.
+    pub fn of(site: &'a Site, list: &List, asks_again: bool, is_whole: bool) -> Rules<'a> {
+        Rules {
+            paging: site.paging_of(list),
+            total_exact: site.index.total_exact,
+            asks_again,
+            heeds_hints: site.heeds_hints(list) && is_whole,
+        }
+    }
+
+    /// Completes the statements of a page by those of its request.
+    pub fn complete(&self, site: &Site, page: &IndexPage, said: &mut PageSaid) {
+        if page.number > 1 && said.items == 0 {
+            // Some sites declare the number of items on the page instead, which is 0 here.
+            said.declared = said.declared.filter(|declared| *declared > 0);
+        }
+        if page.number == 1 && said.places.is_empty() && !self.paging.is_counted() {
+            said.hints.asked_for = site.requested_items(page);
+        }
+    }
 }
 
 /// The result of requesting a page.

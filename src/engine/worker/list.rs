@@ -128,26 +128,14 @@ fn turn_after<'k>(
     names: impl Iterator<Item = &'k str>,
 ) -> Turn {
     let rules = rules_of(context, &index.list);
-    if index.number > 1 && said.items == 0 {
-        // Some sites declare the number of items on the page instead, which is 0 here.
-        said.declared = said.declared.filter(|declared| *declared > 0);
-    }
-    if index.number == 1 && said.places.is_empty() && !rules.paging.is_counted() {
-        said.hints.asked_for = context.site.requested_items(index);
-    }
+    rules.complete(&context.site, index, said);
     let answer = Answer::Page(said);
     context.findings.lists.take(&rules, index, answer, page.content_type(), names)
 }
 
 fn rules_of<'c>(context: &'c WorkerContext, list: &List) -> Rules<'c> {
     let WorkerContext { site, scope, .. } = context;
-    Rules {
-        paging: site.paging_of(list),
-        total_exact: site.index.total_exact,
-        asks_again: scope.retries > 0,
-        // Hints are ignored if only a part of the list is read: it need not be complete.
-        heeds_hints: site.heeds_hints(list) && scope.kind != Kind::Limited,
-    }
+    Rules::of(site, list, scope.retries > 0, scope.kind != Kind::Limited)
 }
 
 /// Takes in a page of keys that are known without a request.

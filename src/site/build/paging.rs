@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::super::file::{PagingBy, PagingTable, RuleTable, SaidTable, StepName};
 use super::super::keys::KeyList;
 use super::super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
-use super::super::template::{NO_VALUE_NAME, is_value_name};
+use super::super::template::{NO_VALUE_NAME, NamedValue, is_value_name};
 use super::super::written::{At, Chain, Short};
 use super::select::rule;
 use super::select::single;
@@ -56,7 +56,12 @@ pub fn build(
         },
         PagingBy::Cursor => match &table.select {
             Some(select) if table.take.is_empty() => {
-                Ok(Paging::Cursor(Handover::cursor(next_rule(key, select, on)?)))
+                refuse_header(key, select)?;
+                let start = start(key, table)?;
+                Ok(Paging::Cursor(Handover {
+                    start,
+                    ..Handover::cursor(next_rule(key, select, on)?)
+                }))
             }
             None if !table.take.is_empty() => handover(key, table, on).map(Paging::Cursor),
             _ => Err(needs("either `select`, the cursor of the next page, or `take`")),
@@ -78,15 +83,35 @@ pub fn build(
 /// Builds the values that a page hands to the request of the next one.
 fn handover(key: &str, table: &PagingTable, on: Finds) -> Result<Handover, Wrong> {
     let take = taken(&format!("{key}.take"), &table.take, |_| on)?;
+    let start = start(key, table)?;
+    Ok(Handover { take, start, is_cursor: false })
+}
+
+/// Builds the values for the first page. The short form with `select` has `cursor` alone.
+fn start(key: &str, table: &PagingTable) -> Result<Vec<NamedValue>, Wrong> {
+    let is_short = table.take.is_empty();
     let mut start = Vec::new();
     for (name, text) in &table.start {
-        let key = format!("{key}.start.{name}");
-        if !table.take.contains_key(name) {
-            return Err(wrong(text, &key, format!("`take` has no value {name}")));
+        let is_known = if is_short { name == "cursor" } else { table.take.contains_key(name) };
+        if !is_known {
+            let message = match is_short {
+                true => format!("`select` gives `cursor` alone, and no value {name}"),
+                false => format!("`take` has no value {name}"),
+            };
+            return Err(wrong(text, &format!("{key}.start.{name}"), message));
         }
         start.push((name.as_str().into(), Value::from(&*text.value.0).to_string().into()));
     }
-    Ok(Handover { take, start, is_cursor: false })
+    Ok(start)
+}
+
+/// Rejects `select = { header = … }`, with what to write instead.
+fn refuse_header(key: &str, select: &At<Short<RuleTable>>) -> Result<(), Wrong> {
+    let Short::Table(RuleTable { header: Some(name), .. }) = &select.value else { return Ok(()) };
+    let message = format!(
+        "`header` is not valid here; for a cursor in a header, write `take = {{ cursor = {{ header = \"{name}\" }} }}` instead of `select`"
+    );
+    Err(wrong(select, &format!("{key}.select"), message))
 }
 
 /// Builds values to take from a response, by name. `on` returns the kind of what a value is selected
@@ -134,7 +159,14 @@ fn last_page(
         (Some(_), ..) => {
             Err(wrong(written, key, "`last` is not valid together with `size` and `total`"))
         }
-        _ => Err(wrong(written, key, "`size` and `total` are needed together")),
+        (None, Some(_), None) => Err(wrong(
+            written,
+            key,
+            "`size` goes with `total`; without a count, leave out `size` and write the number in `query`",
+        )),
+        (None, None, Some(_)) => {
+            Err(wrong(written, key, "`total` needs `size`, the items on a page"))
+        }
     }
 }
 

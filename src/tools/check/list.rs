@@ -141,22 +141,44 @@ fn untold(site: &Site) -> Option<String> {
 /// Warns if the number of items on the page differs from the requested number.
 fn other_size(paging: &Paging, said: &PageSaid) -> Option<String> {
     let limit = paging.limit().filter(|limit| *limit != said.items && said.items > 0)?;
-    let name = if matches!(paging, Paging::Offset { .. }) { "limit" } else { "size" };
+    let is_offset = matches!(paging, Paging::Offset { .. });
+    let name = if is_offset { "limit" } else { "size" };
     let items = said.items;
     if items > limit {
-        return Some(format!(
-            "requested {limit} items and received {items}: the site ignores the requested number; set `{name} = {items}`"
-        ));
+        return Some(more_items(paging, name, limit, items));
     }
+    // Each page begins where the one before it ended.
+    if is_offset && !paging.steps_by_limit() {
+        return None;
+    }
+    let step = if is_offset { " or `step = \"items\"`" } else { "" };
     match said.declared {
         Some(declared) if declared <= items => None,
         Some(declared) => Some(format!(
-            "requested {limit} items and received {items} of {declared}: the site limits the page size; set `{name} = {items}`, or items between the pages are lost"
+            "requested {limit} items and received {items} of {declared}: the site limits the page size; set `{name} = {items}`{step} in paging, or items between the pages are lost"
         )),
         None => Some(format!(
-            "requested {limit} items and received {items}; if this is not the whole list, the site limits the page size: set `{name} = {items}`"
+            "requested {limit} items and received {items}; if this is not the whole list, the site limits the page size: set `{name} = {items}`{step} in paging"
         )),
     }
+}
+
+/// Describes what it may mean that a page has more items than requested.
+fn more_items(paging: &Paging, name: &str, limit: u64, items: u64) -> String {
+    let over = items - limit;
+    let pinned = match paging {
+        Paging::Offset { .. } if !paging.steps_by_limit() => {
+            format!(
+                "{over} of them stand on every page, as pinned ones do, and `step = \"items\"` would skip as many others"
+            )
+        }
+        _ => {
+            format!("{over} of them stand on every page, as pinned ones do, and `{name}` is right")
+        }
+    };
+    format!(
+        "requested {limit} items and received {items}: either the site ignores the requested number (then set `{name} = {items}`), or {pinned}"
+    )
 }
 
 /// Warns if the page should name a next one and does not.

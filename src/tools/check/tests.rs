@@ -65,8 +65,13 @@ fn warnings_name_what_is_odd_about_a_list() {
     one(
         OFFSET,
         r#"{"n":9,"r":[{"id":1}]}"#,
-        "1 of 9: the site limits the page size; set `limit = 1`",
+        "1 of 9: the site limits the page size; set `limit = 1` or `step = \"items\"` in paging",
     );
+    let more = r#"{"n":9,"r":[{"id":1},{"id":2},{"id":3}]}"#;
+    one(OFFSET, more, "1 of them stand on every page, as pinned ones do, and `limit` is right");
+    let by_items = OFFSET.replace("limit = 2", "limit = 2, step = \"items\"");
+    one(&by_items, more, "`step = \"items\"` would skip as many others");
+    assert_eq!(listed(&by_items, r#"{"n":9,"r":[{"id":1}]}"#).1, Vec::<String>::new());
     one(OFFSET, r#"{"n":9,"r":[{"id":1},{"id":2},{"id":3}]}"#, "set `limit = 3`");
     let next = "key = \"$.id\"\npaging = { by = \"next\", select = \"$.next\" }";
     one(next, r#"{"r":[{"id":1}]}"#, "names no next page (missing: a URL at `$.next`)");

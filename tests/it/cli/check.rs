@@ -12,7 +12,7 @@ use crate::copies::{douban, examples, lists, movies};
 use crate::served::{Answer, Served};
 
 /// A site file of JSON pages, by its `[index]` and what follows.
-fn file(rest: &str) -> String {
+pub fn file(rest: &str) -> String {
     format!("name = \"mine\"\nbase_url = \"http://127.0.0.1:9\"\n{rest}")
 }
 
@@ -20,7 +20,7 @@ const LIST: &str = "[index]\nurl = \"/list\"\nitems = \"$.rows[*]\"\nkey = \"$.i
 const DETAIL: &str = "[detail]\nurl = \"/item/{key}\"\nrequire = [\"$.id\"]\n";
 
 /// `check` of a file with this text, at `url`.
-fn checked(text: &str, url: &str, more: &[&str]) -> Ended {
+pub fn checked(text: &str, url: &str, more: &[&str]) -> Ended {
     let (folder, _) = folder();
     let path = folder.path().join("mine.toml");
     std::fs::write(&path, text).expect("the file is written");
@@ -47,7 +47,7 @@ fn rows(broken: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Serv
     })
 }
 
-fn says(ended: &Ended, parts: &[&str]) {
+pub fn says(ended: &Ended, parts: &[&str]) {
     let flat = ended.out.split_whitespace().collect::<Vec<_>>().join(" ");
     for part in parts {
         assert!(flat.contains(part), "nothing of `{part}` in: {}", ended.out);

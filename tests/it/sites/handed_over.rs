@@ -43,6 +43,19 @@ async fn whole(
 }
 
 #[tokio::test]
+async fn start_gives_the_first_cursor_of_the_short_form() {
+    let index = "url = '/l'\nquery = { mark = '{cursor}' }\n\
+                 paging = { by = 'cursor', select = '$.nextMark', start = { cursor = '*' } }\n";
+    let asked = whole(index, 0, |asked| match asked.query.get("mark").map(String::as_str) {
+        Some("*") => Answer::json(&json!({ "rows": items(0), "nextMark": "m10" })),
+        Some("m10") => Answer::json(&json!({ "rows": items(10), "nextMark": "m20" })),
+        Some("m20") => Answer::json(&json!({ "rows": items(20), "nextMark": null })),
+        _ => Answer::json(&json!({ "rows": [] })),
+    });
+    assert_eq!(asked.await, ["/l?mark=*", "/l?mark=m10", "/l?mark=m20"]);
+}
+
+#[tokio::test]
 async fn l12_the_same_value_again_is_the_end_and_start_is_for_the_first_page() {
     let index = "url = '/l'\nquery = { mark = '{mark}' }\n\
                  paging = { by = 'cursor', take = { mark = '$.nextMark' }, start = { mark = '*' } }\n";
@@ -241,6 +254,15 @@ fn o8_values_that_cannot_be_are_refused_by_line_and_key() {
             "`take` has no value b",
         ),
         ("paging = { by = 'cursor', take = { a = '$.n' }, select = '$.n' }", "either `select`"),
+        ("paging = { by = 'cursor', select = '$.n', start = { b = 1 } }", "no value b"),
+        (
+            "paging = { by = 'cursor', select = { header = 'Next-Range' } }",
+            "write `take = { cursor = { header = \"Next-Range\" } }`",
+        ),
+        ("paging = { by = 'page', size = 25 }", "leave out `size` and write the number in `query`"),
+        ("paging = { by = 'page', total = '$.n' }", "`total` needs `size`"),
+        ("[detail]\nurl = '/{key}'\nkey = '$.id'", "x.toml:9: detail.key: unknown field `key`"),
+        ("[detail]\nurl = '/{key}'\nkey = '$.id'", "write `key` in [index]"),
         ("paging = { by = 'page', take = { a = '$.n' } }", "`take` is not valid"),
         ("paging = { by = 'keys', range = '1..3', while = '$.n' }", "`while` is not valid"),
         ("paging = { by = 'next', select = '$.n' }\n[index.next]\nurl = '/m'", "index.next"),
