@@ -153,7 +153,7 @@ pub fn says(name: &str, means: Means) -> bool {
     plain(name).is_some_and(|plain| TABLE.get(&*plain).is_some_and(|all| all.contains(&means)))
 }
 
-/// Returns the rank of a name in [`COUNTS`], or `None`. A lower rank is less ambiguous.
+/// Returns the rank of a name in `COUNTS`, or `None`. A lower rank is less ambiguous.
 pub fn count_rank(name: &str) -> Option<usize> {
     let plain = plain(name)?;
     COUNTS.iter().position(|count| **count == *plain)

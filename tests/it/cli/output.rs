@@ -13,8 +13,8 @@ use super::{folder, read, report, site, sqlite, start};
 
 /// The report of the design, whose fields others build on.
 const REPORT: &str = r#"
-{"site":"books","sweep":"…","outcome":"complete","resumed":false,"started_at":"2026-11-20T10:00:00Z","elapsed_s":4.2,
- "requests":{"total":9543,"retried":0,"redirected":0,"not_modified":0,"given_up":0,"failed":0,"bytes":28000000,"replaced":0,"p50_ms":2.1,"p95_ms":4.0,"p99_ms":9.3},
+{"site":"books","sweep":"…","kind":"full","limited":false,"outcome":"complete","resumed":false,"started_at":"2026-11-20T10:00:00Z","elapsed_s":4.2,
+ "requests":{"total":9543,"retried":0,"redirected":0,"not_modified":0,"given_up":0,"failed":0,"answers":{"2xx":9543,"3xx":0,"4xx":0,"5xx":0,"none":0},"bytes":28000000,"replaced":0,"p50_ms":2.1,"p95_ms":4.0,"p99_ms":9.3},
  "index":{"pages":503,"declared":9040,"listed":9040,"passes":1},
  "items":{"new":9040,"changed":0,"same":0,"skipped":0,"missing":0,"failed":0,"gone":0,"unlisted":0},
  "store":{"batches":20,"written":9040,"retries":0,"waited_s":0.0,"blocked_s":0.0},
