@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gleaner::site::Site;
 
 /// Names of site files, and what stands in them.
-pub const FILES: [(&str, &str); 34] = [
+pub const FILES: [(&str, &str); 38] = [
     ("books", include_str!("../../../../src/site/books.toml")),
     ("movies", include_str!("../../../../src/site/movies.toml")),
     ("douban-top250", include_str!("../../../../src/site/douban-top250.toml")),
@@ -26,6 +26,10 @@ pub const FILES: [(&str, &str); 34] = [
     ("drupal", include_str!("../../../../docs/sites/drupal.toml")),
     ("earthquakes", include_str!("../../../../docs/sites/earthquakes.toml")),
     ("elasticsearch", include_str!("../../../../docs/sites/elasticsearch.toml")),
+    ("github-issues", include_str!("../../../../docs/sites/github-issues.toml")),
+    ("covers", include_str!("../../../../docs/sites/covers.toml")),
+    ("long-articles", include_str!("../../../../docs/sites/long-articles.toml")),
+    ("product-reviews", include_str!("../../../../docs/sites/product-reviews.toml")),
     ("gitlab", include_str!("../../../../docs/sites/gitlab.toml")),
     ("infinite-scroll", include_str!("../../../../docs/sites/infinite-scroll.toml")),
     ("json-ld", include_str!("../../../../docs/sites/json-ld.toml")),
