@@ -26,7 +26,7 @@ use asker::Asker;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-URL is a list: JSON, JSON lines, CSV, XML or HTML. Ten to forty requests detect
+URL is a list: JSON, JSON lines, CSV, XML or HTML. Some 5 to 40 requests detect
 the paging, the key of the items and the pages of the items, and read the next
 pages by the drafted file; robots.txt is ignored. Comments in the file say what
 was detected and what to check.

@@ -36,10 +36,10 @@ pub async fn begin(
         (_, None) => return Ok(After::Done),
     };
     context.reports.decoded(&page, first.page.decoding);
-    attempt.end(End::Page)?;
     let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
     let is_older = is_older(first.revision.as_deref(), listed.as_deref());
     if is_older && let Some(retry) = retry_older(context, attempt, &first.revision) {
+        attempt.end(End::Page)?;
         return Ok(After::Retry(retry));
     }
     context.reports.fields.note(&first.matched);
@@ -90,10 +90,6 @@ pub async fn read_page(
         let own = own.as_mut().map(Arc::make_mut);
         own.map_or(Step::Lost, |own| assembling.take(own, read, &page))
     });
-    if let Step::OtherKind(why) = step {
-        return trouble::after_bad_page(context, attempt, PageError::OtherKind(why), &page);
-    }
-    attempt.end(End::Page)?;
     taken(context, attempt, item, step, &page).await
 }
 
@@ -226,6 +222,7 @@ async fn absent(
     stepped(context, attempt, item, step).await.map(Some)
 }
 
+/// Reports a page to its host, and continues its item. A page of another kind is retried.
 async fn taken(
     context: &WorkerContext,
     attempt: &mut Attempt,
@@ -233,12 +230,11 @@ async fn taken(
     step: Step,
     page: &fetch::Page,
 ) -> Result<After, CrawlError> {
-    match step {
-        Step::OtherKind(why) => {
-            trouble::after_bad_page(context, attempt, PageError::OtherKind(why), page)
-        }
-        step => stepped(context, attempt, item, step).await,
+    if let Step::OtherKind(why) = step {
+        return trouble::after_bad_page(context, attempt, PageError::OtherKind(why), page);
     }
+    attempt.end(End::Page)?;
+    stepped(context, attempt, item, step).await
 }
 
 async fn stepped(

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -173,14 +173,7 @@ fn s5_no_document_is_stored_before_its_files() {
     let file = file(&folder, &served);
     let run = || run(&folder, &file).args(&["--workers", "3", "--batch", "2", "--flush", "2ms"]);
     for at in [20, 15, 15] {
-        let running = run().start();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let before = served.count("/");
-        while served.count("/") < before + at && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        running.signal("KILL");
-        assert_eq!(running.end().code, 137);
+        run().killed_after(&served, at);
         if folder.path("s.db").exists() {
             whole(&folder);
         }

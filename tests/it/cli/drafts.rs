@@ -460,3 +460,18 @@ fn check_blames_the_selector_of_items_and_names_the_list() {
     assert_eq!(says("$.results == 3", &["it does not compare"]), 2);
     assert_eq!(says("results[*]", &["a path begins with `$`"]), 2);
 }
+
+#[test]
+fn a_list_that_fails_after_its_first_request_is_not_finished() {
+    let once = |_: &Asked| {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        static WAS_ASKED: AtomicBool = AtomicBool::new(false);
+        match WAS_ASKED.swap(true, Ordering::Relaxed) {
+            false => Answer::json(&json!(part(0, 7))),
+            true => Answer::text("too many".to_owned()).status(429),
+        }
+    };
+    let text = draft_of(once, "", 3);
+    let said = ["# NOT FINISHED", "did not answer a second time"];
+    assert!(said.iter().all(|said| text.contains(said)), "{text}");
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -51,14 +51,7 @@ fn s5_a_killed_run_leaves_no_part_of_a_document_and_is_resumed() {
     let run =
         || crawl(&[&file], &store).args(&["--workers", "4", "--batch", "5", "--flush", "5ms"]);
     for at in [40, 90, 140] {
-        let running = run().start();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let before = served.count("/");
-        while served.count("/") < before + at && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        running.signal("KILL");
-        assert_eq!(running.end().code, 137);
+        run().killed_after(&served, at);
         whole(&folder);
     }
     run().run().with(0).tells(&["resuming unfinished sweep"]);

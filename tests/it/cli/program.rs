@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::served::Served;
+
 /// Longer than any of these runs takes, on a machine that is busy.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -91,6 +93,18 @@ impl Program {
     /// Runs it to its end.
     pub fn run(self) -> Ended {
         self.start().end()
+    }
+
+    /// Runs it, and kills it once `served` was asked so many times more.
+    pub fn killed_after(self, served: &Served, times: usize) {
+        let (before, deadline) = (served.count("/"), Instant::now() + LONGEST);
+        let running = self.start();
+        while served.count("/") < before + times {
+            assert!(Instant::now() < deadline, "the site is not asked {times} times");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        running.signal("KILL");
+        assert_eq!(running.end().code, 137);
     }
 
     pub fn start(mut self) -> Running {

@@ -72,14 +72,17 @@ impl Asker {
         let mut doubts = shape.doubts.clone();
         doubts.extend(varies);
         doubts.extend(scaffold::doubts(&seen, &paging, &self.url));
-        let is_part = self.answers.get(&self.url).is_some_and(|answer| {
-            answer.as_ref().is_some_and(|answer| answer.status.as_u16() == 206)
-        });
+        let first = self.answers.get(&self.url);
+        let is_part = matches!(first, Some(Some(answer)) if answer.status.as_u16() == 206);
         if is_part && paging.is_single() {
             doubts.push("The page has status 206, so that it is a part of the list; its headers may say how to request the next part.".to_owned());
         }
-        let pages = self.read(&shape, &paging).await.unwrap_or_default();
-        let pages: Vec<&Page> = pages.iter().map(|read| &read.page).collect();
+        let read = self.read(&shape, &paging).await;
+        if read.is_none() {
+            doubts.push("The list could not be read once more by this file, so that it is not tried: a request failed, or a page was not one of the list.".to_owned());
+        }
+        let read = read.unwrap_or_default();
+        let pages: Vec<&Page> = read.iter().map(|read| &read.page).collect();
         if !scaffold::settle_key(&mut shape, &pages) {
             doubts.push("The key is not unique: items on several pages share one.".to_owned());
         }
@@ -131,12 +134,14 @@ impl Asker {
     }
 
     /// Requests the first page once more, and takes a key that is the same on both. Returns a doubt
-    /// if there is none.
+    /// if there is none, or if the page cannot be requested again.
     async fn again(&mut self, shape: &mut Shape, seen: &mut Seen) -> Option<String> {
-        let answer = self.fetcher.answer(Request::get(self.url.clone())).await.ok()?;
-        if !is_page(&answer) {
-            return None;
-        }
+        let answer = self.fetcher.answer(Request::get(self.url.clone())).await;
+        let Some(answer) = answer.ok().filter(is_page) else {
+            return Some(
+                "The page did not answer a second time, so that it is not known whether its keys stay the same.".to_owned(),
+            );
+        };
         let again = self.fetcher.unpacked(answer.page);
         let doubt = scaffold::settle_stable(shape, &seen.page, &again);
         if let Some(read) = shape.read(seen.page.clone()) {
@@ -218,7 +223,11 @@ impl Asker {
             let first = site.begin(site.page_range(None)).into_iter().next()?.split().0;
             let far = IndexPage { number, is_guess: true, ..first };
             let request = site.request(&task::Page::Index(far.clone())).ok()??;
-            let answer = self.answer(request).await?;
+            let Some(answer) = self.answer(request).await else {
+                return Some(
+                    "Behind the last page the site does not answer, so that the end of the list is not known.".to_owned(),
+                );
+            };
             match answer.status.as_u16() {
                 204 | 404 | 410 => return None,
                 _ if is_page(&answer) => {}
