@@ -1,15 +1,19 @@
 //! Values of a list in the requests of its items, keys of several parts, values from elsewhere than
 //! the item, conversions, and lists of objects.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use gleaner::model::report::Outcome;
 use gleaner::site::Site;
+use gleaner::site::settings::Begin;
 use serde_json::{Value, json};
 
 use super::{Crawled, crawl_into, crawl_served, crawl_with, settings, site_of};
 use crate::crawl::rig::says;
 use crate::served::{Answer, Served};
-use crate::store_contract::Ledger;
 use crate::store_contract::backends::{Mongodb, Sqlite};
+use crate::store_contract::{Backend, Ledger};
 
 const HEAD: &str = "name = 'x'\nbase_url = 'http://h'\n";
 
@@ -57,14 +61,14 @@ async fn w12_values_of_the_list_make_the_request_of_an_item() {
 
 /// An item that left the list is looked for where it was, and is marked only if it is not there.
 async fn an_item_that_left<B: Ledger>() {
-    let listed = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let listed = Arc::new(AtomicBool::new(true));
     let all = listed.clone();
     let served = Served::start(move |asked| {
-        let ids = if all.load(std::sync::atomic::Ordering::Relaxed) { 0..20 } else { 2..20 };
+        let ids = if all.load(Relaxed) { 0..20 } else { 2..20 };
         let row = |id: i32| json!({ "id": id, "slug": format!("s{id}") });
         match asked.path.as_str() {
             "/l" => Answer::json(&json!({ "rows": ids.map(row).collect::<Vec<_>>() })),
-            "/p/s0" if !all.load(std::sync::atomic::Ordering::Relaxed) => Answer::not_found(),
+            "/p/s0" if !all.load(Relaxed) => Answer::not_found(),
             path => Answer::json(&json!({ "name": path })),
         }
     });
@@ -75,7 +79,7 @@ async fn an_item_that_left<B: Ledger>() {
         ))
     };
     let crawled = crawl_served::<B>(site(), &served).await;
-    listed.store(false, std::sync::atomic::Ordering::Relaxed);
+    listed.store(false, Relaxed);
     let crawled = crawl_into(crawled.backend, site(), &served, settings(), Outcome::Complete).await;
     let items = &crawled.report.items;
     assert_eq!((items.same, items.gone, items.unlisted), (18, 1, 1), "{:#?}", crawled.report);
@@ -94,10 +98,10 @@ async fn g4_an_item_whose_request_has_values_of_the_list_is_found_without_it_in_
 /// The URL is the same for all items: an answer to it says nothing of the one that left the list.
 #[tokio::test]
 async fn g6_an_item_whose_request_has_values_in_its_body_is_not_shown_to_be_gone() {
-    let left = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let left = Arc::new(AtomicBool::new(false));
     let has_left = left.clone();
     let served = Served::start(move |asked| {
-        let first = if has_left.load(std::sync::atomic::Ordering::Relaxed) { 1 } else { 0 };
+        let first = if has_left.load(Relaxed) { 1 } else { 0 };
         let row = |id: i32| json!({ "id": id, "slug": format!("s{id}") });
         match (asked.path.as_str(), asked.json()["slug"].as_str()) {
             ("/l", _) => Answer::json(&json!({ "rows": (first..20).map(row).collect::<Vec<_>>() })),
@@ -112,7 +116,7 @@ async fn g6_an_item_whose_request_has_values_in_its_body_is_not_shown_to_be_gone
         ))
     };
     let crawled = crawl_served::<Sqlite>(site(), &served).await;
-    left.store(true, std::sync::atomic::Ordering::Relaxed);
+    left.store(true, Relaxed);
     let crawled = crawl_into(crawled.backend, site(), &served, settings(), Outcome::Complete).await;
     assert_eq!(crawled.report.items.gone, 0, "{:#?}", crawled.report);
     assert_eq!(crawled.documents.len(), 20);
@@ -318,4 +322,33 @@ fn o8_values_that_cannot_be_taken_are_refused_by_line_and_key() {
         let error = Site::parse(&text, "x.toml").expect_err(key).to_string();
         assert!(error.contains(said), "{key}: {error}");
     }
+}
+
+/// An item that failed is retried by the values that its list gives.
+async fn a_retry_by_values<B: Backend>() {
+    let is_away = Arc::new(AtomicBool::new(true));
+    let away = is_away.clone();
+    let served = Served::start(move |asked| match asked.path.as_str() {
+        "/2025/c%2Fd.json" if away.load(Relaxed) => Answer::text("no".to_owned()).status(500),
+        _ => slugs(asked),
+    });
+    let site = || site_of(&format!("{HEAD}{SLUGS}"));
+    let first = crawl_with::<B>(site(), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!(first.report.items.failed, 1, "{:#?}", first.report);
+    is_away.store(false, Relaxed);
+    let retry = settings().with(|it| it.scope.begin = Begin::Failures);
+    let again = crawl_into(first.backend, site(), &served, retry, Outcome::Complete).await;
+    assert_eq!(again.report.items.new, 1, "{:#?}", again.report);
+    assert_eq!(served.count("/2024/"), 1, "the other one is not requested again");
+    assert_eq!(documents(again), json!({ "1": { "name": "one" }, "2": { "name": "two" } }));
+}
+
+#[tokio::test]
+async fn an_item_that_failed_is_retried_by_values_of_its_list_in_sqlite() {
+    a_retry_by_values::<Sqlite>().await;
+}
+
+#[tokio::test]
+async fn an_item_that_failed_is_retried_by_values_of_its_list_in_mongodb() {
+    a_retry_by_values::<Mongodb>().await;
 }
