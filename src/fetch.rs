@@ -37,8 +37,8 @@ use tracing::debug;
 use url::Url;
 
 use crate::model::record::Validators;
+use crate::model::text::secret::shown;
 use crate::observe::metrics::Metrics;
-use crate::text::secret::shown;
 
 use address::Guard;
 use client::Headers;

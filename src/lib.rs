@@ -34,5 +34,4 @@ pub mod site;
 pub mod store;
 pub mod sweep;
 pub mod system;
-pub mod text;
 pub mod tools;

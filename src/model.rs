@@ -1,4 +1,5 @@
-//! The nouns: tasks, records, documents, failures, and the report of a run. No I/O.
+//! The nouns: tasks, records, documents, failures, and the report of a run; texts for people, with
+//! credentials hidden. No I/O.
 
 pub mod assembly;
 pub mod decoding;
@@ -7,3 +8,4 @@ pub mod failure;
 pub mod record;
 pub mod report;
 pub mod task;
+pub mod text;

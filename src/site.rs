@@ -34,11 +34,11 @@ use url::Url;
 use crate::fetch::{Home, Statuses};
 use crate::model::report::Kind;
 use crate::model::task::{IndexPage, IndexRun, List, PageRange};
+use crate::model::text::secret::Credentials;
 use crate::select::field::From;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::settings::{OwnSettings, PaceSettings, Settings};
 use crate::sweep::incremental::Incremental;
-use crate::text::secret::Credentials;
 use request::RequestTemplate;
 use variable::Missing;
 

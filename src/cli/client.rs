@@ -8,8 +8,8 @@ use super::exit::{Exit, failed};
 use super::usage::wrong;
 use super::values;
 use crate::fetch::{ClientError, Header};
+use crate::model::text::secret::{Credentials, Scrubber, Secret};
 use crate::site::settings::{ClientSettings, Settings};
-use crate::text::secret::{Credentials, Scrubber, Secret};
 
 /// Arguments of the HTTP client.
 #[derive(Debug, Args)]

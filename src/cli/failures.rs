@@ -17,11 +17,11 @@ use super::exit::{Exit, failed};
 use super::holdings::{DEFAULT_STORE, readable, report_error};
 use super::streams::{print, print_message, show, show_json};
 use super::usage::wrong;
+use crate::model::text::secret::Scrubber;
+use crate::model::text::{count, counted, plain, wrapped};
 use crate::site::Site;
 use crate::site::settings::Begin;
 use crate::store::KeptFailure;
-use crate::text::secret::Scrubber;
-use crate::text::{count, counted, plain, wrapped};
 
 /// Number of failures to read from the store at a time.
 const AT_ONCE: usize = 500;

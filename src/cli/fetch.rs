@@ -24,12 +24,12 @@ use super::streams::{Voice, print};
 use super::usage::refused;
 use crate::extract;
 use crate::fetch::{Answer, ClientOptions, ConnectClock, Fetcher, Home, Method, Request};
+use crate::model::text::secret::shown;
+use crate::model::text::{millis, plain};
 use crate::observe::metrics::Metrics;
 use crate::select::Format;
 use crate::site::Site;
 use crate::site::settings::Settings;
-use crate::text::secret::shown;
-use crate::text::{millis, plain};
 use body::Shown;
 use select::Expression;
 

@@ -17,9 +17,9 @@ use tracing_subscriber::fmt::writer::{BoxMakeWriter, MakeWriter};
 use super::arguments::LogFormat;
 use super::streams::print_message;
 use crate::model::report::Report;
+use crate::model::text::plain;
+use crate::model::text::secret::Scrubber;
 use crate::observe::status::summary;
-use crate::text::plain;
-use crate::text::secret::Scrubber;
 use clean::Clean;
 pub use file::LogFile;
 

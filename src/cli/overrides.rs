@@ -4,9 +4,9 @@
 use super::exit::Exit;
 use super::streams::print_message;
 use super::usage::wrong;
+use crate::model::text::secret::Secret;
 use crate::site::{Site, parse_base_url};
 use crate::store::{StoreUrl, is_valid_name};
-use crate::text::secret::Secret;
 
 /// Parses the URL of the store.
 ///

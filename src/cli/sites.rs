@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::streams::{self, print_message};
+use crate::model::text::wrapped;
 use crate::site::{self, BuiltIn};
-use crate::text::wrapped;
 
 /// Arguments of `gleaner sites`.
 #[derive(Debug, Args)]

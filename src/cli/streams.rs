@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind, Write};
 
 use super::exit::{Exit, failed};
-use crate::text::secret::Scrubber;
-use crate::text::{plain_json, plain_lines};
+use crate::model::text::secret::Scrubber;
+use crate::model::text::{plain_json, plain_lines};
 
 /// Prints a message to standard error, without control characters: parts of it may come from a
 /// site, a file or a variable. Ignores write errors: a closed standard error does not end the run.

@@ -11,10 +11,10 @@ use super::holdings::{HoldingsArgs, report_error};
 use super::streams::{print_message, show, show_json};
 use super::values;
 use crate::model::report::{Kind, Report, millis};
+use crate::model::text::{count, plain, seconds};
 use crate::observe::progress::Progress;
 use crate::sweep::{LedgerEntry, Life, State, SweepEntry};
 use crate::system::clock;
-use crate::text::{count, plain, seconds};
 
 /// Default maximum number of sweeps to list.
 pub const MOST: usize = 20;
@@ -169,9 +169,9 @@ mod tests {
 
     use super::*;
     use crate::model::report::{Items, Outcome};
+    use crate::model::text::plain_json;
     use crate::observe::metrics::Metrics;
     use crate::sweep::Holder;
-    use crate::text::plain_json;
 
     fn running(host: &str) -> LedgerEntry {
         let mut entry = SweepEntry::begin("books", "books", "1:d", Kind::Limited);

@@ -27,12 +27,12 @@ use super::values;
 use crate::extract;
 use crate::fetch::{Fetcher, Home, Request, SessionRules, Statuses};
 use crate::model::report::Kind;
+use crate::model::text::plain;
+use crate::model::text::secret::{Credentials, shown};
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
 use crate::site::settings::Settings;
 use crate::system::clock;
-use crate::text::plain;
-use crate::text::secret::{Credentials, shown};
 use crate::tools::tune::{Decision, Level, Sample, Stop, decide, goes_on, is_trouble};
 
 /// Default maximum number of requests.

@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::fetch::Header;
+use crate::model::text::secret::Secret;
 use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::system::clock;
-use crate::text::secret::Secret;
 
 /// Longest duration: more than anybody waits for, and less than clocks can hold.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 86_400);

@@ -4,8 +4,8 @@
 use clap::{Command, CommandFactory};
 
 use super::Cli;
+use crate::model::text::plain;
 use crate::site::PREFIX_OF_SECRETS;
-use crate::text::plain;
 
 /// Prefix of all of gleaner's variables.
 const PREFIX: &str = "GLEANER_";

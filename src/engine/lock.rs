@@ -11,6 +11,7 @@ use tracing::{info, warn};
 
 use crate::engine::error::CrawlError;
 use crate::model::report::Kind;
+use crate::model::text::secret::shown;
 use crate::observe::progress::Progress;
 use crate::site::Site;
 use crate::store::Ledger;
@@ -19,7 +20,6 @@ use crate::sweep::lock::{self, Beginning, Claim};
 use crate::sweep::{Holder, LedgerEntry, Life, SweepEntry, incremental};
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
-use crate::text::secret::shown;
 
 /// Number of attempts to take the lock; other runs may take it between the read and the write.
 const TRIES: u32 = 10;

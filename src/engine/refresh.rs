@@ -16,7 +16,7 @@ use url::Url;
 use crate::model::document::{Digest, Document};
 use crate::model::record::{Known, PageVersion, Provenance, Record, Validators, Verdict};
 use crate::model::task::{Content, DetailPage, Listed};
-use crate::text::secret::Scrubber;
+use crate::model::text::secret::Scrubber;
 
 /// The source of a document, and its version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -24,11 +24,11 @@ use crate::frontier::{Frontier, Lease, Retry};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Provenance, Record, Seen, Verdict};
 use crate::model::task::Page;
+use crate::model::text::secret::Scrubber;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::{Alike, Problems};
 use crate::store::Store;
 use crate::system::clock;
-use crate::text::secret::Scrubber;
 use batch::Batch;
 
 /// Number of batches written concurrently: two write 1.4 to 1.7 times as much as one, more have no

@@ -7,10 +7,10 @@ use bson::raw::RawBsonRef;
 
 use super::PageError;
 use crate::model::document::{value_to_text, write_name, write_value};
+use crate::model::text::plain;
 use crate::select::field::Scope;
 use crate::select::{JsonPage, Match, NoKey};
 use crate::site::ItemRules;
-use crate::text::plain;
 
 /// Returns the names of the columns, or `None` if the site file does not select them.
 ///

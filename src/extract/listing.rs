@@ -277,7 +277,7 @@ fn listed(
         values.extend(kept_values(site, text));
     }
     let url = match link.as_ref() {
-        None => Some(crate::text::secret::shown(&page.url).into()),
+        None => Some(crate::model::text::secret::shown(&page.url).into()),
         Some(link) => match said::text("detail.link", link, scope)? {
             None => None,
             Some(text) => Some(said::url(&text, page, scope)?),

@@ -6,11 +6,11 @@ use super::marks::refuse_marked;
 use super::{PageError, content_type};
 use crate::fetch::Page;
 use crate::model::decoding::Decoding;
+use crate::model::text;
 use crate::select::field::Scope;
 use crate::select::html::{XmlError, decoded};
 use crate::select::{Finds, Format, Match, ReadError, RowsError, Tree};
 use crate::site::{Reading, Within};
-use crate::text;
 
 /// Reads a page, and passes it, or the part of it that is read, to `take`.
 ///

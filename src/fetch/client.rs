@@ -13,7 +13,7 @@ use url::Url;
 use super::address::Guard;
 use super::request::same_origin;
 use super::{ConnectClock, Home, coding, trust};
-use crate::text::secret::Secret;
+use crate::model::text::secret::Secret;
 
 /// Time after which idle connections are closed: sooner than most servers do, since a request on a
 /// connection that is being closed is lost. Their number is not limited: there are about as many as

@@ -11,7 +11,7 @@ use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use reqwest::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 
 use super::FetchError;
-use crate::text::plain;
+use crate::model::text::plain;
 
 /// Value of `Accept-Encoding`: the supported codings, best first.
 pub const ACCEPTED: &str = "zstd, gzip, deflate, br";

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use super::client::{LARGEST_HEAD, MOST_FIELDS};
-use crate::text::secret::Secret;
+use crate::model::text::secret::Secret;
 
 /// Maximum size of a sample of a body, in bytes.
 const SAMPLE: usize = 2048;

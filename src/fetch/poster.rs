@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use url::Url;
 
 use super::trust;
-use crate::text::secret::Secret;
+use crate::model::text::secret::Secret;
 
 /// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);

@@ -20,7 +20,7 @@ use super::cookies::Jar;
 use super::{
     Exchange, FetchError, Fetcher, Hosts, LARGEST_REFUSAL, Page, Reach, Request, body, retry,
 };
-use crate::text::secret::{Scrubber, shown};
+use crate::model::text::secret::{Scrubber, shown};
 
 /// Maximum number of times that a request is sent in sessions that replace each other.
 const MOST_SENDS: usize = 3;

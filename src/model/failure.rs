@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::record::Key;
 use crate::model::task::Page;
-use crate::text::secret::Scrubber;
+use crate::model::text::secret::Scrubber;
 
 /// A task that was given up.
 #[derive(Debug, Clone, PartialEq)]

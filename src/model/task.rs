@@ -13,8 +13,8 @@ use url::Url;
 use crate::model::assembly::Assembly;
 use crate::model::document::Digest;
 use crate::model::record::{Key, Known};
-use crate::text::plain;
-use crate::text::secret::{HIDDEN, Scrubber, shown};
+use crate::model::text::plain;
+use crate::model::text::secret::{HIDDEN, Scrubber, shown};
 
 /// A request to make, and its number of attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

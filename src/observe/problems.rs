@@ -15,10 +15,10 @@ use url::Url;
 
 use crate::model::decoding::Decoding;
 use crate::model::report::Finding;
-use crate::text::counted;
-use crate::text::secret::shown;
+use crate::model::text::counted;
+use crate::model::text::secret::shown;
 
-use crate::text::secret::Scrubber;
+use crate::model::text::secret::Scrubber;
 pub use alike::Alike;
 
 /// The problems of a run, collected while it runs.

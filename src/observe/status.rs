@@ -7,8 +7,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::model::report::{Files, Kind, Report};
+use crate::model::text::{clock, count, counted, plain, seconds};
 use crate::observe::metrics::Snapshot;
-use crate::text::{clock, count, counted, plain, seconds};
 
 /// Weight of the newest reading in the average speed.
 const NEWEST: f64 = 0.2;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::text::{clock, plain};
+use crate::model::text::{clock, plain};
 
 /// Minimum length of a wait that is logged.
 const LONG: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use csv::{ByteRecord, ReaderBuilder};
 
 use super::budget::{Budget, LimitError};
 use crate::model::document::{Json, JsonError};
-use crate::text::plain;
+use crate::model::text::plain;
 
 /// Number of rows between two checks of the time.
 const ROWS_PER_LOOK: u64 = 256;

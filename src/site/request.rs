@@ -11,8 +11,8 @@ use super::variable::Variable;
 use super::{DetailRules, IndexRules, SeedsPage};
 use crate::fetch::{Body, HeaderMap, HeaderName, HeaderValue, Home, Method, Purpose, Request};
 use crate::model::task::IndexPage;
+use crate::model::text::secret::Credentials;
 use crate::select::text::plain;
-use crate::text::secret::Credentials;
 
 /// Template for requests of one kind of pages.
 #[derive(Debug, Clone, PartialEq)]
@@ -127,7 +127,7 @@ impl RequestTemplate {
         let url = Url::parse(url).map_err(|error| RequestError::Url(url.to_owned(), error))?;
         let url = home.upgraded(url);
         if !home.allows(&url) {
-            return Err(RequestError::Host(crate::text::secret::shown(&url)));
+            return Err(RequestError::Host(crate::model::text::secret::shown(&url)));
         }
         if !home.is_own(&url) {
             // Headers and credentials are for the site only, not for other hosts.

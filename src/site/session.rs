@@ -8,7 +8,7 @@ use super::request::{self, RequestError, RequestTemplate};
 use super::template::{NamedValue, Template, Values};
 use super::variable::Variable;
 use crate::fetch::{HeaderMap, HeaderName, Request};
-use crate::text::secret::Credentials;
+use crate::model::text::secret::Credentials;
 
 /// Rules for the session of a site.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -12,9 +12,9 @@ use super::session::Session;
 use super::variable::Missing;
 use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
+use crate::model::text::secret::{Scrubber, Secret};
 use crate::store::files::Files;
 use crate::sweep::expect::Expectations;
-use crate::text::secret::{Scrubber, Secret};
 
 /// Settings of a crawl.
 #[derive(Debug, Clone)]

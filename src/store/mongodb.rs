@@ -38,10 +38,10 @@ use super::{
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance, Record, Seen};
+use crate::model::text::secret::Secret;
 use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
-use crate::text::secret::Secret;
 use connection::{Connection, LONGEST_CALL, LONGEST_LOOK};
 use layout::{Layout, Whose};
 pub use ledgers::MongodbLedgers;

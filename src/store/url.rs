@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::text::secret::{Credentials, Secret};
+use crate::model::text::secret::{Credentials, Secret};
 
 /// URL of a store. Its `Display` hides the password.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,10 +21,10 @@ use serde_json::value::RawValue;
 use crate::extract::{Detail, PageError};
 use crate::fetch::{FetchError, Header, Page, Redirect, Sample};
 use crate::model::decoding::Decoding;
+use crate::model::text::counted;
 use crate::select::field;
 use crate::select::{Format, JsonPage, Selector};
 use crate::site::{DetailRules, ItemRules, Site};
-use crate::text::counted;
 
 pub use access::Access;
 pub use list::{ListFacts, going_on, of_list, shares};

@@ -258,7 +258,7 @@ impl Shape {
 fn addresses(page: &Value) -> Vec<String> {
     let members = page.as_object().into_iter().flat_map(|members| members.values());
     let urls = members.filter_map(Value::as_str).filter(|text| text.starts_with("http"));
-    urls.take(5).map(crate::text::plain).collect()
+    urls.take(5).map(crate::model::text::plain).collect()
 }
 
 /// Returns the body of an item's page, or `None` if it is not a JSON object.

@@ -9,9 +9,9 @@ use crate::extract::{self, Detail, Item, Listing, Making, PageError};
 use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
 use crate::model::document::{Body, Encoding};
 use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
+use crate::model::text::secret::shown;
 use crate::site::settings::Settings;
 use crate::site::{DetailRules, ItemRules, Next, Paging, RequestError, Seeds, Site};
-use crate::text::secret::shown;
 use crate::tools::check::second::Read;
 use crate::tools::check::{self, Asked, Check, Named};
 

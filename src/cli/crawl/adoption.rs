@@ -8,8 +8,8 @@ use super::session::{Job, NotOpened, Session};
 use crate::cli::exit::Exit;
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
+use crate::model::text::{counted, plain};
 use crate::store::{self, Losses, Sample, StoreError};
-use crate::text::{counted, plain};
 
 /// Maximum number of items to fetch for the comparison.
 const ITEMS: u64 = 20;

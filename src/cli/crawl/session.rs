@@ -24,11 +24,11 @@ use crate::engine::crawl::{Crawl, Ended};
 use crate::engine::error::CrawlError;
 use crate::engine::parent::Parent;
 use crate::model::report::Report;
+use crate::model::text::secret::Scrubber;
 use crate::site::Site;
 use crate::site::settings::Settings;
 use crate::store::{self, Place, Store, StoreError, StoreUrl};
 use crate::system::shutdown;
-use crate::text::secret::Scrubber;
 
 /// State shared by a series of runs: store, log, signals.
 pub struct Session<'a> {

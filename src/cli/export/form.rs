@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::model::text::is_unseen;
 use crate::store::Stored;
-use crate::text::is_unseen;
 
 /// Maximum number of columns. They are held in memory, and a wider table is useless.
 const MOST_COLUMNS: usize = 10_000;

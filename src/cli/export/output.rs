@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{Exit, failed};
 use crate::cli::streams::print;
+use crate::model::text::{plain, plain_json};
 use crate::store::StoreUrl;
 use crate::system::replacement::{Readers, Replacement, Unfinished};
-use crate::text::{plain, plain_json};
 
 /// Destination of an export. A file is replaced only when the export is complete.
 pub enum Output {

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::fetch::Page;
 use crate::model::document::indented;
+use crate::model::text::{plain, plain_lines};
 use crate::select::decode;
-use crate::text::{plain, plain_lines};
 
 /// Number of bytes to search for NUL, which only binary bodies contain.
 const HEAD: usize = 8192;

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::cli::arguments::LogFormat;
-use crate::text::secret::Scrubber;
-use crate::text::{is_unseen, plain_json};
+use crate::model::text::secret::Scrubber;
+use crate::model::text::{is_unseen, plain_json};
 
 /// Wraps the writers of the log in ones that clean each line.
 pub struct Clean<W> {

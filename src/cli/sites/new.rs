@@ -18,9 +18,9 @@ use super::super::signals::Signals;
 use super::super::streams::{Voice, print, print_message};
 use super::super::usage::refused;
 use crate::fetch::Home;
+use crate::model::text::wrapped;
 use crate::site::Site;
 use crate::site::settings::Settings;
-use crate::text::wrapped;
 use crate::tools::scaffold::Given;
 use asker::Asker;
 

@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
 use crate::model::report::Kind;
+use crate::model::text::{clock, count, plain, seconds, wrapped};
 use crate::observe::progress::Progress;
-use crate::text::{clock, count, plain, seconds, wrapped};
 use crate::tools::overview::{Overview, RunningSweep, SiteStatus, SweepRow};
 
 /// Width of the table in columns, on a terminal or not.

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, Table};
 use serde::Serialize;
 
 use crate::model::report::millis as rounded;
-use crate::text::millis;
+use crate::model::text::millis;
 use crate::tools::tune::{Level, Stop, workers};
 
 /// Length of the longest bar in characters.

@@ -4,10 +4,10 @@ use tracing::info;
 
 use crate::engine::error::CrawlError;
 use crate::model::report::{Outcome, Report};
+use crate::model::text::secret::Scrubber;
 use crate::observe::metrics::Snapshot;
 use crate::store::StoreError;
 use crate::system::clock;
-use crate::text::secret::Scrubber;
 
 /// The result of a crawl.
 #[derive(Debug)]

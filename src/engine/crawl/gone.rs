@@ -7,13 +7,13 @@ use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
 use crate::engine::refresh::gone::{ItemsToMark, ended_early, granted, refusal};
 use crate::model::report::{Finding, Index, Kind};
+use crate::model::text::plain;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::Problems;
 use crate::site::Site;
 use crate::store::Store;
 use crate::sweep::SweepEntry;
 use crate::system::clock;
-use crate::text::plain;
 
 /// The removal of items, and all that it depends on.
 pub struct Removal<'a> {

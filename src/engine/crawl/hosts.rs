@@ -4,9 +4,9 @@ use tracing::info;
 
 use crate::engine::error::CrawlError;
 use crate::fetch::{Fetcher, Hosts};
+use crate::model::text::secret::shown;
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
-use crate::text::secret::shown;
 
 /// Returns true if the robots.txt of the site's own host is known.
 ///

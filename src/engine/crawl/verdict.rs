@@ -2,11 +2,11 @@
 
 use crate::engine::list_progress::{ListProgress, does_not_add_up};
 use crate::model::report::{Items, Kind, Outcome};
+use crate::model::text::counted;
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
 use crate::site::Site;
 use crate::site::settings::Begin;
-use crate::text::counted;
 
 /// The evidence by which a crawl that came to its end is judged.
 pub struct Evidence<'a> {

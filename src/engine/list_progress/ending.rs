@@ -10,8 +10,8 @@ use std::collections::HashMap;
 
 use super::MOST_STALE;
 use crate::model::task::{IndexPage, List, Place};
+use crate::model::text::counted;
 use crate::site::{Next, PageSaid, Paging, Site};
-use crate::text::counted;
 
 /// Maximum number of empty pages in a row that are followed if each names a new next page.
 pub const MOST_EMPTY: u64 = 1000;

@@ -2,8 +2,8 @@
 
 use super::ListProgress;
 use crate::model::task::{IndexPage, List};
+use crate::model::text::counted;
 use crate::site::Next;
-use crate::text::counted;
 
 impl ListProgress {
     /// Returns true if a page that was read repeats another one of its list.

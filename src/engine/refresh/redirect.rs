@@ -9,7 +9,7 @@ use url::{Position, Url};
 
 use crate::model::document::Digest;
 use crate::model::record::Key;
-use crate::text::secret::shown;
+use crate::model::text::secret::shown;
 
 /// Returns the address that the request for `asked` was redirected to, or `None` if it may be the
 /// item's own: the same place, or an address whose path or query names the key. Query parameters

@@ -7,7 +7,7 @@ use crate::engine::error::CrawlError;
 use crate::engine::parent::{ParentItems, SeedKeys};
 use crate::engine::retry_failures::Wanted;
 use crate::model::task::{IndexPage, IndexRun, List};
-use crate::text::plain;
+use crate::model::text::plain;
 
 /// Takes in a page of seeds from the store, and plans the next one behind their lists, so that the
 /// lists of one page of seeds at a time are in memory.

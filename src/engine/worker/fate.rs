@@ -12,8 +12,8 @@ use crate::extract::PageError;
 use crate::fetch::{self, End, FetchError};
 use crate::model::record::Key;
 use crate::model::task::{DetailPage, Page};
+use crate::model::text::plain;
 use crate::select::field::FieldError;
-use crate::text::plain;
 
 /// Decides what becomes of an item whose request failed: it is missing, retried, or given up.
 pub fn after_error(

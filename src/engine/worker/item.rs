@@ -21,9 +21,9 @@ use crate::frontier::Retry;
 use crate::model::document::Document;
 use crate::model::record::{Fetched, Key, PageVersion, Seen};
 use crate::model::task::{Content, DetailPage, Listed, Page};
+use crate::model::text::plain;
 use crate::site::Site;
 use crate::system::clock;
-use crate::text::plain;
 
 /// Reads an item's page into a record.
 pub async fn read_page(

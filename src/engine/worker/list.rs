@@ -17,11 +17,11 @@ use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
 use crate::model::report::Kind;
 use crate::model::task::{DetailPage, Entry, FollowUps, IndexPage, List, Task};
+use crate::model::text::counted;
+use crate::model::text::secret::shown;
 use crate::select::NoKey;
 use crate::site::{PageSaid, Seeds, Site};
 use crate::system::clock;
-use crate::text::counted;
-use crate::text::secret::shown;
 
 /// Status of an answer without content.
 const NO_CONTENT: u16 = 204;

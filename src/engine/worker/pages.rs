@@ -9,8 +9,8 @@ use crate::engine::refresh::redirect;
 use crate::fetch::{self, Fetcher};
 use crate::model::record::Key;
 use crate::model::task::Task;
+use crate::model::text::secret::shown;
 use crate::site::Site;
-use crate::text::secret::shown;
 
 /// Size in bytes from which a page is read on a separate thread.
 const LARGE: usize = 16 << 10;

@@ -7,9 +7,9 @@ use crate::engine::list_progress::{Differing, Turn};
 use crate::engine::retry_failures::Wanted;
 use crate::model::report::Kind;
 use crate::model::task::{FollowUps, IndexPage, IndexRun, List, PageRange};
+use crate::model::text::plain;
 use crate::observe::problems::Problems;
 use crate::site::Next;
-use crate::text::plain;
 
 /// Maximum number of passes over the lists.
 const MOST_PASSES: u32 = 3;

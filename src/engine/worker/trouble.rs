@@ -12,8 +12,8 @@ use crate::fetch::{self, End, FetchError, Sample};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
 use crate::model::task::{Page, Task};
+use crate::model::text::plain;
 use crate::system::clock;
-use crate::text::plain;
 
 /// The reason why an attempt failed.
 pub enum Trouble {

@@ -11,9 +11,9 @@ use crate::fetch;
 use crate::model::record::Key;
 use crate::model::report::Kind;
 use crate::model::task::{Content, DetailPage, FollowUps, Listed};
+use crate::model::text::secret::HIDDEN;
 use crate::site::Paging;
 use crate::store::{Live, Rows};
-use crate::text::secret::HIDDEN;
 
 /// Submits the stored items that no list names, once all lists are read. Does nothing if a list may
 /// be incomplete, or is meant to be.

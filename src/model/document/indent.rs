@@ -3,7 +3,7 @@
 
 use serde::de::IgnoredAny;
 
-use crate::text::{is_unseen, push_json_escape};
+use crate::model::text::{is_unseen, push_json_escape};
 
 /// Maximum size of the indented text: a multiple of the input's length, plus a constant for short
 /// texts. Without it, a page of brackets would fill the memory with spaces.

@@ -1,9 +1,9 @@
 //! Errors of fields, safe to print on a terminal.
 
 use super::Kind;
+use crate::model::text::plain;
 use crate::select::StepError;
 use crate::select::budget::LimitError;
-use crate::text::plain;
 
 /// Maximum number of characters of a value that an error shows.
 const SHOWN: usize = 60;

@@ -17,7 +17,7 @@ use scraper::node::{Comment, Element, Text};
 use scraper::{Html, Node};
 
 use super::{Budget, LimitError, Limits};
-use crate::text::plain;
+use crate::model::text::plain;
 
 /// Number of events between two checks of the limits.
 const EVENTS_PER_LOOK: u32 = 64;

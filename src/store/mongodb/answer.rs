@@ -4,8 +4,8 @@
 use bson::{Bson, Document};
 use mongodb::error::{Error, ErrorKind};
 
+use crate::model::text::secret::Secret;
 use crate::store::StoreError;
-use crate::text::secret::Secret;
 
 /// Errors caused by a document: BadValue, FailedToParse, dotted names, names with `$`, a different
 /// `_id`, failed validation, document too large (three codes).

@@ -15,9 +15,9 @@ use mongodb::{Client, Database};
 
 use super::answer::{self, Refusal};
 use super::driver::Driver;
+use crate::model::text::secret::Secret;
 use crate::store::StoreError;
 use crate::system::clock;
-use crate::text::secret::Secret;
 
 /// Timeout for finding a server, at the start and during the crawl.
 const SELECTION: Duration = Duration::from_secs(4);

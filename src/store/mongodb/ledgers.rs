@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use bson::doc;
 
 use super::{Connection, LONGEST_CALL, OPENING, failures, ledger};
+use crate::model::text::secret::Secret;
 use crate::store::ledgers::{Ledgers, SiteId, merged};
 use crate::store::{KeptFailure, StoreError};
 use crate::sweep::LedgerEntry;
-use crate::text::secret::Secret;
 
 /// The ledgers in a MongoDB database.
 pub struct MongodbLedgers {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::past::Past;
 use super::{Expectations, Rule};
 use crate::model::report::{Coverage, Finding, Outcome, Report};
-use crate::text::{count, counted, plain, seconds};
+use crate::model::text::{count, counted, plain, seconds};
 
 /// Number of points, in percent, by which the share of items with a field must fall.
 const POINTS: f64 = 20.0;

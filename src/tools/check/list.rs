@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::{SHOWN, odd_text};
 use crate::extract::{Item, Listing};
 use crate::model::task::{Content, IndexPage, Place};
+use crate::model::text::count;
 use crate::select::NoKey;
 use crate::site::{ItemRules, Keep, LastPage, Next, NextPage, PageSaid, Paging, Site};
-use crate::text::count;
 
 /// Facts about a list page.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -250,5 +250,6 @@ pub fn shares(names: usize) -> String {
 
 /// Returns a URL without credentials.
 pub(super) fn shown(url: &str) -> String {
-    url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| crate::text::secret::shown(&url))
+    url::Url::parse(url)
+        .map_or_else(|_| url.to_owned(), |url| crate::model::text::secret::shown(&url))
 }

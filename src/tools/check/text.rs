@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter, Write};
 
 use super::{Asked, Check, ListFacts, Named};
 use crate::model::document::indented;
-use crate::text::{count, plain, wrapped};
+use crate::model::text::{count, plain, wrapped};
 
 /// Width of the column with a row's name.
 const NAME: usize = 10;

@@ -7,7 +7,7 @@ use url::Url;
 use super::members::{Onward, counts, flags, last_pages, onward};
 use super::{Paging, Seen, links};
 use crate::extract::names::{Means, says};
-use crate::text::plain;
+use crate::model::text::plain;
 
 /// Numbers of items that are usual for a page.
 const USUAL_SIZES: [usize; 12] = [10, 12, 20, 24, 25, 30, 50, 100, 200, 250, 500, 1000];
@@ -32,10 +32,10 @@ pub fn doubts(seen: &Seen, paging: &Paging, url: &Url) -> Vec<String> {
         let name = plain(onward.name());
         doubts.push(match onward {
             Onward::Url(said) => {
-                format!("`{name}` names a next page, {}, on another host or without new items.", crate::text::secret::shown(&said.value))
+                format!("`{name}` names a next page, {}, on another host or without new items.", crate::model::text::secret::shown(&said.value))
             }
             Onward::Header(url) => {
-                format!("The header `Link` names a next page, {}, on another host or without new items.", crate::text::secret::shown(&url))
+                format!("The header `Link` names a next page, {}, on another host or without new items.", crate::model::text::secret::shown(&url))
             }
             Onward::Token(_) | Onward::Parameters(_) => {
                 format!("`{name}` looks like what the request of the next page needs, but no parameter that was tried takes it.")

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::text::is_unseen;
+use crate::model::text::is_unseen;
 
 /// Returns the path of a member below `path`.
 pub fn member(path: &str, name: &str) -> String {

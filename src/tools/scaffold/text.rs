@@ -8,10 +8,10 @@ use super::detail::{Detail, Place};
 use super::expr::{key, quoted, steps, table};
 use super::{Paging, Shape, names};
 use crate::fetch::Header;
+use crate::model::text::secret::{names_a_credential, shown};
+use crate::model::text::{count, plain, wrapped};
 use crate::select::{COMMA, Format};
 use crate::site::PREFIX_OF_SECRETS;
-use crate::text::secret::{names_a_credential, shown};
-use crate::text::{count, plain, wrapped};
 
 /// Headers that the user gave for the requests.
 #[derive(Debug, Clone, Default)]

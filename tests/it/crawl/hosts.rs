@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use gleaner::fetch::{FetchError, Fetcher, Header, Home, Request};
 use gleaner::model::report::Outcome;
+use gleaner::model::text::secret::Secret;
 use gleaner::observe::metrics::Metrics;
 use gleaner::site::Site;
 use gleaner::site::settings::Settings;
-use gleaner::text::secret::Secret;
 use serde_json::json;
 use url::Url;
 
