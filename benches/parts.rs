@@ -14,7 +14,7 @@ use gleaner::fetch::{HeaderMap, Page};
 use gleaner::frontier::{Frontier, Limits};
 use gleaner::model::document::{Document, Encoding, Json};
 use gleaner::model::record::{Key, Provenance, Record};
-use gleaner::model::task::{Content, DetailPage, FollowUps};
+use gleaner::model::task::{Content, DetailPage, Done, FollowUps};
 use gleaner::site::Site;
 use gleaner::store::{self, Place, StoreUrl};
 use gleaner::sweep::SweepEntry;
@@ -37,7 +37,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 fn frontier() -> Arc<Frontier> {
-    Frontier::new(Limits { low_water: 2_000, pages: 100, items: u64::MAX })
+    Frontier::new(Limits { low_water: 2_000, pages: 100, items: u64::MAX }, Arc::default())
 }
 
 /// Lease, submit one more, finish: `cycles` of them by each of `threads`.
@@ -54,7 +54,7 @@ fn cycle(threads: u64, cycles: u64) -> Duration {
                         let lease = frontier.lease().await.expect("a task");
                         let more = listed(std::iter::once(thread << 40 | number));
                         frontier.submit(more).expect("it takes it");
-                        frontier.finish(lease);
+                        frontier.finish(lease, Done::Read);
                     }
                 });
             });
@@ -83,7 +83,7 @@ fn seen(criterion: &mut Criterion) {
             let lease = frontier.lease().await.expect("a task");
             // One task stays, so that the end does not come.
             if number > 0 {
-                frontier.finish(lease);
+                frontier.finish(lease, Done::Read);
             } else {
                 std::mem::forget(lease);
             }

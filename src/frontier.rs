@@ -9,8 +9,8 @@
 //!    out only while the outstanding details (queued, leased or set aside) are below the low-water
 //!    mark, and only a limited number of index tasks is leased at once, since a lease may wait for
 //!    its host. So no lane needs a bound, and submitting never blocks.
-//! 3. A lease ends exactly once: **finished**, **retried later**, or dropped, which gives the task
-//!    back. A drop by a panic costs an attempt.
+//! 3. A lease ends exactly once: **finished**, which counts how the task was done, **retried later**,
+//!    or dropped, which gives the task back. A drop by a panic costs an attempt.
 //! 4. **The end is exact**: `lease` returns `None` when nothing is queued, leased or set aside, and
 //!    only then. Follow-ups are submitted before their parent is finished; seeds are submitted
 //!    before the first lease. There are no idle timers.
@@ -43,7 +43,8 @@ use futures_util::future::{Either, select};
 use tokio::time::Instant;
 
 use crate::model::record::Key;
-use crate::model::task::{DetailPage, FollowUps, IndexRun, Page, Task};
+use crate::model::task::{DetailPage, Done, FollowUps, IndexRun, Page, Task};
+use crate::observe::metrics::Metrics;
 use lane::Lane;
 pub use lease::Lease;
 pub use outstanding::Count;
@@ -77,6 +78,7 @@ pub struct Frontier {
     set_aside: SetAside,
     seen: Seen,
     outstanding: Outstanding,
+    metrics: Arc<Metrics>,
     changed: Event,
 }
 
@@ -134,8 +136,9 @@ enum IndexEntry {
 }
 
 impl Frontier {
-    /// Creates an empty frontier. It is shared, since each lease holds it.
-    pub fn new(limits: Limits) -> Arc<Frontier> {
+    /// Creates an empty frontier, whose tasks are counted in `metrics`. It is shared, since each lease
+    /// holds it.
+    pub fn new(limits: Limits, metrics: Arc<Metrics>) -> Arc<Frontier> {
         Arc::new(Frontier {
             low_water: limits.low_water.max(1),
             most_pages: limits.pages.max(1),
@@ -148,6 +151,7 @@ impl Frontier {
             set_aside: SetAside::default(),
             seen: Seen::new(limits.items),
             outstanding: Outstanding::new(),
+            metrics,
             changed: Event::new(),
         })
     }
@@ -244,9 +248,11 @@ impl Frontier {
         }
     }
 
-    /// Ends a lease whose task is done.
-    pub fn finish(&self, lease: Lease) {
+    /// Ends a lease whose task is `done`, and counts it. This is the only place where that is counted,
+    /// so at the end the counters are whole.
+    pub fn finish(&self, lease: Lease, done: Done) {
         let Some(task) = lease.end() else { return };
+        self.metrics.done(done, task.key().is_some());
         if let Page::Detail(item) = &task.page {
             self.holds(lease::held(item), 0);
         }

@@ -106,11 +106,12 @@ impl Crawl {
         // Tasks that the workers (up to two each) and the writer hold count as outstanding. The
         // low-water mark must be above that number, plus what the workers take next.
         let in_hands = settings.pace.workers * 3 + batching(&settings).holds();
-        let frontier = Frontier::new(Limits {
+        let limits = Limits {
             low_water: in_hands as u64,
             pages: settings.pace.workers as u64,
             items: settings.scope.limit.unwrap_or(u64::MAX),
-        });
+        };
+        let frontier = Frontier::new(limits, metrics.clone());
         let twins = Twins::watching(&site, &settings);
         Crawl {
             site: Arc::new(site),

@@ -41,7 +41,7 @@ use crate::extract::PageError;
 use crate::fetch::{Entered, FetchError, Fetched, Host, Request, Slot};
 use crate::model::failure::Failure;
 use crate::model::record::Validators;
-use crate::model::task::{Content, DetailPage, Page, Task};
+use crate::model::task::{Content, DetailPage, Done, Page, Task};
 use crate::model::text::plain;
 use crate::system::clock;
 use attempt::{After, Answer, Attempt};
@@ -294,12 +294,15 @@ impl Worker {
         let frontier = &self.context.frontier;
         // A slot that was not needed is freed at the end of this function.
         let Attempt { lease, slot: _slot } = attempt;
-        let outcome = match after {
-            After::Deliver(outcome) => Some(outcome),
-            After::GiveUp(trouble) => {
-                let failure = Box::pin(self.give_up(lease.task(), trouble)).await?;
-                failure.map(|failure| Outcome::Failure(Box::new(failure)))
-            }
+        let done = match after {
+            After::Deliver(outcome) => return self.outbox.deliver(lease, outcome).await,
+            After::GiveUp(trouble) => match Box::pin(self.give_up(lease.task(), trouble)).await? {
+                None => Done::Read,
+                Some(failure) => {
+                    let failure = Outcome::Failure(Box::new(failure));
+                    return self.outbox.deliver(lease, failure).await;
+                }
+            },
             After::Onward => {
                 frontier.carry_on(lease);
                 return Ok(());
@@ -313,12 +316,9 @@ impl Worker {
                 self.outbox.look();
                 return Ok(());
             }
-            After::Done => None,
+            After::Done(done) => done,
         };
-        if let Some(outcome) = outcome {
-            return self.outbox.deliver(lease, outcome).await;
-        }
-        frontier.finish(lease);
+        frontier.finish(lease, done);
         // The writer may hold all other tasks.
         self.outbox.look();
         Ok(())

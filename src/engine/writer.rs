@@ -6,6 +6,7 @@
 mod batch;
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::engine::refresh::canary;
 use crate::frontier::{Frontier, Lease, Retry};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Provenance, Record, Seen, Verdict};
-use crate::model::task::Page;
+use crate::model::task::{Done, Page};
 use crate::model::text::secret::Scrubber;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems::{Alike, Problems};
@@ -131,6 +132,8 @@ pub struct Destination {
     pub scrubber: Scrubber,
     /// Failures so far, grouped by kind.
     pub alike: Mutex<Alike>,
+    /// Number of missing items so far.
+    pub absent: AtomicU64,
     /// Findings of the sweep, which decide whether documents may be replaced.
     pub findings: Arc<Findings>,
     /// Sweep id and rules, the same for all records.
@@ -336,7 +339,7 @@ impl Destination {
             self.store.clear_failures(&pages).await?;
         }
         for (lease, url) in missing {
-            if self.metrics.missing() < NAMED {
+            if self.absent.fetch_add(1, Relaxed) < NAMED {
                 let page = &lease.task().page;
                 warn!(%page, %url, reason = "missing", "listed, but its page answers 404 or 410");
                 // Not grouped: to mend the list, the user needs every one of them.
@@ -344,7 +347,7 @@ impl Destination {
                     "{page} at {url} is missing: it is listed, but its page answers 404 or 410"
                 ));
             }
-            self.frontier.finish(lease);
+            self.frontier.finish(lease, Done::Missing);
         }
         Ok(())
     }
@@ -378,11 +381,8 @@ impl Destination {
                 self.frontier.retry_later(lease, retry);
                 continue;
             }
-            match is_recent {
-                true => self.metrics.skipped(),
-                false => self.metrics.settled(Verdict::Same),
-            }
-            self.frontier.finish(lease);
+            let done = if is_recent { Done::Recent } else { Done::Kept(Verdict::Same) };
+            self.frontier.finish(lease, done);
         }
         Ok(())
     }
@@ -408,8 +408,7 @@ impl Destination {
             if !self.store.keeps_failures() {
                 self.problems.gap_at(place, message);
             }
-            self.metrics.given_up(lease.task().key().is_some());
-            self.frontier.finish(lease);
+            self.frontier.finish(lease, Done::GivenUp);
         }
         Ok(())
     }
@@ -435,8 +434,7 @@ impl Destination {
             self.store.clear_failures(&pages).await?;
         }
         for (lease, _, verdict) in stored {
-            self.metrics.stored(verdict);
-            self.frontier.finish(lease);
+            self.frontier.finish(lease, Done::Stored(verdict));
         }
         Ok(())
     }

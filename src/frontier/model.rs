@@ -11,8 +11,9 @@ use shuttle::future;
 use shuttle::rand::Rng;
 
 use super::{Frontier, Lease, Limits, Retry, steps};
-use crate::model::record::Key;
-use crate::model::task::{DetailPage, FollowUps, IndexRun, Page};
+use crate::model::record::{Key, Verdict};
+use crate::model::task::{DetailPage, Done, FollowUps, IndexRun, Page};
+use crate::observe::metrics::Metrics;
 
 const ROUNDS: usize = 3_000;
 const STEPS: usize = 20_000;
@@ -79,7 +80,7 @@ async fn work(
         match &lease.task().page {
             Page::Index(index) => {
                 frontier.submit(follow_ups(scenario, index.number)).unwrap();
-                frontier.finish(lease);
+                frontier.finish(lease, Done::Read);
             }
             Page::Detail(_) => writer.send(lease).await.unwrap(),
         }
@@ -125,7 +126,7 @@ async fn write(
         if time_is_up || batch.len() == scenario.batch || leases.is_closed() {
             for lease in batch.drain(..) {
                 change(&finished, &lease.task().page.to_string(), |times| *times += 1);
-                frontier.finish(lease);
+                frontier.finish(lease, Done::Stored(Verdict::New));
             }
         }
     }
@@ -139,8 +140,11 @@ fn change(counts: &Finished, page: &str, change: impl FnOnce(&mut u32)) -> u32 {
 }
 
 fn crawl(scenario: Scenario) {
-    let frontier =
-        Frontier::new(Limits { low_water: scenario.low_water, pages: 1, items: u64::MAX });
+    let (metrics, limits) = (
+        Arc::new(Metrics::new()),
+        Limits { low_water: scenario.low_water, pages: 1, items: u64::MAX },
+    );
+    let frontier = Frontier::new(limits, metrics.clone());
     let (finished, held) = (Finished::default(), Finished::default());
     future::block_on(async {
         let seed = FollowUps { index: vec![IndexRun::numbered(1, 1, 1)], details: vec![] };
@@ -162,6 +166,7 @@ fn crawl(scenario: Scenario) {
     let finished = finished.lock().unwrap();
     let items = scenario.goes_on_to.max(scenario.planned_to) * scenario.details_a_page;
     assert_eq!(finished.len() as u64, items, "an item was lost: {finished:?}");
+    assert_eq!(metrics.snapshot().items.new, items, "counted as often as finished");
     assert!(finished.values().all(|&times| times == 1), "finished twice: {finished:?}");
 }
 

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::model::assembly::Assembly;
 use crate::model::document::Digest;
-use crate::model::record::{Key, Known};
+use crate::model::record::{Key, Known, Verdict};
 use crate::model::text::plain;
 use crate::model::text::secret::{HIDDEN, Scrubber, shown};
 
@@ -25,6 +25,24 @@ pub struct Task {
     pub attempt: u32,
     /// Number of times that the task was set aside without costing an attempt.
     pub waits: u32,
+}
+
+/// The way in which a task is done, as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Done {
+    /// A page of a list was read, or what became of an item that no list names is noted.
+    Read,
+    /// The item's record is stored, with this verdict.
+    Stored(Verdict),
+    /// The item's document is kept as it is: an earlier run of the sweep wrote it, or it is
+    /// unchanged.
+    Kept(Verdict),
+    /// The item was not requested, because it was fetched recently.
+    Recent,
+    /// The item is listed, but its page does not exist.
+    Missing,
+    /// The task was given up.
+    GivenUp,
 }
 
 /// A page of the site.

@@ -14,6 +14,7 @@ use crate::model::record::Verdict;
 use crate::model::report::{
     Answers, Baseline, Files, Index, Items, Outcome, Report, Requests, Writes, millis,
 };
+use crate::model::task::Done;
 
 /// Upper bound of the request times that the histogram records, in microseconds: 20 minutes.
 const LONGEST: u64 = 1_200_000_000;
@@ -207,15 +208,23 @@ impl Metrics {
         self.passes.fetch_add(1, Relaxed);
     }
 
-    /// Counts an item that needed no write: an earlier run of the sweep wrote it, or it is
-    /// unchanged.
-    pub fn settled(&self, verdict: Verdict) {
-        self.counter(verdict).fetch_add(1, Relaxed);
-    }
-
-    /// Counts an item that was not requested because it was fetched recently.
-    pub fn skipped(&self) {
-        self.skipped.fetch_add(1, Relaxed);
+    /// Counts a task that is done. `is_item` is true if it is an item's.
+    pub fn done(&self, done: Done, is_item: bool) {
+        match done {
+            Done::Read => {}
+            Done::Stored(verdict) => {
+                self.counter(verdict).fetch_add(1, Relaxed);
+                // For an unchanged record no document was written.
+                self.written.fetch_add(u64::from(verdict != Verdict::Same), Relaxed);
+            }
+            Done::Kept(verdict) => drop(self.counter(verdict).fetch_add(1, Relaxed)),
+            Done::Recent => drop(self.skipped.fetch_add(1, Relaxed)),
+            Done::Missing => drop(self.missing.fetch_add(1, Relaxed)),
+            Done::GivenUp => {
+                self.given_up.fetch_add(1, Relaxed);
+                self.failed.fetch_add(u64::from(is_item), Relaxed);
+            }
+        }
     }
 
     /// Counts items that were marked gone.
@@ -239,27 +248,10 @@ impl Metrics {
         self.declared.store(declared.unwrap_or(UNDECLARED), Relaxed);
     }
 
-    /// Counts a listed item whose page does not exist. Returns the previous count.
-    pub fn missing(&self) -> u64 {
-        self.missing.fetch_add(1, Relaxed)
-    }
-
-    /// Counts a task that was given up.
-    pub fn given_up(&self, is_item: bool) {
-        self.given_up.fetch_add(1, Relaxed);
-        self.failed.fetch_add(u64::from(is_item), Relaxed);
-    }
-
     /// Counts a listed item that cannot be requested because it has no key.
     pub fn listed_without_key(&self) {
         self.listed.fetch_add(1, Relaxed);
         self.failed.fetch_add(1, Relaxed);
-    }
-
-    /// Counts a stored record. For an unchanged record no document was written.
-    pub fn stored(&self, verdict: Verdict) {
-        self.counter(verdict).fetch_add(1, Relaxed);
-        self.written.fetch_add(u64::from(verdict != Verdict::Same), Relaxed);
     }
 
     fn counter(&self, verdict: Verdict) -> &AtomicU64 {

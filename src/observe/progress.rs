@@ -131,6 +131,7 @@ fn shortened(mut text: String) -> String {
 mod tests {
     use super::*;
     use crate::model::record::Verdict;
+    use crate::model::task::Done;
     use crate::observe::metrics::Metrics;
 
     fn host(name: &str, in_flight: u32, parked: u64) -> HostLoad {
@@ -147,7 +148,7 @@ mod tests {
         };
         assert_eq!(after(2), (0.0, 0.0));
         (0..40).for_each(|_| metrics.sent());
-        (0..10).for_each(|_| metrics.stored(Verdict::New));
+        (0..10).for_each(|_| metrics.done(Done::Stored(Verdict::New), true));
         assert_eq!(after(4), (20.0, 5.0));
         assert_eq!(after(6), (0.0, 0.0));
     }

@@ -140,6 +140,7 @@ fn short(number: f64) -> String {
 mod tests {
     use super::*;
     use crate::model::record::Verdict;
+    use crate::model::task::Done;
     use crate::observe::metrics::Metrics;
 
     #[test]
@@ -152,8 +153,8 @@ mod tests {
     fn the_line_says_done_speed_failed_queued_and_left() {
         let metrics = Metrics::new();
         metrics.listed(2000, Some(9040));
-        (0..1500).for_each(|_| metrics.stored(Verdict::New));
-        metrics.given_up(true);
+        (0..1500).for_each(|_| metrics.done(Done::Stored(Verdict::New), true));
+        metrics.done(Done::GivenUp, true);
         let mut snapshot = metrics.snapshot();
         snapshot.elapsed = Duration::from_secs(10);
         let mut pace = Pace::default();

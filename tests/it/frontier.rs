@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use gleaner::frontier::{Count, Frontier, Lease, Limits, Submitted};
-use gleaner::model::task::{DetailPage, FollowUps, IndexRun, Page};
+use gleaner::model::task::{DetailPage, Done, FollowUps, IndexRun, Page};
 
 use crate::records::key;
 
 /// An empty frontier that hands out pages of the list while less than 1,000 details are there.
 fn start() -> Arc<Frontier> {
-    Frontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX })
+    Frontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX }, Arc::default())
 }
 
 /// Index pages `from..=to` of the first pass.
@@ -67,7 +67,7 @@ fn outstanding(frontier: &Arc<Frontier>) -> (u64, u64) {
 }
 
 fn finish(frontier: &Arc<Frontier>, lease: Lease) {
-    frontier.finish(lease);
+    frontier.finish(lease, Done::Read);
 }
 
 fn number(lease: &Lease) -> u64 {

@@ -12,7 +12,7 @@ use gleaner::fetch::{
 };
 use gleaner::frontier::{Frontier, Limits};
 use gleaner::model::record::Key;
-use gleaner::model::task::{DetailPage, FollowUps};
+use gleaner::model::task::{DetailPage, Done, FollowUps};
 use gleaner::observe::metrics::Metrics;
 use gleaner::observe::waits::Waits;
 use gleaner::site::settings::Settings;
@@ -64,7 +64,10 @@ fn home() -> Home {
 
 async fn unopened(policy: HostPolicy) -> Rig {
     let hosts = Hosts::new(&home(), policy, Waits::default());
-    let frontier = Frontier::new(Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX });
+    let frontier = Frontier::new(
+        Limits { low_water: 1_000, pages: u64::MAX, items: u64::MAX },
+        Arc::default(),
+    );
     let item = |n: u32| DetailPage::of(Key::new(&n.to_string()).expect("a key"));
     let details = (0..200).map(item).collect();
     frontier.submit(FollowUps { index: Vec::new(), details }).expect("submitted");

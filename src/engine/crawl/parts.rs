@@ -1,5 +1,6 @@
 //! The parts of a crawl that its workers and its writer share.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -89,6 +90,7 @@ impl Crawl {
             problems: problems.clone(),
             scrubber: self.settings.scrubber.clone(),
             alike: Mutex::default(),
+            absent: AtomicU64::default(),
             findings: self.findings.clone(),
             provenance,
         }

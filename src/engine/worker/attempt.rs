@@ -5,7 +5,7 @@ use crate::engine::writer::Outcome;
 use crate::fetch::retry::Toll;
 use crate::fetch::{Blocked, End, Fetched, Slot};
 use crate::frontier::{Lease, Retry};
-use crate::model::task::Task;
+use crate::model::task::{Done, Task};
 
 /// An attempt at a task, with its lease.
 pub struct Attempt {
@@ -26,8 +26,8 @@ pub struct Answer {
 /// The fate of a task after an attempt. Everything else that the attempt leads to, such as its
 /// follow-ups, was done before.
 pub enum After {
-    /// It is done, and there is nothing to write.
-    Done,
+    /// It is done in this way, and there is nothing to write.
+    Done(Done),
     /// The writer stores its result, and then ends the lease.
     Deliver(Outcome),
     /// It needs a further request, and has what was read so far.

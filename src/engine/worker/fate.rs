@@ -11,7 +11,7 @@ use crate::engine::writer::Outcome;
 use crate::extract::PageError;
 use crate::fetch::{self, End, FetchError};
 use crate::model::record::Key;
-use crate::model::task::{DetailPage, Page};
+use crate::model::task::{DetailPage, Done, Page};
 use crate::model::text::plain;
 use crate::select::field::FieldError;
 
@@ -48,7 +48,7 @@ pub fn after_sight(
     sight: Sight,
 ) -> Result<After, CrawlError> {
     attempt.end(if sight == Sight::There { End::Page } else { End::Absent })?;
-    let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done) };
+    let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done(Done::Read)) };
     let listing = listing_of(context, item);
     match fate(listing, sight) {
         Fate::AskAgain => return Ok(After::RetryAtTheEnd),
@@ -65,7 +65,7 @@ pub fn after_sight(
         }
         Fate::Kept | Fate::Failed => {}
     }
-    Ok(After::Done)
+    Ok(After::Done(Done::Read))
 }
 
 /// Gives up an item that no list names. Nothing is known of it, so nothing is changed, and it does

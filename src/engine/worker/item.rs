@@ -20,7 +20,7 @@ use crate::fetch::{self, ETAG, End, HeaderMap, HeaderName, LAST_MODIFIED};
 use crate::frontier::Retry;
 use crate::model::document::Document;
 use crate::model::record::{Fetched, Key, PageVersion, Seen};
-use crate::model::task::{Content, DetailPage, Listed, Page};
+use crate::model::task::{Content, DetailPage, Done, Listed, Page};
 use crate::model::text::plain;
 use crate::site::Site;
 use crate::system::clock;
@@ -116,10 +116,7 @@ pub fn place_of(context: &WorkerContext, item: &DetailPage, page: &fetch::Page) 
 pub fn settled(context: &WorkerContext, item: &DetailPage, plan: Plan) -> After {
     context.findings.canary.unread(false);
     let is_recent = match plan {
-        Plan::Done(verdict) => {
-            context.reports.metrics.settled(verdict);
-            return After::Done;
-        }
+        Plan::Done(verdict) => return After::Done(Done::Kept(verdict)),
         Plan::Recent => true,
         Plan::Same | Plan::Fetch(_) => false,
     };
@@ -137,7 +134,7 @@ pub fn not_modified(
     headers: &HeaderMap,
 ) -> Result<After, CrawlError> {
     // Only items are requested conditionally.
-    let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done) };
+    let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done(Done::Read)) };
     let key = item.key.clone();
     if item.is_unlisted {
         let is_away = context.pages.item_led_away(&key, attempt.task(), url).is_some();
@@ -148,7 +145,7 @@ pub fn not_modified(
         return Ok(after);
     }
     attempt.end(End::Page)?;
-    let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done) };
+    let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done(Done::Read)) };
     let before = item.known.as_deref().map(|known| known.version.clone()).unwrap_or_default();
     let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
     // If pages have revisions of their own, an unmodified page has the same revision as before.

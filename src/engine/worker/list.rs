@@ -16,7 +16,7 @@ use crate::model::document::Digest;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
 use crate::model::report::Kind;
-use crate::model::task::{DetailPage, Entry, FollowUps, IndexPage, List, Task};
+use crate::model::task::{DetailPage, Done, Entry, FollowUps, IndexPage, List, Task};
 use crate::model::text::counted;
 use crate::model::text::secret::shown;
 use crate::select::NoKey;
@@ -224,7 +224,7 @@ fn merged(context: &WorkerContext, index: &IndexPage, items: Vec<Item>, turn: &T
 /// Ends the task of a list page after all its follow-ups were submitted.
 pub async fn done(context: &WorkerContext, index: &IndexPage) -> Result<After, CrawlError> {
     passes::page_done(context, index, false).await?;
-    Ok(After::Done)
+    Ok(After::Done(Done::Read))
 }
 
 /// Notes that a list page was read, and deletes its stored failure. The failure is kept if items of

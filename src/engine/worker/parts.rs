@@ -17,7 +17,7 @@ use crate::extract::{self, Detail, Making, PageError};
 use crate::fetch::{self, ETAG, End, FetchError, LAST_MODIFIED};
 use crate::model::assembly::Assembly;
 use crate::model::record::{PageVersion, Validators};
-use crate::model::task::{DetailPage, IndexPage, List, Page, Place, Task};
+use crate::model::task::{DetailPage, Done, IndexPage, List, Page, Place, Task};
 use crate::store::files::{FileAt, StoredFile};
 
 /// Reads the first page of an item.
@@ -33,7 +33,7 @@ pub async fn begin(
     let (page, first) = match context.pages.read(page, read).await {
         (page, Some(Ok(first))) => (page, first),
         (page, Some(Err(error))) => return fate::after_bad_page(context, attempt, error, &page),
-        (_, None) => return Ok(After::Done),
+        (_, None) => return Ok(After::Done(Done::Read)),
     };
     context.reports.decoded(&page, first.page.decoding);
     let listed = item.listed.as_ref().and_then(|listed| listed.revision.clone());
@@ -57,7 +57,7 @@ pub async fn read_page(
     mut item: DetailPage,
     page: fetch::Page,
 ) -> Result<After, CrawlError> {
-    let Some(assembly) = item.assembly.clone() else { return Ok(After::Done) };
+    let Some(assembly) = item.assembly.clone() else { return Ok(After::Done(Done::Read)) };
     if let List::Files(..) = assembly.page.list {
         return read_file(context, attempt, item, page).await;
     }
@@ -77,7 +77,7 @@ pub async fn read_page(
         (page, Some(Err(error))) => {
             return after_bad_page(context, attempt, item, error, &page).await;
         }
-        (_, None) => return Ok(After::Done),
+        (_, None) => return Ok(After::Done(Done::Read)),
     };
     context.reports.decoded(&page, read.decoding);
     read.odd.drain(..).for_each(|odd| context.reports.problems.note(odd));
@@ -129,7 +129,9 @@ pub async fn unchanged(
     context: &WorkerContext,
     attempt: &mut Attempt,
 ) -> Result<After, CrawlError> {
-    let Page::Detail(item) = attempt.task().page.clone() else { return Ok(After::Done) };
+    let Page::Detail(item) = attempt.task().page.clone() else {
+        return Ok(After::Done(Done::Read));
+    };
     let files = context.storage.files.as_ref();
     let known = files.zip(file_url(&item)).and_then(|(files, url)| files.last_at(&url));
     attempt.end(End::Page)?;
@@ -248,7 +250,7 @@ async fn stepped(
         Step::Onward => After::Onward,
         Step::Whole => match attempt.lease.assemble(Option::take) {
             Some(assembly) => whole(context, item, assembly).await,
-            None => After::Done,
+            None => After::Done(Done::Read),
         },
         Step::Failed(why) => After::GiveUp(Trouble::Parts(why)),
         // Neither follows from a page that was taken.

@@ -46,13 +46,14 @@ async fn work(frontier: Arc<Frontier>, done: Arc<Mutex<HashMap<String, u32>>>) {
                 *done.lock().expect("nobody panicked").entry(name).or_default() += 1;
             }
         }
-        frontier.finish(lease);
+        frontier.finish(lease, Done::Read);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_crowd_finishes_every_item_once() {
-    let frontier = Frontier::new(Limits { low_water: 100, pages: u64::MAX, items: u64::MAX });
+    let frontier =
+        Frontier::new(Limits { low_water: 100, pages: u64::MAX, items: u64::MAX }, Arc::default());
     submit(&frontier, pages(1, 1));
     let done = Arc::new(Mutex::new(HashMap::new()));
     let workers: Vec<_> =

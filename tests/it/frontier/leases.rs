@@ -196,7 +196,8 @@ async fn what_is_for_the_end_comes_when_nothing_else_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_for_the_end_does_not_hold_up_the_list() {
-    let frontier = Frontier::new(Limits { low_water: 2, pages: u64::MAX, items: u64::MAX });
+    let frontier =
+        Frontier::new(Limits { low_water: 2, pages: u64::MAX, items: u64::MAX }, Arc::default());
     submit(&frontier, FollowUps { details: details(&["a", "b", "c"]).details, ..pages(1, 1) });
     for page in ["item a", "item b", "item c"] {
         let lease = lease_of(&frontier, page);

@@ -37,7 +37,8 @@ async fn details_go_first() {
 
 #[tokio::test(start_paused = true)]
 async fn pages_of_the_list_wait_until_details_are_few() {
-    let frontier = Frontier::new(Limits { low_water: 3, pages: u64::MAX, items: u64::MAX });
+    let frontier =
+        Frontier::new(Limits { low_water: 3, pages: u64::MAX, items: u64::MAX }, Arc::default());
     submit(&frontier, FollowUps { details: details(&["a", "b", "c", "d"]).details, ..pages(1, 3) });
     // Leased ones count.
     let mut leased: Vec<Lease> = (0..4).map(|_| lease(&frontier)).collect();
@@ -66,7 +67,8 @@ async fn pages_of_the_list_wait_until_details_are_few() {
 /// Leases may wait for their host: then few are handed out, however few details there are.
 #[tokio::test(start_paused = true)]
 async fn few_pages_of_the_list_are_leased_at_once() {
-    let frontier = Frontier::new(Limits { low_water: 1_000, pages: 2, items: u64::MAX });
+    let frontier =
+        Frontier::new(Limits { low_water: 1_000, pages: 2, items: u64::MAX }, Arc::default());
     submit(&frontier, pages(1, 9));
     let (first, second) = (lease(&frontier), lease(&frontier));
     nothing_yet(&frontier);
@@ -94,7 +96,8 @@ async fn few_pages_of_the_list_are_leased_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn the_lowest_mark_lets_pages_through_one_by_one() {
-    let frontier = Frontier::new(Limits { low_water: 0, pages: u64::MAX, items: u64::MAX });
+    let frontier =
+        Frontier::new(Limits { low_water: 0, pages: u64::MAX, items: u64::MAX }, Arc::default());
     submit(&frontier, pages(1, 2));
     for at in 1..=2 {
         let page = lease(&frontier);
@@ -112,7 +115,8 @@ async fn the_lowest_mark_lets_pages_through_one_by_one() {
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_holds_for_distinct_items() {
-    let frontier = Frontier::new(Limits { low_water: 9, pages: u64::MAX, items: 3 });
+    let frontier =
+        Frontier::new(Limits { low_water: 9, pages: u64::MAX, items: 3 }, Arc::default());
     assert_eq!(submit(&frontier, details(&["a", "b", "a"])), added(0, 2));
     // What was seen is not over the limit, and the last place is one.
     assert_eq!(submit(&frontier, details(&["a", "c", "b"])), added(0, 1));

@@ -275,7 +275,7 @@ async fn s15_an_opening_that_never_ends_gives_its_tasks_back_and_is_made_again()
     let mut attempts = Vec::new();
     while let Some(Some(lease)) = rig.frontier.lease().now_or_never() {
         attempts.push(lease.task().attempt);
-        rig.frontier.finish(lease);
+        rig.frontier.finish(lease, Done::Read);
     }
     assert_eq!(attempts, [1; 200], "those that were parked are back, and paid nothing");
 }
