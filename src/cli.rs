@@ -15,6 +15,7 @@ mod holdings;
 mod logging;
 mod overrides;
 mod progress;
+mod serve;
 mod signals;
 mod sites;
 mod status;
@@ -77,6 +78,9 @@ enum Command {
     /// Show whether all is well with the sites in a store, and tell what changed
     #[command(after_help = status::AFTER_HELP)]
     Status(status::StatusArgs),
+    /// Serve a web page, a JSON API and metrics of all sites in a store; read only
+    #[command(after_help = serve::AFTER_HELP)]
+    Serve(serve::ServeArgs),
     /// List past sweeps of a site and their counts
     #[command(after_help = sweeps::AFTER_HELP)]
     Sweeps(sweeps::SweepsArgs),
@@ -129,6 +133,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Fetch(arguments) => Box::pin(fetch::run(arguments)).await,
         Command::Tune(arguments) => Box::pin(tune::run(arguments)).await,
         Command::Status(status) => Box::pin(status::run(status)).await,
+        Command::Serve(serve) => Box::pin(serve::run(serve)).await,
         Command::Sweeps(sweeps) => sweeps::run(sweeps).await,
         Command::Failures(failures) => Box::pin(failures::run(failures)).await,
         Command::Export(export) => Box::pin(export::run(export)).await,

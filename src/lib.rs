@@ -30,6 +30,7 @@ pub mod frontier;
 pub mod model;
 pub mod observe;
 pub mod select;
+pub mod serve;
 pub mod site;
 pub mod store;
 pub mod sweep;

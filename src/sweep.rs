@@ -12,9 +12,9 @@ pub mod schedule;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::model::report::{Baseline, Kind, Outcome, Report};
+use crate::model::report::{Baseline, Kind, Outcome, Report, millis};
 use crate::observe::metrics::Snapshot;
 use crate::observe::progress::Progress;
 use crate::system::clock;
@@ -93,12 +93,14 @@ pub struct Scope {
 }
 
 /// A ledger entry, with the time since its holder's heartbeat.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LedgerEntry {
     /// Ledger entry of the sweep.
+    #[serde(flatten)]
     pub entry: SweepEntry,
-    /// Time since the holder's last heartbeat, by the store's clock, if the sweep is running.
-    /// `None` if the heartbeat is in the future, or if there was none.
+    /// Time since the holder's last heartbeat, by the store's clock, if the sweep is running; in
+    /// JSON in seconds. `None` if the heartbeat is in the future, or if there was none.
+    #[serde(rename = "silent_s", serialize_with = "as_seconds")]
     pub silent_for: Option<Duration>,
     /// Progress at the last heartbeat, if the sweep is running, or was when its process died.
     pub progress: Option<Progress>,
@@ -174,6 +176,10 @@ impl LedgerEntry {
             && entry.holder.as_ref().is_some_and(|holder| holder.life() != Life::Dead)
             && silent_for.is_none_or(|silent| silent < lock::silence())
     }
+}
+
+fn as_seconds<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(|time| millis(time.as_secs_f64())).serialize(serializer)
 }
 
 /// Default number of runs, for entries of earlier versions, which never resumed a sweep.

@@ -1,8 +1,5 @@
-//! Tools for working out a site (check it, draft its file, find its limit), and for watching all
-//! sites in a store.
+//! Tools for working out a site: check it, draft its file, find its limit.
 
 pub mod check;
-pub mod overview;
 pub mod scaffold;
-pub mod telling;
 pub mod tune;

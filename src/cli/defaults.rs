@@ -12,7 +12,7 @@ use clap::{Arg, Command, ValueEnum};
 use super::arguments::{LogFormat, Progress};
 use super::demo::DEMO_STORE;
 use super::holdings::DEFAULT_STORE;
-use super::{status, sweeps, tune};
+use super::{serve, status, sweeps, tune};
 use crate::demo::Options;
 use crate::site::settings::{
     ClientSettings, PaceSettings, RefreshSettings, Settings, StoreSettings,
@@ -83,6 +83,8 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "progress" => named(Progress::default()),
         "max_requests" => value(tune::MOST_REQUESTS),
         "most" => value(sweeps::MOST),
+        "listen" => value(serve::LISTEN),
+        "listen_host" => Shown::Words("none"),
         "after" => value(status::AFTER),
         "repeat" => time(status::REPEAT),
         id => {

@@ -15,11 +15,11 @@ use super::streams::{print_message, show, show_json};
 use super::usage::{refused, wrong};
 use super::values;
 use crate::fetch::Poster;
+use crate::serve::overview::Overview;
+use crate::serve::telling::{Hooks, Memory, Tact};
 use crate::site::Site;
 use crate::store::{self, SiteId, StoreUrl};
 use crate::system::clock;
-use crate::tools::overview::Overview;
-use crate::tools::telling::{Hooks, Memory, Tact};
 
 /// Default number of sweeps in a row after which an alert is told.
 pub const AFTER: u32 = 2;

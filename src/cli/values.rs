@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::fetch::Header;
 use crate::model::text::secret::Secret;
+use crate::serve::Address;
 use crate::site::settings::{MOST_WORKERS, RATE_RULE, is_rate};
 use crate::system::clock;
 
@@ -103,6 +104,19 @@ pub fn percent(text: &str) -> Result<f64, String> {
     let percent = text.trim_end_matches('%').trim().parse().ok();
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
     percent.ok_or_else(|| "must be a number from 0 to 100".to_owned())
+}
+
+/// Parses an address to listen on.
+pub fn address(text: &str) -> Result<Address, String> {
+    text.parse()
+}
+
+/// Parses a host name, without scheme and port.
+pub fn host(text: &str) -> Result<String, String> {
+    match url::Host::parse(text) {
+        Ok(host) if !text.contains('/') => Ok(host.to_string()),
+        _ => Err("must be a host name without scheme and port, such as watch.example".to_owned()),
+    }
 }
 
 /// Parses a rate in requests per second.

@@ -11,7 +11,7 @@ use crate::site::PREFIX_OF_SECRETS;
 const PREFIX: &str = "GLEANER_";
 
 /// Variables of the project's own tests and tools; the program does not read them.
-const OF_TESTS: [&str; 16] = [
+const OF_TESTS: [&str; 17] = [
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
     "GLEANER_LARGE_PAGES",
@@ -25,6 +25,7 @@ const OF_TESTS: [&str; 16] = [
     "GLEANER_TEST_CLOCK_OFFSET",
     "GLEANER_TEST_HEARTBEAT",
     "GLEANER_TEST_MONGODB_URI",
+    "GLEANER_TEST_SERVE",
     "GLEANER_TEST_SILENCE",
     "GLEANER_WRITE_DOCS",
     "GLEANER_WRITE_SCHEMA",

@@ -25,7 +25,8 @@ pub trait Ledgers: Send + Sync {
     /// Returns the sites that have entries, ordered by name.
     ///
     /// # Errors
-    /// Returns an error if the store cannot be queried.
+    /// Returns an error if the store cannot be queried, or is not the one that was opened: it must be
+    /// opened again.
     async fn sites(&self) -> Result<Vec<SiteId>, StoreError>;
 
     /// Returns the latest `most` entries of a site and, however many came after them, its latest
@@ -34,6 +35,12 @@ pub trait Ledgers: Send + Sync {
     /// # Errors
     /// Returns an error if the store cannot be queried.
     async fn entries(&self, site: &SiteId, most: usize) -> Result<Vec<LedgerEntry>, StoreError>;
+
+    /// Returns the entry of a site with this id, or `None` if there is none.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be queried.
+    async fn entry(&self, site: &SiteId, id: &str) -> Result<Option<LedgerEntry>, StoreError>;
 
     /// Returns at most `most` failures of a site, ordered by page.
     ///

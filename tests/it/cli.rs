@@ -23,6 +23,7 @@ mod program;
 mod reading;
 mod runs;
 mod secrets;
+mod serve;
 mod sessions;
 mod several;
 mod signals;

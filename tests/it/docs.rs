@@ -77,6 +77,7 @@ fn help_fits_a_terminal_of_80_columns() {
         "sites new",
         "demo",
         "status",
+        "serve",
         "sweeps",
         "failures",
         "export",

@@ -26,6 +26,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
             "store/thread.rs",
             "store/mongodb/driver.rs",
             "engine/worker/readers.rs",
+            "serve/listener.rs",
             "demo",
         ],
     ),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::model::report::Kind;
 use crate::model::text::{clock, count, plain, seconds, wrapped};
 use crate::observe::progress::Progress;
-use crate::tools::overview::{Overview, RunningSweep, SiteStatus, SweepRow};
+use crate::serve::overview::{Overview, RunningSweep, SiteStatus, SweepRow};
 
 /// Width of the table in columns, on a terminal or not.
 const WIDTH: u16 = 80;

@@ -98,6 +98,18 @@ pub async fn sweeps(
     Ok(entries)
 }
 
+/// Returns the entry with this id.
+pub async fn sweep(
+    connection: &Connection,
+    place: &Place,
+    id: &str,
+) -> Result<Option<LedgerEntry>, StoreError> {
+    let mut pipeline = of(place);
+    pipeline.extend([doc! { "$match": { "_id": id } }, silence()]);
+    let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
+    found.into_iter().next().map(read).transpose()
+}
+
 /// See [`crate::store::Ledger::whole_sweeps`].
 pub async fn whole(
     connection: &Connection,

@@ -50,6 +50,10 @@ impl Ledgers for MongodbLedgers {
         Ok(merged(latest, ledger::whole(&self.connection, &place, most).await?))
     }
 
+    async fn entry(&self, site: &SiteId, id: &str) -> Result<Option<LedgerEntry>, StoreError> {
+        ledger::sweep(&self.connection, &site.place(), id).await
+    }
+
     async fn failures(&self, site: &SiteId, most: usize) -> Result<Vec<KeptFailure>, StoreError> {
         Ok(failures::read(&self.connection, &site.place(), None, most).await?.found)
     }

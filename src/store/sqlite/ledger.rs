@@ -35,6 +35,7 @@ const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collectio
    ORDER BY fence DESC, id DESC LIMIT ?3";
 const WHOLE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    AND state = 'complete' AND NOT limited ORDER BY fence DESC, id DESC LIMIT ?3";
+const SWEEP: &str = "SELECT * FROM gleaner_sweeps WHERE id = ?3 AND site = ?1 AND collection = ?2";
 const LATEST: &str = "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY limited, \
      since IS NULL, state ORDER BY fence DESC, id DESC) AS place FROM gleaner_sweeps \
      WHERE site = ?1 AND collection = ?2) WHERE place = 1 ORDER BY fence DESC, id DESC";
@@ -93,6 +94,11 @@ impl Held {
 /// Implements [`crate::store::Ledger::sweeps`].
 pub fn sweeps(connection: &Connection, place: &Place, most: usize) -> Result<Vec<LedgerEntry>> {
     entries(connection, SWEEPS, (&place.site, &place.collection, limit(most)))
+}
+
+/// Returns the entry with this id.
+pub fn sweep(connection: &Connection, place: &Place, id: &str) -> Result<Option<LedgerEntry>> {
+    Ok(entries(connection, SWEEP, (&place.site, &place.collection, id))?.pop())
 }
 
 /// Implements [`crate::store::Ledger::whole_sweeps`].

@@ -1,5 +1,6 @@
 //! The ledgers of all sites in an SQLite file, on a read-only connection.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -18,6 +19,14 @@ const SITES: &str =
 pub struct SqliteLedgers {
     connection: Owner<Connection>,
     path: Box<Path>,
+    /// Device and number of the file that is open.
+    file: (u64, u64),
+}
+
+/// Returns the device and the number of the file at `path`.
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    let file = std::fs::metadata(path)?;
+    Ok((file.dev(), file.ino()))
 }
 
 impl SqliteLedgers {
@@ -26,6 +35,9 @@ impl SqliteLedgers {
     /// # Errors
     /// Returns an error if the file cannot be read or is not a database.
     pub async fn open(path: &Path) -> Result<SqliteLedgers, StoreError> {
+        let failed =
+            |why: String| StoreError::Failed(format!("{} cannot be opened: {why}", path.display()));
+        let identity = identity(path).map_err(|error| failed(error.to_string()))?;
         let file = path.to_owned();
         let opening = tokio::task::spawn_blocking(move || {
             let connection = database::reader(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
@@ -33,12 +45,10 @@ impl SqliteLedgers {
             bridged.map_err(|error| error::explain_opening(&file, &error))?;
             Ok(connection)
         });
-        let failed =
-            |why: String| StoreError::Failed(format!("{} cannot be opened: {why}", path.display()));
         let connection = opening.await.map_err(|error| failed(error.to_string()))??;
         let connection = Owner::of(connection, "gleaner-ledgers");
         let connection = connection.map_err(|error| failed(error.to_string()))?;
-        Ok(SqliteLedgers { connection, path: path.into() })
+        Ok(SqliteLedgers { connection, path: path.into(), file: identity })
     }
 
     async fn look<R: Send + 'static>(
@@ -55,6 +65,11 @@ impl SqliteLedgers {
 #[async_trait]
 impl Ledgers for SqliteLedgers {
     async fn sites(&self) -> Result<Vec<SiteId>, StoreError> {
+        // A deleted file that is still open would answer for ever, and nothing in it would change.
+        if identity(&self.path).ok() != Some(self.file) {
+            let path = self.path.display();
+            return Err(StoreError::Unavailable(format!("{path} was deleted or replaced")));
+        }
         self.look(|connection| {
             let mut statement = connection.prepare_cached(SITES)?;
             let site =
@@ -71,6 +86,11 @@ impl Ledgers for SqliteLedgers {
             Ok(merged(latest, ledger::whole(connection, &place, most)?))
         })
         .await
+    }
+
+    async fn entry(&self, site: &SiteId, id: &str) -> Result<Option<LedgerEntry>, StoreError> {
+        let (place, id) = (site.place(), Box::<str>::from(id));
+        self.look(move |connection| ledger::sweep(connection, &place, &id)).await
     }
 
     async fn failures(&self, site: &SiteId, most: usize) -> Result<Vec<KeptFailure>, StoreError> {

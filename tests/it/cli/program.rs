@@ -144,9 +144,18 @@ impl Running {
 
     /// Waits until `text` stands in the log.
     pub fn says(&self, text: &str) {
+        self.says_line(text);
+    }
+
+    /// Waits until `text` stands in the log, and returns its line.
+    pub fn says_line(&self, text: &str) -> String {
         let deadline = Instant::now() + LONGEST;
-        while !self.err.text().contains(text) {
-            assert!(Instant::now() < deadline, "nothing of {text}: {}", self.err.text());
+        loop {
+            let said = self.err.text();
+            if let Some(line) = said.lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            assert!(Instant::now() < deadline, "nothing of {text}: {said}");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -221,7 +221,8 @@ impl SweepRow {
 }
 
 impl FailureSample {
-    fn of(failure: &KeptFailure) -> FailureSample {
+    /// Returns the sample of a failure.
+    pub fn of(failure: &KeptFailure) -> FailureSample {
         let sample = failure.sample.as_deref();
         FailureSample {
             url: failure.url.clone(),
