@@ -3,6 +3,8 @@
 //! The log, report, ledger and exit code are made from one [`Snapshot`], so that they cannot
 //! contradict each other.
 
+pub mod calendar;
+pub mod due;
 pub mod expect;
 mod holder;
 pub mod incremental;

@@ -8,6 +8,7 @@ mod paging;
 mod parts;
 mod reading;
 mod request;
+mod schedule;
 mod seeds;
 mod select;
 mod session;
@@ -82,8 +83,11 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let robots = file.robots;
     let expect = file.expect.as_ref();
     let expect = expect.map(|it| expect::build(&it.value, &index, detail.as_ref())).transpose()?;
-    let expect = expect.unwrap_or_default();
-    let own = OwnSettings { workers, rate, robots, user_agents, session, expect, missing: None };
+    let schedule = file.schedule.as_ref().map(schedule::build).transpose()?;
+    let expect = expect::by_schedule(expect.unwrap_or_default(), schedule.as_ref());
+    let missing = None;
+    let own =
+        OwnSettings { workers, rate, robots, user_agents, session, expect, schedule, missing };
     Ok(Site {
         collection: collection.value.as_str().into(),
         name: file.name.value.into(),

@@ -75,6 +75,7 @@ pub(super) fn definition_form(site: &Site) -> Value {
             OwnSettings {
                 session,
                 expect: _,
+                schedule: _,
                 workers: _,
                 rate: _,
                 robots: _,

@@ -7,6 +7,7 @@ mod expect;
 mod incremental;
 mod paging;
 mod parts;
+mod schedule;
 mod session;
 
 use std::fs::File;
@@ -23,6 +24,7 @@ pub use expect::ExpectTable;
 pub use incremental::SinceTable;
 pub use paging::{PagingBy, PagingTable, StepName};
 pub use parts::PartTable;
+pub use schedule::ScheduleTable;
 pub use session::{SessionPageTable, SessionTable};
 
 /// Bytes of a site file, with its list of keys.
@@ -65,6 +67,8 @@ pub struct SiteFile {
     pub(super) answers: Option<At<AnswersTable>>,
     /// Expectations of each sweep, for `gleaner status`.
     pub(super) expect: Option<At<ExpectTable>>,
+    /// When `gleaner serve` starts sweeps.
+    pub(super) schedule: Option<At<ScheduleTable>>,
     /// Login, and headers and cookies that requests to the site's own origin carry.
     pub session: Option<At<SessionTable>>,
     /// Categories, each with its own list of items.

@@ -14,6 +14,7 @@ use crate::fetch::{ClientOptions, Header, Home, HostPolicy};
 use crate::model::task::PageRange;
 use crate::model::text::secret::{Scrubber, Secret};
 use crate::store::files::Files;
+use crate::sweep::calendar::Schedule;
 use crate::sweep::expect::Expectations;
 
 /// Settings of a crawl.
@@ -236,6 +237,8 @@ pub struct OwnSettings {
     pub session: Option<Session>,
     /// Expectations of each sweep.
     pub expect: Expectations,
+    /// Times at which `gleaner serve` starts sweeps, or `None` if it starts none.
+    pub schedule: Option<Schedule>,
     /// First variable that the file names and that is not set.
     pub(super) missing: Option<Missing>,
 }

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bson::raw::RawBsonRef;
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -44,6 +45,9 @@ pub struct Check {
     pub collection: Box<str>,
     /// Hosts, files and headers that the site file uses.
     pub access: Access,
+    /// Schedule by which `gleaner serve` starts sweeps, with the next start, or `None` if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
     /// Requested pages, in order.
     pub requests: Vec<Asked>,
     /// Categories and sitemaps that pages named.
@@ -92,10 +96,12 @@ pub struct Named {
 
 impl Check {
     /// Creates an empty result for `site`. `headers` are those that the user adds to requests.
-    pub fn of(site: &Site, headers: &[Header]) -> Check {
+    /// `now` is the time of the check.
+    pub fn of(site: &Site, headers: &[Header], now: Timestamp) -> Check {
         let (name, collection) = (site.name.clone(), site.collection.clone());
         let access = Access::of(site, headers);
-        Check { site: name, collection, access, ..Check::default() }
+        let schedule = site.own.schedule.as_ref().map(|it| it.with_next(now));
+        Check { site: name, collection, access, schedule, ..Check::default() }
     }
 
     /// Returns true if the site fits the file.

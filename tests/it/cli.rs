@@ -12,6 +12,7 @@ mod exits;
 mod fetch;
 mod files;
 mod first_pages;
+mod fleet;
 mod full_disk;
 mod incremental;
 mod kill_loop;

@@ -12,6 +12,7 @@ use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, P
 use crate::model::text::secret::shown;
 use crate::site::settings::Settings;
 use crate::site::{DetailRules, ItemRules, Next, Paging, RequestError, Seeds, Site};
+use crate::system::clock;
 use crate::tools::check::second::Read;
 use crate::tools::check::{self, Asked, Check, Named};
 
@@ -44,7 +45,7 @@ pub enum Stop {
 impl Trial {
     /// Creates a check that has made no request yet.
     pub fn new(site: Site, seed: Option<&str>, settings: &Settings, fetcher: Fetcher) -> Trial {
-        let facts = Check::of(&site, &settings.client.headers);
+        let facts = Check::of(&site, &settings.client.headers, clock::now());
         Trial { facts, site, fetcher, seed: seed.map(Into::into), rules: robots::Rules::none() }
     }
 

@@ -6,6 +6,7 @@ use super::{Wrong, wrong};
 use crate::site::file::ExpectTable;
 use crate::site::written::At;
 use crate::site::{DetailRules, IndexRules, ItemRules, Keep};
+use crate::sweep::calendar::Schedule;
 use crate::sweep::expect::Expectations;
 
 /// Longest duration: a year.
@@ -44,7 +45,14 @@ pub fn build(
     })
 }
 
-fn duration(key: &str, written: &At<String>) -> Result<u64, Wrong> {
+/// Adds the interval of the schedule, unless the site file says what is expected.
+pub fn by_schedule(expect: Expectations, schedule: Option<&Schedule>) -> Expectations {
+    let interval = schedule.map(|it| it.interval().as_secs().max(1));
+    Expectations { every_s: expect.every_s.or(interval), ..expect }
+}
+
+/// Reads a duration, in seconds.
+pub(super) fn duration(key: &str, written: &At<String>) -> Result<u64, Wrong> {
     let message = "must be a duration from 1s to 366d, such as 6h";
     let duration = humantime::parse_duration(&written.value).ok();
     let duration = duration.filter(|it| (Duration::from_secs(1)..=LONGEST).contains(it));

@@ -10,7 +10,8 @@ use crate::site::written::At;
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExpectTable {
-    /// Time from the start of a sweep to the next one, such as 6h. Default: that of `--every`. The
+    /// Time from the start of a sweep to the next one, such as 6h. Default: that of
+    /// `[schedule]`, or of `--every`. The
     /// site is stale after three times this without a complete sweep.
     pub every: Option<At<String>>,
     /// Age of the last complete sweep from which on the site is stale, such as 1d, instead of three

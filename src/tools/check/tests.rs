@@ -6,6 +6,7 @@ use super::*;
 use crate::extract::{self, Making};
 use crate::fetch::HeaderMap;
 use crate::model::task::{Content, IndexPage};
+use crate::system::clock;
 
 fn site(text: &str) -> Site {
     let head = "name = \"t\"\nbase_url = \"http://h\"\n";
@@ -155,7 +156,7 @@ fn all_fields_that_cannot_be_converted_are_named() {
 #[test]
 fn the_report_fits_80_columns_and_cannot_drive_the_terminal() {
     let site = site("[index]\nurl = \"/list\"\nitems = \"$[*]\"\nkey = \"$.id\"\n");
-    let mut facts = Check::of(&site, &[]);
+    let mut facts = Check::of(&site, &[], clock::now());
     let asked = Asked {
         page: "index page 1".to_owned(),
         method: "GET".to_owned(),

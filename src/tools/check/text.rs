@@ -11,6 +11,9 @@ const NAME: usize = 10;
 
 impl Display for Check {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Some(schedule) = &self.schedule {
+            row(f, "schedule", schedule)?;
+        }
         for asked in &self.requests {
             row(f, &asked.page, &format!("{} {}", asked.method, asked.url))?;
             row(f, "", &answer(asked))?;
