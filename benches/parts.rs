@@ -124,7 +124,7 @@ fn reading(criterion: &mut Criterion) {
     let (site, index, detail) = pages();
     criterion.bench_function("page of a list to 18 items", |bencher| {
         bencher.iter(|| {
-            extract::index(&site, &gleaner::model::task::List::Items(None), black_box(&index))
+            extract::index(&site, &gleaner::model::task::List::default(), black_box(&index))
                 .expect("a list")
         });
     });
@@ -187,7 +187,7 @@ key = "$.id"
     group.throughput(Throughput::Bytes(page.body.len() as u64));
     group.bench_function("to 100 items", |bencher| {
         bencher.iter(|| {
-            extract::index(&site, &gleaner::model::task::List::Items(None), black_box(&page))
+            extract::index(&site, &gleaner::model::task::List::default(), black_box(&page))
                 .expect("a list")
         });
     });

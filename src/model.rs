@@ -7,5 +7,6 @@ pub mod document;
 pub mod failure;
 pub mod record;
 pub mod report;
+pub mod seed;
 pub mod task;
 pub mod text;

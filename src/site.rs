@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod incremental;
 mod keys;
+mod levels;
 mod page_size;
 mod paging;
 mod range;
@@ -26,13 +27,13 @@ mod variable;
 mod written;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use url::Url;
 
 use crate::fetch::{Home, Statuses};
 use crate::model::report::Kind;
+use crate::model::seed::{Seed, SeedPath};
 use crate::model::task::{IndexPage, IndexRun, List, PageRange};
 use crate::model::text::secret::Credentials;
 use crate::select::field::From;
@@ -46,12 +47,13 @@ pub use base_url::parse_base_url;
 pub use built_in::BuiltIn;
 pub use error::SiteError;
 pub use incremental::Since;
+pub use levels::Levels;
 pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Said, Step, Taken};
 pub use range::SeedRange;
 pub use request::RequestError;
 pub use rules::{
-    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, Marks, PartRules, Reading, Seeds,
-    SeedsPage, Within,
+    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, Marks, PartRules, Reading,
+    SeedNames, Seeds, SeedsPage, Within,
 };
 pub use session::{LoginStep, Session};
 pub use template::NamedValue;
@@ -80,8 +82,8 @@ pub struct Site {
     pub own: OwnSettings,
     /// Meaning of statuses.
     pub statuses: Statuses,
-    /// Categories of the items, or `None` if there is only one list.
-    pub seeds: Option<Seeds>,
+    /// Categories of the items.
+    pub seeds: Levels,
     /// Rules for the list.
     pub index: IndexRules,
     /// Rules for the page of an item, or `None` if documents are made from the list alone.
@@ -157,7 +159,7 @@ impl Site {
 
     /// Returns how the site is swept incrementally, or `None` if each sweep lists everything.
     pub fn incremental(&self) -> Option<Incremental> {
-        match &self.seeds {
+        match self.seeds.0.first() {
             Some(Seeds::Items { changed: Some(incremental), .. }) => Some(*incremental),
             _ => self.index.since.as_ref().map(|since| since.incremental),
         }
@@ -168,18 +170,13 @@ impl Site {
     /// left out.
     pub fn of_sweep(mut self, kind: Kind, began: Timestamp) -> Site {
         incremental::bind(&mut self.index, kind.since());
-        if let Some(Seeds::Range(range)) = &self.seeds {
-            self.seeds = Some(Seeds::Listed(range.at(began).map(Into::into).collect()));
-        }
+        self.seeds = self.seeds.at(began);
         self
     }
 
     /// Returns the name of the site whose items are the seeds, or `None` if there is none.
     pub fn parent(&self) -> Option<&str> {
-        match &self.seeds {
-            Some(Seeds::Items { site, .. }) => Some(site),
-            _ => None,
-        }
+        self.seeds.parent()
     }
 
     /// Returns the name of the file that the keys are read from, or `None` if there is no such
@@ -285,32 +282,29 @@ impl Site {
 
     /// Returns the first pages of a walk over the site, limited to `range`.
     pub fn begin(&self, range: PageRange) -> Vec<IndexRun> {
-        match &self.seeds {
-            None => self.list(List::Items(None), range).into_iter().collect(),
-            Some(Seeds::Listed(seeds)) => self.lists(seeds.iter().cloned(), range),
-            Some(Seeds::Range(_)) => Vec::new(),
-            Some(Seeds::Page(_) | Seeds::Items { .. }) => {
-                vec![IndexRun { list: List::Seeds, ..IndexRun::numbered(1, 1, 1) }]
-            }
-        }
+        self.seeds.first().into_iter().filter_map(|list| self.list(list, range)).collect()
     }
 
-    /// Returns the first pages of the lists of these categories, limited to `range`.
-    pub fn lists(&self, seeds: impl Iterator<Item = Arc<str>>, range: PageRange) -> Vec<IndexRun> {
-        seeds.filter_map(|seed| self.list(List::Items(Some(seed)), range)).collect()
+    /// Returns the first pages of the lists of these categories, which are all in the categories of
+    /// `path`, limited to `range`.
+    pub fn lists(
+        &self,
+        path: &SeedPath,
+        seeds: impl Iterator<Item = Seed>,
+        range: PageRange,
+    ) -> Vec<IndexRun> {
+        let lists = self.seeds.lists(path, seeds).into_iter();
+        lists.filter_map(|list| self.list(list, range)).collect()
     }
 
     /// Returns the first pages of another walk over a list, or `None` if `range` excludes them.
     pub fn again(&self, list: List, pass: u32, range: PageRange) -> Option<IndexRun> {
-        let run = match list {
-            List::Seeds => Some(IndexRun { list, ..IndexRun::numbered(1, 1, 1) }),
-            list => self.list(list, range),
-        };
-        run.map(|run| IndexRun { pass, ..run })
+        self.list(list, range).map(|run| IndexRun { pass, ..run })
     }
 
     fn list(&self, list: List, range: PageRange) -> Option<IndexRun> {
         let (from, to) = match &self.index.paging {
+            _ if matches!(list, List::Seeds(_)) => (1, 1),
             Paging::Keys(keys) => (range.from, keys.pages().min(range.to)),
             Paging::Single if range.from > 1 => return None,
             paging if paging.is_numbered() => (range.from, range.from),
@@ -326,27 +320,25 @@ impl Site {
 
     /// Returns the paging of a list.
     pub fn paging_of(&self, list: &List) -> &Paging {
-        match (list, &self.seeds) {
-            (List::Seeds, Some(Seeds::Page(page))) => &page.paging,
-            (List::Pages(_) | List::Part(..) | List::Files(..), _) => {
+        match list {
+            List::Pages(_) | List::Part(..) | List::Files(..) => {
                 self.detail.as_ref().map_or(&Paging::Single, |it| {
                     let part = it.part_of(list).map(|part| &part.paging);
                     part.or(it.further.next.as_ref()).unwrap_or(&Paging::Single)
                 })
             }
-            _ => &self.index.paging,
+            list => self.seeds.page_of(list).map_or(&self.index.paging, |page| &page.paging),
         }
     }
 
     /// Returns true if hints to further pages on the pages of a list count, in addition to its
     /// paging.
     pub fn heeds_hints(&self, list: &List) -> bool {
-        match (list, &self.seeds) {
-            (List::Seeds, Some(Seeds::Page(page))) => page.more,
-            (List::Pages(_) | List::Part(..) | List::Files(..), _) => {
+        match list {
+            List::Pages(_) | List::Part(..) | List::Files(..) => {
                 self.detail.as_ref().and_then(|it| it.part_of(list)).is_none_or(|part| part.more)
             }
-            _ => self.index.more,
+            list => self.seeds.page_of(list).map_or(self.index.more, |page| page.more),
         }
     }
 

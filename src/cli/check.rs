@@ -18,6 +18,7 @@ use super::values;
 use crate::extract;
 use crate::fetch::{Fetcher, Home};
 use crate::model::report::Kind;
+use crate::model::text::counted;
 use crate::observe::metrics::Metrics;
 use crate::site::Site;
 use crate::site::settings::Settings;
@@ -53,9 +54,10 @@ pub struct CheckArgs {
     #[arg(long, env = "GLEANER_PAGE_SIZE", value_name = "N", value_parser = values::count)]
     page_size: Option<u64>,
 
-    /// Category whose list to test; for items of another site, the key of one of them
+    /// Category whose list to test; for items of another site, the key of one of them; repeatable: a
+    /// category of each level of a tree, the outermost first
     #[arg(long, value_name = "TEXT")]
-    seed: Option<String>,
+    seed: Vec<String>,
 
     /// Obey robots.txt
     #[arg(long, env = "GLEANER_ROBOTS", value_name = "ON|OFF")]
@@ -85,8 +87,8 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
     let settings = Settings { scrubber: voice.0.clone(), ..settings };
     let fetcher = fetcher(&settings, site.home())?;
     let fetcher = fetcher.in_sessions(extract::sessions(&site, &settings));
-    let lacks_seed = lacks_seed(&site, arguments.seed.as_deref())?;
-    let mut trial = Trial::new(site, arguments.seed.as_deref(), &settings, fetcher);
+    let lacks_seed = lacks_seed(&site, &arguments.seed)?;
+    let mut trial = Trial::new(site, &arguments.seed, &settings, fetcher);
     // Shown before the first request: the site file may come from somebody else.
     let access = trial.facts.access.to_string();
     match arguments.json {
@@ -123,12 +125,17 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
 ///
 /// # Errors
 /// Returns the exit code, after printing that the site has no categories.
-fn lacks_seed(site: &Site, seed: Option<&str>) -> Result<Option<String>, Exit> {
-    match (seed, site.parent()) {
-        (Some(_), _) if site.seeds.is_none() => {
+fn lacks_seed(site: &Site, seeds: &[String]) -> Result<Option<String>, Exit> {
+    match (seeds, site.parent()) {
+        ([_, ..], _) if site.seeds.is_empty() => {
             Err(refused("--seed", "this site has no [seeds]: its list is one"))
         }
-        (None, Some(parent)) => Ok(Some(format!(
+        (seeds, _) if seeds.len() > site.seeds.0.len() => {
+            let levels = site.seeds.0.len();
+            let levels = counted(levels as u64, "level", "levels");
+            Err(refused("--seed", &format!("this site has {levels} of categories")))
+        }
+        ([], Some(parent)) => Ok(Some(format!(
             "missing: the seeds of {} are the items of {parent}, which are in a store, and a check reads none; give the key of one of them",
             site.name
         ))),

@@ -236,7 +236,7 @@ impl Assembling<'_> {
         self.lists.forget(&assembly.page.list);
         let key = match &assembly.page.list {
             List::Pages(key) | List::Part(key, _) | List::Files(key, _) => key.clone(),
-            List::Seeds | List::Items(_) => return Step::Whole,
+            List::Seeds(_) | List::Items(_) => return Step::Whole,
         };
         let mut parts = self.site.detail.iter().flat_map(|rules| &rules.further.parts);
         let Some(PartRules { name, .. }) = parts.nth(assembly.parts.len()) else {

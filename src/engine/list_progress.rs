@@ -164,10 +164,11 @@ impl ListProgress {
     /// The list of a category is not there.
     pub fn note_absent(&self, list: &List) {
         let mut lists = self.lists();
-        if let List::Items(Some(seed)) = list
+        if let List::Items(path) | List::Seeds(path) = list
+            && !path.is_empty()
             && lists.absent.len() < MOST_ABSENT
         {
-            lists.absent.insert((**seed).into());
+            lists.absent.insert(path.name().into());
         }
     }
 
@@ -302,8 +303,8 @@ impl ListProgress {
         let counts = lists.counts.entry(page.list.clone()).or_default();
         counts.listed += without_key;
         counts.without_key += without_key;
-        let new = match page.list {
-            List::Items(None) => distinct,
+        let new = match &page.list {
+            List::Items(path) if path.is_empty() => distinct,
             // An item listed before may have been on another list.
             _ => grown(&mut counts.keys, prints.clone()),
         };
@@ -311,7 +312,7 @@ impl ListProgress {
         let progress = lists.pass(page);
         let new = if page.pass > 1 { grown(&mut progress.items.keys, prints) } else { new };
         let new = new + without_key;
-        if page.list == List::Seeds {
+        if matches!(page.list, List::Seeds(_)) {
             return new;
         }
         let pass = page.pass as usize;
@@ -381,7 +382,7 @@ impl ListProgress {
     /// declares none.
     pub fn declared(&self) -> Option<u64> {
         let lists = self.lists();
-        let any = lists.counts.keys().any(|list| *list != List::Seeds);
+        let any = lists.counts.keys().any(|list| !matches!(list, List::Seeds(_)));
         (any && lists.silent == 0).then_some(lists.declared)
     }
 
@@ -447,7 +448,7 @@ impl Lists {
         let before = counts.declared;
         counts.declared = said.declared.or(before);
         let now = counts.declared;
-        if *list == List::Seeds {
+        if matches!(list, List::Seeds(_)) {
             return;
         }
         self.silent += u64::from(is_new);

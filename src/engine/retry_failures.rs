@@ -9,6 +9,7 @@ use std::collections::HashSet;
 
 use crate::model::failure::PageId;
 use crate::model::record::Key;
+use crate::model::seed::SeedPath;
 use crate::model::task::{DetailPage, IndexRun, List, Listed};
 use crate::site::Site;
 use crate::store::KeptFailure;
@@ -86,11 +87,12 @@ fn numbered(site: &Site, name: &str) -> Option<IndexRun> {
     if !site.index.paging.is_numbered() || site.index.since.is_some() {
         return None;
     }
-    let (list, number) = match (&site.seeds, name.rsplit_once('/')) {
-        (Some(_), Some((seed, number))) if seed != "[seeds]" => {
-            (List::Items(Some(seed.into())), number)
+    let (list, number) = match (&*site.seeds.0, name.rsplit_once('/')) {
+        // Values of a category, and those above it, are known from its page only.
+        ([level], Some((seed, number))) if seed != "[seeds]" && !level.has_values() => {
+            (List::Items(SeedPath::of(seed)), number)
         }
-        (None, None) => (List::Items(None), name),
+        ([], None) => (List::default(), name),
         _ => return None,
     };
     let number = number.parse().ok().filter(|number| *number > 0)?;
@@ -190,13 +192,13 @@ mod tests {
         let detail = "[detail]\nurl = \"/i/{key}\"\n";
         let paged = site(&format!("{PAGED}{detail}"));
         let index = |name| [("index", name, "http://h.test/l")];
-        let all = List::Items(None);
+        let all = List::default();
         assert_eq!(plan(&paged, &index("3")), (vec![(all, 3)], vec![], false, vec![]));
         assert_eq!(plan(&paged, &index("0")), (vec![], vec![], true, vec![]));
         assert_eq!(plan(&paged, &index("a/3")), (vec![], vec![], true, vec![]), "another file");
         let seeded = PAGED.replace("/l?p", "/{seed}?p");
         let seeded = site(&format!("{seeded}{detail}[seeds]\nvalues = [\"a/b\"]\n"));
-        let list = List::Items(Some("a/b".into()));
+        let list = List::Items(SeedPath::of("a/b"));
         assert_eq!(plan(&seeded, &index("a/b/3")), (vec![(list, 3)], vec![], false, vec![]));
         assert_eq!(plan(&seeded, &index("[seeds]/1")), (vec![], vec![], true, vec![]));
         let next = PAGED.replace("by = \"page\"", "by = \"next\", select = \"$.next\"");

@@ -20,11 +20,13 @@ use crate::fetch::Page;
 use crate::model::decoding::Decoding;
 use crate::model::document;
 use crate::model::record::Key;
+use crate::model::seed::{Seed, SeedPath};
 use crate::model::task::{Content, List, Listed, Place};
 use crate::select::field::{self, Around, FieldError, Fields, From, Scope};
 use crate::select::text::plain;
-use crate::select::{NoKey, Select};
-use crate::site::{ItemRules, Keep, KeyRule, NamedValue, PageSaid, Paging, SeedsPage, Site};
+use crate::select::{FieldRule, NoKey, Select};
+use crate::site::{ItemRules, Keep, KeyRule, NamedValue, PageSaid, Paging};
+use crate::site::{SeedNames, SeedsPage, Site};
 
 /// Maximum size of an unpacked sitemap, in bytes. The protocol allows 50 MB.
 const LARGEST_SITEMAP: usize = 64 << 20;
@@ -59,7 +61,7 @@ pub struct Item {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct SeedsFound {
     /// The categories.
-    pub seeds: Vec<Arc<str>>,
+    pub seeds: Vec<Seed>,
     /// Statements of the page for the paging plan.
     pub said: PageSaid,
     /// Odd statements of the page, as sentences.
@@ -76,15 +78,15 @@ pub struct SeedsFound {
 /// Returns an error if the page is not JSON or not a sitemap, whichever is expected, if HTML
 /// exceeds a limit, or if the page is not a page of the list.
 pub fn index(site: &Site, list: &List, page: &Page) -> Result<Listing, PageError> {
-    let seed = match list {
-        List::Items(Some(seed)) => Some(&**seed),
+    let seeds = match list {
+        List::Items(path) => Some(path),
         _ => None,
     };
     match &site.index.items {
         ItemRules::Known => Ok(Listing::default()),
         ItemRules::Sitemap { key, has_revision } => of_sitemap(key, *has_revision, page),
         ItemRules::Selected { items, .. } => {
-            let read = |scope: Scope<'_>| selected(site, page, items, seed, scope);
+            let read = |scope: Scope<'_>| selected(site, page, items, seeds, scope);
             let (listing, decoding) = open(&site.index.reading, page, read)?;
             Ok(Listing { decoding, ..listing })
         }
@@ -98,24 +100,16 @@ pub fn index(site: &Site, list: &List, page: &Page) -> Result<Listing, PageError
 pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
     let found = |scope: Scope<'_>| -> Result<SeedsFound, PageError> {
         refuse_marked(&rules.marks, scope)?;
-        let found = field::for_requests("seeds.select", &rules.select, scope)?;
-        let count = found.len();
-        // Values are parsed one by one, so that numbers keep their digits.
-        let texts = found.into_iter().flatten().filter_map(|json| plain(&json));
-        let texts: Vec<Box<str>> = texts.collect();
-        let strange = count - texts.len();
+        let (seeds, strange) = named(rules, page, scope)?;
         let strange = (strange > 0).then(|| {
             format!("{strange} categories are neither texts nor numbers, or not in UTF-8")
         });
-        // The first entry of a selection box is often empty and stands for all categories.
-        let seeds = texts.into_iter().filter(|text| !text.trim().is_empty());
-        let seeds: Vec<Arc<str>> = seeds.map(Into::into).collect();
         let Heard { mut said, odd, gap } =
             said::of_page(&rules.paging, rules.goes_on.as_ref(), page, scope, seeds.len())?;
         let is_html = matches!(scope, Scope::Html(_));
         let list = hints::List {
             paging: &rules.paging,
-            items: &rules.select.select,
+            items: rules.names.select(),
             has_require: false,
             // On a home page without paging, the next page is not that of the menu.
             more: rules.more && !(is_html && rules.paging == Paging::Single),
@@ -128,18 +122,71 @@ pub fn seeds(rules: &SeedsPage, page: &Page) -> Result<SeedsFound, PageError> {
     Ok(SeedsFound { decoding, ..found })
 }
 
+/// Returns the categories on a page, and the number of those that have no text.
+fn named(
+    rules: &SeedsPage,
+    page: &Page,
+    scope: Scope<'_>,
+) -> Result<(Vec<Seed>, usize), PageError> {
+    let (mut seeds, mut strange) = (Vec::new(), 0);
+    match &rules.names {
+        SeedNames::Texts(rule) => {
+            let found = field::for_requests("seeds.select", rule, scope)?;
+            // Values are parsed one by one, so that numbers keep their digits.
+            let texts = found.into_iter().map(|json| json.and_then(|json| plain(&json)));
+            texts.for_each(|text| match text {
+                Some(text) => seeds.push(Seed::of(text)),
+                None => strange += 1,
+            });
+        }
+        SeedNames::Entries { select, key, values } => {
+            let mut wrong = None;
+            select.each_place(scope, |entry| {
+                match valued(key, values, page, entry) {
+                    Ok(Some(seed)) => seeds.push(seed),
+                    Ok(None) => strange += 1,
+                    Err(error) => wrong = Some(error),
+                }
+                if wrong.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            wrong.map_or(Ok(()), Err)?;
+        }
+    }
+    // The first entry of a selection box is often empty and stands for all categories.
+    seeds.retain(|seed| !seed.text.trim().is_empty());
+    Ok((seeds, strange))
+}
+
+/// Returns the category of an entry with its values, or `None` if it has no text.
+fn valued(
+    key: &FieldRule,
+    rules: &[(Arc<str>, FieldRule)],
+    page: &Page,
+    entry: Scope<'_>,
+) -> Result<Option<Seed>, FieldError> {
+    let found = field::for_requests("seeds.key", key, entry)?.into_iter().next().flatten();
+    let Some(text) = found.and_then(|json| plain(&json)) else { return Ok(None) };
+    let around = Around { response: Some(page), ..Around::default() };
+    let mut values: Vec<NamedValue> = Vec::new();
+    for (name, rule) in rules {
+        let value = field::taken(name, rule, entry, around, &values)?;
+        values.extend(value.map(|value| (name.clone(), value.into())));
+    }
+    Ok(Some(Seed { text: text.into(), values: values.into() }))
+}
+
 fn selected(
     site: &Site,
     page: &Page,
     of_items: &Select,
-    seed: Option<&str>,
+    seeds: Option<&SeedPath>,
     whole: Scope<'_>,
 ) -> Result<Listing, PageError> {
     refuse_marked(&site.index.marks, whole)?;
     require(&site.index.require, whole)?;
     let mut items = Vec::new();
     let names = columns::names(&site.index.items, whole)?;
-    let around = Around { response: Some(page), page: Some(whole), seed, ..Around::default() };
+    let around = Around { response: Some(page), page: Some(whole), seeds, ..Around::default() };
     each_item(site, of_items, whole, |name, scope| {
         let around = Around { name, ..around };
         items
@@ -276,6 +323,7 @@ fn listed(
     if let (Content::Object(text), Keep::Fields(_)) = (&content, keep) {
         values.extend(kept_values(site, text));
     }
+    values.extend(seed_values(site, around));
     let url = match link.as_ref() {
         None => Some(crate::model::text::secret::shown(&page.url).into()),
         Some(link) => match said::text("detail.link", link, scope)? {
@@ -296,6 +344,15 @@ fn kept_values(site: &Site, text: &str) -> Vec<NamedValue> {
     let members: IndexMap<Box<str>, &RawValue> = serde_json::from_str(text).unwrap_or_default();
     let wanted = detail.values_of_list();
     wanted.filter_map(|name| Some((name.clone(), members.get(&**name)?.get().into()))).collect()
+}
+
+/// Returns those values of the list's categories that requests for an item contain.
+fn seed_values(site: &Site, around: Around<'_>) -> Vec<NamedValue> {
+    let Some(detail) = &site.detail else { return Vec::new() };
+    let names =
+        site.seeds.value_names().filter(|name| detail.values_of_list().any(|it| it == *name));
+    let value = |name: &Arc<str>| Some((name.clone(), around.seeds?.value(name)?.into()));
+    names.filter_map(value).collect()
 }
 
 /// Returns an item of a JSON page as JSON text.

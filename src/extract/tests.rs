@@ -16,8 +16,7 @@ fn page(body: &str, content_type: &str) -> Page {
 }
 
 fn listing(body: &str) -> Listing {
-    index(&Site::load("books").unwrap(), &List::Items(None), &page(body, "application/json"))
-        .unwrap()
+    index(&Site::load("books").unwrap(), &List::default(), &page(body, "application/json")).unwrap()
 }
 
 #[test]
@@ -90,7 +89,7 @@ fn a_required_field_that_is_null_is_missing_and_another_one_is_null() {
     let with = |field: &str| {
         let site = site(&format!("items = '$[*]'\nkey = '$.id'\n[index.fields]\nx = {field}"));
         let read =
-            index(&site, &List::Items(None), &page(r#"[{"id":1,"x":null}]"#, "application/json"))
+            index(&site, &List::default(), &page(r#"[{"id":1,"x":null}]"#, "application/json"))
                 .unwrap();
         match read.items.into_iter().next() {
             Some(Ok(Item { listed: Some(listed), .. })) => listed.content,
@@ -105,7 +104,7 @@ fn a_required_field_that_is_null_is_missing_and_another_one_is_null() {
 fn an_empty_link_is_none() {
     let site = site("items = '$[*]'\nkey = '$.id'\n[detail]\nlink = '$.url'");
     let body = r#"[{"id":1,"url":"/x/1"},{"id":2,"url":""},{"id":3,"url":" "},{"id":4}]"#;
-    let read = index(&site, &List::Items(None), &page(body, "application/json")).unwrap();
+    let read = index(&site, &List::default(), &page(body, "application/json")).unwrap();
     let urls = read.items.into_iter().map(|item| item.unwrap().listed.unwrap().url);
     let urls: Vec<Option<Box<str>>> = urls.collect();
     assert_eq!(urls, [Some("http://h/x/1".into()), None, None, None]);
@@ -119,7 +118,7 @@ fn a_next_link_that_leads_nowhere_is_a_gap_and_no_page() {
     );
     let read = |href: &str| {
         let body = format!("<li>1<a href='{href}'>next</a>");
-        index(&site, &List::Items(None), &page(&body, "text/html")).unwrap()
+        index(&site, &List::default(), &page(&body, "text/html")).unwrap()
     };
     for nowhere in ["#", "#top", "javascript:void(0)", " JavaScript:;"] {
         let page = read(nowhere);
@@ -136,7 +135,7 @@ fn l16_a_next_that_is_no_text_or_no_url_is_a_gap_and_nothing_is_the_end() {
     let site = site("items = '$.r[*]'\nkey = '$.id'\npaging = { by = 'next', select = '$.next' }");
     let read = |next: &str| {
         let body = format!(r#"{{"r":[{{"id":1}}],"next":{next}}}"#);
-        let listing = index(&site, &List::Items(None), &page(&body, "application/json")).unwrap();
+        let listing = index(&site, &List::default(), &page(&body, "application/json")).unwrap();
         assert_eq!(listing.items.len(), 1, "{next}");
         (listing.said.places.len(), listing.gaps)
     };
@@ -159,11 +158,7 @@ fn a_cursor_of_zero_is_the_end() {
     );
     let places = |cursor: &str| {
         let body = format!(r#"{{"r":[{{"id":1}}],"c":{cursor}}}"#);
-        index(&site, &List::Items(None), &page(&body, "application/json"))
-            .unwrap()
-            .said
-            .places
-            .len()
+        index(&site, &List::default(), &page(&body, "application/json")).unwrap().said.places.len()
     };
     assert_eq!(["0", "\"0\"", "null", "\"\"", "false"].map(places), [0; 5]);
     assert_eq!(["10", "\"00\"", "\"a\""].map(places), [1; 3]);
@@ -194,7 +189,7 @@ fn a_count_in_a_header_may_stand_among_others() {
     );
     let mut page = page("[]", "application/json");
     page.headers.insert("content-range", "items 0-9/25".parse().unwrap());
-    assert_eq!(index(&site, &List::Items(None), &page).unwrap().said.declared, Some(25));
+    assert_eq!(index(&site, &List::default(), &page).unwrap().said.declared, Some(25));
 }
 
 #[test]
@@ -203,9 +198,9 @@ fn categories_from_links_are_decoded_once() {
         "items = '$[*]'\nkey = '$.id'\nquery = { c = '{seed}' }\n\
          [seeds]\nurl = '/c'\nformat = 'html'\nselect = { select = 'a::attr(href)', regex = '/c/(.+)' }",
     );
-    let Some(crate::site::Seeds::Page(rules)) = &site.seeds else { panic!("{:?}", site.seeds) };
+    let (_, rules) = site.seeds.pages().next().unwrap();
     let body = "<a href='/c/caf%C3%A9'></a><a href='/c/sci%20fi'></a><a href='/c/%ff'></a>";
     let found = seeds(rules, &page(body, "text/html")).unwrap();
-    assert_eq!(found.seeds.iter().map(|seed| &**seed).collect::<Vec<_>>(), ["café", "sci fi"]);
+    assert_eq!(found.seeds.iter().map(|seed| &*seed.text).collect::<Vec<_>>(), ["café", "sci fi"]);
     assert_eq!(found.gaps.len(), 1, "{:?}", found.gaps);
 }

@@ -13,6 +13,7 @@ use url::Url;
 use crate::model::assembly::Assembly;
 use crate::model::document::Digest;
 use crate::model::record::{Key, Known, Verdict};
+use crate::model::seed::SeedPath;
 use crate::model::text::plain;
 use crate::model::text::secret::{HIDDEN, Scrubber, shown};
 
@@ -75,10 +76,10 @@ pub struct IndexPage {
 /// A list to read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum List {
-    /// The list of the categories by which the items are listed.
-    Seeds,
+    /// The list of the categories within these, by which the items are listed.
+    Seeds(SeedPath),
     /// The list of the items, or of those of one category.
-    Items(Option<Arc<str>>),
+    Items(SeedPath),
     /// The pages of one item.
     Pages(Key),
     /// A list of one item's own, by the item and the name of the part of its document.
@@ -205,6 +206,13 @@ pub struct FollowUps {
     pub details: Vec<DetailPage>,
 }
 
+impl Default for List {
+    /// Returns the list of a site without categories.
+    fn default() -> List {
+        List::Items(SeedPath::default())
+    }
+}
+
 impl Task {
     /// Creates the task of the first attempt at `page`.
     pub fn first(page: Page) -> Task {
@@ -262,9 +270,10 @@ impl IndexPage {
     /// named by it, since the number of pages before it may change.
     pub fn name(&self) -> String {
         let list = match &self.list {
-            List::Seeds => "[seeds]/",
-            List::Items(None) => "",
-            List::Items(Some(seed)) => &format!("{seed}/"),
+            List::Seeds(path) if path.is_empty() => "[seeds]/",
+            List::Seeds(path) => &format!("[seeds]/{}/", path.name()),
+            List::Items(path) if path.is_empty() => "",
+            List::Items(path) => &format!("{}/", path.name()),
             List::Pages(key) | List::Part(key, _) | List::Files(key, _) => &format!("{key}/"),
         };
         match &self.place {
@@ -293,20 +302,16 @@ impl IndexPage {
     /// Returns true if nothing says that the page exists: it is a guess, or the first page of a
     /// category or of a part, which may be empty.
     pub fn may_be_missing(&self) -> bool {
-        let may_be_empty = matches!(self.list, List::Items(Some(_)) | List::Part(..));
+        let may_be_empty = match &self.list {
+            List::Seeds(path) | List::Items(path) => !path.is_empty(),
+            list => matches!(list, List::Part(..)),
+        };
         self.is_guess || self.number == 1 && may_be_empty
     }
 
     /// Creates a page of a site without seeds, found by its number.
     pub fn numbered(pass: u32, number: u64, planned_to: u64) -> IndexPage {
-        IndexPage {
-            pass,
-            list: List::Items(None),
-            number,
-            planned_to,
-            place: None,
-            is_guess: false,
-        }
+        IndexPage { pass, list: List::default(), number, planned_to, place: None, is_guess: false }
     }
 }
 
@@ -338,7 +343,7 @@ impl DetailPage {
 impl IndexRun {
     /// Creates a run of pages of a site without seeds, found by their numbers.
     pub fn numbered(pass: u32, from: u64, to: u64) -> IndexRun {
-        IndexRun { pass, list: List::Items(None), from, to, place: None, is_guess: false }
+        IndexRun { pass, list: List::default(), from, to, place: None, is_guess: false }
     }
 
     /// Splits off the first page of the run, and returns it with the rest of the run.
@@ -406,9 +411,10 @@ impl std::fmt::Display for IndexPage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let number = self.number;
         match &self.list {
-            List::Seeds => write!(f, "page {number} of the seeds"),
-            List::Items(None) => write!(f, "index page {number}"),
-            List::Items(Some(seed)) => write!(f, "index page {number} of {}", plain(seed)),
+            List::Seeds(path) if path.is_empty() => write!(f, "page {number} of the seeds"),
+            List::Seeds(path) => write!(f, "page {number} of the seeds in {path}"),
+            List::Items(path) if path.is_empty() => write!(f, "index page {number}"),
+            List::Items(path) => write!(f, "index page {number} of {path}"),
             List::Files(..) => write!(f, "file {number} of {}", self.list),
             list => write!(f, "page {number} of {list}"),
         }
@@ -418,9 +424,10 @@ impl std::fmt::Display for IndexPage {
 impl std::fmt::Display for List {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            List::Seeds => f.write_str("the list of categories"),
-            List::Items(None) => f.write_str("the list"),
-            List::Items(Some(seed)) => write!(f, "the list of {}", plain(seed)),
+            List::Seeds(path) if path.is_empty() => f.write_str("the list of categories"),
+            List::Seeds(path) => write!(f, "the list of categories in {path}"),
+            List::Items(path) if path.is_empty() => f.write_str("the list"),
+            List::Items(path) => write!(f, "the list of {path}"),
             List::Pages(key) => write!(f, "item {}", plain(key.as_str())),
             List::Part(key, name) | List::Files(key, name) => {
                 write!(f, "`{name}` of item {}", plain(key.as_str()))

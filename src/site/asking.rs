@@ -7,9 +7,10 @@ use url::Url;
 
 use super::request::{RequestError, RequestTemplate};
 use super::template::{NamedValue, Placeholder, Values};
-use super::{Paging, Seeds, Session, Site, page_size};
+use super::{Paging, Session, Site, page_size};
 use crate::fetch::Request;
 use crate::model::assembly::Assembly;
+use crate::model::seed::SeedPath;
 use crate::model::task::{DetailPage, IndexPage, List, Page, Place};
 
 impl Site {
@@ -61,10 +62,7 @@ impl Site {
 
     /// Returns the request templates for all kinds of pages, and of the login.
     pub fn requests(&self) -> impl Iterator<Item = &RequestTemplate> {
-        let seeds = match &self.seeds {
-            Some(Seeds::Page(page)) => Some(&page.request),
-            _ => None,
-        };
+        let seeds = self.seeds.pages().map(|(_, page)| &page.request);
         let detail = self.detail.as_ref().map(|it| &it.request);
         let parts = self.detail.iter().flat_map(|it| &it.further.parts).map(|part| &part.request);
         let login = self.own.session.iter().flat_map(Session::requests);
@@ -79,16 +77,16 @@ impl Site {
                 part.map_or(&detail.request, |part| &part.request)
             }),
             Page::Index(_) if matches!(self.index.paging, Paging::Keys(_)) => None,
-            Page::Index(index) if index.list == List::Seeds && self.parent().is_some() => None,
-            Page::Index(index) => Some(self.template_of(index)),
+            Page::Index(index) => match &index.list {
+                List::Seeds(path) if path.is_empty() && self.parent().is_some() => None,
+                _ => Some(self.template_of(index)),
+            },
         }
     }
 
     fn template_of(&self, page: &IndexPage) -> &RequestTemplate {
-        match (&page.list, &self.seeds) {
-            (List::Seeds, Some(Seeds::Page(seeds))) => &seeds.request,
-            _ => self.index.request_of(page),
-        }
+        let seeds = self.seeds.page_of(&page.list).map(|seeds| &seeds.request);
+        seeds.unwrap_or_else(|| self.index.request_of(page))
     }
 
     fn detail_request(&self, page: &DetailPage) -> Result<Option<Request>, RequestError> {
@@ -148,14 +146,33 @@ impl Site {
     fn index_request(&self, page: &IndexPage) -> Result<Request, RequestError> {
         let (request, paging) = (self.template_of(page), self.paging_of(&page.list));
         let mut values = numbered(paging, page, Values::default());
-        if page.number == 1 && page.list != List::Seeds && self.index.first.is_some() {
+        let (path, is_items) = match &page.list {
+            List::Seeds(path) => (path, false),
+            List::Items(path) => (path, true),
+            _ => return self.paged(request, paging, page, values),
+        };
+        if page.number == 1 && is_items && self.index.first.is_some() {
             (values.offset, values.page) = (None, None);
         }
-        if let List::Items(Some(seed)) = &page.list {
-            values.seed = Some(seed);
-            values.seed_is_key = self.parent().is_some();
-        }
+        let named = self.values_of(path, request)?;
+        let seed_is_key = self.parent().is_some();
+        let values = Values { seeds: Some(path), seed_is_key, named: &named, ..values };
         self.paged(request, paging, page, values)
+    }
+
+    /// Returns the values of categories that a request contains.
+    fn values_of(
+        &self,
+        path: &SeedPath,
+        request: &RequestTemplate,
+    ) -> Result<Vec<NamedValue>, RequestError> {
+        let names = (0..path.levels()).flat_map(|level| self.seeds.value_names_of(level));
+        let used = names.filter(|name| request.has(&Placeholder::Named((*name).clone())));
+        let value = |name: &Arc<str>| match path.value(name) {
+            Some(json) => Ok((name.clone(), json.into())),
+            None => Err(RequestError::NoSeedValue(name.clone())),
+        };
+        used.map(value).collect()
     }
 
     /// Returns the request for a page of a list, at the place that it has.

@@ -12,6 +12,7 @@ mod schedule;
 mod seeds;
 mod select;
 mod session;
+mod sources;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::{self, Placeholder};
 use super::written::{At, OneOrMany, OrOff};
-use super::{IndexRules, ItemRules, Keep, MOST_PAGES, Since, Site};
+use super::{IndexRules, ItemRules, Keep, Levels, MOST_PAGES, Since, Site};
 use crate::fetch::HeaderValue;
 use crate::select::{Finds, Selector};
 use crate::site::settings::{MOST_WORKERS, OwnSettings, RATE_RULE, is_rate};
@@ -67,14 +68,15 @@ pub fn site(file: SiteFile, folder: &Path) -> Result<Site, Wrong> {
     let detail = file.detail.as_ref();
     let said = file.answers.as_ref();
     answers::refuse_unused(said, &reading::held(&file))?;
-    let index = index(&file, folder)?;
-    let detail = detail.map(|table| detail::build(table, said, file.format, &index)).transpose()?;
+    let seeds = seeds::build(&file)?;
+    let index = index(&file, folder, &seeds)?;
+    let lists = detail::Lists { index: &index, seeds: &seeds };
+    let detail = detail.map(|table| detail::build(table, said, file.format, lists)).transpose()?;
     let is_known = matches!(index.paging, Paging::Keys(_));
     if let Some(seeds) = file.seeds.as_ref().filter(|_| is_known) {
         return Err(wrong(seeds, "seeds", "not valid with paging by keys: there is no list"));
     }
-    let seeds = file.seeds.as_ref().map(|table| seeds::build(&file, table)).transpose()?;
-    incremental::check_seeds(&file.index.value, seeds.as_ref())?;
+    incremental::check_seeds(&file.index.value, &seeds)?;
     let hosts = file.hosts.iter().map(host).collect::<Result<_, _>>()?;
     let (workers, rate, user_agents) = (workers(&file)?, rate(&file)?, user_agents(&file)?);
     let statuses = answers::statuses(said)?;
@@ -156,17 +158,19 @@ fn rate(file: &SiteFile) -> Result<Option<f64>, Wrong> {
     Ok(Some(rate.value))
 }
 
-fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
-    let SiteFile { index: written, detail, seeds, .. } = file;
-    let (detail, has_seeds) = (detail.as_ref(), seeds.is_some());
+fn index(file: &SiteFile, folder: &Path, seeds: &Levels) -> Result<IndexRules, Wrong> {
+    let SiteFile { index: written, detail, .. } = file;
+    let detail = detail.as_ref();
     let table = &written.value;
     let read = Read::index(table, file.format).build(file.answers.as_ref())?;
     let Built { reading, on, marks } = read;
     let paging = paging::build("index.paging", table.paging.as_ref(), on, folder)?;
     let mut allowed = paging.placeholders();
-    if has_seeds {
-        allowed.push(Placeholder::Seed);
+    if let Some(name) = seeds.value_names().find(|it| allowed.contains(&named(it))) {
+        let message = format!("`take` hands over {name}, and so is a value of [seeds] named");
+        return Err(wrong(written, &format!("index.paging.take.{name}"), message));
     }
+    allowed.extend(seeds::placeholders(seeds));
     let since = incremental::since(table, &paging)?;
     allowed.extend(since.as_ref().map(|_| Since::placeholder()));
     let request = request::build(&Asked::index(table), &allowed)?;
@@ -181,7 +185,7 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
         return Err(wrong(written, "index.url", "missing: the URL of the list is required"));
     } else {
         needs(later.as_deref().unwrap_or(&request), needed(&paging), written, "index")?;
-        needs(&request, has_seeds.then_some(Placeholder::Seed), written, "index")?;
+        seeds::check_request(seeds, &request, file)?;
     }
     let most_pages = match &table.max_pages {
         None => MOST_PAGES,
@@ -200,7 +204,7 @@ fn index(file: &SiteFile, folder: &Path) -> Result<IndexRules, Wrong> {
     };
     let items = match &paging {
         Paging::Keys(_) | Paging::Sitemap => bare_items(written, detail, &paging)?,
-        _ => selected(written, detail, on)?,
+        _ => selected(written, detail, on, seeds)?,
     };
     let require = table.require.iter().map(|steps| select("index.require", steps, on));
     let require = require.collect::<Result<_, _>>()?;
@@ -288,6 +292,7 @@ fn selected(
     written: &At<IndexTable>,
     detail: Option<&At<DetailTable>>,
     on: Finds,
+    seeds: &Levels,
 ) -> Result<ItemRules, Wrong> {
     let table = &written.value;
     let missing = |key: &str| wrong(written, key, "missing: required for a list");
@@ -319,12 +324,15 @@ fn selected(
     let kept = if let Keep::Fields(fields) = &keep { fields.as_slice() } else { &[] };
     let of_values = values.iter().map(|(name, rule)| ("index.values", &**name, rule));
     let of_fields = kept.iter().map(|(name, rule)| ("index.fields", &**name, rule));
-    refuse_unknown(written, of_values.chain(of_fields))?;
+    refuse_unknown(written, of_values.clone().chain(of_fields.clone()))?;
+    let key = select::key("index.key", of_key, on)?;
+    let of_key = key.parts.iter().map(|rule| ("index", "key", rule));
+    sources::check(written, of_values.chain(of_fields).chain(of_key), seeds)?;
     Ok(ItemRules::Selected {
         items,
         columns,
         values,
-        key: select::key("index.key", of_key, on)?,
+        key,
         link: link.map(|link| select::single("detail.link", link, on)).transpose()?,
         revision: revision.map(|it| select::single("index.revision", &it, on)).transpose()?,
         keep,
@@ -344,6 +352,10 @@ fn refuse_unknown<'r>(
         before.push(Placeholder::Named(name.into()));
     }
     Ok(())
+}
+
+fn named(name: &Arc<str>) -> Placeholder {
+    Placeholder::Named(name.clone())
 }
 
 /// Rejects names that cannot be those of placeholders.

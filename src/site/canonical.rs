@@ -11,15 +11,17 @@
 //! ([`takes_over`]).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::Site;
+use super::levels::Levels;
 use super::paging::{Handover, LastPage, NextPage, Paging, Said, Step, Taken};
 use super::request::{BodyTemplate, RequestTemplate};
 use super::rules::{
-    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, PartRules, Reading, Seeds,
-    SeedsPage, Within,
+    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, PartRules, Reading, SeedNames,
+    Seeds, SeedsPage, Within,
 };
 use super::session::{LoginStep, Session};
 use super::settings::OwnSettings;
@@ -88,7 +90,7 @@ pub(super) fn definition_form(site: &Site) -> Value {
     let mut form = Form::new();
     form.insert("base_url", base_url.as_str().into());
     form.insert("collection", (&**collection).into());
-    some(&mut form, "seeds", seeds.as_ref().map(seeds_form));
+    some(&mut form, "seeds", levels_form(seeds));
     some(&mut form, "session", session.as_ref().map(session_form));
     form.insert("request", request_form(request));
     form.insert("paging", paging_form(paging));
@@ -276,6 +278,8 @@ fn rule(rule: &FieldRule) -> Value {
         From::Item => None,
         From::Page => Some("page".into()),
         From::Seed => Some("seed".into()),
+        From::Level(level) => Some(json!({ "seed": *level })),
+        From::SeedValue(name) => Some(json!({ "seed": &**name })),
         From::Name => Some("name".into()),
         From::Header(header) => Some(json!({ "header": &**header })),
     };
@@ -438,6 +442,15 @@ fn session_form(session: &Session) -> Value {
     Value::from_iter(form)
 }
 
+/// Returns the form of categories, or `None` if there are none. One level is that level alone.
+fn levels_form(Levels(levels): &Levels) -> Option<Value> {
+    match levels.as_slice() {
+        [] => None,
+        [only] => Some(seeds_form(only)),
+        several => Some(json!({ "levels": several.iter().map(seeds_form).collect::<Vec<_>>() })),
+    }
+}
+
 fn seeds_form(seeds: &Seeds) -> Value {
     match seeds {
         Seeds::Listed(seeds) => seeds.iter().map(|seed| Value::from(&**seed)).collect(),
@@ -448,13 +461,21 @@ fn seeds_form(seeds: &Seeds) -> Value {
         Seeds::Items { site, changed: None } => json!({ "site": &**site }),
         Seeds::Items { site, changed: Some(_) } => json!({ "site": &**site, "changed": true }),
         Seeds::Page(page) => {
-            let SeedsPage { request, reading, paging, goes_on, more, marks: _, select } = &**page;
+            let SeedsPage { request, reading, paging, goes_on, more, marks: _, names } = &**page;
             let mut form = Form::new();
             form.insert("request", request_form(request));
             form.insert("paging", paging_form(paging));
             some(&mut form, "while", goes_on.as_ref().map(rule));
             some(&mut form, "more", (!more).then(|| false.into()));
-            form.insert("select", rule(select));
+            match names {
+                SeedNames::Texts(of) => form.insert("select", rule(of)),
+                SeedNames::Entries { select: of, key, values } => {
+                    form.insert("key", rule(key));
+                    let value = |(name, it): &(Arc<str>, FieldRule)| json!([&**name, rule(it)]);
+                    list(&mut form, "values", values.iter().map(value));
+                    form.insert("select", select(of))
+                }
+            };
             within(&mut form, reading);
             Value::from_iter(form)
         }

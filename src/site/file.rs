@@ -8,6 +8,7 @@ mod incremental;
 mod paging;
 mod parts;
 mod schedule;
+mod seeds;
 mod session;
 
 use std::fs::File;
@@ -15,16 +16,18 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use serde::Deserialize;
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
-use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short};
+use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short, Tables};
 use crate::select::Format;
 pub use expect::ExpectTable;
 pub use incremental::SinceTable;
 pub use paging::{PagingBy, PagingTable, StepName};
 pub use parts::PartTable;
 pub use schedule::ScheduleTable;
+pub use seeds::{SeedsTable, Values};
 pub use session::{SessionPageTable, SessionTable};
 
 /// Bytes of a site file, with its list of keys.
@@ -71,8 +74,9 @@ pub struct SiteFile {
     pub(super) schedule: Option<At<ScheduleTable>>,
     /// Login, and headers and cookies that requests to the site's own origin carry.
     pub session: Option<At<SessionTable>>,
-    /// Categories, each with its own list of items.
-    pub(super) seeds: Option<At<SeedsTable>>,
+    /// Categories, each with its own list of items. Several tables `[[seeds]]` are levels of a tree, the
+    /// outermost first.
+    pub(super) seeds: Option<At<Tables<SeedsTable>>>,
     /// The list of items.
     pub(super) index: At<IndexTable>,
     /// The page of an item. Without it, documents are made from the list alone.
@@ -101,61 +105,14 @@ pub struct AnswersTable {
     pub(super) error: Vec<At<Chain>>,
 }
 
-/// Categories. Each is the value of `{seed}` in the list's request. Set either `values`, or
-/// `range`, or `url` and `select` of a page that names them, or `site`.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct SeedsTable {
-    /// List of categories.
-    pub(super) values: Option<Vec<String>>,
-    /// Name of another site in the same store, the parent: the keys of its items are the categories.
-    pub(super) site: Option<At<String>>,
-    /// site: true if only items that changed since the last complete sweep are categories; such a sweep
-    /// is partial. Default: false.
-    pub(super) changed: Option<At<bool>>,
-    /// changed: interval between sweeps over all items, such as 30d. Default: 7d.
-    pub(super) full: Option<At<String>>,
-    /// Range of numbers, days or months, both ends included: `1..100`, `2024-01-01..2024-12-31`,
-    /// `2024-01..today`. Today is the day in UTC on which a sweep begins.
-    pub(super) range: Option<At<String>>,
-    /// range: distance between two categories, such as `10`, `7 days` or `1 month`. Default: one number,
-    /// day or month.
-    pub(super) step: Option<At<String>>,
-    /// Selector of the categories on the page at `url`.
-    pub(super) select: Option<At<Short<RuleTable>>>,
-    /// Format of the page. Default: the format of the site.
-    pub(super) format: Option<Format>,
-    /// Delimiter of CSV, a single character. Default: a comma.
-    pub(super) delimiter: Option<At<String>>,
-    /// Part of the page that all selectors of this table are applied to. Default: the whole page.
-    pub(super) within: Option<At<Chain>>,
-    /// Paging, if the categories are on several pages.
-    pub(super) paging: Option<At<PagingTable>>,
-    /// URL of the page with the categories: a path below `base_url`, or an absolute URL.
-    pub(super) url: Option<At<String>>,
-    /// Query parameters.
-    #[serde(default)]
-    pub(super) query: Pairs,
-    /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
-    pub(super) method: Option<At<String>>,
-    /// Request headers.
-    #[serde(default)]
-    pub(super) headers: Pairs,
-    /// Form to send as the body.
-    pub(super) form: Option<Pairs>,
-    /// JSON to send as the body.
-    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
-    pub(super) json: Option<At<toml::Value>>,
-}
-
 /// The list of items.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IndexTable {
-    /// URL of the list: a path below `base_url`, or an absolute URL. A template with `{seed}` and
-    /// the placeholders of the paging: `{offset}`, `{limit}`, `{page}`, `{cursor}`.
+    /// URL of the list: a path below `base_url`, or an absolute URL. A template with `{seed}` (with
+    /// `{seed.1}` and so on for the levels of a tree), values of `[seeds]`, and the placeholders of the
+    /// paging: `{offset}`, `{limit}`, `{page}`, `{cursor}`.
     pub(super) url: Option<At<String>>,
     /// Query parameters; templates. A parameter whose placeholder is empty is left out.
     #[serde(default)]
@@ -291,6 +248,10 @@ pub struct RuleTable {
     pub(super) select: Chain,
     /// Source of the value. Default: item.
     pub(super) from: Option<FromName>,
+    /// seed: name of a value of the category, from `[seeds.values]`. Default: the category itself.
+    pub(super) name: Option<String>,
+    /// seed: level of the category, from 1, the outermost. Default: the innermost.
+    pub(super) level: Option<u64>,
     /// Name of a header of the response, instead of a selector.
     pub(super) header: Option<String>,
     /// Regular expression. Keeps its first group, or the whole match; values without a match are
@@ -413,6 +374,11 @@ fn key_at(text: &str, at: usize) -> Option<String> {
             let name = key.get_ref();
             let below = match value.get_ref() {
                 DeValue::Table(table) => within(table, at),
+                DeValue::Array(list) if list.len() == 1 => in_list(&list[0], at),
+                DeValue::Array(list) => {
+                    let mut tables = (1..).zip(list.iter());
+                    tables.find_map(|(number, it)| Some(format!("{number}.{}", in_list(it, at)?)))
+                }
                 _ => None,
             };
             let is_here = value.span().contains(&at) || key.span().contains(&at);
@@ -420,6 +386,12 @@ fn key_at(text: &str, at: usize) -> Option<String> {
                 .map(|below| format!("{name}.{below}"))
                 .or_else(|| is_here.then(|| name.to_string()))
         })
+    }
+    fn in_list(value: &Spanned<DeValue<'_>>, at: usize) -> Option<String> {
+        match value.get_ref() {
+            DeValue::Table(table) => within(table, at),
+            _ => None,
+        }
     }
     within(DeTable::parse(text).ok()?.get_ref(), at)
 }

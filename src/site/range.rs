@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::{Span, Timestamp, tz::TimeZone};
 
 /// Maximum number of categories in a range. Each is a list of its own, planned at once.
-const MOST: usize = 100_000;
+pub const MOST: usize = 100_000;
 /// End of a range that is the day on which a sweep begins.
 const TODAY: &str = "today";
 

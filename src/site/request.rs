@@ -61,6 +61,9 @@ pub enum RequestError {
     /// The list has no value for the item's request.
     #[error("the list has no value `{0}` for it, which its request needs")]
     NoValue(Arc<str>),
+    /// A category has no value for a request.
+    #[error("its category has no value `{0}`, which this request needs")]
+    NoSeedValue(Arc<str>),
     /// Neither the list nor the item's page has the value for the request of a part.
     #[error("neither its list nor its page has the value `{0}`, which this request needs")]
     NoPartValue(Arc<str>),

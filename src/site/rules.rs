@@ -74,8 +74,58 @@ pub struct SeedsPage {
     pub more: bool,
     /// Marks of a missing or failed page.
     pub marks: Marks,
-    /// Rule for the categories on it.
-    pub select: FieldRule,
+    /// Rules for the categories on it.
+    pub names: SeedNames,
+}
+
+/// Rules for the categories on a page.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SeedNames {
+    /// Each value that the rule takes is a category.
+    Texts(FieldRule),
+    /// Each entry is a category.
+    Entries {
+        /// Selector of the entries.
+        select: Select,
+        /// Rule for the category within an entry.
+        key: FieldRule,
+        /// Values of the category within an entry, by name.
+        values: Vec<(Arc<str>, FieldRule)>,
+    },
+}
+
+impl Seeds {
+    /// Returns `true` if the categories have values beside their texts.
+    pub fn has_values(&self) -> bool {
+        matches!(self, Seeds::Page(page) if !page.names.values().is_empty())
+    }
+}
+
+impl SeedNames {
+    /// Returns the selector of the categories, or of their entries.
+    pub fn select(&self) -> &Select {
+        match self {
+            SeedNames::Texts(rule) => &rule.select,
+            SeedNames::Entries { select, .. } => select,
+        }
+    }
+
+    /// Returns the values of a category, by name.
+    pub fn values(&self) -> &[(Arc<str>, FieldRule)] {
+        match self {
+            SeedNames::Texts(_) => &[],
+            SeedNames::Entries { values, .. } => values,
+        }
+    }
+
+    fn selects(&self) -> Vec<&Select> {
+        let key = match self {
+            SeedNames::Texts(_) => None,
+            SeedNames::Entries { key, .. } => Some(&key.select),
+        };
+        let values = self.values().iter().flat_map(|(_, rule)| rule.selects());
+        values.chain(key).chain([self.select()]).collect()
+    }
 }
 
 /// Rules for the list.
@@ -188,8 +238,8 @@ pub(super) fn has_steps(site: &Site) -> bool {
     let mut all: Vec<&Select> = require.iter().chain(marks.all()).collect();
     all.extend(paging.selects().chain(goes_on.iter().map(|rule| &rule.select)));
     let mut reads_part = reading.has_steps();
-    if let Some(Seeds::Page(page)) = &site.seeds {
-        all.push(&page.select.select);
+    for (_, page) in site.seeds.pages() {
+        all.extend(page.names.selects());
         all.extend(page.paging.selects().chain(page.goes_on.iter().map(|rule| &rule.select)));
         all.extend(page.marks.all());
         reads_part |= page.reading.has_steps();

@@ -1,6 +1,7 @@
 //! Templates: texts with `{placeholders}`, and JSON that contains such texts.
 
 mod bound;
+mod placeholder;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -9,7 +10,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Number, Value};
 
 use super::variable::{PREFIX, Variable};
+use crate::model::seed::SeedPath;
 use crate::select::text::plain;
+pub use placeholder::Placeholder;
 
 /// Characters that are percent-encoded in a path segment: all except RFC 3986's unreserved ones.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -48,35 +51,14 @@ enum Part {
     Placeholder(Placeholder),
 }
 
-/// A placeholder between braces.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Placeholder {
-    /// `{key}`: key of the item.
-    Key,
-    /// `{seed}`: category of the list.
-    Seed,
-    /// `{offset}`: number of items before the page.
-    Offset,
-    /// `{limit}`: number of items per page.
-    Limit,
-    /// `{page}`: number of the page.
-    Page,
-    /// `{cursor}`: cursor from the previous page.
-    Cursor,
-    /// A value that the site file names.
-    Named(Arc<str>),
-    /// `{env:GLEANER_SECRET_NAME}`: a secret from the environment.
-    Secret(Variable),
-}
-
 /// Values of placeholders. A placeholder without a value becomes empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Values<'a> {
     /// Key of the item.
     pub key: Option<&'a str>,
-    /// Category of the list.
-    pub seed: Option<&'a str>,
-    /// True if the category is the key of another site's item.
+    /// Categories of the list.
+    pub seeds: Option<&'a SeedPath>,
+    /// True if the outermost category is the key of another site's item.
     pub seed_is_key: bool,
     /// Number of items before the page.
     pub offset: Option<u64>,
@@ -175,7 +157,7 @@ impl Template {
     /// slashes (`home/kitchen`), which stay; the key of a parent's item may not.
     pub fn encoded(&self, values: Values<'_>) -> String {
         self.render(|text, placeholder| {
-            let has_segments = *placeholder == Placeholder::Seed && !values.seed_is_key;
+            let has_segments = values.is_category(placeholder);
             let kept = if has_segments { SEGMENTS } else { SEGMENT };
             text.extend(utf8_percent_encode(&values.text(placeholder), kept));
         })
@@ -334,61 +316,6 @@ impl JsonTemplate {
     }
 }
 
-impl Placeholder {
-    const ALL: [(&'static str, Placeholder); 6] = [
-        ("key", Placeholder::Key),
-        ("seed", Placeholder::Seed),
-        ("offset", Placeholder::Offset),
-        ("limit", Placeholder::Limit),
-        ("page", Placeholder::Page),
-        ("cursor", Placeholder::Cursor),
-    ];
-
-    /// Returns the placeholder with this name: one of those that are valid here, or one of gleaner's
-    /// own.
-    fn named(name: &str, allowed: &[Placeholder]) -> Option<Placeholder> {
-        let own = || Placeholder::own(name);
-        allowed.iter().find(|it| it.name() == name).cloned().or_else(own)
-    }
-
-    /// Parses the text between two braces. Returns `None` if it is no placeholder.
-    ///
-    /// # Errors
-    /// Returns an error for a placeholder that is not `allowed`, and for a variable that must not be
-    /// read.
-    fn between(text: &str, allowed: &[Placeholder]) -> Result<Option<Placeholder>, TemplateError> {
-        match Variable::parse(text) {
-            Some(variable) => {
-                variable.map(Placeholder::Secret).map(Some).map_err(TemplateError::Variable)
-            }
-            None => Placeholder::named(text, allowed).map(|it| it.among(allowed)).transpose(),
-        }
-    }
-
-    /// Returns gleaner's own placeholder with this name, or `None`.
-    pub fn own(name: &str) -> Option<Placeholder> {
-        let own = Placeholder::ALL.iter().find(|(known, _)| *known == name);
-        own.map(|(_, placeholder)| placeholder.clone())
-    }
-
-    /// Returns the placeholder as written, with braces.
-    pub fn text(&self) -> String {
-        format!("{{{}}}", self.name())
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Placeholder::Named(name) => name,
-            Placeholder::Secret(variable) => variable.text(),
-            own => Placeholder::ALL.iter().find(|(_, it)| it == own).map_or("", |(name, _)| name),
-        }
-    }
-
-    fn among(self, allowed: &[Placeholder]) -> Result<Placeholder, TemplateError> {
-        if allowed.contains(&self) { Ok(self) } else { Err(unknown(self.name(), allowed)) }
-    }
-}
-
 impl<'a> Values<'a> {
     fn text<'v>(self, placeholder: &'v Placeholder) -> Cow<'v, str>
     where
@@ -397,7 +324,7 @@ impl<'a> Values<'a> {
         let number = |number: Option<u64>| number.map(|number| number.to_string().into());
         let text = match placeholder {
             Placeholder::Key => self.key.map(Cow::Borrowed),
-            Placeholder::Seed => self.seed.map(Cow::Borrowed),
+            Placeholder::Seed | Placeholder::Level(_) => self.seed(placeholder).map(Cow::Borrowed),
             Placeholder::Offset => number(self.offset),
             Placeholder::Limit => number(self.limit),
             Placeholder::Page => number(self.page),
@@ -420,6 +347,25 @@ impl<'a> Values<'a> {
         number.map_or_else(|_| Value::from(&*text), Value::Number)
     }
 
+    /// Returns the category that a placeholder stands for.
+    fn seed(self, placeholder: &Placeholder) -> Option<&'a str> {
+        match placeholder {
+            Placeholder::Seed => self.seeds?.innermost(),
+            Placeholder::Level(level) => self.seeds?.at(*level),
+            _ => None,
+        }
+    }
+
+    /// Returns true if the placeholder stands for a category that is not the key of an item.
+    fn is_category(self, placeholder: &Placeholder) -> bool {
+        let levels = self.seeds.map_or(0, SeedPath::levels);
+        match placeholder {
+            Placeholder::Seed => !self.seed_is_key || levels > 1,
+            Placeholder::Level(level) => !self.seed_is_key || *level > 1,
+            _ => false,
+        }
+    }
+
     fn of_name(self, name: &str) -> Option<&'a str> {
         self.named.iter().find(|(known, _)| **known == *name).map(|(_, json)| &**json)
     }
@@ -427,7 +373,7 @@ impl<'a> Values<'a> {
     fn value(self, placeholder: &Placeholder) -> Value {
         match placeholder {
             Placeholder::Key => self.key.into(),
-            Placeholder::Seed => self.seed.into(),
+            Placeholder::Seed | Placeholder::Level(_) => self.seed(placeholder).into(),
             Placeholder::Offset => self.offset.into(),
             Placeholder::Limit => self.limit.into(),
             Placeholder::Page => self.page.into(),

@@ -145,6 +145,75 @@ fn files_that_can_never_work_are_refused_with_line_and_key() {
 }
 
 #[test]
+fn trees_of_categories_that_can_never_work_are_refused_with_line_and_key() {
+    let list = "[index]\nurl = '/l'\nitems = '$[*]'\nkey = '$.id'\n";
+    let of_seed = list.replace("/l", "/{seed}");
+    for (file, words) in [
+        (
+            format!("[[seeds]]\nvalues = ['a']\n[[seeds]]\nsite = 'p'\n{of_seed}"),
+            "x.toml:6: seeds.2.site: only the first of [[seeds]]",
+        ),
+        (
+            format!("[[seeds]]\nvalues = ['a']\n[[seeds]]\nvalues = ['b']\n{of_seed}"),
+            "must contain {seed.1}",
+        ),
+        (
+            format!("[[seeds]]\nvalues = ['a']\n[[seeds]]\nurl = '/s'\nselect = '$'\n{of_seed}"),
+            "x.toml:5: seeds.2: the request template must contain {seed}: the category above",
+        ),
+        (
+            format!(
+                "[[seeds]]\nvalues = ['a']\n[[seeds]]\nurl = '/{{seed.2}}'\nselect = '$'\n{of_seed}"
+            ),
+            "seeds.2.url: unknown placeholder {seed.2}; valid here: {seed}, {seed.1}",
+        ),
+        (
+            format!("[[seeds]]\nvalues = []\n{of_seed}"),
+            "x.toml:4: seeds.values: must contain at least one",
+        ),
+        (format!("[[seeds]]\nvlaues = ['a']\n{of_seed}"), "did you mean `values`?"),
+        (format!("seeds = []\n{of_seed}"), "there are 1 to 5 levels"),
+        (
+            format!("[seeds]\nrange = '1..1000'\n{of_seed}")
+                .replace("[seeds]", "[[seeds]]\nrange = '1..1000'\n[[seeds]]"),
+            "more than 100000 categories",
+        ),
+        (
+            format!("[seeds]\nurl = '/s'\nselect = '$[*]'\nvalues = {{ a = '$.a' }}\n{of_seed}"),
+            "seeds.values: needs `key`",
+        ),
+        (
+            format!(
+                "[seeds]\nurl = '/s'\nselect = '$[*]'\nkey = '$.a'\nvalues = {{ seed = '$.a' }}\n{of_seed}"
+            ),
+            "seeds.values.seed: a value's name is",
+        ),
+        (format!("[seeds]\nvalues = ['a']\nkey = '$.a'\n{of_seed}"), "seeds.key: not valid here"),
+        (
+            format!(
+                "[seeds]\nvalues = ['a']\n{of_seed}fields = {{ x = {{ from = 'seed', name = 'b' }} }}\n"
+            ),
+            "index.fields.x: no [seeds.values] has the name `b`",
+        ),
+        (
+            format!(
+                "[seeds]\nvalues = ['a']\n{of_seed}fields = {{ x = {{ from = 'seed', level = 2 }} }}\n"
+            ),
+            "index.fields.x: there is no level 2",
+        ),
+        (
+            format!(
+                "[seeds]\nvalues = ['a']\n{of_seed}fields = {{ x = {{ select = '$', level = 2 }} }}\n"
+            ),
+            "need `from = \"seed\"`",
+        ),
+    ] {
+        let said = said(&file);
+        assert!(said.contains(words), "{words}: {said}\n{file}");
+    }
+}
+
+#[test]
 fn files_that_work_are_taken() {
     let list = "[index]\nurl = '/l'\nitems = { select = '$[*]' }\nkey = '$.id'\n";
     for more in [
@@ -282,7 +351,8 @@ fn c2_a_child_begins_with_a_page_of_seeds_that_needs_no_request() {
     // Another parent is another sweep, but the documents are made alike.
     assert_ne!(one.definition(), other.definition());
     assert_eq!(one.rules(), other.rules());
-    let lists = one.lists(["a/b".into()].into_iter(), one.page_range(None));
+    let lists =
+        one.lists(&SeedPath::default(), [Seed::of("a/b")].into_iter(), one.page_range(None));
     let (page, _) = lists[0].clone().split();
     let request = one.request(&Page::Index(page)).unwrap().unwrap();
     assert_eq!(request.url.as_str(), "https://h/l/a%2Fb/r");

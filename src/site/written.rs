@@ -76,6 +76,10 @@ impl Chain {
     }
 }
 
+/// A table, or a list of tables.
+#[derive(Debug)]
+pub struct Tables<T>(pub Vec<At<T>>);
+
 /// One text or several.
 #[derive(Debug, Clone)]
 pub struct OneOrMany(pub Vec<String>);
@@ -223,6 +227,34 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrOff<T> {
     }
 }
 
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Tables<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = Tables<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table or a list of tables")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Tables<T>, A::Error> {
+                // Its position is that of the whole value.
+                let value = T::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Tables(vec![At { at: 0, value }]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Tables<T>, A::Error> {
+                let mut tables = Vec::new();
+                while let Some(table) = list.next_element()? {
+                    tables.push(table);
+                }
+                Ok(Tables(tables))
+            }
+        }
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
 impl<'de> Deserialize<'de> for OneOrMany {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Texts;
@@ -287,7 +319,7 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{At, Chain, OneOrMany, OrOff, Scalar, Short};
+    use super::{At, Chain, OneOrMany, OrOff, Scalar, Short, Tables};
     use crate::select::Part;
 
     impl<T: JsonSchema> JsonSchema for At<T> {
@@ -317,6 +349,21 @@ mod schema {
             let table = generator.subschema_for::<T>();
             let steps = generator.subschema_for::<Vec<Part>>();
             json_schema!({ "anyOf": [{ "type": ["string", "integer"] }, steps, table] })
+        }
+    }
+
+    impl<T: JsonSchema> JsonSchema for Tables<T> {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            format!("Tables{}", T::schema_name()).into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let table = generator.subschema_for::<T>();
+            json_schema!({ "anyOf": [table, { "type": "array", "items": table, "minItems": 1 }] })
         }
     }
 

@@ -198,7 +198,7 @@ impl Shape {
     /// list.
     pub fn read(&self, page: Page) -> Option<Seen> {
         let site = Site::parse(&text::of_shape(self), "draft.toml").ok()?;
-        let listing = extract::index(&site, &List::Items(None), &page).ok()?;
+        let listing = extract::index(&site, &List::default(), &page).ok()?;
         let items = || listing.items.iter().flatten();
         let keys: Vec<String> = items().map(|it| it.key.to_string()).collect();
         let contents = items().map(proof::content).collect();

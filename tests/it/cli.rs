@@ -35,6 +35,7 @@ mod status;
 mod takeover;
 mod terminal;
 mod told;
+mod trees;
 mod tune;
 mod upgrade;
 mod usage;

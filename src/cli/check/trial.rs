@@ -8,10 +8,11 @@ use crate::engine::list_progress::after_first_page;
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
 use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
 use crate::model::document::{Body, Encoding};
-use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, Place};
+use crate::model::seed::{Seed, SeedPath};
+use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
 use crate::model::text::secret::shown;
 use crate::site::settings::Settings;
-use crate::site::{DetailRules, ItemRules, Next, Paging, RequestError, Seeds, Site};
+use crate::site::{DetailRules, ItemRules, Next, Paging, RequestError, Site};
 use crate::system::clock;
 use crate::tools::check::second::Read;
 use crate::tools::check::{self, Asked, Check, Named};
@@ -26,8 +27,8 @@ const MOST_MISSING: usize = 3;
 pub struct Trial {
     site: Site,
     fetcher: Fetcher,
-    /// Category whose list is requested, or `None` for the first.
-    seed: Option<Arc<str>>,
+    /// Categories whose list is requested, the outermost first. Below them it is the first list.
+    seeds: Vec<Arc<str>>,
     /// Rules of the site's robots.txt.
     rules: robots::Rules,
     /// Results so far.
@@ -44,9 +45,10 @@ pub enum Stop {
 
 impl Trial {
     /// Creates a check that has made no request yet.
-    pub fn new(site: Site, seed: Option<&str>, settings: &Settings, fetcher: Fetcher) -> Trial {
+    pub fn new(site: Site, seeds: &[String], settings: &Settings, fetcher: Fetcher) -> Trial {
         let facts = Check::of(&site, &settings.client.headers, clock::now());
-        Trial { facts, site, fetcher, seed: seed.map(Into::into), rules: robots::Rules::none() }
+        let seeds = seeds.iter().map(|seed| seed.as_str().into()).collect();
+        Trial { facts, site, fetcher, seeds, rules: robots::Rules::none() }
     }
 
     /// Requests robots.txt, the list, one item and the second page of the list.
@@ -114,26 +116,33 @@ impl Trial {
     /// one.
     async fn list(&mut self) -> Result<(IndexPage, Listing, Option<Answered>), Stop> {
         let range = self.site.page_range(None);
-        let mut runs = VecDeque::from(match self.seed.clone() {
-            Some(seed) => self.site.lists(std::iter::once(seed), range),
-            None => self.site.begin(range),
-        });
+        let mut runs = VecDeque::from(self.first(range));
         let mut empty = None;
         for _ in 0..MOST_BEFORE_A_LIST {
             let Some((index, _)) = runs.pop_front().map(IndexRun::split) else { break };
             let page = match self.request(&Page::Index(index.clone()))? {
-                Some(request) => self.page(&Page::Index(index.clone()), request).await?,
+                Some(request) => {
+                    let task = Page::Index(index.clone());
+                    let answer = self.ask(&task, request).await?;
+                    let is_end = self.site.statuses.is_end(answer.status.as_u16());
+                    if is_end && index.may_be_missing() && !runs.is_empty() {
+                        let status = answer.status.as_u16();
+                        let message =
+                            format!("{index} has status {status}; a crawl counts it as empty");
+                        self.facts.warnings.push(message);
+                        continue;
+                    }
+                    self.good(&task, answer)?
+                }
                 None => {
                     let keys = self.site.known_keys(&index).unwrap_or_default();
                     return Ok((index, extract::known(keys, self.site.known_count()), None));
                 }
             };
-            let seeds = match (&index.list, &self.site.seeds) {
-                (List::Seeds, Some(Seeds::Page(rules))) => Some(extract::seeds(rules, &page)),
-                _ => None,
-            };
-            if let Some(found) = seeds {
-                runs = self.categories(&index, found, &page)?.into();
+            if let List::Seeds(path) = &index.list {
+                // What a page leads to comes before its siblings.
+                let lists = self.categories(&index, path, &page, !runs.is_empty())?;
+                lists.into_iter().rev().for_each(|run| runs.push_front(run));
                 continue;
             }
             let listing = extract::index(&self.site, &index.list, &page);
@@ -200,26 +209,48 @@ impl Trial {
         Ok(())
     }
 
-    /// Returns the lists of the categories that a page names.
+    /// Returns the first pages of the check: of the lists of the categories that the user named, as far
+    /// as these are known without a page.
+    fn first(&self, range: PageRange) -> Vec<IndexRun> {
+        let levels = self.site.seeds.0.iter();
+        let known = self.seeds.iter().zip(levels).take_while(|(_, level)| !level.has_values());
+        let mut known: Vec<Seed> = known.map(|(seed, _)| Seed::of(seed.clone())).collect();
+        let Some(innermost) = known.pop() else { return self.site.begin(range) };
+        let above = known.into_iter().fold(SeedPath::default(), |path, seed| path.with(seed));
+        self.site.lists(&above, std::iter::once(innermost), range)
+    }
+
+    /// Returns the lists of the categories that a page names, or of the one that the user named. Another
+    /// category may have some if this one `may_be_empty`.
     fn categories(
         &mut self,
         index: &IndexPage,
-        found: Result<extract::SeedsFound, PageError>,
+        path: &SeedPath,
         page: &Answered,
+        may_be_empty: bool,
     ) -> Result<Vec<IndexRun>, Stop> {
-        let found = found.map_err(|error| self.unreadable(index, &error, page))?;
-        let seeds: Vec<String> = found.seeds.iter().map(ToString::to_string).collect();
-        self.facts.named.push(Named::of("seeds", &seeds));
+        let Some(rules) = self.site.seeds.page_of(&index.list) else { return Ok(Vec::new()) };
+        let found = extract::seeds(rules, page);
+        let mut found = found.map_err(|error| self.unreadable(index, &error, page))?;
+        let nothing = format!(
+            "{index} names no category; seeds.select: `{}` matched nothing",
+            rules.names.select().text()
+        );
+        let names: Vec<String> = found.seeds.iter().map(|seed| seed.text.to_string()).collect();
+        self.facts.named.push(Named::of("seeds", &names));
         self.facts.warnings.extend(found.odd.into_iter().chain(found.gaps));
-        if seeds.is_empty()
-            && let Some(Seeds::Page(rules)) = &self.site.seeds
-        {
-            let select = rules.select.select.text();
-            return Err(Stop::Misfit(format!(
-                "{index} names no category; seeds.select: `{select}` matched nothing"
-            )));
+        if let Some(wanted) = self.seeds.get(path.levels()) {
+            found.seeds.retain(|seed| seed.text == *wanted);
+            if found.seeds.is_empty() {
+                found.seeds.push(Seed::of(wanted.clone()));
+            }
         }
-        Ok(self.site.lists(found.seeds.into_iter(), self.site.page_range(None)))
+        match names.is_empty() {
+            true if may_be_empty => self.facts.warnings.push(nothing),
+            true => return Err(Stop::Misfit(nothing)),
+            false => {}
+        }
+        Ok(self.site.lists(path, found.seeds.into_iter(), self.site.page_range(None)))
     }
 
     /// Requests the page of the first item that has one, or takes the first item that needs none.
@@ -334,12 +365,6 @@ impl Trial {
         self.site.request(page).map_err(|error| Stop::Misfit(format!("{page}: {error}")))
     }
 
-    /// Requests a page and checks its status.
-    async fn page(&mut self, page: &Page, request: Request) -> Result<Answered, Stop> {
-        let answer = self.ask(page, request).await?;
-        self.good(page, answer)
-    }
-
     /// Returns the page of an answer.
     ///
     /// # Errors
@@ -400,10 +425,9 @@ impl Trial {
     fn template(&self, page: &Page) -> Option<(&'static str, String)> {
         let (table, url) = match page {
             Page::Index(IndexPage { place: Some(Place::Url(_)), .. }) => return None,
-            Page::Index(IndexPage { list: List::Seeds, .. }) => match &self.site.seeds {
-                Some(Seeds::Page(rules)) => ("[seeds]", rules.url()),
-                _ => return None,
-            },
+            Page::Index(IndexPage { list: list @ List::Seeds(_), .. }) => {
+                ("[seeds]", self.site.seeds.page_of(list)?.url())
+            }
             Page::Index(_) => ("[index]", self.site.index.url()),
             // The templates of further requests are not [detail]'s.
             Page::Detail(item) if item.assembly.is_some() => return None,

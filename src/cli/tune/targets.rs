@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::extract::{self, Listing};
 use crate::fetch::{Fetcher, Request};
 use crate::model::task::{DetailPage, IndexPage, IndexRun, List, Page};
-use crate::site::{Seeds, Site};
+use crate::site::Site;
 
 /// Maximum number of list pages to request until one has items. A sitemap may list sitemaps,
 /// categories come before lists, and any of them may be empty.
@@ -51,9 +51,9 @@ async fn read(
         return Ok((extract::known(keys, site.known_count()), Vec::new()));
     };
     let page = fetcher.fetch(request).await?;
-    if let (List::Seeds, Some(Seeds::Page(rules))) = (&index.list, &site.seeds) {
+    if let (List::Seeds(path), Some(rules)) = (&index.list, site.seeds.page_of(&index.list)) {
         let seeds = extract::seeds(rules, &page)?.seeds;
-        let lists = site.lists(seeds.into_iter(), site.page_range(None));
+        let lists = site.lists(path, seeds.into_iter(), site.page_range(None));
         return Ok((Listing::default(), lists));
     }
     let listing = extract::index(site, &index.list, &page)?;

@@ -1,6 +1,7 @@
 //! Results of pages, in any order of arrival.
 
 use super::*;
+use crate::model::seed::SeedPath;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::{Hints, LastPage, Paging};
 
@@ -9,7 +10,7 @@ fn page(number: u64) -> IndexPage {
 }
 
 fn of(seed: &str, number: u64) -> IndexPage {
-    IndexPage { list: List::Items(Some(seed.into())), ..page(number) }
+    IndexPage { list: List::Items(SeedPath::of(seed)), ..page(number) }
 }
 
 fn declared(declared: u64) -> PageSaid {
@@ -42,7 +43,7 @@ fn l2_a_page_is_repeated_where_it_has_the_keys_of_another() {
     assert!(!is_repeated(&last(3), &[]));
     assert!(!is_repeated(&last(4), &[]), "empty pages have no keys to repeat");
     assert!(is_repeated(&last(6), &["b", "a"]), "in another order");
-    let other = IndexPage { list: List::Items(Some("x".into())), ..last(2) };
+    let other = IndexPage { list: List::Items(SeedPath::of("x")), ..last(2) };
     assert!(!is_repeated(&other, &["a", "b"]), "another list");
 }
 
@@ -66,7 +67,7 @@ fn counts_are_compared_list_by_list() {
         progress.listed(&of(seed, 1), names.into_iter(), 2, 0);
     }
     assert_eq!(progress.declared(), Some(5));
-    let list = List::Items(Some("y".into()));
+    let list = List::Items(SeedPath::of("y"));
     let short = Mismatch {
         list,
         declared: 3,
@@ -124,7 +125,7 @@ fn l1_a_list_that_moved_adds_up_by_a_pass_in_which_it_did_not() {
     read(1, 1, &["a", "b", "c"], 5, 3);
     read(1, 2, &["e"], 4, 1);
     let moved = |listed| Mismatch {
-        list: List::Items(None),
+        list: List::default(),
         declared: 4,
         listed,
         has_moved: true,

@@ -6,6 +6,7 @@ use super::{list, passes};
 use crate::engine::error::CrawlError;
 use crate::engine::parent::{ParentItems, SeedKeys};
 use crate::engine::retry_failures::Wanted;
+use crate::model::seed::{Seed, SeedPath};
 use crate::model::task::{IndexPage, IndexRun, List};
 use crate::model::text::plain;
 
@@ -24,10 +25,12 @@ pub async fn read_seeds(
         ));
     }
     let SeedKeys { keys, is_last } = parent.page(index.number, context.scope.kind.since()).await?;
-    let mut runs = context.site.lists(keys.into_iter(), context.scope.range);
+    let (top, seeds) = (SeedPath::default(), keys.into_iter().map(Seed::of));
+    let mut runs = context.site.lists(&top, seeds, context.scope.range);
     if !is_last {
         let next = index.number + 1;
-        runs.push(IndexRun { list: List::Seeds, ..IndexRun::numbered(index.pass, next, next) });
+        let list = List::Seeds(top);
+        runs.push(IndexRun { list, ..IndexRun::numbered(index.pass, next, next) });
     }
     passes::submit(context, runs)?;
     list::done(context, &index).await

@@ -16,11 +16,12 @@ use crate::model::document::Digest;
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Key;
 use crate::model::report::Kind;
+use crate::model::seed::SeedPath;
 use crate::model::task::{DetailPage, Done, Entry, FollowUps, IndexPage, List, Task};
 use crate::model::text::counted;
 use crate::model::text::secret::shown;
 use crate::select::NoKey;
-use crate::site::{PageSaid, Seeds, Site};
+use crate::site::{PageSaid, Site};
 use crate::system::clock;
 
 /// Status of an answer without content.
@@ -37,8 +38,8 @@ pub async fn read_page(
     index: IndexPage,
     page: fetch::Page,
 ) -> Result<After, CrawlError> {
-    match (&index.list, &context.site.seeds) {
-        (List::Seeds, Some(Seeds::Page(_))) => read_seeds(context, attempt, index, page).await,
+    match &index.list {
+        List::Seeds(path) => read_seeds(context, attempt, &index, path, page).await,
         _ => read_items(context, attempt, index, page).await,
     }
 }
@@ -47,19 +48,22 @@ pub async fn read_page(
 async fn read_seeds(
     context: &WorkerContext,
     attempt: &mut Attempt,
-    index: IndexPage,
+    index: &IndexPage,
+    path: &SeedPath,
     page: fetch::Page,
 ) -> Result<After, CrawlError> {
-    let (page, found) = context.pages.read(page, seeds_on).await;
+    let list = index.list.clone();
+    let read = move |site: &Site, page: &fetch::Page| seeds_on(site, &list, page);
+    let (page, found) = context.pages.read(page, read).await;
     let SeedsFound { seeds, mut said, odd, gaps, decoding } = match found {
         Ok(found) => found,
-        Err(error) => return after_bad_page(context, attempt, &index, error, &page).await,
+        Err(error) => return after_bad_page(context, attempt, index, error, &page).await,
     };
-    let names = || seeds.iter().map(|seed| &**seed);
-    let turn = match turn_after(context, &index, &mut said, &page, names()) {
+    let names = || seeds.iter().map(|seed| &*seed.text);
+    let turn = match turn_after(context, index, &mut said, &page, names()) {
         Turn::OtherKind(why) => {
             let error = PageError::OtherKind(why);
-            return after_bad_page(context, attempt, &index, error, &page).await;
+            return after_bad_page(context, attempt, index, error, &page).await;
         }
         turn => turn,
     };
@@ -67,14 +71,14 @@ async fn read_seeds(
     if turn == Turn::AskAgain {
         return Ok(once_more());
     }
-    report_oddities(context, &index, odd, gaps);
-    on_page_read(context, attempt.task(), &index, true).await?;
+    report_oddities(context, index, odd, gaps);
+    on_page_read(context, attempt.task(), index, true).await?;
     context.reports.decoded(&page, decoding);
-    context.findings.lists.listed(&index, names(), 0, 0);
-    let lists = context.site.lists(seeds.iter().cloned(), context.scope.range);
+    context.findings.lists.listed(index, names(), 0, 0);
+    let lists = context.site.lists(path, seeds.iter().cloned(), context.scope.range);
     passes::submit(context, lists)?;
-    passes::follow(context, &index, turn)?;
-    done(context, &index).await
+    passes::follow(context, index, turn)?;
+    done(context, index).await
 }
 
 async fn read_items(
@@ -282,7 +286,8 @@ async fn after_bad_page(
 /// Returns true if a page may say that nothing has changed: the first one of a list that is asked only
 /// for that.
 fn may_be_unchanged(context: &WorkerContext, index: &IndexPage) -> bool {
-    let is_first = index.number == 1 && index.place.is_none() && index.list != List::Seeds;
+    let is_first =
+        index.number == 1 && index.place.is_none() && matches!(index.list, List::Items(_));
     is_first && context.scope.kind.since().is_some() && context.site.index.since.is_some()
 }
 
@@ -412,9 +417,9 @@ async fn keep_keyless(
     Ok(context.storage.store.keep_failures(&context.policy.provenance, &[failure]).await?)
 }
 
-fn seeds_on(site: &Site, page: &fetch::Page) -> Result<SeedsFound, PageError> {
-    match &site.seeds {
-        Some(Seeds::Page(rules)) => extract::seeds(rules, page),
-        _ => Ok(SeedsFound::default()),
+fn seeds_on(site: &Site, list: &List, page: &fetch::Page) -> Result<SeedsFound, PageError> {
+    match site.seeds.page_of(list) {
+        Some(rules) => extract::seeds(rules, page),
+        None => Ok(SeedsFound::default()),
     }
 }

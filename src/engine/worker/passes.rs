@@ -107,7 +107,7 @@ fn report_differing(differing: Option<Differing>, problems: &Problems) {
 /// gap.
 fn clip(context: &WorkerContext, run: IndexRun) -> Option<IndexRun> {
     let range = match run.list {
-        List::Seeds => PageRange { from: 1, to: context.site.index.most_pages },
+        List::Seeds(_) => PageRange { from: 1, to: context.site.index.most_pages },
         _ => context.scope.range,
     };
     if run.to > range.to && context.scope.kind != Kind::Limited {

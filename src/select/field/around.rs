@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::{FieldError, FieldRule, Fields, Scope, Value, all_made, convert, extract, made};
+use super::{FieldError, FieldRule, Fields, Kind, Scope, Value};
+use super::{all_made, convert, extract, made, wrong};
 use crate::fetch::Page;
+use crate::model::seed::SeedPath;
 use crate::select::json::Selector;
 use crate::select::selection::Select;
 use crate::select::text::plain;
@@ -19,8 +21,12 @@ pub enum From {
     Item,
     /// The whole page that has the item.
     Page,
-    /// The category of the list.
+    /// The innermost category of the list.
     Seed,
+    /// The category of the list at a level, from 1, the outermost.
+    Level(usize),
+    /// A value of the categories of the list, by its name.
+    SeedValue(Box<str>),
     /// The name of the member that is the item.
     Name,
     /// A header of the response, in lower case.
@@ -34,8 +40,8 @@ pub struct Around<'a> {
     pub response: Option<&'a Page>,
     /// The whole page.
     pub page: Option<Scope<'a>>,
-    /// Category of the list.
-    pub seed: Option<&'a str>,
+    /// Categories of the list.
+    pub seeds: Option<&'a SeedPath>,
     /// Name of the member that is the item.
     pub name: Option<&'a str>,
     /// Values that were taken before, by name, as JSON texts.
@@ -101,11 +107,35 @@ pub fn taken(
             let rule = FieldRule { select: Select::Json(select), ..rule.clone() };
             return extract(name, &rule, page);
         }
-        From::Seed => around.seed,
+        From::Seed => around.seeds.and_then(SeedPath::innermost),
+        From::Level(level) => around.seeds.and_then(|seeds| seeds.at(*level)),
+        From::SeedValue(of) => {
+            let json = around.seeds.and_then(|seeds| seeds.value(of)).filter(|it| *it != "null");
+            let is_kept = rule.kind.is_none() && rule.regex.is_none();
+            let Some(json) = json.filter(|_| !is_kept) else {
+                return json.map_or_else(|| missing(name, rule), |json| Ok(Some(json.to_owned())));
+            };
+            let Some(text) = plain(json) else {
+                return Err(wrong(name, rule.kind.unwrap_or(Kind::Text), json));
+            };
+            return of_text(name, rule, &text, scope);
+        }
         From::Name => around.name,
         From::Header(header) => around.response.and_then(|response| response.header(&**header)),
     };
-    let Some(text) = text else { return missing(name, rule) };
+    match text {
+        None => missing(name, rule),
+        Some(text) => of_text(name, rule, text, scope),
+    }
+}
+
+/// Returns a value made from a text that stands around an item.
+fn of_text(
+    name: &str,
+    rule: &FieldRule,
+    text: &str,
+    scope: Scope<'_>,
+) -> Result<Option<String>, FieldError> {
     let text = Value::Text(Cow::Borrowed(text));
     if rule.all {
         let all = all_made(name, rule, text, scope)?;

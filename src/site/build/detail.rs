@@ -1,5 +1,8 @@
 //! `[detail]`: the page of an item.
 
+use std::sync::Arc;
+
+use super::super::Levels;
 use super::super::file::{AnswersTable, DetailTable};
 use super::super::paging::Paging;
 use super::super::rules::{DetailRules, IndexRules};
@@ -12,17 +15,33 @@ use super::select::{self, fields, select};
 use super::{Wrong, at_key, needs, refuse, wrong};
 use crate::select::{Finds, Format};
 
-/// Builds the rules for the page of an item, whose list has the rules `index`.
+/// Rules of the lists that name the items.
+#[derive(Clone, Copy)]
+pub struct Lists<'a> {
+    /// Rules of the list.
+    pub index: &'a IndexRules,
+    /// Its categories.
+    pub seeds: &'a Levels,
+}
+
+impl Lists<'_> {
+    /// Returns the names of the values that requests of items' pages can contain.
+    fn value_names(&self) -> Vec<Arc<str>> {
+        self.index.value_names().chain(self.seeds.value_names().cloned()).collect()
+    }
+}
+
+/// Builds the rules for the page of an item, which `lists` name.
 pub fn build(
     written: &At<DetailTable>,
     said: Option<&At<AnswersTable>>,
     usual: Format,
-    index: &IndexRules,
+    lists: Lists<'_>,
 ) -> Result<DetailRules, Wrong> {
-    let table = &written.value;
+    let (table, index, names) = (&written.value, lists.index, lists.value_names());
     let Built { reading, on, marks } = Read::detail(table, usual).build(said)?;
     let mut allowed = vec![Placeholder::Key];
-    allowed.extend(index.value_names().map(Placeholder::Named));
+    allowed.extend(names.iter().cloned().map(Placeholder::Named));
     let request = request::build(&Asked::detail(table), &allowed)?;
     let names_pages = table.link.is_some() || matches!(index.paging, Paging::Sitemap);
     match (&table.url, &table.link) {
@@ -63,11 +82,11 @@ pub fn build(
         table,
         on: page,
         fields: &fields,
-        of_list: index.value_names().collect(),
+        of_list: names.clone(),
         listed: index.items.kept().iter().map(|(name, _)| name.clone()).collect(),
     };
     let further = parts::further(&own, said, usual)?;
-    let values = index.value_names().filter(|it| request.has(&Placeholder::Named(it.clone())));
+    let values = names.into_iter().filter(|it| request.has(&Placeholder::Named(it.clone())));
     Ok(DetailRules {
         values: values.collect(),
         request,

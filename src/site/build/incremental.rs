@@ -10,7 +10,7 @@ use super::super::paging::Paging;
 use super::super::request::RequestTemplate;
 use super::super::written::At;
 use super::{Wrong, wrong};
-use crate::site::{Seeds, Since};
+use crate::site::{Levels, Seeds, Since};
 use crate::sweep::incremental::Incremental;
 
 /// Default format of a time.
@@ -51,15 +51,15 @@ pub fn since(table: &IndexTable, paging: &Paging) -> Result<Option<Since>, Wrong
 ///
 /// # Errors
 /// Returns the first wrong value.
-pub fn changed(table: &SeedsTable) -> Result<Option<Incremental>, Wrong> {
+pub fn changed(key: &str, table: &SeedsTable) -> Result<Option<Incremental>, Wrong> {
     let is_changed = table.changed.as_ref().is_some_and(|changed| changed.value);
     match &table.full {
         Some(full) if !is_changed => {
             let message = "it is for `changed = true`: otherwise each sweep is full";
-            Err(wrong(full, "seeds.full", message))
+            Err(wrong(full, &format!("{key}.full"), message))
         }
         full if is_changed => {
-            let incremental = times("seeds", None, full.as_ref())?;
+            let incremental = times(key, None, full.as_ref())?;
             // Both times are those of gleaner's own runs.
             Ok(Some(Incremental { overlap: Duration::ZERO, ..incremental }))
         }
@@ -138,12 +138,15 @@ pub fn check_request(
 ///
 /// # Errors
 /// Returns an error if they may come and go.
-pub fn check_seeds(table: &IndexTable, seeds: Option<&Seeds>) -> Result<(), Wrong> {
-    let (Some(written), Some(seeds)) = (&table.since, seeds) else { return Ok(()) };
-    match seeds {
-        Seeds::Listed(_) => return Ok(()),
-        Seeds::Range(range) if !range.grows() => return Ok(()),
-        Seeds::Range(_) | Seeds::Page(_) | Seeds::Items { .. } => {}
+pub fn check_seeds(table: &IndexTable, levels: &Levels) -> Result<(), Wrong> {
+    let Some(written) = &table.since else { return Ok(()) };
+    let may_grow = |seeds: &Seeds| match seeds {
+        Seeds::Listed(_) => false,
+        Seeds::Range(range) => range.grows(),
+        Seeds::Page(_) | Seeds::Items { .. } => true,
+    };
+    if !levels.0.iter().any(may_grow) {
+        return Ok(());
     }
     let message = "not valid with categories that come and go: a new one would be asked only for what changed. List them in `[seeds] values`";
     Err(wrong(written, "index.since", message))

@@ -31,10 +31,10 @@ pub struct Built {
 }
 
 impl<'f> Read<'f> {
-    /// Returns what `[seeds]` says.
-    pub fn seeds(table: &'f SeedsTable, usual: Format) -> Read<'f> {
+    /// Returns what a level of `[[seeds]]` says, the table with this name.
+    pub fn seeds(name: &'f str, table: &'f SeedsTable, usual: Format) -> Read<'f> {
         Read {
-            table: "seeds".into(),
+            table: name.into(),
             format: table.format.unwrap_or(usual),
             delimiter: table.delimiter.as_ref(),
             within: table.within.as_ref(),
@@ -175,15 +175,16 @@ pub fn document(written: &At<Chain>, on: Finds) -> Result<Select, Wrong> {
 /// Returns the kinds of what is selected on the site's pages.
 pub fn held(file: &SiteFile) -> Vec<Finds> {
     let usual = file.format;
-    let seeds = file.seeds.as_ref().filter(|seeds| seeds.value.url.is_some());
+    let seeds = file.seeds.iter().flat_map(|seeds| &seeds.value.0);
+    let seeds = seeds.map(|level| &level.value).filter(|level| level.url.is_some());
+    let seeds = seeds.map(|level| Read::seeds("seeds", level, usual));
     let tables = [
         Some(Read::index(&file.index.value, usual)),
-        seeds.map(|seeds| Read::seeds(&seeds.value, usual)),
         file.detail.as_ref().map(|detail| Read::detail(&detail.value, usual)),
     ];
     let parts = file.detail.iter().flat_map(|detail| &detail.value.parts);
     let parts = parts.map(|(name, part)| Read::part(name, &part.value, usual));
-    tables.into_iter().flatten().chain(parts).flat_map(|read| read.held()).collect()
+    tables.into_iter().flatten().chain(seeds).chain(parts).flat_map(|read| read.held()).collect()
 }
 
 #[cfg(test)]

@@ -40,9 +40,9 @@ macro_rules! asked {
 }
 
 impl<'f> Asked<'f> {
-    /// Returns the keys of `[seeds]`.
-    pub fn seeds(table: &'f SeedsTable) -> Asked<'f> {
-        asked!("seeds", table)
+    /// Returns the keys of a level of `[[seeds]]`, the table with this name.
+    pub fn seeds(name: &'f str, table: &'f SeedsTable) -> Asked<'f> {
+        asked!(name, table)
     }
 
     /// Returns the keys of `[index]`.

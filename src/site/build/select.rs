@@ -43,7 +43,7 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldR
         steps.pop();
     }
     let (from, path) = source(key, value, &table)?;
-    if matches!(from, From::Seed | From::Name | From::Header(_)) || path.is_some() {
+    if !matches!(from, From::Item | From::Page) || path.is_some() {
         // Such a value has no selector of its own.
         table.select = Chain(vec![Part::Selector("$".to_owned())]);
     }
@@ -135,7 +135,15 @@ fn source(
         }
         (None | Some(FromName::Item), None) => From::Item,
         (Some(FromName::Page), None) => From::Page,
-        (Some(FromName::Seed), None) => From::Seed,
+        (Some(FromName::Seed), None) => match (&table.name, table.level) {
+            (None, None) => From::Seed,
+            (Some(name), None) => From::SeedValue(name.as_str().into()),
+            (None, Some(level)) => From::Level(usize::try_from(level).unwrap_or(usize::MAX)),
+            (Some(_), Some(_)) => {
+                let message = "either `name` or `level`: a value's name tells its level";
+                return Err(wrong(value, key, message));
+            }
+        },
         (Some(FromName::Name), None) => From::Name,
     };
     let needs_select = matches!(from, From::Item | From::Page);
@@ -180,6 +188,9 @@ fn refuse_unfit(key: &str, value: &At<Short<RuleTable>>, table: &RuleTable) -> R
         "`format` needs `as = \"date\"`"
     } else if table.decimal.is_some() && !is_number {
         "`decimal` needs `as = \"number\"` or `as = \"integer\"`"
+    } else if (table.name.is_some() || table.level.is_some()) && table.from != Some(FromName::Seed)
+    {
+        "`name` and `level` need `from = \"seed\"`"
     } else if table.items.is_none() && !table.fields.is_empty() {
         "`fields` needs `items`, the selector of the repeated parts"
     } else {

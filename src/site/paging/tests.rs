@@ -91,5 +91,5 @@ fn pages_that_say_where_the_next_is_follow_one_another() {
     let runs = sitemaps.expect("a sitemap index has no items of its own").runs;
     let found: Vec<_> = runs.iter().map(|run| (run.from, run.to, run.place.clone())).collect();
     assert_eq!(found, [(5, 5, Some(place("a"))), (6, 6, Some(place("b")))]);
-    assert_eq!(runs[0].list, List::Items(None));
+    assert_eq!(runs[0].list, List::default());
 }

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::model::seed::Seed;
 
 #[test]
 fn placeholders_are_filled_in_and_encoded() {
@@ -11,8 +12,21 @@ fn placeholders_are_filled_in_and_encoded() {
     assert_eq!(template.encoded(values), "/b/a%2Fb%3Fc%23%C3%A9%20../x");
     assert_eq!(template.plain(values), "/b/a/b?c#é ../x");
     let template = Template::parse("/c/{seed}", &[Placeholder::Seed]).unwrap();
-    let values = Values { seed: Some("home/living room"), ..Values::default() };
+    let path = SeedPath::of("home/living room");
+    let values = Values { seeds: Some(&path), ..Values::default() };
     assert_eq!(template.encoded(values), "/c/home/living%20room");
+    let levels: Vec<Placeholder> = Placeholder::of_seeds(2).collect();
+    let template = Template::parse("/c/{seed.1}/{seed.2}/{seed}", &levels).unwrap();
+    let path = path.with(Seed::of("a/b"));
+    let values = Values { seeds: Some(&path), ..Values::default() };
+    assert_eq!(template.encoded(values), "/c/home/living%20room/a/b/a/b");
+    // The key of an item is one segment; a category below it need not be.
+    let values = Values { seed_is_key: true, ..values };
+    assert_eq!(template.encoded(values), "/c/home%2Fliving%20room/a/b/a/b");
+    for slip in ["{seed.3}", "{seed.0}", "{seed.17}"] {
+        let error = Template::parse_text(slip, &levels).unwrap_err().to_string();
+        assert!(error.contains("valid here: {seed}, {seed.1}, {seed.2}"), "{error}");
+    }
     let slips = ["{Offset}", "{page_size}", "{sed}"];
     assert!(slips.iter().all(|slip| Template::parse_text(slip, &[Placeholder::Page]).is_err()));
     assert!(Template::parse_text("{a: 1}{ page }{}", &[Placeholder::Page]).is_ok());

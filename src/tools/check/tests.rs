@@ -24,8 +24,7 @@ fn listed(index: &str, body: &str) -> (ListFacts, Vec<String>) {
     let kind = kinds.iter().find(|(kind, _)| index.contains(&format!("by = \"{kind}\"")));
     let query = kind.map_or("", |(_, query)| query);
     let site = site(&format!("[index]\nurl = \"/list{query}\"\nitems = \"$.r[*]\"\n{index}"));
-    let listing =
-        extract::index(&site, &crate::model::task::List::Items(None), &page(body)).unwrap();
+    let listing = extract::index(&site, &crate::model::task::List::default(), &page(body)).unwrap();
     of_list(&site, &IndexPage::numbered(1, 1, 1), &listing)
 }
 

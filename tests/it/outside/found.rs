@@ -6,8 +6,9 @@ use bytes::Bytes;
 use gleaner::extract;
 use gleaner::fetch::{HeaderMap, Page, Request};
 use gleaner::model::record::Key;
+use gleaner::model::seed::SeedPath;
 use gleaner::model::task::{DetailPage, IndexPage, List, Page as Asked, Place};
-use gleaner::site::{PageSaid, Seeds, Site};
+use gleaner::site::{PageSaid, Site};
 
 use super::targets;
 
@@ -41,7 +42,7 @@ fn l6_categories_and_cursors_keep_the_form_of_a_path() {
     let by_seed = site(&format!("[seeds]\nvalues = [\"..\"]\n{LIST}url = \"/c/{{seed}}/x\"\n"));
     let paging = "paging = { by = \"cursor\", select = \"$.next\" }";
     let by_cursor = site(&format!("{LIST}url = \"/c/{{cursor}}/x\"\n{paging}\n"));
-    let list = List::Items(Some("..".into()));
+    let list = List::Items(SeedPath::of(".."));
     let seed = IndexPage { list, ..IndexPage::numbered(1, 1, 1) };
     let place = Some(Place::Cursor("\"..\"".into()));
     let cursor = IndexPage { place, ..IndexPage::numbered(1, 2, 2) };
@@ -106,18 +107,18 @@ fn p5_numbers_that_are_no_documents_keep_their_digits() {
     const LONG: &str = "18446744073709551617";
     let lists = site(&format!("{LIST}url = \"/l\"\nrevision = \"$.r\"\n"));
     let listing =
-        extract::index(&lists, &List::Items(None), &page(&format!("[{{\"id\":1,\"r\":{LONG}}}]")));
+        extract::index(&lists, &List::default(), &page(&format!("[{{\"id\":1,\"r\":{LONG}}}]")));
     let items = listing.expect("a list").items;
     let listed = items[0].as_ref().expect("an item").listed.as_ref().expect("a revision");
     let categories =
         site(&format!("[seeds]\nurl = \"/s\"\nselect = \"$[*]\"\n{LIST}url = \"/{{seed}}\"\n"));
-    let Some(Seeds::Page(rules)) = &categories.seeds else { panic!("a page of categories") };
+    let (_, rules) = categories.seeds.pages().next().expect("a page of categories");
     let found = extract::seeds(rules, &page(&format!("[{LONG}]"))).expect("categories");
     let paging = "paging = { by = \"cursor\", select = \"$.next\" }";
     let cursors = site(&format!("{LIST}url = \"/{{cursor}}\"\n{paging}\n"));
     let place = Some(Place::Cursor(LONG.into()));
     let request = asked(&cursors, IndexPage { place, ..IndexPage::numbered(1, 2, 2) });
-    let kept = (listed.revision.as_deref(), &*found.seeds[0], request.url.path());
+    let kept = (listed.revision.as_deref(), &*found.seeds[0].text, request.url.path());
     assert_eq!(kept, (Some(LONG), LONG, format!("/{LONG}").as_str()));
 }
 

@@ -1,6 +1,7 @@
 //! What follows from a page, kind by kind: a table of cases.
 
 use super::*;
+use crate::model::seed::SeedPath;
 use crate::model::task::List;
 use crate::select::{FieldRule, Select, Selector};
 use crate::site::{Hints, LastPage, NextPage, Step};
@@ -201,7 +202,7 @@ fn l14_with_steps_of_items_each_page_begins_where_the_one_before_it_ended() {
 
 #[test]
 fn l15_a_page_that_is_not_there_ends_the_list_where_it_was_a_guess() {
-    let first_of_category = IndexPage { list: List::Items(Some("a".into())), ..guess(1) };
+    let first_of_category = IndexPage { list: List::Items(SeedPath::of("a")), ..guess(1) };
     for page in [guess(3), first_of_category] {
         assert_eq!(of(&PAGES, &page, Answer::Absent, &Before::default()), "again");
         assert_eq!(of(&PAGES, &page, Answer::Absent, &again()), "end");

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use gleaner::extract::{self, Making};
 use gleaner::fetch::{HeaderMap, Page};
 use gleaner::model::document::{self, Body, Digest, Document, Encoding, Json, JsonError};
+use gleaner::model::seed::SeedPath;
 use gleaner::model::task::{Content, IndexPage, List};
-use gleaner::site::{DetailRules, Seeds, Site};
+use gleaner::site::{DetailRules, Site};
 use indexmap::IndexMap;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -39,21 +40,22 @@ pub fn page(site: &Site, headers: HeaderMap, body: &[u8]) -> Page {
 /// Reads a page as one of a list.
 pub fn index(site: &Site, page: &Page) {
     let size = page.body.len();
-    if let Some(Seeds::Page(rules)) = &site.seeds {
+    for (_, rules) in site.seeds.pages().filter(|(level, _)| *level == 0) {
+        let top = SeedPath::default();
         match in_time(&site.name, size, || extract::seeds(rules, page)) {
             Ok(found) => {
                 let seeds = found.seeds.iter().take(3).cloned();
-                for run in site.lists(seeds, site.page_range(None)) {
+                for run in site.lists(&top, seeds, site.page_range(None)) {
                     runs_on(site, run);
                 }
-                let first = IndexPage { list: List::Seeds, ..IndexPage::numbered(1, 1, 1) };
+                let first = IndexPage { list: List::Seeds(top), ..IndexPage::numbered(1, 1, 1) };
                 reads_plainly(found.odd.iter());
                 follow(site, &first, &found.said);
             }
             Err(error) => reads_plainly([error.to_string()].iter()),
         }
     }
-    match in_time(&site.name, size, || extract::index(site, &List::Items(None), page)) {
+    match in_time(&site.name, size, || extract::index(site, &List::default(), page)) {
         Err(error) => reads_plainly([error.to_string()].iter()),
         Ok(listing) => {
             reads_plainly(listing.odd.iter());

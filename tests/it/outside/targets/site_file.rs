@@ -2,6 +2,7 @@
 
 use gleaner::fetch::{Home, Request};
 use gleaner::model::record::Key;
+use gleaner::model::seed::SeedPath;
 use gleaner::model::task::PageRange;
 use gleaner::model::task::{DetailPage, IndexPage, IndexRun, List, Listed, Page, Place};
 use gleaner::site::{PageSaid, Site};
@@ -71,7 +72,9 @@ pub fn pages(site: &Site, said: &Said<'_>) {
         same_form(made.as_ref(), plain.as_ref(), said.key);
     }
     begin(site);
-    for list in [List::Seeds, List::Items(None), List::Items(Some(said.seed.into()))] {
+    let seed = SeedPath::of(said.seed);
+    let top = List::Seeds(SeedPath::default());
+    for list in [top, List::Seeds(seed.clone()), List::default(), List::Items(seed)] {
         for place in [
             None,
             Some(Place::Url(said.key.into())),
