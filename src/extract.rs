@@ -99,6 +99,11 @@ pub enum PageError {
         "the page has {0}, which means that the site failed by `[answers] error` in the site file"
     )]
     Failed(String),
+    /// The page of an item says nothing but that the site failed.
+    #[error(
+        "the page has nothing but `{0}` and the like, as errors have; if it is an item's, name in `require` what each item's page has"
+    )]
+    OnlyError(Box<str>),
     /// The page is not a page of the list.
     #[error("this is not a page of the list: {0}")]
     OtherKind(String),
@@ -138,7 +143,7 @@ impl PageError {
             | PageError::NoWithin(_)
             | PageError::NoDocument(_)
             | PageError::Nothing => "require",
-            PageError::Gone(_) | PageError::Failed(_) => "answer",
+            PageError::Gone(_) | PageError::Failed(_) | PageError::OnlyError(_) => "answer",
             PageError::OtherKind(_) => "kind",
         }
     }

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::marks::refuse_marked;
 use super::opened::open;
-use super::{PageError, said};
+use super::{PageError, hints, said};
 use crate::fetch::Page;
 use crate::model::decoding::Decoding;
 use crate::model::document::{self, Digest, Document, Encoding, Json, JsonError};
@@ -53,6 +53,7 @@ pub fn detail(rules: &DetailRules, page: &Page, making: Making<'_>) -> Result<De
     if is_whole && *format == Format::Json {
         let json = JsonPage::read(page)?;
         let revision = checked(rules, json.scope())?;
+        refuse_error(rules, json.scope())?;
         let decoding = json.decoding();
         let (json, text) = json.into_parts();
         let document = made(json, &text, making)?;
@@ -93,6 +94,17 @@ pub(super) fn in_part<T>(
         ControlFlow::Break(())
     })?;
     made.ok_or_else(|| PageError::NoDocument(part.text().to_owned()))?
+}
+
+/// Refuses a page that says nothing but that the site failed. Where `require` is given, that alone
+/// decides.
+pub(super) fn refuse_error(rules: &DetailRules, scope: Scope<'_>) -> Result<(), PageError> {
+    match scope {
+        Scope::Json { value, .. } if rules.require.is_empty() => {
+            hints::failed(value).map_or(Ok(()), |name| Err(PageError::OnlyError(name)))
+        }
+        Scope::Json { .. } | Scope::Html(_) => Ok(()),
+    }
 }
 
 /// Returns the revision of the item, or `None` if the page has none or the site file does not

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-use super::detail::{Making, Members, checked, in_part, made, require};
+use super::detail::{Making, Members, checked, in_part, made, refuse_error, require};
 use super::hints;
 use super::marks::refuse_marked;
 use super::opened::open;
@@ -64,6 +64,7 @@ pub fn first(rules: &DetailRules, page: &Page) -> Result<FirstPage, PageError> {
     let is_whole = rules.fields.is_empty() && rules.document.is_none();
     if is_whole && rules.reading.within.is_none() && rules.reading.format == Format::Json {
         let json = JsonPage::read(page)?;
+        refuse_error(rules, json.scope())?;
         let (decoding, read) = (json.decoding(), first_in(rules, page, json.scope())?);
         let (_, text) = json.into_parts();
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);

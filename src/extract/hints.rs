@@ -37,6 +37,8 @@ const NO_ERRORS: [&str; 5] = ["ok", "success", "none", "no error", "0"];
 const FAILED: [&str; 4] = ["error", "fail", "failed", "failure"];
 /// Statuses in the body of a page that mean that nothing is there, as at the end of a list.
 const ABSENT: [i64; 3] = [204, 404, 410];
+/// Maximum number of members of a page that says only that the site failed.
+const MOST_OF_AN_ERROR: usize = 8;
 /// Objects that hold the other members.
 const WRAPPERS: [&str; 9] = [
     "meta",
@@ -157,7 +159,9 @@ pub fn of_page(
 fn kind(hints: &mut Hints, container: Option<Container<'_>>, root: RawBsonRef<'_>, items: u64) {
     hints.code = code(container, root);
     if items > 0 {
-        hints.container = container.map(|_| true);
+        // `$[*]` selects the members of an object, too, as those of an error page where pages are lists.
+        let is_list = matches!(root, RawBsonRef::Array(_));
+        hints.container = container.map(|container| !container.is_root() || is_list);
         return;
     }
     hints.error = error(container, root);
@@ -169,6 +173,20 @@ fn kind(hints: &mut Hints, container: Option<Container<'_>>, root: RawBsonRef<'_
         Some(RawBsonRef::String(text)) => text.trim().is_empty() && hints.error.is_none(),
         Some(found) => matches!(found, RawBsonRef::Array(_) | RawBsonRef::Document(_)),
     });
+}
+
+/// Returns the name of the member by which a page says that the site failed, if it says nothing else:
+/// such a page is no item's. Returns `None` for any other page.
+pub fn failed(root: RawBsonRef<'_>) -> Option<Box<str>> {
+    const SAYINGS: [Means; 4] = [Means::Error, Means::Success, Means::Code, Means::Message];
+    if members(root).nth(MOST_OF_AN_ERROR).is_some() {
+        return None;
+    }
+    let name = error(None, root)?;
+    let is_saying = |(name, value): (&str, RawBsonRef<'_>)| {
+        !says_something(value) || SAYINGS.iter().any(|means| says(name, *means))
+    };
+    members(root).all(is_saying).then_some(name)
 }
 
 /// Returns the name of the member that reports an error on a page without items, or `None`.

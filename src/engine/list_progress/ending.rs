@@ -20,6 +20,12 @@ pub const MOST_EMPTY: u64 = 1000;
 /// page names it, in lists paged by counting: some services name a next page forever.
 const MOST_NAMED: u64 = 2;
 
+/// Evidence that a page is not one of the list.
+const NO_CONTAINER: &str = "it lacks what holds the items on other pages of the list";
+/// Advice where a page is not one of the list.
+const WAYS: &str =
+    "if it ends the list, `require` or `[answers] missing` in the site file can say so";
+
 /// The rules for reading a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules<'a> {
@@ -201,6 +207,9 @@ fn after_items(
     before: &Before,
     next: Option<Next>,
 ) -> Turn {
+    if said.hints.container == Some(false) && before.had_container {
+        return Turn::OtherKind(format!("{NO_CONTAINER}; {WAYS}"));
+    }
     if is_probe(list.paging, page) {
         // The probe starts at the number of items seen: new items on it mean that the page before
         // it skipped some.
@@ -272,18 +281,17 @@ fn end(list: &Rules<'_>, page: &IndexPage, said: &PageSaid) -> Turn {
 /// Returns why a page without items is not a page of this list, or `None` if nothing shows that.
 fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<String> {
     let hints = &said.hints;
-    let ways = "if it ends the list, `require` or `[answers] missing` in the site file can say so";
     if let Some(name) = &hints.error {
-        return Some(format!("it has no items but `{name}`; {ways}"));
+        return Some(format!("it has no items but `{name}`; {WAYS}"));
     }
     if hints.container == Some(false) && before.had_container {
-        return Some(format!("it lacks what holds the items on other pages of the list; {ways}"));
+        return Some(format!("{NO_CONTAINER}; {WAYS}"));
     }
     if let (Some((name, now)), Some(usual)) = (&hints.code, before.code)
         && *now != usual
     {
         return Some(format!(
-            "it has no items, and its `{name}` is {now}, which is {usual} on other pages of the list; {ways}"
+            "it has no items, and its `{name}` is {now}, which is {usual} on other pages of the list; {WAYS}"
         ));
     }
     let is_named = page.place.is_some() && !page.is_guess;
@@ -291,7 +299,7 @@ fn other_kind(page: &IndexPage, said: &PageSaid, before: &Before) -> Option<Stri
     let is_later = is_named || page.number > 1;
     if let Some(place) = hints.led_to.as_ref().filter(|_| is_later && hints.tells_kind) {
         let by = if is_named { "it was named as the next page, and" } else { "it" };
-        return Some(format!("{by} leads to {place}, which has no items; {ways}"));
+        return Some(format!("{by} leads to {place}, which has no items; {WAYS}"));
     }
     (is_named && before.is_other_type && hints.tells_kind).then(|| {
         "it has no items, and another content type than the first page of the list".to_owned()

@@ -378,6 +378,10 @@ async fn wanted_details(
 ) -> Result<Vec<DetailPage>, CrawlError> {
     let keys: Vec<Key> = items.iter().map(|item| item.key.clone()).collect();
     let known = context.storage.lookup.known(keys).await?;
+    if let Some(twins) = &context.findings.twins {
+        // Before any of them is read: what is stored tells whether equal documents are an accident.
+        twins.stored(items.iter().filter_map(|item| known.get(&item.key)).map(|known| &**known));
+    }
     let (has_links, ignore) = (context.site.takes_links(), &context.site.ignore);
     let detail = |Item { key, listed, .. }| {
         let known = known.get(&key).cloned();

@@ -23,6 +23,8 @@ pub enum Means {
     Success,
     /// A result code, which differs from the usual one if the site failed.
     Code,
+    /// Explains a result, without being one.
+    Message,
 }
 
 const MORE: [&str; 12] = [
@@ -98,6 +100,23 @@ const CODE: [&str; 9] = [
     "statuscode",
     "status",
 ];
+const MESSAGE: [&str; 15] = [
+    "message",
+    "messages",
+    "msg",
+    "detail",
+    "details",
+    "reason",
+    "description",
+    "hint",
+    "help",
+    "timestamp",
+    "path",
+    "requestid",
+    "traceid",
+    "retryafter",
+    "documentationurl",
+];
 /// Names of the total number of items, the least ambiguous first.
 const COUNTS: [&str; 24] = [
     "total",
@@ -127,7 +146,7 @@ const COUNTS: [&str; 24] = [
 ];
 
 static TABLE: LazyLock<HashMap<&str, Vec<Means>>> = LazyLock::new(|| {
-    let tables: [(Means, &[&'static str]); 8] = [
+    let tables: [(Means, &[&'static str]); 9] = [
         (Means::More, &MORE),
         (Means::Done, &DONE),
         (Means::Next, &NEXT),
@@ -136,6 +155,7 @@ static TABLE: LazyLock<HashMap<&str, Vec<Means>>> = LazyLock::new(|| {
         (Means::Error, &ERROR),
         (Means::Success, &SUCCESS),
         (Means::Code, &CODE),
+        (Means::Message, &MESSAGE),
     ];
     let mut all = HashMap::<&str, Vec<Means>>::new();
     for (means, names) in tables {

@@ -34,6 +34,14 @@ async fn again(
     crawl_into(crawled.backend, site, served, settings, outcome).await
 }
 
+fn page_of(asked: &Asked) -> &str {
+    asked.query.get("page").map_or("", |page| page)
+}
+
+fn json_text(text: &str) -> Answer {
+    Answer::body(text.to_owned(), "application/json")
+}
+
 fn items(ids: impl IntoIterator<Item = u64>) -> Value {
     ids.into_iter().map(|id| json!({ "id": id })).collect()
 }
@@ -189,18 +197,106 @@ async fn g8_pages_that_become_equal_replace_no_second_document() {
     }
 }
 
+/// A required heading is on a captcha, too. The documents that the store holds tell items apart.
 #[tokio::test]
-async fn g8_equal_items_are_stored_with_require_or_accept_changes() {
-    let required = "title = { select = 'h1::text', required = true }\n";
-    for (fields, accept_changes) in [(required, false), ("title = 'h1::text'\n", true)] {
-        let site = || site_of(&format!("{SHOP}{fields}"));
-        let (served, phase) = shop(false);
+async fn g8_pages_that_become_equal_are_refused_though_they_have_what_is_required() {
+    let site = || site_of(&format!("{SHOP}title = {{ select = 'h1::text', required = true }}\n"));
+    let (served, phase) = shop(false);
+    let crawled = crawl_served::<Sqlite>(site(), &served).await;
+    phase.store(2, Relaxed);
+    let next = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!((next.report.items.changed, next.report.items.failed), (1, 11));
+    // The item whose page was stored still has it: no other one follows.
+    let next = again(next, site(), &served, settings(), Outcome::Incomplete).await;
+    assert_eq!((next.report.items.changed, next.report.items.failed), (0, 11));
+    phase.store(3, Relaxed);
+    let next = again(next, site(), &served, settings(), Outcome::Complete).await;
+    assert_eq!((next.report.items.changed, next.report.items.same), (1, 19));
+}
+
+/// Some answers of an API mean that it failed, and some have the name of such an answer.
+#[tokio::test]
+async fn l10_a_page_that_only_says_that_the_site_failed_is_no_item() {
+    let site = || {
+        site_of(
+            "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\nitems = '$.items[*]'\nkey = '$.id'\n\
+             [detail]\nurl = '/p/{key}'\n",
+        )
+    };
+    for failed in [
+        r#"{"error":{"code":17,"message":"busy"}}"#,
+        r#"{"success":false,"data":null,"msg":"try later"}"#,
+        r#"{"status":"error","request_id":"a7"}"#,
+    ] {
+        let (served, phase) = phases(move |phase, asked| match asked.path.strip_prefix("/p/") {
+            Some("2") if phase == 2 => json_text(failed),
+            // A job that failed is an item.
+            Some(id) => Answer::json(
+                &json!({ "id": id, "name": format!("job {id}"), "status": "error", "error": "full" }),
+            ),
+            None => Answer::json(&json!({ "items": items(1..=3) })),
+        });
         let crawled = crawl_served::<Sqlite>(site(), &served).await;
         phase.store(2, Relaxed);
-        let accept = settings().with(|it| it.refresh.accept_changes = accept_changes);
-        let next = again(crawled, site(), &served, accept, Outcome::Complete).await;
-        assert_eq!(next.report.items.changed, 12);
+        let next = again(crawled, site(), &served, settings(), Outcome::Incomplete).await;
+        assert_eq!((next.report.items.same, next.report.items.failed), (2, 1), "{failed}");
+        assert_eq!(next.documents["2"]["name"], "job 2", "{failed}");
     }
+}
+
+#[tokio::test]
+async fn l10_an_object_is_no_page_of_a_list_whose_pages_are_lists() {
+    let site = || {
+        site_of(
+            "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\nquery = { page = '{page}' }\n\
+             paging = { by = 'page' }\nitems = '$[*]'\nkey = '$.id'\n",
+        )
+    };
+    let failures = AtomicU64::new(0);
+    let (served, _) = phases(move |_, asked| match page_of(asked) {
+        "2" if failures.fetch_add(1, Relaxed) == 0 => {
+            json_text(r#"{"error":{"message":"rate limited"}}"#)
+        }
+        "1" => Answer::json(&items(1..=2)),
+        "2" => Answer::json(&items(3..=4)),
+        _ => Answer::json(&json!([])),
+    });
+    let crawled = crawl_served::<Sqlite>(site(), &served).await;
+    assert_eq!(crawled.documents.len(), 4);
+    // Where all pages are objects, the members of these are the items.
+    let (served, _) = phases(|_, asked| match page_of(asked) {
+        "1" => json_text(r#"{"a":{"id":1},"b":{"id":2}}"#),
+        "2" => json_text(r#"{"c":{"id":3}}"#),
+        _ => json_text("{}"),
+    });
+    assert_eq!(crawl_served::<Sqlite>(site(), &served).await.documents.len(), 3);
+}
+
+#[tokio::test]
+async fn g8_equal_items_are_stored_with_accept_changes_or_where_others_were_equal() {
+    let site = || site_of(&format!("{SHOP}title = 'h1::text'\n"));
+    let (served, phase) = shop(false);
+    let crawled = crawl_served::<Sqlite>(site(), &served).await;
+    phase.store(2, Relaxed);
+    let accept = settings().with(|it| it.refresh.accept_changes = true);
+    let next = again(crawled, site(), &served, accept, Outcome::Complete).await;
+    assert_eq!(next.report.items.changed, 12);
+    // Prices are often the same by accident.
+    let (served, phase) = phases(|phase, asked| match asked.path.strip_prefix("/p/") {
+        Some(id) => {
+            let price = id.parse::<u64>().unwrap_or_default() % 15 + phase;
+            Answer::html(format!("<h1>{price} $</h1>"))
+        }
+        None => {
+            let row = |id: u64| format!("<a href='/p/{id}'>x</a>");
+            Answer::html(format!("<nav></nav>{}", (1..=20).map(row).collect::<String>()))
+        }
+    });
+    let priced = || site_of(&format!("{SHOP}price = {{ select = 'h1::text', required = true }}\n"));
+    let crawled = crawl_served::<Sqlite>(priced(), &served).await;
+    phase.store(2, Relaxed);
+    let next = again(crawled, priced(), &served, settings(), Outcome::Complete).await;
+    assert_eq!(next.report.items.changed, 20);
     // New items may be alike, and so may those that were.
     let (served, _) = phases(|_, asked| match asked.path.as_str() {
         "/l" => Answer::html("<nav></nav><a href='/p/1'>x</a><a href='/p/2'>x</a>".to_owned()),
