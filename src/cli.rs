@@ -21,6 +21,7 @@ mod sites;
 mod status;
 mod streams;
 mod sweeps;
+mod telling;
 mod tune;
 mod usage;
 mod values;

@@ -7,23 +7,28 @@
 mod answer;
 mod api;
 mod guard;
+mod history;
 mod listener;
+mod metrics;
 pub mod overview;
 mod page;
+mod rounds;
 mod routes;
+mod tally;
 pub mod telling;
 mod watcher;
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use crate::fetch::Poster;
 use crate::store::StoreUrl;
 use crate::system::shutdown::Shutdown;
 pub use guard::Guard;
 pub use listener::Address;
 use listener::Listener;
 use routes::Routes;
+use telling::Notifier;
 use watcher::Watcher;
 
 /// Reason why the server cannot start.
@@ -43,11 +48,15 @@ pub struct Server {
     pub address: Address,
     /// Further host names by which the server may be asked.
     pub hosts: Vec<String>,
+    /// Hooks that tell people what changed, or `None` if there are none.
+    pub notifier: Option<Notifier>,
+    /// URL to ask for each minute while all is well with the server, or `None`.
+    pub ping: Option<Poster>,
 }
 
 impl Server {
     /// Serves until `shutdown` is requested. Calls `on_ready` with the bound address once requests
-    /// are accepted.
+    /// are accepted, and `warn` for what fails meanwhile.
     ///
     /// # Errors
     /// Returns an error if the address cannot be listened on. A store that is unavailable is no
@@ -56,8 +65,9 @@ impl Server {
         self,
         shutdown: Shutdown,
         on_ready: impl FnOnce(&Address),
+        warn: impl Fn(&str),
     ) -> Result<(), ServeError> {
-        let Server { store, address, hosts } = self;
+        let Server { store, address, hosts, notifier, ping } = self;
         let listener = Listener::bind(&address).await;
         let listener = listener.map_err(|error| ServeError::Listen(address, error))?;
         let guard = Guard::new(listener.address(), hosts);
@@ -66,12 +76,13 @@ impl Server {
         on_ready(listener.address());
         // All that goes on beside the connections is joined here. None of it ends by itself.
         let background = async {
-            let never: Infallible = watcher.run().await;
-            match never {}
+            let told = rounds::tell(notifier, &watcher, &warn);
+            let pinged = rounds::ping(ping, &watcher, &warn);
+            tokio::join!(watcher.run(), told, pinged).0
         };
         tokio::select! {
             () = listener.serve(routes, shutdown) => Ok(()),
-            never = background => never,
+            never = background => match never {},
         }
     }
 }

@@ -43,7 +43,7 @@ use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
-pub use ledgers::{Ledgers, SiteId};
+pub use ledgers::{FailureCounts, Ledgers, SiteId};
 pub use mongodb::insert_command;
 pub use patient::{Patience, PatientStore};
 pub use rows::{Position, Rows};

@@ -12,7 +12,7 @@ use clap::{Arg, Command, ValueEnum};
 use super::arguments::{LogFormat, Progress};
 use super::demo::DEMO_STORE;
 use super::holdings::DEFAULT_STORE;
-use super::{serve, status, sweeps, tune};
+use super::{serve, sweeps, telling, tune};
 use crate::demo::Options;
 use crate::site::settings::{
     ClientSettings, PaceSettings, RefreshSettings, Settings, StoreSettings,
@@ -74,7 +74,9 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         }
         "base_url" | "collection" | "page_size" => Shown::Words("the site file's"),
         "adopt" => switch(false),
-        "every" | "report" | "on_change" | "notify_url" | "state" => Shown::Words("none"),
+        "every" | "report" | "on_change" | "notify_url" | "ping_url" | "state" => {
+            Shown::Words("none")
+        }
         "files" => Shown::Words("none"),
         "max_files" => value(files.most),
         "allow_seeds" => Shown::Words("the sites before it"),
@@ -85,8 +87,8 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "most" => value(sweeps::MOST),
         "listen" => value(serve::LISTEN),
         "listen_host" => Shown::Words("none"),
-        "after" => value(status::AFTER),
-        "repeat" => time(status::REPEAT),
+        "after" => value(telling::AFTER),
+        "repeat" => time(telling::REPEAT),
         id => {
             return of_refresh(id, refresh)
                 .or_else(|| of_pace(id, pace))

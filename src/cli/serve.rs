@@ -7,8 +7,10 @@ use super::holdings::DEFAULT_STORE;
 use super::overrides::store_url;
 use super::signals::Signals;
 use super::streams::print_message;
+use super::telling::TellingArgs;
 use super::usage::{refused, wrong};
 use super::values;
+use crate::fetch::Poster;
 use crate::serve::{Address, Server};
 use crate::store::StoreUrl;
 use crate::system::shutdown;
@@ -18,7 +20,8 @@ pub const LISTEN: &str = "127.0.0.1:9640";
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-The page is at /, the JSON API at /api/v1/status, health at /healthz and /readyz.
+The page is at /, the JSON API at /api/v1/status (described in OpenAPI at
+/api/v1/openapi.json), metrics at /metrics, health at /healthz and /readyz.
 Everything is read only. A store that is away is waited for; the page says so.
 
 Exit codes: 0 told to stop, 1 the address cannot be listened on, 2 usage.";
@@ -50,6 +53,16 @@ pub struct ServeArgs {
         value_parser = values::host
     )]
     listen_host: Vec<String>,
+
+    #[command(flatten)]
+    telling: TellingArgs,
+
+    /// URL to ask for each minute while the store can be read; it is treated as a secret
+    ///
+    /// A dead man's switch: whoever watches the URL is told by its silence that this server, its
+    /// machine or the store is away.
+    #[arg(long, env = "GLEANER_PING_URL", value_name = "URL", hide_env_values = true)]
+    ping_url: Option<String>,
 }
 
 /// Serves until it is told to stop.
@@ -73,13 +86,18 @@ async fn try_run(arguments: ServeArgs) -> Result<(), Exit> {
                    --listen-host";
         return Err(wrong("--listen", "GLEANER_LISTEN", why));
     }
+    let notifier = arguments.telling.notifier()?;
+    let ping = arguments.ping_url.as_deref().map(Poster::new).transpose();
+    let ping = ping.map_err(|why| wrong("--ping-url", "GLEANER_PING_URL", &why))?;
     let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
     let (trigger, shutdown) = shutdown::channel();
-    let server = Server { store, address, hosts };
+    let server = Server { store, address, hosts, notifier, ping };
     let url = server.store.to_string();
-    let serving = server.run(shutdown, |address| {
+    let on_ready = |address: &Address| {
         print_message(&format!("serving {url} on {address}; stop with Ctrl-C\n"));
-    });
+    };
+    let warn = |text: &str| print_message(&format!("warning: {text}\n"));
+    let serving = server.run(shutdown, on_ready, warn);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,

@@ -47,10 +47,22 @@ impl Poster {
     /// Returns an error if there is no answer, or one that is not from 200 to 299.
     pub async fn post(&self, json: String) -> Result<(), String> {
         let request = self.http.post(self.url.expose()).body(json);
-        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let status = request.send().await.map_err(reasons)?.status();
-        if status.is_success() { Ok(()) } else { Err(format!("answered {}", status.as_u16())) }
+        sent(request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"))).await
     }
+
+    /// Asks for the URL, as a sign of life.
+    ///
+    /// # Errors
+    /// Same as [`Poster::post`].
+    pub async fn ping(&self) -> Result<(), String> {
+        sent(self.http.get(self.url.expose())).await
+    }
+}
+
+/// Sends a request, and expects an answer from 200 to 299.
+async fn sent(request: reqwest::RequestBuilder) -> Result<(), String> {
+    let status = request.send().await.map_err(reasons)?.status();
+    if status.is_success() { Ok(()) } else { Err(format!("answered {}", status.as_u16())) }
 }
 
 impl std::fmt::Debug for Poster {

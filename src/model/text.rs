@@ -7,6 +7,8 @@ pub mod secret;
 use std::fmt::Write;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// Maximum width of a wrapped line, in columns.
 const WIDTH: usize = 80;
 
@@ -126,6 +128,19 @@ pub fn clock(time: Duration) -> String {
         format!("{hours}:{minutes:02}:{seconds:02}")
     } else {
         format!("{minutes}:{seconds:02}")
+    }
+}
+
+/// Formats the time since `from` in its largest unit, or in two.
+pub fn age(from: Timestamp, now: Timestamp) -> String {
+    let passed = Duration::try_from(now.duration_since(from)).unwrap_or_default().as_secs();
+    let (days, hours, minutes) = (passed / 86_400, passed / 3_600 % 24, passed / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{passed}s"),
+        (0, 0, minutes) => format!("{minutes}m"),
+        (0, hours, minutes) => format!("{hours}h{minutes:02}m"),
+        (1..10, hours, _) => format!("{days}d{hours:02}h"),
+        _ => format!("{days}d"),
     }
 }
 

@@ -8,6 +8,8 @@ use super::overview::{FailureSample, SiteStatus};
 use super::watcher::{Detail, Look};
 use crate::sweep::LedgerEntry;
 
+const DESCRIPTION: &str = include_str!("api/openapi.json");
+
 /// A site with its failures.
 #[derive(Serialize)]
 struct Site<'a> {
@@ -15,6 +17,11 @@ struct Site<'a> {
     status: &'a SiteStatus,
     /// Pages that failed, at most 20.
     failures: Vec<FailureSample>,
+}
+
+/// Answers with the description of the API, in OpenAPI 3.1. Tests compare answers with it.
+pub fn description() -> Answer {
+    Answer::of("application/json", DESCRIPTION)
 }
 
 /// Answers with the status of all sites, as `gleaner status --json` prints it.

@@ -4,6 +4,7 @@
 //! changes nothing.
 
 mod cause;
+mod runs;
 
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::observe::progress::Progress;
 use crate::store::{KeptFailure, Ledgers, SiteId, StoreError};
 use crate::sweep::expect::{Alert, Judgement, SiteState, judge};
 use crate::sweep::{Holder, LedgerEntry, State};
+
+pub use runs::RunCounts;
 
 /// Number of sweeps of each site that are read, and of complete ones.
 const SWEEPS: usize = 30;
@@ -58,6 +61,12 @@ pub struct SiteStatus {
     pub samples: Vec<FailureSample>,
     /// Sweeps, the newest first.
     pub sweeps: Vec<SweepRow>,
+    /// Counts of the runs, the newest first.
+    #[serde(skip)]
+    pub runs: Vec<RunCounts>,
+    /// Last report of a sweep over the whole site, or `None`.
+    #[serde(skip)]
+    pub report: Option<Report>,
 }
 
 /// A sweep that runs.
@@ -162,6 +171,9 @@ impl SiteStatus {
         let last_complete = sweeps.iter().find(|row| row.is_whole()).cloned();
         let (cause, samples) = (None, Vec::new());
         let sweeps = sweeps.into_iter().take(SWEEPS).collect();
+        let full = entries.iter().filter(|it| it.entry.kind == Kind::Full);
+        let report = full.filter_map(|it| it.entry.report.as_ref()).next().cloned();
+        let runs = entries.iter().take(SWEEPS).map(RunCounts::of).collect();
         SiteStatus {
             id,
             state,
@@ -173,6 +185,8 @@ impl SiteStatus {
             cause,
             samples,
             sweeps,
+            runs,
+            report,
         }
     }
 
@@ -198,7 +212,8 @@ impl RunningSweep {
 }
 
 impl SweepRow {
-    fn of(found: &LedgerEntry) -> SweepRow {
+    /// Returns the row of a ledger entry.
+    pub fn of(found: &LedgerEntry) -> SweepRow {
         let entry = &found.entry;
         let report = entry.report.as_ref();
         SweepRow {
@@ -212,6 +227,13 @@ impl SweepRow {
             items: report.map(|it| it.items.clone()),
             requests: report.map(|it| it.requests.total),
         }
+    }
+
+    /// Returns the time from the start of the first run to the end, in seconds, or `None` if it has
+    /// not ended.
+    pub fn took_s(&self) -> Option<f64> {
+        let took = self.ended_at?.duration_since(self.started_at);
+        Some(took.as_secs_f64().max(0.0))
     }
 
     /// Returns true if the sweep covered the whole site and was complete.
@@ -232,4 +254,19 @@ impl FailureSample {
             sample: sample.map(|text| text.chars().take(LONGEST_SAMPLE).collect()),
         }
     }
+}
+
+/// Returns the items by result, with their names, in the order of charts and tables.
+pub fn by_result(items: &Items) -> [(&'static str, u64); 8] {
+    let Items { new, changed, same, skipped, missing, failed, gone, unlisted } = items;
+    [
+        ("new", *new),
+        ("changed", *changed),
+        ("same", *same),
+        ("skipped", *skipped),
+        ("missing", *missing),
+        ("failed", *failed),
+        ("gone", *gone),
+        ("unlisted", *unlisted),
+    ]
 }

@@ -1,14 +1,23 @@
 //! The web pages, rendered here; they need no script. What a site sent is shown as text only.
+//!
+//! Each part of a page has an id, so that the script can replace those that changed.
+
+mod all;
+mod chart;
+mod part;
+mod site;
+mod sweep;
 
 use hyper::StatusCode;
 use maud::{DOCTYPE, Markup, html};
 
 use super::answer::Answer;
-use super::overview::SiteStatus;
-use super::watcher::{Detail, Look};
+use super::watcher::Look;
 use crate::model::text::plain;
-use crate::store::SiteId;
-use crate::sweep::LedgerEntry;
+
+pub use all::all;
+pub use site::site;
+pub use sweep::sweep;
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/refresh.js");
@@ -29,88 +38,99 @@ pub fn icon() -> Answer {
     Answer::of("image/svg+xml", ICON)
 }
 
-/// Answers with the page of all sites.
-pub fn all(look: &Look) -> Answer {
-    let sites = look.overview.iter().flat_map(|overview| &overview.sites);
-    let main = html! {
-        h1 { "Sites" }
-        @if let Some(trouble) = &look.trouble { p { "The store cannot be read: " (plain(trouble)) } }
-        ul { @for site in sites { li { a href=(link(&site.id)) { (plain(&site.id.site)) } " " (site.state.name()) } } }
-    };
-    let status = match look.trouble {
-        None => StatusCode::OK,
-        Some(_) => StatusCode::SERVICE_UNAVAILABLE,
-    };
-    Answer::html(status, whole("Sites", &main))
-}
-
-/// Answers with the page of a site.
-pub fn site(_look: &Look, site: &SiteStatus, detail: &Detail) -> Answer {
-    let main = html! {
-        h1 { (plain(&site.id.site)) }
-        p { (site.state.name()) }
-        ul {
-            @for found in &detail.entries {
-                li { a href=(sweep_link(&site.id, &found.entry.id)) { (found.entry.started_at) } " " (found.entry.state) }
-            }
-        }
-    };
-    Answer::html(StatusCode::OK, whole(&plain(&site.id.site), &main))
-}
-
-/// Answers with the page of a sweep.
-pub fn sweep(_look: &Look, site: &SiteStatus, found: &LedgerEntry) -> Answer {
-    let main = html! {
-        h1 { (plain(&site.id.site)) ", sweep " (found.entry.id) }
-        p { (found.entry.state) }
-    };
-    Answer::html(StatusCode::OK, whole(&plain(&site.id.site), &main))
-}
-
 /// Answers with a page that says what is wrong.
 pub fn failed(status: StatusCode, why: &str) -> Answer {
     let title = status.canonical_reason().unwrap_or("Error");
-    Answer::html(status, whole(title, &html! { h1 { (title) } p { (plain(why)) } }))
-}
-
-fn whole(title: &str, main: &Markup) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (title) " · gleaner" }
-                link rel="icon" href="/icon.svg" type="image/svg+xml";
-                link rel="stylesheet" href="/style.css";
-                script src="/refresh.js" defer {}
-            }
-            body { main id="main" { (main) } }
-        }
+    let main = html! {
+        h1 { (title) }
+        p id="why" { (plain(why)) }
+        p id="back" { a href="/" { "All sites" } }
     };
-    page.into_string()
+    Frame { title, crumbs: &[], look: None }.answer(status, &main)
 }
 
-/// Returns the path of a site's page. The collection is named if it is not called like the site.
-fn link(id: &SiteId) -> String {
-    path(id, &[])
+/// The parts of a page around its content.
+struct Frame<'a> {
+    /// Title of the page, in plain text.
+    title: &'a str,
+    /// Pages above this one, by path and name.
+    crumbs: &'a [(String, String)],
+    /// Look that the page shows, if it shows one.
+    look: Option<&'a Look>,
 }
 
-/// Returns the path of a sweep's page.
-fn sweep_link(id: &SiteId, sweep: &str) -> String {
-    path(id, &["sweeps", sweep])
-}
-
-fn path(id: &SiteId, rest: &[&str]) -> String {
-    let encoded = |part: &str| {
-        percent_encoding::utf8_percent_encode(part, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    let mut path = format!("/sites/{}", encoded(&id.site));
-    for part in rest {
-        path = format!("{path}/{part}");
+impl Frame<'_> {
+    /// Answers with a page of the look: with 503 if the store could not be read.
+    fn show(&self, main: &Markup) -> Answer {
+        let is_away = self.look.is_some_and(|look| look.trouble.is_some());
+        let status = if is_away { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+        self.answer(status, main)
     }
-    match id.site == id.collection {
-        true => path,
-        false => format!("{path}?collection={}", encoded(&id.collection)),
+
+    fn answer(&self, status: StatusCode, main: &Markup) -> Answer {
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (self.title) " · gleaner" }
+                    link rel="icon" href="/icon.svg" type="image/svg+xml";
+                    link rel="stylesheet" href="/style.css";
+                    script src="/refresh.js" defer {}
+                }
+                body {
+                    a.skip href="#main" { "Skip to content" }
+                    header { (self.header()) }
+                    p #lost role="status" hidden {
+                        "The server does not answer. This page shows what was last known."
+                    }
+                    main #main tabindex="-1" {
+                        (self.trouble())
+                        (main)
+                    }
+                    footer {
+                        nav aria-label="For programs" {
+                            a href="/api/v1/status" { "JSON" }
+                            a href="/api/v1/openapi.json" { "OpenAPI" }
+                            a href="/metrics" { "Metrics" }
+                        }
+                        p { "gleaner " (env!("CARGO_PKG_VERSION")) ", read only" }
+                    }
+                }
+            }
+        };
+        Answer::html(status, page.into_string())
+    }
+
+    fn header(&self) -> Markup {
+        html! {
+            nav aria-label="Breadcrumb" {
+                a.brand href="/" { img src="/icon.svg" alt="" width="20" height="20"; "gleaner" }
+                @for (path, name) in self.crumbs {
+                    span aria-hidden="true" { "/" }
+                    a href=(path) { (name) }
+                }
+            }
+            @if let Some(overview) = self.look.and_then(|look| look.overview.as_ref()) {
+                p #seen { "Seen at " (part::time(overview.at, "%H:%M:%S UTC")) }
+            }
+        }
+    }
+
+    fn trouble(&self) -> Markup {
+        let trouble = self.look.and_then(|look| look.trouble.as_deref());
+        html! {
+            @if let Some(trouble) = trouble {
+                section #trouble.banner aria-label="Store" {
+                    h2 { "The store cannot be read" }
+                    p { (plain(trouble)) }
+                    @if self.look.is_some_and(|look| look.overview.is_some()) {
+                        p { "Below is what was last read." }
+                    }
+                }
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::guard::Guard;
 use super::overview::SiteStatus;
 use super::watcher::{Look, Watcher};
-use super::{api, page};
+use super::{api, metrics, page};
 use crate::store::StoreError;
 
 /// Beginning of the paths of the JSON API.
@@ -64,6 +64,8 @@ impl Routes {
             ["style.css"] => page::style(),
             ["refresh.js"] => page::script(),
             ["icon.svg"] => page::icon(),
+            ["metrics"] => metrics::all(&self.watcher, &*self.watcher.look().await).await,
+            ["api", "v1", "openapi.json"] => api::description(),
             ["healthz"] => Answer::text(StatusCode::OK, "ok"),
             ["readyz"] => self.ready().await,
             _ => match subject(&segments) {
@@ -110,7 +112,11 @@ impl Routes {
     async fn site(&self, form: Form, look: &Look, site: &SiteStatus) -> Result<Answer, Failed> {
         let detail = self.watcher.detail(look, &site.id).await.map_err(|error| away(&error))?;
         Ok(match form {
-            Form::Page => page::site(look, site, &detail),
+            Form::Page => {
+                let running = site.running.as_ref();
+                let moments = running.map(|running| self.watcher.moments(&running.sweep));
+                page::site(look, site, &detail, &moments.unwrap_or_default())
+            }
             Form::Json => api::site(site, &detail),
         })
     }

@@ -5,6 +5,7 @@
 //! can drop a repeat.
 
 mod hooks;
+mod notifier;
 
 use std::fs;
 use std::io::{self, Write};
@@ -20,6 +21,7 @@ use crate::sweep::expect::{Alert, Rule, SiteState};
 use crate::system::replacement::{Readers, Replacement, Unfinished};
 
 pub use hooks::Hooks;
+pub use notifier::Notifier;
 
 /// When to tell.
 #[derive(Debug, Clone, Copy)]

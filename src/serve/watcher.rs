@@ -6,14 +6,16 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::history::{History, Moment};
 use super::overview::{Overview, SiteStatus};
-use crate::store::{self, KeptFailure, Ledgers, SiteId, StoreError, StoreUrl};
+use super::tally::{Counts, Tally};
+use crate::store::{self, FailureCounts, KeptFailure, Ledgers, SiteId, StoreError, StoreUrl};
 use crate::sweep::LedgerEntry;
 use crate::system::clock;
 
@@ -38,6 +40,19 @@ pub struct Watcher {
     looks: watch::Sender<Arc<Look>>,
     /// Notified by requests that need a fresh look.
     wanted: Notify,
+    history: Kept<History>,
+    tally: Kept<Tally>,
+}
+
+/// A value that outlives looks.
+#[derive(Default)]
+struct Kept<T>(std::sync::Mutex<T>);
+
+impl<T> Kept<T> {
+    fn lock(&self) -> MutexGuard<'_, T> {
+        // A panic in between leaves counts that are too low, which later looks do not mend.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A look at the store.
@@ -47,12 +62,16 @@ pub struct Look {
     pub overview: Option<Arc<Overview>>,
     /// Reason why the store could not be read this time.
     pub trouble: Option<String>,
+    /// Time that this look took.
+    pub took: Duration,
     /// Time of this look.
     at: Instant,
     /// Age up to which it is shown.
     good_for: Duration,
     /// Details of sites that were asked for.
     details: Mutex<HashMap<SiteId, Arc<Detail>>>,
+    /// Failures of sites that were asked for.
+    failures: Mutex<HashMap<SiteId, FailureCounts>>,
 }
 
 /// A site's ledger and failures.
@@ -70,12 +89,21 @@ impl Watcher {
         let nothing = Look {
             overview: None,
             trouble: Some("the store was not read yet".to_owned()),
+            took: Duration::ZERO,
             at: Instant::now(),
             good_for: Duration::ZERO,
             details: Mutex::default(),
+            failures: Mutex::default(),
         };
         let (looks, _) = watch::channel(Arc::new(nothing));
-        Watcher { url, ledgers: Mutex::new(None), looks, wanted: Notify::new() }
+        Watcher {
+            url,
+            ledgers: Mutex::new(None),
+            looks,
+            wanted: Notify::new(),
+            history: Kept::default(),
+            tally: Kept::default(),
+        }
     }
 
     /// Reads the store for ever.
@@ -83,17 +111,28 @@ impl Watcher {
         loop {
             let began = Instant::now();
             let read = self.read().await;
-            let rest = (began.elapsed() * SHARE).clamp(REST, IDLE);
+            let took = began.elapsed();
+            let rest = (took * SHARE).clamp(REST, IDLE);
             let (overview, trouble) = match read {
-                Ok(overview) => (Some(Arc::new(overview)), None),
+                Ok(overview) => {
+                    self.history.lock().add(&overview);
+                    self.tally.lock().add(&overview);
+                    (Some(Arc::new(overview)), None)
+                }
                 Err(error) => {
                     *self.ledgers.lock().await = None;
                     (self.looks.borrow().overview.clone(), Some(error.to_string()))
                 }
             };
-            let details = Mutex::default();
-            let look = Look { overview, trouble, at: Instant::now(), good_for: rest, details };
-            self.looks.send_replace(Arc::new(look));
+            self.looks.send_replace(Arc::new(Look {
+                overview,
+                trouble,
+                took,
+                at: Instant::now(),
+                good_for: rest,
+                details: Mutex::default(),
+                failures: Mutex::default(),
+            }));
             sleep(rest).await;
             let _ = timeout(IDLE - rest, self.wanted.notified()).await;
         }
@@ -110,6 +149,39 @@ impl Watcher {
         self.wanted.notify_one();
         let _ = timeout(PATIENCE, looks.changed()).await;
         self.looks.borrow().clone()
+    }
+
+    /// Returns a receiver of all looks from now on.
+    pub fn looks(&self) -> watch::Receiver<Arc<Look>> {
+        self.looks.subscribe()
+    }
+
+    /// Returns what was seen of a running sweep, the oldest first.
+    pub fn moments(&self, sweep: &str) -> Vec<Moment> {
+        self.history.lock().of(sweep)
+    }
+
+    /// Returns what a site counted since the server started.
+    pub fn counts(&self, site: &SiteId) -> Counts {
+        self.tally.lock().of(site)
+    }
+
+    /// Returns the number of failures of a site by their reasons, as of `look`.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be queried.
+    pub async fn failure_counts(
+        &self,
+        look: &Look,
+        site: &SiteId,
+    ) -> Result<FailureCounts, StoreError> {
+        let mut failures = look.failures.lock().await;
+        if let Some(counts) = failures.get(site) {
+            return Ok(counts.clone());
+        }
+        let counts = self.ledgers().await?.failure_counts(site).await?;
+        failures.insert(site.clone(), counts.clone());
+        Ok(counts)
     }
 
     /// Returns a site's sweeps and failures, as of `look`.
@@ -163,6 +235,11 @@ impl Watcher {
 }
 
 impl Look {
+    /// Returns true if the store was read within the last `age`.
+    pub fn is_within(&self, age: Duration) -> bool {
+        self.trouble.is_none() && self.at.elapsed() <= age
+    }
+
     /// Returns the sites with this name, in any collection.
     pub fn named(&self, name: &str) -> Vec<&SiteStatus> {
         let sites = self.overview.iter().flat_map(|overview| &overview.sites);

@@ -2,13 +2,16 @@
 //!
 //! Reading changes nothing: no table is created or upgraded, and no lock is taken.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{KeptFailure, Place, StoreError};
 use crate::sweep::{LedgerEntry, SweepEntry};
+
+/// Numbers of failures, by reason.
+pub type FailureCounts = BTreeMap<Box<str>, u64>;
 
 /// A site, and the collection of its items.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +50,12 @@ pub trait Ledgers: Send + Sync {
     /// # Errors
     /// Returns an error if the store cannot be queried.
     async fn failures(&self, site: &SiteId, most: usize) -> Result<Vec<KeptFailure>, StoreError>;
+
+    /// Returns the number of failures of a site by their reasons.
+    ///
+    /// # Errors
+    /// Returns an error if the store cannot be queried.
+    async fn failure_counts(&self, site: &SiteId) -> Result<FailureCounts, StoreError>;
 }
 
 impl SiteId {

@@ -54,7 +54,7 @@ fn the_tools_are_documented_with_all_their_flags() {
 #[test]
 fn commands_that_read_a_store_are_documented_with_all_flags() {
     let docs = read("docs/reading.md");
-    for command in ["status", "sweeps", "failures", "export"] {
+    for command in ["status", "serve", "sweeps", "failures", "export"] {
         let section = docs.split("\n## gleaner ").find(|section| section.starts_with(command));
         let section = section.unwrap_or_else(|| panic!("no section on {command}"));
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `--"));

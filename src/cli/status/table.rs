@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table};
 use jiff::Timestamp;
 
 use crate::model::report::Kind;
-use crate::model::text::{clock, count, plain, seconds, wrapped};
+use crate::model::text::{age, clock, count, plain, seconds, wrapped};
 use crate::observe::progress::Progress;
 use crate::serve::overview::{Overview, RunningSweep, SiteStatus, SweepRow};
 
@@ -64,19 +64,6 @@ fn name(site: &SiteStatus) -> String {
     match id.site == id.collection {
         true => plain(&id.site),
         false => format!("{} ({})", plain(&id.site), plain(&id.collection)),
-    }
-}
-
-/// Formats the time since `from` in its largest unit, or in two.
-fn age(from: Timestamp, now: Timestamp) -> String {
-    let passed = Duration::try_from(now.duration_since(from)).unwrap_or_default().as_secs();
-    let (days, hours, minutes) = (passed / 86_400, passed / 3_600 % 24, passed / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{passed}s"),
-        (0, 0, minutes) => format!("{minutes}m"),
-        (0, hours, minutes) => format!("{hours}h{minutes:02}m"),
-        (1..10, hours, _) => format!("{days}d{hours:02}h"),
-        _ => format!("{days}d"),
     }
 }
 

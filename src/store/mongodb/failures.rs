@@ -8,11 +8,11 @@ use mongodb::options::FindOptions;
 
 use super::facts::{self, date, timestamp};
 use super::guard::{Change, is_newer};
-use super::{Connection, MongodbStore, answer};
+use super::{Connection, LONGEST_CALL, MongodbStore, answer};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Provenance;
 use crate::store::rows::Mark;
-use crate::store::{KeptFailure, Place, Position, Rows, StoreError};
+use crate::store::{FailureCounts, KeptFailure, Place, Position, Rows, StoreError};
 
 const FAILURES: &str = "gleaner_failures";
 
@@ -56,17 +56,37 @@ pub async fn read(
     after: Option<&Position>,
     most: usize,
 ) -> Result<Rows<KeptFailure>, StoreError> {
-    let all = format!("{}/{}/", place.site, place.collection);
+    let (all, end) = range(place);
     let after = after.and_then(|after| after.document().get_str("_id").ok());
     let from = after.unwrap_or(&all);
-    // The zero is the character after the slash, so it ends the range.
-    let end = format!("{}/{}0", place.site, place.collection);
     let filter = doc! { "_id": { "$gt": from, "$lt": end } };
     let order = FindOptions::builder().sort(doc! { "_id": 1 }).build();
     let found = connection.find(FAILURES, filter, order, most).await?;
     let next = found.last().filter(|_| found.len() == most).and_then(facts::id);
     let kept = found.iter().map(|found| kept(&Document::try_from(found).ok()?));
     Ok(Rows::of(kept, next.map(Mark::Document)))
+}
+
+/// Implements [`crate::store::Ledgers::failure_counts`].
+pub async fn counts(connection: &Connection, place: &Place) -> Result<FailureCounts, StoreError> {
+    let (from, end) = range(place);
+    let pipeline = vec![
+        doc! { "$match": { "_id": { "$gt": from, "$lt": end } } },
+        doc! { "$group": { "_id": "$reason", "number": { "$sum": 1_i64 } } },
+    ];
+    let found = connection.aggregate(LONGEST_CALL, FAILURES, pipeline).await?;
+    let count = |found: &Document| {
+        let number = found.get_i64("number").ok().and_then(|number| number.try_into().ok())?;
+        Some((Box::from(found.get_str("_id").ok()?), number))
+    };
+    Ok(found.iter().filter_map(count).collect())
+}
+
+/// Returns bounds of the ids of a site's entries.
+fn range(place: &Place) -> (String, String) {
+    // The zero is the character after the slash, so it ends the range.
+    let of = |end: char| format!("{}/{}{end}", place.site, place.collection);
+    (of('/'), of('0'))
 }
 
 fn id(place: &Place, page: &PageId) -> String {

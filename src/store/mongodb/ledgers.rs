@@ -5,7 +5,7 @@ use bson::doc;
 
 use super::{Connection, LONGEST_CALL, OPENING, failures, ledger};
 use crate::model::text::secret::Secret;
-use crate::store::ledgers::{Ledgers, SiteId, merged};
+use crate::store::ledgers::{FailureCounts, Ledgers, SiteId, merged};
 use crate::store::{KeptFailure, StoreError};
 use crate::sweep::LedgerEntry;
 
@@ -56,5 +56,9 @@ impl Ledgers for MongodbLedgers {
 
     async fn failures(&self, site: &SiteId, most: usize) -> Result<Vec<KeptFailure>, StoreError> {
         Ok(failures::read(&self.connection, &site.place(), None, most).await?.found)
+    }
+
+    async fn failure_counts(&self, site: &SiteId) -> Result<FailureCounts, StoreError> {
+        failures::counts(&self.connection, &site.place()).await
     }
 }

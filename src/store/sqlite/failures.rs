@@ -6,7 +6,7 @@ use super::paged::{KEYS_AT_ONCE, collect, limit};
 use super::row::{required_time, time};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::Provenance;
-use crate::store::{KeptFailure, Place, Position, Rows};
+use crate::store::{FailureCounts, KeptFailure, Place, Position, Rows};
 
 /// Parameters: site, collection, kind, page, then the failure's columns in order, with one time.
 const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, url, \
@@ -27,6 +27,17 @@ const READ: &str = "SELECT kind, page, url, reason, message, status, attempts, s
 const READ_ON: &str = "SELECT kind, page, url, reason, message, status, attempts, sample, first_at, \
      last_at, sweep FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
      AND (kind, page) > (?3, ?4) ORDER BY kind, page LIMIT ?5";
+
+/// Parameters: site, collection.
+const COUNTS: &str = "SELECT reason, count(*) FROM gleaner_failures WHERE site = ?1 \
+     AND collection = ?2 GROUP BY reason";
+
+/// Implements [`crate::store::Ledgers::failure_counts`].
+pub fn counts(connection: &Connection, place: &Place) -> Result<FailureCounts> {
+    let mut statement = connection.prepare_cached(COUNTS)?;
+    let count = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()));
+    statement.query_map((&place.site, &place.collection), count)?.collect()
+}
 
 /// Implements [`crate::store::Failures::keep_failures`].
 pub fn keep(

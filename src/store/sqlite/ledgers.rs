@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OpenFlags, Result};
 
 use super::{database, error, failures, ledger, schema};
-use crate::store::ledgers::{Ledgers, SiteId, merged};
+use crate::store::ledgers::{FailureCounts, Ledgers, SiteId, merged};
 use crate::store::thread::{Ended, Owner};
 use crate::store::{KeptFailure, StoreError};
 use crate::sweep::LedgerEntry;
@@ -96,5 +96,10 @@ impl Ledgers for SqliteLedgers {
     async fn failures(&self, site: &SiteId, most: usize) -> Result<Vec<KeptFailure>, StoreError> {
         let place = site.place();
         self.look(move |connection| Ok(failures::read(connection, &place, None, most)?.found)).await
+    }
+
+    async fn failure_counts(&self, site: &SiteId) -> Result<FailureCounts, StoreError> {
+        let place = site.place();
+        self.look(move |connection| failures::counts(connection, &place)).await
     }
 }

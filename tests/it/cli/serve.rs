@@ -1,7 +1,9 @@
 //! `gleaner serve`, over real sockets: what it shows, and whom it refuses.
 
 mod asked;
+mod described;
 mod hardened;
+mod telling;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -7,15 +7,18 @@ use super::super::program::{crawl, gleaner};
 use super::super::{folder, site, sqlite};
 use super::Server;
 use super::asked::Asking;
+use crate::served::{Answer, Served};
 
 /// All paths of a server whose store has the site `books`.
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 10] = [
     "/",
     "/sites/books",
     "/api/v1/status",
     "/api/v1/sites/books",
     "/healthz",
     "/readyz",
+    "/metrics",
+    "/api/v1/openapi.json",
     "/style.css",
     "/nothing",
 ];
@@ -169,4 +172,48 @@ fn a_socket_in_the_file_system_is_served_and_what_a_killed_server_left_is_replac
     server.get("/healthz").with(200);
     server.stop();
     assert!(!socket.exists());
+}
+
+/// The site repeats the credential in everything that it answers.
+#[test]
+fn x2_a_credential_is_on_no_path() {
+    let key = "s3cret-api-key-1234567890";
+    let site = Served::start(move |asked| match asked.path.as_str() {
+        "/robots.txt" => Answer::not_found(),
+        "/l" => Answer::json(&serde_json::json!({ "r": [{ "id": format!("k{key}") }] })),
+        _ => Answer::text(format!("<script>alert('{key}')</script>")).status(500),
+    });
+    let (folder, path) = folder();
+    let file = folder.path().join("echo.toml");
+    let text = format!(
+        "name = \"echo\"\nbase_url = \"{}\"\n[index]\nurl = \"/l\"\nitems = \"$.r[*]\"\n\
+         key = \"$.id\"\n[detail]\nurl = \"/d/{{key}}?token={key}\"\n",
+        site.url()
+    );
+    std::fs::write(&file, text).expect("it is written");
+    let store = sqlite(&path);
+    let run = gleaner(&["crawl", &file.display().to_string(), "--store", &store]);
+    run.args(&["--retries", "0"]).env("GLEANER_HEADERS", &format!("X-Api-Key: {key}")).run();
+    let server = Server::of(&store);
+    let page = super::until(&server, "/sites/echo", |it| it.status == 200).body;
+    assert!(page.contains("***") && page.contains("&lt;script&gt;alert"), "{page}");
+    let site = server.json("/api/v1/sites/echo");
+    let id = site["sweeps"][0]["sweep"].as_str().expect("an id").to_owned();
+    for path in [
+        "/",
+        "/sites/echo",
+        &format!("/sites/echo/sweeps/{id}"),
+        "/api/v1/status",
+        "/api/v1/sites/echo",
+        &format!("/api/v1/sites/echo/sweeps/{id}"),
+        "/metrics",
+        "/readyz",
+        "/nothing",
+    ] {
+        let answered = server.get(path);
+        let all = format!("{}\n{}", answered.head, answered.body);
+        assert!(!all.contains("s3cret"), "{path}: {all}");
+        assert!(!all.contains("<script>alert"), "{path}: {all}");
+    }
+    server.stop();
 }
