@@ -27,6 +27,21 @@ test: mongod ## Run all tests (about 7 minutes on 2 cores, after compiling)
 	@echo "running all tests: about 7 minutes on 2 cores"
 	cargo test --locked --quiet
 
+# The tool is not in the repository: 3 MB, and nothing of it is in the program.
+AXE := axe-core@4.11.0
+
+.PHONY: test-browser
+test-browser: ## Click through gleaner serve in Chromium (PICTURES=docs/images draws those of the docs anew)
+	@chromium=$$(command -v chromium || command -v chromium-browser || command -v google-chrome) || \
+	  { echo "Chromium is missing: apt-get install chromium"; exit 1; }; \
+	command -v node >/dev/null && command -v npm >/dev/null || \
+	  { echo "node or npm is missing: apt-get install nodejs npm"; exit 1; }; \
+	command -v promtool >/dev/null || { echo "promtool is missing: apt-get install prometheus"; exit 1; }; \
+	axe=target/browser/node_modules/axe-core/axe.min.js; \
+	[ -f "$$axe" ] || npm install --silent --no-audit --no-fund --prefix target/browser $(AXE); \
+	cargo build --locked; \
+	node tests/browser/serve.mjs target/debug/gleaner "$$chromium" "$$axe" $(or $(PICTURES),target/browser)
+
 .PHONY: kill-test
 kill-test: mongod ## Kill gleaner ROUNDS=100 times (SEED=N repeats), compare the store with the site
 	GLEANER_KILL_ROUNDS=$(or $(ROUNDS),100) $(if $(SEED),GLEANER_KILL_SEED=$(SEED)) \
