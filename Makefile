@@ -52,6 +52,11 @@ soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30 (SEED=
 	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) $(if $(SEED),GLEANER_SOAK_SEED=$(SEED)) \
 	  cargo test --locked --quiet --test it -- --nocapture soak_in
 
+.PHONY: fleet-test
+fleet-test: ## Run a fleet of SITES=50 demo sites for MINUTES=10, say what memory it takes
+	GLEANER_FLEET_SITES=$(or $(SITES),50) GLEANER_FLEET_MINUTES=$(or $(MINUTES),10) \
+	  cargo test --locked --quiet $(if $(PROFILE),--profile $(PROFILE)) --test it -- --nocapture --test-threads 1 a_fleet_for_a_minute
+
 .PHONY: million
 million: mongod ## Refresh ITEMS=1000000 known items, say what each takes (PROFILE=release)
 	GLEANER_MILLION_ITEMS=$(or $(ITEMS),1000000) cargo test --locked --quiet $(if $(PROFILE),--profile $(PROFILE)) \

@@ -79,7 +79,7 @@ enum Command {
     /// Show whether all is well with the sites in a store, and tell what changed
     #[command(after_help = status::AFTER_HELP)]
     Status(status::StatusArgs),
-    /// Serve a web page, a JSON API and metrics of all sites in a store; read only
+    /// Serve a web page, a JSON API and metrics of all sites in a store; run a folder of sites
     #[command(after_help = serve::AFTER_HELP)]
     Serve(serve::ServeArgs),
     /// List past sweeps of a site and their counts

@@ -6,6 +6,7 @@
 
 mod answer;
 mod api;
+mod fleet;
 mod guard;
 mod history;
 mod listener;
@@ -23,7 +24,9 @@ use std::sync::Arc;
 
 use crate::fetch::Poster;
 use crate::store::StoreUrl;
+use crate::system::service;
 use crate::system::shutdown::Shutdown;
+pub use fleet::{Fleet, FleetMember, FleetOptions, FleetView, Say};
 pub use guard::Guard;
 pub use listener::Address;
 use listener::Listener;
@@ -52,11 +55,14 @@ pub struct Server {
     pub notifier: Option<Notifier>,
     /// URL to ask for each minute while all is well with the server, or `None`.
     pub ping: Option<Poster>,
+    /// Fleet that runs beside, or `None`.
+    pub fleet: Option<Arc<Fleet>>,
 }
 
 impl Server {
     /// Serves until `shutdown` is requested. Calls `on_ready` with the bound address once requests
-    /// are accepted, and `warn` for what fails meanwhile.
+    /// are accepted, and `say` for what fails and what the fleet does. The sweeps of the fleet have ended
+    /// when this returns.
     ///
     /// # Errors
     /// Returns an error if the address cannot be listened on. A store that is unavailable is no
@@ -65,24 +71,35 @@ impl Server {
         self,
         shutdown: Shutdown,
         on_ready: impl FnOnce(&Address),
-        warn: impl Fn(&str),
+        say: Say,
     ) -> Result<(), ServeError> {
-        let Server { store, address, hosts, notifier, ping } = self;
+        let Server { store, address, hosts, notifier, ping, fleet } = self;
         let listener = Listener::bind(&address).await;
         let listener = listener.map_err(|error| ServeError::Listen(address, error))?;
         let guard = Guard::new(listener.address(), hosts);
         let watcher = Arc::new(Watcher::new(store));
-        let routes = Arc::new(Routes::new(guard, watcher.clone()));
+        let routes = Arc::new(Routes::new(guard, watcher.clone(), fleet.clone()));
         on_ready(listener.address());
         // All that goes on beside the connections is joined here. None of it ends by itself.
         let background = async {
+            let warn = |text: &str| say(&format!("warning: {text}"));
             let told = rounds::tell(notifier, &watcher, &warn);
             let pinged = rounds::ping(ping, &watcher, &warn);
-            tokio::join!(watcher.run(), told, pinged).0
+            let status = || fleet.as_ref().map(|fleet| fleet.view().line()).unwrap_or_default();
+            tokio::join!(watcher.run(), told, pinged, service::keep_telling(status)).0
         };
-        tokio::select! {
-            () = listener.serve(routes, shutdown) => Ok(()),
-            never = background => match never {},
-        }
+        let served = async {
+            tokio::select! {
+                () = listener.serve(routes, shutdown.clone()) => {}
+                never = background => match never {},
+            }
+        };
+        let swept = async {
+            if let Some(fleet) = &fleet {
+                fleet.run(shutdown.clone(), say.clone()).await;
+            }
+        };
+        tokio::join!(served, swept);
+        Ok(())
     }
 }

@@ -111,9 +111,16 @@ impl Site {
         if name_or_path.starts_with("http://") || name_or_path.starts_with("https://") {
             return Err(SiteError::IsUrl);
         }
-        let text = file::read(path)
-            .map_err(|error| SiteError::Unreadable { origin: name_or_path.to_owned(), error })?;
-        Site::parse(&text, name_or_path)
+        Site::parse(&Site::read(name_or_path)?, name_or_path)
+    }
+
+    /// Reads the text of the site file at `path`.
+    ///
+    /// # Errors
+    /// Returns an error if there is no such file, or it is too large or not text.
+    pub fn read(path: &str) -> Result<String, SiteError> {
+        let unreadable = |error| SiteError::Unreadable { origin: path.to_owned(), error };
+        file::read(Path::new(path)).map_err(unreadable)
     }
 
     /// Parses a site file. `origin` is its path: it appears in errors, and relative paths in the

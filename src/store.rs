@@ -376,6 +376,9 @@ pub async fn open_to_read(url: &StoreUrl, place: &Place) -> Result<Arc<dyn Store
 /// # Errors
 /// Returns an error if the store cannot be reached within 5 s or read, or keeps no ledger.
 pub async fn open_ledgers(url: &StoreUrl) -> Result<Arc<dyn Ledgers>, StoreError> {
+    if let Some(folder) = url.folder() {
+        return Ok(Arc::new(sqlite::SqliteFolder::new(folder)));
+    }
     Ok(match url {
         StoreUrl::Sqlite(path) => Arc::new(sqlite::SqliteLedgers::open(path).await?),
         StoreUrl::Mongodb(uri) => Arc::new(mongodb::MongodbLedgers::open(uri).await?),

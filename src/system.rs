@@ -3,4 +3,5 @@
 pub mod allocator;
 pub mod clock;
 pub mod replacement;
+pub mod service;
 pub mod shutdown;

@@ -87,6 +87,9 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "most" => value(sweeps::MOST),
         "listen" => value(serve::LISTEN),
         "listen_host" => Shown::Words("none"),
+        "at_once" => value(serve::AT_ONCE),
+        "min_free" => value(bytesize::ByteSize(serve::MIN_FREE as u64).display().iec()),
+        "log_dir" => Shown::Words("standard error"),
         "after" => value(telling::AFTER),
         "repeat" => time(telling::REPEAT),
         id => {

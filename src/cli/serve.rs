@@ -1,5 +1,9 @@
 //! `gleaner serve`: the arguments of the server, and its wiring.
 
+mod fleet;
+
+use std::sync::Arc;
+
 use clap::Args;
 
 use super::exit::{Exit, failed};
@@ -13,7 +17,10 @@ use super::values;
 use crate::fetch::Poster;
 use crate::serve::{Address, Server};
 use crate::store::StoreUrl;
-use crate::system::shutdown;
+use crate::system::{service, shutdown};
+use fleet::FleetArgs;
+
+pub use fleet::{AT_ONCE, MIN_FREE};
 
 /// Default of `--listen`.
 pub const LISTEN: &str = "127.0.0.1:9640";
@@ -23,13 +30,17 @@ pub const AFTER_HELP: &str = "\
 The page is at /, the JSON API at /api/v1/status (described in OpenAPI at
 /api/v1/openapi.json), metrics at /metrics, health at /healthz and /readyz.
 Everything is read only. A store that is away is waited for; the page says so.
+With DIR, the sites in it are crawled on their schedules; see /fleet.
 
 Exit codes: 0 told to stop, 1 the address cannot be listened on, 2 usage.";
 
 /// Arguments of `gleaner serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
-    /// Store to read: mongodb://HOST/DATABASE or sqlite:PATH
+    #[command(flatten)]
+    fleet: FleetArgs,
+
+    /// Store to read: mongodb://HOST/DATABASE, sqlite:PATH, or sqlite:DIR/ with a file for each site
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 
@@ -89,20 +100,27 @@ async fn try_run(arguments: ServeArgs) -> Result<(), Exit> {
     let notifier = arguments.telling.notifier()?;
     let ping = arguments.ping_url.as_deref().map(Poster::new).transpose();
     let ping = ping.map_err(|why| wrong("--ping-url", "GLEANER_PING_URL", &why))?;
-    let mut signals = Signals::listen().map_err(|error| failed(&error.into()))?;
+    let fleet = arguments.fleet.fleet(&store)?;
+    let signals = match fleet.clone() {
+        Some(fleet) => Signals::listen_with(Some(Box::new(move || fleet.reload()))),
+        None => Signals::listen(),
+    };
+    let mut signals = signals.map_err(|error| failed(&error.into()))?;
     let (trigger, shutdown) = shutdown::channel();
-    let server = Server { store, address, hosts, notifier, ping };
+    let server = Server { store, address, hosts, notifier, ping, fleet };
     let url = server.store.to_string();
     let on_ready = |address: &Address| {
         print_message(&format!("serving {url} on {address}; stop with Ctrl-C\n"));
+        service::ready();
     };
-    let warn = |text: &str| print_message(&format!("warning: {text}\n"));
-    let serving = server.run(shutdown, on_ready, warn);
+    let say = Arc::new(|line: &str| print_message(&format!("{line}\n")));
+    let serving = server.run(shutdown, on_ready, say);
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = &mut serving => ended,
         _ = signals.next() => {
             trigger.request();
+            service::stopping();
             tokio::select! {
                 ended = &mut serving => ended,
                 // The second signal does not wait for responses.

@@ -1,10 +1,6 @@
 //! Handling of SIGINT, SIGTERM and SIGHUP.
 
-use std::sync::Arc;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-use super::logging::LogFile;
 
 /// A signal that asks the program to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +20,11 @@ pub struct Signals {
     terminate: Signal,
     /// Listener for SIGHUP, or `None` if SIGHUP stays ignored.
     hang_up: Option<Signal>,
-    log: Option<Arc<LogFile>>,
+    on_hang_up: Option<OnHangUp>,
 }
+
+/// Called on each SIGHUP.
+pub type OnHangUp = Box<dyn Fn() + Send + Sync>;
 
 impl Signals {
     /// Starts to listen. SIGHUP stops the program, unless it was started with SIGHUP ignored
@@ -37,18 +36,18 @@ impl Signals {
         Signals::listen_with(None)
     }
 
-    /// Starts to listen. If `log` is given, SIGHUP reopens the log file instead of stopping the
-    /// program, as log rotation expects of long-running programs.
+    /// Starts to listen. If `on_hang_up` is given, SIGHUP calls it instead of stopping the program: it
+    /// reopens the log or reads files again, as is expected of programs that run for long.
     ///
     /// # Errors
     /// Returns an error if a signal handler cannot be installed.
-    pub fn listen_with(log: Option<Arc<LogFile>>) -> std::io::Result<Signals> {
-        let hears = log.is_some() || !ignores_hang_up();
+    pub fn listen_with(on_hang_up: Option<OnHangUp>) -> std::io::Result<Signals> {
+        let hears = on_hang_up.is_some() || !ignores_hang_up();
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: if hears { Some(signal(SignalKind::hangup())?) } else { None },
-            log,
+            on_hang_up,
         })
     }
 
@@ -58,8 +57,8 @@ impl Signals {
             tokio::select! {
                 _ = self.interrupt.recv() => return StopSignal::Interrupt,
                 _ = self.terminate.recv() => return StopSignal::Terminate,
-                () = heard(&mut self.hang_up) => match &self.log {
-                    Some(log) => log.reopen(),
+                () = heard(&mut self.hang_up) => match &self.on_hang_up {
+                    Some(on_hang_up) => on_hang_up(),
                     None => return StopSignal::HangUp,
                 },
             }

@@ -32,7 +32,7 @@ pub struct StatusArgs {
     #[arg(value_name = "SITE")]
     sites: Vec<String>,
 
-    /// Store to read: mongodb://HOST/DATABASE or sqlite:PATH
+    /// Store to read: mongodb://HOST/DATABASE, sqlite:PATH, or sqlite:DIR/ with a file for each site
     #[arg(long, env = "GLEANER_STORE", value_name = "URL", hide_env_values = true)]
     store: Option<String>,
 

@@ -11,7 +11,9 @@ use crate::site::PREFIX_OF_SECRETS;
 const PREFIX: &str = "GLEANER_";
 
 /// Variables of the project's own tests and tools; the program does not read them.
-const OF_TESTS: [&str; 17] = [
+const OF_TESTS: [&str; 20] = [
+    "GLEANER_FLEET_MINUTES",
+    "GLEANER_FLEET_SITES",
     "GLEANER_KILL_ROUNDS",
     "GLEANER_KILL_SEED",
     "GLEANER_LARGE_PAGES",
@@ -27,6 +29,7 @@ const OF_TESTS: [&str; 17] = [
     "GLEANER_TEST_MONGODB_URI",
     "GLEANER_TEST_SERVE",
     "GLEANER_TEST_SILENCE",
+    "GLEANER_TEST_STOP",
     "GLEANER_WRITE_DOCS",
     "GLEANER_WRITE_SCHEMA",
 ];

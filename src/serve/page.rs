@@ -4,6 +4,7 @@
 
 mod all;
 mod chart;
+mod fleet;
 mod part;
 mod site;
 mod sweep;
@@ -16,6 +17,7 @@ use super::watcher::Look;
 use crate::model::text::plain;
 
 pub use all::all;
+pub use fleet::fleet;
 pub use site::site;
 pub use sweep::sweep;
 

@@ -7,6 +7,7 @@ use hyper::http::request::Parts;
 use percent_encoding::percent_decode_str;
 use url::form_urlencoded;
 
+use super::Fleet;
 use super::answer::Answer;
 use super::guard::Guard;
 use super::overview::SiteStatus;
@@ -21,6 +22,7 @@ const API: [&str; 2] = ["api", "v1"];
 pub struct Routes {
     guard: Guard,
     watcher: Arc<Watcher>,
+    fleet: Option<Arc<Fleet>>,
 }
 
 /// The thing that a path leads to.
@@ -46,8 +48,8 @@ pub type Failed = (StatusCode, String);
 
 impl Routes {
     /// Creates the routes of a server.
-    pub fn new(guard: Guard, watcher: Arc<Watcher>) -> Routes {
-        Routes { guard, watcher }
+    pub fn new(guard: Guard, watcher: Arc<Watcher>, fleet: Option<Arc<Fleet>>) -> Routes {
+        Routes { guard, watcher, fleet }
     }
 
     /// Answers a request.
@@ -68,6 +70,8 @@ impl Routes {
             ["api", "v1", "openapi.json"] => api::description(),
             ["healthz"] => Answer::text(StatusCode::OK, "ok"),
             ["readyz"] => self.ready().await,
+            ["fleet"] => self.fleet(Form::Page),
+            ["api", "v1", "fleet"] => self.fleet(Form::Json),
             _ => match subject(&segments) {
                 Some((form, subject)) => {
                     let collection = collection(uri.query().unwrap_or_default());
@@ -79,6 +83,18 @@ impl Routes {
                     form.fail((StatusCode::NOT_FOUND, "There is nothing here.".to_owned()))
                 }
             },
+        }
+    }
+
+    /// Shows the fleet.
+    fn fleet(&self, form: Form) -> Answer {
+        match (&self.fleet, form) {
+            (Some(fleet), Form::Page) => page::fleet(&fleet.view()),
+            (Some(fleet), Form::Json) => Answer::json(&*fleet.view()),
+            (None, form) => {
+                let why = "This server runs no sites: it was started without a folder of them.";
+                form.fail((StatusCode::NOT_FOUND, why.to_owned()))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod database;
 mod documents;
 mod error;
 mod failures;
+mod folder;
 mod ledger;
 mod ledgers;
 mod marks;
@@ -26,6 +27,7 @@ use rusqlite::Connection;
 
 use self::database::{Database, Table};
 use self::error::Fault;
+pub use self::folder::SqliteFolder;
 pub use self::ledgers::SqliteLedgers;
 use self::row::Row;
 use super::thread::{Ended, Owner};

@@ -11,7 +11,7 @@ use crate::model::text::secret::{Credentials, Secret};
 pub enum StoreUrl {
     /// A MongoDB connection string that names a database.
     Mongodb(Secret),
-    /// An SQLite file.
+    /// An SQLite file, or a folder with a file `NAME.db` for each site.
     Sqlite(PathBuf),
     /// A file of JSON lines, or `None` for standard output.
     JsonLines(Option<PathBuf>),
@@ -90,6 +90,41 @@ impl StoreUrl {
         }
     }
 
+    /// Returns the URL as text, with the password.
+    pub fn expose(&self) -> String {
+        match self {
+            StoreUrl::Mongodb(uri) => uri.expose().to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Returns the folder of SQLite files that this is, if it is one. A path that ends with a slash is
+    /// one before it is created.
+    pub fn folder(&self) -> Option<&Path> {
+        let StoreUrl::Sqlite(path) = self else { return None };
+        let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/") || path.is_dir();
+        is_folder.then_some(path)
+    }
+
+    /// Returns the store of a site: its own file if this is a folder.
+    pub fn of_site(&self, site: &str) -> StoreUrl {
+        match self.folder() {
+            Some(folder) => StoreUrl::Sqlite(folder.join(format!("{site}.db"))),
+            None => self.clone(),
+        }
+    }
+
+    /// Returns the folder that the files of the store are in, or `None` if the store is not on this
+    /// machine or keeps no files.
+    pub fn directory(&self) -> Option<PathBuf> {
+        let (StoreUrl::Sqlite(path) | StoreUrl::JsonLines(Some(path))) = self else { return None };
+        if let Some(folder) = self.folder() {
+            return Some(folder.to_owned());
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Some(folder.unwrap_or(Path::new(".")).to_owned())
+    }
+
     /// Returns `true` if the store is the file at `path`, however that is written.
     pub fn is_at(&self, path: &Path) -> bool {
         match self {
@@ -155,9 +190,27 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_has_a_file_for_each_site() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().display();
+        for (text, own, place) in [
+            (format!("sqlite:{here}"), format!("sqlite:{here}/shop.db"), Some(format!("{here}"))),
+            ("sqlite:no/such/".into(), "sqlite:no/such/shop.db".into(), Some("no/such/".into())),
+            ("sqlite:a/b.db".into(), "sqlite:a/b.db".into(), Some("a".into())),
+            ("sqlite:b.db".into(), "sqlite:b.db".into(), Some(".".into())),
+            ("mongodb://h/db".into(), "mongodb://h/db".into(), None),
+        ] {
+            let url: StoreUrl = text.parse().unwrap();
+            assert_eq!(url.of_site("shop").to_string(), own);
+            assert_eq!(url.directory(), place.map(PathBuf::from), "{text}");
+        }
+    }
+
+    #[test]
     fn the_password_is_not_shown() {
         let url: StoreUrl = "mongodb://me:s3cret@h/db".parse().unwrap();
         assert_eq!(url.to_string(), "mongodb://***@h/db");
         assert!(!format!("{url:?}").contains("s3cret"));
+        assert_eq!(url.expose(), "mongodb://me:s3cret@h/db");
     }
 }

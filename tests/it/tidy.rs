@@ -27,6 +27,8 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
             "store/mongodb/driver.rs",
             "engine/worker/readers.rs",
             "serve/listener.rs",
+            "serve/fleet.rs",
+            "serve/fleet/child.rs",
             "demo",
         ],
     ),

@@ -16,7 +16,7 @@ use crate::cli::holdings::exit_of;
 use crate::cli::logging;
 use crate::cli::overrides::with_secrets;
 use crate::cli::progress::ProgressView;
-use crate::cli::signals::{Signals, StopSignal};
+use crate::cli::signals::{OnHangUp, Signals, StopSignal};
 use crate::cli::streams::print_message;
 use crate::cli::usage::wrong;
 use crate::cli::variables;
@@ -107,7 +107,8 @@ impl<'a> Session<'a> {
                 return Err(wrong("--report", "GLEANER_REPORT", "this is the file of the store"));
             }
         }
-        let signals = Signals::listen_with(log).map_err(|error| failed(&error.into()))?;
+        let reopen = log.map(|log| Box::new(move || log.reopen()) as OnHangUp);
+        let signals = Signals::listen_with(reopen).map_err(|error| failed(&error.into()))?;
         Ok((Session { store_url, may_adopt: false, arguments, lines, signals, reports }, jobs))
     }
 

@@ -1,6 +1,6 @@
 //! `gleaner serve`, over real sockets: what it shows, and whom it refuses.
 
-mod asked;
+pub mod asked;
 mod described;
 mod hardened;
 mod telling;
