@@ -27,7 +27,6 @@ mod validators;
 
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION};
@@ -387,11 +386,7 @@ impl Fetcher {
         let response = &mut exchange.response;
         let status = response.status().as_u16();
         let is_later = self.statuses.is_later(status);
-        let named = match is_later {
-            true => quota::wait(response.headers(), SystemTime::now()),
-            false => quota::asked(status, response.headers(), SystemTime::now()),
-        };
-        let wait = self.statuses.wait(status, named);
+        let wait = page::asked_wait(&self.statuses, status, response.headers());
         let codings = coding::of(response.headers()).unwrap_or_default();
         let body = body(response, &codings, LARGEST_REFUSAL).await.unwrap_or_default();
         exchange.log(body.len());

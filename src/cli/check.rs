@@ -2,6 +2,8 @@
 //! nothing.
 
 mod assembled;
+mod further;
+mod missing;
 mod trial;
 
 use std::sync::Arc;
@@ -33,8 +35,8 @@ list, and prints what was found, what a crawl would request next, what it would
 store, whether the second page contradicts the paging, and warnings. Stores
 nothing. With --json, the first part goes to standard error.
 
-Exit codes: 0 the site fits the file, 1 no answer, 2 usage or a bad file, 3 the
-site does not fit.";
+Exit codes: 0 the site fits the file, 1 the site cannot be reached or fails, also
+after retries, 2 usage or a bad file, 3 the site does not fit.";
 
 /// Arguments of `gleaner check`.
 #[derive(Debug, Args)]
@@ -106,8 +108,8 @@ async fn try_run(arguments: CheckArgs) -> Result<Exit, Exit> {
             trial.facts.misfit = Some(message);
             Exit::Incomplete
         }
-        Err(Stop::Unreachable(message)) => {
-            trial.facts.misfit = Some(message);
+        Err(Stop::Failed(message)) => {
+            trial.facts.failed = Some(message);
             Exit::Failed
         }
     };

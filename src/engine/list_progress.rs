@@ -31,7 +31,7 @@ use crate::model::task::{IndexPage, List, Place};
 use crate::site::{Next, PageSaid};
 pub use ending::{Answer, Rules, Turn, between, is_probe, left_out, too_few};
 use ending::{Before, decide};
-pub use gaps::{after_first_page, does_not_add_up};
+pub use gaps::{after_first_page, differing, does_not_add_up, ends_by_status, same_key};
 use progress::PassProgress;
 
 /// Maximum number of declared items; a larger count is a mistake of the site.

@@ -72,8 +72,13 @@ pub enum Outcome {
     Missing {
         /// URL of the page, without credentials.
         url: Box<str>,
+        /// What the page answers, as a part of a sentence.
+        saw: Box<str>,
     },
 }
+
+/// An item whose page does not exist: its lease, its URL, and what the page answers.
+type Absent = (Lease, Box<str>, Box<str>);
 
 /// The workers' end of the channel. It is the crawl's only backpressure, bounded by items and
 /// bytes.
@@ -283,7 +288,7 @@ impl Destination {
                     unwritten.push((lease, is_recent));
                     seen.push(*item);
                 }
-                Outcome::Missing { url } => missing.push((lease, url)),
+                Outcome::Missing { url, saw } => missing.push((lease, url, saw)),
             }
         }
         let (begun, written, failed) = (Instant::now(), records.len(), failures.len());
@@ -308,7 +313,7 @@ impl Destination {
         }
         let now = clock::now();
         let absent =
-            failures.iter().map(|(lease, _)| lease).chain(missing.iter().map(|(lease, _)| lease));
+            failures.iter().map(|(lease, _)| lease).chain(missing.iter().map(|(lease, ..)| lease));
         let also = absent.filter_map(|lease| self.listed(lease, now)).collect();
         self.note(unwritten, seen, also).await?;
         self.keep(failures).await?;
@@ -332,20 +337,19 @@ impl Destination {
     }
 
     /// Ends the leases of items whose pages do not exist. That is a response, not a failure.
-    async fn miss(&self, missing: Vec<(Lease, Box<str>)>) -> Result<(), CrawlError> {
+    async fn miss(&self, missing: Vec<Absent>) -> Result<(), CrawlError> {
         if self.has_failures && !missing.is_empty() {
             let pages: Vec<PageId> =
-                missing.iter().map(|(lease, _)| PageId::from(&lease.task().page)).collect();
+                missing.iter().map(|(lease, ..)| PageId::from(&lease.task().page)).collect();
             self.store.clear_failures(&pages).await?;
         }
-        for (lease, url) in missing {
+        for (lease, url, saw) in missing {
             if self.absent.fetch_add(1, Relaxed) < NAMED {
                 let page = &lease.task().page;
-                warn!(%page, %url, reason = "missing", "listed, but its page answers 404 or 410");
+                warn!(%page, %url, reason = "missing", "listed, but {saw}");
                 // Not grouped: to mend the list, the user needs every one of them.
-                self.problems.last_note(format!(
-                    "{page} at {url} is missing: it is listed, but its page answers 404 or 410"
-                ));
+                self.problems
+                    .last_note(format!("{page} at {url} is missing: it is listed, but {saw}"));
             }
             self.frontier.finish(lease, Done::Missing);
         }

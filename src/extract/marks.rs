@@ -16,6 +16,11 @@ pub fn refuse_marked(marks: &Marks, scope: Scope<'_>) -> Result<(), PageError> {
     if let Some(mark) = first_of(&marks.error, scope)? {
         return Err(PageError::Failed(mark));
     }
+    if let Scope::Json { value: RawBsonRef::Null, .. } = scope
+        && marks.null_is_missing
+    {
+        return Err(PageError::Gone("nothing but `null`".to_owned()));
+    }
     match first_of(&marks.missing, scope)? {
         Some(mark) => Err(PageError::Gone(mark)),
         None => Ok(()),

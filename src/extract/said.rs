@@ -44,6 +44,8 @@ pub fn of_page(
     };
     let declared = heard(paging.total(), "count");
     let last = heard(paging.last(), "number of the last page");
+    let pages = heard(paging.pages(), "number of pages");
+    let last = last.or(pages.map(|pages| paging.last_of(pages)));
     let is_too_few = declared.is_some_and(|declared| declared < items as u64);
     if is_too_few {
         let what = "a page of the list has more items than the count on it says there are in all";

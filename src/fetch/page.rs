@@ -1,6 +1,6 @@
 //! Results of requests: pages, and responses of any status for people to look at.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, percent_encode};
@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{AsHeaderName, CONTENT_RANGE, CONTENT_TYPE, HeaderMap};
 use url::Url;
 
-use super::coding;
+use super::{FetchError, Statuses, coding, quota};
 
 /// A page as received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +41,30 @@ pub struct Answer {
     pub head_after: Duration,
     /// Time from the last request to the end of the body.
     pub body_after: Duration,
+}
+
+impl Answer {
+    /// Returns the error that a fetch makes of this response, or `None` if it is a page or leads away.
+    pub fn failure(&self, statuses: &Statuses) -> Option<FetchError> {
+        let status = self.status.as_u16();
+        if self.leads_to.is_some() || statuses.is_ok(status) {
+            return None;
+        }
+        let wait = asked_wait(statuses, status, &self.page.headers);
+        Some(match statuses.is_later(status) {
+            true => FetchError::Later { status, wait },
+            false => FetchError::Status { status, wait, sample: None },
+        })
+    }
+}
+
+/// Returns the wait that a response which is no page asks for, or `None`.
+pub fn asked_wait(statuses: &Statuses, status: u16, headers: &HeaderMap) -> Option<Duration> {
+    let named = match statuses.is_later(status) {
+        true => quota::wait(headers, SystemTime::now()),
+        false => quota::asked(status, headers, SystemTime::now()),
+    };
+    statuses.wait(status, named)
 }
 
 /// Result of a conditional request.

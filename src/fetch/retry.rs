@@ -113,9 +113,10 @@ pub fn after_no_rules(
     }
 }
 
-/// Decides on a login that failed. Returns the delay before the next attempt, or `None` to give up.
-/// A login that was refused is not repeated, since a site may lock the account.
-pub fn after_failed_login(
+/// Decides on a request of its own that failed, as a login does or a page of a check. Returns the delay
+/// before the next attempt, or `None` to give up. One that was refused is not repeated: a site may lock
+/// an account.
+pub fn after_single(
     error: &FetchError,
     attempt: u32,
     retries: u32,
@@ -161,7 +162,7 @@ fn jitter(longest: Duration, random: f64) -> Duration {
 }
 
 /// Returns `true` if the same request may succeed later.
-fn is_passing(error: &FetchError) -> bool {
+pub fn is_passing(error: &FetchError) -> bool {
     match error {
         // A temporary refusal: some sites report a spent quota like this.
         FetchError::Status { status: 403, wait: Some(_), .. } => true,

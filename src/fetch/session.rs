@@ -323,7 +323,7 @@ impl Fetcher {
                 return Err(error);
             }
             let place = url.as_ref().map_or_else(String::new, |url| format!(" at {}", shown(url)));
-            let delay = retry::after_failed_login(&error, attempt, rules.retries, fastrand::f64());
+            let delay = retry::after_single(&error, attempt, rules.retries, fastrand::f64());
             let Some(delay) = delay else {
                 let why = match error {
                     FetchError::Login(why) => why,

@@ -336,6 +336,9 @@ fn hint(text: &str) -> &'static str {
             "; a path selects, it does not compare; comparisons stand in `[?…]`, as in `$.links[?@.rel == 'next'].href`"
         }
         _ if has_hyphen => "; a name with a hyphen is written `['product-name']`",
+        _ if top.contains(".@") => {
+            "; a name with `@`, a dot, a hyphen or a blank is written `['@odata.nextLink']`"
+        }
         _ => "",
     }
 }

@@ -313,8 +313,7 @@ fn selected(
         _ if detail.is_some() => Keep::Nothing,
         _ if on == Finds::Values => Keep::Whole,
         _ => {
-            let message =
-                "required for HTML pages: name the fields to keep, here or in [detail.fields]";
+            let message = "required for HTML and XML pages: name the fields to keep, here or in [detail.fields]";
             return Err(wrong(written, "index.fields", message));
         }
     };

@@ -382,6 +382,7 @@ fn paging_form(paging: &Paging) -> Value {
                 LastPage::Unknown => {}
                 LastPage::Number(number) => some(&mut form, "last", Some((*number).into())),
                 LastPage::Said(at) => some(&mut form, "last", Some(said(at))),
+                LastPage::Pages(at) => some(&mut form, "pages", Some(said(at))),
                 LastPage::Total { size: _, total } => some(&mut form, "total", Some(said(total))),
             }
             "page"

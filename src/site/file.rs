@@ -3,6 +3,7 @@
 //! The docs of the fields document the format: the JSON Schema is generated from them
 //! (`site/schema.json`, `gleaner sites --schema`).
 
+mod advice;
 mod expect;
 mod incremental;
 mod paging;
@@ -20,8 +21,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::SiteError;
-use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Short, Tables};
+use super::written::{At, Chain, OneOrMany, OrOff, Pairs, Params, Short, Tables};
 use crate::select::Format;
+use advice::{place_of, with_nearest};
 pub use expect::ExpectTable;
 pub use incremental::SinceTable;
 pub use paging::{PagingBy, PagingTable, StepName};
@@ -97,7 +99,8 @@ pub struct AnswersTable {
     pub(super) later: Option<Vec<At<u64>>>,
     /// Time to wait before that retry if no header sets it, such as 30s; from 1s to 10m.
     pub(super) wait: Option<At<String>>,
-    /// Selectors (JSONPath or CSS). A page that matches one of them is missing, as with status 404.
+    /// Selectors (JSONPath or CSS). A page that matches one of them is missing, as with status 404. `null`
+    /// in place of a selector: a page that is the JSON value null.
     #[serde(default)]
     pub(super) missing: Vec<At<Chain>>,
     /// Selectors (JSONPath or CSS). A page that matches one of them is a failure, and is retried.
@@ -114,16 +117,17 @@ pub struct IndexTable {
     /// `{seed.1}` and so on for the levels of a tree), values of `[seeds]`, and the placeholders of the
     /// paging: `{offset}`, `{limit}`, `{page}`, `{cursor}`.
     pub(super) url: Option<At<String>>,
-    /// Query parameters; templates. A parameter whose placeholder is empty is left out.
+    /// Query parameters; templates, or lists of them, which repeat the parameter. A parameter whose
+    /// placeholder is empty is left out.
     #[serde(default)]
-    pub(super) query: Pairs,
+    pub(super) query: Params,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub(super) method: Option<At<String>>,
     /// Request headers; templates.
     #[serde(default)]
     pub(super) headers: Pairs,
     /// Form to send as the body; values are templates.
-    pub(super) form: Option<Pairs>,
+    pub(super) form: Option<Params>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub(super) json: Option<At<toml::Value>>,
@@ -171,12 +175,12 @@ pub struct IndexTable {
 pub struct NextTable {
     /// URL template.
     pub(super) url: Option<At<String>>,
-    /// Query parameters; templates. They replace all those of `[index]`.
-    pub(super) query: Option<Pairs>,
+    /// Query parameters; templates, or lists of them, which repeat the parameter. They replace all those of `[index]`.
+    pub(super) query: Option<Params>,
     /// Method: GET, POST or PUT.
     pub(super) method: Option<At<String>>,
     /// Form to send as the body; values are templates.
-    pub(super) form: Option<Pairs>,
+    pub(super) form: Option<Params>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub(super) json: Option<At<toml::Value>>,
@@ -191,16 +195,16 @@ pub struct DetailTable {
     pub(super) url: Option<At<String>>,
     /// Selector of the page's URL within an item of the list, instead of `url`.
     pub(super) link: Option<At<Short<RuleTable>>>,
-    /// Query parameters; templates.
+    /// Query parameters; templates, or lists of them, which repeat the parameter.
     #[serde(default)]
-    pub(super) query: Pairs,
+    pub(super) query: Params,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub(super) method: Option<At<String>>,
     /// Request headers; templates.
     #[serde(default)]
     pub(super) headers: Pairs,
     /// Form to send as the body; values are templates.
-    pub(super) form: Option<Pairs>,
+    pub(super) form: Option<Params>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub(super) json: Option<At<toml::Value>>,
@@ -360,7 +364,7 @@ pub fn parse(text: &str, origin: &str) -> Result<SiteFile, SiteError> {
         let is_of_file = at == 0 && error.message().starts_with("missing field");
         let message = match key_at(text, at).filter(|_| !is_of_file) {
             Some(key) if key == "detail.key" => format!("{key}: {message}; {KEY_OF_LIST}"),
-            Some(key) => format!("{key}: {message}"),
+            Some(key) => format!("{key}: {message}{}", place_of(&key, error.message())),
             None => message,
         };
         SiteError::Syntax { origin: origin.into(), line: line_of(text, at), message }
@@ -399,18 +403,6 @@ fn key_at(text: &str, at: usize) -> Option<String> {
 /// Returns the line of the byte at `at`, from 1.
 pub fn line_of(text: &str, at: usize) -> usize {
     text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// Adds the most similar known name to serde's "unknown field `x`, expected one of `a`, `b`".
-fn with_nearest(message: &str) -> String {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let is_name = message.starts_with("unknown field") || message.starts_with("unknown variant");
-    let Some(wrong) = quoted.next().filter(|_| is_name) else { return message.to_owned() };
-    let distance = |known: &&str| strsim::damerau_levenshtein(wrong, known);
-    match quoted.min_by_key(distance).filter(|known| distance(known) <= known.len().div_ceil(2)) {
-        Some(nearest) => format!("{message}; did you mean `{nearest}`?"),
-        None => message.to_owned(),
-    }
 }
 
 /// Reads a site file. A device never ends, and is none.

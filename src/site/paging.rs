@@ -75,6 +75,8 @@ pub enum LastPage {
     Number(u64),
     /// Number that pages declare.
     Said(Said),
+    /// Computed from the number of pages, which pages declare.
+    Pages(Said),
     /// Computed from the number of items, which pages declare.
     Total {
         /// Number of items per page.
@@ -189,8 +191,11 @@ impl Paging {
     pub(super) fn selects(&self) -> impl Iterator<Item = &Select> {
         let said: Vec<&Said> = match self {
             Paging::Offset { total, .. } => total.iter().collect(),
-            Paging::Page { last: LastPage::Said(said), .. }
-            | Paging::Page { last: LastPage::Total { total: said, .. }, .. } => vec![said],
+            Paging::Page {
+                last:
+                    LastPage::Said(said) | LastPage::Pages(said) | LastPage::Total { total: said, .. },
+                ..
+            } => vec![said],
             Paging::Cursor(handover) => handover.take.iter().map(|taken| &taken.from).collect(),
             _ => Vec::new(),
         };
@@ -254,6 +259,19 @@ impl Paging {
             Paging::Page { last: LastPage::Said(said), .. } => Some(said),
             _ => None,
         }
+    }
+
+    /// Returns the source of the number of pages, or `None`.
+    pub fn pages(&self) -> Option<&Said> {
+        match self {
+            Paging::Page { last: LastPage::Pages(said), .. } => Some(said),
+            _ => None,
+        }
+    }
+
+    /// Returns the number of the last of `pages` pages, as the site counts.
+    pub fn last_of(&self, pages: u64) -> u64 {
+        self.first().saturating_add(pages).saturating_sub(1)
     }
 
     /// Returns true if the site or the site file declares the number of items or pages.
@@ -341,7 +359,7 @@ impl Paging {
         let until = |last: u64| pages_to(last.saturating_sub(self.first()).saturating_add(1), true);
         match self {
             Paging::Page { last: LastPage::Number(last), .. } => until(*last),
-            Paging::Page { last: LastPage::Said(_), .. } => match said.last {
+            Paging::Page { last: LastPage::Said(_) | LastPage::Pages(_), .. } => match said.last {
                 Some(last) => until(last),
                 None => one_more(),
             },

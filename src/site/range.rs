@@ -40,6 +40,12 @@ impl SeedRange {
     /// Returns the key that is wrong, and why, in words.
     pub fn parse(text: &str, step: Option<&str>) -> Result<SeedRange, (&'static str, String)> {
         let wrong = || {
+            if let Some(none) = text.split("..").map(str::trim).find(|end| is_no_day(end)) {
+                return (
+                    "range",
+                    format!("`{text}` is not a range: there is no day or month {none}"),
+                );
+            }
             let message = format!(
                 "`{text}` is not a range; write 1..100, 2024-01-01..2024-12-31, 2024-01..2024-12 or 2024-01-01..today, both ends included"
             );
@@ -125,6 +131,16 @@ fn date(text: &str) -> Option<(Date, bool)> {
     }
 }
 
+/// Returns true if a text is written like a day or a month that no calendar has.
+fn is_no_day(text: &str) -> bool {
+    let like = "0000-00-00";
+    let is_like = |text: &str| {
+        let same = |(a, b): (char, char)| if b == '0' { a.is_ascii_digit() } else { a == b };
+        matches!(text.len(), 7 | 10) && text.chars().zip(like.chars()).all(same)
+    };
+    is_like(text) && date(text).is_none()
+}
+
 fn span(step: Option<&str>, is_of_months: bool) -> Result<Span, (&'static str, String)> {
     let Some(text) = step else {
         return Ok(if is_of_months { Span::new().months(1) } else { Span::new().days(1) });
@@ -172,7 +188,8 @@ mod tests {
             ("1", None, "is not a range"),
             ("a..b", None, "is not a range"),
             ("2024-01-01..2024-02", None, "is not a range"),
-            ("2024-02-30..today", None, "is not a range"),
+            ("2024-02-30..today", None, "is not a range: there is no day or month 2024-02-30"),
+            ("2024-01..2024-13", None, "there is no day or month 2024-13"),
             ("1..today", None, "is not a range"),
             ("5..2", None, "ends before it begins"),
             ("2024-01-02..2024-01-01", None, "ends before it begins"),

@@ -268,7 +268,7 @@ impl BodyTemplate {
     }
 }
 
-/// Returns headers, without those that are empty because their placeholder is.
+/// Returns headers, without those that are empty because their placeholder is, or that lack a value.
 ///
 /// # Errors
 /// Returns an error for a value that a header cannot hold.
@@ -279,7 +279,7 @@ pub fn headers<'t>(
     let mut headers = HeaderMap::new();
     for (name, template) in templates {
         let text = template.plain(values);
-        if text.is_empty() && template.varies() {
+        if text.is_empty() && template.varies() || !template.is_filled(values) {
             continue;
         }
         let value = HeaderValue::from_str(&text);
@@ -290,9 +290,11 @@ pub fn headers<'t>(
     Ok(headers)
 }
 
-/// Returns names and values, without those that are empty because their placeholder is.
+/// Returns names and values, without those that are empty because their placeholder is, or that lack a
+/// value.
 fn pairs<'t>(templates: &'t [(String, Template)], values: Values<'_>) -> Vec<(&'t String, String)> {
-    let rendered = templates.iter().map(|(name, value)| (name, value, value.plain(values)));
+    let there = templates.iter().filter(|(_, template)| template.is_filled(values));
+    let rendered = there.map(|(name, value)| (name, value, value.plain(values)));
     rendered
         .filter(|(_, template, text)| !text.is_empty() || !template.varies())
         .map(|(name, _, text)| (name, text))

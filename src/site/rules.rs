@@ -18,6 +18,8 @@ use crate::sweep::incremental::Incremental;
 pub struct Marks {
     /// A page with one of these is missing, like one with status 404.
     pub missing: Vec<Select>,
+    /// True if a page that is the JSON value null is missing, too.
+    pub null_is_missing: bool,
     /// A page with one of these is a failure of the site, and is retried.
     pub error: Vec<Select>,
 }

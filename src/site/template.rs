@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use super::variable::{PREFIX, Variable};
 use crate::model::seed::SeedPath;
@@ -199,11 +199,11 @@ impl Template {
         })
     }
 
-    /// Returns true if each value by name in the template is there.
+    /// Returns true if each value by name in the template is there, and each number of a page.
     pub fn is_filled(&self, values: Values<'_>) -> bool {
         self.0.iter().all(|part| match part {
-            Part::Placeholder(Placeholder::Named(name)) => values.of_name(name).is_some(),
-            _ => true,
+            Part::Placeholder(placeholder) => values.has(placeholder),
+            Part::Text(_) => true,
         })
     }
 
@@ -287,33 +287,6 @@ impl JsonTemplate {
             }
         }
     }
-
-    /// Renders the value.
-    pub fn render(&self, values: Values<'_>) -> Value {
-        match self {
-            JsonTemplate::Text(template) => Value::String(template.plain(values)),
-            JsonTemplate::Value(placeholder) => values.value(placeholder),
-            JsonTemplate::Number(placeholder) => values.number(placeholder),
-            JsonTemplate::Literal(value) => value.clone(),
-            JsonTemplate::List(list) => {
-                list.iter().filter(|it| !it.lacks(values)).map(|it| it.render(values)).collect()
-            }
-            JsonTemplate::Object(object) => {
-                let there = object.iter().filter(|(_, value)| !value.lacks(values));
-                let rendered = there.map(|(name, value)| (name.clone(), value.render(values)));
-                Value::Object(rendered.collect::<Map<_, _>>())
-            }
-        }
-    }
-
-    /// Returns true if the template is a value by name that is not there.
-    fn lacks(&self, values: Values<'_>) -> bool {
-        match self {
-            JsonTemplate::Value(Placeholder::Named(name))
-            | JsonTemplate::Number(Placeholder::Named(name)) => values.of_name(name).is_none(),
-            _ => false,
-        }
-    }
 }
 
 impl<'a> Values<'a> {
@@ -363,6 +336,16 @@ impl<'a> Values<'a> {
             Placeholder::Seed => !self.seed_is_key || levels > 1,
             Placeholder::Level(level) => !self.seed_is_key || *level > 1,
             _ => false,
+        }
+    }
+
+    /// Returns true if the value of a placeholder is there. The cursor of the first page is empty.
+    fn has(self, placeholder: &Placeholder) -> bool {
+        match placeholder {
+            Placeholder::Named(name) => self.of_name(name).is_some(),
+            Placeholder::Offset => self.offset.is_some(),
+            Placeholder::Page => self.page.is_some(),
+            _ => true,
         }
     }
 

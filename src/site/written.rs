@@ -1,15 +1,17 @@
 //! Types for values that the site file may write in several forms.
 
+mod scalars;
+
 use std::fmt;
 use std::marker::PhantomData;
 
-use indexmap::IndexMap;
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::select::Part;
+pub use scalars::{Pairs, Params, Scalar, Scalars};
 
 /// A value with its position in the file.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,13 +85,6 @@ pub struct Tables<T>(pub Vec<At<T>>);
 /// One text or several.
 #[derive(Debug, Clone)]
 pub struct OneOrMany(pub Vec<String>);
-
-/// A text. Numbers and booleans are converted to text.
-#[derive(Debug, Clone)]
-pub struct Scalar(pub String);
-
-/// Names with texts, in the order of the file.
-pub type Pairs = IndexMap<String, At<Scalar>>;
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -281,36 +276,6 @@ impl<'de> Deserialize<'de> for OneOrMany {
     }
 }
 
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text, a number or true or false")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(text.to_owned()))
-            }
-
-            fn visit_bool<E: Error>(self, flag: bool) -> Result<Scalar, E> {
-                Ok(Scalar(flag.to_string()))
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Scalar, E> {
-                Ok(Scalar(number.to_string()))
-            }
-        }
-        deserializer.deserialize_any(Text)
-    }
-}
-
 #[cfg(test)]
 mod schema {
     //! What the JSON Schema says of these forms.
@@ -319,7 +284,7 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{At, Chain, OneOrMany, OrOff, Scalar, Short, Tables};
+    use super::{At, Chain, OneOrMany, OrOff, Scalar, Scalars, Short, Tables};
     use crate::select::Part;
 
     impl<T: JsonSchema> JsonSchema for At<T> {
@@ -428,6 +393,21 @@ mod schema {
         fn json_schema(_: &mut SchemaGenerator) -> Schema {
             let texts = json_schema!({ "type": "array", "items": { "type": "string" } });
             json_schema!({ "anyOf": [{ "type": "string" }, texts] })
+        }
+    }
+
+    impl JsonSchema for Scalars {
+        fn inline_schema() -> bool {
+            true
+        }
+
+        fn schema_name() -> Cow<'static, str> {
+            "Scalars".into()
+        }
+
+        fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+            let one = generator.subschema_for::<Scalar>();
+            json_schema!({ "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }] })
         }
     }
 

@@ -24,7 +24,7 @@ use crate::fetch::{FetchError, Header, Page, Redirect, Sample};
 use crate::model::decoding::Decoding;
 use crate::model::text::counted;
 use crate::select::field;
-use crate::select::{Format, JsonPage, Selector};
+use crate::select::{Format, JsonPage, Select, Selector};
 use crate::site::{DetailRules, ItemRules, Site};
 
 pub use access::Access;
@@ -62,6 +62,8 @@ pub struct Check {
     pub warnings: Vec<String>,
     /// Reason why the site does not fit the file, or `None` if it fits.
     pub misfit: Option<String>,
+    /// Reason why the site could not be checked, or `None`: it cannot be reached, or fails.
+    pub failed: Option<String>,
 }
 
 /// A requested page and its response.
@@ -106,7 +108,7 @@ impl Check {
 
     /// Returns true if the site fits the file.
     pub fn fits(&self) -> bool {
-        self.misfit.is_none()
+        self.misfit.is_none() && self.failed.is_none()
     }
 
     /// Sets the document from its JSON text.
@@ -166,6 +168,9 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
         || page.body.trim_ascii_start().starts_with(b"<");
     let hint = match error {
         PageError::Json(_) if is_html => "; it looks like HTML: set `format = \"html\"`?",
+        PageError::Json(_) if is_call(&page.body) => {
+            "; it looks like JSONP, a call of a function: write `within = { regex = '^[^(]*\\((.*)' }`"
+        }
         PageError::Sitemap(_) => "; check that `url` is a sitemap",
         _ => "",
     };
@@ -180,6 +185,31 @@ pub fn unreadable(error: &PageError, page: &Page) -> String {
         _ => String::new(),
     };
     format!("{error}{hint}{sample}")
+}
+
+/// Returns true if a page looks like the call of a function with JSON in it.
+fn is_call(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&body[..body.len().min(SAMPLE)]);
+    let text = text.trim_start();
+    let text = text.strip_prefix("/**/").unwrap_or(text).trim_start();
+    let name = text.split_once('(').filter(|(_, rest)| rest.trim_start().starts_with(['{', '[']));
+    name.is_some_and(|(name, _)| {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || "_$. ".contains(c);
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || "_$".contains(c))
+            && name.chars().all(is_part)
+    })
+}
+
+/// Returns advice on a key of which no item has one: a list of paths is a list of steps.
+pub fn key_hint(site: &Site) -> &'static str {
+    let ItemRules::Selected { key, .. } = &site.index.items else { return "" };
+    let Some(Select::Steps(steps)) = key.only().map(|rule| &rule.select) else { return "" };
+    match steps.text().matches("$.").count() > 1 {
+        true => {
+            "; a list of paths is a list of steps, each applied to what the one before it found: a key of several parts is `key = { join = [\"…\", \"…\"] }`"
+        }
+        false => "",
+    }
 }
 
 /// Returns a hint to the list that a page without items has elsewhere, or `None`.

@@ -3,6 +3,7 @@
 
 mod adopting;
 mod check;
+mod check_answers;
 mod children;
 mod descriptors;
 mod downloads;

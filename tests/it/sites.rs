@@ -10,6 +10,7 @@ mod format;
 mod formats;
 mod forms;
 mod handed_over;
+mod left_out;
 mod links;
 mod lists_that_go_on;
 mod lists_with_more;

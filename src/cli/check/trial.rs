@@ -3,25 +3,35 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::sleep;
+
+use super::further::{self, First};
+use super::missing::{Missing, cannot_be_asked, to_allow};
 use crate::engine::list_progress::after_first_page;
 use crate::extract::{self, Detail, Item, Listing, Making, PageError};
-use crate::fetch::{Answer, FetchError, Fetcher, Page as Answered, Request, robots};
+use crate::fetch::{
+    Answer, FetchError, Fetcher, Page as Answered, Redirect, Request, retry, robots,
+};
 use crate::model::document::{Body, Encoding};
 use crate::model::seed::{Seed, SeedPath};
 use crate::model::task::{Content, DetailPage, IndexPage, IndexRun, List, Page, PageRange, Place};
 use crate::model::text::secret::shown;
 use crate::site::settings::Settings;
-use crate::site::{DetailRules, ItemRules, Next, Paging, RequestError, Site};
+use crate::site::{DetailRules, ItemRules, Paging, Site};
 use crate::system::clock;
-use crate::tools::check::second::Read;
 use crate::tools::check::{self, Asked, Check, Named};
 
 /// Maximum number of pages to request before the first list page with items: categories, sitemap
 /// indexes, and empty lists.
 const MOST_BEFORE_A_LIST: usize = 8;
-/// Maximum number of missing items (404 or 410) to skip.
-const MOST_MISSING: usize = 3;
+/// Maximum number of missing items to skip.
+const MOST_MISSING: usize = 5;
+/// Maximum number of retries of a request.
+const MOST_RETRIES: u32 = 3;
+/// Maximum time to wait before a retry. A site that asks for more is not waited for.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A check of a site file against the live site.
 pub struct Trial {
@@ -39,8 +49,8 @@ pub struct Trial {
 pub enum Stop {
     /// The live site does not match the site file.
     Misfit(String),
-    /// The live site cannot be reached.
-    Unreachable(String),
+    /// The live site cannot be reached, or fails: nothing is known of the site file.
+    Failed(String),
 }
 
 impl Trial {
@@ -59,12 +69,7 @@ impl Trial {
         let request = robots::request(&self.site.home()).filter(|_| settings.pace.robots);
         if let Some(request) = request {
             let agent = settings.client.user_agents.first().map_or("", String::as_str);
-            let answer = self.fetcher.rules(request, robots::LARGEST).await;
-            self.rules = robots::Rules::of(answer, robots::name(agent)).map_err(|error| {
-                let message = format!("robots.txt: {error}");
-                let is_away = check::is_unreachable(&error);
-                if is_away { Stop::Unreachable(message) } else { Stop::Misfit(message) }
-            })?;
+            self.rules = self.rules(request, robots::name(agent)).await?;
         }
         let (index, listing, page) = self.list().await?;
         let (facts, warnings) = check::of_list(&self.site, &index, &listing);
@@ -86,18 +91,39 @@ impl Trial {
         match keyless {
             _ if !keyed.is_empty() => {
                 self.item(keyed).await?;
-                self.second(&index, &listing, page.as_ref()).await?;
+                if let Some(page) = &page {
+                    let first = First { index: &index, listing: &listing, page };
+                    further::counted_from_zero(self, first).await?;
+                    further::second(self, first).await?;
+                }
                 let gap = |page| after_first_page(&self.site, &index, &listing, page);
                 page.as_ref().and_then(gap).map_or(Ok(()), |why| Err(Stop::Misfit(why)))
             }
             Some(first) => Err(Stop::Misfit(format!(
-                "none of the {items} items of {index} has a key: {first}"
+                "none of the {items} items of {index} has a key: {first}{}",
+                check::key_hint(&self.site)
             ))),
             None => {
                 let hint = page.as_ref().and_then(|page| check::list_on(&self.site, page));
                 Err(Stop::Misfit(self.nothing_on(&index) + &hint.unwrap_or_default()))
             }
         }
+    }
+
+    /// Requests robots.txt, and retries it as pages are.
+    async fn rules(&self, request: Request, name: &str) -> Result<robots::Rules, Stop> {
+        for attempt in 1.. {
+            let answer = self.fetcher.rules(request.clone(), robots::LARGEST).await;
+            let error = match robots::Rules::of(answer, name) {
+                Ok(rules) => return Ok(rules),
+                Err(error) => error,
+            };
+            let Some(delay) = delay(&error, attempt) else {
+                return Err(stop(format!("robots.txt: {error}"), &error));
+            };
+            sleep(delay).await;
+        }
+        Ok(robots::Rules::none())
     }
 
     fn nothing_on(&self, index: &IndexPage) -> String {
@@ -176,39 +202,6 @@ impl Trial {
         empty.ok_or_else(no_list)
     }
 
-    /// Requests the second page of the list, if there is one, and compares it with the first: a
-    /// site file may match the first page only.
-    async fn second(
-        &mut self,
-        index: &IndexPage,
-        listing: &Listing,
-        page: Option<&Answered>,
-    ) -> Result<(), Stop> {
-        let most = self.site.page_range(None).to;
-        let next = self.site.after(index, &listing.said);
-        let (Some(page), Some(Next { runs, certain })) = (page, next) else { return Ok(()) };
-        let run = runs.into_iter().next().filter(|run| run.from <= most);
-        let Some((second, _)) = run.map(IndexRun::split) else { return Ok(()) };
-        let task = Page::Index(second.clone());
-        let Some(request) = self.request(&task)? else { return Ok(()) };
-        let answer = self.ask(&task, request).await?;
-        if !certain && matches!(answer.status.as_u16(), 204 | 404 | 410) {
-            return Ok(());
-        }
-        let answered = self.good(&task, answer)?;
-        let found = extract::index(&self.site, &second.list, &answered);
-        let found = found.map_err(|error| self.unreadable(&second, &error, &answered))?;
-        let first = Read { index, listing, page };
-        let read = Read { index: &second, listing: &found, page: &answered };
-        if let Some(why) = check::second::disproved(&self.site, first, read) {
-            return Err(Stop::Misfit(why));
-        }
-        if certain {
-            self.facts.warnings.extend(check::second::unexpected_end(index, &second, &found));
-        }
-        Ok(())
-    }
-
     /// Returns the first pages of the check: of the lists of the categories that the user named, as far
     /// as these are known without a page.
     fn first(&self, range: PageRange) -> Vec<IndexRun> {
@@ -257,7 +250,7 @@ impl Trial {
     /// Skips items that cannot be requested, and up to [`MOST_MISSING`] missing ones.
     async fn item(&mut self, items: Vec<Item>) -> Result<(), Stop> {
         let mut elsewhere: Option<String> = None;
-        let mut missing = Vec::new();
+        let mut missing: Vec<Missing> = Vec::new();
         for Item { key, listed, .. } in items {
             let content = listed.as_ref().map(|it| it.content.clone()).unwrap_or_default();
             let detail = DetailPage { listed: listed.map(Box::new), ..DetailPage::of(key.clone()) };
@@ -273,37 +266,49 @@ impl Trial {
                 None => None,
                 Some(request) => {
                     let answer = self.ask(&page, request).await?;
-                    if matches!(answer.status.as_u16(), 404 | 410) && missing.len() < MOST_MISSING {
-                        missing.push((key.to_string(), answer));
-                        continue;
+                    let status = answer.status.as_u16();
+                    if matches!(status, 404 | 410) {
+                        let why = Some(check::refused(status, &answer.page.body));
+                        let saw = format!("its page has status {status}");
+                        missing.push(Missing { key: key.to_string(), saw, why });
+                        if missing.len() >= MOST_MISSING { break } else { continue }
                     }
                     Some(self.good(&page, answer)?)
                 }
             };
-            self.facts.warnings.extend(elsewhere);
-            self.facts.warnings.extend(missing.iter().map(|(key, answer)| {
-                let status = answer.status.as_u16();
-                format!("item {key} is listed, but its page has status {status}; a crawl counts it as missing")
-            }));
             let Page::Detail(detail) = page else { return Ok(()) };
-            return self.document(detail, content, answer.as_ref()).await;
-        }
-        match (missing.into_iter().next(), elsewhere) {
-            (Some((key, answer)), _) => {
-                let why = check::refused(answer.status.as_u16(), &answer.page.body);
-                Err(Stop::Misfit(format!("item {key}: {why}")))
+            if let Some(saw) = self.document(detail, content, answer.as_ref()).await? {
+                missing.push(Missing { key: key.to_string(), saw, why: None });
+                if missing.len() >= MOST_MISSING { break } else { continue }
             }
-            (None, elsewhere) => Err(Stop::Misfit(elsewhere.unwrap_or_default())),
+            self.facts.warnings.extend(elsewhere);
+            self.facts.warnings.extend(missing.iter().map(Missing::warning));
+            return Ok(());
+        }
+        let refused = missing.iter().find_map(|it| it.why.as_ref().map(|why| (&it.key, why)));
+        match (refused, elsewhere) {
+            (Some((key, why)), _) => Err(Stop::Misfit(format!("item {key}: {why}"))),
+            (None, Some(elsewhere)) if missing.is_empty() => Err(Stop::Misfit(elsewhere)),
+            (None, elsewhere) => {
+                // The site file itself says that such pages are those of missing items.
+                let none =
+                    "none of the items that were tried has its page, so no document is shown";
+                self.facts.warnings.extend(elsewhere);
+                self.facts.warnings.extend(missing.iter().map(Missing::warning));
+                self.facts.warnings.push(none.to_owned());
+                Ok(())
+            }
         }
     }
 
-    /// Builds the document that a crawl would store of an item.
+    /// Builds the document that a crawl would store of an item. Returns why the item is missing, if its
+    /// page says so.
     async fn document(
         &mut self,
         item: DetailPage,
         content: Content,
         page: Option<&Answered>,
-    ) -> Result<(), Stop> {
+    ) -> Result<Option<String>, Stop> {
         let (key, ignore) = (&item.key.to_string(), self.site.ignore.clone());
         let making = Making { listed: &content, ignore: &ignore, encoding: Encoding::Text };
         let read = |rules: &DetailRules| match page {
@@ -322,7 +327,7 @@ impl Trial {
         };
         match made {
             Ok(Detail { document, matched, revision, decoding }) => {
-                let Body::Text(text) = &document.body else { return Ok(()) };
+                let Body::Text(text) = &document.body else { return Ok(None) };
                 let text = String::from_utf8_lossy(text).into_owned();
                 let detail = Detail { document, matched, revision, decoding };
                 self.facts.warnings.extend(check::of_item(&self.site, key, &detail, &text));
@@ -333,8 +338,9 @@ impl Trial {
                 self.facts.warnings.extend(misread);
                 self.facts.key = Some(key.to_owned());
                 self.facts.store(&text);
-                Ok(())
+                Ok(None)
             }
+            Err(error @ PageError::Gone(_)) => Ok(Some(error.to_string())),
             Err(error) => {
                 let again = |rules: &DetailRules| read(rules).err();
                 let rules = self.site.detail.as_ref();
@@ -383,7 +389,7 @@ impl Trial {
         Err(Stop::Misfit(format!("{page}: {why}")))
     }
 
-    /// Makes a request and records it.
+    /// Makes a request and records it. One that fails for now is retried a few times.
     ///
     /// # Errors
     /// Returns an error if robots.txt forbids it, or it fails.
@@ -397,27 +403,42 @@ impl Trial {
         if !self.rules.allow(&request.url) {
             return Err(Stop::Misfit(format!("{page}: {}", FetchError::Forbidden)));
         }
-        match self.fetcher.answer(request).await {
-            Ok(answer) => {
-                let (status, bytes) = (answer.status.as_u16(), answer.page.body.len());
-                let Answer { redirects, body_after, .. } = &answer;
-                self.facts.requests.push(asked.answered(status, *body_after, bytes, redirects));
-                let template = self.template(page);
-                let template = template.as_ref().map(|(key, template)| (*key, &**template));
-                let base_url = &self.site.base_url;
-                let advice = check::advice(&page.to_string(), base_url, template, redirects);
-                self.facts.warnings.extend(advice);
-                Ok(answer)
-            }
-            Err(error) => {
-                let is_first = self.facts.requests.is_empty();
-                self.facts.requests.push(asked);
-                match check::is_unreachable(&error) && is_first {
-                    true => Err(Stop::Unreachable(format!("{page}: {error}"))),
-                    false => Err(Stop::Misfit(format!("{page}: {error}"))),
+        for attempt in 1.. {
+            let (error, message) = match self.fetcher.answer(request.clone()).await {
+                Ok(answer) => {
+                    let failure = answer.failure(&self.site.statuses);
+                    let is_end = self.site.statuses.is_end(answer.status.as_u16());
+                    let failure = failure.filter(|error| retry::is_passing(error) && !is_end);
+                    let (status, bytes) = (answer.status.as_u16(), answer.page.body.len());
+                    let took = answer.body_after;
+                    let row = asked.clone().answered(status, took, bytes, &answer.redirects);
+                    self.facts.requests.push(row);
+                    let Some(error) = failure else {
+                        self.advise(page, &answer.redirects);
+                        return Ok(answer);
+                    };
+                    (error, check::refused(status, &answer.page.body))
                 }
-            }
+                Err(error) => {
+                    self.facts.requests.push(asked.clone());
+                    let message = error.to_string();
+                    (error, message)
+                }
+            };
+            let Some(delay) = delay(&error, attempt) else {
+                return Err(stop(format!("{page}: {message}"), &error));
+            };
+            sleep(delay).await;
         }
+        Err(Stop::Failed(format!("{page}: no answer")))
+    }
+
+    /// Adds advice on the redirects of a page.
+    fn advise(&mut self, page: &Page, redirects: &[Redirect]) {
+        let template = self.template(page);
+        let template = template.as_ref().map(|(key, template)| (*key, &**template));
+        let advice = check::advice(&page.to_string(), &self.site.base_url, template, redirects);
+        self.facts.warnings.extend(advice);
     }
 
     /// Returns the site file's table that holds the URL of a page, and the URL template. `None` if
@@ -436,28 +457,23 @@ impl Trial {
         Some((table, url?))
     }
 
-    fn unreadable(&self, index: &IndexPage, error: &PageError, page: &Answered) -> Stop {
+    /// Explains why a page of the list cannot be read.
+    pub fn unreadable(&self, index: &IndexPage, error: &PageError, page: &Answered) -> Stop {
         Stop::Misfit(format!("{index}: {}", check::unreadable(error, page)))
     }
 }
 
+/// Returns the delay before a retry, or `None` if there is none.
+fn delay(error: &FetchError, attempt: u32) -> Option<Duration> {
+    let delay = retry::after_single(error, attempt, MOST_RETRIES, fastrand::f64());
+    delay.filter(|delay| *delay <= LONGEST_WAIT)
+}
+
+/// Returns why a check ends after a request that failed.
+fn stop(message: String, error: &FetchError) -> Stop {
+    if retry::is_passing(error) { Stop::Failed(message) } else { Stop::Misfit(message) }
+}
+
 fn no_list() -> Stop {
     Stop::Misfit("no page of a list was found".to_owned())
-}
-
-/// Explains why an item cannot be requested.
-fn cannot_be_asked(key: &str, error: &RequestError) -> String {
-    let hint = match error {
-        RequestError::Host(url) => to_allow(url),
-        _ => String::new(),
-    };
-    format!("item {key} cannot be requested: {error}{hint}")
-}
-
-/// Returns a hint for allowing the host of `url` in the site file.
-fn to_allow(url: &str) -> String {
-    let Ok(url) = url::Url::parse(url) else { return String::new() };
-    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-    let host = url.host_str().unwrap_or_default();
-    format!("; write `hosts = [\"{host}{port}\"]`")
 }

@@ -40,8 +40,9 @@ impl Evidence<'_> {
             problems.last_gap(counted(lost_pages, one, many) + why);
         }
         if items.missing > 0 {
-            let one = "item is listed but its page is not there (404 or 410)";
-            let many = "items are listed but their pages are not there (404 or 410)";
+            let one = "item is listed but its page is not there (404, 410 or `[answers] missing`)";
+            let many =
+                "items are listed but their pages are not there (404, 410 or `[answers] missing`)";
             problems.note(counted(items.missing, one, many));
         }
         let is_list = self.begin == Begin::List;

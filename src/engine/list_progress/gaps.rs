@@ -1,11 +1,13 @@
 //! What a list lacks, in words: for the verdict of a crawl, and for a check of its first page.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use super::{Answer, ListProgress, Mismatch, Rules, Turn, too_few};
-use crate::extract::Listing;
+use super::{Answer, Differing, ListProgress, Mismatch, Rules, Turn, too_few};
+use crate::extract::{Item, Listing, entry};
 use crate::fetch::Page;
 use crate::model::task::IndexPage;
+use crate::model::text::plain;
+use crate::select::NoKey;
 use crate::site::Site;
 
 /// Describes a list that does not add up, and what to do about it.
@@ -63,4 +65,42 @@ pub fn after_first_page(
         }
         _ => None,
     }
+}
+
+/// Describes list entries that share their key with a different one.
+pub fn same_key(differing: &Differing) -> String {
+    let Differing { entries, example } = differing;
+    format!(
+        "{entries} entries of the list have the key of another entry that is not the same, such as {}, so that one of them is stored and the other is not: `key` has to tell them apart. Where they are one item after all: what changes by itself belongs into `ignore`, and a link that varies (by category, by page) is cut by a `regex`, or `[detail] url` is made of the key",
+        plain(example)
+    )
+}
+
+/// Returns why a crawl would call the list incomplete if these items are on it: several that are not
+/// the same have one key. Returns `None` if there are none.
+pub fn differing<'i>(
+    site: &Site,
+    items: impl Iterator<Item = &'i Result<Item, NoKey>>,
+) -> Option<String> {
+    let (mut prints, mut entries, mut example) = (HashMap::new(), 0, None);
+    for Item { key, listed, .. } in items.flatten().filter(|_| !site.index.merge) {
+        let Some(listed) = listed else { continue };
+        let print = entry::print(listed, site.takes_links(), &site.ignore);
+        if *prints.entry(key.as_str()).or_insert(print) != print {
+            entries += 1;
+            example.get_or_insert_with(|| key.as_str().into());
+        }
+    }
+    example.map(|example| same_key(&Differing { entries, example }))
+}
+
+/// Returns what to write if a list ends with the status of this page, which was only a guess: one that
+/// the site file does not name as an end. Returns `None` for other pages and statuses.
+pub fn ends_by_status(site: &Site, page: &IndexPage, status: u16) -> Option<String> {
+    let may_end = matches!(status, 400 | 404 | 410 | 416 | 422) && !site.statuses.is_end(status);
+    (page.is_guess && may_end).then(|| {
+        format!(
+            "; if that is how the list ends, `[answers] end = [{status}]` in the site file says so"
+        )
+    })
 }

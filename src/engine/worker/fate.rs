@@ -23,7 +23,8 @@ pub fn after_error(
 ) -> Result<After, CrawlError> {
     let sight = sight_of_error(&error);
     if sight == Sight::Absent || attempt.task().is_unlisted() && sight == Sight::Closed {
-        return after_sight(context, attempt, sight);
+        let saw = error.status().map(|status| format!("its page answers {status}"));
+        return after(context, attempt, sight, saw.unwrap_or_default());
     }
     trouble::after_error(context, attempt, error)
 }
@@ -36,7 +37,7 @@ pub fn after_bad_page(
     page: &fetch::Page,
 ) -> Result<After, CrawlError> {
     match error {
-        PageError::Gone(_) => after_sight(context, attempt, Sight::Absent),
+        PageError::Gone(_) => after(context, attempt, Sight::Absent, error.to_string()),
         error => trouble::after_bad_page(context, attempt, error, page),
     }
 }
@@ -46,6 +47,17 @@ pub fn after_sight(
     context: &WorkerContext,
     attempt: &mut Attempt,
     sight: Sight,
+) -> Result<After, CrawlError> {
+    after(context, attempt, sight, String::new())
+}
+
+/// Decides what becomes of an item whose page gave this result. `saw` is what a page that does not exist
+/// answers, as a part of a sentence.
+fn after(
+    context: &WorkerContext,
+    attempt: &mut Attempt,
+    sight: Sight,
+    saw: String,
 ) -> Result<After, CrawlError> {
     attempt.end(if sight == Sight::There { End::Page } else { End::Absent })?;
     let Page::Detail(item) = &attempt.task().page else { return Ok(After::Done(Done::Read)) };
@@ -58,7 +70,7 @@ pub fn after_sight(
                 note(context, item.key.clone(), listing, sight);
             }
             let url = trouble::url_of(context, attempt.task());
-            return Ok(After::Deliver(Outcome::Missing { url }));
+            return Ok(After::Deliver(Outcome::Missing { url, saw: saw.into() }));
         }
         Fate::Gone | Fate::Unlisted | Fate::Unknown => {
             note(context, item.key.clone(), listing, sight);

@@ -3,11 +3,10 @@
 use super::context::WorkerContext;
 use super::unlisted;
 use crate::engine::error::CrawlError;
-use crate::engine::list_progress::{Differing, Turn};
+use crate::engine::list_progress::{Differing, Turn, same_key};
 use crate::engine::retry_failures::Wanted;
 use crate::model::report::Kind;
 use crate::model::task::{FollowUps, IndexPage, IndexRun, List, PageRange};
-use crate::model::text::plain;
 use crate::observe::problems::Problems;
 use crate::site::Next;
 
@@ -95,11 +94,8 @@ async fn pass_ended(context: &WorkerContext, pass: u32) -> Result<(), CrawlError
 
 /// Reports entries that share their key with a different one, once all lists are read.
 fn report_differing(differing: Option<Differing>, problems: &Problems) {
-    if let Some(Differing { entries, example }) = differing {
-        problems.gap(format!(
-            "{entries} entries of the list have the key of another entry that is not the same, such as {}, so that one of them is stored and the other is not: `key` has to tell them apart. Where they are one item after all: what changes by itself belongs into `ignore`, and a link that varies (by category, by page) is cut by a `regex`, or `[detail] url` is made of the key",
-            plain(&example)
-        ));
+    if let Some(differing) = differing {
+        problems.gap(same_key(&differing));
     }
 }
 

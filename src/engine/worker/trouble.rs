@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::attempt::{After, Attempt};
 use super::context::WorkerContext;
 use crate::engine::error::CrawlError;
+use crate::engine::list_progress::ends_by_status;
 use crate::extract::PageError;
 use crate::fetch::retry::{self, Decision, Fault, Toll};
 use crate::fetch::{self, End, FetchError, Sample};
@@ -90,8 +91,16 @@ fn report_to_host(
 
 /// Returns the failure of a task that is given up.
 pub fn failure(context: &WorkerContext, task: &Task, trouble: Trouble) -> Failure {
-    let (reason, message, status, sample) = trouble.describe();
+    let (reason, mut message, status, sample) = trouble.describe();
     let mut page = task.page.clone();
+    let index = match &page {
+        Page::Index(index) => Some(index),
+        Page::Detail(item) => item.assembly.as_deref().map(|it| &it.page),
+    };
+    let hint = index.zip(status).and_then(|(index, status)| {
+        ends_by_status(&context.site, index, status).filter(|_| reason == "status")
+    });
+    message.extend(hint);
     if let Page::Detail(item) = &mut page {
         item.assembly = None;
     }

@@ -38,7 +38,7 @@ pub fn sentence(text: &str) -> Markup {
     // An odd number of pieces, if each backtick has its other.
     let pieces: Vec<&str> = text.split('`').collect();
     html! {
-        @if pieces.len() % 2 == 0 { (text) } @else {
+        @if pieces.len().is_multiple_of(2) { (text) } @else {
             @for (place, piece) in pieces.iter().enumerate() {
                 @if place % 2 == 0 { (piece) } @else { code { (piece) } }
             }

@@ -77,11 +77,13 @@ fn duration(written: &At<String>) -> Result<Duration, Wrong> {
 pub fn marks(written: Option<&At<AnswersTable>>, on: Finds) -> Result<Marks, Wrong> {
     let Some(written) = written else { return Ok(Marks::default()) };
     let of_kind = |key: &str, selects: &[At<Chain>]| {
-        let selects = selects.iter().filter(|steps| is_for(&steps.value, on));
+        let selects = selects.iter().filter(|it| is_for(&it.value, on) && !is_null(&it.value));
         selects.map(|steps| select(key, steps, on)).collect::<Result<Vec<_>, _>>()
     };
     Ok(Marks {
         missing: of_kind("answers.missing", &written.value.missing)?,
+        null_is_missing: !on.are_elements()
+            && written.value.missing.iter().any(|it| is_null(&it.value)),
         error: of_kind("answers.error", &written.value.error)?,
     })
 }
@@ -91,6 +93,10 @@ pub fn refuse_unused(written: Option<&At<AnswersTable>>, held: &[Finds]) -> Resu
     let Some(AnswersTable { missing, error, .. }) = written.map(|it| &it.value) else {
         return Ok(());
     };
+    if let Some(null) = error.iter().find(|it| is_null(&it.value)) {
+        let message = "`null` is valid in `missing` only";
+        return Err(wrong(null, "answers.error", message));
+    }
     for (key, selects) in [("answers.missing", missing), ("answers.error", error)] {
         for steps in selects {
             let on = reads(&steps.value);
@@ -111,6 +117,11 @@ pub fn refuse_unused(written: Option<&At<AnswersTable>>, held: &[Finds]) -> Resu
     Ok(())
 }
 
+/// Returns `true` if `null` stands in the place of a selector: the page is that JSON value.
+fn is_null(steps: &Chain) -> bool {
+    matches!(steps.0.as_slice(), [Part::Selector(text)] if text == "null")
+}
+
 /// Returns `true` if a selector is for pages on which `on` is selected.
 fn is_for(steps: &Chain, on: Finds) -> bool {
     reads(steps).are_elements() == on.are_elements()
@@ -118,7 +129,8 @@ fn is_for(steps: &Chain, on: Finds) -> bool {
 
 /// Returns the kind of what a selector is applied to, by its first step.
 pub fn reads(steps: &Chain) -> Finds {
-    if steps.0.first().is_some_and(Part::is_path) { Finds::Values } else { Finds::Elements }
+    let is_path = is_null(steps) || steps.0.first().is_some_and(Part::is_path);
+    if is_path { Finds::Values } else { Finds::Elements }
 }
 
 #[cfg(test)]

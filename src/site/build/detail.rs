@@ -75,7 +75,7 @@ pub fn build(
         return Err(wrong(written, &format!("detail.fields.{name}"), message));
     }
     if fields.is_empty() && on != Finds::Values {
-        let message = "required for HTML pages: name the fields to keep";
+        let message = "required for HTML and XML pages: name the fields to keep";
         return Err(wrong(written, "detail.fields", message));
     }
     let own = Own {

@@ -140,6 +140,16 @@ fn last_page(
     on: Finds,
 ) -> Result<LastPage, Wrong> {
     let table = &written.value;
+    if let Some(pages) = &table.pages {
+        return match (&table.last, &table.size, &table.total) {
+            (None, None, None) => last_of_pages(&format!("{key}.pages"), pages, first, on),
+            _ => Err(wrong(
+                written,
+                key,
+                "`pages` is not valid together with `last`, or with `size` and `total`",
+            )),
+        };
+    }
     match (&table.last, &table.size, &table.total) {
         (None, None, None) => Ok(LastPage::Unknown),
         (Some(At { value: Short::Number(last), at }), None, None) if *last < first => {
@@ -167,6 +177,20 @@ fn last_page(
         (None, None, Some(_)) => {
             Err(wrong(written, key, "`total` needs `size`, the items on a page"))
         }
+    }
+}
+
+/// Builds how the last page is known where their number is.
+fn last_of_pages(
+    key: &str,
+    pages: &At<Short<SaidTable>>,
+    first: u64,
+    on: Finds,
+) -> Result<LastPage, Wrong> {
+    match pages.value {
+        Short::Number(0) => Err(wrong(pages, key, "must be at least 1")),
+        Short::Number(pages) => Ok(LastPage::Number(first.saturating_add(pages - 1))),
+        _ => Ok(said(key, Some(pages), on)?.map_or(LastPage::Unknown, LastPage::Pages)),
     }
 }
 
@@ -226,14 +250,17 @@ fn at_least_one(key: &str, number: &At<u64>) -> Result<u64, Wrong> {
 fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
     let PagingTable { by, limit, step, first, last, size, total, select, link_header, .. } =
         &written.value;
-    let PagingTable { range, keys, file, more, first_url, take, start, goes_on, merge, .. } =
-        &written.value;
+    let PagingTable {
+        pages, range, keys, file, more, first_url, take, start, goes_on, merge, ..
+    } = &written.value;
     if by.is_none() && more.is_none() {
         return Err(wrong(written, key, "`by` is missing: the kind of paging is required"));
     }
     let used: &[&str] = by.map_or(&[], |by| match by {
         PagingBy::Offset => &["limit", "first", "first_url", "step", "total", "while", "more"],
-        PagingBy::Page => &["first", "first_url", "last", "size", "total", "while", "more"],
+        PagingBy::Page => {
+            &["first", "first_url", "last", "pages", "size", "total", "while", "more"]
+        }
         PagingBy::Next => &["select", "link_header", "merge", "while", "more"],
         PagingBy::Cursor => &["select", "take", "start", "first_url", "merge", "while", "more"],
         PagingBy::Sitemap => &[],
@@ -245,6 +272,7 @@ fn refuse_unused(key: &str, written: &At<PagingTable>) -> Result<(), Wrong> {
         ("step", step.is_some()),
         ("first", first.is_some()),
         ("last", last.is_some()),
+        ("pages", pages.is_some()),
         ("size", size.is_some()),
         ("total", total.is_some()),
         ("select", select.is_some()),

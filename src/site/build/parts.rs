@@ -140,7 +140,7 @@ fn build(
         return Err(wrong(written, &format!("{key}.fields.{name}"), message));
     }
     if kept.is_empty() && within != Finds::Values {
-        let message = "required for HTML pages: name the fields to keep";
+        let message = "required for HTML and XML pages: name the fields to keep";
         return Err(wrong(written, &format!("{key}.fields"), message));
     }
     Ok(PartRules {

@@ -9,7 +9,7 @@ use super::super::file::{
 };
 use super::super::request::{BodyTemplate, RequestTemplate};
 use super::super::template::{JsonTemplate, Placeholder, Template};
-use super::super::written::{At, Pairs, Scalar};
+use super::super::written::{At, Pairs, Params, Scalar, Scalars};
 use super::{Wrong, wrong};
 use crate::fetch::{HeaderName, HeaderValue, Method};
 
@@ -17,10 +17,10 @@ use crate::fetch::{HeaderName, HeaderValue, Method};
 pub struct Asked<'f> {
     table: Cow<'f, str>,
     url: Option<&'f At<String>>,
-    query: &'f Pairs,
+    query: &'f Params,
     method: Option<&'f At<String>>,
     headers: &'f Pairs,
-    form: Option<&'f Pairs>,
+    form: Option<&'f Params>,
     json: Option<&'f At<toml::Value>>,
 }
 
@@ -54,7 +54,7 @@ impl<'f> Asked<'f> {
     pub fn next(index: &'f IndexTable, table: &'f NextTable) -> Asked<'f> {
         let has_body = table.form.is_some() || table.json.is_some();
         let other =
-            |own: Option<&'f Pairs>, of_index| own.or(if has_body { None } else { of_index });
+            |own: Option<&'f Params>, of_index| own.or(if has_body { None } else { of_index });
         Asked {
             table: "index.next".into(),
             url: table.url.as_ref().or(index.url.as_ref()),
@@ -86,14 +86,18 @@ impl<'f> Asked<'f> {
         asked!("session", table)
     }
 
-    /// Returns the keys of `[session.page]`. `none` is empty.
-    pub fn session_page(table: &'f SessionPageTable, none: &'f Pairs) -> Asked<'f> {
+    /// Returns the keys of `[session.page]`. `none` and `no_headers` are empty.
+    pub fn session_page(
+        table: &'f SessionPageTable,
+        none: &'f Params,
+        no_headers: &'f Pairs,
+    ) -> Asked<'f> {
         Asked {
             table: "session.page".into(),
             url: Some(&table.url),
             query: none,
             method: None,
-            headers: none,
+            headers: no_headers,
             form: None,
             json: None,
         }
@@ -181,12 +185,12 @@ fn to_json(value: &toml::Value) -> Option<Value> {
 /// Returns the first key of a request that is present, except those in `but`, as an error without a
 /// message. Called for tables that make no request.
 pub fn first_used(asked: &Asked<'_>, but: &[&str]) -> Option<Wrong> {
-    let first = |pairs: &Pairs| pairs.values().next().map(|text| text.at);
+    let first = |pairs: &Params| pairs.values().next().map(|text| text.at);
     let there = [
         ("url", asked.url.map(|url| url.at)),
         ("query", first(asked.query)),
         ("method", asked.method.map(|method| method.at)),
-        ("headers", first(asked.headers)),
+        ("headers", asked.headers.values().next().map(|text| text.at)),
         ("form", asked.form.and_then(first)),
         ("json", asked.json.map(|json| json.at)),
     ];
@@ -215,13 +219,16 @@ fn method(asked: &Asked<'_>, has_body: bool) -> Result<Method, Wrong> {
 
 fn templates(
     key: &str,
-    pairs: &Pairs,
+    pairs: &Params,
     allowed: &[Placeholder],
 ) -> Result<Vec<(String, Template)>, Wrong> {
-    let pair = |(name, text): (&String, &At<Scalar>)| {
-        Ok((name.clone(), text_template(&format!("{key}.{name}"), text, allowed)?))
-    };
-    pairs.iter().map(pair).collect()
+    let all = pairs.iter().flat_map(|(name, At { at, value: Scalars(texts) })| {
+        texts.iter().map(move |text| (name, At { at: *at, value: text.clone() }))
+    });
+    all.map(|(name, text)| {
+        Ok((name.clone(), text_template(&format!("{key}.{name}"), &text, allowed)?))
+    })
+    .collect()
 }
 
 /// Builds the templates of headers.

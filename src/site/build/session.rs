@@ -6,7 +6,7 @@ use super::super::file::{SaidTable, SessionTable};
 use super::super::paging::Taken;
 use super::super::session::{LoginStep, Session};
 use super::super::template::Placeholder;
-use super::super::written::{At, Chain, Pairs, Short};
+use super::super::written::{At, Chain, Pairs, Params, Short};
 use super::request::{self, Asked};
 use super::{Wrong, answers, paging, refuse, wrong};
 use crate::fetch::Statuses;
@@ -19,11 +19,12 @@ const LATER: [u16; 2] = [429, 503];
 
 /// Builds the session. `statuses` are those that have a meaning already.
 pub fn session(written: &At<SessionTable>, statuses: &Statuses) -> Result<Session, Wrong> {
-    let (table, none) = (&written.value, Pairs::default());
+    let table = &written.value;
+    let (none, no_headers) = (Params::default(), Pairs::default());
     let mut steps = Vec::new();
     let mut named = Vec::new();
     if let Some(page) = &table.page {
-        let request = request::build(&Asked::session_page(&page.value, &none), &[])?;
+        let request = request::build(&Asked::session_page(&page.value, &none, &no_headers), &[])?;
         let take = taken("session.page.take", &page.value.take)?;
         if take.is_empty() {
             return Err(wrong(page, "session.page.take", "must name at least one value"));
@@ -31,7 +32,7 @@ pub fn session(written: &At<SessionTable>, statuses: &Statuses) -> Result<Sessio
         named.extend(placeholders(&take));
         steps.push(LoginStep { request, take });
     }
-    let request = request::build(&Asked::session(table).with_headers(&none), &named)?;
+    let request = request::build(&Asked::session(table).with_headers(&no_headers), &named)?;
     let take = taken("session.take", &table.take)?;
     if let Some(twice) = placeholders(&take).find(|it| named.contains(it)) {
         let message = format!("`page` has a value {} already", twice.text());
@@ -40,7 +41,7 @@ pub fn session(written: &At<SessionTable>, statuses: &Statuses) -> Result<Sessio
     named.extend(placeholders(&take));
     match request.url {
         Some(_) => steps.push(LoginStep { request, take }),
-        None => refuse_login(table, &none)?,
+        None => refuse_login(table, &no_headers)?,
     }
     let headers = request::headers(&Asked::session(table), &named)?;
     let again = again(table, statuses, !steps.is_empty())?;

@@ -22,6 +22,9 @@ pub struct PagingTable {
     pub(in crate::site) first_url: Option<At<String>>,
     /// page: number of the last page, or a selector or header that has it.
     pub(in crate::site) last: Option<At<Short<SaidTable>>>,
+    /// page: number of pages, or a selector or header that has it. Unlike `last`, it does not depend on
+    /// the number of the first page.
+    pub(in crate::site) pages: Option<At<Short<SaidTable>>>,
     /// page: number of items per page; needed with `total`.
     pub(in crate::site) size: Option<At<u64>>,
     /// offset, page: selector or header with the number of items in the list.

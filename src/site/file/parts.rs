@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::super::written::{At, Chain, Pairs, Short};
+use super::super::written::{At, Chain, Pairs, Params, Short};
 use super::{PagingTable, RuleTable, Rules};
 use crate::select::Format;
 
@@ -14,16 +14,17 @@ pub struct PartTable {
     /// URL of the list: a path below `base_url`, or an absolute URL. A template with `{key}`, the
     /// placeholders of the paging, values of `[index]`, and `fields` and `values` of `[detail]`.
     pub(in crate::site) url: Option<At<String>>,
-    /// Query parameters; templates. A parameter whose placeholder is empty is left out.
+    /// Query parameters; templates, or lists of them, which repeat the parameter. A parameter whose
+    /// placeholder is empty is left out.
     #[serde(default)]
-    pub(in crate::site) query: Pairs,
+    pub(in crate::site) query: Params,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub(in crate::site) method: Option<At<String>>,
     /// Request headers; templates.
     #[serde(default)]
     pub(in crate::site) headers: Pairs,
     /// Form to send as the body; values are templates.
-    pub(in crate::site) form: Option<Pairs>,
+    pub(in crate::site) form: Option<Params>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub(in crate::site) json: Option<At<toml::Value>>,

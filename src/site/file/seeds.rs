@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::super::written::{At, Chain, Pairs, Short};
+use super::super::written::{At, Chain, Pairs, Params, Short};
 use super::{PagingTable, RuleTable, Rules};
 use crate::select::Format;
 
@@ -49,14 +49,14 @@ pub struct SeedsTable {
     pub(in crate::site) url: Option<At<String>>,
     /// Query parameters; templates.
     #[serde(default)]
-    pub(in crate::site) query: Pairs,
+    pub(in crate::site) query: Params,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub(in crate::site) method: Option<At<String>>,
     /// Request headers; templates.
     #[serde(default)]
     pub(in crate::site) headers: Pairs,
     /// Form to send as the body; values are templates.
-    pub(in crate::site) form: Option<Pairs>,
+    pub(in crate::site) form: Option<Params>,
     /// JSON to send as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub(in crate::site) json: Option<At<toml::Value>>,

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Deserialize;
 
 use super::SaidTable;
-use crate::site::written::{At, Pairs, Short};
+use crate::site::written::{At, Pairs, Params, Short};
 
 /// Login, and headers and cookies that requests to the site's own origin carry.
 /// `{env:GLEANER_SECRET_NAME}` stands for a secret in `headers`, `query`, `form` and `json` of every
@@ -17,11 +17,11 @@ pub struct SessionTable {
     pub url: Option<At<String>>,
     /// Query parameters of the login; templates.
     #[serde(default)]
-    pub query: Pairs,
+    pub query: Params,
     /// Method: GET, POST or PUT. Default: GET, or POST with `form` or `json`.
     pub method: Option<At<String>>,
     /// Form to send to the login as the body; values are templates.
-    pub form: Option<Pairs>,
+    pub form: Option<Params>,
     /// JSON to send to the login as the body; its strings are templates.
     #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
     pub json: Option<At<toml::Value>>,

@@ -133,7 +133,8 @@ fn untold(site: &Site) -> Option<String> {
     }
     Some(
         "index: an error or login page would count as the end of the list: set `require = [\"…\"]` \
-         to a selector that all pages of the list match, or set `total` or `last` in `paging`"
+         to a selector that all pages of the list match, or set `total`, `last` or `pages` in `paging`; \
+         a list that ends with an empty answer needs none of these"
             .to_owned(),
     )
 }
@@ -234,9 +235,9 @@ fn ends(site: &Site, said: &PageSaid) -> String {
         Paging::Sitemap => "none: this sitemap names no others".to_owned(),
         Paging::Next(_) => "none: the page names no next page".to_owned(),
         Paging::Cursor(_) => "none: the page names no cursor".to_owned(),
-        Paging::Page { last: LastPage::Number(_) | LastPage::Said(_), .. } => {
-            "none: this is the last page".to_owned()
-        }
+        Paging::Page {
+            last: LastPage::Number(_) | LastPage::Said(_) | LastPage::Pages(_), ..
+        } => "none: this is the last page".to_owned(),
         Paging::Page { .. } | Paging::Offset { .. } => {
             "none: the page has as many items as the list declares".to_owned()
         }

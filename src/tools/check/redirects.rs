@@ -14,6 +14,10 @@ pub fn advice(
 ) -> Option<String> {
     let (first, last) = (redirects.first()?, redirects.last()?);
     let (from, to) = (Url::parse(&first.from).ok()?, Url::parse(&last.to).ok()?);
+    if from == to {
+        // It leads to itself, as for a cookie: no URL leads straight there.
+        return None;
+    }
     let led = format!("{page} was redirected to {to}, as each of its kind will be");
     let Some((key, template)) = template else {
         return Some(format!("{led}; the site's own links lead there"));
@@ -62,6 +66,9 @@ mod tests {
         assert!(other.ends_with("let `url` in [detail] lead there"), "{other}");
         let link = told("http://h", None, "http://h/b/7", "http://h/books/7");
         assert!(link.ends_with("own links lead there"), "{link}");
-        assert_eq!(advice("item 7", &Url::parse("http://h").unwrap(), None, &[]), None);
+        let base = Url::parse("http://h").unwrap();
+        assert_eq!(advice("item 7", &base, None, &[]), None);
+        let own = Redirect { status: 302, from: "http://h/b/7".into(), to: "http://h/b/7".into() };
+        assert_eq!(advice("item 7", &base, Some(("[detail]", "/b/{key}")), &[own]), None);
     }
 }

@@ -39,11 +39,15 @@ impl Display for Check {
         for warning in &self.warnings {
             f.write_str(&wrapped("! ", "  ", warning))?;
         }
-        match &self.misfit {
-            Some(misfit) => {
+        match (&self.misfit, &self.failed) {
+            (_, Some(failed)) => {
+                let begin = format!("{} could not be checked: ", self.site);
+                f.write_str(&wrapped(&begin, "  ", failed))
+            }
+            (Some(misfit), None) => {
                 f.write_str(&wrapped(&format!("{} does not fit: ", self.site), "  ", misfit))
             }
-            None => writeln!(f, "{} fits{}", self.site, warned(self.warnings.len())),
+            (None, None) => writeln!(f, "{} fits{}", self.site, warned(self.warnings.len())),
         }
     }
 }

@@ -166,6 +166,8 @@ pub enum End {
     Total(Said<u64>),
     /// Pages declare the number of the last page.
     Last(Said<u64>),
+    /// Pages declare how many there are.
+    Pages(Said<u64>),
     /// Not known. A flag or a link on the page may say that the list goes on: its name and its TOML.
     Unknown(Option<(String, String)>),
 }
@@ -195,7 +197,7 @@ impl Paging {
     pub fn is_guessed(&self) -> bool {
         let has = |names: &[&str]| self.table.iter().any(|(name, _)| names.contains(name));
         let is_counted = |by: &str| matches!(by, "\"page\"" | "\"offset\"");
-        self.table.iter().any(|(_, value)| is_counted(value)) && !has(&["total", "last"])
+        self.table.iter().any(|(_, value)| is_counted(value)) && !has(&["total", "last", "pages"])
     }
 }
 
@@ -413,6 +415,7 @@ impl Scheme {
                 add("total", total.select.clone());
             }
             End::Last(last) => add("last", last.select.clone()),
+            End::Pages(pages) => add("pages", pages.select.clone()),
             End::Unknown(flag) => flag.iter().for_each(|(_, flag)| add("while", flag.clone())),
         }
         let knows_limit = is_offset || matches!(end, End::Total(_));
@@ -444,7 +447,8 @@ pub fn end(
 ) -> End {
     match (counts.first(), lasts.first()) {
         (Some(total), _) => End::Total(total.clone()),
-        (None, Some(last)) if by == At::Page => End::Last(last.clone()),
+        (None, Some(last)) if by == At::Page && numbers_last(last) => End::Last(last.clone()),
+        (None, Some(pages)) if by == At::Page => End::Pages(pages.clone()),
         _ => {
             let next = onward.iter().find_map(|onward| match onward {
                 Onward::Url(said) => Some((said.name.clone(), said.select.clone())),
@@ -453,6 +457,12 @@ pub fn end(
             End::Unknown(flag(seen).map(|flag| (flag.name, flag.select)).or(next))
         }
     }
+}
+
+/// Returns true if a number is that of the last page by its name, and not the number of pages.
+fn numbers_last(said: &Said<u64>) -> bool {
+    let name = said.name.rsplit('.').next().and_then(plain);
+    name.is_some_and(|name| matches!(&*name, "lastpage" | "maxpage"))
 }
 
 /// Returns `url` with these query parameters, which replace its own with the same names.

@@ -200,6 +200,11 @@ fn counts_are_found_in_body_and_headers_and_are_never_too_small() {
     assert_eq!(range, ["{ header = \"Content-Range\", regex = '/(\\d+)$' }"]);
     let last = last_pages(&seen(&[], &json!({ "total_pages": 7, "rows": rows(0, 3) })).1);
     assert_eq!(last[0].select, "\"$.total_pages\"");
+    let end = |name: &str| {
+        let first = seen(&[], &json!({ name: 7, "rows": rows(0, 3) })).1;
+        end(At::Page, &first, &[], &last_pages(&first), &[])
+    };
+    assert!(matches!(end("nbPages"), End::Pages(_)) && matches!(end("lastPage"), End::Last(_)));
 }
 
 #[test]
@@ -427,9 +432,9 @@ fn every_way_on_makes_a_site_file() {
             "paging = { by = \"page\", first = 0, size = 50, total = \"$.count\" }",
         ),
         (
-            scheme(At::Page).paging(50, 1, &End::Last(said("pages"))),
+            scheme(At::Page).paging(50, 1, &End::Pages(said("pages"))),
             format!("query = {{ {kind}, at = \"{{page}}\", n = \"50\" }}"),
-            "paging = { by = \"page\", last = \"$.pages\" }",
+            "paging = { by = \"page\", pages = \"$.pages\" }",
         ),
         (
             scheme(At::Offset).paging(50, 1, &End::Unknown(None)),
@@ -466,6 +471,8 @@ fn credentials_and_doubts_are_said_and_not_stored() {
     draft.url = Url::parse("http://me:s3cret@h/list").unwrap();
     let with_user = text(&draft);
     assert!(!with_user.contains("s3cret") && with_user.contains("pass them with --base-url"));
+    draft.url = Url::parse("http://h/list?f[]=id&f[]=t").unwrap();
+    assert!(text(&draft).contains("query = { \"f[]\" = [\"id\", \"t\"] }"));
     draft.url = Url::parse("http://h/list?token=s3cret").unwrap();
     let with_token = text(&draft);
     assert!(with_token.contains("token=***") && !with_token.contains("s3cret"), "{with_token}");

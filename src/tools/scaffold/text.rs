@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use indexmap::IndexMap;
 use url::Url;
 
 use super::detail::{Detail, Place};
@@ -39,6 +40,17 @@ pub struct Draft {
     pub detail: Option<Detail>,
     /// Sentences on what could not be told.
     pub doubts: Vec<String>,
+}
+
+/// Returns parameters with each name once: one that is repeated has a list of its values.
+fn repeated(query: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut all = IndexMap::<String, Vec<String>>::new();
+    query.into_iter().for_each(|(name, value)| all.entry(name).or_default().push(value));
+    let one = |values: Vec<String>| match values.as_slice() {
+        [only] => only.clone(),
+        several => format!("[{}]", several.join(", ")),
+    };
+    all.into_iter().map(|(name, values)| (name, one(values))).collect()
 }
 
 /// Returns a site file that reads pages of a list by `shape`.
@@ -198,7 +210,7 @@ impl Draft {
             text.push_str(&comment(&line));
         }
         if !query.is_empty() {
-            let _ = writeln!(text, "query = {}", table(&query));
+            let _ = writeln!(text, "query = {}", table(&repeated(query)));
         }
         if !self.paging.is_single() {
             let _ = writeln!(text, "paging = {}", table(&self.paging.table));

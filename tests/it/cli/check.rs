@@ -179,11 +179,12 @@ fn another_host_has_to_be_allowed() {
 }
 
 #[test]
-fn a_page_size_limited_by_the_site_is_a_warning() {
+fn a_page_size_limited_by_the_site_is_a_misfit_where_items_would_be_lost() {
     let demo = start(gleaner::demo::Options { items: 1_500, ..Default::default() });
     let arguments = ["check", "books", "--base-url", demo.url(), "--page-size", "1200"];
-    let ended = gleaner(&arguments).run().with(0);
+    let ended = gleaner(&arguments).run().with(3);
     says(&ended, &["requested 1200 items and received 1000 of 1500", "set `limit = 1000`"]);
+    says(&ended, &["books does not fit: the first page of the list has 1000 of the 1200 items"]);
     let text = file(LIST);
     let ended = checked(&text, demo.url(), &["--page-size", "7"]).with(2);
     ended.tells(&["--page-size"]);
@@ -205,7 +206,7 @@ fn a_bad_file_is_exit_2_and_a_site_out_of_reach_exit_1() {
     gleaner(&["check"]).run().with(2).tells(&["SITE"]);
     let port = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port");
     let ended = checked(&(file(LIST) + DETAIL), &format!("http://{port}"), &[]).with(1);
-    says(&ended, &["mine does not fit: robots.txt: no connection"]);
+    says(&ended, &["mine could not be checked: robots.txt: no connection"]);
     let more = ["--robots", "off"];
     let ended = checked(&(file(LIST) + DETAIL), &format!("http://{port}"), &more).with(1);
     says(&ended, &["GET http://127.0.0.1", "no answer", "index page 1: no connection"]);

@@ -199,6 +199,20 @@ fn drafted(answer: fn(&Asked) -> Answer) -> (String, Vec<String>) {
     (text, keys(&store))
 }
 
+/// Spring: pages from 0 with their number; behind the last one there is an error.
+fn spring(asked: &Asked) -> Answer {
+    let rows = part(asked.number("page").unwrap_or(0) * 10, 10);
+    match rows.is_empty() {
+        true => Answer::not_found(),
+        false => Answer::json(&json!({ "content": rows, "totalPages": 5 })),
+    }
+}
+
+#[test]
+fn a_number_of_pages_is_not_that_of_the_last_where_pages_begin_with_0() {
+    lists_everything(spring, &["first = 0, pages = \"$.totalPages\""]);
+}
+
 fn lists_everything(answer: fn(&Asked) -> Answer, lines: &[&str]) {
     let (text, keys) = drafted(answer);
     for line in lines {

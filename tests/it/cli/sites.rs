@@ -141,7 +141,7 @@ fn pages_from_0_of_a_fixed_size_are_detected() {
         false,
     );
     // `count` is that of the page, and its last one has fewer.
-    has(&all_stored(&served, false), &["by = \"page\", first = 0, last = \"$.total_pages\""]);
+    has(&all_stored(&served, false), &["by = \"page\", first = 0, pages = \"$.total_pages\""]);
 }
 
 #[test]

@@ -342,3 +342,24 @@ async fn l12_a_limited_run_says_which_items_in_parts_it_does_not_store() {
     assert_eq!(crawled.documents.len(), 10, "{:#?}", crawled.report);
     says(&crawled.report, "10 items of index page 3 not stored");
 }
+
+#[tokio::test]
+async fn an_entry_is_left_out_as_a_whole_on_the_first_page() {
+    let index = "url = '/l'\nquery = { n = 10, startkey = '\"{last}\"' }\n\
+                 headers = { X-Mark = 'm-{last}' }\n\
+                 paging = { by = 'cursor', take = { last = '$.rows[9].id' } }\n\
+                 [index.json]\nnote = 'after {last}'\nsearch_after = ['{last}']\nsize = 10\n";
+    let asked = whole(index, 0, |asked| {
+        let from = asked.json()["search_after"][0].as_u64().map_or(0, |last| last as usize + 1);
+        let is_first = from == 0;
+        assert_eq!(asked.header("x-mark").is_empty(), is_first, "a header without its value");
+        Answer::json(&json!({ "rows": items(from) }))
+    });
+    let asked = asked.await;
+    assert_eq!(asked[0], r#"/l?n=10{"size":10}"#);
+    assert_eq!(
+        asked[1],
+        r#"/l?n=10&startkey=%229%22{"note":"after 9","search_after":[9],"size":10}"#
+    );
+    assert_eq!(asked.len(), 3);
+}

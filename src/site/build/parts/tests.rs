@@ -49,7 +49,7 @@ fn parts_that_can_never_work_are_refused_with_line_and_key() {
         (with("itmes = 1\n"), "detail.parts.r.itmes: unknown field `itmes`"),
         (
             with("format = 'html'\n").replace("$[*]", "li"),
-            "detail.parts.r.fields: required for HTML pages",
+            "detail.parts.r.fields: required for HTML and XML pages",
         ),
         (with("fields = { x = { from = 'seed' } }\n"), "values are taken from its entries only"),
         (
