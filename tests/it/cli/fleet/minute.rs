@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -81,12 +82,22 @@ fn messages(text: &str) -> BTreeMap<(String, String, String), usize> {
     messages
 }
 
+/// Path of a program that adds each message to the file `told`.
+fn teller(place: &Place, told: &Path) -> String {
+    let path = place.path("tell");
+    let script = format!("#!/bin/sh\ncat >> '{}'\n", told.display());
+    std::fs::write(&path, script).expect("a script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
 fn a_fleet_in(place: &Place) {
     let sites = usize::try_from(asked_for("GLEANER_FLEET_SITES", 10)).expect("few");
     let length = Duration::from_secs(60 * asked_for("GLEANER_FLEET_MINUTES", 1));
     let demo = || Demo::start(Options { items: 20, ..Options::default() }).expect("it starts");
     let demos: Vec<Demo> = (UNWELL..sites).map(|_| demo()).collect();
-    let every = "every = '5s'";
+    // Only the site that hangs is to be stale.
+    let every = "every = '5s'\n[expect]\nfresh = '1h'";
     for (at, demo) in demos.iter().enumerate() {
         let name = format!("well{at}");
         place.site(&name, &demo_file(&name, demo, every));
@@ -96,26 +107,22 @@ fn a_fleet_in(place: &Place) {
         Served::start(|_| Answer::json(&serde_json::json!([])).later(Duration::from_millis(1_500)));
     let refusing = Served::start(|_| Answer::text("no".to_owned()).status(403));
     let broken = demo();
-    place.site("hangs", &list("hangs", hanging.url(), every));
+    place.site("hangs", &list("hangs", hanging.url(), "every = '5s'"));
     place.site("crashes", &list("crashes", slow.url(), every));
     place.site("refuses", &list("refuses", refusing.url(), every));
     let text = demo_file("broken", &broken, every);
     place.site("broken", &text);
-    let tell = place.path("tell");
     let told = place.path("told");
-    let script = format!("#!/bin/sh\ncat >> '{}'\n", told.display());
-    std::fs::write(&tell, script).expect("a script");
-    std::fs::set_permissions(&tell, std::fs::Permissions::from_mode(0o755)).expect("its mode");
-    let name = |path: std::path::PathBuf| path.to_str().expect("UTF-8").to_owned();
     let fleet = place.serve(&["--at-once", "4"]);
-    let (asked, crashing, state) = (Cell::new(0), &slow, name(place.path("state")));
-    let watch = Watch { place, fleet: &fleet, crashing, asked, tell: name(tell), state };
+    let (asked, crashing, tell) = (Cell::new(0), &slow, teller(place, &told));
+    let state = place.path("state").to_str().expect("UTF-8").to_owned();
+    let watch = Watch { place, fleet: &fleet, crashing, asked, tell, state };
     let until = Instant::now() + length;
     let mut looked = Instant::now();
     let mut is_broken = false;
     while Instant::now() < until {
         watch.crash();
-        if looked.elapsed() > Duration::from_secs(2) && place.path("sites").exists() {
+        if looked.elapsed() > Duration::from_secs(2) {
             looked = Instant::now();
             watch.tell();
         }
@@ -142,13 +149,14 @@ fn a_fleet_in(place: &Place) {
         }
     }
     // A sweep gives up after some time without an answer, and the next one begins.
-    assert!(["running", "failing"].contains(&state("hangs")), "{:#}", states["hangs"]);
+    assert!(["stale", "failing"].contains(&state("hangs")), "{:#}", states["hangs"]);
     assert_eq!((state("crashes"), state("refuses")), ("failing", "failing"));
     assert!(["fine", "running"].contains(&state("broken")));
     assert!(shown["broken.toml"]["error"].is_string() && shown["well0.toml"]["error"].is_null());
     let text = std::fs::read_to_string(&told).expect("something was told");
     let begun = |site: &str, rule: &str| (site.to_owned(), rule.to_owned(), "alert".to_owned());
-    let expected = [(begun("crashes", "failing"), 1), (begun("refuses", "blocked"), 1)];
+    let expected = [("crashes", "failing"), ("refuses", "blocked"), ("hangs", "stale")];
+    let expected = expected.map(|(site, rule)| (begun(site, rule), 1));
     let mut messages = messages(&text);
     // Told if it failed twice meanwhile, and then once.
     let of_hanging = messages.remove(&begun("hangs", "failing"));
