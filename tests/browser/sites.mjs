@@ -64,7 +64,6 @@ export async function fill(gleaner, folder, store) {
     if (round >= 4) {
       sites.films.priced = round > 13 ? 6 : 10;
       sites.recipes.at = round > 13 ? 52 : 180 + round;
-      await Promise.all([]);
       await crawl(films);
       await crawl(recipes);
     }
@@ -76,7 +75,7 @@ export async function fill(gleaner, folder, store) {
       await crawl(maps);
     }
   }
-  await crawl(maps, "--collection", "maps of old");
+  await crawl(maps, "--collection", "maps_of_old");
   const running = start(archive, "--workers", "6", "--rate", "25");
   return () => {
     running.kill("SIGKILL");

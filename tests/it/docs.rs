@@ -235,5 +235,5 @@ fn o1_services_that_restart_have_a_start_limit() {
         assert!(time(unit, "RestartSec") * starts < interval, "{unit}");
         starting_again += 1;
     }
-    assert_eq!(starting_again, 2);
+    assert_eq!(starting_again, 3);
 }

@@ -46,11 +46,6 @@ pub fn sentence(text: &str) -> Markup {
     }
 }
 
-/// Encodes a text for a path or an id.
-pub fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, ESCAPED).to_string()
-}
-
 fn path(id: &SiteId, rest: &str) -> String {
     let site = utf8_percent_encode(&id.site, ESCAPED);
     match id.site == id.collection {

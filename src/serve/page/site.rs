@@ -249,22 +249,23 @@ fn failures(failures: &[KeptFailure]) -> Markup {
                 p { "No page has failed that was not read since." }
             } @else {
                 p { "The first " (failures.len()) " pages by name; " code { "gleaner failures" } " lists all." }
-                ul.failures { @for failure in failures { li { (one(failure)) } } }
+                ul.failures { @for (place, failure) in failures.iter().enumerate() { li { (one(place, failure)) } } }
             }
         }
     }
 }
 
-fn one(failure: &KeptFailure) -> Markup {
-    let page = format!("{} {}", failure.page.kind, failure.page.name);
+/// Shows a failure by its URL. Its key is not shown: it may repeat a credential, and is stored as it is.
+fn one(place: usize, failure: &KeptFailure) -> Markup {
     html! {
-        h3 { (plain(&page)) " " span.reason { (plain(&failure.reason)) } }
+        h3 { (plain(&failure.url)) " " span.reason { (plain(&failure.reason)) } }
         p { (plain(&failure.message)) }
-        p.url { (plain(&failure.url)) }
         @if let Some(sample) = &failure.sample {
-            details id={ "sample-" (part::encoded(&page)) } {
+            details id={ "sample-" (place) } {
                 summary { "Beginning of the response" }
-                pre tabindex="0" { (plain_lines(&sample.chars().take(LONGEST_SAMPLE).collect::<String>())) }
+                pre tabindex="0" {
+                    (plain_lines(&sample.chars().take(LONGEST_SAMPLE).collect::<String>()))
+                }
             }
         }
     }

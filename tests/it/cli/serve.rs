@@ -146,7 +146,6 @@ fn each_collection_of_a_site_is_found() {
     let server = Server::of(&store);
     // The only one needs no name.
     assert_eq!(server.json("/api/v1/sites/books")["collection"], "one");
-    crawl(demo.url(), &store, &["--collection", "two words"]).run();
     crawl(demo.url(), &store, &["--collection", "two", "--limit", "1"]).run();
     until(&server, "/api/v1/status", |it| {
         it.json()["sites"].as_array().is_some_and(|it| it.len() == 2)

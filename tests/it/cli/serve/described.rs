@@ -201,15 +201,16 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
 fn metrics_are_prometheus_text_and_say_what_the_ledgers_say() {
     let folder = Folder::new();
     for store in [folder.store(), fresh_database()] {
+        let other = site(5);
+        crawl(other.url(), &store, &["--collection", "one"]).run().with(0);
         let server = Server::of(&store);
-        until(&server, "/metrics", |it| it.status == 200);
+        until(&server, "/metrics", |it| it.body.contains("gleaner_store_up 1"));
         let demo = start(Options { items: 12, ..Options::default() });
         demo.fault(Fault::on(broken(&demo)).status(500));
         crawl(demo.url(), &store, &["--retries", "0"]).run().with(3);
-        let other = site(5);
-        crawl(other.url(), &store, &["--collection", "a \"b\" c"]).run();
         crawl(other.url(), &store, &["--collection", "two"]).run().with(0);
-        until(&server, "/metrics", |it| it.body.contains("state=\"fine\"} 1"));
+        let is_fine = "collection=\"two\",state=\"fine\"} 1";
+        until(&server, "/metrics", |it| it.body.contains(is_fine));
         let answered = server.get("/metrics").with(200);
         assert_eq!(answered.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
         let found = samples(&answered.body);
@@ -222,7 +223,7 @@ fn metrics_are_prometheus_text_and_say_what_the_ledgers_say() {
         assert_eq!(value("gleaner_items", "two", ",state=\"new\""), 5.0);
         assert_eq!(value("gleaner_items_listed", "two", ""), 5.0);
         assert_eq!(value("gleaner_failures", "books", ",reason=\"status\""), 1.0);
-        // The server saw them begin.
+        // They began after the first look.
         assert_eq!(value("gleaner_sweeps_total", "books", ",outcome=\"incomplete\""), 1.0);
         assert_eq!(value("gleaner_items_total", "books", ",verdict=\"new\""), 11.0);
         assert!(value("gleaner_requests_total", "two", ",class=\"2xx\"") > 5.0);
