@@ -150,12 +150,14 @@ fn a_fleet_in(place: &Place) {
     }
     // A sweep gives up after some time without an answer, and the next one begins.
     assert!(["stale", "failing"].contains(&state("hangs")), "{:#}", states["hangs"]);
-    assert_eq!((state("crashes"), state("refuses")), ("failing", "failing"));
+    // They are tried again and again, and run meanwhile.
+    let failing = |name: &str| ["failing", "running"].contains(&state(name));
+    assert!(failing("crashes") && failing("refuses"), "{states:#?}");
     assert!(["fine", "running"].contains(&state("broken")));
     assert!(shown["broken.toml"]["error"].is_string() && shown["well0.toml"]["error"].is_null());
     let text = std::fs::read_to_string(&told).expect("something was told");
     let begun = |site: &str, rule: &str| (site.to_owned(), rule.to_owned(), "alert".to_owned());
-    let expected = [("crashes", "failing"), ("refuses", "blocked"), ("hangs", "stale")];
+    let expected = [("crashes", "failing"), ("refuses", "failing"), ("hangs", "stale")];
     let expected = expected.map(|(site, rule)| (begun(site, rule), 1));
     let mut messages = messages(&text);
     // Told if it failed twice meanwhile, and then once.
