@@ -150,7 +150,6 @@ fn a_fleet_in(place: &Place) {
     }
     // A sweep gives up after some time without an answer, and the next one begins.
     assert!(["stale", "failing"].contains(&state("hangs")), "{:#}", states["hangs"]);
-    // They are tried again and again, and run meanwhile.
     let failing = |name: &str| ["failing", "running"].contains(&state(name));
     assert!(failing("crashes") && failing("refuses"), "{states:#?}");
     assert!(["fine", "running"].contains(&state("broken")));
@@ -160,7 +159,6 @@ fn a_fleet_in(place: &Place) {
     let expected = [("crashes", "failing"), ("refuses", "failing"), ("hangs", "stale")];
     let expected = expected.map(|(site, rule)| (begun(site, rule), 1));
     let mut messages = messages(&text);
-    // Told if it failed twice meanwhile, and then once.
     let of_hanging = messages.remove(&begun("hangs", "failing"));
     assert!(of_hanging.is_none_or(|times| times == 1), "{text}");
     assert_eq!(messages, expected.into(), "{text}");
