@@ -78,7 +78,7 @@ pub struct ServeArgs {
 
 /// Serves until it is told to stop.
 pub async fn run(arguments: ServeArgs) -> Exit {
-    try_run(arguments).await.map_or_else(|exit| exit, |()| Exit::Complete)
+    Box::pin(try_run(arguments)).await.map_or_else(|exit| exit, |()| Exit::Complete)
 }
 
 async fn try_run(arguments: ServeArgs) -> Result<(), Exit> {

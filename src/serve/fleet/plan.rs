@@ -138,8 +138,8 @@ impl<'a> Free<'a> {
         if let Some(why) = &limits.no_room {
             return Verdict::Wait(Wait::NoRoom(why.clone()));
         }
-        let used = |host: &'a Box<str>| self.busy.get_key_value(&**host);
-        if let Some((host, by)) = site.hosts.iter().find_map(used) {
+        let mut hosts = site.hosts.iter();
+        if let Some((host, by)) = hosts.find_map(|host| self.busy.get_key_value(&**host)) {
             return Verdict::Wait(Wait::Host((*host).into(), (*by).into()));
         }
         if self.slots == 0 {
