@@ -4,6 +4,7 @@
 mod arguments;
 mod check;
 mod client;
+mod copy;
 mod crawl;
 mod defaults;
 mod demo;
@@ -91,6 +92,9 @@ enum Command {
     /// Export the documents of a site as JSON lines or CSV
     #[command(after_help = export::AFTER_HELP)]
     Export(export::ExportArgs),
+    /// Copy sites to another store, with all that is known of them
+    #[command(after_help = copy::AFTER_HELP)]
+    Copy(copy::CopyArgs),
     /// Print shell completions
     Completions {
         /// The shell
@@ -138,6 +142,7 @@ pub async fn run(cli: Cli) -> Exit {
         Command::Sweeps(sweeps) => sweeps::run(sweeps).await,
         Command::Failures(failures) => Box::pin(failures::run(failures)).await,
         Command::Export(export) => Box::pin(export::run(export)).await,
+        Command::Copy(copy) => Box::pin(copy::run(copy)).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             let mut command = defaults::shown(Cli::command());

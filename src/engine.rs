@@ -1,6 +1,8 @@
-//! The crawl: workers, writer, lookup, and the decisions between list and store.
+//! The crawl: workers, writer, lookup, and the decisions between list and store. Copies of a site,
+//! which take its lock as a crawl does.
 
 pub mod assembling;
+pub mod copy;
 pub mod crawl;
 pub mod descriptors;
 pub mod error;

@@ -1,6 +1,6 @@
-//! The store: the database that is kept in sync with the site. This file is the contract, in three
-//! traits: [`Documents`], [`Ledger`] and [`Failures`]. A [`Store`] has all of them; code that needs
-//! only one takes that one.
+//! The store: the database that is kept in sync with the site. This file is the contract, in
+//! traits: [`Documents`], [`Ledger`] and [`Failures`]; a fourth one, [`Restore`], writes what another
+//! store holds. A [`Store`] has all of them; code that needs only one takes that one.
 //!
 //! `store/` holds the implementations for MongoDB and SQLite, for outputs that are only written
 //! (`sink.rs`, JSON lines), and the retries while a store is unavailable.
@@ -18,6 +18,7 @@
 //!
 //! `tests/it/store_contract.rs` is the test suite that every store must pass.
 
+mod copying;
 pub mod files;
 mod jsonl;
 mod ledgers;
@@ -43,6 +44,7 @@ use crate::observe::progress::Progress;
 use crate::sweep::lock::Claim;
 use crate::sweep::{LedgerEntry, SweepEntry};
 
+pub use copying::{DocumentCopy, Pages, Restore};
 pub use ledgers::{FailureCounts, Ledgers, SiteId};
 pub use mongodb::insert_command;
 pub use patient::{Patience, PatientStore};
@@ -173,7 +175,7 @@ pub trait Ledger: Send + Sync {
     /// The call is idempotent for the same holder, so it may be repeated after a lost response.
     ///
     /// Returns the number of the lock, which the entry has from now on: one more than any earlier
-    /// one of this site and collection.
+    /// one of this site and collection, and at least that of the claim's entry.
     ///
     /// # Errors
     /// Returns an error if the write failed.
@@ -234,7 +236,7 @@ pub trait Failures: Send + Sync {
 
 /// A database that is kept in sync with a site. The module's documentation is the contract.
 #[async_trait]
-pub trait Store: Documents + Ledger + Failures {
+pub trait Store: Documents + Ledger + Failures + Restore {
     /// Returns a message for users about where this run's output is if its sweep does not finish,
     /// or `None` if it is in its final place already.
     fn left_unfinished(&self) -> Option<String>;
@@ -316,6 +318,24 @@ pub struct KeptFailure {
     pub last_at: Timestamp,
     /// Sweep that last gave up the page.
     pub sweep: Box<str>,
+}
+
+impl KeptFailure {
+    /// Returns a failure of a sweep as it is kept if it is the first one of its page.
+    fn first(failure: &Failure, provenance: &Provenance) -> KeptFailure {
+        KeptFailure {
+            page: failure.id(),
+            url: failure.url.clone(),
+            reason: failure.reason.into(),
+            message: failure.message.as_str().into(),
+            status: failure.status,
+            attempts: failure.attempts,
+            sample: failure.sample.clone(),
+            first_at: failure.at,
+            last_at: failure.at,
+            sweep: provenance.sweep.clone(),
+        }
+    }
 }
 
 /// Reason why a call of a store failed.

@@ -24,6 +24,11 @@ use expect::Expectations;
 
 pub use holder::{Holder, Life};
 
+/// Beginnings of the definition in the ledger entry of a copy, which is no sweep but holds the lock.
+/// A site file's definition is a digest, and begins with a number.
+const COPY_OF: &str = "copy of ";
+const COPY_TO: &str = "copy to ";
+
 /// The state of a sweep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -130,6 +135,27 @@ impl SweepEntry {
             fence: 0,
             runs: 1,
         }
+    }
+
+    /// Creates the entry of a copy of `source` that begins now, for the ledger that it is copied to.
+    pub fn copy_of(site: &str, collection: &str, source: &str) -> SweepEntry {
+        SweepEntry::begin(site, collection, &format!("{COPY_OF}{source}"), Kind::Limited)
+    }
+
+    /// Creates the entry of a copy to `target` that begins now, for the ledger that is copied.
+    pub fn copy_to(site: &str, collection: &str, target: &str) -> SweepEntry {
+        SweepEntry::begin(site, collection, &format!("{COPY_TO}{target}"), Kind::Limited)
+    }
+
+    /// Describes the copy that the entry stands for, or returns `None` for a sweep.
+    pub fn copy(&self) -> Option<&str> {
+        let definition = &*self.scope.definition;
+        [COPY_OF, COPY_TO].iter().any(|start| definition.starts_with(start)).then_some(definition)
+    }
+
+    /// Returns true if the entry is that of a copy into its collection.
+    pub fn is_copy_of_another(&self) -> bool {
+        self.scope.definition.starts_with(COPY_OF)
     }
 
     /// Sets what is expected of the sweep.

@@ -21,13 +21,11 @@ use super::usage::refused;
 use super::values;
 use crate::model::report::Kind;
 use crate::model::text::{count, counted};
-use crate::store::{Rows, Stored};
+use crate::store::{Pages, Rows, Stored};
 use choice::{Choice, Marked, Verdict};
 use form::{Csv, Lines, TooManyColumns};
 use output::Output;
 
-/// Number of documents to read from the store at a time.
-const AT_ONCE: usize = 500;
 /// Maximum number of sweeps to search for the last full one.
 const SWEEPS: usize = 1_000;
 
@@ -216,21 +214,16 @@ impl Export<'_> {
         mut take: impl FnMut(&[Stored]) -> Result<(), Exit>,
     ) -> Result<Counted, Exit> {
         let mut counted = Counted::default();
-        let mut after = None;
-        loop {
-            let page = self.holdings.store.read(after.as_ref(), AT_ONCE).await;
-            let Rows { found: mut page, others, next } =
-                page.map_err(|error| report_error(&error))?;
+        let mut pages = Pages::of(&*self.holdings.store);
+        while let Some(page) = pages.next().await.map_err(|error| report_error(&error))? {
+            let Rows { found: mut page, others, .. } = page;
             counted.all += page.len() as u64;
             counted.others += others;
             page.retain(|stored| self.choice.takes(&stored.known));
             counted.written += page.len() as u64;
             take(&page)?;
-            match next {
-                None => return Ok(counted),
-                next => after = next,
-            }
         }
+        Ok(counted)
     }
 }
 

@@ -13,8 +13,16 @@ use crate::store::{StoreUrl, is_valid_name};
 /// # Errors
 /// Returns the exit code, after printing why the URL is wrong.
 pub fn store_url(text: &str) -> Result<StoreUrl, Exit> {
+    store_url_of("--store", "GLEANER_STORE", text)
+}
+
+/// Parses the URL of a store that this argument names.
+///
+/// # Errors
+/// Returns the exit code, after printing why the URL is wrong.
+pub fn store_url_of(flag: &str, variable: &str, text: &str) -> Result<StoreUrl, Exit> {
     text.parse().map_err(|error| {
-        wrong("--store", "GLEANER_STORE", &format!("{error}; the value is {}", Secret::new(text)))
+        wrong(flag, variable, &format!("{error}; the value is {}", Secret::new(text)))
     })
 }
 

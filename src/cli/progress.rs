@@ -57,13 +57,26 @@ impl ProgressView {
         let (snapshot, queued) = view.now();
         self.pace.update(&snapshot);
         let text = line(&snapshot, queued, &self.pace, view.waits().as_deref());
+        if let Form::Line(bar, _) = &self.form {
+            // A bar of length 0 would be drawn full before the list is read.
+            bar.set_length(snapshot.expected().max(1));
+            bar.set_position(snapshot.settled());
+        }
+        self.draw(&text);
+    }
+
+    /// Waits for the next tick, then shows what `text` returns, without a bar. Cancel safe.
+    pub async fn show_text(&mut self, text: impl Fn() -> String) {
+        self.ticks.tick().await;
+        if let Form::Line(bar, _) = &self.form {
+            bar.set_style(style("{wide_msg}"));
+        }
+        self.draw(&text());
+    }
+
+    fn draw(&self, text: &str) {
         match &self.form {
-            Form::Line(bar, _) => {
-                // A bar of length 0 would be drawn full before the list is read.
-                bar.set_length(snapshot.expected().max(1));
-                bar.set_position(snapshot.settled());
-                bar.set_message(self.prefix.clone() + &text);
-            }
+            Form::Line(bar, _) => bar.set_message(self.prefix.clone() + text),
             // A closed standard error does not end the run.
             Form::Plain => drop(writeln!(std::io::stderr(), "{}{text}", self.prefix)),
             Form::Log => info!("{text}"),
@@ -82,9 +95,12 @@ impl ProgressView {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::new(0);
-    // The template is a constant. If it were wrong, the default style would still show something.
-    if let Ok(style) = ProgressStyle::with_template("{bar:16} {wide_msg}") {
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-    }
+    bar.set_style(style("{bar:16} {wide_msg}").progress_chars("█▉▊▋▌▍▎▏ "));
     bar
+}
+
+/// Returns a style by its template, which is a constant. If it were wrong, the default style would
+/// still show something.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -99,8 +99,11 @@ fn details(sweep: &LedgerEntry) -> String {
         Some(since) => {
             notes.push(format!("partial, since {}", since.strftime("%Y-%m-%d %H:%M:%S")))
         }
-        None if entry.kind == Kind::Limited => notes.push("limited".to_owned()),
-        None => {}
+        None => match entry.copy() {
+            Some(copy) => notes.push(plain(copy)),
+            None if entry.kind == Kind::Limited => notes.push("limited".to_owned()),
+            None => {}
+        },
     }
     if entry.runs > 1 {
         notes.push(format!("{} runs", entry.runs));

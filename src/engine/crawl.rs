@@ -23,7 +23,7 @@ use tracing::warn;
 use crate::engine::descriptors;
 use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
-use crate::engine::lock::{Lock, LockRequest};
+use crate::engine::lock::{Lock, LockRequest, Purpose};
 use crate::engine::lookup;
 use crate::engine::parent::Parent;
 use crate::engine::refresh::twins::Twins;
@@ -156,7 +156,7 @@ impl Crawl {
         let ended = tokio::select! {
             biased;
             ended = Box::pin(sweep) => ended,
-            lost = lock.keep(|| gauge.read()) => Err(lost),
+            lost = lock.keep(|| Some(gauge.read())) => Err(lost),
             () = self.shutdown.time_is_up(self.settings.grace + LAST_WRITES) => {
                 warn!("aborting: no longer waiting for the store");
                 Ok(Outcome::Interrupted)
@@ -191,12 +191,14 @@ impl Crawl {
     /// to the site.
     async fn start(&self) -> Result<Option<Begun<'_>>, CrawlError> {
         let request = LockRequest {
-            site: &self.site,
+            purpose: Purpose::Sweep {
+                site: &self.site,
+                limited: self.settings.is_limited(),
+                full: self.settings.scope.full || self.store.was_empty(),
+                expect: &self.settings.expect,
+            },
             ledger: self.store.clone(),
-            limited: self.settings.is_limited(),
-            full: self.settings.scope.full || self.store.was_empty(),
             fresh: self.settings.scope.fresh,
-            expect: &self.settings.expect,
             shutdown: &self.shutdown,
         };
         let Some(claim) = request.claim().await? else { return Ok(None) };

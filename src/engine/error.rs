@@ -29,6 +29,9 @@ pub enum CrawlError {
     /// Another run holds the site.
     #[error("another run holds the site lock {}: {}", .0.entry.scope.site, .0.holding())]
     Held(Box<LedgerEntry>),
+    /// The ledger does not allow the run.
+    #[error("{0}")]
+    Refused(String),
     /// Other runs took the lock at every attempt, between the read of the ledger and the write.
     #[error(
         "could not acquire the site lock after {0} attempts: other runs took it each time; try again"

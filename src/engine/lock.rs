@@ -42,13 +42,13 @@ impl Lock {
         &self.entry
     }
 
-    /// Sends heartbeats, each with the progress that `progress` returns, until the lock is lost or the
-    /// store fails, and returns that error.
-    pub async fn keep(&self, mut progress: impl FnMut() -> Progress) -> CrawlError {
+    /// Sends heartbeats, each with the progress that `progress` returns if there is any, until the lock
+    /// is lost or the store fails, and returns that error.
+    pub async fn keep(&self, mut progress: impl FnMut() -> Option<Progress>) -> CrawlError {
         let heartbeat = clock::limit("GLEANER_TEST_HEARTBEAT", HEARTBEAT);
         loop {
             tokio::time::sleep(heartbeat).await;
-            match self.ledger.renew_lock(&self.entry, Some(&progress())).await {
+            match self.ledger.renew_lock(&self.entry, progress().as_ref()).await {
                 Ok(true) => {}
                 Ok(false) => return CrawlError::LockLost,
                 Err(error) => return error.into(),
@@ -59,20 +59,31 @@ impl Lock {
 
 /// A run's request for the lock on its site.
 pub struct LockRequest<'a> {
-    /// Site to lock.
-    pub site: &'a Site,
+    /// Purpose of the lock.
+    pub purpose: Purpose<'a>,
     /// Ledger that holds the lock.
     pub ledger: Arc<dyn Ledger>,
-    /// True if the run covers only a part of the site.
-    pub limited: bool,
-    /// True if the sweep is full, even if it could list only what changed.
-    pub full: bool,
     /// True if a new sweep is started instead of resuming an unfinished one.
     pub fresh: bool,
-    /// Expectations of the sweep.
-    pub expect: &'a Expectations,
     /// Ends the attempts.
     pub shutdown: &'a Shutdown,
+}
+
+/// The purpose for which a lock is taken.
+pub enum Purpose<'a> {
+    /// A sweep over a site.
+    Sweep {
+        /// Site to crawl.
+        site: &'a Site,
+        /// True if the run covers only a part of the site.
+        limited: bool,
+        /// True if the sweep is full, even if it could list only what changed.
+        full: bool,
+        /// Expectations of the sweep.
+        expect: &'a Expectations,
+    },
+    /// A copy, with this entry.
+    Copy(Box<SweepEntry>),
 }
 
 /// A change of the ledger that takes the lock, as far as the ledger is known.
@@ -96,6 +107,7 @@ impl LockRequest<'_> {
             let seen = watched.as_ref().map(|(entry, since)| (entry, since.elapsed()));
             let left = match lock::begin(own, &entries, !self.fresh, life, seen) {
                 Beginning::Held(holding) => return Err(CrawlError::Held(holding)),
+                Beginning::Refused(why) => return Err(CrawlError::Refused(why)),
                 Beginning::Take { claim, afresh } => {
                     return Ok(Some(LockClaim { change: claim, afresh }));
                 }
@@ -120,11 +132,14 @@ impl LockRequest<'_> {
 
     /// Returns the entry of a new sweep, after the `entries` of the ledger.
     fn own(&self, entries: &[LedgerEntry]) -> SweepEntry {
-        let Site { name, collection, .. } = self.site;
-        let kind = if self.limited { Kind::Limited } else { Kind::Full };
-        let own = SweepEntry::begin(name, collection, &self.site.definition(), kind);
-        let own = SweepEntry { holder: Some(Holder::this()), ..own.expecting(self.expect.clone()) };
-        match self.site.incremental().filter(|_| !self.limited && !self.full) {
+        let (site, limited, full, expect) = match &self.purpose {
+            Purpose::Sweep { site, limited, full, expect } => (site, *limited, *full, *expect),
+            Purpose::Copy(entry) => return SweepEntry::clone(entry),
+        };
+        let kind = if limited { Kind::Limited } else { Kind::Full };
+        let own = SweepEntry::begin(&site.name, &site.collection, &site.definition(), kind);
+        let own = SweepEntry { holder: Some(Holder::this()), ..own.expecting(expect.clone()) };
+        match site.incremental().filter(|_| !limited && !full) {
             Some(rules) => SweepEntry { kind: incremental::kind(rules, entries, &own), ..own },
             None => own,
         }
@@ -146,7 +161,11 @@ impl LockRequest<'_> {
         }
     }
 
-    async fn take(&self, mut claim: LockClaim) -> Result<Option<Lock>, CrawlError> {
+    /// Takes the lock. Returns `None` if a shutdown is requested first.
+    ///
+    /// # Errors
+    /// Returns an error if other runs take the lock first, or the store fails.
+    pub async fn take(&self, mut claim: LockClaim) -> Result<Option<Lock>, CrawlError> {
         for _ in 0..TRIES {
             let LockClaim { change, afresh } = claim;
             if let Some(running) = Running::begin(&change.entry.id)
@@ -163,6 +182,7 @@ impl LockRequest<'_> {
     }
 
     fn log_begin(&self, entry: &SweepEntry, afresh: Option<&str>) {
+        let Purpose::Sweep { site, .. } = &self.purpose else { return };
         if let Some(why) = afresh {
             warn!("starting a new sweep instead of resuming the unfinished one: {why}");
         }
@@ -170,10 +190,9 @@ impl LockRequest<'_> {
             let (sweep, began) = (&entry.id, lock::shown(entry.started_at));
             info!(%sweep, %began, run = entry.runs, "resuming unfinished sweep");
         } else if let Some(since) = entry.kind.since() {
-            let (site, sweep) = (&self.site.name, &entry.id);
+            let (site, sweep) = (&site.name, &entry.id);
             info!(%site, %sweep, %since, "starting partial sweep");
         } else {
-            let site = self.site;
             info!(site = %site.name, url = shown(&site.base_url), sweep = %entry.id, "starting sweep");
         }
     }

@@ -77,6 +77,9 @@ pub struct RunningSweep {
     /// How much of the site is crawled.
     #[serde(flatten)]
     pub kind: Kind,
+    /// Description of the copy that runs instead of a sweep, or `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<Box<str>>,
     /// Time at which this run began.
     pub began_at: Timestamp,
     /// Process that runs it.
@@ -203,6 +206,7 @@ impl RunningSweep {
         RunningSweep {
             sweep: entry.id.clone(),
             kind: entry.kind,
+            copy: entry.copy().map(Box::from),
             began_at: entry.resumed_at.unwrap_or(entry.started_at),
             holder: entry.holder.clone(),
             silent_s: silent_for.map(|silent: Duration| millis(silent.as_secs_f64())),

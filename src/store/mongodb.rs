@@ -32,8 +32,8 @@ use mongodb::options::{FindOptions, Hint};
 
 use super::rows::Mark;
 use super::{
-    Documents, Failures, KeptFailure, Ledger, Live, Losses, Place, Position, Rejection, Rows,
-    Sampled, Store, StoreError, Stored,
+    DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Losses, Place, Position,
+    Rejection, Restore, Rows, Sampled, Store, StoreError, Stored,
 };
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
@@ -311,6 +311,32 @@ impl Failures for MongodbStore {
         most: usize,
     ) -> Result<Rows<KeptFailure>, StoreError> {
         failures::read(&self.connection, &self.place, after, most).await
+    }
+}
+
+#[async_trait]
+impl Restore for MongodbStore {
+    async fn restore_documents(
+        &self,
+        copies: &[DocumentCopy],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        write::restore(self, copies).await
+    }
+
+    async fn restore_sweeps(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+        ledger::restore(self, entries).await
+    }
+
+    async fn restore_failures(&self, failures: &[KeptFailure]) -> Result<(), StoreError> {
+        failures::restore(self, failures).await
+    }
+
+    async fn sweeps_before(
+        &self,
+        entry: &SweepEntry,
+        most: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        ledger::sweeps_before(&self.connection, &self.place, Some(entry), most).await
     }
 }
 

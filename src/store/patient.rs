@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Rows, Store, StoreError,
-    Stored,
+    DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Restore,
+    Rows, Store, StoreError, Stored,
 };
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
@@ -298,6 +298,32 @@ impl Failures for PatientStore {
         most: usize,
     ) -> Result<Rows<KeptFailure>, StoreError> {
         self.retry(|| self.store.failures(after, most)).await
+    }
+}
+
+#[async_trait]
+impl Restore for PatientStore {
+    async fn restore_documents(
+        &self,
+        copies: &[DocumentCopy],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        self.retry_held(|| self.store.restore_documents(copies)).await
+    }
+
+    async fn restore_sweeps(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+        self.retry_held(|| self.store.restore_sweeps(entries)).await
+    }
+
+    async fn restore_failures(&self, failures: &[KeptFailure]) -> Result<(), StoreError> {
+        self.retry_held(|| self.store.restore_failures(failures)).await
+    }
+
+    async fn sweeps_before(
+        &self,
+        entry: &SweepEntry,
+        most: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.retry(|| self.store.sweeps_before(entry, most)).await
     }
 }
 

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Rows, Store, StoreError,
-    Stored,
+    DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Restore,
+    Rows, Store, StoreError, Stored,
 };
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
@@ -95,6 +95,37 @@ impl<S: Sink> Documents for WriteOnly<S> {
             self.0.name(),
             self.0.kind()
         )))
+    }
+}
+
+impl<S: Sink> WriteOnly<S> {
+    fn no_copy<T>(&self) -> Result<T, StoreError> {
+        let (name, kind) = (self.0.name(), self.0.kind());
+        Err(StoreError::Failed(format!("{name}: {kind} keep no metadata and no ledger")))
+    }
+}
+
+/// Only a store that keeps everything can hold a copy.
+#[async_trait]
+impl<S: Sink> Restore for WriteOnly<S> {
+    async fn restore_documents(&self, _: &[DocumentCopy]) -> Result<Vec<Rejection>, StoreError> {
+        self.no_copy()
+    }
+
+    async fn restore_sweeps(&self, _: &[LedgerEntry]) -> Result<(), StoreError> {
+        self.no_copy()
+    }
+
+    async fn restore_failures(&self, _: &[KeptFailure]) -> Result<(), StoreError> {
+        self.no_copy()
+    }
+
+    async fn sweeps_before(
+        &self,
+        _: &SweepEntry,
+        _: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        Ok(Vec::new())
     }
 }
 

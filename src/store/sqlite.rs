@@ -29,11 +29,11 @@ use self::database::{Database, Table};
 use self::error::Fault;
 pub use self::folder::SqliteFolder;
 pub use self::ledgers::SqliteLedgers;
-use self::row::Row;
+use self::row::{CopiedRow, Row};
 use super::thread::{Ended, Owner};
 use super::{
-    Documents, Failures, KeptFailure, Ledger, Live, Place, Position, Rejection, Rows, Store,
-    StoreError, Stored,
+    DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Place, Position, Rejection,
+    Restore, Rows, Store, StoreError, Stored,
 };
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
@@ -117,6 +117,10 @@ impl SqliteStore {
     }
 }
 
+fn not_text(at: usize) -> Rejection {
+    Rejection { at, reason: "the document is not text".into() }
+}
+
 #[async_trait]
 impl Documents for SqliteStore {
     fn encoding(&self) -> Encoding {
@@ -143,9 +147,7 @@ impl Documents for SqliteStore {
         for (at, record) in records.iter().enumerate() {
             match Row::of(at, record) {
                 Some(row) => rows.push(row),
-                None => {
-                    rejections.push(Rejection { at, reason: "the document is not text".into() })
-                }
+                None => rejections.push(not_text(at)),
             }
         }
         let write =
@@ -262,6 +264,50 @@ impl Failures for SqliteStore {
     ) -> Result<Rows<KeptFailure>, StoreError> {
         let after = after.cloned();
         self.look(move |db, table| failures::read(db, &table.place, after.as_ref(), most)).await
+    }
+}
+
+#[async_trait]
+impl Restore for SqliteStore {
+    async fn restore_documents(
+        &self,
+        copies: &[DocumentCopy],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        let mut rows = Vec::with_capacity(copies.len());
+        let mut rejections = Vec::new();
+        for (at, copy) in copies.iter().enumerate() {
+            match CopiedRow::of(at, copy) {
+                Some(row) => rows.push(row),
+                None => rejections.push(not_text(at)),
+            }
+        }
+        let restore = move |db: &Connection, table: &Table| table.documents.restore(db, &rows);
+        rejections.extend(self.change(restore).await?);
+        Ok(rejections)
+    }
+
+    async fn restore_sweeps(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+        let entries = entries.to_vec();
+        let taken = self.change(move |db, _| ledger::restore(db, &entries)).await?;
+        let other = |id: Box<str>| {
+            let path = self.path.display();
+            StoreError::Failed(format!("{path} holds a sweep {id} of another site"))
+        };
+        taken.map_or(Ok(()), |id| Err(other(id)))
+    }
+
+    async fn restore_failures(&self, failures: &[KeptFailure]) -> Result<(), StoreError> {
+        let failures = failures.to_vec();
+        self.change(move |db, table| failures::restore(db, &table.place, &failures)).await
+    }
+
+    async fn sweeps_before(
+        &self,
+        entry: &SweepEntry,
+        most: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let entry = entry.clone();
+        self.look(move |db, table| ledger::before(db, &table.place, &entry, most)).await
     }
 }
 

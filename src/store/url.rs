@@ -125,6 +125,14 @@ impl StoreUrl {
         Some(folder.unwrap_or(Path::new(".")).to_owned())
     }
 
+    /// Returns the URL with the canonical path of its file, which need not exist.
+    pub fn absolute(self) -> StoreUrl {
+        match self {
+            StoreUrl::Sqlite(path) => StoreUrl::Sqlite(place(&path)),
+            other => other,
+        }
+    }
+
     /// Returns `true` if the store is the file at `path`, however that is written.
     pub fn is_at(&self, path: &Path) -> bool {
         match self {

@@ -1,11 +1,12 @@
 //! Decides how a run begins: with a new sweep, with a resumed one, or not at all because another
-//! run holds the site. A pure function of the ledger's entries.
+//! run holds the site. A pure function of the ledger's entries. A copy of a site takes the lock by
+//! the same rules.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Holder, LedgerEntry, Life, State, SweepEntry};
+use super::{Holder, LedgerEntry, Life, Scope, State, SweepEntry};
 use crate::model::record::FIRST_FORM;
 use crate::model::report::{Kind, Outcome};
 use crate::system::clock;
@@ -34,6 +35,8 @@ pub enum Beginning {
     },
     /// Give up: another run holds the site lock.
     Held(Box<LedgerEntry>),
+    /// Give up: the ledger does not allow the run, for this reason.
+    Refused(String),
     /// Read the ledger again, for at most this long: the holder may be dead.
     Watch(Box<LedgerEntry>, Duration),
 }
@@ -87,6 +90,17 @@ pub fn begin(
             Standing::Dead => {}
         }
     }
+    match half_copied(entries) {
+        Some(copy) if copy.scope.definition == fresh.scope.definition => {
+            let claim = Claim::resume(resumed(copy, fresh), copy.clone());
+            return Beginning::Take { claim: Box::new(claim), afresh: None };
+        }
+        Some(copy) => return Beginning::Refused(unfinished(copy)),
+        None if fresh.is_copy_of_another() && !entries.is_empty() => {
+            return Beginning::Refused(occupied(&fresh, entries));
+        }
+        None => {}
+    }
     let last = entries.iter().map(|it| &it.entry).find(|entry| entry.kind != Kind::Limited);
     let may_resume = may_resume && fresh.kind != Kind::Limited;
     let unfinished = last.filter(|entry| is_unfinished(entry) && may_resume);
@@ -100,6 +114,31 @@ pub fn begin(
     Beginning::Take { claim, afresh }
 }
 
+/// Returns the entry of an unfinished copy into the collection. Until it is finished, items are
+/// missing that a sweep would take for new ones.
+fn half_copied(entries: &[LedgerEntry]) -> Option<&SweepEntry> {
+    let entries = entries.iter().map(|it| &it.entry);
+    entries.filter(|entry| entry.is_copy_of_another()).find(|entry| is_unfinished(entry))
+}
+
+fn unfinished(copy: &SweepEntry) -> String {
+    let Scope { collection, definition, .. } = &copy.scope;
+    format!(
+        "the collection {collection} holds an unfinished {definition}: run the same gleaner copy again, which finishes it"
+    )
+}
+
+fn occupied(fresh: &SweepEntry, entries: &[LedgerEntry]) -> String {
+    let is_same = |entry: &&SweepEntry| entry.scope.definition == fresh.scope.definition;
+    let copied = entries.iter().map(|it| &it.entry).find(is_same);
+    let rest = match copied.and_then(|copy| copy.ended_at) {
+        Some(at) => format!(", copied at {}: name another store", shown(at)),
+        None => ": name another store, or another name with --as".to_owned(),
+    };
+    let Scope { site, collection, .. } = &fresh.scope;
+    format!("the target holds {site} in the collection {collection} already{rest}")
+}
+
 /// Returns the entry of the unfinished sweep `last`, resumed by the run that would else begin
 /// `fresh`.
 fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
@@ -111,6 +150,7 @@ fn resumed(last: &SweepEntry, fresh: SweepEntry) -> SweepEntry {
         runs: last.runs.saturating_add(1),
         ended_at: None,
         report: None,
+        fence: last.fence.max(fresh.fence),
         ..last.clone()
     }
 }
@@ -204,7 +244,7 @@ impl LedgerEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::{Holder, Scope};
+    use crate::sweep::Holder;
 
     fn holder() -> Holder {
         Holder { boot: "b".into(), namespace: "n".into(), pid: 1, started: 1, host: "h".into() }
@@ -242,6 +282,7 @@ mod tests {
     ) -> String {
         match begin(entry("fresh", State::Running), entries, true, |_| life, watched) {
             Beginning::Held(it) => format!("held by {}", it.entry.id),
+            Beginning::Refused(why) => why,
             Beginning::Watch(it, left) => {
                 format!("{} watched for {} s", it.entry.id, left.as_secs())
             }
@@ -378,6 +419,62 @@ mod tests {
         assert_eq!(run(&entries), expected(Some("b")), "a limited run resumes nothing");
         assert_eq!(run(&[told(entry("a", State::Running), 5)]), expected(Some("a")));
         assert_eq!(run(&[full(Outcome::Failed)]), expected(None));
+    }
+
+    #[test]
+    fn s19_a_half_copied_site_is_neither_crawled_nor_copied_from_elsewhere() {
+        let copy = |source: &str, state| SweepEntry {
+            id: "copy".into(),
+            state,
+            holder: Some(holder()),
+            fence: 9,
+            ..SweepEntry::copy_of("books", "books", source)
+        };
+        let begun = |fresh: SweepEntry, last: SweepEntry| match begin(
+            fresh,
+            &[told(last, 5)],
+            true,
+            |_| Life::Dead,
+            None,
+        ) {
+            Beginning::Take { claim, .. } => match claim.resumes {
+                Some(last) => format!("resumes {} with {}", last.id, claim.entry.fence),
+                None => "begins".to_owned(),
+            },
+            Beginning::Refused(why) => why,
+            other => panic!("{other:?}"),
+        };
+        let ended = State::Ended;
+        let half = [State::Running, ended(Outcome::Interrupted), ended(Outcome::Failed)];
+        let unfinished = "the collection books holds an unfinished copy of a: run the same gleaner copy again, which finishes it";
+        for state in half {
+            for kind in [Kind::Full, Kind::Limited] {
+                let fresh = SweepEntry { kind, ..entry("fresh", State::Running) };
+                assert_eq!(begun(fresh, copy("a", state)), unfinished);
+            }
+            let later = SweepEntry { fence: 12, ..copy("a", State::Running) };
+            assert_eq!(begun(later, copy("a", state)), "resumes copy with 12");
+            assert_eq!(begun(copy("b", State::Running), copy("a", state)), unfinished);
+            let on = SweepEntry::copy_to("books", "books", "c");
+            assert_eq!(begun(on, copy("a", state)), unfinished);
+        }
+        let complete = ended(Outcome::Complete);
+        assert_eq!(begun(entry("fresh", State::Running), copy("a", complete)), "begins");
+        let occupied = |copied| {
+            format!(
+                "the target holds books in the collection books already{copied}: name another store, or another name with --as"
+            )
+        };
+        let again = begun(copy("a", State::Running), copy("a", complete));
+        assert_eq!(again, occupied(""));
+        let crawled = entry("a", complete);
+        assert_eq!(begun(copy("a", State::Running), crawled), occupied(""));
+        // A copy to elsewhere that was left changes nothing here.
+        let left = SweepEntry {
+            state: ended(Outcome::Failed),
+            ..SweepEntry::copy_to("books", "books", "c")
+        };
+        assert_eq!(begun(entry("fresh", State::Running), left), "begins");
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub fn wait(
     every: Duration,
     now: Timestamp,
 ) -> Option<Duration> {
-    let ours = |entry: &&SweepEntry| (entry.kind == Kind::Limited) == limited;
+    let ours =
+        |entry: &&SweepEntry| (entry.kind == Kind::Limited) == limited && entry.copy().is_none();
     let last = entries.iter().map(|it| &it.entry).find(ours)?;
     if is_unfinished(last) && !limited {
         return None;

@@ -5,6 +5,7 @@ mod adopting;
 mod check;
 mod check_answers;
 mod children;
+mod copies;
 mod descriptors;
 mod downloads;
 mod drafts;

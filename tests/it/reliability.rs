@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Families of faults, and how many there are of each.
 const FAULTS: [(char, usize); 10] = [
-    ('S', 18),
+    ('S', 19),
     ('D', 14),
     ('L', 19),
     ('G', 9),

@@ -268,6 +268,7 @@ impl<B: Ledger> World<'_, B> {
             let seconds = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
             let seen = watched.as_ref().map(|(entry, since)| (entry, seconds(*since)));
             match lock::begin(fresh.clone(), &entries, kind != Kind::Fresh, life, seen) {
+                Beginning::Refused(why) => panic!("nothing is copied: {why}"),
                 Beginning::Held(_) => {
                     assert!(self.run.is_some(), "the site is free, but for {entries:#?}");
                     return;

@@ -3,6 +3,7 @@
 
 mod adopted;
 pub mod backends;
+mod copies;
 mod documents;
 mod facts;
 mod fence;
@@ -162,6 +163,13 @@ macro_rules! every_check {
             what_a_run_has_to_know_stands_behind_any_number_of_others
             entries_of_earlier_versions_are_read
             another_site_is_refused
+        }
+        checks! { $backend, copies:
+            documents_are_restored_with_all_facts_as_they_are
+            failures_are_restored_with_both_times
+            sweeps_are_restored_with_the_numbers_of_their_locks
+            sweeps_of_another_site_are_not_replaced
+            s13_without_the_lock_nothing_is_restored
         }
         checks! { $backend, lock:
             s8_of_twenty_who_try_at_once_one_takes_the_lock

@@ -218,7 +218,9 @@ impl<'a> Session<'a> {
             return Exit::ReaderGone;
         }
         let exit = match &error {
-            Some(CrawlError::Store(StoreError::Unusable(_))) => Exit::Usage,
+            Some(CrawlError::Store(StoreError::Unusable(_)) | CrawlError::Refused(_)) => {
+                Exit::Usage
+            }
             Some(CrawlError::Held(_)) => Exit::Held,
             _ => Exit::of(report.outcome, told),
         };

@@ -97,6 +97,9 @@ fn notes(site: &SiteStatus, now: Timestamp) -> String {
 }
 
 fn shown(running: &RunningSweep) -> String {
+    if let Some(copy) = &running.copy {
+        return format!("a {} runs", plain(copy));
+    }
     let what = match running.kind {
         Kind::Full => "a sweep runs",
         Kind::Partial { .. } => "a sweep of what changed runs",

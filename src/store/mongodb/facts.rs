@@ -11,7 +11,7 @@ use super::layout::Layout;
 use crate::model::document::raw::{Element, Elements, Place, Writing};
 use crate::model::document::{self, Body};
 use crate::model::record::{Key, Known, PageVersion, Provenance, Record};
-use crate::store::{Live, Stored};
+use crate::store::{DocumentCopy, Live, Stored};
 
 /// Paths of the item's validators and revision: ETag, Last-Modified, the list's revision.
 pub const VERSION: [&CStr; 3] =
@@ -65,11 +65,34 @@ pub fn prepare<'r>(
     provenance: &Provenance,
     target: Target<'_>,
 ) -> Result<Prepared<'r>, String> {
-    let Target { layout, fence, .. } = target;
-    let Body::Bson(body) = &record.document.body else {
+    let facts = |own: Option<&RawDocument>| of_record(record, provenance, target.fence, own);
+    prepared(&record.key, &record.document, target.layout, facts)
+}
+
+/// Makes the document to write for one of another store.
+///
+/// # Errors
+/// Returns the reason if MongoDB cannot hold it.
+pub fn prepare_copy<'r>(
+    copy: &'r DocumentCopy,
+    target: Target<'_>,
+) -> Result<Prepared<'r>, String> {
+    let facts = |own: Option<&RawDocument>| of_known(&copy.known, target.fence, own);
+    prepared(&copy.known.key, &copy.document, target.layout, facts)
+}
+
+/// Makes the document to write. `facts` makes its metadata, given the site's fields with reserved
+/// names.
+fn prepared<'r>(
+    key: &'r Key,
+    document: &'r document::Document,
+    layout: Layout,
+    facts: impl FnOnce(Option<&RawDocument>) -> RawDocumentBuf,
+) -> Result<Prepared<'r>, String> {
+    let Body::Bson(body) = &document.body else {
         return Err("it was not made into BSON".to_owned());
     };
-    if let Some(unfit) = record.document.unfit {
+    if let Some(unfit) = document.unfit {
         return Err(format!("it holds {unfit}, which BSON cannot"));
     }
     let names = Names::of(body);
@@ -79,8 +102,8 @@ pub fn prepare<'r>(
     } else {
         (Cow::Borrowed(&**body), None)
     };
-    let key = (layout == Layout::Own).then(|| record.key.as_str());
-    let facts = of_record(record, provenance, fence, own.as_deref());
+    let key = (layout == Layout::Own).then(|| key.as_str());
+    let facts = facts(own.as_deref());
     let prepared = Prepared { key, body, facts, has_operators: names.operators };
     match prepared.size() {
         size if size > LARGEST => {
@@ -283,6 +306,39 @@ fn of_record(
         (cstr!("changed_at"), Some(record.changed_at)),
         (cstr!("unlisted_at"), record.unlisted_at),
     ];
+    written(texts, times, fence, own)
+}
+
+fn of_known(known: &Known, fence: i64, own: Option<&RawDocument>) -> RawDocumentBuf {
+    let digest = known.digest.map(|digest| digest.to_string());
+    let texts = [
+        (cstr!("key"), Some(known.key.as_str())),
+        (cstr!("url"), known.url.as_deref()),
+        (cstr!("sweep"), known.sweep.as_deref()),
+        (cstr!("digest"), digest.as_deref()),
+        (cstr!("rules"), known.rules.as_deref()),
+        (cstr!("revision"), known.version.revision.as_deref()),
+        (cstr!("etag"), known.version.etag.as_deref()),
+        (cstr!("last_modified"), known.version.last_modified.as_deref()),
+    ];
+    let times = [
+        (cstr!("first_seen"), known.first_seen),
+        (cstr!("seen_at"), known.seen_at),
+        (cstr!("fetched_at"), known.fetched_at),
+        (cstr!("changed_at"), known.changed_at),
+        (cstr!("unlisted_at"), known.unlisted_at),
+        (cstr!("gone_at"), known.gone_at),
+    ];
+    written(texts, times, fence, own)
+}
+
+/// Returns the sub-document with those of the values that are known.
+fn written<'v>(
+    texts: impl IntoIterator<Item = (&'static CStr, Option<&'v str>)>,
+    times: impl IntoIterator<Item = (&'static CStr, Option<Timestamp>)>,
+    fence: i64,
+    own: Option<&RawDocument>,
+) -> RawDocumentBuf {
     let mut facts = Writing::with_capacity(FACTS_BYTES);
     for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text?))) {
         facts.put(Place::Member(name), RawBsonRef::String(text));

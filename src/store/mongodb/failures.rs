@@ -22,13 +22,27 @@ pub async fn keep(
     provenance: &Provenance,
     failures: &[Failure],
 ) -> Result<(), StoreError> {
-    let entry = store.lock()?;
-    let of = |failure| written(&store.place, provenance, entry.fence, failure);
+    let failures = failures.iter().map(|failure| KeptFailure::first(failure, provenance));
     let later = doc! { "$mergeObjects": ["$$new", { "first_at": "$first_at" }] };
+    put(store, failures, later.into()).await
+}
+
+/// Implements [`crate::store::Restore::restore_failures`].
+pub async fn restore(store: &MongodbStore, failures: &[KeptFailure]) -> Result<(), StoreError> {
+    put(store, failures.iter().cloned(), "$$new".into()).await
+}
+
+/// Writes failures. `later` is what a failure becomes that exists already.
+async fn put(
+    store: &MongodbStore,
+    failures: impl Iterator<Item = KeptFailure>,
+    later: Bson,
+) -> Result<(), StoreError> {
+    let entry = store.lock()?;
     let kept = doc! { "$cond": [is_newer("fence", &entry), "$$ROOT", later] };
     let change = Change {
         collection: FAILURES,
-        documents: failures.iter().map(of).collect(),
+        documents: failures.map(|it| written(&store.place, entry.fence, &it)).collect(),
         matched: vec![doc! { "$replaceWith": kept }],
         inserts: true,
     };
@@ -93,23 +107,22 @@ fn id(place: &Place, page: &PageId) -> String {
     format!("{}/{}/{page}", place.site, place.collection)
 }
 
-/// Returns a failure as a document, as if it were the first of its page.
-fn written(place: &Place, provenance: &Provenance, fence: i64, failure: &Failure) -> Document {
-    let page = failure.id();
+/// Returns a failure as a document.
+fn written(place: &Place, fence: i64, failure: &KeptFailure) -> Document {
     let mut written = doc! {
-        "_id": id(place, &page),
+        "_id": id(place, &failure.page),
         "site": &*place.site,
         "collection": &*place.collection,
-        "sweep": &*provenance.sweep,
+        "sweep": &*failure.sweep,
         "fence": fence,
-        "kind": &*page.kind,
-        "page": &*page.name,
+        "kind": &*failure.page.kind,
+        "page": &*failure.page.name,
         "url": &*failure.url,
-        "reason": failure.reason,
+        "reason": &*failure.reason,
         "message": &*failure.message,
         "attempts": i64::from(failure.attempts),
-        "first_at": date(failure.at),
-        "last_at": date(failure.at),
+        "first_at": date(failure.first_at),
+        "last_at": date(failure.last_at),
     };
     if let Some(status) = failure.status {
         written.insert("status", i32::from(status));

@@ -72,13 +72,23 @@ pub async fn sweeps(
     place: &Place,
     most: usize,
 ) -> Result<Vec<LedgerEntry>, StoreError> {
+    sweeps_before(connection, place, None, most).await
+}
+
+/// Implements [`crate::store::Restore::sweeps_before`]; without an entry, returns the newest sweeps.
+pub async fn sweeps_before(
+    connection: &Connection,
+    place: &Place,
+    before: Option<&SweepEntry>,
+    most: usize,
+) -> Result<Vec<LedgerEntry>, StoreError> {
     let mut entries: Vec<LedgerEntry> = Vec::new();
     while entries.len() < most {
         let some = AT_ONCE.min(most - entries.len());
         let mut pipeline = of(place);
-        pipeline.extend(entries.last().map(|LedgerEntry { entry, .. }| {
-            let fence = entry.fence;
-            let same = doc! { "fence": fence, "_id": { "$lt": &*entry.id } };
+        let last = entries.last().map(|last| &last.entry).or(before);
+        pipeline.extend(last.map(|SweepEntry { fence, id, .. }| {
+            let same = doc! { "fence": fence, "_id": { "$lt": &**id } };
             doc! { "$match": { "$or": [{ "fence": { "$lt": fence } }, same] } }
         }));
         pipeline.extend([
@@ -204,7 +214,7 @@ pub async fn take_lock(store: &MongodbStore, claim: &Claim) -> Result<Option<i64
         }
     }
     prepare(connection).await?;
-    let fence = next_fence(store, entry).await?;
+    let fence = next_fence(store, entry).await?.max(entry.fence);
     let written = written(entry, *layout)?;
     let alive = doc! { "heartbeat_at": "$$NOW", "fence": fence };
     let put = vec![doc! { "$replaceWith": { "$mergeObjects": [{ "$literal": written }, alive] } }];
@@ -269,6 +279,50 @@ pub async fn finish_sweep(
     let written = doc! { "$literal": written(entry, layout)? };
     let put = doc! { "$replaceWith": { "$mergeObjects": [written, { "fence": "$fence" }] } };
     changes(connection, doc! { "q": held, "u": [put] }).await
+}
+
+/// Implements [`crate::store::Restore::restore_sweeps`].
+pub async fn restore(store: &MongodbStore, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+    let lock = store.lock()?;
+    for entries in entries.chunks(AT_ONCE) {
+        if !renew_lock(&store.connection, &lock, None).await? {
+            return Err(StoreError::LockLost);
+        }
+        let updates: Result<Vec<Document>, StoreError> =
+            entries.iter().map(|entry| restored(entry, store.layout)).collect();
+        let command = doc! { "update": SWEEPS, "updates": updates?, "ordered": false };
+        let reply = store.connection.change(command).await?;
+        if answer::is_duplicate(&reply) {
+            return Err(StoreError::Failed(
+                "gleaner_sweeps holds a sweep of another site with the id of one that is copied, or \
+                 one that ran since"
+                    .to_owned(),
+            ));
+        }
+        answer::done(&reply)?;
+    }
+    Ok(())
+}
+
+/// Returns the statement that writes an entry of another store. It does not match an entry of
+/// another site, nor one that has run since; then inserting fails because the id exists.
+fn restored(found: &LedgerEntry, layout: Layout) -> Result<Document, StoreError> {
+    let LedgerEntry { entry, progress, .. } = found;
+    let Scope { site, collection, .. } = &entry.scope;
+    let mut document = written(entry, layout)?;
+    // The index on the numbers leaves out entries of earlier versions, which have none.
+    if entry.fence > 0 {
+        document.insert("fence", entry.fence);
+    }
+    if let Some(progress) = progress {
+        document.insert("progress", serialized(progress)?);
+    }
+    let of_site = doc! {
+        "_id": &*entry.id, "site": &**site, "collection": &**collection,
+        "fence": { "$not": { "$gt": entry.fence } },
+    };
+    let put = vec![doc! { "$replaceWith": { "$literal": document } }];
+    Ok(doc! { "q": of_site, "u": put, "upsert": true })
 }
 
 /// Changes one entry. Returns `true` if the entry existed or was inserted.

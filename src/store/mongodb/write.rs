@@ -13,11 +13,12 @@ use super::layout::Layout;
 use super::touch::{self, Touched};
 use crate::model::document::raw::{Place, Writing};
 use crate::model::record::{Key, Provenance, Record, Verdict};
-use crate::store::{Rejection, StoreError};
+use crate::store::{DocumentCopy, Rejection, StoreError};
 
 /// Maximum size of the documents in one command, in bytes. The server's limit for a command is
 /// 16,793,600 bytes, and each entry adds some overhead.
 const COMMAND_BYTES: usize = 12 << 20;
+
 /// A record to write, and its index in the batch.
 struct Entry<'r> {
     at: usize,
@@ -33,13 +34,27 @@ impl<'r> Entry<'r> {
         target: Target<'_>,
     ) -> Result<Entry<'r>, Rejection> {
         let document = facts::prepare(record, provenance, target);
+        Entry::new(at, &record.key, document, record.verdict == Verdict::New)
+    }
+
+    /// Returns the entry of a document of another store, which this one most likely lacks.
+    fn of_copy(
+        (at, copy): (usize, &'r DocumentCopy),
+        target: Target<'_>,
+    ) -> Result<Entry<'r>, Rejection> {
+        Entry::new(at, &copy.known.key, facts::prepare_copy(copy, target), true)
+    }
+
+    fn new(
+        at: usize,
+        key: &'r Key,
+        document: Result<Prepared<'r>, String>,
+        is_new: bool,
+    ) -> Result<Entry<'r>, Rejection> {
         let document = document.map_err(|reason| Rejection { at, reason })?;
-        let way = match record.verdict {
-            // Servers before 5.0 do not insert names that begin with `$`.
-            Verdict::New if !document.has_operators => Way::Insert,
-            _ => Way::Update,
-        };
-        Ok(Entry { at, key: record.key.as_str(), way, document })
+        // Servers before 5.0 do not insert names that begin with `$`.
+        let way = if is_new && !document.has_operators { Way::Insert } else { Way::Update };
+        Ok(Entry { at, key: key.as_str(), way, document })
     }
 
     /// Returns the maximum size in a command, in bytes.
@@ -91,9 +106,27 @@ async fn bring(
     records: &[Record],
     places: &[usize],
 ) -> Result<Vec<Rejection>, StoreError> {
-    let (mut entries, mut rejections) = (Vec::with_capacity(places.len()), Vec::new());
-    for &at in places {
-        match Entry::of((at, &records[at]), provenance, target) {
+    let entries = places.iter().map(|&at| Entry::of((at, &records[at]), provenance, target));
+    send_all(store, target, entries).await
+}
+
+/// Writes documents of another store with their metadata.
+pub async fn restore(
+    store: &MongodbStore,
+    copies: &[DocumentCopy],
+) -> Result<Vec<Rejection>, StoreError> {
+    let target = Target::of(store)?;
+    send_all(store, target, copies.iter().enumerate().map(|it| Entry::of_copy(it, target))).await
+}
+
+async fn send_all<'r>(
+    store: &MongodbStore,
+    target: Target<'_>,
+    all: impl Iterator<Item = Result<Entry<'r>, Rejection>>,
+) -> Result<Vec<Rejection>, StoreError> {
+    let (mut entries, mut rejections) = (Vec::new(), Vec::new());
+    for entry in all {
+        match entry {
             Ok(entry) => entries.push(entry),
             Err(rejection) => rejections.push(rejection),
         }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Result, params};
 
 use super::error;
 use super::paged::{KEYS_AT_ONCE, Paged, list};
-use super::row::{self, Row, Times};
+use super::row::{self, CopiedRow, Row, Times, time};
 use crate::model::record::{Key, Known, PageVersion, Provenance};
 use crate::store::{Position, Rejection, Rows, Stored};
 
@@ -14,6 +14,7 @@ pub struct DocumentSql {
     known: String,
     put: String,
     refresh: String,
+    restore: String,
     read: Paged,
 }
 
@@ -46,6 +47,7 @@ impl DocumentSql {
                    fetched_at = ?6, changed_at = ?7, revision = ?12, seen_at = ?13, \
                    unlisted_at = ?14, url = ?9, gone_at = NULL WHERE key = ?1 AND digest = ?8"
             ),
+            restore: restore(table),
             read: Paged::of(table, &format!("{known}, {beside}")),
         }
     }
@@ -74,18 +76,35 @@ impl DocumentSql {
         provenance: &Provenance,
         rows: &[Row],
     ) -> Result<Vec<Rejection>> {
-        let mut rejections = Vec::new();
-        for row in rows {
-            let reason = match simdutf8::compat::from_utf8(&row.text) {
-                Ok(text) => match self.put(connection, provenance, row, text) {
-                    Ok(()) => continue,
-                    Err(error) => error::rejection(&error).ok_or(error)?,
-                },
-                Err(error) => format!("the document is not UTF-8: {error}"),
-            };
-            rejections.push(Rejection { at: row.at, reason });
-        }
-        Ok(rejections)
+        let put = |row: &Row, text: &str| self.put(connection, provenance, row, text);
+        unless_refused(rows.iter().map(|row| (row.at, &*row.text, row)), put)
+    }
+
+    /// Writes documents of another store with their metadata, except those that SQLite refuses.
+    pub fn restore(&self, connection: &Connection, rows: &[CopiedRow]) -> Result<Vec<Rejection>> {
+        let put = |row: &CopiedRow, text: &str| {
+            let known = &row.known;
+            let PageVersion { revision, etag, last_modified } = &known.version;
+            let values = params![
+                known.key.as_str(),
+                known.digest.map(|digest| digest.to_string()),
+                known.sweep,
+                known.rules,
+                revision,
+                etag,
+                last_modified,
+                known.first_seen.map(time),
+                known.fetched_at.map(time),
+                known.changed_at.map(time),
+                known.seen_at.map(time),
+                known.unlisted_at.map(time),
+                known.gone_at.map(time),
+                known.url,
+                text,
+            ];
+            connection.prepare_cached(&self.restore)?.execute(values).map(drop)
+        };
+        unless_refused(rows.iter().map(|row| (row.at, &*row.text, row)), put)
     }
 
     fn put(
@@ -130,6 +149,40 @@ impl DocumentSql {
     ) -> Result<Rows<Stored>> {
         self.read.page(connection, after, most, row::stored)
     }
+}
+
+/// Returns the statement that writes all columns of a document, in the order of [`row::KNOWN`] and
+/// [`row::BESIDE`].
+fn restore(table: &str) -> String {
+    let columns = format!("{}, {}", row::KNOWN, row::BESIDE);
+    let names: Vec<&str> = columns.split(", ").collect();
+    let places: Vec<String> = (1..=names.len()).map(|at| format!("?{at}")).collect();
+    let sets: Vec<String> = names.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    format!(
+        "INSERT INTO {table} ({columns}) VALUES ({}) ON CONFLICT (key) DO UPDATE SET {}",
+        places.join(", "),
+        sets.join(", ")
+    )
+}
+
+/// Writes each row by `put`. Returns those that are not text, or that SQLite refuses because of
+/// their content. Takes rows with their index in the batch and their document.
+fn unless_refused<'r, T: 'r>(
+    rows: impl Iterator<Item = (usize, &'r [u8], &'r T)>,
+    put: impl Fn(&T, &str) -> Result<()>,
+) -> Result<Vec<Rejection>> {
+    let mut rejections = Vec::new();
+    for (at, document, row) in rows {
+        let reason = match simdutf8::compat::from_utf8(document) {
+            Ok(text) => match put(row, text) {
+                Ok(()) => continue,
+                Err(error) => error::rejection(&error).ok_or(error)?,
+            },
+            Err(error) => format!("the document is not UTF-8: {error}"),
+        };
+        rejections.push(Rejection { at, reason });
+    }
+    Ok(rejections)
 }
 
 #[cfg(test)]

@@ -16,6 +16,10 @@ const KEEP: &str = "INSERT INTO gleaner_failures (site, collection, kind, page, 
      reason = excluded.reason, message = excluded.message, status = excluded.status, \
      attempts = excluded.attempts, sample = excluded.sample, last_at = excluded.last_at, \
      sweep = excluded.sweep";
+/// Parameters: site, collection, kind, page, then the failure's columns in order.
+const RESTORE: &str = "INSERT OR REPLACE INTO gleaner_failures (site, collection, kind, page, url, \
+     reason, message, status, attempts, sample, first_at, last_at, sweep) \
+   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
 /// Parameters: site, collection, JSON list of pairs of kind and page.
 const CLEAR: &str = "DELETE FROM gleaner_failures WHERE site = ?1 AND collection = ?2 \
    AND (kind, page) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?3))";
@@ -63,6 +67,30 @@ pub fn keep(
             sample,
             time(*at),
             provenance.sweep,
+        ])?;
+    }
+    Ok(())
+}
+
+/// Implements [`crate::store::Restore::restore_failures`].
+pub fn restore(connection: &Connection, place: &Place, failures: &[KeptFailure]) -> Result<()> {
+    let Place { site, collection, .. } = place;
+    for failure in failures {
+        let PageId { kind, name } = &failure.page;
+        connection.prepare_cached(RESTORE)?.execute(params![
+            site,
+            collection,
+            kind,
+            name,
+            failure.url,
+            failure.reason,
+            failure.message,
+            failure.status,
+            failure.attempts,
+            failure.sample,
+            time(failure.first_at),
+            time(failure.last_at),
+            failure.sweep,
         ])?;
     }
     Ok(())

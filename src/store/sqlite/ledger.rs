@@ -33,6 +33,9 @@ const INSERT: &str = "INSERT INTO gleaner_sweeps (id, site, collection, state, l
    ON CONFLICT DO NOTHING";
 const SWEEPS: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    ORDER BY fence DESC, id DESC LIMIT ?3";
+/// Parameters: site, collection, limit, number of the lock and id of the entry after them.
+const BEFORE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
+   AND (fence, id) < (?4, ?5) ORDER BY fence DESC, id DESC LIMIT ?3";
 const WHOLE: &str = "SELECT * FROM gleaner_sweeps WHERE site = ?1 AND collection = ?2 \
    AND state = 'complete' AND NOT limited ORDER BY fence DESC, id DESC LIMIT ?3";
 const SWEEP: &str = "SELECT * FROM gleaner_sweeps WHERE id = ?3 AND site = ?1 AND collection = ?2";
@@ -55,6 +58,10 @@ const END_DEAD: &str = "UPDATE gleaner_sweeps SET state = 'failed', ended_at = ?
 /// Parameters: site, collection, id.
 const OTHER_RUNS: &str = "SELECT EXISTS (SELECT 1 FROM gleaner_sweeps WHERE site = ?1 \
    AND collection = ?2 AND state = 'running' AND id <> ?3)";
+/// Parameters: id, progress.
+const SHOW: &str = "UPDATE gleaner_sweeps SET progress = ?2 WHERE id = ?1";
+/// Condition that an entry is of the site and collection.
+const OF_SITE: &str = "WHERE id = :id AND site = :site AND collection = :collection";
 /// Condition that an entry has not changed since it was read.
 const AS_READ: &str = "WHERE id = :id AND state = :was AND heartbeat_at IS :was_heartbeat_at \
    AND ended_at IS :was_ended_at";
@@ -99,6 +106,34 @@ pub fn sweeps(connection: &Connection, place: &Place, most: usize) -> Result<Vec
 /// Returns the entry with this id.
 pub fn sweep(connection: &Connection, place: &Place, id: &str) -> Result<Option<LedgerEntry>> {
     Ok(entries(connection, SWEEP, (&place.site, &place.collection, id))?.pop())
+}
+
+/// Implements [`crate::store::Restore::sweeps_before`].
+pub fn before(
+    connection: &Connection,
+    place: &Place,
+    entry: &SweepEntry,
+    most: usize,
+) -> Result<Vec<LedgerEntry>> {
+    let asked = (&place.site, &place.collection, limit(most), entry.fence, &entry.id);
+    entries(connection, BEFORE, asked)
+}
+
+/// Implements [`crate::store::Restore::restore_sweeps`]. Returns the id of an entry that another
+/// site has.
+pub fn restore(connection: &Connection, entries: &[LedgerEntry]) -> Result<Option<Box<str>>> {
+    let change = format!("{CHANGE}, fence = :fence {OF_SITE}");
+    for LedgerEntry { entry, progress, .. } in entries {
+        let is_written =
+            write(connection, INSERT, entry, None)? || write(connection, &change, entry, None)?;
+        if !is_written {
+            return Ok(Some(entry.id.clone()));
+        }
+        if let Some(progress) = progress {
+            changed(connection, SHOW, (&entry.id, json(Some(progress))?))?;
+        }
+    }
+    Ok(None)
 }
 
 /// Implements [`crate::store::Ledger::whole_sweeps`].
@@ -179,7 +214,8 @@ fn take(connection: &Connection, claim: &Claim, now: Timestamp) -> Result<Option
     if connection.query_row(OTHER_RUNS, asked, |row| row.get(0))? {
         return Ok(None);
     }
-    let fence = connection.query_row(NEXT_FENCE, (site, collection), |row| row.get(0))?;
+    let next: i64 = connection.query_row(NEXT_FENCE, (site, collection), |row| row.get(0))?;
+    let fence = next.max(entry.fence);
     let entry = SweepEntry { heartbeat_at: Some(now), fence, ..entry.clone() };
     let is_written = match resumes {
         Some(last) => {
@@ -282,7 +318,7 @@ mod tests {
     fn sweeps_of_a_site_are_found_by_their_index() {
         let folder = tempfile::tempdir().unwrap();
         let (_, database) = opened(&folder);
-        for sql in [SWEEPS, WHOLE, NEXT_FENCE] {
+        for sql in [SWEEPS, BEFORE, WHOLE, NEXT_FENCE] {
             let plan = plan(&database, sql);
             assert!(plan.contains("USING") && plan.contains("gleaner_sweeps_by_site"), "{plan}");
             assert!(!plan.contains("TEMP B-TREE"), "{plan}");

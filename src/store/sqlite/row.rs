@@ -7,8 +7,8 @@ use rusqlite::{Error, Result};
 
 use crate::model::document::Body;
 use crate::model::record::{Key, Known, PageVersion, Record, Verdict};
-use crate::store::Stored;
 use crate::store::rows::Cell;
+use crate::store::{DocumentCopy, Stored};
 
 /// Columns that [`known`] reads, in order.
 pub const KNOWN: &str = "key, digest, sweep, rules, revision, etag, last_modified, first_seen, \
@@ -58,6 +58,22 @@ impl Row {
             },
             is_same: record.verdict == Verdict::Same,
         })
+    }
+}
+
+/// A document of another store that can be sent to another thread. Its text is shared, not copied.
+pub struct CopiedRow {
+    /// Index of the document in the batch.
+    pub at: usize,
+    pub known: Known,
+    pub text: Bytes,
+}
+
+impl CopiedRow {
+    /// Returns the row of the document at index `at`, or `None` if it is not text.
+    pub fn of(at: usize, copy: &DocumentCopy) -> Option<CopiedRow> {
+        let Body::Text(text) = &copy.document.body else { return None };
+        Some(CopiedRow { at, known: copy.known.clone(), text: text.clone() })
     }
 }
 

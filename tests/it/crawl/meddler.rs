@@ -8,8 +8,8 @@ use gleaner::model::failure::{Failure, PageId};
 use gleaner::model::record::{Key, Known, Provenance, Record, Seen};
 use gleaner::observe::progress::Progress;
 use gleaner::store::{
-    Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Rows, Store, StoreError,
-    Stored,
+    DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Restore,
+    Rows, Store, StoreError, Stored,
 };
 use gleaner::sweep::lock::Claim;
 use gleaner::sweep::{LedgerEntry, SweepEntry};
@@ -161,6 +161,32 @@ impl<M: Meddle> Failures for Meddler<M> {
         most: usize,
     ) -> Result<Rows<KeptFailure>, StoreError> {
         self.store.failures(after, most).await
+    }
+}
+
+#[async_trait]
+impl<M: Meddle> Restore for Meddler<M> {
+    async fn restore_documents(
+        &self,
+        copies: &[DocumentCopy],
+    ) -> Result<Vec<Rejection>, StoreError> {
+        self.store.restore_documents(copies).await
+    }
+
+    async fn restore_sweeps(&self, entries: &[LedgerEntry]) -> Result<(), StoreError> {
+        self.store.restore_sweeps(entries).await
+    }
+
+    async fn restore_failures(&self, failures: &[KeptFailure]) -> Result<(), StoreError> {
+        self.store.restore_failures(failures).await
+    }
+
+    async fn sweeps_before(
+        &self,
+        entry: &SweepEntry,
+        most: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        self.store.sweeps_before(entry, most).await
     }
 }
 
