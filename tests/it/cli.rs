@@ -24,6 +24,7 @@ mod output;
 mod parts;
 mod program;
 mod reading;
+mod recipes;
 mod runs;
 mod secrets;
 mod serve;
