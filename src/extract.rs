@@ -22,6 +22,7 @@ use crate::select::budget::LimitError;
 use crate::select::field::FieldError;
 use sitemap::SitemapError;
 
+pub use content_type::other_file;
 pub use detail::{Detail, Making, detail, of_list};
 pub use further::{FirstPage, FurtherPage, assembled, first, further};
 pub use hints::names;

@@ -52,8 +52,8 @@ pub use paging::{Handover, Hints, LastPage, Next, NextPage, PageSaid, Paging, Sa
 pub use range::SeedRange;
 pub use request::RequestError;
 pub use rules::{
-    DetailRules, Further, IndexRules, ItemRules, Keep, KeyRule, Marks, PartRules, Reading,
-    SeedNames, Seeds, SeedsPage, Within,
+    DetailRules, FileRule, Further, IndexRules, ItemRules, Keep, KeyRule, Marks, MediaType,
+    PartRules, Reading, SeedNames, Seeds, SeedsPage, Within,
 };
 pub use session::{LoginStep, Session};
 pub use template::NamedValue;

@@ -29,11 +29,16 @@ use trial::{Stop, Trial};
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
-Prints the hosts, files, headers and secrets that the site file uses. Then
-requests the first page of the list, the page of its first item and the second page of the
-list, and prints what was found, what a crawl would request next, what it would
-store, whether the second page contradicts the paging, and warnings. Stores
-nothing. With --json, the first part goes to standard error.
+Prints the hosts, files, headers and secrets that the site file uses, and what
+its [expect] says. Then logs in if it has a [session], and requests: a page of
+categories for each level of [[seeds]], down to the first list that has items;
+the first page of this list; the page of its first item, with its further pages,
+its parts and its files; and the second page of the list. Prints what was found,
+what a crawl would request next, what it would store, and warnings. A list does
+not fit if a crawl of it would be incomplete: if the second page contradicts the
+paging, or nothing follows although the list says that it has more. Stores
+nothing, neither documents nor files. With --json, the first part goes to
+standard error.
 
 Exit codes: 0 the site fits the file, 1 the site cannot be reached or fails, also
 after retries, 2 usage or a bad file, 3 the site does not fit.";

@@ -236,7 +236,10 @@ impl Crawl {
         if let Some(fields) = &earlier.fields {
             self.findings.canary.compare_with(fields.clone());
         }
-        self.run_workers(entry, network, problems).await?;
+        let fetcher = network.fetcher.clone();
+        let ran = self.run_workers(entry, network, problems).await;
+        hosts::note_redirects(&fetcher, &self.metrics.snapshot(), earlier.redirected, problems);
+        ran?;
         if !self.frontier.outstanding().is_zero() {
             return Ok(Outcome::Interrupted);
         }
@@ -308,6 +311,7 @@ impl Crawl {
         }
         let (has_failures, parent) = (AtomicBool::new(has_failures), self.open_parent().await?);
         let files = self.settings.files.open(&self.site).map_err(CrawlError::Files)?;
+        files.iter().try_for_each(crate::store::files::Files::clear).map_err(CrawlError::Files)?;
         let context = Arc::new(WorkerContext {
             site: site.clone(),
             scope: self.scope(entry, range, wanted),
@@ -336,7 +340,6 @@ impl Crawl {
         if let Some(parent) = &context.storage.parent {
             parent.close().await;
         }
-        hosts::note_redirects(&context.fetcher, &self.metrics.snapshot(), problems);
         hosts::note_limits(&context.hosts, problems);
         if worked.is_ok() && written.is_ok() {
             failures::note_not_found(&context.scope.wanted, &self.frontier, problems);

@@ -16,7 +16,7 @@ use crate::model::document::{self, Digest, Document, Encoding, Json, JsonError};
 use crate::model::task::Content;
 use crate::select::budget::Budget;
 use crate::select::field::{self, Around, Fields, Scope};
-use crate::select::{Format, JsonPage, Select, Selector, json};
+use crate::select::{FieldRule, Format, JsonPage, Select, Selector, json};
 use crate::site::{DetailRules, Reading};
 
 /// A document, and the fields that its page had.
@@ -148,14 +148,38 @@ fn of_fields(
     around: Around<'_>,
     making: Making<'_>,
 ) -> Result<Detail, PageError> {
-    let Fields { text, matched } = field::document(&rules.fields, scope, around)?;
+    let Fields { text, matched } = field::found(&rules.fields, scope, around)?;
     if !matched.contains(&true) {
         // An empty page, or a wrong one, must not replace a document.
         return Err(PageError::Nothing);
     }
-    let text = Bytes::from(text);
+    let text = Bytes::from(with_defaults(rules, text, making.listed)?);
     let document = made(Json::parse(&text)?, &text, making)?;
     Ok(Detail { document, matched, revision: None, decoding: Decoding::default() })
+}
+
+/// Adds the defaults of fields that neither the page nor the list has.
+pub(super) fn with_defaults(
+    rules: &DetailRules,
+    text: String,
+    listed: &Content,
+) -> Result<String, JsonError> {
+    let has_default = |rule: &FieldRule| rule.default.is_some();
+    if !rules.fields.iter().any(|(_, rule)| has_default(rule)) {
+        return Ok(text);
+    }
+    let mut members: Members = serde_json::from_str(&text)?;
+    let listed: Members = match listed {
+        Content::Object(listed) => serde_json::from_str(listed)?,
+        _ => Members::new(),
+    };
+    for (name, rule) in &rules.fields {
+        let is_there = members.contains_key(&**name) || listed.contains_key(&**name);
+        if let Some(default) = rule.default.as_deref().filter(|_| !is_there) {
+            members.insert((**name).into(), RawValue::from_string(default.to_owned())?);
+        }
+    }
+    Ok(serde_json::to_string(&members)?)
 }
 
 /// Makes the document from a value of a page.

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-use super::detail::{Making, Members, checked, in_part, made, refuse_error, require};
+use super::detail::{
+    Making, Members, checked, in_part, made, refuse_error, require, with_defaults,
+};
 use super::hints;
 use super::marks::refuse_marked;
 use super::opened::open;
@@ -20,7 +22,7 @@ use crate::model::decoding::Decoding;
 use crate::model::document::{self, Document, Json, JsonError};
 use crate::select::field::{self, Around, FieldError, Fields, Scope};
 use crate::select::{Format, JsonPage};
-use crate::site::{DetailRules, NamedValue, PageSaid, Paging, PartRules};
+use crate::site::{DetailRules, FileRule, NamedValue, PageSaid, Paging, PartRules};
 
 /// The first page of an item that needs further requests.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,24 +89,29 @@ fn first_in(rules: &DetailRules, page: &Page, scope: Scope<'_>) -> Result<FirstP
         }
         ([], Scope::Html(_)) => Err(PageError::Nothing),
         (fields, part) => {
-            let fields = field::document(fields, part, around)?;
+            let fields = field::found(fields, part, around)?;
             if fields.matched.contains(&true) { Ok(fields) } else { Err(PageError::Nothing) }
         }
     })?;
     let mut values: Vec<NamedValue> = Vec::new();
     for (name, rule) in &rules.further.values {
-        let value = field::taken(name, rule, scope, around, &values)?;
+        let value = field::value(name, rule, scope, around, &values)?;
         values.extend(value.map(|value| (name.clone(), value.into())));
     }
     if !rules.fields.is_empty() {
         let members: IndexMap<Box<str>, &RawValue> =
             serde_json::from_str(&text).map_err(JsonError::from)?;
+        let defaults = rules.fields.iter().filter(|(name, _)| !members.contains_key(name));
+        let defaults: Vec<NamedValue> = defaults
+            .filter_map(|(name, rule)| Some((Arc::from(&**name), rule.default.clone()?)))
+            .collect();
         let is_used = |name: &str| {
             let mut used = rules.further.parts.iter().flat_map(|part| &part.values);
             used.any(|it| **it == *name)
         };
         let used = members.into_iter().filter(|(name, _)| is_used(name));
         values.extend(used.map(|(name, json)| (Arc::from(name), json.get().into())));
+        values.extend(defaults.into_iter().filter(|(name, _)| is_used(name)));
     }
     let files = files(rules, scope, around)?;
     let page = next(rules, page, scope)?;
@@ -118,7 +125,7 @@ fn files(
     around: Around<'_>,
 ) -> Result<Vec<Files>, PageError> {
     let mut files = Vec::new();
-    for (name, rule) in &rules.further.files {
+    for (name, FileRule { url: rule, .. }) in &rules.further.files {
         let Some(found) = field::taken(name, rule, scope, around, &[])? else { continue };
         let urls: Vec<Box<str>> = match rule.is_list() {
             true => serde_json::from_str(&found).map_err(JsonError::from)?,
@@ -254,7 +261,11 @@ fn entry(rules: &PartRules, scope: Scope<'_>) -> Result<Option<String>, FieldErr
 ///
 /// # Errors
 /// Returns an error if they do not make a document.
-pub fn assembled(assembly: &Assembly, making: Making<'_>) -> Result<Detail, PageError> {
+pub fn assembled(
+    rules: &DetailRules,
+    assembly: &Assembly,
+    making: Making<'_>,
+) -> Result<Detail, PageError> {
     let mut members: Members = serde_json::from_str(&assembly.document).map_err(JsonError::from)?;
     for part in &assembly.parts {
         let list = RawValue::from_string(format!("[{}]", part.entries)).map_err(JsonError::from)?;
@@ -265,7 +276,8 @@ pub fn assembled(assembly: &Assembly, making: Making<'_>) -> Result<Detail, Page
         let json = if *is_list { format!("[{stored}]") } else { stored };
         members.insert((**name).into(), RawValue::from_string(json).map_err(JsonError::from)?);
     }
-    let text = Bytes::from(serde_json::to_string(&members).map_err(JsonError::from)?);
+    let text = serde_json::to_string(&members).map_err(JsonError::from)?;
+    let text = Bytes::from(with_defaults(rules, text, making.listed)?);
     let document: Document = made(Json::parse(&text)?, &text, making)?;
     let (matched, revision) = (Vec::new(), None);
     Ok(Detail { document, matched, revision, decoding: Decoding::default() })

@@ -24,7 +24,7 @@ use crate::model::seed::{Seed, SeedPath};
 use crate::model::task::{Content, List, Listed, Place};
 use crate::select::field::{self, Around, FieldError, Fields, From, Scope};
 use crate::select::text::plain;
-use crate::select::{FieldRule, NoKey, Select};
+use crate::select::{FieldRule, Match, NoKey, Select, Steps};
 use crate::site::{ItemRules, Keep, KeyRule, NamedValue, PageSaid, Paging};
 use crate::site::{SeedNames, SeedsPage, Site};
 
@@ -169,7 +169,7 @@ fn valued(
     let around = Around { response: Some(page), ..Around::default() };
     let mut values: Vec<NamedValue> = Vec::new();
     for (name, rule) in rules {
-        let value = field::taken(name, rule, entry, around, &values)?;
+        let value = field::value(name, rule, entry, around, &values)?;
         values.extend(value.map(|value| (name.clone(), value.into())));
     }
     Ok(Some(Seed { text: text.into(), values: values.into() }))
@@ -187,8 +187,8 @@ fn selected(
     let mut items = Vec::new();
     let names = columns::names(&site.index.items, whole)?;
     let around = Around { response: Some(page), page: Some(whole), seeds, ..Around::default() };
-    each_item(site, of_items, whole, |name, scope| {
-        let around = Around { name, ..around };
+    each_item(site, of_items, whole, |name, parent, scope| {
+        let around = Around { name, parent, ..around };
         items
             .push(columns::named(names.as_deref(), scope, |scope| item(site, page, scope, around)));
     })?;
@@ -206,12 +206,13 @@ fn selected(
     Ok(Listing { items, said, odd, gaps, decoding: Decoding::default() })
 }
 
-/// Passes each item to `take`, with the name of the member that it is if the site file asks for it.
+/// Passes each item to `take`, with the name of the member that it is and with what holds it, if the
+/// site file asks for these.
 fn each_item(
     site: &Site,
     items: &Select,
     whole: Scope<'_>,
-    mut take: impl FnMut(Option<&str>, Scope<'_>),
+    mut take: impl FnMut(Option<&str>, Option<Scope<'_>>, Scope<'_>),
 ) -> Result<(), PageError> {
     let container = match items {
         Select::Json(items) if site.index.items.takes_names() => items.container(),
@@ -221,15 +222,50 @@ fn each_item(
         && let Some(RawBsonRef::Document(members)) = container.of(value)
     {
         for (name, value) in members.iter().flatten() {
-            take(Some(name.as_str()), page.scope_of(value));
+            take(Some(name.as_str()), None, page.scope_of(value));
         }
         return Ok(());
     }
+    if let (Select::Steps(steps), true) = (items, site.index.items.takes_parents())
+        && let Some((parents, items)) = steps.parent()
+    {
+        return within_parents(&parents, &items, whole, |parent, item| {
+            take(None, Some(parent), item);
+        });
+    }
     items.each_place(whole, |scope| {
-        take(None, scope);
+        take(None, None, scope);
         ControlFlow::Continue(())
     })?;
     Ok(())
+}
+
+/// Passes each item to `take`, with what holds it.
+fn within_parents(
+    parents: &Steps,
+    items: &Steps,
+    whole: Scope<'_>,
+    mut take: impl FnMut(Scope<'_>, Scope<'_>),
+) -> Result<(), PageError> {
+    let mut wrong = None;
+    let walked = parents.each(whole, true, &mut |found| {
+        let Match::Place(parent) = found else { return ControlFlow::Continue(()) };
+        let within = items.each(parent, true, &mut |found| {
+            if let Match::Place(item) = found {
+                take(parent, item);
+            }
+            ControlFlow::Continue(())
+        });
+        match within {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                wrong = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    walked?;
+    wrong.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn item(site: &Site, page: &Page, scope: Scope<'_>, around: Around<'_>) -> Result<Item, NoKey> {
@@ -307,7 +343,7 @@ fn listed(
     };
     let mut values: Vec<NamedValue> = Vec::new();
     for (name, rule) in rules {
-        let value = field::taken(name, rule, scope, around, &values)?;
+        let value = field::value(name, rule, scope, around, &values)?;
         values.extend(value.map(|value| (name.clone(), value.into())));
     }
     let content = match keep {

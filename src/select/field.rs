@@ -28,7 +28,7 @@ use super::selection::{Match, Select, StepError};
 use super::{JsonPage, NoKey};
 use crate::model::record::Key;
 
-pub use around::{Around, From, document, taken};
+pub use around::{Around, From, document, found, taken, value};
 pub use convert::plain as plain_text;
 pub use error::FieldError;
 pub use error::shown;
@@ -62,6 +62,8 @@ pub struct FieldRule {
     pub fields: Vec<(Box<str>, FieldRule)>,
     /// Source of the value.
     pub from: From,
+    /// JSON text of the value if nothing matches, or `None` to leave the field out.
+    pub default: Option<Box<str>>,
     /// JSONPath with `{name}` of values that were taken before, instead of `select`.
     pub path: Option<Box<str>>,
 }
@@ -123,6 +125,7 @@ impl FieldRule {
             decimal: None,
             fields: Vec::new(),
             from: From::Item,
+            default: None,
             path: None,
         }
     }

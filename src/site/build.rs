@@ -17,12 +17,12 @@ mod sources;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::{DetailTable, IndexTable, PagingTable, Rules, SiteFile};
+use super::file::{DetailTable, IndexTable, PagingTable, RuleTable, Rules, SiteFile};
 use super::paging::Paging;
 use super::parse_base_url;
 use super::request::RequestTemplate;
 use super::template::{self, Placeholder};
-use super::written::{At, OneOrMany, OrOff};
+use super::written::{At, OneOrMany, OrOff, Short};
 use super::{IndexRules, ItemRules, Keep, Levels, MOST_PAGES, Since, Site};
 use crate::fetch::HeaderValue;
 use crate::select::{Finds, Selector};
@@ -220,7 +220,7 @@ fn index(file: &SiteFile, folder: &Path, seeds: &Levels) -> Result<IndexRules, W
         paging,
         goes_on,
         more,
-        merge: merge(table.paging.as_ref(), detail)?,
+        merge: merge(table, detail)?,
         total_exact,
         most_pages,
         require,
@@ -271,11 +271,15 @@ fn goes_on(
 }
 
 /// Returns whether pages hold parts of the same items, which must be documents by themselves then.
-fn merge(
-    paging: Option<&At<PagingTable>>,
-    detail: Option<&At<DetailTable>>,
-) -> Result<bool, Wrong> {
+fn merge(table: &IndexTable, detail: Option<&At<DetailTable>>) -> Result<bool, Wrong> {
+    let paging = table.paging.as_ref();
+    let has_default = |rule: &At<Short<RuleTable>>| matches!(&rule.value, Short::Table(it) if it.default.is_some());
     match (paging.filter(|paging| paging.value.merge), detail) {
+        (Some(paging), None) if table.fields.values().any(has_default) => {
+            let message =
+                "not valid with `default` in [index.fields]: another part may have the value";
+            Err(wrong(paging, "index.paging.merge", message))
+        }
         (Some(paging), Some(_)) => {
             let message = "only documents that are made from the list alone are merged";
             Err(wrong(paging, "index.paging.merge", message))
@@ -326,7 +330,7 @@ fn selected(
     refuse_unknown(written, of_values.clone().chain(of_fields.clone()))?;
     let key = select::key("index.key", of_key, on)?;
     let of_key = key.parts.iter().map(|rule| ("index", "key", rule));
-    sources::check(written, of_values.chain(of_fields).chain(of_key), seeds)?;
+    sources::check(written, of_values.chain(of_fields).chain(of_key), &items, seeds)?;
     Ok(ItemRules::Selected {
         items,
         columns,

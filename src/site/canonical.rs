@@ -176,13 +176,14 @@ fn further_form(form: &mut Form, further: &Further) {
     some(form, "next", next.as_ref().map(paging_form));
     list(form, "values", values.iter().map(|(name, it)| json!([&**name, rule(it)])));
     list(form, "parts", parts.iter().map(part_form));
-    list(form, "files", files.iter().map(|(name, it)| json!([&**name, rule(it)])));
+    // The media type that is expected does not change what is stored.
+    list(form, "files", files.iter().map(|(name, it)| json!([&**name, rule(&it.url)])));
 }
 
 fn part_form(part: &PartRules) -> Value {
     let PartRules { name, request, reading, paging, goes_on, more, items, fields, .. } = part;
     // The values are in the request; what is refused does not change what is stored.
-    let PartRules { values: _, require: _, marks: _, .. } = part;
+    let PartRules { values: _, require: _, marks: _, may_be_missing: _, .. } = part;
     let mut form = Form::new();
     form.insert("name", (&**name).into());
     form.insert("request", request_form(request));
@@ -251,7 +252,7 @@ fn field((name, value): &(Box<str>, FieldRule)) -> Value {
 
 fn rule(rule: &FieldRule) -> Value {
     let FieldRule { select: at, regex, kind, many, required, trim, .. } = rule;
-    let FieldRule { all, format, decimal, fields, from, path, .. } = rule;
+    let FieldRule { all, format, decimal, fields, from, path, default, .. } = rule;
     let mut form = Form::new();
     form.insert("select", select(at));
     some(&mut form, "regex", regex.as_ref().map(|regex| regex.text().into()));
@@ -277,6 +278,7 @@ fn rule(rule: &FieldRule) -> Value {
     let from = match from {
         From::Item => None,
         From::Page => Some("page".into()),
+        From::Parent => Some("parent".into()),
         From::Seed => Some("seed".into()),
         From::Level(level) => Some(json!({ "seed": *level })),
         From::SeedValue(name) => Some(json!({ "seed": &**name })),
@@ -285,6 +287,7 @@ fn rule(rule: &FieldRule) -> Value {
     };
     some(&mut form, "from", from);
     some(&mut form, "path", path.as_deref().map(Value::from));
+    some(&mut form, "default", default.as_deref().map(Value::from));
     Value::from_iter(form)
 }
 

@@ -252,6 +252,12 @@ pub struct RuleTable {
     pub(super) select: Chain,
     /// Source of the value. Default: item.
     pub(super) from: Option<FromName>,
+    /// Value of the field if nothing matches; it counts as not found. Default: the field is left out.
+    #[cfg_attr(test, schemars(with = "Option<serde_json::Value>"))]
+    pub(super) default: Option<toml::Value>,
+    /// detail.files: media type that the file must have, such as `image/*` or `application/pdf`.
+    #[serde(rename = "type")]
+    pub(super) media_type: Option<String>,
     /// seed: name of a value of the category, from `[seeds.values]`. Default: the category itself.
     pub(super) name: Option<String>,
     /// seed: level of the category, from 1, the outermost. Default: the innermost.
@@ -300,6 +306,8 @@ pub enum FromName {
     /// The whole page that lists the item. `{name}` in the JSONPath stands for a value that was
     /// taken before.
     Page,
+    /// What the step before the last of `items` found, such as the group of the item.
+    Parent,
     /// The category of the list.
     Seed,
     /// The name of the member that is the item, in an object whose members are the items.

@@ -277,10 +277,19 @@ impl Marks {
 impl ItemRules {
     /// Returns `true` if the names of members that are items are taken.
     pub fn takes_names(&self) -> bool {
+        self.takes_from(&From::Name)
+    }
+
+    /// Returns `true` if values of what holds an item are taken.
+    pub fn takes_parents(&self) -> bool {
+        self.takes_from(&From::Parent)
+    }
+
+    fn takes_from(&self, source: &From) -> bool {
         let ItemRules::Selected { key, values, .. } = self else { return false };
         let fields = self.kept();
         let rules = key.parts.iter().chain(values.iter().map(|(_, rule)| rule));
-        rules.chain(fields.iter().map(|(_, rule)| rule)).any(|rule| rule.from == From::Name)
+        rules.chain(fields.iter().map(|(_, rule)| rule)).any(|rule| rule.from == *source)
     }
 
     /// Returns the fields that are kept of the list.
@@ -341,8 +350,49 @@ pub struct Further {
     pub values: Vec<(Arc<str>, FieldRule)>,
     /// Lists of their own that become members of the document.
     pub parts: Vec<PartRules>,
-    /// Rules for the URLs of files, by the name of the member that describes them.
-    pub files: Vec<(Arc<str>, FieldRule)>,
+    /// Rules for files, by the name of the member that describes them.
+    pub files: Vec<(Arc<str>, FileRule)>,
+}
+
+/// Rule for files that an item names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileRule {
+    /// Rule for their URLs.
+    pub url: FieldRule,
+    /// Media type that they must have, or `None` if the extension of the URL tells it.
+    pub media_type: Option<MediaType>,
+}
+
+/// A media type that is expected, such as `image/*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MediaType(Box<str>);
+
+impl MediaType {
+    /// Parses a media type. Returns `None` if the text is none.
+    pub fn parse(text: &str) -> Option<MediaType> {
+        let text = text.trim().to_ascii_lowercase();
+        let (of, name) = text.split_once('/')?;
+        let is_word = |it: &str| {
+            !it.is_empty() && it.bytes().all(|c| c.is_ascii_alphanumeric() || b"+-.".contains(&c))
+        };
+        (is_word(of) && (name == "*" || is_word(name))).then(|| MediaType(text.into()))
+    }
+
+    /// Returns `true` if the value of a Content-Type header is of this type.
+    pub fn includes(&self, content_type: &str) -> bool {
+        let given = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match self.0.strip_suffix('*') {
+            Some(of) => given.starts_with(of),
+            None => given == *self.0,
+        }
+    }
+}
+
+/// Formats the type as it was written.
+impl std::fmt::Display for MediaType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// Rules for a list of an item's own, which becomes a member of the document.
@@ -365,6 +415,8 @@ pub struct PartRules {
     pub require: Vec<Select>,
     /// Marks of a missing or failed page.
     pub marks: Marks,
+    /// True if it is usual that the list is missing.
+    pub may_be_missing: bool,
     /// Selector of the entries on a page.
     pub items: Select,
     /// Fields to keep of an entry, by name. If empty, the whole value is kept.
@@ -391,9 +443,17 @@ impl DetailRules {
 }
 
 impl Further {
+    /// Returns the media type that the files of a list must have, or `None` if none is named.
+    pub fn type_of(&self, list: &List) -> Option<&MediaType> {
+        let List::Files(_, name) = list else { return None };
+        self.files.iter().find(|(of, _)| of == name)?.1.media_type.as_ref()
+    }
+
     /// Returns the selectors of the values and of the parts.
     fn selects(&self) -> Vec<&Select> {
-        let values = self.values.iter().chain(&self.files).flat_map(|(_, rule)| rule.selects());
+        let files = self.files.iter().map(|(_, rule)| &rule.url);
+        let values = self.values.iter().map(|(_, rule)| rule).chain(files);
+        let values = values.flat_map(FieldRule::selects);
         let next = self.next.iter().flat_map(Paging::selects);
         let parts = self.parts.iter().flat_map(|part| {
             let fields = part.fields.iter().map(|(_, rule)| rule);

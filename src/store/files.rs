@@ -18,6 +18,8 @@ use tempfile::Builder;
 
 use crate::model::record::Validators;
 
+/// Beginning of the names of files that are being written.
+const NEW: &str = ".new-";
 /// Folder of what is known of URLs.
 const URLS: &str = "urls";
 
@@ -83,6 +85,26 @@ impl Files {
         Ok(Files(folder.to_owned()))
     }
 
+    /// Removes what a run that was killed left of a file that it was writing. A file that is being written is
+    /// locked, by whichever run.
+    ///
+    /// # Errors
+    /// Returns an error if the folder cannot be read.
+    pub fn clear(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.0)? {
+            let entry = entry?;
+            let is_new = entry.file_name().to_str().is_some_and(|name| name.starts_with(NEW));
+            // A file may be gone meanwhile, since it was written to its end.
+            if is_new
+                && let Ok(file) = File::open(entry.path())
+                && file.try_lock().is_ok()
+            {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the path of a file.
     pub fn path(&self, file: &StoredFile) -> PathBuf {
         self.0.join(file.sha256.get(..2).unwrap_or_default()).join(&*file.sha256)
@@ -124,10 +146,20 @@ impl Files {
     }
 
     fn put(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        match self.put_once(path, content) {
+            // Another run may have taken the file for a leftover before it was locked.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.put_once(path, content),
+            put => put,
+        }
+    }
+
+    fn put_once(&self, path: &Path, content: &[u8]) -> io::Result<()> {
         let mut new = Builder::new()
-            .prefix(".new-")
+            .prefix(NEW)
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(&self.0)?;
+        // Where a file system has no locks, leftovers stay.
+        let _ = new.as_file().try_lock();
         new.write_all(content)?;
         new.as_file().sync_all()?;
         new.persist(path).map(drop).map_err(|error| error.error)
@@ -164,6 +196,22 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"abc");
         let names = |at: &str| fs::read_dir(folder.path().join(at)).unwrap().count();
         assert_eq!((names("new/files"), names("new/files/urls")), (2, 2), "nothing else is left");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_not_what_is_being_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::open(folder.path()).unwrap();
+        files.keep("u", b"abc", &at(b"abc")).unwrap();
+        let [left, written] = [".new-left", ".new-written"].map(|name| folder.path().join(name));
+        fs::write(&left, "ab").unwrap();
+        let open = File::create(&written).unwrap();
+        open.lock().unwrap();
+        files.clear().unwrap();
+        assert!(!left.exists() && written.exists());
+        drop(open);
+        files.clear().unwrap();
+        assert!(!written.exists() && files.last_at("u").is_some());
     }
 
     #[test]

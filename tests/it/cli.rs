@@ -42,6 +42,7 @@ mod trees;
 mod tune;
 mod upgrade;
 mod usage;
+mod usual;
 mod walls;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use crate::engine::assembling::{Assembling, Step};
 use crate::engine::list_progress::ListProgress;
 use crate::extract::{self, Detail, FirstPage, Making, PageError};
 use crate::fetch::Page as Answered;
-use crate::model::task::{DetailPage, List, Page};
+use crate::model::task::{DetailPage, List, Page, Place};
 use crate::store::files::StoredFile;
 use crate::tools::check;
 
@@ -46,7 +46,16 @@ impl Trial {
             if let List::Files(..) = &assembly.page.list {
                 let Answered { body, .. } = answer.page.clone();
                 let kind = answer.page.content_type().map(str::to_owned);
+                let further = site.detail.as_ref().map(|rules| &rules.further);
+                let expected = further.and_then(|it| it.type_of(&assembly.page.list));
+                let other = match &assembly.page.place {
+                    Some(Place::Url(url)) => extract::other_file(expected, url, &answer.page),
+                    _ => None,
+                };
                 self.good(&task, answer)?;
+                if let Some(why) = other {
+                    return Err(Stop::Misfit(format!("{task}: {why}")));
+                }
                 let file = StoredFile::of(&body, kind.as_deref());
                 let text = serde_json::to_string(&file).unwrap_or_default();
                 step = assembling.store(&mut assembly, text.into());
@@ -64,7 +73,8 @@ impl Trial {
             read.said.hints.asked_for = assembling.requested(&item, &read.said);
             step = assembling.take(&mut assembly, read, &answered);
         }
-        let made = extract::assembled(&assembly, making);
+        let Some(rules) = &site.detail else { return Ok(Err(PageError::Nothing)) };
+        let made = extract::assembled(rules, &assembly, making);
         Ok(made.map(|detail| Detail { matched, revision, decoding, ..detail }))
     }
 }

@@ -40,6 +40,7 @@ pub async fn second(trial: &mut Trial, first: First<'_>) -> Result<(), Stop> {
     let Some((task, answer)) = asked(trial, &second).await? else { return Ok(()) };
     let status = answer.status.as_u16();
     if !certain && trial.site().statuses.is_end(status) {
+        says_no_more(trial, first, "is not there", &second)?;
         return beyond_short_page(trial, first).await;
     }
     if let Some(hint) = ends_by_status(trial.site(), &second, status) {
@@ -53,6 +54,9 @@ pub async fn second(trial: &mut Trial, first: First<'_>) -> Result<(), Stop> {
     let two = Read { index: &second, listing: &found, page: &answered };
     if let Some(why) = check::second::disproved(trial.site(), one, two) {
         return Err(Stop::Misfit(why));
+    }
+    if found.items.is_empty() && found.said.places.is_empty() {
+        says_no_more(trial, first, "has no items", &second)?;
     }
     if certain {
         let warning = check::second::unexpected_end(index, &second, &found);
@@ -69,6 +73,18 @@ pub async fn second(trial: &mut Trial, first: First<'_>) -> Result<(), Stop> {
         0 if !certain => beyond_short_page(trial, first).await,
         _ => behind_short_page(trial, &second, &found).await,
     }
+}
+
+/// Checks that the first page does not say that the list has more items than it, where the second page
+/// lists none.
+fn says_no_more(
+    trial: &Trial,
+    first: First<'_>,
+    lacks: &str,
+    second: &IndexPage,
+) -> Result<(), Stop> {
+    let said = check::second::says_more(trial.site(), first.index, first.listing);
+    said.map_or(Ok(()), |said| Err(Stop::Misfit(format!("{second} {lacks}, and {said}"))))
 }
 
 /// Checks that entries with one key are the same.

@@ -15,6 +15,8 @@ const SWEEPS: usize = 5;
 pub struct EarlierSweep {
     /// Number of items that the last one listed.
     pub listed: Option<u64>,
+    /// Share of the requests that were redirected in it.
+    pub redirected: Option<f64>,
     /// Categories whose lists were not there in it.
     pub absent: Option<BTreeSet<Box<str>>>,
     /// Fields that the last one by the same rules found in documents.
@@ -31,9 +33,11 @@ impl EarlierSweep {
         let whole: Vec<Report> = whole.filter_map(|entry| entry.report).collect();
         let last = whole.first();
         let listed = last.map(|it| it.index.listed);
+        let redirected =
+            last.map(|it| it.requests.redirected as f64 / it.requests.total.max(1) as f64);
         let absent = last.map(|it| it.baseline.absent.clone());
         let mut baselines = whole.into_iter().map(|it| it.baseline);
         let comparable = baselines.find(|it| *it.rules == *rules && !it.fields.is_empty());
-        Ok(EarlierSweep { listed, absent, fields: comparable.map(|it| it.fields) })
+        Ok(EarlierSweep { listed, redirected, absent, fields: comparable.map(|it| it.fields) })
     }
 }

@@ -8,6 +8,9 @@ use crate::model::text::secret::shown;
 use crate::observe::metrics::Snapshot;
 use crate::observe::problems::Problems;
 
+/// Share of requests by which redirects may grow without being reported again.
+const MORE: f64 = 0.1;
+
 /// Returns true if the robots.txt of the site's own host is known.
 ///
 /// # Errors
@@ -41,8 +44,18 @@ pub fn note_limits(hosts: &Hosts, problems: &Problems) {
     }
 }
 
-/// Reports that requests were redirected.
-pub fn note_redirects(fetcher: &Fetcher, snapshot: &Snapshot, problems: &Problems) {
+/// Reports that requests were redirected, unless about as many were in the sweep before, by their share:
+/// what is so each time was reported.
+pub fn note_redirects(
+    fetcher: &Fetcher,
+    snapshot: &Snapshot,
+    before: Option<f64>,
+    problems: &Problems,
+) {
+    let share = snapshot.requests.redirected as f64 / snapshot.requests.total.max(1) as f64;
+    if before.is_some_and(|before| before > 0.0 && share <= before + MORE) {
+        return;
+    }
     if let Some(first) = fetcher.first_redirect() {
         problems.note(format!(
             "{} of {} requests were redirected; a url in the site file that leads straight to the page avoids that. The first: {} to {}",

@@ -110,6 +110,9 @@ async fn read_file(
     let (Some(files), Some(url)) = (context.storage.files.clone(), file_url(&item)) else {
         return Ok(After::GiveUp(Trouble::Parts("there is no folder for its files".to_owned())));
     };
+    if let Some(why) = other_type(context, &item, &url, &page) {
+        return trouble::after_bad_page(context, attempt, PageError::OtherKind(why), &page);
+    }
     let bytes = page.body.len();
     let kept = context.pages.aside(bytes, move || {
         let validator = |name| fetch::validator(&page.headers, name).map(Into::into);
@@ -122,6 +125,19 @@ async fn read_file(
     attempt.end(End::Page)?;
     context.reports.metrics.file_stored(bytes);
     stored(context, attempt, item, &file).await
+}
+
+/// Returns why a response is not the file that was asked for, or `None` if it may be.
+fn other_type(
+    context: &WorkerContext,
+    item: &DetailPage,
+    url: &str,
+    page: &fetch::Page,
+) -> Option<String> {
+    let further = &context.site.detail.as_ref()?.further;
+    let expected = further.type_of(&item.assembly.as_deref()?.page.list);
+    // The URL that the item names tells what it is, not the one that a redirect leads to.
+    extract::other_file(expected, url, page)
 }
 
 /// Takes the answer that a file has not changed since it was stored.
@@ -216,7 +232,12 @@ async fn absent(
         return Ok(None);
     }
     attempt.end(End::Absent)?;
+    let is_usual = || {
+        let part = context.site.detail.as_ref().and_then(|rules| rules.part_of(&page.list));
+        part.is_some_and(|part| part.may_be_missing)
+    };
     if let (List::Part(_, name), false, true) = (&page.list, page.is_guess, step != Step::AskAgain)
+        && !is_usual()
     {
         let said = format!("the list of its `{name}` is not there, and counts as empty");
         context.reports.problems.note_at(&attempt.task().page, said);
@@ -268,9 +289,11 @@ async fn whole(context: &WorkerContext, mut item: DetailPage, assembly: Arc<Asse
     let (content, encoding) = (content.unwrap_or_default(), context.storage.store.encoding());
     let made = context.pages.work(assembly.size(), move |site| {
         let making = Making { listed: &content, ignore: &site.ignore, encoding };
-        extract::assembled(&assembly, making)
+        site.detail.as_ref().map(|rules| extract::assembled(rules, &assembly, making))
     });
-    match made.await {
+    // Only items with pages are assembled.
+    let Some(made) = made.await else { return After::Done(Done::Read) };
+    match made {
         Ok(Detail { document, .. }) => item::record(context, item, origin, document),
         Err(error) => After::GiveUp(Trouble::List(error)),
     }

@@ -21,6 +21,8 @@ pub enum From {
     Item,
     /// The whole page that has the item.
     Page,
+    /// What the step before the last of `items` found: what holds the item.
+    Parent,
     /// The innermost category of the list.
     Seed,
     /// The category of the list at a level, from 1, the outermost.
@@ -40,6 +42,8 @@ pub struct Around<'a> {
     pub response: Option<&'a Page>,
     /// The whole page.
     pub page: Option<Scope<'a>>,
+    /// What holds the item.
+    pub parent: Option<Scope<'a>>,
     /// Categories of the list.
     pub seeds: Option<&'a SeedPath>,
     /// Name of the member that is the item.
@@ -48,7 +52,7 @@ pub struct Around<'a> {
     pub values: &'a [(Arc<str>, Box<str>)],
 }
 
-/// Makes a document from the `fields` of a page or an item.
+/// Makes a document from the `fields` of a page or an item. A field that does not match has its default.
 ///
 /// # Errors
 /// Returns an error if a required field is missing, or a value cannot be converted.
@@ -57,6 +61,27 @@ pub fn document<N: AsRef<str>>(
     scope: Scope<'_>,
     around: Around<'_>,
 ) -> Result<Fields, FieldError> {
+    members(fields, scope, around, true)
+}
+
+/// Makes a document from what is found of the `fields` of a page or an item, without defaults.
+///
+/// # Errors
+/// Returns the same errors as [`document`].
+pub fn found<N: AsRef<str>>(
+    fields: &[(N, FieldRule)],
+    scope: Scope<'_>,
+    around: Around<'_>,
+) -> Result<Fields, FieldError> {
+    members(fields, scope, around, false)
+}
+
+fn members<N: AsRef<str>>(
+    fields: &[(N, FieldRule)],
+    scope: Scope<'_>,
+    around: Around<'_>,
+    has_defaults: bool,
+) -> Result<Fields, FieldError> {
     let mut text = String::from("{");
     let mut matched = Vec::with_capacity(fields.len());
     let mut before: Vec<(Arc<str>, Box<str>)> = Vec::new();
@@ -64,8 +89,10 @@ pub fn document<N: AsRef<str>>(
     for (name, rule) in fields {
         let name = name.as_ref();
         let value = taken(name, rule, scope, around, &before)?;
+        // A default is nothing that was found.
         matched.push(value.is_some());
-        let Some(value) = value else { continue };
+        let default = rule.default.as_deref().filter(|_| has_defaults);
+        let Some(value) = value.or_else(|| default.map(str::to_owned)) else { continue };
         if text.len() > 1 {
             text.push(',');
         }
@@ -78,6 +105,21 @@ pub fn document<N: AsRef<str>>(
     }
     text.push('}');
     Ok(Fields { text, matched })
+}
+
+/// Returns a value as [`taken`] does, or its default.
+///
+/// # Errors
+/// Returns the same errors as [`taken`].
+pub fn value(
+    name: &str,
+    rule: &FieldRule,
+    scope: Scope<'_>,
+    around: Around<'_>,
+    before: &[(Arc<str>, Box<str>)],
+) -> Result<Option<String>, FieldError> {
+    let value = taken(name, rule, scope, around, before)?;
+    Ok(value.or_else(|| rule.default.as_deref().map(str::to_owned)))
 }
 
 /// Returns a value as JSON text from the item, or from what is around it, or `None` if it does not
@@ -94,6 +136,10 @@ pub fn taken(
 ) -> Result<Option<String>, FieldError> {
     let text = match &rule.from {
         From::Item => return extract(name, rule, scope),
+        From::Parent => {
+            let parent = around.parent.ok_or_else(|| FieldError::Format(name.to_owned()))?;
+            return extract(name, rule, parent);
+        }
         From::Page => {
             let Some(page) = around.page else { return Err(FieldError::Format(name.to_owned())) };
             let Some(path) = &rule.path else { return extract(name, rule, page) };

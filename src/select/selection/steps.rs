@@ -60,6 +60,14 @@ impl Steps {
         &self.text
     }
 
+    /// Returns the steps up to the last but one, and the last one, or `None` if there is one step.
+    pub fn parent(&self) -> Option<(Steps, Steps)> {
+        let (last, before) = self.steps.split_last().filter(|(_, before)| !before.is_empty())?;
+        let parent = Steps::new(self.on, before.to_vec());
+        let last = Steps::new(parent.finds(), vec![last.clone()]);
+        Some((parent, last))
+    }
+
     /// Returns the kind of what the first step is applied to.
     pub fn reads(&self) -> Finds {
         self.on

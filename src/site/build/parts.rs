@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+
 use super::super::file::{AnswersTable, DetailTable, PagingBy, PartTable};
 use super::super::paging::{NextPage, Paging};
 use super::super::request::RequestTemplate;
-use super::super::rules::{Further, PartRules};
+use super::super::rules::{FileRule, Further, MediaType, PartRules};
 use super::super::template::{Placeholder, is_value_name};
-use super::super::written::At;
+use super::super::written::{At, Short};
 use super::reading::{Built, Read};
 use super::request::{self, Asked};
 use super::select::{self, fields, select};
@@ -80,9 +82,20 @@ pub fn further(
 }
 
 /// Builds the rules for the URLs of files.
-fn files(own: &Own<'_>) -> Result<Vec<(Arc<str>, FieldRule)>, Wrong> {
-    let mut files = Vec::new();
-    for (name, rule) in fields("detail.files", &own.table.files, own.on)? {
+fn files(own: &Own<'_>) -> Result<Vec<(Arc<str>, FileRule)>, Wrong> {
+    let (mut files, mut types) = (Vec::new(), IndexMap::new());
+    let mut table = own.table.files.clone();
+    for (name, rule) in &mut table {
+        let Short::Table(options) = &mut rule.value else { continue };
+        let Some(written) = options.media_type.take() else { continue };
+        let Some(media_type) = MediaType::parse(&written) else {
+            let message =
+                format!("`{written}` is not a media type; write image/* or application/pdf");
+            return Err(wrong(rule, &format!("detail.files.{name}.type"), message));
+        };
+        types.insert(name.clone(), media_type);
+    }
+    for (name, rule) in fields("detail.files", &table, own.on)? {
         let key = format!("detail.files.{name}");
         let refused = |message| match own.table.files.get(&*name) {
             Some(at) => Err(wrong(at, &key, message)),
@@ -97,7 +110,12 @@ fn files(own: &Own<'_>) -> Result<Vec<(Arc<str>, FieldRule)>, Wrong> {
                 return refused("a file is named by a URL: only `as = \"url\"` is valid");
             }
             () if !rule.is_of_page() => return refused("a file is named by the page of its item"),
-            () => files.push((Arc::from(name), FieldRule { kind: Some(Kind::Url), ..rule })),
+            () if rule.default.is_some() => return refused("`default` is not valid for files"),
+            () => {
+                let media_type = types.get(&*name).cloned();
+                let url = FieldRule { kind: Some(Kind::Url), ..rule };
+                files.push((Arc::from(name), FileRule { url, media_type }));
+            }
         }
     }
     Ok(files)
@@ -153,6 +171,7 @@ fn build(
         more: heeds_hints(table.paging.as_ref()),
         require: require.collect::<Result<_, _>>()?,
         marks,
+        may_be_missing: table.missing.is_some(),
         items,
         fields: kept,
     })

@@ -167,7 +167,7 @@ fn text_template(key: &str, text: &At<Scalar>, allowed: &[Placeholder]) -> Resul
 
 /// Converts a TOML value to JSON, with dates as texts. Returns `None` if it contains a number that
 /// JSON does not have.
-fn to_json(value: &toml::Value) -> Option<Value> {
+pub fn to_json(value: &toml::Value) -> Option<Value> {
     Some(match value {
         toml::Value::String(text) => text.as_str().into(),
         toml::Value::Integer(number) => (*number).into(),

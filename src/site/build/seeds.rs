@@ -10,6 +10,7 @@ use super::request::{self, Asked};
 use super::select::{self, fields, rule};
 use super::{NAME_RULE, Wrong, at_key, first_url, goes_on, heeds_hints, needed, needs, paging};
 use super::{refuse, refuse_names, wrong};
+use crate::select::field::From;
 use crate::select::{FieldRule, Finds};
 use crate::site::file::{SeedsTable, SiteFile, Values};
 use crate::site::paging::Paging;
@@ -149,7 +150,12 @@ impl Level<'_> {
                     "needs `key`, the selector of the category within what `select` finds";
                 return Err(wrong(values, &self.key("values"), message));
             }
-            return rule(&key, of, on).map(SeedNames::Texts);
+            let rule = rule(&key, of, on)?;
+            if rule.default.is_some() || rule.from != From::Item {
+                let message = "`default`, `from` and `header` are not valid here: categories are found on the page";
+                return Err(wrong(of, &key, message));
+            }
+            return Ok(SeedNames::Texts(rule));
         };
         let select = select::items(&key, of, on)?;
         let within = match select.finds() {

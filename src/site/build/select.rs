@@ -1,8 +1,11 @@
 //! Selectors and fields.
 
+use serde_json::Value;
+
 use super::super::file::{FromName, KindName, RuleTable, Rules};
 use super::super::rules::KeyRule;
 use super::super::written::{At, Chain, Short};
+use super::request::to_json;
 use super::{Wrong, wrong};
 use crate::fetch::HeaderName;
 use crate::select::field::{From, Kind, Pattern};
@@ -42,12 +45,13 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldR
         table.regex = Some(regex.clone());
         steps.pop();
     }
+    let default = default(key, value, &table)?;
     let (from, path) = source(key, value, &table)?;
-    if !matches!(from, From::Item | From::Page) || path.is_some() {
+    if !matches!(from, From::Item | From::Page | From::Parent) || path.is_some() {
         // Such a value has no selector of its own.
         table.select = Chain(vec![Part::Selector("$".to_owned())]);
     }
-    let is_whole = matches!(from, From::Item | From::Page) && path.is_none();
+    let is_whole = matches!(from, From::Item | From::Page | From::Parent) && path.is_none();
     let on = if is_whole { on } else { Finds::Values };
     let select = select(key, &At { at: value.at, value: table.select }, on)?;
     if select.finds().are_elements() {
@@ -66,8 +70,39 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldR
         decimal: decimal(key, value, table.decimal.as_deref())?,
         from,
         path,
+        default,
         ..FieldRule::new(select)
     })
+}
+
+/// Returns the default of a field as JSON text. It must be of the type that the field has.
+fn default(
+    key: &str,
+    value: &At<Short<RuleTable>>,
+    table: &RuleTable,
+) -> Result<Option<Box<str>>, Wrong> {
+    let Some(written) = &table.default else { return Ok(None) };
+    let json = to_json(written);
+    let is_list = table.many || table.all || table.items.is_some();
+    let message = match (&json, table.kind) {
+        _ if table.required => "not valid together with `required`",
+        (None, _) => "a number that is infinite or not a number is no JSON",
+        (Some(Value::Array(_)), _) if is_list => "",
+        _ if is_list => "the field is a list, so its default is one, such as []",
+        (Some(json), Some(KindName::Integer)) if !json.is_i64() => "it must be an integer",
+        (Some(json), Some(KindName::Number)) if !json.is_number() => "it must be a number",
+        (Some(json), Some(KindName::Bool)) if !json.is_boolean() => "it must be true or false",
+        (Some(json), Some(KindName::Text | KindName::Url | KindName::Date))
+            if !json.is_string() =>
+        {
+            "it must be a text"
+        }
+        _ => "",
+    };
+    match json.filter(|_| message.is_empty()) {
+        Some(json) => Ok(Some(json.to_string().into())),
+        None => Err(wrong(value, &format!("{key}.default"), message)),
+    }
 }
 
 fn kind(name: KindName) -> Kind {
@@ -93,10 +128,11 @@ fn block(
     let only = RuleTable {
         fields: table.fields.clone(),
         required: table.required,
+        default: table.default.clone(),
         ..RuleTable::default()
     };
     if *table != only {
-        let message = "with `items`, only `fields` and `required` are valid";
+        let message = "with `items`, only `fields`, `required` and `default` are valid";
         return Err(wrong(value, key, message));
     }
     let select = select(&format!("{key}.items"), items, on)?;
@@ -115,7 +151,10 @@ fn block(
         let message = "within repeated parts, values are taken from the part only";
         return Err(wrong(value, &format!("{key}.fields.{name}"), message));
     }
-    Ok(FieldRule { required: table.required, fields, ..FieldRule::new(select) })
+    // The selector was taken from the table: it says that this is a list.
+    let list = RuleTable { many: true, ..table.clone() };
+    let default = default(key, value, &list)?;
+    Ok(FieldRule { required: table.required, fields, default, ..FieldRule::new(select) })
 }
 
 /// Returns the source of a value, and its JSONPath if that has values in it.
@@ -135,6 +174,7 @@ fn source(
         }
         (None | Some(FromName::Item), None) => From::Item,
         (Some(FromName::Page), None) => From::Page,
+        (Some(FromName::Parent), None) => From::Parent,
         (Some(FromName::Seed), None) => match (&table.name, table.level) {
             (None, None) => From::Seed,
             (Some(name), None) => From::SeedValue(name.as_str().into()),
@@ -146,7 +186,7 @@ fn source(
         },
         (Some(FromName::Name), None) => From::Name,
     };
-    let needs_select = matches!(from, From::Item | From::Page);
+    let needs_select = matches!(from, From::Item | From::Page | From::Parent);
     if has_select != needs_select {
         let message = match needs_select {
             true => "missing: `select`, the selector of the value",
@@ -182,6 +222,8 @@ fn refuse_unfit(key: &str, value: &At<Short<RuleTable>>, table: &RuleTable) -> R
     let is_number = matches!(table.kind, Some(KindName::Number | KindName::Integer));
     let message = if table.join.is_some() || table.with.is_some() {
         "`join` and `with` are valid for a key only"
+    } else if table.media_type.is_some() {
+        "`type` is valid in [detail.files] only"
     } else if table.all && table.regex.is_none() {
         "`all` needs `regex`: it takes all matches"
     } else if table.format.is_some() && table.kind != Some(KindName::Date) {
@@ -208,6 +250,7 @@ pub fn single(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<Fiel
         FieldRule { fields, .. } if !fields.is_empty() => {
             Err(wrong(value, key, "`items` is not valid here: a single value is expected"))
         }
+        FieldRule { default: Some(_), .. } => Err(wrong(value, key, "`default` is not valid here")),
         FieldRule { from, .. } if from != From::Item => {
             Err(wrong(value, key, "`from` and `header` are not valid here"))
         }
@@ -237,13 +280,15 @@ pub fn key(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<KeyRule
 }
 
 fn key_part(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldRule, Wrong> {
-    if let Short::Table(RuleTable { kind, many, required, all, items, .. }) = &value.value {
+    if let Short::Table(RuleTable { kind, many, required, all, items, default, .. }) = &value.value
+    {
         let there = [
             ("as", kind.is_some()),
             ("many", *many),
             ("required", *required),
             ("all", *all),
             ("items", items.is_some()),
+            ("default", default.is_some()),
         ];
         if let Some((name, _)) = there.iter().find(|(_, is_there)| *is_there) {
             let message = format!("`{name}` is not valid here: a key is always a required text");

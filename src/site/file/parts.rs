@@ -6,6 +6,15 @@ use super::super::written::{At, Chain, Pairs, Params, Short};
 use super::{PagingTable, RuleTable, Rules};
 use crate::select::Format;
 
+/// Meaning of a missing list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum MissingName {
+    /// The item has none of its entries.
+    None,
+}
+
 /// A list of an item's own, which becomes a member of its document: an array of its entries.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -39,6 +48,9 @@ pub struct PartTable {
     /// Selectors that must match. A page on which one of them finds nothing is rejected.
     #[serde(default)]
     pub(in crate::site) require: Vec<At<Chain>>,
+    /// `none` if it is usual that the list is missing (404, or what `[answers]` says): then it has no
+    /// entries, and the report does not mention it. Default: the report mentions it.
+    pub(in crate::site) missing: Option<MissingName>,
     /// Selector of the entries on a page.
     pub(in crate::site) items: At<Short<RuleTable>>,
     /// Fields to keep of an entry, by name. Default: the whole value; HTML needs fields.

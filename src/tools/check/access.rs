@@ -3,12 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::text::row;
 use crate::fetch::Header;
+use crate::model::text::counted;
 use crate::site::Site;
+use crate::sweep::expect::Expectations;
 
 /// Hosts, files, headers and secrets that a site file uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -25,6 +28,9 @@ pub struct Access {
     pub headers: BTreeMap<String, BTreeSet<String>>,
     /// Names of the variables with secrets that are sent, by host.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
+    /// What is expected of each sweep.
+    #[serde(skip_serializing_if = "Expectations::is_default")]
+    pub expect: Expectations,
 }
 
 impl Access {
@@ -69,6 +75,7 @@ impl Access {
             files: site.keys_file().into_iter().map(ToOwned::to_owned).collect(),
             headers,
             secrets,
+            expect: site.own.expect.clone(),
         }
     }
 }
@@ -95,6 +102,23 @@ impl Display for Access {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             row(f, "secrets", &format!("{} to {host}", names.join(", ")))?;
         }
+        if !self.expect.is_default() {
+            row(f, "expects", &expected(&self.expect))?;
+        }
         Ok(())
     }
+}
+
+/// Returns what is expected of each sweep, in words.
+fn expected(expect: &Expectations) -> String {
+    let Expectations { every_s, fresh_s, min_items, max_drop, fields } = expect;
+    let time =
+        |seconds: &u64| humantime::format_duration(Duration::from_secs(*seconds)).to_string();
+    let every = every_s.as_ref().map(|it| format!("a sweep every {}", time(it)));
+    let fresh = fresh_s.as_ref().map(|it| format!("a complete one within {}", time(it)));
+    let items = min_items.map(|it| format!("at least {}", counted(it, "item", "items")));
+    let drop = max_drop.map(|it| format!("a drop of at most {it} %"));
+    let fields = fields.iter().map(|(name, share)| format!("{name} on {share} % of the items"));
+    let all = [every, fresh, items, drop].into_iter().flatten().chain(fields);
+    all.collect::<Vec<_>>().join(", ")
 }

@@ -58,6 +58,22 @@ pub fn disproved(site: &Site, first: Read<'_>, second: Read<'_>) -> Option<Strin
     })
 }
 
+/// Returns what says that the list has more items than its first page, or `None` if nothing does. A crawl
+/// that finds no others is incomplete.
+pub fn says_more(site: &Site, first: &IndexPage, listing: &Listing) -> Option<String> {
+    let said = &listing.said;
+    let hint = said.hints.count.as_ref().filter(|_| site.heeds_hints(&first.list));
+    let (by, count) = match (said.declared, hint) {
+        (Some(declared), _) => ("the count that `paging` selects".to_owned(), declared),
+        (None, Some((name, count))) => (format!("`{name}`"), *count),
+        (None, None) => return None,
+    };
+    let is_exact = site.index.total_exact || said.declared.is_none();
+    (is_exact && count > said.items).then(|| {
+        format!("{first} has {} of {count} items by {by}: a crawl would be incomplete", said.items)
+    })
+}
+
 /// Warns of an empty second page that the first one announced.
 pub fn unexpected_end(first: &IndexPage, second: &IndexPage, listing: &Listing) -> Option<String> {
     (listing.said.items == 0 && listing.said.places.is_empty())

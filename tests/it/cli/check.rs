@@ -459,6 +459,45 @@ fn o5_a_second_page_that_fits_or_ends_the_list_is_accepted() {
 }
 
 #[test]
+fn o5_a_list_that_ends_after_its_first_page_though_its_count_says_more_does_not_fit() {
+    let rows = json!({ "rows": [{ "id": 1 }, { "id": 2 }], "total": 5 });
+    let by_total = "query = { page = \"{page}\" }\npaging = { by = \"page\", size = 2, total = \"$.total\" }\n";
+    let by_hint = "query = { page = \"{page}\" }\npaging = { by = \"page\" }\n";
+    for paging in [by_total, by_hint] {
+        for is_missing in [true, false] {
+            let rows = rows.clone();
+            let served = Served::start(move |asked| match asked.number("page") {
+                Some(2..) if is_missing => Answer::not_found(),
+                Some(2..) => Answer::json(&json!({ "rows": [], "total": 5 })),
+                _ => Answer::json(&rows),
+            });
+            let ended = checked(&file(&format!("{LIST}{paging}")), served.url(), &[]).with(3);
+            says(&ended, &["mine does not fit:", "page 2"]);
+        }
+    }
+    // A total that is only about right proves nothing.
+    let served = Served::start(move |asked| match asked.number("page") {
+        Some(2..) => Answer::json(&json!({ "rows": [], "total": 5 })),
+        _ => Answer::json(&rows),
+    });
+    let about = file(&format!("total_exact = false\n{LIST}{by_total}"));
+    checked(&about, served.url(), &[]).with(0);
+}
+
+#[test]
+fn check_prints_what_is_expected_of_sweeps() {
+    let served = rows(|_| None);
+    let expect =
+        "[expect]\nevery = \"6h\"\nmin_items = 100\nmax_drop = 20\nfields = { name = 95 }\n";
+    let text = file(LIST) + DETAIL + "fields = { name = \"$.name\" }\n" + expect;
+    let ended = checked(&text, served.url(), &[]).with(0);
+    says(
+        &ended,
+        &["expects a sweep every 6h, at least 100 items, a drop of at most 20 %, name on 95 %"],
+    );
+}
+
+#[test]
 fn o5_an_html_list_without_required_parts_is_a_warning() {
     let html = |more: &str| {
         file(&format!(

@@ -138,8 +138,10 @@ fn a_changed_file_is_a_changed_document() {
 #[test]
 fn a_file_that_cannot_be_had_is_the_failure_of_its_item() {
     type Refused = (fn(&Asked) -> Answer, &'static [&'static str], &'static str);
-    let refused: [Refused; 4] = [
+    let login = |_: &Asked| Answer::html("<!doctype html><title>Log in</title>".to_owned());
+    let refused: [Refused; 5] = [
         (|_| Answer::not_found(), &[], "404"),
+        (login, &[], "it is HTML, and the file is .png"),
         (|_| Answer::body(vec![1; 3 << 20], "image/png"), &["--max-body", "1MiB"], "over"),
         (
             |_| {
@@ -179,6 +181,25 @@ fn s5_no_document_is_stored_before_its_files() {
         }
     }
     run().run().with(0);
+    assert_eq!(whole(&folder), ITEMS);
+}
+
+#[test]
+fn s5_what_a_killed_run_left_of_a_file_is_removed_by_the_next_one() {
+    let served = Served::start(answer);
+    let folder = Folder::new();
+    let file = file(&folder, &served);
+    std::fs::create_dir(folder.path("files")).expect("a folder");
+    let [left, written] = [".new-left", ".new-written"].map(|name| folder.path("files").join(name));
+    std::fs::write(&left, "half").expect("it is written");
+    // Another run is writing this one.
+    let open = std::fs::File::create(&written).expect("it is created");
+    open.lock().expect("a lock");
+    run(&folder, &file).run().with(0);
+    assert!(!left.exists() && written.exists());
+    drop(open);
+    run(&folder, &file).run().with(0);
+    assert!(!written.exists());
     assert_eq!(whole(&folder), ITEMS);
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use gleaner::site::Site;
 
 /// Names of site files, and what stands in them.
-pub const FILES: [(&str, &str); 39] = [
+pub const FILES: [(&str, &str); 40] = [
     ("books", include_str!("../../../../src/site/books.toml")),
     ("movies", include_str!("../../../../src/site/movies.toml")),
     ("douban-top250", include_str!("../../../../src/site/douban-top250.toml")),
@@ -15,6 +15,7 @@ pub const FILES: [(&str, &str); 39] = [
     ("releases", include_str!("../../../../docs/sites/releases.toml")),
     ("shop-by-category", include_str!("../../../../docs/sites/shop-by-category.toml")),
     ("department-tree", include_str!("../../../../docs/sites/department-tree.toml")),
+    ("game-groups", include_str!("../../../../docs/sites/game-groups.toml")),
     ("sitemap", include_str!("../../../../docs/sites/sitemap.toml")),
     ("wordpress", include_str!("../../../../docs/sites/wordpress.toml")),
     ("every-json", include_str!("every-json.toml")),
