@@ -28,7 +28,9 @@ mod written;
 
 use std::path::Path;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
+use serde_json::value::RawValue;
 use url::Url;
 
 use crate::fetch::{Home, Statuses};
@@ -251,6 +253,17 @@ impl Site {
             let has_required = detail.fields.iter().any(|(_, rule)| rule.required);
             detail.require.is_empty() && detail.document.is_none() && !has_required
         })
+    }
+
+    /// Returns an object of the values that fields have where nothing was found, as JSON text.
+    pub fn defaults(&self) -> String {
+        let of_pages = self.detail.iter().flat_map(|detail| &detail.fields);
+        let defaults = self.index.items.kept().iter().chain(of_pages).filter_map(|(name, rule)| {
+            let value = serde_json::from_str::<&RawValue>(rule.default.as_deref()?).ok()?;
+            Some((name, value.to_owned()))
+        });
+        let defaults: IndexMap<&Box<str>, Box<RawValue>> = defaults.collect();
+        serde_json::to_string(&defaults).unwrap_or_default()
     }
 
     /// Returns true if requests for items, or for their parts, contain values of the list.

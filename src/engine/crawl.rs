@@ -233,6 +233,7 @@ impl Crawl {
     ) -> Result<Outcome, CrawlError> {
         opening.await;
         let earlier = self.earlier(entry.kind).await?;
+        self.findings.canary.ignore(&self.site.defaults(), self.store.encoding());
         if let Some(fields) = &earlier.fields {
             self.findings.canary.compare_with(fields.clone());
         }

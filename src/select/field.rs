@@ -54,10 +54,8 @@ pub struct FieldRule {
     pub trim: bool,
     /// True to take all matches of the regex in a text, instead of the first one.
     pub all: bool,
-    /// Format of a date, in the notation of `strftime`, or `None` for the usual ones.
-    pub format: Option<Box<str>>,
-    /// Decimal mark of numbers, if it is not the point, or if groups of digits are separated.
-    pub decimal: Option<char>,
+    /// How dates and numbers are written.
+    pub notation: Notation,
     /// Fields of an object for each selected place. If empty, the rule takes values.
     pub fields: Vec<(Box<str>, FieldRule)>,
     /// Source of the value.
@@ -66,6 +64,15 @@ pub struct FieldRule {
     pub default: Option<Box<str>>,
     /// JSONPath with `{name}` of values that were taken before, instead of `select`.
     pub path: Option<Box<str>>,
+}
+
+/// How a site writes dates and numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notation {
+    /// Format of a date, in the notation of `strftime`, or `None` for the usual ones.
+    pub format: Option<Box<str>>,
+    /// Decimal mark of numbers, if it is not the point, or if groups of digits are separated.
+    pub decimal: Option<char>,
 }
 
 /// Type to convert a field's text to.
@@ -121,8 +128,7 @@ impl FieldRule {
             required: false,
             trim: true,
             all: false,
-            format: None,
-            decimal: None,
+            notation: Notation::default(),
             fields: Vec::new(),
             from: From::Item,
             default: None,
@@ -450,10 +456,10 @@ fn converted(
     scope: Scope<'_>,
 ) -> Result<String, FieldError> {
     let kind = rule.kind.unwrap_or(Kind::Text);
-    let made = match (kind, rule.decimal) {
+    let made = match (kind, rule.notation.decimal) {
         (Kind::Url, _) => scope.resolved(text).map(|url| (convert::quoted(&url), 0)),
         (Kind::Date, _) => {
-            date::text(text, rule.format.as_deref()).map(|it| (convert::quoted(&it), 0))
+            date::text(text, rule.notation.format.as_deref()).map(|it| (convert::quoted(&it), 0))
         }
         (Kind::Number | Kind::Integer, Some(mark)) => {
             convert::without_groups(text, mark).and_then(|text| convert::text(kind, &text))

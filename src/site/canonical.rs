@@ -27,7 +27,7 @@ use super::session::{LoginStep, Session};
 use super::settings::OwnSettings;
 use super::template::{JsonTemplate, Template};
 use crate::model::document::Digest;
-use crate::select::field::{From, Kind};
+use crate::select::field::{From, Kind, Notation};
 use crate::select::{COMMA, FieldRule, Finds, Format, Select, Selector, Step as SelectStep, Steps};
 
 /// Version of the form. 1 was the `Debug` output of version 0.1.0.
@@ -252,7 +252,8 @@ fn field((name, value): &(Box<str>, FieldRule)) -> Value {
 
 fn rule(rule: &FieldRule) -> Value {
     let FieldRule { select: at, regex, kind, many, required, trim, .. } = rule;
-    let FieldRule { all, format, decimal, fields, from, path, default, .. } = rule;
+    let FieldRule { all, notation, fields, from, path, default, .. } = rule;
+    let Notation { format, decimal } = notation;
     let mut form = Form::new();
     form.insert("select", select(at));
     some(&mut form, "regex", regex.as_ref().map(|regex| regex.text().into()));

@@ -26,6 +26,7 @@ mod program;
 mod reading;
 mod recipes;
 mod runs;
+mod second_pages;
 mod secrets;
 mod serve;
 mod sessions;

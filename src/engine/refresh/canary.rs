@@ -9,8 +9,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use super::frequent::Frequent;
-use crate::model::document::Document;
+use crate::model::document::{Document, Encoding, Json};
 use crate::model::report::{Coverage, Fields};
 
 /// Number of pages after which the check is made.
@@ -71,6 +73,8 @@ struct State {
     confirmed: u64,
     /// Number of all items whose documents are kept without reading a page.
     unread: u64,
+    /// Hashes of the values by which fields count as not found.
+    defaults: HashMap<Box<str>, u64>,
     /// Counts of the earlier sweep.
     before: Fields,
     /// True while the check of the first pages is still to be made.
@@ -103,6 +107,17 @@ impl Canary {
         state.before = before;
     }
 
+    /// Sets the values by which a field counts as not found: an object, as JSON text.
+    pub fn ignore(&self, defaults: &str, encoding: Encoding) {
+        let text = Bytes::copy_from_slice(defaults.as_bytes());
+        let made = Json::parse(&text).ok().and_then(|it| Document::new(it, &text, encoding).ok());
+        let Some(document) = made else { return };
+        let state = &mut *self.state();
+        document.members(|name, hash| {
+            state.defaults.insert(name.into(), hash());
+        });
+    }
+
     /// Counts the fields of a document that was read.
     pub fn read(&self, document: &Document) {
         let state = &mut *self.state();
@@ -111,6 +126,10 @@ impl Canary {
         document.members(|name, hash| {
             // The ledger cannot store a name with NUL.
             if name.len() > LONGEST_NAME || name.contains('\0') {
+                return;
+            }
+            // Such a value may also be the site's own: rather too few are counted than too many.
+            if state.defaults.get(name).is_some_and(|default| *default == hash()) {
                 return;
             }
             if let Some(found) = state.found.get_mut(name) {

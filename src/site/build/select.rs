@@ -8,7 +8,7 @@ use super::super::written::{At, Chain, Short};
 use super::request::to_json;
 use super::{Wrong, wrong};
 use crate::fetch::HeaderName;
-use crate::select::field::{From, Kind, Pattern};
+use crate::select::field::{From, Kind, Notation, Pattern};
 use crate::select::{FieldRule, Finds, Part, Select, SelectError, Selector};
 
 /// Parses a JSONPath.
@@ -66,8 +66,10 @@ pub fn rule(key: &str, value: &At<Short<RuleTable>>, on: Finds) -> Result<FieldR
         required: table.required,
         trim: table.trim.unwrap_or(true),
         all: table.all,
-        format: table.format.map(Into::into),
-        decimal: decimal(key, value, table.decimal.as_deref())?,
+        notation: Notation {
+            format: table.format.map(Into::into),
+            decimal: decimal(key, value, table.decimal.as_deref())?,
+        },
         from,
         path,
         default,

@@ -76,7 +76,7 @@ fn groups_defaults_and_parts_that_are_none_are_stored_and_no_problem() {
     assert_eq!(stored(&folder, "games"), all.collect::<BTreeMap<String, Value>>());
     assert_eq!(first["problems"], json!([]), "{first}");
     // A default is nothing that was found.
-    assert_eq!(first["fields"]["tags"], json!(2), "{first}");
+    assert_eq!(first["fields"]["tags"]["found"], json!(2), "{first}");
     let again = run(&folder, &file);
     assert_eq!((&again["items"]["same"], &again["problems"]), (&json!(4), &json!([])));
     let checked = gleaner(&["check", &file, "--robots", "off"]).run().with(0);
@@ -107,13 +107,13 @@ fn a_field_with_a_default_that_vanishes_is_a_problem() {
         served.url()
     );
     let file = folder.file("tags", &file);
-    assert_eq!(run(&folder, &file)["fields"]["tags"], json!(40));
+    assert_eq!(run(&folder, &file)["fields"]["tags"]["found"], json!(40));
     has_tags.store(false, Relaxed);
     let to = folder.named("report.json");
     crawl(&[&file], &folder.store()).args(&["--report", &to]).run();
     let report = report(&folder.path("report.json"));
     assert!(report["problems"].to_string().contains("tags"), "{report}");
-    assert_ne!(report["fields"]["tags"], json!(40), "{report}");
+    assert_ne!(report["fields"]["tags"]["found"], json!(40), "{report}");
 }
 
 #[test]
@@ -148,14 +148,14 @@ fn redirects_of_all_items_are_reported_once_and_again_when_they_grow() {
 #[test]
 fn parents_and_defaults_that_cannot_be_are_refused_with_line_and_key() {
     let folder = Folder::new();
-    let list = "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\nkey = '$.id'\n";
+    let list = "name = 'x'\nbase_url = 'http://h'\n[index]\nurl = '/l'\n";
     for (more, words) in [
         (
             "items = '$.groups[*].items[*]'\nfields = { g = { from = 'parent', select = '$.g' } }",
             "write them as steps, such as [\"$.groups[*]\", \"$.items[*]\"]",
         ),
         (
-            "items = ['$.html', 'li']\nfields = { g = { from = 'parent', select = 'b::text' } }",
+            "items = ['$.html', 'li']\nkey = 'i::text'\nfields = { g = { from = 'parent', select = 'b::text' } }",
             "index.fields.g: the step before the last of `items`",
         ),
         ("items = '$[*]'\nfields = { g = { from = 'parent' } }", "missing: `select`"),
@@ -193,7 +193,8 @@ fn parents_and_defaults_that_cannot_be_are_refused_with_line_and_key() {
             "unknown variant `empty`, expected `none`",
         ),
     ] {
-        let file = folder.file("x", &format!("{list}{more}\n"));
+        let key = if more.contains("key = ") { "" } else { "key = '$.id'\n" };
+        let file = folder.file("x", &format!("{list}{key}{more}\n"));
         let said = gleaner(&["check", &file]).run().with(2);
         assert!(said.err.contains(words), "{words}: {}", said.err);
     }
