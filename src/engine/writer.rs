@@ -72,7 +72,7 @@ pub enum Outcome {
     Missing {
         /// URL of the page, without credentials.
         url: Box<str>,
-        /// What the page answers, as a part of a sentence.
+        /// Answer of the page, as a part of a sentence.
         saw: Box<str>,
     },
 }

@@ -6,7 +6,7 @@ use crate::site::RequestError;
 pub struct Missing {
     /// Its key.
     pub key: String,
-    /// What its page says.
+    /// Answer of its page, as a part of a sentence.
     pub saw: String,
     /// Why the site file may be wrong, unless it names such pages itself.
     pub why: Option<String>,
