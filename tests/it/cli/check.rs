@@ -7,6 +7,7 @@ use gleaner::demo::Fault;
 use serde_json::{Value, json};
 
 use super::program::{Ended, gleaner};
+use super::second_pages::BY_NEXT;
 use super::{folder, site, start};
 use crate::copies::{douban, examples, lists, movies};
 use crate::served::{Answer, Served};
@@ -16,7 +17,7 @@ pub fn file(rest: &str) -> String {
     format!("name = \"mine\"\nbase_url = \"http://127.0.0.1:9\"\n{rest}")
 }
 
-const LIST: &str = "[index]\nurl = \"/list\"\nitems = \"$.rows[*]\"\nkey = \"$.id\"\n";
+pub const LIST: &str = "[index]\nurl = \"/list\"\nitems = \"$.rows[*]\"\nkey = \"$.id\"\n";
 const DETAIL: &str = "[detail]\nurl = \"/item/{key}\"\nrequire = [\"$.id\"]\n";
 
 /// `check` of a file with this text, at `url`.

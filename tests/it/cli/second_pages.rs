@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::check::{checked, file};
+use super::check::{LIST, checked, file, says};
 use super::program::Ended;
 use crate::served::{Answer, Served};
 
@@ -29,7 +29,7 @@ fn two_pages(paging: &str, next: &Value, second: Answer) -> Ended {
 const BY_PAGE: &str = "query = { page = \"{page}\" }\npaging = { by = \"page\" }";
 const BY_CURSOR: &str =
     "query = { c = \"{cursor}\" }\npaging = { by = \"cursor\", select = \"$.next\" }";
-const BY_NEXT: &str = "paging = { by = \"next\", select = \"$.next\" }";
+pub const BY_NEXT: &str = "paging = { by = \"next\", select = \"$.next\" }";
 
 #[test]
 fn o5_check_reports_contradictions_on_the_second_page() {
