@@ -39,7 +39,7 @@ test-browser: ## Click through gleaner serve in Chromium (PICTURES=docs/images d
 	command -v promtool >/dev/null || { echo "promtool is missing: apt-get install prometheus"; exit 1; }; \
 	axe=target/browser/node_modules/axe-core/axe.min.js; \
 	[ -f "$$axe" ] || npm install --silent --no-audit --no-fund --prefix target/browser $(AXE); \
-	cargo build --locked; \
+	cargo test --locked --no-run --quiet; \
 	node tests/browser/serve.mjs target/debug/gleaner "$$chromium" "$$axe" $(or $(PICTURES),target/browser)
 
 .PHONY: kill-test

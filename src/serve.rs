@@ -2,7 +2,7 @@
 //! read-only server of `gleaner serve`.
 //!
 //! The server is one task that reads the store, one that tells, and one for each connection. Whatever
-//! it serves comes from [`Watcher`], and nothing that it serves changes anything.
+//! it serves comes from `Watcher`, and nothing that it serves changes anything.
 
 mod answer;
 mod api;

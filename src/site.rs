@@ -255,15 +255,16 @@ impl Site {
         })
     }
 
-    /// Returns an object of the values that fields have where nothing was found, as JSON text.
-    pub fn defaults(&self) -> String {
+    /// Returns an object of the values that fields have where nothing was found, as JSON text, or `None`
+    /// if no field has one.
+    pub fn defaults(&self) -> Option<String> {
         let of_pages = self.detail.iter().flat_map(|detail| &detail.fields);
         let defaults = self.index.items.kept().iter().chain(of_pages).filter_map(|(name, rule)| {
             let value = serde_json::from_str::<&RawValue>(rule.default.as_deref()?).ok()?;
             Some((name, value.to_owned()))
         });
         let defaults: IndexMap<&Box<str>, Box<RawValue>> = defaults.collect();
-        serde_json::to_string(&defaults).unwrap_or_default()
+        serde_json::to_string(&defaults).ok().filter(|_| !defaults.is_empty())
     }
 
     /// Returns true if requests for items, or for their parts, contain values of the list.

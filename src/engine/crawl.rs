@@ -233,7 +233,9 @@ impl Crawl {
     ) -> Result<Outcome, CrawlError> {
         opening.await;
         let earlier = self.earlier(entry.kind).await?;
-        self.findings.canary.ignore(&self.site.defaults(), self.store.encoding());
+        if let Some(defaults) = self.site.defaults() {
+            self.findings.canary.ignore(&defaults, self.store.encoding());
+        }
         if let Some(fields) = &earlier.fields {
             self.findings.canary.compare_with(fields.clone());
         }

@@ -122,7 +122,7 @@ async fn g6_g7_an_unlisted_page_is_the_item_where_it_has_what_is_required() {
             ("/list", 1, _) => Answer::json(&(1..=20).map(|id| json!({ "id": id })).collect()),
             ("/list", _, _) => Answer::json(&(4..=20).map(|id| json!({ "id": id })).collect()),
             ("/", ..) => Answer::json(&json!({ "id": 0, "name": "home" })),
-            (_, 2.., "2") => Answer::json(&json!({ "error": "sold out" })),
+            (_, 2.., "2") => Answer::json(&json!({ "note": "sold out" })),
             (_, 2.., "3") => Answer::text(String::new()).status(302).header("location", "/"),
             _ => Answer::json(&json!({ "id": id })),
         }

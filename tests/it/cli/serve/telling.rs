@@ -58,6 +58,13 @@ fn an_alert_and_its_end_are_told_once_though_the_server_starts_again() {
     let server = Server::with(&store, &tell);
     gleaner(&["crawl", &file, "--store", &store]).run().with(0);
     assert_eq!(heard(&said, 1), ["alert items_fell"]);
+    // Between a message and the note of it a kill has it told again, with its id.
+    let noted = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains("items_fell"));
+    let deadline = Instant::now() + Duration::from_secs(40);
+    while !noted() {
+        assert!(Instant::now() < deadline, "the message is not noted");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     server.running.signal("KILL");
     server.running.end().with(137);
     let server = Server::with(&store, &tell);
