@@ -306,7 +306,7 @@ pub enum FromName {
     /// The whole page that lists the item. `{name}` in the JSONPath stands for a value that was
     /// taken before.
     Page,
-    /// What the step before the last of `items` found, such as the group of the item.
+    /// Value that the step before the last of `items` found, such as the group of the item.
     Parent,
     /// The category of the list.
     Seed,

@@ -21,7 +21,7 @@ pub enum From {
     Item,
     /// The whole page that has the item.
     Page,
-    /// What the step before the last of `items` found: what holds the item.
+    /// Value that the step before the last of `items` found: what holds the item.
     Parent,
     /// The innermost category of the list.
     Seed,
@@ -42,7 +42,7 @@ pub struct Around<'a> {
     pub response: Option<&'a Page>,
     /// The whole page.
     pub page: Option<Scope<'a>>,
-    /// What holds the item.
+    /// Value that holds the item.
     pub parent: Option<Scope<'a>>,
     /// Categories of the list.
     pub seeds: Option<&'a SeedPath>,

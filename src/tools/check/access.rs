@@ -28,7 +28,7 @@ pub struct Access {
     pub headers: BTreeMap<String, BTreeSet<String>>,
     /// Names of the variables with secrets that are sent, by host.
     pub secrets: BTreeMap<String, BTreeSet<String>>,
-    /// What is expected of each sweep.
+    /// Expectations of each sweep.
     #[serde(skip_serializing_if = "Expectations::is_default")]
     pub expect: Expectations,
 }
