@@ -173,7 +173,7 @@ fn parents_and_defaults_that_cannot_be_are_refused_with_line_and_key() {
         ),
         ("items = '$[*]'\nfields = { g = { select = '$.g', default = nan } }", "is no JSON"),
         (
-            "items = '$[*]'\nquery = { p = '{page}' }\npaging = { by = 'page', merge = true }\nfields = { g = { select = '$.g', default = 0 } }",
+            "items = '$[*]'\npaging = { by = 'cursor', take = { c = '$.continue' }, merge = true }\nfields = { g = { select = '$.g', default = 0 } }",
             "index.paging.merge: not valid with `default`",
         ),
         (

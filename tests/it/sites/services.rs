@@ -125,7 +125,7 @@ fn holds(documents: impl IntoIterator<Item = (String, Value)>, kept: Kept, url: 
 /// Each file is run by a test: here, or in one of those that are named.
 #[test]
 fn every_file_of_the_documentation_is_run() {
-    let elsewhere = ["sites/examples.rs", "html_sites.rs", "cli/usual.rs"];
+    let elsewhere = ["sites/examples.rs", "html_sites.rs", "cli/trees.rs", "cli/usual.rs"];
     let elsewhere = elsewhere.map(|name| text(&format!("tests/it/{name}"))).concat();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/sites");
     for file in std::fs::read_dir(folder).expect("a folder") {
