@@ -13,5 +13,6 @@ pub mod lookup;
 pub mod parent;
 pub mod refresh;
 pub mod retry_failures;
+pub mod together;
 pub mod worker;
 pub mod writer;

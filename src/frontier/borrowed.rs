@@ -144,6 +144,6 @@ mod tests {
         assert_eq!(borrowed.take_ended().len(), 1);
         let rest = vec![Returned::Rest, Returned::AtTheEnd];
         assert_eq!(borrowed.take_all(), [ReturnedChunk { id: 1, tasks: rest }]);
-        assert_eq!(borrowed.ids(), []);
+        assert!(borrowed.ids().is_empty());
     }
 }

@@ -17,6 +17,7 @@ mod guard;
 mod layout;
 mod ledger;
 mod ledgers;
+mod mail;
 mod marks;
 mod touch;
 mod write;
@@ -30,6 +31,7 @@ use bson::{Document as Bson, doc};
 use jiff::Timestamp;
 use mongodb::options::{FindOptions, Hint};
 
+use super::mailbox::Mailbox;
 use super::rows::Mark;
 use super::{
     DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Losses, Place, Position,
@@ -342,6 +344,10 @@ impl Restore for MongodbStore {
 
 #[async_trait]
 impl Store for MongodbStore {
+    fn mailbox(&self) -> Option<&dyn Mailbox> {
+        Some(self)
+    }
+
     fn left_unfinished(&self) -> Option<String> {
         None
     }
