@@ -49,11 +49,6 @@ kill-test: mongod ## Kill gleaner ROUNDS=100 times (SEED=N repeats), compare the
 	GLEANER_KILL_ROUNDS=$(or $(ROUNDS),100) $(if $(SEED),GLEANER_KILL_SEED=$(SEED)) \
 	  cargo test --locked --quiet --test it -- --nocapture --test-threads 1 kill_loop
 
-.PHONY: together-test
-together-test: mongod ## Kill and stop machines that share a sweep at random in ROUNDS=100 sweeps (SEED=N repeats)
-	GLEANER_TOGETHER_ROUNDS=$(or $(ROUNDS),100) $(if $(SEED),GLEANER_TOGETHER_SEED=$(SEED)) \
-	  cargo test --locked --quiet --test it -- --nocapture --test-threads 1 t11_random
-
 .PHONY: soak
 soak: mongod ## Crawl a failing, changing site --every 10s for MINUTES=30 (SEED=N repeats), compare after each sweep
 	GLEANER_SOAK_MINUTES=$(or $(MINUTES),30) $(if $(SEED),GLEANER_SOAK_SEED=$(SEED)) \

@@ -13,6 +13,5 @@ pub mod lookup;
 pub mod parent;
 pub mod refresh;
 pub mod retry_failures;
-pub mod together;
 pub mod worker;
 pub mod writer;

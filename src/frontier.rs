@@ -18,9 +18,6 @@
 //!    that were not begun. While too many bytes of such items are held, none is begun.
 //! 6. A task to be retried later is set aside, and still counted, until it is due. A task to be
 //!    retried at the end is set aside until all others are done.
-//! 7. Where several machines share a sweep, a task that is **lent** is leased until its end is known
-//!    (`frontier/lending.rs`). In the frontier of a run that helps, tasks that are to be retried at the
-//!    end go back to their owner at once.
 //!
 //! Every change of state is followed by a wake-up, and a waiting worker listens before it looks
 //! again, so no wake-up is lost. A worker that leaves tasks behind wakes the next one.
@@ -28,10 +25,8 @@
 //! `tests/it/frontier.rs` tests the promises. The model checker explores the interleavings
 //! (`frontier/model.rs`).
 
-mod borrowed;
 mod lane;
 mod lease;
-mod lending;
 #[cfg(test)]
 mod model;
 mod outstanding;
@@ -39,8 +34,8 @@ mod seen;
 mod set_aside;
 mod steps;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{AcqRel, Acquire};
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use event_listener::{Event, IntoNotification};
@@ -50,11 +45,8 @@ use tokio::time::Instant;
 use crate::model::record::Key;
 use crate::model::task::{DetailPage, Done, FollowUps, IndexRun, Page, Task};
 use crate::observe::metrics::Metrics;
-use borrowed::Borrowed;
-pub use borrowed::{Returned, ReturnedChunk};
 use lane::Lane;
 pub use lease::Lease;
-pub use lending::Hold;
 pub use outstanding::Count;
 use outstanding::Outstanding;
 use seen::{Seen, Sight};
@@ -72,8 +64,6 @@ const SOON: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Frontier {
     low_water: u64,
-    /// Number of tasks that may be lent, by which the low-water mark is higher.
-    ahead: AtomicU64,
     most_pages: u64,
     /// Number of leased index tasks.
     pages: AtomicU64,
@@ -89,8 +79,6 @@ pub struct Frontier {
     seen: Seen,
     outstanding: Outstanding,
     metrics: Arc<Metrics>,
-    /// Tasks that this run has from another one, if it helps.
-    borrowed: OnceLock<Borrowed>,
     changed: Event,
 }
 
@@ -153,7 +141,6 @@ impl Frontier {
     pub fn new(limits: Limits, metrics: Arc<Metrics>) -> Arc<Frontier> {
         Arc::new(Frontier {
             low_water: limits.low_water.max(1),
-            ahead: AtomicU64::new(0),
             most_pages: limits.pages.max(1),
             pages: AtomicU64::new(0),
             index: Lane::new(),
@@ -165,7 +152,6 @@ impl Frontier {
             seen: Seen::new(limits.items),
             outstanding: Outstanding::new(),
             metrics,
-            borrowed: OnceLock::new(),
             changed: Event::new(),
         })
     }
@@ -267,12 +253,6 @@ impl Frontier {
     pub fn finish(&self, lease: Lease, done: Done) {
         let Some(task) = lease.end() else { return };
         self.metrics.done(done, task.key().is_some());
-        self.returned(&task, Returned::Done(done));
-        self.left(&task);
-    }
-
-    /// Takes a task that has ended out of the count.
-    fn left(&self, task: &Task) {
         if let Page::Detail(item) = &task.page {
             self.holds(lease::held(item), 0);
         }
@@ -280,7 +260,7 @@ impl Frontier {
         let left = self.outstanding.remove(&task.page);
         if left.is_zero() || self.is_the_end(left) {
             self.wake(usize::MAX);
-        } else if was_full || self.under_way(left) + 1 == self.mark() {
+        } else if was_full || self.under_way(left) + 1 == self.low_water {
             self.wake(1);
         }
     }
@@ -300,9 +280,6 @@ impl Frontier {
     /// attempt. If very many tasks wait for the end, further ones may be handed out earlier.
     pub fn retry_at_the_end(&self, lease: Lease) {
         let Some(mut task) = lease.end() else { return };
-        if self.returned(&task, Returned::AtTheEnd) {
-            return self.left(&task);
-        }
         self.ended(&task.page);
         task.waits += 1;
         match self.at_the_end.len() < MOST_AT_THE_END {
@@ -320,9 +297,7 @@ impl Frontier {
 
     /// Returns the number of tasks that are queued, leased or set aside.
     pub fn outstanding(&self) -> Count {
-        let Count { index, details } = self.outstanding.count();
-        // Where this run helps, the only index task is the hold.
-        Count { index: if self.borrowed.get().is_some() { 0 } else { index }, details }
+        self.outstanding.count()
     }
 
     /// Returns the number of outstanding tasks that wait until all others are done.
@@ -348,7 +323,7 @@ impl Frontier {
         if let Some(task) = self.details.pop() {
             return Some(task);
         }
-        let has_enough = self.under_way(self.outstanding.count()) >= self.mark();
+        let has_enough = self.under_way(self.outstanding.count()) >= self.low_water;
         if has_enough || self.pages.load(Acquire) >= self.most_pages {
             return None;
         }

@@ -8,6 +8,5 @@ pub mod failure;
 pub mod record;
 pub mod report;
 pub mod seed;
-pub mod share;
 pub mod task;
 pub mod text;

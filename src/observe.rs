@@ -1,6 +1,5 @@
 //! What a run shows of itself: counters, problems, waits, and all of it in words.
 
-pub mod members;
 pub mod metrics;
 pub mod problems;
 pub mod progress;

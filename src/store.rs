@@ -22,7 +22,6 @@ mod copying;
 pub mod files;
 mod jsonl;
 mod ledgers;
-pub mod mailbox;
 mod mongodb;
 mod patient;
 mod rows;
@@ -37,7 +36,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use self::mailbox::Mailbox;
 use self::sink::WriteOnly;
 use crate::model::document::Encoding;
 use crate::model::failure::{Failure, PageId};
@@ -239,12 +237,6 @@ pub trait Failures: Send + Sync {
 /// A database that is kept in sync with a site. The module's documentation is the contract.
 #[async_trait]
 pub trait Store: Documents + Ledger + Failures + Restore {
-    /// Returns the mailbox of the runs that share a sweep, or `None` if the store is not one that
-    /// several machines reach.
-    fn mailbox(&self) -> Option<&dyn Mailbox> {
-        None
-    }
-
     /// Returns a message for users about where this run's output is if its sweep does not finish,
     /// or `None` if it is in its final place already.
     fn left_unfinished(&self) -> Option<String>;

@@ -97,29 +97,6 @@ pub struct Scope {
     /// Expectations that the sweep is judged by.
     #[serde(default, skip_serializing_if = "Expectations::is_default")]
     pub expect: Expectations,
-    /// Settings of all members, if several machines may share the sweep.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub together: Option<Together>,
-}
-
-/// Form of what the members of a shared sweep exchange. Members have the same one.
-pub const FORMAT: u32 = 1;
-
-/// The settings that all members of a shared sweep use: its owner's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Together {
-    /// Form of what the members exchange, see [`FORMAT`].
-    pub format: u32,
-    /// Maximum number of retries of a task.
-    pub retries: u32,
-    /// True if requests are conditional.
-    pub conditional: bool,
-    /// Age below which an item is not requested again, in seconds.
-    pub max_age_s: Option<u64>,
-    /// True if robots.txt is obeyed.
-    pub robots: bool,
-    /// Number of consecutive refusals after which the site counts as blocking a member.
-    pub block_after: u32,
 }
 
 /// A ledger entry, with the time since its holder's heartbeat.
@@ -146,7 +123,6 @@ impl SweepEntry {
                 collection: collection.into(),
                 definition: definition.into(),
                 expect: Expectations::default(),
-                together: None,
             },
             state: State::Running,
             kind,
@@ -191,12 +167,6 @@ impl SweepEntry {
     /// Returns true if the sweep was resumed by a later run.
     pub fn is_resumed(&self) -> bool {
         self.runs > 1
-    }
-
-    /// Lets other machines share the sweep, if these are their settings.
-    pub fn shared(mut self, together: Option<Together>) -> SweepEntry {
-        self.scope.together = together;
-        self
     }
 
     /// Ends the entry with `outcome`. The run began as long ago as the snapshot's `elapsed` says.

@@ -187,13 +187,6 @@ pub struct SweepArgs {
     #[arg(long, env = "GLEANER_PAGES", value_name = "A..B")]
     pages: Option<PageRange>,
 
-    /// Share the sweep with the runs on other machines that have this flag, too
-    ///
-    /// The first run reads the list and lends items to the others; --workers and --rate are those of
-    /// the sweep as a whole. If it dies or is stopped, another one goes on. Only with MongoDB.
-    #[arg(long, env = "GLEANER_TOGETHER", value_parser = FalseyValueParser::new())]
-    pub together: bool,
-
     /// Repeat the crawl at this interval, measured from start to start, such as 6h
     #[arg(long, env = "GLEANER_EVERY", value_name = "D", value_parser = values::every)]
     pub every: Option<Duration>,
@@ -343,7 +336,6 @@ impl SweepArgs {
                 full: self.full || scope.full,
                 limit: self.limit.or(scope.limit),
                 pages: self.pages.or(scope.pages),
-                together: self.together || scope.together,
                 ..scope
             },
             refresh: RefreshSettings {

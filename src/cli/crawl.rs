@@ -16,7 +16,7 @@ use super::streams::print_message;
 use super::usage::wrong;
 use crate::site::Site;
 use crate::store::StoreUrl;
-use session::{Job, Session};
+use session::Session;
 
 /// Text below the arguments in `--help`.
 pub const AFTER_HELP: &str = "\
@@ -65,7 +65,6 @@ async fn try_run(
     let (mut session, mut jobs) = Session::begin(sites, run, default_store)?;
     session.may_adopt = sweep.adopt;
     jobs.iter_mut().for_each(|job| job.sweep = sweep.apply_to(job.settings.clone()));
-    check_together(sweep, &session, &jobs)?;
     match sweep.every {
         Some(every) => {
             if let StoreUrl::JsonLines(_) = session.store_url {
@@ -76,28 +75,6 @@ async fn try_run(
         }
         None => Ok(several::run(&mut session, &jobs).await),
     }
-}
-
-/// Checks that the sweeps can be shared by several machines, if they are to be.
-fn check_together(arguments: &SweepArgs, session: &Session<'_>, jobs: &[Job]) -> Result<(), Exit> {
-    let with_files = jobs.iter().find(|job| job.site.has_files());
-    let why = match &session.store_url {
-        _ if !arguments.together => return Ok(()),
-        StoreUrl::Sqlite(_) | StoreUrl::JsonLines(_) => {
-            "machines share a sweep through MongoDB only: give its URL with --store".to_owned()
-        }
-        _ if jobs.iter().any(|job| job.sweep.is_limited()) => {
-            "not valid with --limit or --pages: a part of a site is crawled by one run".to_owned()
-        }
-        _ => match with_files {
-            None => return Ok(()),
-            Some(Job { site, .. }) => format!(
-                "not valid with [detail.files] in the site file of {}: each machine would keep its own part of the files",
-                site.name
-            ),
-        },
-    };
-    Err(wrong("--together", "GLEANER_TOGETHER", &why))
 }
 
 impl CrawlArgs {

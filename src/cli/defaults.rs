@@ -68,7 +68,6 @@ fn of(id: &str, is_demo: bool) -> Option<Shown> {
         "grace" => time(grace),
         "fresh" => switch(scope.fresh),
         "full" => switch(scope.full),
-        "together" => switch(scope.together),
         "limit" => or_words(scope.limit, "all"),
         "pages" => {
             or_words(scope.pages.map(|pages| format!("{}..{}", pages.from, pages.to)), "all")

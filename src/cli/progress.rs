@@ -56,8 +56,7 @@ impl ProgressView {
         self.ticks.tick().await;
         let (snapshot, queued) = view.now();
         self.pace.update(&snapshot);
-        let waits = view.waits();
-        let text = line(&snapshot, queued, &self.pace, view.helpers(), waits.as_deref());
+        let text = line(&snapshot, queued, &self.pace, view.waits().as_deref());
         if let Form::Line(bar, _) = &self.form {
             // A bar of length 0 would be drawn full before the list is read.
             bar.set_length(snapshot.expected().max(1));

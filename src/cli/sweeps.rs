@@ -9,8 +9,8 @@ use super::exit::{Exit, failed};
 use super::holdings::{HoldingsArgs, report_error};
 use super::streams::{print_message, show, show_json};
 use super::values;
-use crate::model::report::{Kind, MemberRole, Report};
-use crate::model::text::{count, counted, plain, seconds};
+use crate::model::report::{Kind, Report};
+use crate::model::text::{count, plain, seconds};
 use crate::sweep::{LedgerEntry, Life, State};
 use crate::system::clock;
 
@@ -122,26 +122,13 @@ fn details(sweep: &LedgerEntry) -> String {
 /// last heartbeat.
 fn holder(sweep: &LedgerEntry) -> String {
     let Some(holder) = &sweep.entry.holder else { return "no holder".to_owned() };
-    let name = plain(&holder.to_string()) + &others(sweep);
+    let name = plain(&holder.to_string());
     match (holder.life(), sweep.silent_for) {
         (Life::Dead, _) => format!("{name}, ended"),
         (_, Some(silent)) => {
             format!("{name}, heartbeat {} ago", seconds(silent.as_secs_f64()))
         }
         (_, None) => format!("{name}, with a heartbeat in the future"),
-    }
-}
-
-/// Names the machines that help the holder.
-fn others(sweep: &LedgerEntry) -> String {
-    let members = sweep.progress.iter().flat_map(|progress| &progress.members);
-    let helpers = members.filter(|it| it.role == MemberRole::Helper && it.left.is_none());
-    let hosts: Vec<String> = helpers.map(|it| plain(&it.host)).collect();
-    match hosts.len() {
-        0 => String::new(),
-        many => {
-            format!(", and {} ({})", counted(many as u64, "other", "others"), hosts.join(", "))
-        }
     }
 }
 
@@ -168,10 +155,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::report::{Items, Member, MemberEnd, Outcome};
+    use crate::model::report::{Items, Outcome};
     use crate::model::text::plain_json;
     use crate::observe::metrics::Metrics;
-    use crate::observe::progress::Progress;
     use crate::sweep::Holder;
     use crate::sweep::SweepEntry;
 
@@ -229,32 +215,6 @@ mod tests {
         ] {
             assert!(text.contains(part), "nothing of {part}: {text}");
         }
-    }
-
-    #[test]
-    fn the_machines_that_help_are_named() {
-        let member = |host: &str, role, left| Member {
-            host: host.into(),
-            pid: 1,
-            role,
-            joined_at: Timestamp::UNIX_EPOCH,
-            left,
-            requests: 1,
-            items: 1,
-        };
-        let members = vec![
-            member("h", MemberRole::Owner, None),
-            member("crawl-2", MemberRole::Helper, None),
-            member("crawl-3", MemberRole::Helper, Some(MemberEnd::Lost)),
-            member("crawl-4", MemberRole::Helper, None),
-        ];
-        let progress = Some(Progress { members, ..Progress::default() });
-        let sweep = LedgerEntry { progress, ..running("h") };
-        let text = holder(&sweep);
-        assert!(
-            text.starts_with("process 4194304 on h, and 2 others (crawl-2, crawl-4)"),
-            "{text}"
-        );
     }
 
     #[test]

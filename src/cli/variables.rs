@@ -11,7 +11,7 @@ use crate::site::PREFIX_OF_SECRETS;
 const PREFIX: &str = "GLEANER_";
 
 /// Variables of the project's own tests and tools; the program does not read them.
-const OF_TESTS: [&str; 23] = [
+const OF_TESTS: [&str; 20] = [
     "GLEANER_FLEET_MINUTES",
     "GLEANER_FLEET_SITES",
     "GLEANER_KILL_ROUNDS",
@@ -26,13 +26,10 @@ const OF_TESTS: [&str; 23] = [
     "GLEANER_TEST_CALL",
     "GLEANER_TEST_CLOCK_OFFSET",
     "GLEANER_TEST_HEARTBEAT",
-    "GLEANER_TEST_MEMBER_SILENCE",
     "GLEANER_TEST_MONGODB_URI",
     "GLEANER_TEST_SERVE",
     "GLEANER_TEST_SILENCE",
     "GLEANER_TEST_STOP",
-    "GLEANER_TOGETHER_ROUNDS",
-    "GLEANER_TOGETHER_SEED",
     "GLEANER_WRITE_DOCS",
     "GLEANER_WRITE_SCHEMA",
 ];

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::engine::error::CrawlError;
-use crate::engine::lock::{Claimed, Lock, LockRequest, Purpose, Role};
+use crate::engine::lock::{Lock, LockRequest, Purpose};
 use crate::model::document::{Document, Json};
 use crate::model::failure::{Failure, PageId};
 use crate::model::record::{Key, Known, Provenance};
@@ -154,15 +154,10 @@ impl Copying {
             purpose: Purpose::Copy(Box::new(entry)),
             ledger: side.store.clone(),
             fresh: true,
-            together: None,
             shutdown: &self.shutdown,
         };
-        // A copy is not shared: it neither joins a sweep nor is joined.
-        let Some(Claimed::Take(claim)) = request.claim().await? else { return Ok(None) };
-        Ok(match request.take(claim).await? {
-            Some(Role::Owner(lock)) => Some(*lock),
-            Some(Role::Helper(_)) | None => None,
-        })
+        let Some(claim) = request.claim().await? else { return Ok(None) };
+        request.take(claim).await
     }
 
     /// Ends the entry of the copy in the ledger of a side.

@@ -6,7 +6,6 @@ mod earlier;
 mod end;
 mod failures;
 mod gone;
-mod helping;
 mod hosts;
 mod parts;
 mod verdict;
@@ -24,19 +23,16 @@ use tracing::warn;
 use crate::engine::descriptors;
 use crate::engine::error::CrawlError;
 use crate::engine::findings::Findings;
-use crate::engine::lock::{Claimed, Lock, LockRequest, Purpose, Role};
+use crate::engine::lock::{Lock, LockRequest, Purpose};
 use crate::engine::lookup;
 use crate::engine::parent::Parent;
 use crate::engine::refresh::twins::Twins;
-use crate::engine::retry_failures::Wanted;
-use crate::engine::together::help::Helper;
 use crate::engine::worker::{PageReader, Storage, Worker, WorkerContext};
 use crate::engine::writer::{self, Batching, Outbox};
 use crate::fetch::{Fetcher, Hosts};
 use crate::frontier::{Frontier, Limits};
 use crate::model::record::Provenance;
 use crate::model::report::{Baseline, Kind, Outcome};
-use crate::observe::members::Members;
 use crate::observe::metrics::{Metrics, Snapshot};
 use crate::observe::problems::Problems;
 use crate::observe::waits::Waits;
@@ -68,14 +64,13 @@ pub struct Crawl {
     frontier: Arc<Frontier>,
     metrics: Arc<Metrics>,
     findings: Arc<Findings>,
-    members: Arc<Members>,
     waits: Waits,
     shutdown: Shutdown,
 }
 
-/// A crawl that has its role in a sweep.
+/// A crawl that holds the lock.
 struct Begun<'c> {
-    role: Role,
+    lock: Lock,
     /// Completes when the robots.txt of the site is known.
     opening: Opening<'c>,
     network: Network,
@@ -127,7 +122,6 @@ impl Crawl {
             frontier,
             metrics,
             findings: Arc::new(Findings { twins, ..Findings::default() }),
-            members: Arc::default(),
             waits,
             shutdown,
         }
@@ -140,8 +134,7 @@ impl Crawl {
 
     /// Returns a live view of the crawl.
     pub fn view(&self) -> View {
-        let (metrics, frontier) = (self.metrics.clone(), self.frontier.clone());
-        View::new(metrics, frontier, self.waits.clone(), self.members.clone())
+        View::new(self.metrics.clone(), self.frontier.clone(), self.waits.clone())
     }
 
     /// Crawls until the sweep is done or a shutdown is requested.
@@ -156,23 +149,9 @@ impl Crawl {
             warn!("{said}");
             problems.note(said);
         }
-        let Begun { role, opening, network } = begun;
-        match role {
-            Role::Owner(lock) => self.own(lock, opening, network, &problems).await,
-            Role::Helper(entry) => helping::help(&self, entry, opening, network, &problems).await,
-        }
-    }
-
-    /// Runs the sweep of `lock` to its end, and records that.
-    async fn own(
-        &self,
-        lock: Box<Lock>,
-        opening: Opening<'_>,
-        network: Network,
-        problems: &Arc<Problems>,
-    ) -> Ended {
+        let Begun { lock, opening, network } = begun;
         let mut gauge = Gauge::new(self.view(), network.hosts.clone(), problems.clone());
-        let sweep = self.sweep(lock.entry(), opening, network, problems);
+        let sweep = self.sweep(lock.entry(), opening, network, &problems);
         // Everything here needs the lock: once it is lost, nothing may be written any more.
         let ended = tokio::select! {
             biased;
@@ -192,14 +171,12 @@ impl Crawl {
             self.store.left_unfinished().into_iter().for_each(|said| problems.last_note(said));
         }
         let entry = lock.entry().clone();
-        let snapshot = self.metrics.snapshot();
-        let entry = entry.end(outcome, &snapshot, problems.sentences());
+        let entry = entry.end(outcome, &self.metrics.snapshot(), problems.sentences());
         let entry = entry.with_baseline(Baseline {
             rules: self.site.rules().into(),
             fields: self.findings.canary.fields(),
             absent: self.findings.lists.absent(),
             findings: problems.findings(),
-            members: self.members.at_the_end(snapshot.requests.total, snapshot.settled()),
             kind: None,
         });
         let error = self.close(&entry, ended.err()).await;
@@ -222,27 +199,19 @@ impl Crawl {
             },
             ledger: self.store.clone(),
             fresh: self.settings.scope.fresh,
-            together: self.settings.shared(),
             shutdown: &self.shutdown,
         };
         let Some(claim) = request.claim().await? else { return Ok(None) };
         let home = self.site.home();
-        let policy = match &claim {
-            Claimed::Take(_) => self.settings.host_policy(),
-            Claimed::Join(entry) => helping::settings(&self.settings, entry).host_policy(),
-        };
-        let hosts = Arc::new(Hosts::new(&home, policy, self.waits.clone()));
+        let hosts = Arc::new(Hosts::new(&home, self.settings.host_policy(), self.waits.clone()));
         let fetcher = Fetcher::new(&self.settings.client_options(home), self.metrics.clone())?;
         let fetcher = fetcher.reading(self.site.statuses.clone()).paced(hosts.clone());
         let fetcher = fetcher.in_sessions(crate::extract::sessions(&self.site, &self.settings));
         let network = Network { hosts, fetcher: Arc::new(fetcher) };
         let opening: BoxFuture<'_, ()> = Box::pin(self.open_home(network.clone()));
         let mut opening = Box::pin(maybe_done(opening));
-        let role = match claim {
-            Claimed::Take(claim) => request.take_during(&mut opening, claim).await?,
-            Claimed::Join(entry) => Some(Role::Helper(entry)),
-        };
-        Ok(role.map(|role| Begun { role, opening, network }))
+        let lock = request.take_during(&mut opening, claim).await?;
+        Ok(lock.map(|lock| Begun { lock, opening, network }))
     }
 
     /// Reads the robots.txt of the site's own host, unless a shutdown is requested first.
@@ -271,7 +240,7 @@ impl Crawl {
             self.findings.canary.compare_with(fields.clone());
         }
         let fetcher = network.fetcher.clone();
-        let ran = self.run_workers(entry, network, problems, None).await;
+        let ran = self.run_workers(entry, network, problems).await;
         hosts::note_redirects(&fetcher, &self.metrics.snapshot(), earlier.redirected, problems);
         ran?;
         if !self.frontier.outstanding().is_zero() {
@@ -317,19 +286,15 @@ impl Crawl {
         }
     }
 
-    /// Builds the workers and the writer, and runs them to their end. If this run helps with a sweep,
-    /// its tasks come from the sweep's owner instead of from the list.
+    /// Builds the workers and the writer, and runs them to their end.
     async fn run_workers(
         &self,
         entry: &SweepEntry,
         network: Network,
         problems: &Arc<Problems>,
-        helper: Option<&Helper>,
     ) -> Result<(), CrawlError> {
         let provenance = Provenance { sweep: entry.id.clone(), rules: self.site.rules().into() };
         let has_failures = !self.store.failures(None, 1).await?.found.is_empty();
-        // What a member stores may be what another member had to give up.
-        let has_failures = has_failures || self.settings.scope.together;
         let destination = self.destination(has_failures, provenance.clone(), problems);
         let (lookup, lookups) = lookup::channel(self.store.clone());
         let (outbox, writer) = writer::channel(batching(&self.settings), destination);
@@ -343,10 +308,7 @@ impl Crawl {
             lists: &self.findings.lists,
             metrics: &self.metrics,
         };
-        let wanted = match helper {
-            None => first_tasks.submit(self.settings.scope.begin, range).await?,
-            Some(_) => Wanted::All,
-        };
+        let wanted = first_tasks.submit(self.settings.scope.begin, range).await?;
         if !hosts::is_open(&network.hosts)? {
             return Ok(());
         }
@@ -372,17 +334,21 @@ impl Crawl {
         for _ in 0..lookup::AT_ONCE {
             answering.spawn(lookups.clone().run());
         }
-        let beside = self.beside(entry, &context, &outbox, helper);
-        let worked = self.supervise(&context, outbox, &mut writing, beside).await;
+        let worked = self.supervise(&context, outbox, &mut writing).await;
         let written = match worked {
-            Err(CrawlError::Writer(error)) => Err(*error),
-            worked => self.last_writes(&mut writing).await.and(worked),
+            Err(CrawlError::Writer(error)) => return Err(*error),
+            _ => self.last_writes(&mut writing).await,
         };
-        if let Some(helper) = helper {
-            return helper.leave(&context, written).await;
+        context.reports.sum_up();
+        if let Some(parent) = &context.storage.parent {
+            parent.close().await;
         }
-        self.sum_up(&context, problems, written.is_ok()).await;
-        written
+        hosts::note_limits(&context.hosts, problems);
+        if worked.is_ok() && written.is_ok() {
+            failures::note_not_found(&context.scope.wanted, &self.frontier, problems);
+        }
+        // The writer's own error says more than the error of a worker that found the writer gone.
+        written.and(worked)
     }
 
     /// Runs the workers until they end, the crawl fails, or the grace period is over.
@@ -391,7 +357,6 @@ impl Crawl {
         context: &Arc<WorkerContext>,
         outbox: Outbox,
         writing: &mut Writing,
-        mut beside: BoxFuture<'_, CrawlError>,
     ) -> Result<(), CrawlError> {
         let mut workers = JoinSet::new();
         for _ in 0..self.settings.pace.workers {
@@ -409,7 +374,6 @@ impl Crawl {
                     return Err(CrawlError::Writer(Box::new(error.unwrap_or(CrawlError::WriterEnded))));
                 }
                 never = &mut time => match never {},
-                error = &mut beside => return Err(error),
                 () = &mut time_is_up => {
                     warn!("aborting: in-flight requests are dropped");
                     return Ok(());

@@ -37,9 +37,6 @@ pub enum CrawlError {
         "could not acquire the site lock after {0} attempts: other runs took it each time; try again"
     )]
     Contended(u32),
-    /// Other machines share the sweep, but this one cannot help.
-    #[error("cannot help with the sweep of this site: {0}")]
-    CannotHelp(String),
     /// Another run took the site while this one stalled.
     #[error("lost the site lock: heartbeat expired, and another run took over")]
     LockLost,

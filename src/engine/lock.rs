@@ -17,7 +17,7 @@ use crate::site::Site;
 use crate::store::Ledger;
 use crate::sweep::expect::Expectations;
 use crate::sweep::lock::{self, Beginning, Claim};
-use crate::sweep::{Holder, LedgerEntry, Life, SweepEntry, Together, incremental};
+use crate::sweep::{Holder, LedgerEntry, Life, SweepEntry, incremental};
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
@@ -65,8 +65,6 @@ pub struct LockRequest<'a> {
     pub ledger: Arc<dyn Ledger>,
     /// True if a new sweep is started instead of resuming an unfinished one.
     pub fresh: bool,
-    /// Settings that other machines share the sweep with, or `None` if they may not.
-    pub together: Option<Together>,
     /// Ends the attempts.
     pub shutdown: &'a Shutdown,
 }
@@ -88,22 +86,6 @@ pub enum Purpose<'a> {
     Copy(Box<SweepEntry>),
 }
 
-/// The way in which a run may begin.
-pub enum Claimed {
-    /// It may take the lock.
-    Take(LockClaim),
-    /// It may help with this sweep.
-    Join(Box<SweepEntry>),
-}
-
-/// The role of a run in its sweep.
-pub enum Role {
-    /// It holds the lock.
-    Owner(Box<Lock>),
-    /// It helps with the sweep of this entry, which another run owns.
-    Helper(Box<SweepEntry>),
-}
-
 /// A change of the ledger that takes the lock, as far as the ledger is known.
 pub struct LockClaim {
     change: Box<Claim>,
@@ -112,12 +94,12 @@ pub struct LockClaim {
 }
 
 impl LockRequest<'_> {
-    /// Returns how this run may begin, or `None` if a shutdown is requested first. A holder
+    /// Returns the claim to make on the lock, or `None` if a shutdown is requested first. A holder
     /// that may be dead is watched until it sends a heartbeat or is known to be dead.
     ///
     /// # Errors
     /// Returns an error if another run holds the site lock, or the store fails.
-    pub async fn claim(&self) -> Result<Option<Claimed>, CrawlError> {
+    pub async fn claim(&self) -> Result<Option<LockClaim>, CrawlError> {
         let mut watched: Option<(SweepEntry, Instant)> = None;
         loop {
             let entries = self.ledger.latest_sweeps().await?;
@@ -127,11 +109,7 @@ impl LockRequest<'_> {
                 Beginning::Held(holding) => return Err(CrawlError::Held(holding)),
                 Beginning::Refused(why) => return Err(CrawlError::Refused(why)),
                 Beginning::Take { claim, afresh } => {
-                    return Ok(Some(Claimed::Take(LockClaim { change: claim, afresh })));
-                }
-                Beginning::Join(entry) => {
-                    self.check_joins(&entry)?;
-                    return Ok(Some(Claimed::Join(entry)));
+                    return Ok(Some(LockClaim { change: claim, afresh }));
                 }
                 Beginning::Watch(holding, left) => {
                     if watched.is_none() {
@@ -152,23 +130,6 @@ impl LockRequest<'_> {
         }
     }
 
-    /// Checks that this run can help with the sweep of `entry`.
-    fn check_joins(&self, entry: &SweepEntry) -> Result<(), CrawlError> {
-        let format = |it: &Option<Together>| it.as_ref().map(|it| it.format);
-        let who = || entry.holder.as_ref().map_or("another process".to_owned(), Holder::to_string);
-        if format(&entry.scope.together) != format(&self.together) {
-            return Err(CrawlError::CannotHelp(format!(
-                "{} has another version of gleaner",
-                who()
-            )));
-        }
-        let Purpose::Sweep { site, .. } = self.purpose else { return Ok(()) };
-        if *entry.scope.definition != *site.definition() {
-            return Err(CrawlError::CannotHelp(format!("{} has another site file", who())));
-        }
-        Ok(())
-    }
-
     /// Returns the entry of a new sweep, after the `entries` of the ledger.
     fn own(&self, entries: &[LedgerEntry]) -> SweepEntry {
         let (site, limited, full, expect) = match &self.purpose {
@@ -177,18 +138,14 @@ impl LockRequest<'_> {
         };
         let kind = if limited { Kind::Limited } else { Kind::Full };
         let own = SweepEntry::begin(&site.name, &site.collection, &site.definition(), kind);
-        let own = SweepEntry {
-            holder: Some(Holder::this()),
-            ..own.expecting(expect.clone()).shared(self.together.clone())
-        };
+        let own = SweepEntry { holder: Some(Holder::this()), ..own.expecting(expect.clone()) };
         match site.incremental().filter(|_| !limited && !full) {
             Some(rules) => SweepEntry { kind: incremental::kind(rules, entries, &own), ..own },
             None => own,
         }
     }
 
-    /// Takes the lock while `opening` runs. If a run that shares its sweep takes it first, this one
-    /// helps. Returns `None` if a shutdown is requested first.
+    /// Takes the lock while `opening` runs. Returns `None` if a shutdown is requested first.
     ///
     /// # Errors
     /// Returns an error if other runs take the lock first, or the store fails.
@@ -196,7 +153,7 @@ impl LockRequest<'_> {
         &self,
         opening: &mut (impl Future + Unpin),
         claim: LockClaim,
-    ) -> Result<Option<Role>, CrawlError> {
+    ) -> Result<Option<Lock>, CrawlError> {
         let mut taking = pin!(self.take(claim));
         tokio::select! {
             taken = &mut taking => taken,
@@ -208,7 +165,7 @@ impl LockRequest<'_> {
     ///
     /// # Errors
     /// Returns an error if other runs take the lock first, or the store fails.
-    pub async fn take(&self, mut claim: LockClaim) -> Result<Option<Role>, CrawlError> {
+    pub async fn take(&self, mut claim: LockClaim) -> Result<Option<Lock>, CrawlError> {
         for _ in 0..TRIES {
             let LockClaim { change, afresh } = claim;
             if let Some(running) = Running::begin(&change.entry.id)
@@ -216,14 +173,10 @@ impl LockRequest<'_> {
             {
                 let entry = SweepEntry { fence, ..change.entry };
                 self.log_begin(&entry, afresh.as_deref());
-                let lock = Lock { ledger: self.ledger.clone(), entry, _running: running };
-                return Ok(Some(Role::Owner(Box::new(lock))));
+                return Ok(Some(Lock { ledger: self.ledger.clone(), entry, _running: running }));
             }
-            claim = match self.claim().await? {
-                None => return Ok(None),
-                Some(Claimed::Join(entry)) => return Ok(Some(Role::Helper(entry))),
-                Some(Claimed::Take(next)) => next,
-            };
+            let Some(next) = self.claim().await? else { return Ok(None) };
+            claim = next;
         }
         Err(CrawlError::Contended(TRIES))
     }

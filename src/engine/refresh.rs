@@ -8,18 +8,15 @@ pub mod redirect;
 pub mod revision;
 pub mod twins;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use url::Url;
 
 use crate::model::document::{Digest, Document};
 use crate::model::record::{Known, PageVersion, Provenance, Record, Validators, Verdict};
 use crate::model::task::{Content, DetailPage, Listed};
 use crate::model::text::secret::Scrubber;
-use crate::system::clock;
 
 /// The source of a document, and its version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,8 +39,6 @@ pub struct Policy {
     /// True if documents made by rules with a digest of version 0.1.0 count as made by the current
     /// rules.
     pub takes_over: bool,
-    /// Milliseconds by which the clock of the sweep's owner is ahead of this machine's.
-    pub ahead_ms: Arc<AtomicI64>,
     /// Time at which the sweep began, in whichever run.
     pub began: Timestamp,
     /// True if the list gives the URLs of its items' pages.
@@ -52,16 +47,6 @@ pub struct Policy {
     pub conditional: bool,
     /// Age below which an item is not requested again.
     pub max_age: Option<Duration>,
-}
-
-impl Policy {
-    /// Returns the current time by the clock of the sweep's owner. Times of a sweep are compared with
-    /// one another.
-    pub fn now(&self) -> Timestamp {
-        let ahead = SignedDuration::from_millis(self.ahead_ms.load(Relaxed));
-        let now = clock::now();
-        now.checked_add(ahead).unwrap_or(now)
-    }
 }
 
 /// The action for a listed item.
@@ -254,7 +239,6 @@ mod tests {
             scrubber: Scrubber::default(),
             provenance,
             takes_over: false,
-            ahead_ms: Arc::default(),
             began: seconds(100),
             takes_links: false,
             conditional: true,

@@ -43,10 +43,10 @@ use crate::model::failure::Failure;
 use crate::model::record::Validators;
 use crate::model::task::{Content, DetailPage, Done, Page, Task};
 use crate::model::text::plain;
+use crate::system::clock;
 use attempt::{After, Answer, Attempt};
 pub use context::{Reports, Scope, Storage, WorkerContext};
 pub use pages::PageReader;
-pub use trouble::death;
 use trouble::{Trouble, page_id};
 
 /// One of the loops that work on tasks.
@@ -348,11 +348,11 @@ impl Worker {
 }
 
 /// Decides what to do about an item.
-pub fn plan(context: &WorkerContext, item: &DetailPage) -> Plan {
+fn plan(context: &WorkerContext, item: &DetailPage) -> Plan {
     let (known, listed) = (item.known.as_deref(), item.listed.as_deref());
     if item.is_unlisted {
         let validators = known.and_then(|known| refresh::validators(known, &context.policy));
         return Plan::Fetch(validators);
     }
-    refresh::plan(known, listed, &context.policy, context.policy.now())
+    refresh::plan(known, listed, &context.policy, clock::now())
 }

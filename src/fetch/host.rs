@@ -29,8 +29,7 @@ use super::limit::Sent;
 use super::retry::Toll;
 use super::{FetchError, Fetcher, HostPolicy, Request, quota, retry, robots};
 use crate::frontier::Lease;
-use crate::model::share::Share;
-use crate::model::task::{Page, Task};
+use crate::model::task::Page;
 use crate::observe::progress::HostLoad;
 use crate::observe::waits::Waits;
 pub use blocked::Blocked;
@@ -119,12 +118,6 @@ impl Host {
         &self.root
     }
 
-    /// Returns the host's name and port.
-    pub fn name(&self) -> &str {
-        // This part of the URL holds no credentials.
-        &self.root[url::Position::BeforeHost..url::Position::AfterPort]
-    }
-
     /// Returns the host's robots.txt rules, or `None` before they were requested.
     pub fn rules(&self) -> Option<&Result<robots::Rules, FetchError>> {
         self.rules.get()
@@ -145,74 +138,12 @@ impl Host {
         let asking = AssertUnwindSafe(asking).catch_unwind();
         let asking = asking.map(|rules| rules.unwrap_or_else(|_| panicked()));
         let rules = self.rules.get_or_init(|| asking).await;
-        self.keep_pace();
+        let own = self.policy.rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
+        let asked = rules.as_ref().ok().and_then(robots::Rules::delay).map(|(delay, _)| delay);
+        let why = if own.max(asked) == own { "--rate" } else { "Crawl-delay in robots.txt" };
+        self.with(|state| state.keep_pace(own.max(asked), why, Instant::now()));
         drop(opening);
         rules
-    }
-
-    /// Sets this run's share of the requests to the host, where several machines make them.
-    pub fn share(self: &Arc<Self>, share: Share) {
-        let is_changed = self.with(|state| {
-            let is_changed = std::mem::replace(&mut state.share, share) != share;
-            is_changed.then(|| state.lower_or_raise())
-        });
-        if is_changed.is_some() {
-            self.keep_pace();
-            self.release_soon();
-        }
-    }
-
-    /// Takes at most `most` parked leases that `may_go` accepts, the last ones, and leaves those that
-    /// this run soon needs itself.
-    pub fn take_parked(&self, most: usize, may_go: &dyn Fn(&Task) -> bool) -> Vec<Lease> {
-        self.with(|state| {
-            let (parked, own) = state.parked_leases();
-            let mut taken = Vec::new();
-            for at in (own..parked.len()).rev() {
-                if taken.len() == most {
-                    break;
-                }
-                if parked.get(at).is_some_and(|lease| may_go(lease.task())) {
-                    taken.extend(parked.remove(at));
-                }
-            }
-            taken
-        })
-    }
-
-    /// Pauses the host for a wait that it asked another machine for.
-    pub fn told(self: &Arc<Self>, wait: Duration) {
-        self.with(|state| state.told(wait, Instant::now()));
-        self.release_soon();
-    }
-
-    /// Returns the time until the end of a pause that this run heard of itself.
-    pub fn heard_wait(&self) -> Option<Duration> {
-        self.with(|state| state.heard(Instant::now()))
-    }
-
-    /// Returns the delay that the host's robots.txt asks for, or `None`.
-    pub fn delay(&self) -> Option<Duration> {
-        let rules = self.rules.get()?.as_ref().ok()?;
-        rules.delay().map(|(delay, _)| delay)
-    }
-
-    /// Sets the interval between requests: that of the rate, or that of robots.txt if it is longer.
-    fn keep_pace(&self) {
-        let asked = self.delay();
-        self.with(|state| {
-            let own = state.share.rate.filter(|rate| *rate > 0.0);
-            let own = own.map(|rate| Duration::from_secs_f64(1.0 / rate));
-            let why = if own.max(asked) == own { "--rate" } else { "Crawl-delay in robots.txt" };
-            state.keep_pace(own.max(asked), why, Instant::now());
-        });
-    }
-
-    /// Hands out parked leases, if there are any that may leave now.
-    fn release_soon(self: &Arc<Self>) {
-        if self.release().is_some() {
-            self.wake.keeper.notify_one();
-        }
     }
 
     /// Returns `true` to the first caller that finds the host unopened. That caller must open it.
@@ -419,7 +350,9 @@ impl Slot {
     }
 
     fn release(&self) {
-        self.host.release_soon();
+        if self.host.release().is_some() {
+            self.host.wake.keeper.notify_one();
+        }
     }
 }
 

@@ -11,8 +11,6 @@ use url::Url;
 use super::host::{Host, Slot, Wake};
 use super::{FetchError, Fetcher, Home};
 use crate::frontier::Lease;
-use crate::model::share::{HostWait, Share};
-use crate::model::task::Task;
 use crate::observe::waits::Waits;
 
 /// Policy for requests, the same for each host.
@@ -48,8 +46,6 @@ pub struct Hosts {
     wake: Arc<Wake>,
     waits: Waits,
     ready: async_channel::Receiver<(Lease, Slot)>,
-    /// This run's share of the requests to each host, if several machines make them.
-    share: Mutex<Option<Share>>,
 }
 
 /// Result of entering a host with a task.
@@ -73,15 +69,7 @@ impl Hosts {
         let site = home.site.clone();
         let home = Host::new(site, true, policy.clone(), wake.clone(), waits.clone());
         let home = Arc::new(home);
-        Hosts {
-            policy,
-            home,
-            others: Mutex::default(),
-            wake,
-            waits,
-            ready: taken,
-            share: Mutex::default(),
-        }
+        Hosts { policy, home, others: Mutex::default(), wake, waits, ready: taken }
     }
 
     /// Returns the site's own host.
@@ -108,7 +96,6 @@ impl Hosts {
         root.set_fragment(None);
         let (policy, wake, waits) = (self.policy.clone(), self.wake.clone(), self.waits.clone());
         let host = Arc::new(Host::new(root, false, policy, wake, waits));
-        self.share_now().into_iter().for_each(|share| host.share(share));
         others.insert(name.to_owned(), host.clone());
         host
     }
@@ -117,48 +104,6 @@ impl Hosts {
     pub fn all(&self) -> Vec<Arc<Host>> {
         let others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         std::iter::once(&self.home).chain(others.values()).cloned().collect()
-    }
-
-    /// Sets this run's share of the requests to each host.
-    pub fn share(&self, share: Share) {
-        *self.share.lock().unwrap_or_else(PoisonError::into_inner) = Some(share);
-        self.all().iter().for_each(|host| host.share(share));
-    }
-
-    fn share_now(&self) -> Option<Share> {
-        *self.share.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes at most `most` parked leases that `may_go` accepts, for another machine.
-    pub fn take_parked(&self, most: usize, may_go: impl Fn(&Task) -> bool) -> Vec<Lease> {
-        let mut taken = Vec::new();
-        for host in self.all() {
-            taken.extend(host.take_parked(most - taken.len(), &may_go));
-        }
-        taken
-    }
-
-    /// Returns the waits that hosts asked this run for.
-    pub fn heard_waits(&self) -> Vec<HostWait> {
-        let wait = |host: &Arc<Host>| {
-            let ms = u64::try_from(host.heard_wait()?.as_millis()).unwrap_or(u64::MAX);
-            Some(HostWait { host: host.name().into(), ms })
-        };
-        self.all().iter().filter_map(wait).collect()
-    }
-
-    /// Applies waits that hosts asked other machines for.
-    pub fn told_waits(&self, waits: &[HostWait]) {
-        for HostWait { host: name, ms } in waits {
-            let hosts = self.all();
-            let host = hosts.iter().find(|host| host.name() == &**name);
-            host.into_iter().for_each(|host| host.told(Duration::from_millis(*ms)));
-        }
-    }
-
-    /// Returns the largest number of requests in flight at a host.
-    pub fn in_flight(&self) -> u32 {
-        self.all().iter().map(|host| host.load().in_flight).max().unwrap_or_default()
     }
 
     /// Enters the host of `url` with a task.

@@ -47,8 +47,6 @@ const SLACK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Limit {
     most: u32,
-    /// Limit at the start.
-    at_first: u32,
     now: u32,
     /// True if the limit adapts to the host.
     is_adaptive: bool,
@@ -89,7 +87,6 @@ impl Limit {
         let most = most.max(1);
         Limit {
             most,
-            at_first: if is_adaptive { at_first.max(1) } else { u32::MAX },
             now: if is_adaptive { at_first.clamp(1, most) } else { most },
             is_adaptive,
             ceiling: None,
@@ -105,18 +102,9 @@ impl Limit {
         }
     }
 
-    /// Returns the current maximum of requests in flight. It is 0 only if no share is granted.
+    /// Returns the current maximum of requests in flight.
     pub fn now(&self) -> u32 {
-        self.now.min(self.most)
-    }
-
-    /// Changes the maximum, which may be 0.
-    pub fn share(&mut self, most: u32) {
-        if self.most == 0 || !self.is_adaptive {
-            self.now = self.at_first.min(most).max(1);
-        }
-        self.most = most;
-        self.now = self.now.min(most.max(1));
+        self.now
     }
 
     /// Returns the number in flight when the host last refused or slowed down, or `None`.
@@ -133,7 +121,7 @@ impl Limit {
     /// what it would be if requests were spread evenly. Responses come in bursts. If each were
     /// replaced at once, a whole burst would be refused before the first refusal is known.
     pub fn spacing(&self) -> Option<Duration> {
-        self.ceiling.and(self.usual).map(|usual| usual / (2 * self.now.max(1)))
+        self.ceiling.and(self.usual).map(|usual| usual / (2 * self.now))
     }
 
     /// Records a success that took `took`. `was_reached` is true if another request would have left

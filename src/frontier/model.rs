@@ -10,9 +10,9 @@ use std::time::Duration;
 use shuttle::future;
 use shuttle::rand::Rng;
 
-use super::{Frontier, Lease, Limits, Retry, Returned, ReturnedChunk, steps};
+use super::{Frontier, Lease, Limits, Retry, steps};
 use crate::model::record::{Key, Verdict};
-use crate::model::task::{DetailPage, Done, FollowUps, IndexRun, Page, Task};
+use crate::model::task::{DetailPage, Done, FollowUps, IndexRun, Page};
 use crate::observe::metrics::Metrics;
 
 const ROUNDS: usize = 3_000;
@@ -170,129 +170,17 @@ fn crawl(scenario: Scenario) {
     assert!(finished.values().all(|&times| times == 1), "finished twice: {finished:?}");
 }
 
-/// The two ends of a channel.
-type Ends<T> = (async_channel::Sender<T>, async_channel::Receiver<T>);
-
-/// A mailbox that loses chunks, on the way out or on the way back.
-#[derive(Clone)]
-struct Post {
-    lent: Ends<(u64, Vec<Task>)>,
-    back: Ends<ReturnedChunk>,
-}
-
-/// Lends up to two tasks at a time, and takes chunks back, lost or not.
-async fn lend(scenario: Scenario, frontier: Arc<Frontier>, post: Post, finished: Finished) {
-    let (mut lent, mut next) = (HashMap::<u64, Vec<Lease>>::new(), 0);
-    while !frontier.outstanding().is_zero() {
-        while let Ok(ReturnedChunk { id, tasks }) = post.back.1.try_recv() {
-            for (lease, end) in lent.remove(&id).into_iter().flatten().zip(tasks) {
-                match end {
-                    Returned::Done(done) => {
-                        change(&finished, &lease.task().page.to_string(), |times| *times += 1);
-                        frontier.finish(lease, done);
-                    }
-                    Returned::AtTheEnd => frontier.retry_at_the_end(lease),
-                    Returned::Rest => drop(lease),
-                }
-            }
-        }
-        let is_lost = shuttle::rand::thread_rng().gen_bool(scenario.mishaps);
-        if let Some(id) = lent.keys().next().copied().filter(|_| is_lost) {
-            drop(lent.remove(&id));
-        }
-        let leases = frontier.take_details(2, |_| true);
-        if !leases.is_empty() {
-            next += 1;
-            let tasks = leases.iter().map(|lease| lease.task().clone()).collect();
-            lent.insert(next, leases);
-            if !shuttle::rand::thread_rng().gen_bool(scenario.mishaps) {
-                post.lent.0.send((next, tasks)).await.unwrap();
-            }
-        }
-        frontier.read_ahead(shuttle::rand::thread_rng().gen_range(0..3));
-        future::yield_now().await;
-    }
-    post.lent.0.close();
-}
-
-/// Feeds a helper's frontier until the owner's has ended.
-async fn help(frontier: Arc<Frontier>, post: Post) {
-    let hold = frontier.hold().unwrap();
-    while !post.lent.1.is_closed() {
-        while let Ok((id, tasks)) = post.lent.1.try_recv() {
-            frontier.take_in(id, tasks).unwrap();
-        }
-        for chunk in frontier.take_returned(false) {
-            post.back.0.send(chunk).await.unwrap();
-        }
-        future::yield_now().await;
-    }
-    drop(hold);
-}
-
-/// Works on what was lent. Each item ends in some way.
-async fn work_for_another(scenario: Scenario, frontier: Arc<Frontier>) {
-    while let Some(lease) = frontier.lease().await {
-        match shuttle::rand::thread_rng().gen_bool(scenario.mishaps) {
-            true => mishap(&frontier, lease),
-            false => frontier.finish(lease, Done::Stored(Verdict::New)),
-        }
-    }
-}
-
-fn crawl_together(scenario: Scenario) {
-    let limits = Limits { low_water: scenario.low_water, pages: 1, items: u64::MAX };
-    let metrics = Arc::new(Metrics::new());
-    let owner = Frontier::new(limits, metrics.clone());
-    let helper = Frontier::new(limits, Arc::default());
-    let (finished, held) = (Finished::default(), Finished::default());
-    let post = Post { lent: async_channel::unbounded(), back: async_channel::unbounded() };
-    future::block_on(async {
-        let seed = FollowUps { index: vec![IndexRun::numbered(1, 1, 1)], details: vec![] };
-        owner.submit(seed).unwrap();
-        let (to_writer, leases) = async_channel::bounded(scenario.batch);
-        let mut tasks = vec![
-            future::spawn(lend(scenario, owner.clone(), post.clone(), finished.clone())),
-            future::spawn(help(helper.clone(), post)),
-            future::spawn(write(scenario, owner.clone(), leases, finished.clone())),
-        ];
-        for _ in 0..scenario.workers {
-            let work = work(scenario, owner.clone(), to_writer.clone(), held.clone());
-            tasks.push(future::spawn(work));
-        }
-        drop(to_writer);
-        // Before it is held open, the frontier of a helper has not begun.
-        while helper.outstanding.count().is_zero() && !owner.outstanding().is_zero() {
-            future::yield_now().await;
-        }
-        tasks.push(future::spawn(work_for_another(scenario, helper.clone())));
-        for task in tasks {
-            task.await.unwrap();
-        }
-        assert!(owner.outstanding().is_zero() && helper.outstanding().is_zero());
-    });
-    let finished = finished.lock().unwrap();
-    let items = scenario.goes_on_to.max(scenario.planned_to) * scenario.details_a_page;
-    assert_eq!(finished.len() as u64, items, "an item was lost: {finished:?}");
-    assert!(finished.values().all(|&times| times == 1), "finished twice: {finished:?}");
-    assert_eq!(metrics.snapshot().items.new, items, "counted as often as finished");
-}
-
 fn check(scenario: Scenario) {
-    check_of(move || crawl(scenario));
-}
-
-fn check_of(crawl: impl Fn() + Send + Sync + Clone + 'static) {
     let config = || {
         let mut config = shuttle::Config::default();
         config.max_steps = shuttle::MaxSteps::FailAfter(STEPS);
         config
     };
     let random = shuttle::scheduler::RandomScheduler::new_from_seed(7, ROUNDS);
-    shuttle::Runner::new(random, config()).run(crawl.clone());
+    shuttle::Runner::new(random, config()).run(move || crawl(scenario));
     let depth = 3;
     let priorities = shuttle::scheduler::PctScheduler::new_from_seed(7, depth, ROUNDS);
-    shuttle::Runner::new(priorities, config()).run(crawl);
+    shuttle::Runner::new(priorities, config()).run(move || crawl(scenario));
 }
 
 #[test]
@@ -314,10 +202,4 @@ fn one_worker_and_a_long_plan_end() {
 fn many_workers_and_one_item_end() {
     let lone = Scenario { workers: 5, planned_to: 1, goes_on_to: 1, details_a_page: 1, ..SCENARIO };
     check(lone);
-}
-
-#[test]
-fn t10_what_is_lent_ends_once_though_chunks_are_lost() {
-    let scenario = Scenario { workers: 1, ..SCENARIO };
-    check_of(move || crawl_together(scenario));
 }

@@ -75,11 +75,6 @@ impl Outstanding {
         Count::from(self.0.fetch_sub(one, AcqRel) - one)
     }
 
-    /// Subtracts the task that keeps a frontier open.
-    pub fn release(&self) {
-        self.0.fetch_sub(INDEX, AcqRel);
-    }
-
     /// Returns the current count.
     pub fn count(&self) -> Count {
         Count::from(self.0.load(Acquire))

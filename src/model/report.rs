@@ -166,50 +166,7 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
-/// A run that took part in a sweep.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Name of its machine.
-    pub host: Box<str>,
-    /// Process id.
-    pub pid: u32,
-    /// Role in the sweep.
-    pub role: MemberRole,
-    /// Time at which it joined, by the owner's clock.
-    pub joined_at: Timestamp,
-    /// The way in which it left, or `None` while it takes part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left: Option<MemberEnd>,
-    /// Number of requests that it made.
-    pub requests: u64,
-    /// Number of items that ended at it.
-    pub items: u64,
-}
-
-/// The role of a member in a sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MemberRole {
-    /// It reads the lists, lends items, and decides the end.
-    Owner,
-    /// It works on items that are lent to it.
-    Helper,
-}
-
-/// The way in which a member left a sweep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MemberEnd {
-    /// The sweep ended.
-    End,
-    /// It was told to stop, or was blocked, and gave back what it had.
-    Stopped,
-    /// Nothing was heard of it any more.
-    Lost,
-}
-
-/// Results of a sweep beside its counters: what later sweeps are compared with, to notice a site that
-/// changed, and who took part.
+/// Results of a sweep that later sweeps are compared with, to notice a site that changed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
     /// Kind of the sweep, or `None` if no sweep began, or an earlier version reported it. Only full
@@ -228,9 +185,6 @@ pub struct Baseline {
     /// Findings about the site.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub findings: BTreeSet<Finding>,
-    /// Runs that took part, if several machines shared the sweep.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub members: Vec<Member>,
 }
 
 /// Numbers of requests by their answers, redirects and retries included.
@@ -283,24 +237,6 @@ pub struct Requests {
     pub p95_ms: f64,
     /// 99th percentile of that time, in milliseconds.
     pub p99_ms: f64,
-}
-
-impl Requests {
-    /// Adds the requests of another run. Times are not added, nor tasks that were given up.
-    pub fn add(&mut self, other: &Requests) {
-        self.total += other.total;
-        self.retried += other.retried;
-        self.redirected += other.redirected;
-        self.not_modified += other.not_modified;
-        self.bytes += other.bytes;
-        self.replaced += other.replaced;
-        let (own, more) = (&mut self.answers, &other.answers);
-        own.success += more.success;
-        own.redirect += more.redirect;
-        own.refused += more.refused;
-        own.broken += more.broken;
-        own.none += more.none;
-    }
 }
 
 /// Counters of files that items name.
@@ -392,17 +328,6 @@ pub struct Writes {
     /// The same time under its old name. The next version drops it.
     #[serde(default)]
     pub blocked_s: f64,
-}
-
-impl Writes {
-    /// Adds the writes of another run, but its documents and the time that it waited.
-    pub fn add(&mut self, other: &Writes) {
-        self.batches += other.batches;
-        self.retries += other.retries;
-        self.files.stored += other.files.stored;
-        self.files.unchanged += other.files.unchanged;
-        self.files.bytes += other.files.bytes;
-    }
 }
 
 /// Rounds seconds to milliseconds.

@@ -3,14 +3,12 @@
 //! Code that does something counts it here; code that shows something takes a [`Snapshot`]. The
 //! progress line, log, report and ledger are made from snapshots only.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::model::record::Verdict;
 use crate::model::report::{
@@ -57,20 +55,6 @@ pub struct Metrics {
     written: AtomicU64,
     store_retries: AtomicU64,
     store_waited_us: AtomicU64,
-    /// Latest counts of the other members of the sweep, by their ids.
-    others: Mutex<BTreeMap<Box<str>, Made>>,
-}
-
-/// The requests and writes of a run so far, to be added to those of another run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Made {
-    /// Counters of requests. Tasks that were given up are not among them: they are counted where their
-    /// leases end.
-    pub requests: Requests,
-    /// Counters of writes, without documents, which are counted where their leases end.
-    pub store: Writes,
-    /// Request times in microseconds, each with its number of requests.
-    times: Vec<(u64, u64)>,
 }
 
 /// The values of all counters at one moment.
@@ -163,7 +147,6 @@ impl Metrics {
             written: AtomicU64::default(),
             store_retries: AtomicU64::default(),
             store_waited_us: AtomicU64::default(),
-            others: Mutex::default(),
         }
     }
 
@@ -295,40 +278,8 @@ impl Metrics {
             .fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Returns the requests and writes of this run so far.
-    pub fn made(&self) -> Made {
-        let Snapshot { requests, store, .. } = self.own();
-        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        let times = times.iter_recorded();
-        let times = times.map(|it| (it.value_iterated_to(), it.count_since_last_iteration()));
-        Made { requests, store, times: times.collect() }
-    }
-
-    /// Sets the requests and writes of another member of the sweep so far.
-    pub fn made_by(&self, member: &str, made: Made) {
-        let mut others = self.others();
-        let is_newer = |before: &Made| before.requests.total <= made.requests.total;
-        if others.get(member).is_none_or(is_newer) {
-            others.insert(member.into(), made);
-        }
-    }
-
-    fn others(&self) -> MutexGuard<'_, BTreeMap<Box<str>, Made>> {
-        self.others.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the current values of all counters, with what other members of the sweep did.
+    /// Returns the current values of all counters.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = self.own();
-        let others = self.others();
-        for Made { requests, store, .. } in others.values() {
-            snapshot.requests.add(requests);
-            snapshot.store.add(store);
-        }
-        snapshot
-    }
-
-    fn own(&self) -> Snapshot {
         let read = |counter: &AtomicU64| counter.load(Relaxed);
         let declared = read(&self.declared);
         let given_up = read(&self.given_up);
@@ -384,10 +335,7 @@ impl Metrics {
 
     /// Returns percentiles of the request times, in milliseconds.
     fn percentiles<const N: usize>(&self, shares: [f64; N]) -> [f64; N] {
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (time, count) in self.others().values().flat_map(|made| &made.times) {
-            times.saturating_record_n(*time, *count);
-        }
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         shares.map(
             |share| {
                 if times.is_empty() { 0.0 } else { times.value_at_quantile(share) as f64 / 1e3 }

@@ -11,7 +11,6 @@ use std::fmt::Display;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::model::decoding::Decoding;
@@ -37,18 +36,6 @@ struct Said {
     last: Vec<String>,
     findings: BTreeSet<Finding>,
     gap: bool,
-    /// Sentences that the owner of the sweep is still to hear, if this run helps it.
-    unheard: Option<Vec<Sentence>>,
-}
-
-/// A problem of a run that helps, for the owner of its sweep.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sentence {
-    place: Box<str>,
-    what: Box<str>,
-    is_gap: bool,
-    /// True if it is reported however many problems there are.
-    is_last: bool,
 }
 
 impl Problems {
@@ -87,36 +74,7 @@ impl Problems {
     /// before.
     pub fn last_note(&self, sentence: impl AsRef<str>) {
         let sentence = self.scrubber.scrub_cut(sentence.as_ref());
-        let heard = Sentence {
-            place: "".into(),
-            what: sentence.as_str().into(),
-            is_gap: false,
-            is_last: true,
-        };
-        self.with(|said| {
-            said.unheard.iter_mut().for_each(|unheard| unheard.push(heard.clone()));
-            said.last.push(sentence);
-        });
-    }
-
-    /// Keeps every sentence from now on for the owner of the sweep, whom this run helps.
-    pub fn forward(&self) {
-        self.with(|said| {
-            said.unheard.get_or_insert_default();
-        });
-    }
-
-    /// Takes the sentences that the owner of the sweep is still to hear.
-    pub fn take_unheard(&self) -> Vec<Sentence> {
-        self.with(|said| said.unheard.as_mut().map(std::mem::take).unwrap_or_default())
-    }
-
-    /// Adds the problem of a run that helps.
-    pub fn hear(&self, Sentence { place, what, is_gap, is_last }: Sentence) {
-        match is_last {
-            true => self.last_note(what),
-            false => self.add(&place, &what, is_gap),
-        }
+        self.with(|said| said.last.push(sentence));
     }
 
     /// Adds a finding about the site, which is reported beside its sentence.
@@ -151,11 +109,6 @@ impl Problems {
         let (place, what) = (self.scrubber.scrub_cut(place), self.scrubber.scrub_cut(what));
         self.with(|said| {
             said.gap |= gap;
-            let unheard = said.unheard.as_mut();
-            unheard.into_iter().for_each(|unheard| {
-                let (place, what) = (place.as_str().into(), what.as_str().into());
-                unheard.push(Sentence { place, what, is_gap: gap, is_last: false });
-            });
             said.alike.note(&place, &what);
         });
     }
@@ -193,21 +146,6 @@ impl FieldsFound {
         }
     }
 
-    /// Returns the counts so far.
-    pub fn counts(&self) -> FieldCounts {
-        let found = self.found.iter().map(|(_, times)| times.load(Relaxed));
-        FieldCounts { read: self.read.load(Relaxed), found: found.collect() }
-    }
-
-    /// Adds what another member of the sweep counted since it counted `before`.
-    pub fn add(&self, counts: &FieldCounts, before: &FieldCounts) {
-        self.read.fetch_add(counts.read.saturating_sub(before.read), Relaxed);
-        let before = before.found.iter().copied().chain(std::iter::repeat(0));
-        for ((now, before), (_, times)) in counts.found.iter().zip(before).zip(&self.found) {
-            times.fetch_add(now.saturating_sub(before), Relaxed);
-        }
-    }
-
     /// Reports the fields that were found on no page, if any page was read.
     pub fn report_to(&self, problems: &Problems) {
         let (read, pages) = (self.read.load(Relaxed), self.pages);
@@ -218,17 +156,6 @@ impl FieldsFound {
         }
     }
 }
-
-/// The number of pages that a run read, and on how many each field was found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldCounts {
-    read: u64,
-    found: Vec<u64>,
-}
-
-/// The numbers of pages of a run that could not be decoded cleanly, each with the first page's URL.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TextCounts([(u64, Option<String>); 2]);
 
 /// Pages whose bytes could not be decoded cleanly, reported once, however many there are.
 #[derive(Debug, Default)]
@@ -252,23 +179,6 @@ impl OddTexts {
             if is_one {
                 pages.count.fetch_add(1, Relaxed);
                 pages.first.get_or_init(|| shown(url));
-            }
-        }
-    }
-
-    /// Returns the counts so far.
-    pub fn counts(&self) -> TextCounts {
-        let counts = |pages: &Pages| (pages.count.load(Relaxed), pages.first.get().cloned());
-        TextCounts([&self.replaced, &self.guessed].map(counts))
-    }
-
-    /// Adds what another member of the sweep counted since it counted `before`.
-    pub fn add(&self, TextCounts(counts): &TextCounts, TextCounts(before): &TextCounts) {
-        let both = [&self.replaced, &self.guessed].into_iter().zip(counts).zip(before);
-        for ((pages, (now, first)), (before, _)) in both {
-            pages.count.fetch_add(now.saturating_sub(*before), Relaxed);
-            if let Some(first) = first {
-                pages.first.get_or_init(|| first.clone());
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::report::{Index, Items, Member, Requests, Writes, millis};
+use crate::model::report::{Index, Items, Requests, Writes, millis};
 use crate::observe::metrics::Snapshot;
 
 /// Maximum number of hosts.
@@ -40,9 +40,6 @@ pub struct Progress {
     pub more_hosts: u64,
     /// The last problems, as sentences.
     pub problems: Vec<String>,
-    /// Runs that take part, if several machines share the sweep.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub members: Vec<Member>,
 }
 
 /// The load of a host.
@@ -101,7 +98,6 @@ impl ProgressMeter {
             hosts,
             more_hosts,
             problems: problems.into_iter().skip(first).map(shortened).collect(),
-            members: Vec::new(),
         }
     }
 }

@@ -47,19 +47,11 @@ impl Pace {
     }
 }
 
-/// Returns the progress line: done of total (unknown until the first page of the list is read), per second, failed, queued, machines that
-/// help; then the current wait or the time left.
-pub fn line(
-    snapshot: &Snapshot,
-    queued: u64,
-    pace: &Pace,
-    helpers: usize,
-    waits: Option<&str>,
-) -> String {
+/// Returns the progress line: done of total (unknown until the first page of the list is read), per second, failed, queued; then the current wait or
+/// the time left.
+pub fn line(snapshot: &Snapshot, queued: u64, pace: &Pace, waits: Option<&str>) -> String {
     let (settled, expected) = (snapshot.settled(), snapshot.expected());
     let mut line = match expected {
-        // A run that helps knows no list.
-        0 if settled > 0 => format!("{} done here", count(settled)),
         0 => "reading the list".to_owned(),
         expected => format!("{} of {}", count(settled), count(expected)),
     };
@@ -71,9 +63,6 @@ pub fn line(
         let _ = write!(line, " · {} unlisted", count(snapshot.items.unlisted));
     }
     let _ = write!(line, " · {} queued", count(queued));
-    if helpers > 0 {
-        let _ = write!(line, " · {}", counted(helpers as u64, "other helps", "others help"));
-    }
     if let Some(waits) = waits {
         let _ = write!(line, " · {waits}");
     } else if let Some(left) = pace.time_for(expected.saturating_sub(settled)) {
@@ -156,7 +145,7 @@ mod tests {
 
     #[test]
     fn the_line_says_that_the_list_is_read_first() {
-        let line = line(&Metrics::new().snapshot(), 1, &Pace::default(), 0, None);
+        let line = line(&Metrics::new().snapshot(), 1, &Pace::default(), None);
         assert_eq!(line, "reading the list · 0/s · 1 queued");
     }
 
@@ -170,12 +159,10 @@ mod tests {
         snapshot.elapsed = Duration::from_secs(10);
         let mut pace = Pace::default();
         pace.update(&snapshot);
-        let waiting = line(&snapshot, 612, &pace, 0, Some("waiting 0:42 for h: 429"));
+        let waiting = line(&snapshot, 612, &pace, Some("waiting 0:42 for h: 429"));
         let expected = "1,501 of 9,040 · 150/s · 1 failed · 612 queued · waiting 0:42 for h: 429";
         assert_eq!(waiting, expected);
-        let shared = line(&snapshot, 612, &pace, 2, None);
-        assert!(shared.ends_with("612 queued · 2 others help · 0:50 left"), "{shared}");
-        let line = line(&snapshot, 612, &pace, 0, None);
+        let line = line(&snapshot, 612, &pace, None);
         assert_eq!(line, "1,501 of 9,040 · 150/s · 1 failed · 612 queued · 0:50 left");
         assert!(line.chars().count() < 64, "it fits beside the bar on 80 columns");
     }

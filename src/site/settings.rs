@@ -16,7 +16,6 @@ use crate::model::text::secret::{Scrubber, Secret};
 use crate::store::files::Files;
 use crate::sweep::calendar::Schedule;
 use crate::sweep::expect::Expectations;
-use crate::sweep::{FORMAT, Together};
 
 /// Settings of a crawl.
 #[derive(Debug, Clone)]
@@ -64,8 +63,6 @@ pub struct ScopeSettings {
     pub limit: Option<u64>,
     /// Range of index pages to read, or `None` for all.
     pub pages: Option<PageRange>,
-    /// True if other machines may share the sweep.
-    pub together: bool,
 }
 
 /// Comparison of the site with what the store has.
@@ -283,32 +280,8 @@ impl Settings {
 
     /// Returns true if the run covers only a part of the site.
     pub fn is_limited(&self) -> bool {
-        let ScopeSettings { begin, fresh: _, full: _, limit, pages, together: _ } = self.scope;
+        let ScopeSettings { begin, fresh: _, full: _, limit, pages } = self.scope;
         limit.is_some() || pages.is_some() || begin == Begin::Failures
-    }
-
-    /// Returns the settings that the members of a shared sweep use, or `None` if it is not shared.
-    pub fn shared(&self) -> Option<Together> {
-        let (PaceSettings { retries, robots, block_after, .. }, refresh) =
-            (self.pace, self.refresh);
-        self.scope.together.then(|| Together {
-            format: FORMAT,
-            retries,
-            conditional: refresh.conditional,
-            max_age_s: refresh.max_age.map(|age| age.as_secs()),
-            robots,
-            block_after,
-        })
-    }
-
-    /// Returns the settings of a run that helps, with those that its sweep's owner has.
-    pub fn of_owner(mut self, owner: &Together) -> Settings {
-        self.pace.retries = owner.retries;
-        self.pace.robots = owner.robots;
-        self.pace.block_after = owner.block_after;
-        self.refresh.conditional = owner.conditional;
-        self.refresh.max_age = owner.max_age_s.map(Duration::from_secs);
-        self
     }
 
     /// Returns the policy for hosts. If User-Agents rotate, the first one is used for robots.txt.

@@ -17,7 +17,6 @@ mod guard;
 mod layout;
 mod ledger;
 mod ledgers;
-mod mail;
 mod marks;
 mod touch;
 mod write;
@@ -31,7 +30,6 @@ use bson::{Document as Bson, doc};
 use jiff::Timestamp;
 use mongodb::options::{FindOptions, Hint};
 
-use super::mailbox::Mailbox;
 use super::rows::Mark;
 use super::{
     DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Losses, Place, Position,
@@ -344,10 +342,6 @@ impl Restore for MongodbStore {
 
 #[async_trait]
 impl Store for MongodbStore {
-    fn mailbox(&self) -> Option<&dyn Mailbox> {
-        Some(self)
-    }
-
     fn left_unfinished(&self) -> Option<String> {
         None
     }

@@ -13,7 +13,6 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::mailbox::{self, Chunk, Mailbox, Member, Orders, Said, TakenBack, Term};
 use super::{
     DocumentCopy, Documents, Failures, KeptFailure, Ledger, Live, Position, Rejection, Restore,
     Rows, Store, StoreError, Stored,
@@ -57,8 +56,6 @@ struct Held {
     entry: Arc<SweepEntry>,
     /// Time when the lock was last confirmed, by a clock that includes suspension.
     renewed: Duration,
-    /// Id of this run as a member, if the lock is that of the owner whom it helps.
-    member: Option<Box<str>>,
 }
 
 impl PatientStore {
@@ -127,39 +124,11 @@ impl PatientStore {
     /// suspended, or the store unreachable.
     async fn ensure_held(&self) -> Result<(), StoreError> {
         let held = self.held().clone();
-        let Some(Held { entry, renewed, member }) = held else { return Ok(()) };
-        let limit = if member.is_some() { mailbox::silence() } else { silence() } / 2;
-        if (self.now)().saturating_sub(renewed) < limit {
+        let Some(Held { entry, renewed }) = held else { return Ok(()) };
+        if (self.now)().saturating_sub(renewed) < silence() / 2 || self.renew(&entry, None).await? {
             return Ok(());
         }
-        let is_held = match &member {
-            None => self.renew(&entry, None).await?,
-            Some(member) => self.mail()?.has_place(member).await?,
-        };
-        if is_held { Ok(()) } else { Err(StoreError::LockLost) }
-    }
-
-    fn mail(&self) -> Result<&dyn Mailbox, StoreError> {
-        let none = || StoreError::Unusable(format!("{} is not shared by machines", self.name));
-        self.store.mailbox().ok_or_else(none)
-    }
-
-    /// Adds this run to the sweep of `entry`, whose lock counts as its own from now on.
-    async fn joined(&self, entry: &SweepEntry, member: &Member) -> Result<(), StoreError> {
-        let renewed = (self.now)();
-        self.mail()?.join(entry, member).await?;
-        let (entry, member) = (Arc::new(entry.clone()), Some(member.id.clone()));
-        *self.held() = Some(Held { entry, renewed, member });
-        Ok(())
-    }
-
-    async fn beaten(&self, member: &str, said: &Said) -> Result<Option<Orders>, StoreError> {
-        let asked = (self.now)();
-        let orders = self.mail()?.beat(member, said).await?;
-        if let Some(held) = self.held().as_mut().filter(|_| orders.is_some()) {
-            held.renewed = asked;
-        }
-        Ok(orders)
+        Err(StoreError::LockLost)
     }
 
     async fn renew(
@@ -180,7 +149,7 @@ impl PatientStore {
         let taken = self.store.take_lock(claim).await?;
         if let Some(fence) = taken {
             let entry = Arc::new(SweepEntry { fence, ..claim.entry.clone() });
-            *self.held() = Some(Held { entry, renewed, member: None });
+            *self.held() = Some(Held { entry, renewed });
         }
         Ok(taken)
     }
@@ -359,97 +328,7 @@ impl Restore for PatientStore {
 }
 
 #[async_trait]
-impl Mailbox for PatientStore {
-    async fn begin(&self, term: &Term) -> Result<(), StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.begin(term)).await
-    }
-
-    async fn entry(&self, sweep: &str) -> Result<Option<LedgerEntry>, StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.entry(sweep)).await
-    }
-
-    async fn join(&self, entry: &SweepEntry, member: &Member) -> Result<(), StoreError> {
-        self.retry(|| Box::pin(self.joined(entry, member))).await
-    }
-
-    async fn members(&self, sweep: &str) -> Result<Vec<Member>, StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.members(sweep)).await
-    }
-
-    async fn beat(&self, member: &str, said: &Said) -> Result<Option<Orders>, StoreError> {
-        self.retry(|| Box::pin(self.beaten(member, said))).await
-    }
-
-    async fn has_place(&self, member: &str) -> Result<bool, StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.has_place(member)).await
-    }
-
-    async fn order(&self, member: &str, orders: &Orders) -> Result<(), StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.order(member, orders)).await
-    }
-
-    async fn fence(&self, member: &str, beats: i64) -> Result<bool, StoreError> {
-        let mail = self.mail()?;
-        self.retry_held(|| mail.fence(member, beats)).await
-    }
-
-    async fn leave(&self, member: &str) -> Result<(), StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.leave(member)).await
-    }
-
-    async fn lend(&self, term: &Term, chunks: &[Chunk]) -> Result<(), StoreError> {
-        let mail = self.mail()?;
-        self.retry_held(|| mail.lend(term, chunks)).await
-    }
-
-    async fn borrow(
-        &self,
-        term: &Term,
-        member: &str,
-        holds: &[u64],
-    ) -> Result<Vec<Chunk>, StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.borrow(term, member, holds)).await
-    }
-
-    async fn bring(
-        &self,
-        term: &Term,
-        chunks: &[Chunk],
-        message: Option<&Chunk>,
-    ) -> Result<(), StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.bring(term, chunks, message)).await
-    }
-
-    async fn collect(&self, term: &Term) -> Result<Vec<Chunk>, StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.collect(term)).await
-    }
-
-    async fn delete(&self, term: &Term, chunks: &[u64]) -> Result<(), StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.delete(term, chunks)).await
-    }
-
-    async fn take_back(&self, term: &Term, chunk: u64) -> Result<TakenBack, StoreError> {
-        let mail = self.mail()?;
-        self.retry(|| mail.take_back(term, chunk)).await
-    }
-}
-
-#[async_trait]
 impl Store for PatientStore {
-    fn mailbox(&self) -> Option<&dyn Mailbox> {
-        self.store.mailbox().map(|_| self as &dyn Mailbox)
-    }
-
     fn left_unfinished(&self) -> Option<String> {
         self.store.left_unfinished()
     }

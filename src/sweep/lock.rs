@@ -37,8 +37,6 @@ pub enum Beginning {
     Held(Box<LedgerEntry>),
     /// Give up: the ledger does not allow the run, for this reason.
     Refused(String),
-    /// Help: the run that holds the site lock shares its sweep, as this one would.
-    Join(Box<SweepEntry>),
     /// Read the ledger again, for at most this long: the holder may be dead.
     Watch(Box<LedgerEntry>, Duration),
 }
@@ -84,13 +82,9 @@ pub fn begin(
     life: impl Fn(&SweepEntry) -> Life,
     watched: Option<(&SweepEntry, Duration)>,
 ) -> Beginning {
-    let is_shared = |it: &SweepEntry| it.scope.together.is_some();
     let running = entries.iter().find(|it| it.entry.state == State::Running);
     if let Some(running) = running {
         match standing(running, life(&running.entry), watched) {
-            Standing::Lives if is_shared(&running.entry) && is_shared(&fresh) => {
-                return Beginning::Join(Box::new(running.entry.clone()));
-            }
             Standing::Lives => return Beginning::Held(Box::new(running.clone())),
             Standing::Unknown(left) => return Beginning::Watch(Box::new(running.clone()), left),
             Standing::Dead => {}
@@ -288,7 +282,6 @@ mod tests {
     ) -> String {
         match begin(entry("fresh", State::Running), entries, true, |_| life, watched) {
             Beginning::Held(it) => format!("held by {}", it.entry.id),
-            Beginning::Join(_) => "joins".to_owned(),
             Beginning::Refused(why) => why,
             Beginning::Watch(it, left) => {
                 format!("{} watched for {} s", it.entry.id, left.as_secs())

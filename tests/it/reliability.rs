@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Families of faults, and how many there are of each.
-const FAULTS: [(char, usize); 11] = [
+const FAULTS: [(char, usize); 10] = [
     ('S', 19),
     ('D', 14),
     ('L', 19),
@@ -15,7 +15,6 @@ const FAULTS: [(char, usize); 11] = [
     ('X', 8),
     ('O', 11),
     ('C', 6),
-    ('T', 11),
 ];
 
 fn read(path: &Path) -> String {

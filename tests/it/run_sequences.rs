@@ -273,7 +273,6 @@ impl<B: Ledger> World<'_, B> {
                     assert!(self.run.is_some(), "the site is free, but for {entries:#?}");
                     return;
                 }
-                Beginning::Join(_) => unreachable!("none of them is shared"),
                 Beginning::Take { claim, .. } => break (fresh, claim),
                 Beginning::Watch(holding, left) => {
                     let (_, since) = watched.get_or_insert((holding.entry, 0));

@@ -126,7 +126,7 @@ fn crawl_to_its_end<B: Backend>(
         let (_trigger, shutdown) = shutdown::channel();
         let begun = Instant::now();
         let crawl = Crawl::new(site, settings, store, "the store".into(), shutdown);
-        let Ended { report, error, .. } = run(crawl).await;
+        let Ended { report, error } = run(crawl).await;
         let took = begun.elapsed();
         assert_eq!(error.is_some(), report.outcome == Outcome::Failed, "{error:?}");
         // A run that was blocked has listed more than it settled.

@@ -9,7 +9,6 @@ mod facts;
 mod fence;
 mod ledger;
 pub mod lock;
-mod mailbox;
 mod marks;
 
 use std::sync::Arc;
@@ -109,18 +108,6 @@ macro_rules! document_checks {
     };
 }
 
-/// What stores do that several machines share.
-macro_rules! mailbox_checks {
-    ($backend:ident) => {
-        checks! { $backend, mailbox:
-            a_chunk_goes_out_and_comes_back_once
-            a_chunk_is_taken_back_unless_it_was_brought
-            a_member_has_its_place_until_it_is_fenced
-            a_helper_writes_while_its_owner_holds_the_lock
-        }
-    };
-}
-
 /// What stores do that keep facts beside documents.
 macro_rules! fact_checks {
     ($backend:ident) => {
@@ -205,7 +192,6 @@ macro_rules! every_check {
 
 mod mongodb {
     every_check!(Mongodb);
-    mailbox_checks!(Mongodb);
 }
 
 /// Collections that others filled, where `_id` is not the key.

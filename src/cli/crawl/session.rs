@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
         // All that runs meanwhile, on this one thread, belongs to this site.
         let span = self.reports.as_ref().map(|_| error_span!("crawl", site = &*job.site.name));
         let _entered = span.map(tracing::Span::entered);
-        match self.crawl_to_the_end(job, store).await {
+        match self.crawl(job, store, job.sweep.clone()).await {
             Ok((ended, told)) => {
                 let exit = self.finish(ended, told);
                 let is_kept = !matches!(self.store_url, StoreUrl::JsonLines(_));
@@ -162,33 +162,7 @@ impl<'a> Session<'a> {
                 }
                 Ran { exit, told }
             }
-            Err(NotOpened::Told(signal)) => {
-                Ran { exit: Exit::Interrupted(signal), told: Some(signal) }
-            }
-            Err(error) => Ran { exit: error.tell(), told: None },
-        }
-    }
-
-    /// Crawls a site into `store`. A run that helped with a sweep whose owner is gone begins anew, with
-    /// a store that is opened again: it may not be empty any more.
-    ///
-    /// # Errors
-    /// Returns the second signal, which aborts the run, or why the store cannot be opened again.
-    async fn crawl_to_the_end(
-        &mut self,
-        job: &Job,
-        mut store: Arc<dyn Store>,
-    ) -> Result<(Ended, Option<StopSignal>), NotOpened> {
-        let mut settings = job.sweep.clone();
-        loop {
-            let ended = self.crawl(job, store, settings.clone()).await;
-            let (ended, told) = ended.map_err(NotOpened::Told)?;
-            if !ended.again || told.is_some() {
-                return Ok((ended, told));
-            }
-            // The sweep that it helped with is resumed.
-            settings.scope.fresh = false;
-            store = self.open(job).await?;
+            Err(signal) => Ran { exit: Exit::Interrupted(signal), told: Some(signal) },
         }
     }
 
@@ -239,7 +213,7 @@ impl<'a> Session<'a> {
     }
 
     fn finish(&mut self, ended: Ended, told: Option<StopSignal>) -> Exit {
-        let Ended { report, error, .. } = ended;
+        let Ended { report, error } = ended;
         if matches!(error, Some(CrawlError::Store(StoreError::Closed))) {
             return Exit::ReaderGone;
         }
@@ -248,7 +222,6 @@ impl<'a> Session<'a> {
                 Exit::Usage
             }
             Some(CrawlError::Held(_)) => Exit::Held,
-            Some(CrawlError::CannotHelp(_)) => Exit::Usage,
             _ => Exit::of(report.outcome, told),
         };
         let reported = match self.reports {

@@ -16,8 +16,6 @@ pub struct Ended {
     pub report: Report,
     /// The error that ended the crawl early, if any.
     pub error: Option<CrawlError>,
-    /// True if the run helped with a sweep whose owner is gone: it is to begin anew.
-    pub again: bool,
 }
 
 impl Ended {
@@ -41,12 +39,7 @@ impl Ended {
                 None => info!(%outcome, "the run ended before it could start a sweep"),
             }
         }
-        Ended { report, error, again: false }
-    }
-
-    /// Creates the result of a run that helped and is to begin anew.
-    pub(super) fn again(report: Report) -> Ended {
-        Ended { report, error: None, again: true }
+        Ended { report, error }
     }
 
     /// Creates the result of a crawl that never held the lock of `site`, and logs it.

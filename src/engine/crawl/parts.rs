@@ -5,20 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
-use futures_util::future::BoxFuture;
-
-use super::{Crawl, failures, hosts};
+use super::Crawl;
 use crate::engine::error::CrawlError;
 use crate::engine::parent::ParentItems;
 use crate::engine::refresh::Policy;
 use crate::engine::retry_failures::Wanted;
-use crate::engine::together::help::Helper;
-use crate::engine::together::lend::Lender;
-use crate::engine::worker::{Reports, Scope, WorkerContext};
-use crate::engine::writer::{Destination, Outbox};
-use crate::fetch::HostPolicy;
+use crate::engine::worker::{Reports, Scope};
+use crate::engine::writer::Destination;
 use crate::model::record::Provenance;
-use crate::model::share::Share;
 use crate::model::task::PageRange;
 use crate::observe::problems::{FieldsFound, OddTexts, Problems};
 use crate::site::settings::{Begin, RefreshSettings};
@@ -54,45 +48,6 @@ impl Crawl {
         Some(format!("--max-age is not used where a sweep lists only what changed: {why}"))
     }
 
-    /// Returns what this run does beside its workers in a sweep that several machines share. It ends
-    /// only with an error.
-    pub(super) fn beside<'c>(
-        &self,
-        entry: &SweepEntry,
-        context: &'c Arc<WorkerContext>,
-        outbox: &Outbox,
-        helper: Option<&'c Helper>,
-    ) -> BoxFuture<'c, CrawlError> {
-        let HostPolicy { workers: most, rate, .. } = self.settings.host_policy();
-        let (outbox, members) = (outbox.clone(), self.members.clone());
-        match helper {
-            Some(helper) => Box::pin(helper.run(context)),
-            None if self.settings.scope.together => {
-                let whole = Share { most, rate };
-                let lender = Lender::new(entry, whole, context.clone(), outbox, members);
-                Box::pin(lender.run())
-            }
-            None => Box::pin(std::future::pending()),
-        }
-    }
-
-    /// Reports what was odd about the pages, hosts and requests of a run whose workers have ended.
-    pub(super) async fn sum_up(
-        &self,
-        context: &WorkerContext,
-        problems: &Problems,
-        is_sound: bool,
-    ) {
-        context.reports.sum_up();
-        if let Some(parent) = &context.storage.parent {
-            parent.close().await;
-        }
-        hosts::note_limits(&context.hosts, problems);
-        if is_sound {
-            failures::note_not_found(&context.scope.wanted, &self.frontier, problems);
-        }
-    }
-
     /// Returns the policy for all items of a sweep that began at `began`.
     pub(super) fn policy(&self, provenance: Provenance, began: Timestamp) -> Policy {
         let RefreshSettings { conditional, max_age, .. } = self.settings.refresh;
@@ -101,7 +56,6 @@ impl Crawl {
             scrubber: self.settings.scrubber.clone(),
             provenance,
             takes_over: self.site.takes_over(),
-            ahead_ms: Arc::default(),
             began,
             takes_links: self.site.takes_links(),
             // Retries are unconditional: a 304 has no document, and so says nothing about the list.

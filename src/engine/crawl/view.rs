@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::fetch::Hosts;
 use crate::frontier::Frontier;
-use crate::observe::members::Members;
 use crate::observe::metrics::{Metrics, Snapshot};
 use crate::observe::problems::Problems;
 use crate::observe::progress::{Progress, ProgressMeter};
@@ -16,27 +15,16 @@ pub struct View {
     metrics: Arc<Metrics>,
     frontier: Arc<Frontier>,
     waits: Waits,
-    members: Arc<Members>,
 }
 
 impl View {
-    pub(super) fn new(
-        metrics: Arc<Metrics>,
-        frontier: Arc<Frontier>,
-        waits: Waits,
-        members: Arc<Members>,
-    ) -> View {
-        View { metrics, frontier, waits, members }
+    pub(super) fn new(metrics: Arc<Metrics>, frontier: Arc<Frontier>, waits: Waits) -> View {
+        View { metrics, frontier, waits }
     }
 
     /// Returns a description of what the crawl waits for, or `None` if it waits for nothing.
     pub fn waits(&self) -> Option<String> {
         self.waits.shown()
-    }
-
-    /// Returns the number of other runs that help with the sweep.
-    pub fn helpers(&self) -> usize {
-        self.members.helpers()
     }
 
     /// Returns all counters and the number of outstanding tasks.
@@ -62,8 +50,6 @@ impl Gauge {
     pub fn read(&mut self) -> Progress {
         let (snapshot, outstanding) = self.view.now();
         let hosts = self.hosts.all().iter().map(|host| host.load()).collect();
-        let members = self.view.members.now(snapshot.requests.total, snapshot.settled());
-        let problems = self.problems.sentences();
-        Progress { members, ..self.meter.read(snapshot, outstanding, hosts, problems) }
+        self.meter.read(snapshot, outstanding, hosts, self.problems.sentences())
     }
 }

@@ -10,7 +10,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use super::frequent::Frequent;
 use crate::model::document::{Document, Encoding, Json};
@@ -81,20 +80,10 @@ struct State {
     /// True while the check of the first pages is still to be made.
     is_pending: bool,
     redesign: Option<Redesign>,
-    /// Latest counts of the other members of the sweep, by their ids.
-    others: HashMap<Box<str>, Counted>,
-}
-
-/// The counts of a run so far, to be added to those of another run.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Counted {
-    pages: u64,
-    unread: u64,
-    found: HashMap<Box<str>, Found>,
 }
 
 /// The pages on which a field was found.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 struct Found {
     pages: u64,
     values: Frequent,
@@ -182,29 +171,13 @@ impl Canary {
     /// reads all.
     pub fn fields(&self) -> Fields {
         let state = self.state();
-        let mut all = state.counted();
-        state.others.values().for_each(|other| all.add(other));
         let coverage = |it: &Found| {
             let Found { pages: found, values } = it;
             let top = values.top() * found / values.seen().max(1);
-            Coverage { pages: all.pages, found: *found, top }
+            Coverage { pages: state.pages, found: *found, top }
         };
-        let now = all.found.iter().map(|(name, found)| (name.clone(), coverage(found)));
-        carried(now.collect(), all.pages, &state.before, all.unread)
-    }
-
-    /// Returns the counts of this run so far.
-    pub fn counted(&self) -> Counted {
-        self.state().counted()
-    }
-
-    /// Sets the counts of another member of the sweep so far.
-    pub fn counted_by(&self, member: &str, counted: Counted) {
-        let mut state = self.state();
-        let reads = |it: &Counted| it.pages + it.unread;
-        if state.others.get(member).is_none_or(|before| reads(before) <= reads(&counted)) {
-            state.others.insert(member.into(), counted);
-        }
+        let now = state.found.iter().map(|(name, found)| (name.clone(), coverage(found)));
+        carried(now.collect(), state.pages, &state.before, state.unread)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -212,24 +185,7 @@ impl Canary {
     }
 }
 
-impl Counted {
-    fn add(&mut self, other: &Counted) {
-        self.pages += other.pages;
-        self.unread += other.unread;
-        for (name, Found { pages, values }) in &other.found {
-            let found = self.found.entry(name.clone()).or_default();
-            found.pages += pages;
-            found.values.merge(values);
-        }
-    }
-}
-
 impl State {
-    fn counted(&self) -> Counted {
-        let State { pages, unread, found, .. } = self;
-        Counted { pages: *pages, unread: *unread, found: found.clone() }
-    }
-
     /// Compares the pages read so far with the earlier sweep, once.
     fn judge(&mut self) {
         if !std::mem::take(&mut self.is_pending) {

@@ -4,14 +4,12 @@
 //! A field that has one value on nearly all pages is a placeholder or a login page. Which value that
 //! is does not matter, so only hashes are kept.
 
-use serde::{Deserialize, Serialize};
-
 /// Number of values that are counted at once. The count of the most frequent one is too low by at
 /// most an eighth of all others.
 const COUNTED: usize = 8;
 
 /// A counter of values.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub struct Frequent {
     seen: u64,
     hashes: [u64; COUNTED],
@@ -40,24 +38,6 @@ impl Frequent {
             (self.hashes[free], self.counts[free]) = (value, 1);
         } else {
             self.counts.iter_mut().for_each(|times| *times -= 1);
-        }
-    }
-
-    /// Adds the counts of another counter. The result is again at most that much too low.
-    pub fn merge(&mut self, other: &Frequent) {
-        self.seen += other.seen;
-        for (hash, mut times) in other.hashes.iter().zip(other.counts) {
-            let known = (0..COUNTED).find(|at| self.hashes[*at] == *hash && self.counts[*at] > 0);
-            if known.is_none() && !self.counts.contains(&0) {
-                let least = self.counts.iter().copied().min().unwrap_or_default().min(times);
-                self.counts.iter_mut().for_each(|count| *count -= least);
-                times -= least;
-            }
-            let free = self.counts.iter().position(|count| *count == 0);
-            if let Some(at) = known.or(free).filter(|_| times > 0) {
-                self.hashes[at] = *hash;
-                self.counts[at] += times;
-            }
         }
     }
 
@@ -97,15 +77,6 @@ mod tests {
             assert!(found <= real && real - found <= (1_000 - real) / 8, "{share}: {found}");
         }
         assert!(top(0..1_000) <= 1, "all differ");
-        let counted = |values: Vec<u64>| {
-            let mut frequent = Frequent::default();
-            values.into_iter().for_each(|value| frequent.add(value));
-            frequent
-        };
-        let mut merged = counted((0..100).map(|at| if at % 2 == 0 { 7 } else { at }).collect());
-        merged
-            .merge(&counted((0..100).map(|at| if at % 2 == 1 { 7 } else { 1_000 + at }).collect()));
-        assert!((75..=100).contains(&merged.top()) && merged.seen() == 200, "{merged:?}");
         // A value that comes late still gets a place.
         assert_eq!(top((0..8).chain([99; 100])), 99);
     }

@@ -2,7 +2,6 @@
 
 use std::mem::take;
 
-use jiff::Timestamp;
 use url::Url;
 
 use super::attempt::{After, Attempt};
@@ -24,6 +23,7 @@ use crate::model::record::{Fetched, Key, PageVersion, Seen};
 use crate::model::task::{Content, DetailPage, Done, Listed, Page};
 use crate::model::text::plain;
 use crate::site::Site;
+use crate::system::clock;
 
 /// Reads an item's page into a record.
 pub async fn read_page(
@@ -123,7 +123,7 @@ pub fn settled(context: &WorkerContext, item: &DetailPage, plan: Plan) -> After 
     let known = item.known.as_deref();
     let is_taken_over = known.is_some_and(|known| is_taken_over(known, &context.policy));
     let fetched = is_taken_over.then_some(Fetched::TakenOver);
-    seen(item, fetched, is_recent, context.policy.now())
+    seen(item, fetched, is_recent)
 }
 
 /// Handles a "not modified" response.
@@ -162,7 +162,7 @@ pub fn not_modified(
         revision: if is_older { before.revision.clone() } else { listed },
     };
     let fetched = if version == before { Fetched::Same } else { Fetched::With(version) };
-    Ok(seen(item, Some(fetched), false, context.policy.now()))
+    Ok(seen(item, Some(fetched), false))
 }
 
 /// Returns when to retry a page that is older than its list says. Returns `None`, and reports it,
@@ -222,7 +222,7 @@ pub fn record(
 ) -> After {
     context.findings.canary.read(&document);
     let before = item.known.as_deref().and_then(|known| known.digest);
-    let record = refresh::record(item, origin, document, context.policy.now());
+    let record = refresh::record(item, origin, document, clock::now());
     match context.findings.twins.as_ref().and_then(|twins| twins.of(&record, before)) {
         Some(other) => After::GiveUp(Trouble::Twin(other)),
         None => After::Deliver(Outcome::Record(Box::new(record))),
@@ -230,8 +230,8 @@ pub fn record(
 }
 
 /// Makes the note that an item was seen on its list, and that its document is still good.
-fn seen(item: &DetailPage, fetched: Option<Fetched>, is_recent: bool, now: Timestamp) -> After {
-    let seen = Seen { key: item.key.clone(), at: now, fetched };
+fn seen(item: &DetailPage, fetched: Option<Fetched>, is_recent: bool) -> After {
+    let seen = Seen { key: item.key.clone(), at: clock::now(), fetched };
     After::Deliver(Outcome::Seen { seen: Box::new(seen), is_recent })
 }
 

@@ -32,8 +32,6 @@ pub enum Trouble {
     Parts(String),
     /// The task panicked in all its attempts.
     Panic,
-    /// The processes that worked on the task died.
-    Death,
 }
 
 /// Decides what becomes of a task whose request failed, and reports the failure to the host.
@@ -118,11 +116,6 @@ pub fn failure(context: &WorkerContext, task: &Task, trouble: Trouble) -> Failur
     }
 }
 
-/// Returns the failure of a task with which too many members of a sweep died.
-pub fn death(context: &WorkerContext, task: &Task) -> Failure {
-    failure(context, task, Trouble::Death)
-}
-
 /// Returns the URL of a task without credentials, or an empty text if it has no request.
 pub fn url_of(context: &WorkerContext, task: &Task) -> Box<str> {
     let request = context.site.request(&task.page).ok().flatten();
@@ -164,10 +157,6 @@ impl Trouble {
                     plain(other.as_str())
                 );
                 ("twin", message, Some(200), None)
-            }
-            Trouble::Death => {
-                let message = "each of the machines that worked on this page, and on others, died";
-                ("death", message.to_owned(), None, None)
             }
             Trouble::Panic => {
                 let message = "reading this page made gleaner panic, each time; this is a bug";

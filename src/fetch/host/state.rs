@@ -16,7 +16,6 @@ use crate::fetch::limit::{Limit, Sent};
 use crate::fetch::retry::{Fault, Toll};
 use crate::frontier::Lease;
 use crate::model::report::millis;
-use crate::model::share::Share;
 use crate::observe::progress::HostLoad;
 use crate::observe::waits::Waits;
 
@@ -36,9 +35,6 @@ const TELLS_EACH: u32 = 5;
 /// burst counts once, so that each one more would be as many requests as there are workers.
 const NARROWS_AT: u32 = 2;
 
-/// Time for which this run keeps parked leases, if others are lent to other machines, in seconds.
-const AHEAD_S: f64 = 1.5;
-
 /// State of one host.
 #[derive(Debug)]
 pub struct State {
@@ -49,8 +45,6 @@ pub struct State {
     block_after: u32,
     site_wait: Duration,
     waits: Waits,
-    /// This run's share of the requests to the host.
-    pub share: Share,
     limit: Limit,
     in_flight: u32,
     /// Places held by failed requests, by the time when they become free.
@@ -61,8 +55,6 @@ pub struct State {
     spread: Option<Instant>,
     /// End of a pause. Reset by the first request after it.
     waits_until: Option<Instant>,
-    /// End of a pause that this run heard of itself.
-    heard_until: Option<Instant>,
     /// Start of probing, during which one request at a time tests the host.
     probing: Option<Instant>,
     /// Time since which no connection succeeds.
@@ -104,7 +96,6 @@ impl State {
             block_after: policy.block_after,
             site_wait: policy.site_wait,
             waits,
-            share: Share { most: policy.workers, rate: policy.rate },
             limit: Limit::new(policy.workers, policy.adaptive, policy.at_first),
             in_flight: 0,
             held: BinaryHeap::new(),
@@ -112,7 +103,6 @@ impl State {
             tempo: Tempo::default(),
             spread: None,
             waits_until: None,
-            heard_until: None,
             probing: None,
             away_since: None,
             parked: VecDeque::new(),
@@ -149,19 +139,12 @@ impl State {
         }
     }
 
-    /// Sets the interval between requests from `now` on. Once there is one, there always is.
+    /// Sets the interval between requests from `now` on. Only the first call with an interval
+    /// counts.
     pub fn keep_pace(&mut self, interval: Option<Duration>, why: &str, now: Instant) {
-        match (&mut self.pace, interval) {
-            (None, Some(interval)) => {
-                self.waits.pace(&self.name, interval, why);
-                self.pace = Some(Pace { interval, next: now });
-            }
-            (Some(pace), Some(interval)) => {
-                // A longer interval counts from the last request on.
-                pace.next += interval.saturating_sub(pace.interval);
-                pace.interval = interval;
-            }
-            (_, None) => {}
+        if let (None, Some(interval)) = (&self.pace, interval) {
+            self.waits.pace(&self.name, interval, why);
+            self.pace = Some(Pace { interval, next: now });
         }
     }
 
@@ -169,13 +152,6 @@ impl State {
     pub fn give_back(&mut self) -> VecDeque<Lease> {
         self.begun = 0;
         std::mem::take(&mut self.parked)
-    }
-
-    /// Returns the parked leases, and how many of them this run soon needs itself.
-    pub fn parked_leases(&mut self) -> (&mut VecDeque<Lease>, usize) {
-        let in_a_while = self.share.rate.unwrap_or_default() * AHEAD_S;
-        let own = (self.limit.now() as usize).max(in_a_while as usize).max(self.begun);
-        (&mut self.parked, own)
     }
 
     /// Admits a task, or parks its lease and returns `None`. While the host is not open, the lease
@@ -283,31 +259,8 @@ impl State {
 
     fn pause(&mut self, wait: Duration, why: &str, now: Instant) {
         let until = self.waits_until.map_or(now + wait, |at| at.max(now + wait));
-        self.heard_until = Some(until);
-        self.wait_until(until, why);
-    }
-
-    fn wait_until(&mut self, until: Instant, why: &str) {
         self.waits_until = Some(until);
         self.waits.begin(&self.name, why, until);
-    }
-
-    /// Pauses the host for `wait`, which another machine heard of.
-    pub fn told(&mut self, wait: Duration, now: Instant) {
-        let until = now + wait;
-        if self.waits_until.is_none_or(|at| at < until) {
-            self.wait_until(until, "it asked another machine of the sweep to wait");
-        }
-    }
-
-    /// Returns the time until the end of a pause that this run heard of itself.
-    pub fn heard(&self, now: Instant) -> Option<Duration> {
-        self.heard_until.and_then(|until| until.checked_duration_since(now))
-    }
-
-    /// Applies the share of the requests in flight, which may be 0.
-    pub fn lower_or_raise(&mut self) {
-        self.limit.share(self.share.most);
     }
 
     fn may_go(&mut self, now: Instant) -> bool {
@@ -321,8 +274,7 @@ impl State {
     }
 
     fn has_room(&self) -> bool {
-        let now = self.limit.now() as usize;
-        let most = if self.probing.is_some() { now.min(1) } else { now };
+        let most = if self.probing.is_some() { 1 } else { self.limit.now() as usize };
         self.in_flight as usize + self.held.len() < most
     }
 

@@ -134,13 +134,6 @@ impl Connection {
         self.change_within(LONGEST_CALL, command).await
     }
 
-    /// Runs a command that changes something that may be lost: the server's acknowledgement alone
-    /// is enough.
-    pub async fn change_lightly(&self, mut command: Bson) -> Result<Bson, StoreError> {
-        command.insert("writeConcern", doc! { "w": 1 });
-        self.run(LONGEST_CALL, command).await
-    }
-
     /// Runs a command that changes something, with a time limit for long ones.
     pub async fn change_within(
         &self,

@@ -51,7 +51,7 @@ impl MongodbStore {
         let command = doc! { "aggregate": ledger::SWEEPS, "pipeline": pipeline, "cursor": {} };
         self.connection.change_within(LONGEST_CALL, command).await?;
         // The reply does not say whether the pipeline found the lock's entry.
-        match ledger::is_held(&self.connection, entry).await? {
+        match ledger::renew_lock(&self.connection, entry, None).await? {
             true => Ok(()),
             false => Err(StoreError::LockLost),
         }

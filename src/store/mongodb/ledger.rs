@@ -156,17 +156,6 @@ pub async fn latest(
     found.into_iter().map(read).collect()
 }
 
-/// Returns the entry of a sweep, or `None` if there is none.
-pub async fn one(connection: &Connection, id: &str) -> Result<Option<LedgerEntry>, StoreError> {
-    let pipeline = vec![
-        doc! { "$match": { "_id": id } },
-        doc! { "$set": { "fence": { "$ifNull": ["$fence", 0_i64] } } },
-        silence(),
-    ];
-    let found = connection.aggregate(LONGEST_CALL, SWEEPS, pipeline).await?;
-    found.into_iter().next().map(read).transpose()
-}
-
 /// Returns stages for the entries of a site and collection. Entries of earlier versions get number
 /// 0.
 fn of(place: &Place) -> Vec<Document> {
@@ -259,12 +248,6 @@ pub async fn renew_lock(
         alive.insert("progress", doc! { "$literal": serialized(progress)? });
     }
     changes(connection, doc! { "q": held(entry)?, "u": [{ "$set": alive }] }).await
-}
-
-/// Returns true if the lock of `entry` is held.
-pub async fn is_held(connection: &Connection, entry: &SweepEntry) -> Result<bool, StoreError> {
-    let found = connection.find_one(SWEEPS, held(entry)?).await?;
-    Ok(found.is_some())
 }
 
 /// Returns a filter for the entry while its lock is held. A number of 0 means that it is unknown.
@@ -420,7 +403,6 @@ fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     let holder = document.remove("holder");
     let progress = document.remove("progress");
     let expect = document.remove("expect");
-    let together = document.remove("together");
     let mut entry: SweepEntry = bson::deserialize_from_document(document).map_err(|error| {
         StoreError::Failed(format!("the ledger's entry {id} cannot be read: {error}"))
     })?;
@@ -428,7 +410,6 @@ fn read(mut document: Document) -> Result<LedgerEntry, StoreError> {
     entry.holder = holder.and_then(|holder| bson::deserialize_from_bson(holder).ok());
     let expect = expect.and_then(|expect| bson::deserialize_from_bson(expect).ok());
     entry.scope.expect = expect.unwrap_or_default();
-    entry.scope.together = together.and_then(|it| bson::deserialize_from_bson(it).ok());
     let silent_for = silent.map(Duration::from_millis);
     let progress = progress.and_then(|progress| bson::deserialize_from_bson(progress).ok());
     Ok(LedgerEntry { entry, silent_for, progress })

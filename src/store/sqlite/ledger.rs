@@ -291,7 +291,6 @@ fn entry(row: &Row<'_>) -> Result<SweepEntry> {
     Ok(SweepEntry {
         id: row.get("id")?,
         scope: Scope {
-            together: None,
             site: row.get("site")?,
             collection: row.get("collection")?,
             definition: row.get("definition")?,

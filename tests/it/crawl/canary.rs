@@ -61,7 +61,7 @@ impl<B: Backend> Shop<B> {
     }
 
     async fn complete(&self) -> gleaner::model::report::Report {
-        let Ended { report, error, .. } = self.crawl().await;
+        let Ended { report, error } = self.crawl().await;
         assert!(error.is_none(), "{error:?}");
         assert_eq!(report.outcome, Outcome::Complete, "{report:#?}");
         report
@@ -69,7 +69,7 @@ impl<B: Backend> Shop<B> {
 
     /// The run ends, since the field is lost.
     async fn refused(&self, field: &str) -> gleaner::model::report::Report {
-        let Ended { report, error, .. } = self.crawl().await;
+        let Ended { report, error } = self.crawl().await;
         assert!(matches!(error, Some(CrawlError::Redesigned(_))), "{error:?} {report:#?}");
         assert_eq!(report.baseline.findings, [Finding::Redesigned].into());
         assert_eq!(report.outcome, Outcome::Failed);

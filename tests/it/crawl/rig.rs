@@ -177,7 +177,7 @@ pub async fn run(crawl: Crawl) -> Ended {
 
 /// The report of a crawl that ended with `outcome` and of which everything is accounted for.
 pub fn ended(ended: Ended, outcome: Outcome) -> Report {
-    let Ended { report, error, .. } = ended;
+    let Ended { report, error } = ended;
     assert!(error.is_none(), "{error:?}");
     assert_eq!(report.outcome, outcome, "{report:#?}");
     adds_up(&report);

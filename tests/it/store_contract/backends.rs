@@ -93,7 +93,6 @@ impl Ledger for Sqlite {
             Ok(SweepEntry {
                 id: row.get("id")?,
                 scope: Scope {
-                    together: None,
                     site: row.get("site")?,
                     collection: row.get("collection")?,
                     definition: row.get("definition")?,
