@@ -24,9 +24,9 @@ run: ## Crawl SITE=books (or a site file) into gleaner.db
 	cargo run --locked -- crawl "$(SITE)"
 
 .PHONY: test
-test: mongod ## Run all tests (about 7 minutes on 2 cores, after compiling)
+test: mongod ## Run all tests (about 10 minutes on 2 cores, after compiling)
 	cargo test --locked --no-run
-	@echo "running all tests: about 7 minutes on 2 cores"
+	@echo "running all tests: about 10 minutes on 2 cores"
 	cargo test --locked --quiet -- --test-threads $(THREADS)
 
 # The tool is not in the repository: 3 MB, and nothing of it is in the program.
