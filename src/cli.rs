@@ -46,7 +46,7 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 complete, 1 failed, 2 usage or configuration error, 3 incomplete,
-4 another run holds the site lock lock, 129, 130 or 143 interrupted.
+4 another run holds the site lock, 129, 130 or 143 interrupted.
 
 To try it without a network or a database: gleaner demo";
 

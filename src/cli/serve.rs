@@ -70,8 +70,7 @@ pub struct ServeArgs {
 
     /// URL to ask for each minute while the store can be read; it is treated as a secret
     ///
-    /// A dead man's switch: whoever watches the URL is told by its silence that this server, its
-    /// machine or the store is away.
+    /// A dead man's switch: if these requests stop, then this server, its machine or the store is down.
     #[arg(long, env = "GLEANER_PING_URL", value_name = "URL", hide_env_values = true)]
     ping_url: Option<String>,
 }

@@ -20,7 +20,7 @@ pub const REPEAT: Duration = Duration::from_secs(24 * 3_600);
 /// Arguments of the hooks.
 #[derive(Debug, Args)]
 pub struct TellingArgs {
-    /// Program to run when an alert begins, goes on or is over
+    /// Program to run when an alert begins, is repeated or ends
     ///
     /// It is run without a shell and without arguments, once for each message, with the message as
     /// JSON on standard input, and is killed after 30 s. It needs the flag --state as well.
@@ -44,7 +44,7 @@ pub struct TellingArgs {
     #[arg(long, env = "GLEANER_AFTER", value_name = "N", value_parser = values::count)]
     after: Option<u64>,
 
-    /// Time after which an alert that goes on is told again
+    /// Interval at which an alert that lasts is told again
     #[arg(long, env = "GLEANER_REPEAT", value_name = "D", value_parser = values::timeout)]
     repeat: Option<Duration>,
 }

@@ -1,10 +1,9 @@
 //! Detects one page served for several items with status 200: a captcha, a login, an error page.
 //!
-//! A document that two items share says nothing by itself: items may be equal. But if the documents of
-//! two items differed before and are the same now, only the first is stored; the page of the second is
-//! refused. This is done where equal documents are no accident: where the site file requires nothing of
-//! an HTML page, so that any page would be accepted, and where the store shows that the site's
-//! documents tell its items apart.
+//! Two items may have equal documents. But if the documents of two items differed before and are equal
+//! now, only the first is stored, and the page of the second is refused. Documents are compared if the
+//! site file requires nothing of an HTML page, so that any page would be accepted, or if hardly any
+//! two documents in the store are equal. A resumed sweep compares with what its earlier runs stored.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -43,7 +42,7 @@ struct Documents {
 #[derive(Debug)]
 struct First {
     key: Key,
-    /// Digest of its previous document.
+    /// Digest of its previous document, or `None` if that is not known.
     before: Option<Digest>,
 }
 
@@ -57,15 +56,20 @@ impl Twins {
         (!settings.refresh.accept_changes).then_some(twins)
     }
 
-    /// Notes documents that the store holds.
-    pub fn stored<'a>(&self, known: impl Iterator<Item = &'a Known>) {
+    /// Notes documents that the store holds. Those of `sweep` were read by its earlier runs.
+    pub fn stored<'a>(&self, known: impl Iterator<Item = &'a Known>, sweep: &str) {
         let mut seen = self.seen();
-        for digest in known.filter(|known| known.gone_at.is_none()).filter_map(|it| it.digest) {
+        for known in known.filter(|known| known.gone_at.is_none()) {
+            let Some(digest) = known.digest else { continue };
             if seen.stored.len() >= MOST {
                 return;
             }
             if !seen.stored.insert(digest) {
                 seen.equal += 1;
+            }
+            if known.sweep.as_deref() == Some(sweep) {
+                let first = First { key: known.key.clone(), before: None };
+                seen.now.entry(digest).or_insert(first);
             }
         }
     }
@@ -101,6 +105,89 @@ impl Twins {
 impl Documents {
     /// Returns true if hardly any of the stored documents equals another one.
     fn tell_items_apart(&self) -> bool {
-        self.stored.len() >= FEWEST && self.equal * ONE_IN <= self.stored.len()
+        let all = self.stored.len() + self.equal;
+        all >= FEWEST && self.equal * ONE_IN <= all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::engine::refresh::{Origin, record};
+    use crate::model::document::{Document, Encoding, Json};
+    use crate::model::record::PageVersion;
+    use crate::model::task::DetailPage;
+    use crate::system::clock;
+
+    fn key(key: u32) -> Key {
+        Key::new(&key.to_string()).unwrap()
+    }
+
+    fn known(id: u32, text: &str, sweep: &str) -> Known {
+        Known {
+            key: key(id),
+            url: None,
+            digest: Some(document(text).digest),
+            sweep: Some(sweep.into()),
+            rules: None,
+            version: PageVersion::default(),
+            first_seen: None,
+            fetched_at: None,
+            changed_at: None,
+            seen_at: None,
+            unlisted_at: None,
+            gone_at: None,
+        }
+    }
+
+    fn document(text: &str) -> Document {
+        let text = Bytes::from(format!(r#"{{"title":"{text}"}}"#));
+        Document::new(Json::parse(&text).unwrap(), &text, Encoding::Text).unwrap()
+    }
+
+    /// Returns the twin of an item that was `known` and has this page now.
+    fn twin(twins: &Twins, known: &Known, now: &str) -> Option<Key> {
+        let item =
+            DetailPage { known: Some(known.clone().into()), ..DetailPage::of(known.key.clone()) };
+        let record = record(item, Origin::default(), document(now), clock::now());
+        twins.of(&record, known.digest)
+    }
+
+    fn watching(takes_any_page: bool) -> Twins {
+        Twins { takes_any_page, seen: Mutex::default() }
+    }
+
+    #[test]
+    fn g8_a_resumed_sweep_compares_with_what_its_earlier_runs_stored() {
+        let twins = watching(false);
+        let mut items: Vec<Known> = (1..=20).map(|id| known(id, &id.to_string(), "old")).collect();
+        items[0] = known(1, "captcha", "this");
+        twins.stored(items.iter(), "this");
+        assert_eq!(twin(&twins, &items[1], "captcha"), Some(key(1)));
+        assert_eq!(twin(&twins, &items[2], "another title"), None);
+        // What an earlier sweep stored may move from one item to another.
+        assert_eq!(twin(&twins, &items[3], "20"), None);
+    }
+
+    #[test]
+    fn g8_equal_documents_are_compared_where_documents_tell_items_apart() {
+        let items = |equal: u32| -> Vec<Known> {
+            (1..=100).map(|id| known(id, &id.max(equal).to_string(), "old")).collect()
+        };
+        for (equal, refuses) in [(1, true), (2, true), (4, false)] {
+            let (twins, items) = (watching(false), items(equal));
+            twins.stored(items.iter(), "this");
+            assert_eq!(twin(&twins, &items[50], "captcha"), None, "the first cannot be told");
+            assert_eq!(twin(&twins, &items[60], "captcha").is_some(), refuses, "{equal}");
+        }
+        // Too few to tell, but any page is an item's.
+        for (takes_any_page, refuses) in [(true, true), (false, false)] {
+            let (twins, items) = (watching(takes_any_page), items(1));
+            twins.stored(items.iter().take(9), "this");
+            assert_eq!(twin(&twins, &items[1], "captcha"), None);
+            assert_eq!(twin(&twins, &items[2], "captcha").is_some(), refuses);
+        }
     }
 }

@@ -380,7 +380,8 @@ async fn wanted_details(
     let known = context.storage.lookup.known(keys).await?;
     if let Some(twins) = &context.findings.twins {
         // Before any of them is read: what is stored tells whether equal documents are an accident.
-        twins.stored(items.iter().filter_map(|item| known.get(&item.key)).map(|known| &**known));
+        let stored = items.iter().filter_map(|item| known.get(&item.key)).map(|known| &**known);
+        twins.stored(stored, &context.policy.provenance.sweep);
     }
     let (has_links, ignore) = (context.site.takes_links(), &context.site.ignore);
     let detail = |Item { key, listed, .. }| {

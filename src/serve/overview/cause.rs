@@ -38,6 +38,15 @@ pub fn likely(report: Option<&Report>, failures: &[KeptFailure]) -> Option<Strin
         (Some(status), Some("status")) => {
             Some(format!("most failed pages were answered with {status}"))
         }
+        (_, Some("twin")) => {
+            Some("pages of several items are one and the same, as a captcha or a login".to_owned())
+        }
+        (_, Some("require")) => {
+            Some("most failed pages lack what the site file requires".to_owned())
+        }
+        (_, Some("redirect")) => {
+            Some("most failed pages lead to an address that is not theirs".to_owned())
+        }
         (_, Some(reason)) => Some(format!("most failed pages have the reason `{reason}`")),
         _ => None,
     }
@@ -97,5 +106,7 @@ mod tests {
         let mixed = Answers { refused: 5, ..answers };
         assert_eq!(cause(mixed, &[]), "");
         assert!(cause(mixed, &[failure("parse", None, "")]).contains("`parse`"));
+        let twin = [failure("twin", Some(200), ""), failure("twin", Some(200), "")];
+        assert!(cause(mixed, &twin).contains("one and the same"));
     }
 }
