@@ -1,5 +1,6 @@
 //! `gleaner copy`: copies sites from one store to another, with everything that is known of them.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use super::exit::{Exit, failed};
 use super::holdings::{exit_of, readable, report_error};
 use super::logging;
 use super::overrides::{in_collection, store_url_of};
-use super::progress::ProgressView;
+use super::progress::{ProgressView, Shown};
 use super::signals::{Signals, StopSignal};
 use super::streams::print_message;
 use super::usage::{refused, wrong};
@@ -220,28 +221,18 @@ impl Copies {
         let (trigger, shutdown) = shutdown::channel();
         let copy = Copying::new(source.clone(), target.clone(), shutdown);
         let counters = copy.counters();
-        let mut progress = ProgressView::new(self.progress, &self.lines, Some(&*target.site));
-        let mut told: Option<StopSignal> = None;
-        let ended = {
-            let running = copy.run();
-            tokio::pin!(running);
-            loop {
-                tokio::select! {
-                    ended = &mut running => break ended,
-                    signal = self.signals.next() => {
-                        if told.is_some() {
-                            progress.end();
-                            print_message("aborted; the same command finishes the copy\n");
-                            return Exit::Interrupted(signal);
-                        }
-                        told = Some(signal);
-                        trigger.request();
-                    }
-                    () = progress.show_text(|| shown(counters())) => {}
-                }
+        let progress = ProgressView::new(self.progress, &self.lines, Some(&*target.site));
+        let text = || shown(counters());
+        let running = pin!(copy.run());
+        let stop = || trigger.request();
+        let ran = progress.during(running, Shown::Text(&text), &mut self.signals, stop).await;
+        let (ended, told) = match ran {
+            Ok(ran) => ran,
+            Err(signal) => {
+                print_message("aborted; the same command finishes the copy\n");
+                return Exit::Interrupted(signal);
             }
         };
-        progress.end();
         summed_up(ended, told, counters(), source, target)
     }
 }

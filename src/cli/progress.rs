@@ -1,6 +1,7 @@
 //! Progress display: a status line on a terminal, log lines elsewhere.
 
 use std::io::{IsTerminal, Write};
+use std::pin::Pin;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -8,6 +9,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 use tracing::info;
 
 use super::arguments::Progress;
+use super::signals::{Signals, StopSignal};
 use crate::engine::crawl::View;
 use crate::observe::status::{Pace, line};
 
@@ -25,6 +27,15 @@ pub struct ProgressView {
     prefix: String,
     ticks: Interval,
     pace: Pace,
+}
+
+/// Source of the progress that is shown.
+#[derive(Clone, Copy)]
+pub enum Shown<'a> {
+    /// View of a crawl, with a bar.
+    Crawl(&'a View),
+    /// Text, without a bar.
+    Text(&'a dyn Fn() -> String),
 }
 
 enum Form {
@@ -50,28 +61,60 @@ impl ProgressView {
         ProgressView { form, prefix, ticks, pace: Pace::default() }
     }
 
+    /// Waits for `running`, and shows its progress meanwhile. The first signal calls `stop`, which is to
+    /// end it gracefully. Returns its result, and that signal if there was one.
+    ///
+    /// # Errors
+    /// Returns the second signal, which aborts it.
+    pub async fn during<R>(
+        mut self,
+        mut running: Pin<&mut impl Future<Output = R>>,
+        shown: Shown<'_>,
+        signals: &mut Signals,
+        stop: impl Fn(),
+    ) -> Result<(R, Option<StopSignal>), StopSignal> {
+        let mut told = None;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut running => break Ok((ended, told)),
+                signal = signals.next() => {
+                    if told.replace(signal).is_some() {
+                        break Err(signal);
+                    }
+                    stop();
+                }
+                () = self.show(shown) => {}
+            }
+        };
+        self.end();
+        ended
+    }
+
     /// Waits for the next tick, then shows the current progress. Cancel safe: dropping the future
     /// loses nothing.
-    pub async fn show(&mut self, view: &View) {
+    async fn show(&mut self, shown: Shown<'_>) {
         self.ticks.tick().await;
+        let text = match shown {
+            Shown::Crawl(view) => self.of_crawl(view),
+            Shown::Text(text) => {
+                if let Form::Line(bar, _) = &self.form {
+                    bar.set_style(style("{wide_msg}"));
+                }
+                text()
+            }
+        };
+        self.draw(&text);
+    }
+
+    fn of_crawl(&mut self, view: &View) -> String {
         let (snapshot, queued) = view.now();
         self.pace.update(&snapshot);
-        let text = line(&snapshot, queued, &self.pace, view.waits().as_deref());
         if let Form::Line(bar, _) = &self.form {
             // A bar of length 0 would be drawn full before the list is read.
             bar.set_length(snapshot.expected().max(1));
             bar.set_position(snapshot.settled());
         }
-        self.draw(&text);
-    }
-
-    /// Waits for the next tick, then shows what `text` returns, without a bar. Cancel safe.
-    pub async fn show_text(&mut self, text: impl Fn() -> String) {
-        self.ticks.tick().await;
-        if let Form::Line(bar, _) = &self.form {
-            bar.set_style(style("{wide_msg}"));
-        }
-        self.draw(&text());
+        line(&snapshot, queued, &self.pace, view.waits().as_deref())
     }
 
     fn draw(&self, text: &str) {
@@ -85,7 +128,7 @@ impl ProgressView {
     }
 
     /// Removes the status line from the terminal.
-    pub fn end(&self) {
+    fn end(&self) {
         if let Form::Line(bar, lines) = &self.form {
             bar.finish_and_clear();
             lines.remove(bar);

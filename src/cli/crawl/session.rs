@@ -1,6 +1,7 @@
 //! A crawl session: sites, settings, log and signals, set up once for one or more runs. Takes a run
 //! from its start to its exit code.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::cli::exit::{Exit, failed};
 use crate::cli::holdings::exit_of;
 use crate::cli::logging;
 use crate::cli::overrides::with_secrets;
-use crate::cli::progress::ProgressView;
+use crate::cli::progress::{ProgressView, Shown};
 use crate::cli::signals::{OnHangUp, Signals, StopSignal};
 use crate::cli::streams::print_message;
 use crate::cli::usage::wrong;
@@ -184,32 +185,18 @@ impl<'a> Session<'a> {
         let view = crawl.view();
         let when = self.arguments.progress.unwrap_or_default();
         let name = self.reports.as_ref().map(|_| &*job.site.name);
-        let mut progress = ProgressView::new(when, &self.lines, name);
-        let mut told: Option<StopSignal> = None;
-        let ended = {
-            let running = crawl.run();
-            tokio::pin!(running);
-            loop {
-                tokio::select! {
-                    ended = &mut running => break ended,
-                    signal = self.signals.next() => {
-                        if told.is_some() {
-                            progress.end();
-                            let left = store.left_unfinished();
-                            let left = left.unwrap_or("what was written is consistent".to_owned());
-                            print_message(&format!("aborted; {left}\n"));
-                            return Err(signal);
-                        }
-                        told = Some(signal);
-                        warn!("finishing in-flight requests; signal again to abort");
-                        trigger.request();
-                    }
-                    () = progress.show(&view) => {}
-                }
-            }
+        let progress = ProgressView::new(when, &self.lines, name);
+        let stop = || {
+            warn!("finishing in-flight requests; signal again to abort");
+            trigger.request();
         };
-        progress.end();
-        Ok((ended, told))
+        let running = pin!(crawl.run());
+        let ran = progress.during(running, Shown::Crawl(&view), &mut self.signals, stop).await;
+        ran.inspect_err(|_| {
+            let left = store.left_unfinished();
+            let left = left.unwrap_or("what was written is consistent".to_owned());
+            print_message(&format!("aborted; {left}\n"));
+        })
     }
 
     fn finish(&mut self, ended: Ended, told: Option<StopSignal>) -> Exit {
